@@ -1,0 +1,134 @@
+"""The words that datasets, models and tasks share: DataSpec, Split, Splits."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from dltrain.errors import DataError
+from dltrain.lazy import keras
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """What a dataset says of itself, and all that a model may build from.
+
+    Args:
+        input_shape: shape of one example, without the batch: (height, width, channels) or (features,).
+        class_names: the classes, in the order of their integer labels.
+        mean: mean of each channel or feature over the training part, none before it is known.
+        standard_deviation: likewise; 1 where a channel is constant.
+    """
+
+    input_shape: tuple[int, ...]
+    class_names: tuple[str, ...] = ()
+    mean: tuple[float, ...] | None = None
+    standard_deviation: tuple[float, ...] | None = None
+
+    @property
+    def is_image(self) -> bool:
+        return len(self.input_shape) == 3
+
+    def inputs(self) -> Any:
+        """Returns the model's symbolic input: raw values (images in 0-255), float32, (batch, *input_shape)."""
+        return keras.Input(self.input_shape, dtype="float32", name="inputs")
+
+    def normalized(self, inputs: Any) -> Any:
+        """Returns the inputs with mean 0 and variance 1 per channel, by a layer that is stored with the model."""
+        if self.mean is None or self.standard_deviation is None:
+            return inputs
+        # float32 whatever the precision: bfloat16 cannot tell neighbouring raw values apart above 256.
+        return keras.layers.Normalization(
+            mean=list(self.mean),
+            variance=[deviation**2 for deviation in self.standard_deviation],
+            dtype="float32",
+            name="normalization",
+        )(inputs)
+
+
+@dataclass(frozen=True)
+class Split:
+    """One part of a dataset.
+
+    Args:
+        inputs: (examples, *input_shape), uint8 for images in 0-255, float32 otherwise; may be a memory map.
+        targets: integer labels, (examples,), int32.
+    """
+
+    inputs: np.ndarray
+    targets: np.ndarray
+
+    def __post_init__(self) -> None:
+        if len(self.inputs) != len(self.targets):
+            raise DataError(f"inputs and targets must be of one length, got {len(self.inputs)} and {len(self.targets)}")
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def take(self, positions: np.ndarray) -> "Split":
+        """Returns the examples at the positions, in their order."""
+        return Split(self.inputs[positions], self.targets[positions])
+
+
+@dataclass(frozen=True)
+class Splits:
+    """A dataset, loaded and split. No test example is in another part.
+
+    Args:
+        spec: what the data are; the statistics come from `train` alone.
+        train: the part that is trained on.
+        validation: the part that is tuned on, if any.
+        test: the part that is held out, if any.
+    """
+
+    spec: DataSpec
+    train: Split
+    validation: Split | None = None
+    test: Split | None = None
+
+    def with_statistics(self) -> "Splits":
+        """Returns the same splits with the training part's mean and standard deviation in the spec."""
+        mean, deviation = channel_statistics(self.train.inputs)
+        return replace(self, spec=replace(self.spec, mean=mean, standard_deviation=deviation))
+
+
+def channel_statistics(inputs: np.ndarray, chunk: int = 1024) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Returns mean and standard deviation of each channel (last axis), read in chunks so that a memory map may be large.
+
+    A constant channel gets the standard deviation 1.
+    """
+    axes = tuple(range(inputs.ndim - 1))
+    count, mean, squares = 0, np.zeros(inputs.shape[-1]), np.zeros(inputs.shape[-1])
+    for start in range(0, len(inputs), chunk):
+        part = np.asarray(inputs[start : start + chunk], np.float64)
+        size = math.prod(part.shape[:-1])
+        part_mean = part.mean(axis=axes)
+        # Chan, Golub and LeVeque's update: the sum of squares never cancels.
+        squares += part.var(axis=axes) * size + (part_mean - mean) ** 2 * count * size / (count + size)
+        mean += (part_mean - mean) * size / (count + size)
+        count += size
+    deviation = np.sqrt(squares / max(count, 1))
+    deviation[deviation == 0] = 1.0
+    return tuple(mean.tolist()), tuple(deviation.tolist())
+
+
+def split_off(split: Split, fraction: float, seed: int) -> tuple[Split, Split | None]:
+    """Takes a stratified share of the examples away, at random by the seed.
+
+    Args:
+        split: the examples.
+        fraction: the share to take, 0 to 1; every class that has two examples or more leaves at least one on each side.
+        seed: the same seed takes the same examples.
+
+    Returns:
+        what remains and what was taken (none if the fraction is 0), each in the original order.
+    """
+    if fraction == 0:
+        return split, None
+    random = np.random.RandomState(seed)  # its streams are frozen across NumPy versions
+    taken = np.zeros(len(split), bool)
+    for label in np.unique(split.targets):
+        members = random.permutation(np.flatnonzero(split.targets == label))
+        taken[members[: min(max(round(len(members) * fraction), 1), len(members) - 1)]] = True
+    return split.take(np.flatnonzero(~taken)), split.take(np.flatnonzero(taken)) if taken.any() else None

@@ -1,0 +1,71 @@
+"""What can go wrong, as a tree; the exit code of the command hangs on the branch.
+
+DltrainError
+├── UserError            2: the user can mend it before running again
+│   ├── ConfigError         a config or an override, with every problem found
+│   ├── DataError           a dataset that cannot be had or read
+│   ├── DeviceError         a device that was asked for and is not there
+│   ├── CheckpointError     a checkpoint that cannot be used
+│   └── RunError            no such run, or one that cannot do what was asked
+├── TrainingError        1: the run failed, its last checkpoint stands
+└── Interrupted        130: Ctrl-C (143: SIGTERM), state saved
+
+Anything else that escapes is a fault of dltrain's own and keeps its traceback.
+"""
+
+
+class DltrainError(Exception):
+    """A failure with a message for the user, shown without a traceback."""
+
+    exit_code = 1
+
+
+class UserError(DltrainError):
+    """The user can mend it before running again."""
+
+    exit_code = 2
+
+
+class ConfigError(UserError):
+    """A config or a command-line override is wrong.
+
+    Args:
+        problems: every problem found, each a message that names file, line and column.
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("\n\n".join(problems))
+
+
+class DataError(UserError):
+    """A dataset cannot be had, read or used as the config asks."""
+
+
+class DeviceError(UserError):
+    """A device that was asked for is not there or cannot be used."""
+
+
+class CheckpointError(UserError):
+    """A checkpoint cannot be used: missing, damaged, or of another model."""
+
+
+class RunError(UserError):
+    """There is no such run, or it cannot do what was asked."""
+
+
+class TrainingError(DltrainError):
+    """The run failed: a loss that is not finite, a full disk, no memory."""
+
+
+class Interrupted(DltrainError):
+    """The run was told to stop and has saved its state.
+
+    Args:
+        message: what to say.
+        exit_code: 130 after Ctrl-C, 143 after SIGTERM.
+    """
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        self.exit_code = exit_code
+        super().__init__(message)

@@ -1,0 +1,64 @@
+"""The types of config fields that say more than Python's own: ranges and closed lists of names.
+
+A registered class writes `units: PositiveInt`; the config loader checks the range, points at the key and names the
+range, and `dltrain list` shows it. Checks that need several fields belong into the class's `__post_init__`, which
+raises a ValueError that begins with the key it is about: `ValueError("depth must be 6n + 2, got 21")`.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+
+@dataclass(frozen=True)
+class Range:
+    """A range of numbers.
+
+    Args:
+        minimum: the smallest value allowed, none for no bound.
+        maximum: the largest value allowed, none for no bound.
+        open_minimum: leaves out the minimum itself.
+        open_maximum: leaves out the maximum itself.
+    """
+
+    minimum: float | None = None
+    maximum: float | None = None
+    open_minimum: bool = False
+    open_maximum: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        above = self.minimum is None or (value > self.minimum if self.open_minimum else value >= self.minimum)
+        below = self.maximum is None or (value < self.maximum if self.open_maximum else value <= self.maximum)
+        return above and below  # NaN fails every comparison: it is in no range that has a bound
+
+    def __str__(self) -> str:
+        words = []
+        if self.minimum is not None:
+            words.append(f"{'above' if self.open_minimum else 'at least'} {self.minimum:g}")
+        if self.maximum is not None:
+            words.append(f"{'below' if self.open_maximum else 'at most'} {self.maximum:g}")
+        return " and ".join(words)
+
+
+PositiveInt = Annotated[int, Range(minimum=1)]
+NonNegativeInt = Annotated[int, Range(minimum=0)]
+PositiveFloat = Annotated[float, Range(minimum=0, open_minimum=True)]
+NonNegativeFloat = Annotated[float, Range(minimum=0)]
+# A share that may be nothing but never all: dropout rates, momentum, split fractions.
+Fraction = Annotated[float, Range(minimum=0, maximum=1, open_maximum=True)]
+
+Activation = Literal[
+    "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "sigmoid", "tanh", "softmax", "softplus", "linear"
+]
+Initializer = Literal[
+    "glorot_uniform",
+    "glorot_normal",
+    "he_uniform",
+    "he_normal",
+    "lecun_uniform",
+    "lecun_normal",
+    "orthogonal",
+    "random_normal",
+    "random_uniform",
+    "truncated_normal",
+    "zeros",
+]

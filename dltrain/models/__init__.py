@@ -1,0 +1,1 @@
+"""Architectures: one family per file, the file's stem its registered name."""

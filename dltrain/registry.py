@@ -1,0 +1,121 @@
+"""The one plug: a class registered under a name is what a config may choose by that name.
+
+    @MODELS.register("mlp")
+    class MLP:
+        '''Multi-layer perceptron.
+
+        Args:
+            units: width of each hidden layer.
+        '''
+        units: tuple[PositiveInt, ...] = (512, 512)
+
+        def build(self, data: DataSpec) -> keras.Model: ...
+
+The fields are the keys that the YAML block accepts, their defaults the defaults, their types and `__post_init__` the
+checks, the docstring the help, `build` the builder. Modules are discovered: adding one file is enough.
+"""
+
+import dataclasses
+import difflib
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Callable
+from typing import TypeVar, dataclass_transform
+
+Class = TypeVar("Class", bound=type)
+
+
+def suggestion(word: str, words: list[str]) -> str:
+    """Returns `, did you mean "..."?` for the nearest of `words`, or an empty string."""
+    nearest = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
+    return f', did you mean "{nearest[0]}"?' if nearest else ""
+
+
+class Registry:
+    """Classes of one kind by name.
+
+    Args:
+        kind: what is registered, in the singular, as a message names it ("model").
+        home: the package or module whose import registers the built-in ones.
+    """
+
+    def __init__(self, kind: str, home: str) -> None:
+        self.kind = kind
+        self._home = home
+        self._classes: dict[str, type] = {}
+        self._discovered = False
+
+    @dataclass_transform(frozen_default=True, kw_only_default=True)
+    def register(self, name: str) -> Callable[[Class], Class]:
+        """Turns the decorated class into a frozen, keyword-only dataclass and registers it.
+
+        Args:
+            name: what a config says to choose it.
+
+        Raises:
+            ValueError: if the name is taken.
+        """
+
+        def decorate(cls: Class) -> Class:
+            if name in self._classes:
+                raise ValueError(f"{self.kind} {name!r} is registered twice: {self._classes[name]} and {cls}")
+            registered = dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+            registered.registered_name = name  # type: ignore[attr-defined]
+            self._classes[name] = registered
+            return registered
+
+        return decorate
+
+    def names(self) -> list[str]:
+        """Returns all names, sorted."""
+        self._discover()
+        return sorted(self._classes)
+
+    def __getitem__(self, name: str) -> type:
+        """Returns the class.
+
+        Raises:
+            KeyError: if there is none; its message says what there is.
+        """
+        self._discover()
+        if name not in self._classes:
+            names = self.names()
+            raise KeyError(f"no {self.kind} {name!r}{suggestion(name, names) or f'; there are {", ".join(names)}'}")
+        return self._classes[name]
+
+    def _discover(self) -> None:
+        if self._discovered:
+            return
+        self._discovered = True
+        home = importlib.import_module(self._home)
+        for module in pkgutil.iter_modules(getattr(home, "__path__", [])):
+            if not module.name.startswith("_"):
+                importlib.import_module(f"{self._home}.{module.name}")
+
+
+MODELS = Registry("model", "dltrain.models")
+DATASETS = Registry("dataset", "dltrain.datasets")
+TASKS = Registry("task", "dltrain.tasks")
+OPTIMIZERS = Registry("optimizer", "dltrain.optimizers")
+SCHEDULES = Registry("schedule", "dltrain.schedules")
+AUGMENTATIONS = Registry("augmentation", "dltrain.augmentations")
+
+REGISTRIES = {registry.kind: registry for registry in (MODELS, DATASETS, TASKS, OPTIMIZERS, SCHEDULES, AUGMENTATIONS)}
+
+
+def summary_line(cls: type) -> str:
+    """Returns the first sentence of a class's docstring."""
+    return (inspect.getdoc(cls) or "").partition("\n")[0]
+
+
+def field_help(cls: type) -> dict[str, str]:
+    """Returns the text of each entry in the `Args:` section of the docstrings of a class and its parents."""
+    help_texts: dict[str, str] = {}
+    for ancestor in reversed(cls.__mro__):
+        section = re.search(r"^Args:\n(.*?)(?=^\S|\Z)", inspect.cleandoc(ancestor.__doc__ or ""), re.DOTALL | re.MULTILINE)
+        if section:
+            for name, text in re.findall(r"^    (\w+): (.*?)(?=^    \w+: |\Z)", section[1], re.DOTALL | re.MULTILINE):
+                help_texts[name] = " ".join(text.split())
+    return help_texts

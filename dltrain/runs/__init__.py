@@ -1,0 +1,1 @@
+"""What remains: the run folder. Standard library only."""

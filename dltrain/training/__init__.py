@@ -1,0 +1,1 @@
+"""What happens: the device is chosen, the network trained, its state saved."""
