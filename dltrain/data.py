@@ -26,6 +26,11 @@ class DataSpec:
     mean: tuple[float, ...] | None = None
     standard_deviation: tuple[float, ...] | None = None
 
+    @classmethod
+    def from_plain(cls, fields: dict[str, Any]) -> "DataSpec":
+        """Returns the spec whose fields were written as JSON, where tuples are lists."""
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()})
+
     @property
     def is_image(self) -> bool:
         return len(self.input_shape) == 3
@@ -65,6 +70,10 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.inputs)
+
+    def first(self, count: int) -> "Split":
+        """Returns the first examples."""
+        return Split(self.inputs[:count], self.targets[:count])
 
     def take(self, positions: np.ndarray) -> "Split":
         """Returns the examples at the positions, in their order."""

@@ -1,0 +1,341 @@
+"""YAML text -> a tree of values that know their file, line and column. Safe on any input, and without surprises.
+
+Scalars follow YAML 1.2 (`1e-3` is a number, `on` a word, `010` ten). Duplicate keys, tags, anchors that multiply,
+deep nesting, several documents and large files are refused.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dltrain.errors import ConfigError
+
+MAX_BYTES = 128 * 1024
+MAX_VALUES = 10_000
+MAX_DEPTH = 32
+
+_TAG = "tag:yaml.org,2002:"
+_RESOLVERS = (
+    ("null", r"~|null|Null|NULL|", "~nN\0"),
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
+    (
+        "float",
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+)
+
+
+class _Yaml12:
+    """The implicit resolvers of YAML 1.2's core schema, for loader and dumper alike."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+
+
+for _name, _pattern, _first in _RESOLVERS:
+    for _character in _first:
+        _Yaml12.yaml_implicit_resolvers.setdefault("" if _character == "\0" else _character, []).append(
+            (_TAG + _name, re.compile(f"^(?:{_pattern})$"))
+        )
+
+
+class _Loader(_Yaml12, yaml.SafeLoader):
+    """Composes nodes only; nothing is ever constructed."""
+
+
+class _Dumper(_Yaml12, yaml.SafeDumper):
+    """Quotes what YAML 1.2 would read as something other than text."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class Source:
+    """A text that values come from.
+
+    Args:
+        name: how a message names it: the file as the user typed it, or the argument.
+        text: all of it.
+        folder: what relative paths in it are relative to.
+        is_argument: a command-line argument rather than a file.
+    """
+
+    name: str
+    text: str
+    folder: Path
+    is_argument: bool = False
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place in a source; line and column count from 1."""
+
+    source: Source
+    line: int
+    column: int
+
+    def problem(self, message: str) -> "Problem":
+        """Returns the problem that the message describes at this place."""
+        return Problem(self, message)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong, and where."""
+
+    mark: Mark
+    message: str
+
+    def __str__(self) -> str:
+        source, line, column = self.mark.source, self.mark.line, self.mark.column
+        lines = source.text.splitlines()
+        text = lines[line - 1] if line <= len(lines) else ""
+        place = f"argument {source.name!r}" if source.is_argument else f"{source.name}:{line}:{column}"
+        if not text.strip():
+            return f"{place}: {self.message}"
+        number = "" if source.is_argument else str(line)
+        start = max(0, column - 80)  # a long line is shown around the caret
+        shown = "".join(character if character.isprintable() else " " for character in text[start : start + 120])
+        margin = " " * len(number)
+        return f"{place}: {self.message}\n  {number} | {shown}\n  {margin} | {' ' * (column - 1 - start)}^"
+
+
+@dataclass(frozen=True)
+class Node:
+    """A value and where it stands.
+
+    Args:
+        value: None, bool, int, float or str; a list of nodes; or a dict of nodes by key.
+        mark: where the value begins.
+        keys: where each key of a dict begins.
+    """
+
+    value: Any
+    mark: Mark
+    keys: dict[str, Mark] = field(default_factory=dict)
+
+
+def read(path: Path) -> Node:
+    """Reads a config file.
+
+    Raises:
+        ConfigError: if it cannot be read, or is no YAML mapping; with every problem found.
+    """
+    if path.is_dir():
+        raise ConfigError([f"{path}: must be a YAML file, got a folder"])
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise ConfigError([f"{path}: no such file"]) from None
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
+    if len(data) > MAX_BYTES:
+        size = path.stat().st_size
+        raise ConfigError([f"{path}: a config may hold {MAX_BYTES // 1024} KiB, got {max(size, len(data)):,} bytes"])
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
+        raise ConfigError(
+            [f"{path}:{line}:{column}: must be UTF-8 text, got the byte 0x{data[error.start]:02x}; save it as UTF-8"]
+        ) from None
+    source = Source(str(path), text, path.parent.absolute())
+    node = parse(source)
+    if node.value is None:
+        raise ConfigError([f"{path}: is empty; a config needs at least dataset, model, optimizer and train"])
+    if not isinstance(node.value, dict):
+        kind = "a list" if isinstance(node.value, list) else "a single value"
+        raise ConfigError([str(node.mark.problem(f"must be a mapping of keys to values, got {kind}"))])
+    return node
+
+
+def parse(source: Source) -> Node:
+    """Parses the text of a source into a tree.
+
+    Raises:
+        ConfigError: with every problem found.
+    """
+    top = Mark(source, 1, 1)
+    try:
+        composed = yaml.compose(source.text, _Loader)
+    except RecursionError:
+        raise ConfigError([str(top.problem(f"is nested deeper than {MAX_DEPTH} levels"))]) from None
+    except yaml.MarkedYAMLError as error:
+        at = error.problem_mark or error.context_mark
+        mark = Mark(source, at.line + 1, at.column + 1) if at else top
+        words = "; ".join(part for part in (error.context, error.problem) if part)
+        if "found character '\\t'" in words:
+            words += " (indent with spaces, not tabs)"
+        raise ConfigError([str(mark.problem(f"is not valid YAML: {words}"))]) from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError([str(top.problem(f"is not valid YAML: {' '.join(str(error).split())}"))]) from None
+    if composed is None:
+        return Node(None, top)
+    walk = _Walk(source)
+    node = walk.convert(composed, 0)
+    if walk.problems:
+        raise ConfigError([str(problem) for problem in walk.problems])
+    return node
+
+
+class _Walk:
+    """One conversion of composed YAML nodes into a tree, counting what it visits."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._visited = 0
+        self.problems: list[Problem] = []
+
+    def convert(self, node: yaml.Node, depth: int) -> Node:
+        mark = Mark(self._source, node.start_mark.line + 1, node.start_mark.column + 1)
+        self._visited += 1
+        if self._visited > MAX_VALUES:
+            raise ConfigError([str(mark.problem(f"holds over {MAX_VALUES:,} values, anchors multiplied out"))])
+        if depth > MAX_DEPTH:
+            raise ConfigError([str(mark.problem(f"is nested deeper than {MAX_DEPTH} levels"))])
+        if isinstance(node, yaml.SequenceNode) and node.tag == _TAG + "seq":
+            return Node([self.convert(item, depth + 1) for item in node.value], mark)
+        if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
+            return self._mapping(node, mark, depth)
+        if isinstance(node, yaml.ScalarNode):
+            return Node(self._scalar(node, mark), mark)
+        self.problems.append(mark.problem(f"tags such as {_shown_tag(node.tag)} are not allowed"))
+        return Node(None, mark)
+
+    def _mapping(self, node: yaml.MappingNode, mark: Mark, depth: int) -> Node:
+        values: dict[str, Node] = {}
+        keys: dict[str, Mark] = {}
+        for key_node, value_node in node.value:
+            key_mark = Mark(self._source, key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+            if not isinstance(key_node, yaml.ScalarNode):
+                self.problems.append(key_mark.problem("a key must be a word, got a list or a mapping"))
+                continue
+            key = key_node.value
+            if key in values:
+                self.problems.append(key_mark.problem(f"{key!r} is given twice, first in line {keys[key].line}"))
+                continue
+            keys[key] = key_mark
+            values[key] = self.convert(value_node, depth + 1)
+        return Node(values, mark, keys)
+
+    def _scalar(self, node: yaml.ScalarNode, mark: Mark) -> Any:
+        kind, text = node.tag.removeprefix(_TAG), node.value
+        try:
+            match kind:
+                case "str":
+                    return text
+                case "null":
+                    return None
+                case "bool":
+                    return text.lower() == "true"
+                case "int":
+                    prefixed = text[:2] in ("0o", "0x")
+                    return int(text, 0) if prefixed else int(text)
+                case "float":
+                    return float(re.sub(r"\.(inf|nan)", r"\1", text.lower()))
+        except ValueError:
+            shown = text if len(text) <= 20 else f"{text[:20]}..."
+            self.problems.append(mark.problem(f"must be a number that can be read, got {shown!r}"))
+            return None
+        self.problems.append(mark.problem(f"tags such as {_shown_tag(node.tag)} are not allowed"))
+        return None
+
+
+def _shown_tag(tag: str) -> str:
+    return tag.replace(_TAG, "!!")
+
+
+def override(root: Node, arguments: list[str]) -> Node:
+    """Returns the tree with `key.path=value` arguments laid over it.
+
+    An argument that gives a block another `name` starts the block anew, whatever the order of the arguments: the
+    other keys in the file belong to the former choice.
+
+    Raises:
+        ConfigError: with every argument that is not of this form.
+    """
+    parsed: list[tuple[list[str], Node]] = []
+    problems: list[str] = []
+    for argument in arguments:
+        path, equals, value = argument.partition("=")
+        if not equals or not re.fullmatch(r"\w+(\.\w+)*", path):
+            problems.append(f"argument {argument!r}: must be of the form key=value, such as train.epochs=1")
+            continue
+        # Blanks in place of the key: the value keeps its column in the argument.
+        source = Source(argument, " " * (len(path) + 1) + value, Path.cwd(), is_argument=True)
+        try:
+            node = parse(source)
+        except ConfigError as error:
+            problems += error.problems
+            continue
+        parsed.append((path.split("."), _in_argument(node, Source(argument, argument, Path.cwd(), is_argument=True))))
+    if problems:
+        raise ConfigError(problems)
+    for path_keys, node in sorted(parsed, key=lambda item: item[0][-1] != "name"):
+        root = _laid_over(root, path_keys, node, Mark(node.mark.source, 1, 1))
+    return root
+
+
+def _in_argument(node: Node, source: Source) -> Node:
+    """Returns the node with the whole argument, key included, as its source."""
+
+    def moved(mark: Mark) -> Mark:
+        return Mark(source, mark.line, min(mark.column, len(source.text)))
+
+    value = node.value
+    if isinstance(value, list):
+        value = [_in_argument(item, source) for item in value]
+    elif isinstance(value, dict):
+        value = {key: _in_argument(item, source) for key, item in value.items()}
+    return Node(value, moved(node.mark), {key: moved(mark) for key, mark in node.keys.items()})
+
+
+def _laid_over(node: Node, path: list[str], new: Node, key_mark: Mark) -> Node:
+    if not path:
+        return new
+    key, rest = path[0], path[1:]
+    if isinstance(node.value, list) and key.isdigit() and int(key) < len(node.value):
+        index = int(key)
+        items = [*node.value[:index], _laid_over(node.value[index], rest, new, key_mark), *node.value[index + 1 :]]
+        return Node(items, node.mark)
+    values = node.value if isinstance(node.value, dict) else {}
+    keys = node.keys if isinstance(node.value, dict) else {}
+    mark = node.mark if isinstance(node.value, dict) else key_mark
+    if key == "name" and not rest and "name" in values and values["name"].value != new.value:
+        return Node({"name": new}, mark, {"name": key_mark})
+    below = values.get(key, Node(None, key_mark))
+    return Node({**values, key: _laid_over(below, rest, new, key_mark)}, mark, {**keys, key: key_mark})
+
+
+def locate(root: Node, path: str) -> Mark:
+    """Returns where `model.stages[2].pool` stands: the key, or the nearest block around it that is written down."""
+    node, mark = root, root.mark
+    for step in _steps(path):
+        if isinstance(node.value, dict) and step in node.value:
+            below, mark = node.value[step], node.keys[step]
+            # The value says more than its key, where it is a value and not a block.
+            mark = mark if isinstance(below.value, dict) else below.mark
+        elif isinstance(node.value, list) and step.isdigit() and int(step) < len(node.value):
+            below = node.value[int(step)]
+            mark = below.mark
+        else:
+            break
+        node = below
+    return mark
+
+
+def _steps(path: str) -> Iterator[str]:
+    return (match[0] for match in re.finditer(r"\w+", path))
+
+
+def dump(value: Any) -> str:
+    """Returns plain lists, mappings and scalars as YAML 1.2 text, keys in their order."""
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)

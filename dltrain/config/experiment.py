@@ -1,0 +1,222 @@
+"""What an experiment consists of; how it is loaded, overridden, checked and written down again."""
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from dltrain.config import document
+from dltrain.config.document import Node, Problem
+from dltrain.config.schema import INVALID, blame, build
+from dltrain.data import DataSpec
+from dltrain.errors import ConfigError
+from dltrain.fields import NonNegativeFloat, PositiveInt, Range
+from dltrain.registry import AUGMENTATIONS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS
+
+# Registered classes of one kind share methods, not a parent: a checker that needs more than this reads the registry.
+Dataset = Annotated[Any, DATASETS]
+Augmentation = Annotated[Any, AUGMENTATIONS]
+Model = Annotated[Any, MODELS]
+Task = Annotated[Any, TASKS]
+Optimizer = Annotated[Any, OPTIMIZERS]
+Schedule = Annotated[Any, SCHEDULES]
+
+Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """How long, in what portions and in which arithmetic.
+
+    Args:
+        epochs: passes over the training part; give this or `steps`.
+        steps: optimizer steps; give this or `epochs`.
+        batch_size: examples per step, over all devices together; an epoch leaves out what does not fill a batch.
+        precision: float32, or mixed_bfloat16 or mixed_float16: arithmetic in 16 bits, weights in 32.
+    """
+
+    epochs: PositiveInt | None = None
+    steps: PositiveInt | None = None
+    batch_size: PositiveInt = 32
+    precision: Precision = "float32"
+
+    def __post_init__(self) -> None:
+        if self.epochs is not None and self.steps is not None:
+            raise ValueError("steps must not be given beside epochs: one of the two says how long")
+        if self.epochs is None and self.steps is None:
+            raise ValueError("epochs is missing (or steps): a whole number of at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlyStopping:
+    """Stops a run that no longer improves.
+
+    Args:
+        monitor: a column of metrics.csv; none for what the task monitors.
+        patience: epochs without improvement after which the run stops.
+        min_delta: a smaller change is no improvement.
+    """
+
+    monitor: str | None = None
+    patience: PositiveInt = 10
+    min_delta: NonNegativeFloat = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """When state is saved and how much of it is kept.
+
+    Args:
+        every_epochs: epochs between two checkpoints; the last epoch is always saved.
+        keep: newest checkpoints that stay, beside the best, at least 2: a damaged one must have another before it.
+        monitor: a column of metrics.csv that says which epoch is best; none for what the task monitors.
+    """
+
+    every_epochs: PositiveInt = 1
+    keep: Annotated[int, Range(minimum=2)] = 2
+    monitor: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """An experiment: all that a config can say, in the order in which it is used.
+
+    Args:
+        name: the run folder's name; none for the config file's.
+        seed: of weights, data order, augmentation and dropout, 0 to 2^31 - 1.
+        device: auto, cpu, gpu, gpu:1, all, or a list of GPUs.
+        deterministic: only operations that give the same bits each time, slower on GPUs.
+        dataset: what is learnt from.
+        augment: random changes to training examples, in order.
+        model: the architecture.
+        task: what the labels mean; none for what the dataset says.
+        optimizer: the update rule.
+        schedule: the learning rate over time.
+        train: length, batch size, precision.
+        early_stopping: none, or when to stop before the end.
+        checkpoint: when state is saved.
+    """
+
+    name: str | None = None
+    seed: Annotated[int, Range(minimum=0, maximum=2**31 - 1)] = 0
+    device: str | tuple[str, ...] = "auto"
+    deterministic: bool = False
+    dataset: Dataset
+    augment: tuple[Augmentation, ...] = ()
+    model: Model
+    task: Task | None = None
+    optimizer: Optimizer
+    schedule: Schedule = field(default_factory=lambda: SCHEDULES["constant"]())
+    train: Train
+    early_stopping: EarlyStopping | None = None
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
+
+    def __post_init__(self) -> None:
+        if self.task is None:
+            object.__setattr__(self, "task", TASKS[self.dataset.task]())  # frozen: this is the one way
+        if self.name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", self.name):
+            raise ValueError(f"name must be letters, digits and _ . - (at most 100), got {self.name!r}")
+        listed = isinstance(self.device, tuple)
+        devices = self.device if isinstance(self.device, tuple) else (self.device,)
+        allowed = r"gpu:\d{1,3}" if listed else r"auto|cpu|gpu|all|gpu:\d{1,3}"
+        wrong = [name for name in devices if not re.fullmatch(allowed, name)]
+        if wrong or not devices or len(set(devices)) < len(devices):
+            got = "an empty list" if not devices else repr(wrong[0]) if wrong else "one of them twice"
+            raise ValueError(f"device must be auto, cpu, gpu, gpu:N, all, or a list of different gpu:N, got {got}")
+
+
+@dataclass(frozen=True)
+class Config:
+    """An experiment together with the text it was read from, so that a later problem can point at its line.
+
+    Args:
+        experiment: what was read.
+        root: the tree of the text.
+    """
+
+    experiment: Experiment
+    root: Node
+
+    @contextmanager
+    def blame(self, path: str) -> Iterator[None]:
+        """Turns the ValueErrors of a block's own checks into ConfigErrors at the keys that they begin with."""
+        try:
+            yield
+        except (ValueError, ExceptionGroup) as error:
+            raise ConfigError([str(problem) for problem in self._problems(path, error)]) from None
+
+    def check(self, spec: DataSpec) -> None:
+        """Checks that model, task and augmentation fit the data; needs no TensorFlow.
+
+        Raises:
+            ConfigError: with every problem found.
+        """
+        experiment = self.experiment
+        blocks = {"model": experiment.model, "task": experiment.task}
+        blocks |= {f"augment[{index}]": augmentation for index, augmentation in enumerate(experiment.augment)}
+        problems: list[Problem] = []
+        for path, block in blocks.items():
+            if hasattr(block, "check"):
+                try:
+                    block.check(spec)
+                except (ValueError, ExceptionGroup) as error:
+                    problems += self._problems(path, error)
+        if problems:
+            raise ConfigError([str(problem) for problem in problems])
+
+    def _problems(self, path: str, error: Exception) -> list[Problem]:
+        node = self.root
+        for step in re.findall(r"\w+", path):
+            below = node.value[int(step)] if isinstance(node.value, list) else node.value.get(step)
+            if below is None:  # a block left to its defaults has no line of its own
+                return [dataclasses.replace(problem, mark=node.mark) for problem in blame(node, path, error)]
+            node = below
+        return blame(node, path, error)
+
+
+def load(path: Path, overrides: list[str] | None = None) -> Config:
+    """Reads a config, lays overrides over it and checks all that can be checked without TensorFlow.
+
+    Args:
+        path: the YAML file.
+        overrides: `key.path=value` arguments.
+
+    Raises:
+        ConfigError: with every problem found.
+    """
+    root = document.override(document.read(path), overrides or [])
+    problems: list[Problem] = []
+    experiment = build(Experiment, root, "", problems)
+    if experiment is INVALID:
+        problems.sort(key=lambda problem: (problem.mark.source.is_argument, problem.mark.line, problem.mark.column))
+        raise ConfigError([str(problem) for problem in problems])
+    if experiment.name is None:
+        stem = re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem).lstrip("_.-")[:100] or "run"
+        experiment = dataclasses.replace(experiment, name=stem)
+    config = Config(experiment, root)
+    with config.blame("dataset"):
+        spec = experiment.dataset.spec()
+    if spec is not None:
+        config.check(spec)
+    return config
+
+
+def dump(experiment: Experiment) -> str:
+    """Returns the experiment as YAML with every default written out; loading it gives the same experiment."""
+    return document.dump(to_plain(experiment))
+
+
+def to_plain(value: Any) -> Any:
+    """Returns dataclasses as mappings (with `name` first where registered), tuples as lists, paths as text."""
+    if dataclasses.is_dataclass(value):
+        name = getattr(value, "registered_name", None)
+        fields = {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {"name": name, **fields} if name else fields
+    if isinstance(value, list | tuple):
+        return [to_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: to_plain(item) for key, item in value.items()}
+    return "none" if value is None else str(value) if isinstance(value, Path) else value

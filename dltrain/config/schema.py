@@ -1,0 +1,271 @@
+"""A tree of values -> frozen dataclasses. Every problem at once, each with its place; no key is ignored.
+
+The types of a dataclass's fields are the schema: bool, int, float, str, Path, Literal, tuples, dicts, unions, other
+dataclasses, `Annotated[int, Range(...)]`, and `Annotated[object, REGISTRY]` for a block whose `name` chooses the class.
+"""
+
+import dataclasses
+import functools
+import math
+import re
+import types
+import typing
+from pathlib import Path
+from typing import Any
+
+from dltrain.config.document import Mark, Node, Problem, locate
+from dltrain.fields import Range
+from dltrain.registry import Registry, suggestion
+
+INVALID: Any = object()
+"""Stands for a value that has a problem."""
+
+_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a word or text", Path: "a path"}
+
+
+@functools.cache
+def field_types(cls: type) -> dict[str, Any]:
+    """Returns the type of each field of a dataclass, in order."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    return {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init}
+
+
+def describe(hint: Any) -> str:
+    """Returns in words what a value of the type is."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Annotated:
+        extra = hint.__metadata__[0]
+        if isinstance(extra, Registry):
+            return f"a block with the name of {_a(extra.kind)}"
+        return f"{describe(arguments[0])} {_range_words(extra)}"
+    if origin is typing.Literal:
+        return " or ".join(str(choice) for choice in arguments) if len(arguments) < 3 else (
+            "one of " + ", ".join(str(choice) for choice in arguments)
+        )
+    if _is_union(origin):
+        return " or ".join([describe(argument) for argument in arguments if argument is not types.NoneType]
+                           + ["none"] * (types.NoneType in arguments))
+    if origin is tuple and arguments[-1] is not Ellipsis:
+        return f"a list of {len(arguments)}: [{', '.join(describe(argument) for argument in arguments)}]"
+    if origin is tuple:
+        return f"a list, each {describe(arguments[0])}"
+    if origin is dict:
+        return f"a mapping, each value {describe(arguments[1])}"
+    if dataclasses.is_dataclass(hint):
+        return "a block with keys " + ", ".join(field_types(typing.cast(type, hint)))
+    return _WORDS[hint]
+
+
+def build(hint: Any, node: Node, path: str, problems: list[Problem]) -> Any:
+    """Returns the value of the type that the node describes, or INVALID with what is wrong added to the problems.
+
+    Args:
+        hint: the type.
+        node: the value, as it was written.
+        path: its key path, as messages name it; empty at the top.
+        problems: what is wrong so far; grows.
+    """
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Annotated:
+        extra = hint.__metadata__[0]
+        if isinstance(extra, Registry):
+            return _build_block(extra, node, path, problems)
+        return _build_ranged(hint, node, path, problems)
+    if _is_union(origin):
+        return _build_union(hint, node, path, problems)
+    if origin is tuple and isinstance(node.value, list):
+        if arguments[-1] is Ellipsis:
+            arguments = (arguments[0],) * len(node.value)
+        if len(arguments) == len(node.value):
+            items = [
+                build(argument, item, f"{path}[{index}]", problems)
+                for index, (argument, item) in enumerate(zip(arguments, node.value, strict=True))
+            ]
+            return INVALID if any(item is INVALID for item in items) else tuple(items)
+    elif origin is dict and isinstance(node.value, dict):
+        values = {key: build(arguments[1], value, f"{path}.{key}", problems) for key, value in node.value.items()}
+        return INVALID if any(value is INVALID for value in values.values()) else values
+    elif dataclasses.is_dataclass(hint) and isinstance(node.value, dict):
+        return _build_fields(typing.cast(type, hint), node, path, problems)
+    elif (value := _scalar(hint, node)) is not INVALID:
+        return value
+    return _wrong(hint, node, path, problems)
+
+
+def _scalar(hint: Any, node: Node) -> Any:
+    value = node.value
+    if typing.get_origin(hint) is typing.Literal:
+        choices = typing.get_args(hint)
+        return next((c for c in choices if c == value and isinstance(c, bool) == isinstance(value, bool)), INVALID)
+    if hint is bool or hint is str:
+        return value if isinstance(value, hint) else INVALID
+    if hint is int:
+        return value if isinstance(value, int) and not isinstance(value, bool) else INVALID
+    if hint is float:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return _float(value) if is_number else INVALID
+    if hint is Path and isinstance(value, str) and value:
+        return Path(_normal(node.mark.source.folder / Path(value).expanduser()))
+    return INVALID
+
+
+def _float(value: int | float) -> Any:
+    try:
+        number = float(value)
+    except OverflowError:
+        return INVALID
+    return number if math.isfinite(number) else INVALID
+
+
+def _normal(path: Path) -> str:
+    return str(path) if path.is_symlink() else str(path.resolve())
+
+
+def _build_ranged(hint: Any, node: Node, path: str, problems: list[Problem]) -> Any:
+    value = build(typing.get_args(hint)[0], node, path, [])
+    if value is INVALID or value not in hint.__metadata__[0]:
+        return _wrong(hint, node, path, problems)
+    return value
+
+
+def _build_union(hint: Any, node: Node, path: str, problems: list[Problem]) -> Any:
+    alternatives = typing.get_args(hint)
+    if types.NoneType in alternatives and (node.value is None or node.value == "none"):
+        return None
+    alternatives = tuple(alternative for alternative in alternatives if alternative is not types.NoneType)
+    for alternative in alternatives:
+        value = build(alternative, node, path, [])
+        if value is not INVALID:
+            return value
+    fitting = [alternative for alternative in alternatives if _fits(alternative, node)]
+    if isinstance(node.value, list | dict) and len(fitting) == 1:
+        return build(fitting[0], node, path, problems)
+    return _wrong(hint, node, path, problems)
+
+
+def _fits(hint: Any, node: Node) -> bool:
+    if isinstance(node.value, list):
+        return typing.get_origin(hint) is tuple
+    is_registry = typing.get_origin(hint) is typing.Annotated and isinstance(hint.__metadata__[0], Registry)
+    return typing.get_origin(hint) is dict or dataclasses.is_dataclass(hint) or is_registry
+
+
+def _build_block(registry: Registry, node: Node, path: str, problems: list[Problem]) -> Any:
+    if isinstance(node.value, str) and node.value in registry.names():
+        hint = f"write it as a block: {{name: {node.value}}}"
+        problems.append(node.mark.problem(f"{path} must be a block with a name, got {node.value!r}; {hint}"))
+        return INVALID
+    if not isinstance(node.value, dict):
+        return _wrong(typing.Annotated[object, registry], node, path, problems)
+    name = node.value.get("name")
+    choices = registry.names()
+    if name is None or not isinstance(name.value, str):
+        mark = name.mark if name else locate_value(node)
+        came = f"got {shown(name)}" if name else "which is missing"
+        problems.append(mark.problem(f"{path}.name must be {_a(registry.kind)} ({', '.join(choices)}), {came}"))
+        return INVALID
+    if name.value not in choices:
+        there = suggestion(name.value, choices) or f"; there are {', '.join(choices)}"
+        problems.append(name.mark.problem(f"{path}.name: no {registry.kind} {name.value!r}{there}"))
+        return INVALID
+    rest = Node({key: value for key, value in node.value.items() if key != "name"}, node.mark, node.keys)
+    return _build_fields(registry[name.value], rest, path, problems, is_block=True)
+
+
+def _build_fields(cls: type, node: Node, path: str, problems: list[Problem], is_block: bool = False) -> Any:
+    prefix = f"{path}." if path else ""
+    hints = field_types(cls)
+    already = len(problems)
+    values = {}
+    for key, value in node.value.items():
+        if key in hints:
+            values[key] = build(hints[key], value, prefix + key, problems)
+        else:
+            there = suggestion(key, list(hints)) or (
+                f"; {path or 'a config'} has {', '.join([*(['name'] * is_block), *hints])}"
+            )
+            problems.append(node.keys[key].problem(f"unknown key {prefix + key!r}{there}"))
+    for field in dataclasses.fields(cls):
+        missing = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if field.init and missing and field.name not in node.value:
+            what = describe(hints[field.name])
+            problems.append(locate_value(node).problem(f"{prefix}{field.name} is missing: it must be {what}"))
+    if len(problems) > already:
+        return INVALID
+    try:
+        return cls(**values)
+    except (ValueError, ExceptionGroup) as error:
+        problems += blame(node, path, error)
+        return INVALID
+
+
+def blame(node: Node, path: str, error: Exception) -> list[Problem]:
+    """Returns the problems that a class's own checks found, each at the key that its message begins with.
+
+    Args:
+        node: the block that the class was built from.
+        path: the block's key path.
+        error: a ValueError, or an ExceptionGroup of them.
+    """
+    if isinstance(error, ExceptionGroup):
+        return [problem for inner in error.exceptions for problem in blame(node, path, inner)]
+    if not isinstance(error, ValueError):
+        raise error
+    message = str(error)
+    key = re.match(r"[a-z]\w*(\[\d+\]|\.\w+)*", message)
+    # Only a key that is there moves the caret; a message without one stands at the block.
+    mark = locate(node, key[0]) if key else node.mark
+    return [mark.problem(f"{path}.{message}" if path else message)]
+
+
+def locate_value(node: Node) -> Mark:
+    """Returns where a block begins: its first key, or the place of its value."""
+    return next(iter(node.keys.values()), node.mark)
+
+
+def shown(node: Node) -> str:
+    """Returns a value as a message shows it."""
+    value = node.value
+    if value is None:
+        return "nothing"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, dict):
+        return "a block"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return repr(value if len(value) <= 40 else f"{value[:40]}...")
+    text = str(value) if isinstance(value, float) or abs(value) < 10**20 else f"a number of {len(str(value))} digits"
+    return {"nan": ".nan", "inf": ".inf", "-inf": "-.inf"}.get(text, text)
+
+
+def _wrong(hint: Any, node: Node, path: str, problems: list[Problem]) -> Any:
+    expected = describe(hint)
+    word = ""
+    if isinstance(node.value, str):
+        word = suggestion(node.value, [str(choice) for choice in _choices(hint)])
+    elif isinstance(node.value, int | float) and hint is str:
+        word = f'; for text write "{node.value}"'
+    problems.append(node.mark.problem(f"{path or 'a config'} must be {expected}, got {shown(node)}{word}"))
+    return INVALID
+
+
+def _choices(hint: Any) -> list[Any]:
+    if typing.get_origin(hint) is typing.Literal:
+        return list(typing.get_args(hint))
+    if _is_union(typing.get_origin(hint)):
+        return [choice for alternative in typing.get_args(hint) for choice in _choices(alternative)]
+    return []
+
+
+def _range_words(extra: Range) -> str:
+    return f"of {extra}" if str(extra).startswith("at") else str(extra)
+
+
+def _is_union(origin: Any) -> bool:
+    return origin is typing.Union or origin is types.UnionType
+
+
+def _a(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"

@@ -1,0 +1,201 @@
+"""The run folder: names, files, the newest run. Standard library only."""
+
+import csv
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dltrain.errors import RunError
+
+DEFAULT_ROOT = Path("runs")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run's folder.
+
+    Args:
+        path: the folder.
+    """
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def environment(self) -> Path:
+        return self.path / "environment.json"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.csv"
+
+    @property
+    def summary(self) -> Path:
+        return self.path / "summary.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model.keras"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log.txt"
+
+    def read_summary(self) -> dict[str, Any]:
+        """Returns the summary, empty where there is none yet.
+
+        Raises:
+            RunError: if the file is damaged.
+        """
+        try:
+            return json.loads(self.summary.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self.summary}: cannot be read: {error}") from None
+
+    def read_metrics(self) -> list[dict[str, str]]:
+        """Returns the rows of metrics.csv by column name, empty where there is none; a torn last line is left out."""
+        try:
+            text = self.metrics.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return []
+        return list(csv.DictReader(text[: text.rfind("\n") + 1].splitlines()))
+
+
+def create(root: Path, name: str) -> Run:
+    """Makes a new run's folder, `<name>-<NNN>` with the next free number; safe beside others who do the same.
+
+    Raises:
+        RunError: if the folder cannot be made.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        taken = [_number(path.name, name) for path in root.iterdir()]
+        number = max((number for number in taken if number is not None), default=0)
+        while True:
+            number += 1
+            path = root / f"{name}-{number:03d}"
+            try:
+                path.mkdir()  # atomic: of two that try, one gets the number
+            except FileExistsError:
+                continue
+            (path / "checkpoints").mkdir()
+            return Run(path)
+    except OSError as error:
+        raise RunError(f"{root}: cannot make a run folder there: {error.strerror}; choose another with --runs") from None
+
+
+def find(reference: str | None, root: Path) -> Run:
+    """Returns the run that the user means.
+
+    Args:
+        reference: a folder, a run's name (`resnet-003`), a stem (`resnet`: its newest), or none for the newest that
+            has a checkpoint.
+        root: the folder that runs lie in.
+
+    Raises:
+        RunError: if there is none.
+    """
+    if reference is not None:
+        for path in (Path(reference), root / reference):
+            if (path / "config.yaml").is_file():
+                return Run(path)
+            if path.is_dir() and reference not in ("", ".") and not _stem_runs(root, reference):
+                raise RunError(f"{path}: is no run folder: it has no config.yaml")
+        if runs := _stem_runs(root, reference):
+            return runs[-1]
+        raise RunError(f"no run {reference!r} in {root}/; {_there_are(root)}")
+    for run in sorted(all_runs(root), key=lambda run: run.path.stat().st_mtime_ns, reverse=True):
+        if (run.checkpoints / "last.npz").is_file():
+            return run
+    raise RunError(f"no run with a checkpoint in {root}/; `dltrain fit configs/resnet.yaml` makes one")
+
+
+def all_runs(root: Path) -> list[Run]:
+    """Returns the runs of a folder, by name."""
+    return [Run(path.parent) for path in sorted(root.glob("*/config.yaml"))]
+
+
+def _stem_runs(root: Path, stem: str) -> list[Run]:
+    numbered = [(number, run) for run in all_runs(root) if (number := _number(run.name, stem)) is not None]
+    return [run for _, run in sorted(numbered, key=lambda item: item[0])]
+
+
+def _number(folder: str, name: str) -> int | None:
+    match = re.fullmatch(re.escape(name) + r"-(\d{3,})", folder)
+    return int(match[1]) if match else None
+
+
+def _there_are(root: Path) -> str:
+    names = [run.name for run in all_runs(root)]
+    return f"there are {', '.join(names[-10:])}" if names else "there are none yet"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file so that it is complete or as it was, never half."""
+    with replacing(path) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes a value as JSON, complete or not at all. A number that is not finite becomes null, as JSON has none."""
+    write_text(path, json.dumps(_finite(value), indent=2, allow_nan=False) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and value - value != 0 else value
+
+
+class replacing:  # noqa: N801
+    """A context in which a file is written aside; leaving it flushes the file to disk and renames it into place.
+
+    Args:
+        path: the file's final name. What is written aside keeps its suffix.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+
+    def __enter__(self) -> Path:
+        return self._aside
+
+    def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
+        if failed:
+            self._aside.unlink(missing_ok=True)
+            return
+        descriptor = os.open(self._aside, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        self._aside.replace(self._path)
+        sync_folder(self._path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flushes a folder's entries to disk, so that a rename in it survives a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

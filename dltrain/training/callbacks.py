@@ -1,0 +1,112 @@
+"""What follows a run epoch by epoch: metrics.csv, the best epoch so far, early stopping.
+
+Each keeps a small state that is part of every checkpoint, so that a resumed run decides as the uninterrupted one.
+"""
+
+import csv
+import io
+import os
+from typing import Any
+
+from dltrain.errors import TrainingError
+from dltrain.runs.folder import Run, write_text
+
+
+class MetricsFile:
+    """metrics.csv: a row per epoch, on disk as soon as the epoch is done.
+
+    Args:
+        run: where the file is.
+        step: rows beyond this step are cut off: they belong to epochs that a resumed run does again.
+    """
+
+    def __init__(self, run: Run, step: int) -> None:
+        self._path = run.metrics
+        rows = [row for row in run.read_metrics() if int(row["step"]) <= step]
+        self.columns: list[str] = list(rows[0]) if rows else []
+        if run.metrics.exists():
+            write_text(run.metrics, self._text([self.columns, *(list(row.values()) for row in rows)]) if rows else "")
+
+    def append(self, row: dict[str, Any]) -> None:
+        """Adds a row.
+
+        Raises:
+            TrainingError: if it cannot be written.
+        """
+        lines = [] if self.columns else [list(row)]
+        self.columns = self.columns or list(row)
+        lines.append([row.get(column, "") for column in self.columns])
+        try:
+            with self._path.open("a", encoding="utf-8", newline="") as file:
+                file.write(self._text(lines))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise TrainingError(f"{self._path}: cannot be written: {error.strerror}; the last checkpoint stands") from None
+
+    @staticmethod
+    def _text(lines: list[list[Any]]) -> str:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(lines)
+        return text.getvalue()
+
+
+class Best:
+    """The best epoch so far; of equal ones the later, whose weights have trained longer.
+
+    Args:
+        monitor: the column that is compared.
+        larger_is_better: whether more is better.
+        state: what a checkpoint kept, none at the start.
+    """
+
+    def __init__(self, monitor: str, larger_is_better: bool, state: dict[str, Any] | None = None) -> None:
+        self.monitor = monitor
+        self._sign = 1.0 if larger_is_better else -1.0
+        self.state = state
+
+    def update(self, row: dict[str, Any]) -> bool:
+        """Takes in an epoch's row; returns whether it is the best so far."""
+        value = float(row[self.monitor])
+        if self.state is not None and self._sign * value < self._sign * self.state["value"]:
+            return False
+        self.state = {"monitor": self.monitor, "value": value, "epoch": row["epoch"]}
+        return True
+
+
+class Patience:
+    """Early stopping: says when the monitored value has not improved for a number of epochs.
+
+    Args:
+        patience: epochs without improvement that are borne.
+        min_delta: a smaller change is no improvement.
+        monitor: the column that is watched.
+        larger_is_better: whether more is better.
+        state: what a checkpoint kept, none at the start.
+    """
+
+    def __init__(
+        self,
+        patience: int,
+        min_delta: float,
+        monitor: str,
+        larger_is_better: bool,
+        state: dict[str, Any] | None = None,
+    ) -> None:
+        self._patience = patience
+        self._min_delta = min_delta
+        self._monitor = monitor
+        self._sign = 1.0 if larger_is_better else -1.0
+        self.state: dict[str, Any] = state or {"best": None, "wait": 0}
+
+    def update(self, row: dict[str, Any]) -> None:
+        """Takes in an epoch's row."""
+        value = self._sign * float(row[self._monitor])
+        if self.state["best"] is None or value > self.state["best"] + self._min_delta:
+            self.state = {"best": value, "wait": 0}
+        else:
+            self.state = {**self.state, "wait": self.state["wait"] + 1}
+
+    @property
+    def exhausted(self) -> bool:
+        return self.state["wait"] >= self._patience

@@ -1,0 +1,271 @@
+"""Starts TensorFlow on the devices that a config asks for, and explains what it finds.
+
+TensorFlow reads its environment variables once, at import: `import_tensorflow` sets them, and everything that needs
+TensorFlow goes through it first.
+"""
+
+import importlib
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dltrain.errors import DeviceError
+from dltrain.lazy import keras, tf
+
+INSTALL_GPU = "pip install 'dltrain[gpu]'"
+
+
+@dataclass(frozen=True)
+class Devices:
+    """What a run computes on.
+
+    Args:
+        strategy: a tf.distribute.Strategy.
+        names: the devices, such as ("cpu",) or ("gpu:0", "gpu:1").
+        description: one line: what was chosen and why.
+        warnings: settings that have no effect here or do harm, a line each.
+    """
+
+    strategy: Any
+    names: tuple[str, ...]
+    description: str
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def replicas(self) -> int:
+        return len(self.names)
+
+
+def import_tensorflow() -> str:
+    """Imports TensorFlow and Keras quietly and looks for devices.
+
+    Returns:
+        what the libraries wrote to standard error meanwhile; for the log.
+
+    Raises:
+        DeviceError: if TensorFlow cannot be imported.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Off by default on x86 CPUs without AVX512-VNNI, where it still makes convolutions and products faster.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    noise: list[str] = []
+    try:
+        with _standard_error_kept(noise):
+            importlib.import_module("tensorflow")
+            importlib.import_module("keras")
+            tf.config.list_physical_devices()
+    except ImportError as error:
+        raise DeviceError(f"TensorFlow cannot be imported: {error}\n{''.join(noise)}".strip()) from None
+    return "".join(noise)
+
+
+@contextmanager
+def _standard_error_kept(kept: list[str]) -> Iterator[None]:
+    """Keeps what is written to file descriptor 2: four of TensorFlow's lines obey no log level."""
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as file:
+        original = os.dup(2)
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(original, 2)
+            os.close(original)
+            file.seek(0)
+            kept.append(file.read().decode(errors="replace"))
+
+
+def start(requested: str | tuple[str, ...], precision: str, deterministic: bool) -> Devices:
+    """Makes the devices ready: TensorFlow imported, GPUs chosen, memory growth and precision set.
+
+    Args:
+        requested: the config's `device`.
+        precision: the config's `train.precision`.
+        deterministic: only operations that give the same bits each time.
+
+    Raises:
+        DeviceError: if a device that was asked for is not there.
+    """
+    import_tensorflow()
+    gpus = tf.config.list_physical_devices("GPU")
+    indices, why = _chosen(requested, len(gpus))
+    tf.config.set_visible_devices([gpus[index] for index in indices], "GPU")
+    for index in indices:
+        tf.config.experimental.set_memory_growth(gpus[index], True)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+    keras.config.set_dtype_policy(precision)
+    if not indices:
+        return Devices(tf.distribute.get_strategy(), ("cpu",), why, _cpu_warnings(precision))
+    names = tuple(f"gpu:{index}" for index in indices)
+    single = len(indices) == 1
+    strategy = tf.distribute.get_strategy() if single else tf.distribute.MirroredStrategy()
+    return Devices(strategy, names, why, _gpu_warnings(precision, [gpus[index] for index in indices]))
+
+
+def _chosen(requested: str | tuple[str, ...], count: int) -> tuple[list[int], str]:
+    """Returns the GPUs to use by number, none for the CPU, and the reason in one line."""
+    if requested == "cpu":
+        return [], f"device: cpu, as asked ({cpu_name()}, {os.cpu_count()} cores)"
+    if requested == "auto" and count == 0:
+        reason = gpu_trouble() or "no GPU on this machine"
+        return [], f"device: cpu ({cpu_name()}, {os.cpu_count()} cores): {reason}"
+    if requested == "auto":
+        others = f"; {count - 1} more for `device: all`" if count > 1 else ""
+        return [0], f"device: gpu:0, the first GPU{others}"
+    if requested == "all":
+        wanted = list(range(count)) or [0]
+    elif requested == "gpu":
+        wanted = [0]
+    else:
+        wanted = [int(name.removeprefix("gpu:")) for name in ([requested] if isinstance(requested, str) else requested)]
+    missing = [index for index in wanted if index >= count]
+    if missing:
+        there = f"TensorFlow sees {count} GPU{'s' * (count != 1)}" if count else gpu_trouble() or "there is no GPU"
+        shown = requested if isinstance(requested, str) else f"[{', '.join(requested)}]"
+        raise DeviceError(f"device: {shown} was asked for, but {there}; `dltrain devices` says more, device: cpu trains")
+    return wanted, f"device: {', '.join(f'gpu:{index}' for index in wanted)}, as asked"
+
+
+def gpu_trouble() -> str | None:
+    """Says why TensorFlow cannot use the NVIDIA GPU of this machine and what to type; none where there is no GPU."""
+    cards = nvidia_cards()
+    if not cards:
+        if Path("/dev/nvidia0").exists() or Path("/proc/driver/nvidia/gpus").exists():
+            return "there is an NVIDIA GPU, but nvidia-smi finds no driver: install NVIDIA's driver"
+        return None
+    if sys.platform == "win32":
+        return "TensorFlow uses GPUs on Windows through WSL2 only"
+    name = cards[0]["name"]
+    if not tf.test.is_built_with_cuda():
+        return f"{name} is there, but this TensorFlow is built without CUDA; type: {INSTALL_GPU}"
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return f"{name} is hidden by CUDA_VISIBLE_DEVICES={os.environ['CUDA_VISIBLE_DEVICES']!r}; type: unset CUDA_VISIBLE_DEVICES"
+    return f"{name} is there, but TensorFlow finds no CUDA libraries; type: {INSTALL_GPU}"
+
+
+def nvidia_cards() -> list[dict[str, str]]:
+    """Returns what nvidia-smi says of each card: name, memory, compute capability, driver; empty without it."""
+    query = "name,memory.total,compute_cap,driver_version"
+    try:
+        output = subprocess.run(
+            ["nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader"],
+            capture_output=True, text=True, timeout=10, check=True,
+        ).stdout  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return []
+    keys = ("name", "memory", "compute_capability", "driver")
+    return [dict(zip(keys, map(str.strip, line.split(",")), strict=False)) for line in output.splitlines() if line]
+
+
+def cpu_name() -> str:
+    """Returns the processor's name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def cpu_flags() -> set[str]:
+    """Returns the instruction sets of the processor, as Linux names them; empty elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return set()
+    return next((set(line.split(":")[1].split()) for line in lines if line.startswith("flags")), set())
+
+
+def paying_precisions(compute_capability: tuple[int, int] | None) -> list[str]:
+    """Returns the precisions that are no slower than float32, on a GPU of that capability or, without one, this CPU."""
+    if compute_capability is None:
+        return ["float32", *(["mixed_bfloat16"] if "amx_bf16" in cpu_flags() else [])]
+    paying = ["float32"]
+    if compute_capability >= (7, 0):
+        paying.append("mixed_float16")
+    if compute_capability >= (8, 0):
+        paying.append("mixed_bfloat16")
+    return paying
+
+
+def _cpu_warnings(precision: str) -> tuple[str, ...]:
+    if precision in paying_precisions(None):
+        return ()
+    return (f"train.precision: {precision} is slower than float32 on this CPU, which has no 16-bit matrix units",)
+
+
+def _gpu_warnings(precision: str, gpus: list[Any]) -> tuple[str, ...]:
+    capability = compute_capability(gpus[0])
+    if capability is None or precision in paying_precisions(capability):
+        return ()
+    return (f"train.precision: {precision} does not pay on a GPU of compute capability {capability[0]}.{capability[1]}",)
+
+
+def compute_capability(gpu: Any) -> tuple[int, int] | None:
+    """Returns a TensorFlow GPU's compute capability, none where TensorFlow does not say."""
+    capability = tf.config.experimental.get_device_details(gpu).get("compute_capability")
+    return tuple(capability) if capability else None
+
+
+def survey() -> dict[str, Any]:
+    """Returns what `dltrain devices` shows: the CPU, the GPUs, versions built and found, and what is wrong."""
+    noise = import_tensorflow()
+    build = tf.sysconfig.get_build_info()
+    flags = cpu_flags()
+    gpus = tf.config.list_physical_devices("GPU")
+    cards = nvidia_cards()
+    found = []
+    for index, gpu in enumerate(gpus):
+        capability = compute_capability(gpu)
+        card = cards[index] if index < len(cards) else {}
+        found.append(
+            {
+                "name": f"gpu:{index}",
+                "model": tf.config.experimental.get_device_details(gpu).get("device_name", card.get("name")),
+                "memory": card.get("memory"),
+                "compute_capability": ".".join(map(str, capability)) if capability else None,
+                "driver": card.get("driver"),
+                "precisions_that_pay": paying_precisions(capability),
+                # The wheels hold machine code up to 8.9 and PTX for 9.0; what is newer is compiled at first use.
+                "note": "compiled at first use from PTX: a slow first start" if (capability or (0,)) > (9, 0) else None,
+            }
+        )
+    return {
+        "cpu": {
+            "name": "cpu",
+            "model": cpu_name(),
+            "cores": os.cpu_count(),
+            "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+            "instructions": sorted(flags & {"avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "amx_bf16", "amx_tile"}),
+            "precisions_that_pay": paying_precisions(None),
+            "onednn": os.environ["TF_ENABLE_ONEDNN_OPTS"] != "0",
+        },
+        "gpus": found,
+        "trouble": None if gpus else gpu_trouble(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "built_with": {"cuda": build.get("cuda_version"), "cudnn": build.get("cudnn_version")},
+        "found": _libraries_found(),
+        "messages": [line for line in noise.splitlines() if line.strip()] if cards and not gpus else [],
+    }
+
+
+def _libraries_found() -> dict[str, str | None]:
+    """Returns the versions of the CUDA and cuDNN packages that `dltrain[gpu]` brings, none where one is missing."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    def found(package: str) -> str | None:
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            return None
+
+    return {"cuda": found("nvidia-cuda-runtime-cu12"), "cudnn": found("nvidia-cudnn-cu12")}

@@ -1,0 +1,175 @@
+"""Splits -> batches: resident on the device where they fit, streamed with tf.data where they do not.
+
+Which examples a step sees, in which order and how they are augmented is a pure function of (seed, step): a run can stop
+and go on at any step. Each feed answers two calls of the engine's compiled loop: `take(step)`, outside the replicas, and
+`batch(taken)`, inside each of them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dltrain.data import Split
+from dltrain.lazy import tf
+
+RESIDENT_BYTES = 2 * 1024**3
+"""A split up to this size is kept on the device: 2 GiB leave room for the network on any GPU of today."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which examples each portion holds; a portion is one replica's share of one step.
+
+    Args:
+        examples: how many there are.
+        batch_size: examples per step, over all replicas.
+        replicas: how many devices share a step.
+        seed: of the shuffling; none leaves the examples in their order.
+    """
+
+    examples: int
+    batch_size: int
+    replicas: int = 1
+    seed: int | None = None
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return self.examples // self.batch_size
+
+    @property
+    def portion_size(self) -> int:
+        return self.batch_size // self.replicas
+
+    @property
+    def leftover(self) -> int:
+        """Examples that do not fill a batch: training leaves them out, another few each epoch; evaluation does not."""
+        return self.examples % self.batch_size
+
+    def positions(self, portion: Any) -> Any:
+        """Returns the positions of a portion's examples in the split, (portion_size,), int64.
+
+        Args:
+            portion: int64 scalar, step * replicas + replica, counted over the whole run.
+        """
+        per_epoch = self.steps_per_epoch * self.replicas
+        first = (portion % per_epoch) * self.portion_size
+        positions = first + tf.range(self.portion_size, dtype=tf.int64)
+        if self.seed is None:
+            return positions
+        seed = tf.stack([tf.constant(self.seed, tf.int64), portion // per_epoch])
+        return tf.random.experimental.index_shuffle(positions, seed, tf.constant(self.examples - 1, tf.int64))
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What happens to a batch on the device before the network sees it.
+
+    Args:
+        augmentations: functions of (images, seed), in order; none for evaluation.
+        class_weights: the weight of each class, (classes,), or none for no sample weights.
+        seed: of the augmentations.
+    """
+
+    augmentations: Sequence[Callable[[Any, Any], Any]] = ()
+    class_weights: np.ndarray | None = None
+    seed: int = 0
+
+    def __call__(self, portion: Any, inputs: Any, targets: Any) -> tuple[Any, ...]:
+        inputs = tf.cast(inputs, tf.float32)
+        seed = tf.stack([tf.constant(self.seed, tf.int32), tf.cast(portion, tf.int32)])
+        for index, augmentation in enumerate(self.augmentations):
+            inputs = augmentation(inputs, tf.random.experimental.stateless_fold_in(seed, index))
+        if self.class_weights is None:
+            return inputs, targets
+        return inputs, targets, tf.gather(tf.constant(self.class_weights), targets)
+
+
+class ResidentFeed:
+    """A split in the device's memory; batches are gathered there, without the host.
+
+    Args:
+        split: the examples.
+        order: which of them belong to which step.
+        preparation: what happens to each batch.
+    """
+
+    def __init__(self, split: Split, order: Order, preparation: Preparation) -> None:
+        self.order = order
+        self._inputs = tf.constant(split.inputs)
+        self._targets = tf.constant(split.targets)
+        self._preparation = preparation
+
+    def take(self, step: Any) -> Any:
+        """Returns what each replica needs to make its batch of the step (int64 scalar)."""
+        return step
+
+    def batch(self, taken: Any) -> tuple[Any, ...]:
+        """Returns this replica's batch: inputs, targets and, where classes are weighted, sample weights."""
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        portion = taken * self.order.replicas + tf.cast(replica, tf.int64)
+        positions = self.order.positions(portion)
+        return self._preparation(portion, tf.gather(self._inputs, positions), tf.gather(self._targets, positions))
+
+    def examples(self, first: int, end: int) -> tuple[Any, ...]:
+        """Returns the examples from `first` up to `end`, in the split's order, as one batch."""
+        return self._preparation(tf.constant(0, tf.int64), self._inputs[first:end], self._targets[first:end])
+
+
+class StreamedFeed:
+    """A split in the host's memory or in a memory map; batches are read ahead by tf.data.
+
+    Args:
+        split: the examples.
+        order: which of them belong to which step.
+        preparation: what happens to each batch, on the device.
+        strategy: the tf.distribute strategy whose replicas are fed.
+        first_step: the step that the first `take` is for.
+    """
+
+    def __init__(self, split: Split, order: Order, preparation: Preparation, strategy: Any, first_step: int = 0) -> None:
+        self.order = order
+        self._split = split
+        self._preparation = preparation
+        # Never restarted: a compiled loop keeps the iterator it was traced with, and the order repeats by itself.
+        self._iterator = iter(strategy.distribute_datasets_from_function(lambda _: self._portions(first_step)))
+
+    def take(self, step: Any) -> Any:
+        """Returns each replica's share of the step, read ahead."""
+        return next(self._iterator)
+
+    def batch(self, taken: Any) -> tuple[Any, ...]:
+        """Returns this replica's batch."""
+        return self._preparation(*taken)
+
+    def examples(self, first: int, end: int) -> tuple[Any, ...]:
+        """Returns the examples from `first` up to `end`, in the split's order, as one batch."""
+        inputs, targets = self._split.inputs[first:end], self._split.targets[first:end]
+        return self._preparation(tf.constant(0, tf.int64), tf.constant(inputs), tf.constant(targets))
+
+    def _portions(self, step: int) -> Any:
+        inputs, targets = self._split.inputs, self._split.targets
+
+        def read(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return np.asarray(inputs[positions]), np.asarray(targets[positions])
+
+        def load(portion: Any) -> tuple[Any, Any, Any]:
+            x, y = tf.numpy_function(read, [self.order.positions(portion)], [inputs.dtype, targets.dtype])
+            x.set_shape((self.order.portion_size, *inputs.shape[1:]))
+            y.set_shape((self.order.portion_size, *targets.shape[1:]))
+            return portion, x, y
+
+        first = step * self.order.replicas
+        portions = tf.data.Dataset.range(first, np.iinfo(np.int64).max)
+        return portions.map(load, num_parallel_calls=2, deterministic=True).prefetch(tf.data.AUTOTUNE)
+
+
+Feed = ResidentFeed | StreamedFeed
+
+
+def feed(split: Split, order: Order, preparation: Preparation, strategy: Any, first_step: int = 0) -> Feed:
+    """Returns the feed that suits the split's size; its first batch is that of `first_step`."""
+    if split.inputs.nbytes + split.targets.nbytes <= RESIDENT_BYTES:
+        return ResidentFeed(split, order, preparation)
+    return StreamedFeed(split, order, preparation, strategy, first_step)

@@ -1,0 +1,130 @@
+"""What the terminal says while a network trains: Rich in a terminal, plain lines elsewhere, all of it in log.txt."""
+
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+PLAIN_SECONDS = 30
+"""Seconds between two lines about an epoch that is under way, where there is no terminal to draw a bar in."""
+
+
+class Reporter:
+    """Says what happens, on standard error and in the run's log.
+
+    Args:
+        quiet: say nothing but warnings; the log has it all the same.
+        verbose: say details too.
+    """
+
+    def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
+        self._quiet = quiet
+        self._verbose = verbose
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._log: Path | None = None
+        self._unlogged: list[str] = []
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._last_line = time.monotonic()
+
+    def log_to(self, path: Path) -> None:
+        """Writes all that was said, and all that will be, to the log."""
+        self._log = path
+        lines, self._unlogged = self._unlogged, []
+        for line in lines:
+            self._write(line)
+
+    def say(self, text: str) -> None:
+        """Says something."""
+        self._say(text, not self._quiet)
+
+    def detail(self, text: str) -> None:
+        """Says something that only `--verbose` shows."""
+        self._say(text, self._verbose and not self._quiet)
+
+    def warn(self, text: str) -> None:
+        """Says something that `--quiet` does not silence."""
+        self._say(f"warning: {text}", True, style="yellow")
+
+    def __enter__(self) -> Self:
+        if not self._quiet and self._console.is_terminal:
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=20),
+                TextColumn("{task.fields[words]}"),
+                console=self._console,
+                transient=True,
+            )
+            self._task = self._bar.add_task("", words="")
+            self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    @property
+    def shows_steps(self) -> bool:
+        """Whether `step` would be seen now: reading the metrics for it costs time."""
+        return self._bar is not None or time.monotonic() - self._last_line > PLAIN_SECONDS
+
+    def step(self, title: str, done: int, total: int, words: str) -> None:
+        """Shows how far the epoch is.
+
+        Args:
+            title: which epoch.
+            done: steps done in it.
+            total: steps in it.
+            words: loss, metrics, speed and time left.
+        """
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, description=title, completed=done, total=total, words=f"{done}/{total}  {words}")
+        else:
+            self.say(f"{title}  step {done}/{total}  {words}")
+
+    def _say(self, text: str, shown: bool, style: str | None = None) -> None:
+        if shown:
+            self._last_line = time.monotonic()
+            self._console.print(text, style=style, markup=False)
+        self._write(text)
+
+    def _write(self, text: str) -> None:
+        if self._log is None:
+            self._unlogged.append(text)
+            return
+        with self._log.open("a", encoding="utf-8") as file:
+            file.write(text + "\n")
+
+
+def words_for(metrics: dict[str, float]) -> str:
+    """Returns metrics as one line shows them."""
+    return "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+
+
+def clock(seconds: float) -> str:
+    """Returns a duration as h:mm:ss or m:ss."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
+
+
+def table(rows: list[list[Any]], right: set[int] = frozenset()) -> str:  # type: ignore[assignment]
+    """Returns rows as aligned columns, the first row a heading.
+
+    Args:
+        rows: cells; each is shown by `str`.
+        right: columns, by number, that are aligned to the right.
+    """
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in cells
+    )

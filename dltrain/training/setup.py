@@ -1,0 +1,76 @@
+"""From a checked config and loaded data to a compiled network: what fits what, how long, and what is monitored."""
+
+from typing import Any
+
+from dltrain.config.experiment import Config, Experiment
+from dltrain.data import DataSpec, Splits
+from dltrain.lazy import keras
+from dltrain.schedules import Plan
+from dltrain.training.device import Devices
+from dltrain.training.engine import Engine
+
+
+def plan_for(config: Config, splits: Splits, devices: Devices) -> Plan:
+    """Works out how many steps the run has.
+
+    Raises:
+        ConfigError: if batch size, training part and devices do not fit, or the schedule does not fit the length.
+    """
+    train, examples = config.experiment.train, len(splits.train)
+    with config.blame("train"):
+        if train.batch_size > examples:
+            raise ValueError(f"batch_size must be at most the {examples} training examples, got {train.batch_size}")
+        if train.batch_size % devices.replicas:
+            nearest = max(train.batch_size // devices.replicas, 1) * devices.replicas
+            raise ValueError(
+                f"batch_size must divide by the {devices.replicas} devices, got {train.batch_size}; try {nearest}"
+            )
+    steps_per_epoch = examples // train.batch_size
+    plan = Plan(steps_per_epoch, train.steps or steps_per_epoch * (train.epochs or 1))
+    with config.blame("schedule"):
+        config.experiment.schedule.check(plan)
+    return plan
+
+
+def check_monitors(config: Config, splits: Splits) -> None:
+    """Makes sure that every column of metrics.csv that the config names will exist.
+
+    Raises:
+        ConfigError: at the key that names one which will not.
+    """
+    experiment, validated = config.experiment, splits.validation is not None
+    measured = ["loss", *experiment.task.metrics]
+    columns = measured + [f"val_{name}" for name in measured] * validated
+    for path in ("checkpoint", "early_stopping", "schedule"):
+        monitor = getattr(getattr(experiment, path), "monitor", None)
+        if monitor is not None and monitor not in columns:
+            reason = "" if validated else "; there are no validation data"
+            with config.blame(path):
+                raise ValueError(f"monitor must be one of {', '.join(columns)}, got {monitor!r}{reason}")
+
+
+def monitor_of(block: Any, experiment: Experiment, splits: Splits) -> str:
+    """Returns the column that a block of the config watches: its own choice, else the task's."""
+    if block.monitor is not None:
+        return block.monitor
+    return experiment.task.monitor if splits.validation is not None else "loss"
+
+
+def assemble(experiment: Experiment, spec: DataSpec, devices: Devices, learning_rate: Any) -> Engine:
+    """Builds and compiles the network that the experiment describes, on its devices, from its seed.
+
+    Args:
+        experiment: what to build.
+        spec: what the data are, their statistics included.
+        devices: where it will run.
+        learning_rate: a number or a Keras schedule.
+    """
+    keras.utils.set_random_seed(experiment.seed)
+    with devices.strategy.scope():
+        model = experiment.model.build(spec)
+        model.compile(
+            optimizer=experiment.optimizer.build(learning_rate),
+            loss=experiment.task.loss(spec),
+            metrics=experiment.task.build_metrics(spec),
+        )
+    return Engine(model, devices.strategy)

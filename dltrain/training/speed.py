@@ -1,0 +1,49 @@
+"""How fast steps go, and so how many of them a call of the compiled loop should do."""
+
+import time
+
+CALL_SECONDS = 0.5
+"""How long a call should last: Python sees Ctrl-C, and the terminal its progress, only between two calls."""
+
+
+class Speed:
+    """Measures calls of the compiled loop; the first is left out, for it compiles.
+
+    Args:
+        batch_size: examples per step.
+    """
+
+    def __init__(self, batch_size: int) -> None:
+        self._batch_size = batch_size
+        self._calls = 0
+        self._steps = 0
+        self._seconds = 0.0
+        self._began = 0.0
+        self.next_count = 1
+
+    def __enter__(self) -> None:
+        self._began = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        seconds = time.perf_counter() - self._began
+        self._calls += 1
+        if self._calls == 1:
+            return
+        self._steps += self._done
+        self._seconds += seconds
+        fitting = int(CALL_SECONDS / max(seconds / self._done, 1e-9))
+        self.next_count = max(1, min(fitting, 2 * self.next_count))
+
+    def doing(self, count: int) -> "Speed":
+        """Returns the context in which a call of `count` steps is measured."""
+        self._done = count
+        return self
+
+    @property
+    def examples_per_second(self) -> float | None:
+        """Examples per second over all measured calls, none before the second."""
+        return self._steps * self._batch_size / self._seconds if self._seconds else None
+
+    def seconds_for(self, steps: int) -> float | None:
+        """Returns how long that many steps will take, none before it can be told."""
+        return steps * self._seconds / self._steps if self._steps else None

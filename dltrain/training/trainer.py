@@ -1,0 +1,210 @@
+"""fit and evaluate: the whole story of a run, top to bottom."""
+
+import dataclasses
+import math
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from dltrain.config import experiment as experiments
+from dltrain.config.experiment import Config
+from dltrain.data import DataSpec, Splits
+from dltrain.errors import DataError, DltrainError, Interrupted, TrainingError
+from dltrain.lazy import tf
+from dltrain.runs import folder
+from dltrain.runs.folder import Run
+from dltrain.training import checkpoints, device, environment
+from dltrain.training.device import Devices
+from dltrain.training.loop import Training, evaluation_feed
+from dltrain.training.progress import Reporter, words_for
+from dltrain.training.setup import assemble
+
+
+def fit(config: Config, reporter: Reporter, root: Path, resumed: Run | None = None) -> dict[str, Any]:
+    """Trains what the config describes.
+
+    Args:
+        config: what to do.
+        reporter: what says how it goes.
+        root: the folder in which a new run gets its own.
+        resumed: the run to go on with, none for a new one.
+
+    Returns:
+        the run's summary, and its folder as "run".
+
+    Raises:
+        UserError: something the user can mend; nothing was written.
+        TrainingError, Interrupted: the run stopped early; its summary says so.
+    """
+    began = time.monotonic()
+    saved = checkpoints.load(resumed, "last") if resumed else None
+    devices = _start(config, reporter)
+    training = Training(config, _load(config), devices, reporter)
+    if saved is not None:
+        training.restore(saved)
+    run = resumed or folder.create(root, str(config.experiment.name))
+    reporter.log_to(run.log)
+    if resumed and training.is_finished:
+        reporter.say(f"{run.path} is finished: nothing left to do; for more, say so: train.epochs=N")
+        return {"run": str(run.path), **run.read_summary()}
+    reporter.say(f"run: {run.path}" + (f", going on after step {training.state.step}" if resumed else ""))
+    _write_config(config, run)
+    folder.write_json(run.environment, environment.describe(devices))
+    summary = {"status": "running", **_figures(training)}
+    folder.write_json(run.summary, summary)
+    try:
+        training.run(run, began)
+        measured = _measure_best(training, run)
+        _export(config, training, run)
+        summary = {"status": "finished", **_figures(training), **measured, "error": None}
+    except BaseException as error:
+        failed = _translated(error, config)
+        status = "interrupted" if isinstance(failed, Interrupted | KeyboardInterrupt) else "failed"
+        summary = {"status": status, **_figures(training), "error": str(failed) or type(failed).__name__}
+        folder.write_json(run.summary, summary)
+        if failed is error:
+            raise
+        raise failed from None
+    folder.write_json(run.summary, summary)
+    return {"run": str(run.path), **summary}
+
+
+def evaluate(run: Run, split: str, checkpoint: str, reporter: Reporter) -> dict[str, Any]:
+    """Measures a run's network on one part of its data.
+
+    Args:
+        run: a run with a checkpoint.
+        split: "train", "validation" or "test".
+        checkpoint: "best" or "last".
+        reporter: what says how it goes.
+
+    Returns:
+        {"run", "checkpoint", "split", "examples", "metrics": {name: value}}
+
+    Raises:
+        UserError: if config, data or checkpoint cannot be used.
+    """
+    config = experiments.load(run.config)
+    saved = checkpoints.load(run, checkpoint)
+    devices = _start(config, reporter)
+    part = getattr(_load(config), split)
+    if part is None:
+        raise DataError(f"{run.path}: its dataset has no {split} part")
+    engine = assemble(config.experiment, DataSpec.from_plain(saved.state["data"]), devices, learning_rate=0.0)
+    checkpoints.restore(saved, checkpoints.named_variables(model=engine.model.variables))
+    metrics = engine.evaluate(evaluation_feed(part, config.experiment.train.batch_size, devices))
+    return {"run": run.name, "checkpoint": checkpoint, "split": split, "examples": len(part), "metrics": metrics}
+
+
+def rehearse(config: Config, reporter: Reporter) -> dict[str, Any]:
+    """Does all that a run does, once, in a folder that goes away: a batch, an evaluation, a save and a load.
+
+    Returns:
+        {"device", "parameters", "steps_per_epoch", "loss", "evaluation", "checkpoint_bytes", "peak_memory_bytes"}
+    """
+    devices = _start(config, reporter)
+    training = Training(config, _load(config), devices, reporter)
+    _, finite = training.engine.train(training.training_feed(), 0, 1)
+    loss = training.engine.metrics()["loss"]
+    if not finite:
+        raise TrainingError(f"the loss of the first batch is not finite: {loss}")
+    size = config.experiment.train.batch_size
+    part = training.splits.validation or training.splits.train
+    metrics = training.engine.evaluate(evaluation_feed(part.first(size), size, devices))
+    with tempfile.TemporaryDirectory() as temporary:
+        run = folder.create(Path(temporary), "dry-run")
+        checkpoints.save(run, training.variables, dataclasses.asdict(training.state), is_best=True, keep=2)
+        training.restore(checkpoints.load(run, "last"))
+        _export(config, training, run)
+        checkpoint_bytes = (run.checkpoints / "last.npz").stat().st_size
+    return {
+        "device": ", ".join(devices.names),
+        "parameters": _parameters(training),
+        "steps_per_epoch": training.plan.steps_per_epoch,
+        "loss": loss,
+        "evaluation": metrics,
+        "checkpoint_bytes": checkpoint_bytes,
+        "peak_memory_bytes": _peak_memory(devices),
+    }
+
+
+def _start(config: Config, reporter: Reporter) -> Devices:
+    chosen = config.experiment
+    devices = device.start(chosen.device, chosen.train.precision, chosen.deterministic)
+    reporter.say(devices.description)
+    for warning in devices.warnings:
+        reporter.warn(warning)
+    return devices
+
+
+def _load(config: Config) -> Splits:
+    with config.blame("dataset"):
+        splits = config.experiment.dataset.load()
+    config.check(splits.spec)
+    return splits
+
+
+def _write_config(config: Config, run: Run) -> None:
+    """Writes config.yaml with every default filled in, and reads it again as proof that it repeats the run."""
+    folder.write_text(run.config, experiments.dump(config.experiment))
+    if experiments.load(run.config).experiment != config.experiment:
+        raise RuntimeError(f"{run.config} does not read back as the experiment that was written")
+
+
+def _measure_best(training: Training, run: Run) -> dict[str, Any]:
+    """Puts the best weights in place and measures them on validation and test."""
+    model = training.engine.model
+    checkpoints.restore(checkpoints.load(run, "best"), checkpoints.named_variables(model=model.variables))
+    measured: dict[str, Any] = {}
+    for name in ("validation", "test"):
+        part = getattr(training.splits, name)
+        measured[name] = training.engine.evaluate(training.evaluation_feed(part)) if part else None
+        if part:
+            training.reporter.say(f"{name} ({len(part)} examples, best weights): {words_for(measured[name])}")
+    return measured
+
+
+def _export(config: Config, training: Training, run: Run) -> None:
+    """Writes model.keras: the network with its present weights, without optimizer and loss."""
+    with training.devices.strategy.scope():
+        plain = config.experiment.model.build(training.splits.spec)
+    plain.set_weights(training.engine.model.get_weights())
+    with folder.replacing(run.model) as aside:
+        plain.save(aside)
+
+
+def _figures(training: Training) -> dict[str, Any]:
+    state = training.state
+    return {
+        "epochs": state.epoch,
+        "steps": state.step,
+        "seconds": round(state.seconds, 3),
+        "parameters": _parameters(training),
+        "examples_per_second": training.speed.examples_per_second,
+        "device": ", ".join(training.devices.names),
+        "precision": training.experiment.train.precision,
+        "best": state.best,
+    }
+
+
+def _parameters(training: Training) -> int:
+    return sum(math.prod(weight.shape) for weight in training.engine.model.trainable_weights)
+
+
+def _peak_memory(devices: Devices) -> int:
+    """Returns the most memory that was in use so far, in bytes: of the first GPU, or of this process on a CPU."""
+    if devices.names != ("cpu",):
+        return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # kilobytes everywhere but on macOS
+
+
+def _translated(error: BaseException, config: Config) -> BaseException:
+    """Returns what the user should read in place of TensorFlow's own words, where there is such a thing."""
+    if isinstance(error, DltrainError) or not isinstance(error, tf.errors.ResourceExhaustedError):
+        return error
+    size = config.experiment.train.batch_size
+    return TrainingError(f"out of memory with train.batch_size: {size}; try train.batch_size={max(size // 2, 1)}")
