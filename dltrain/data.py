@@ -33,6 +33,7 @@ class DataSpec:
 
     @property
     def is_image(self) -> bool:
+        """Whether one example is (height, width, channels)."""
         return len(self.input_shape) == 3
 
     def inputs(self) -> Any:
@@ -103,9 +104,9 @@ class Splits:
 
 
 def channel_statistics(inputs: np.ndarray, chunk: int = 1024) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Returns mean and standard deviation of each channel (last axis), read in chunks so that a memory map may be large.
+    """Returns mean and standard deviation of each channel (the last axis); 1 for the deviation of a constant one.
 
-    A constant channel gets the standard deviation 1.
+    Reads in chunks, so that a memory map may be large.
     """
     axes = tuple(range(inputs.ndim - 1))
     count, mean, squares = 0, np.zeros(inputs.shape[-1]), np.zeros(inputs.shape[-1])

@@ -22,15 +22,20 @@ import inspect
 import pkgutil
 import re
 from collections.abc import Callable
-from typing import TypeVar, dataclass_transform
+from typing import Any, TypeVar, dataclass_transform
 
 Class = TypeVar("Class", bound=type)
 
 
-def suggestion(word: str, words: list[str]) -> str:
-    """Returns `, did you mean "..."?` for the nearest of `words`, or an empty string."""
-    nearest = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
-    return f', did you mean "{nearest[0]}"?' if nearest else ""
+def nearest(word: str, words: list[str]) -> str:
+    """Returns `, did you mean "..."?` for the nearest of `words`, or an empty string where none is near."""
+    near = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
+    return f', did you mean "{near[0]}"?' if near else ""
+
+
+def suggestion(word: str, words: list[str], there_are: str = "there are") -> str:
+    """Returns `, did you mean "..."?` for the nearest of `words`, or all of them where none is near."""
+    return nearest(word, words) or f"; {there_are} {', '.join(words)}"
 
 
 class Registry:
@@ -61,8 +66,8 @@ class Registry:
         def decorate(cls: Class) -> Class:
             if name in self._classes:
                 raise ValueError(f"{self.kind} {name!r} is registered twice: {self._classes[name]} and {cls}")
-            registered = dataclasses.dataclass(frozen=True, kw_only=True)(cls)
-            registered.registered_name = name  # type: ignore[attr-defined]
+            registered: Any = dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+            registered.registered_name = name
             self._classes[name] = registered
             return registered
 
@@ -81,8 +86,7 @@ class Registry:
         """
         self._discover()
         if name not in self._classes:
-            names = self.names()
-            raise KeyError(f"no {self.kind} {name!r}{suggestion(name, names) or f'; there are {", ".join(names)}'}")
+            raise KeyError(f"no {self.kind} {name!r}{suggestion(name, self.names())}")
         return self._classes[name]
 
     def _discover(self) -> None:
@@ -114,7 +118,9 @@ def field_help(cls: type) -> dict[str, str]:
     """Returns the text of each entry in the `Args:` section of the docstrings of a class and its parents."""
     help_texts: dict[str, str] = {}
     for ancestor in reversed(cls.__mro__):
-        section = re.search(r"^Args:\n(.*?)(?=^\S|\Z)", inspect.cleandoc(ancestor.__doc__ or ""), re.DOTALL | re.MULTILINE)
+        section = re.search(
+            r"^Args:\n(.*?)(?=^\S|\Z)", inspect.cleandoc(ancestor.__doc__ or ""), re.DOTALL | re.MULTILINE
+        )
         if section:
             for name, text in re.findall(r"^    (\w+): (.*?)(?=^    \w+: |\Z)", section[1], re.DOTALL | re.MULTILINE):
                 help_texts[name] = " ".join(text.split())

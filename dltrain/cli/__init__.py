@@ -1,0 +1,62 @@
+"""What a person types: the `dltrain` command. Nothing here imports TensorFlow before a command's body needs it."""
+
+import sys
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from dltrain import __version__
+from dltrain.cli import inspection, machine, training
+from dltrain.errors import DltrainError
+
+
+class _Commands(TyperGroup):
+    """Turns what went wrong into a message and an exit code; what is our own fault keeps its traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except DltrainError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            typer.echo("interrupted", err=True)
+            raise typer.Exit(130) from None
+
+
+app = typer.Typer(
+    cls=_Commands,
+    help="Train Keras networks described in YAML.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("fit")(training.fit)
+app.command("eval")(training.evaluate)
+app.command("check")(inspection.check)
+app.command("show")(inspection.show)
+app.command("list")(inspection.list_choices)
+app.command("devices")(machine.devices)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        libraries = ", ".join(f"{name} {version(name)}" for name in ("tensorflow", "keras"))
+        typer.echo(f"dltrain {__version__} ({libraries}, Python {sys.version.split()[0]})")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print versions and exit.")
+    ] = False,
+) -> None:
+    """Train Keras networks described in YAML."""
+
+
+def main() -> None:
+    """Runs the command line."""
+    app()

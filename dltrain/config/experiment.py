@@ -92,7 +92,7 @@ class Experiment:
         dataset: what is learnt from.
         augment: random changes to training examples, in order.
         model: the architecture.
-        task: what the labels mean; none for what the dataset says.
+        task: what the labels mean; left out, what the dataset says.
         optimizer: the update rule.
         schedule: the learning rate over time.
         train: length, batch size, precision.
@@ -107,7 +107,7 @@ class Experiment:
     dataset: Dataset
     augment: tuple[Augmentation, ...] = ()
     model: Model
-    task: Task | None = None
+    task: Task = None
     optimizer: Optimizer
     schedule: Schedule = field(default_factory=lambda: SCHEDULES["constant"]())
     train: Train
@@ -220,3 +220,22 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: to_plain(item) for key, item in value.items()}
     return "none" if value is None else str(value) if isinstance(value, Path) else value
+
+
+def renamed(config: Config, name: str | None) -> Config:
+    """Returns the same config under another name."""
+    return dataclasses.replace(config, experiment=dataclasses.replace(config.experiment, name=name))
+
+
+def differences(before: Experiment, after: Experiment) -> dict[str, tuple[Any, Any]]:
+    """Returns the values that differ, before and after, by key path; an absent key is none."""
+    old, new = _flat(to_plain(before)), _flat(to_plain(after))
+    keys = [*old, *(key for key in new if key not in old)]
+    return {key: (old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)}
+
+
+def _flat(value: Any, path: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {path: value}
+    prefix = f"{path}." if path else ""
+    return {key: leaf for name, below in value.items() for key, leaf in _flat(below, prefix + name).items()}

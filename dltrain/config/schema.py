@@ -15,7 +15,7 @@ from typing import Any
 
 from dltrain.config.document import Mark, Node, Problem, locate
 from dltrain.fields import Range
-from dltrain.registry import Registry, suggestion
+from dltrain.registry import Registry, nearest, suggestion
 
 INVALID: Any = object()
 """Stands for a value that has a problem."""
@@ -39,12 +39,16 @@ def describe(hint: Any) -> str:
             return f"a block with the name of {_a(extra.kind)}"
         return f"{describe(arguments[0])} {_range_words(extra)}"
     if origin is typing.Literal:
-        return " or ".join(str(choice) for choice in arguments) if len(arguments) < 3 else (
-            "one of " + ", ".join(str(choice) for choice in arguments)
+        return (
+            " or ".join(str(choice) for choice in arguments)
+            if len(arguments) < 3
+            else ("one of " + ", ".join(str(choice) for choice in arguments))
         )
     if _is_union(origin):
-        return " or ".join([describe(argument) for argument in arguments if argument is not types.NoneType]
-                           + ["none"] * (types.NoneType in arguments))
+        return " or ".join(
+            [describe(argument) for argument in arguments if argument is not types.NoneType]
+            + ["none"] * (types.NoneType in arguments)
+        )
     if origin is tuple and arguments[-1] is not Ellipsis:
         return f"a list of {len(arguments)}: [{', '.join(describe(argument) for argument in arguments)}]"
     if origin is tuple:
@@ -165,7 +169,7 @@ def _build_block(registry: Registry, node: Node, path: str, problems: list[Probl
         problems.append(mark.problem(f"{path}.name must be {_a(registry.kind)} ({', '.join(choices)}), {came}"))
         return INVALID
     if name.value not in choices:
-        there = suggestion(name.value, choices) or f"; there are {', '.join(choices)}"
+        there = suggestion(name.value, choices)
         problems.append(name.mark.problem(f"{path}.name: no {registry.kind} {name.value!r}{there}"))
         return INVALID
     rest = Node({key: value for key, value in node.value.items() if key != "name"}, node.mark, node.keys)
@@ -181,9 +185,7 @@ def _build_fields(cls: type, node: Node, path: str, problems: list[Problem], is_
         if key in hints:
             values[key] = build(hints[key], value, prefix + key, problems)
         else:
-            there = suggestion(key, list(hints)) or (
-                f"; {path or 'a config'} has {', '.join([*(['name'] * is_block), *hints])}"
-            )
+            there = suggestion(key, [*(["name"] * is_block), *hints], f"{path or 'a config'} has")
             problems.append(node.keys[key].problem(f"unknown key {prefix + key!r}{there}"))
     for field in dataclasses.fields(cls):
         missing = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
@@ -244,8 +246,8 @@ def _wrong(hint: Any, node: Node, path: str, problems: list[Problem]) -> Any:
     expected = describe(hint)
     word = ""
     if isinstance(node.value, str):
-        word = suggestion(node.value, [str(choice) for choice in _choices(hint)])
-    elif isinstance(node.value, int | float) and hint is str:
+        word = nearest(node.value, [str(choice) for choice in _choices(hint)])
+    elif isinstance(node.value, int | float) and str in (hint, *typing.get_args(hint)):
         word = f'; for text write "{node.value}"'
     problems.append(node.mark.problem(f"{path or 'a config'} must be {expected}, got {shown(node)}{word}"))
     return INVALID

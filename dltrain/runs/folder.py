@@ -25,34 +25,42 @@ class Run:
 
     @property
     def name(self) -> str:
+        """The folder's own name, such as resnet-003."""
         return self.path.name
 
     @property
     def config(self) -> Path:
+        """The experiment with all defaults filled in."""
         return self.path / "config.yaml"
 
     @property
     def environment(self) -> Path:
+        """Versions, devices and command line."""
         return self.path / "environment.json"
 
     @property
     def metrics(self) -> Path:
+        """A row per epoch."""
         return self.path / "metrics.csv"
 
     @property
     def summary(self) -> Path:
+        """How it went, in one object."""
         return self.path / "summary.json"
 
     @property
     def checkpoints(self) -> Path:
+        """The folder of saved states."""
         return self.path / "checkpoints"
 
     @property
     def model(self) -> Path:
+        """The network with its best weights."""
         return self.path / "model.keras"
 
     @property
     def log(self) -> Path:
+        """What the terminal said, without colour."""
         return self.path / "log.txt"
 
     def read_summary(self) -> dict[str, Any]:
@@ -97,7 +105,9 @@ def create(root: Path, name: str) -> Run:
             (path / "checkpoints").mkdir()
             return Run(path)
     except OSError as error:
-        raise RunError(f"{root}: cannot make a run folder there: {error.strerror}; choose another with --runs") from None
+        raise RunError(
+            f"{root}: cannot make a run folder there: {error.strerror}; choose another with --runs"
+        ) from None
 
 
 def find(reference: str | None, root: Path) -> Run:
@@ -154,18 +164,19 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Writes a value as JSON, complete or not at all. A number that is not finite becomes null, as JSON has none."""
-    write_text(path, json.dumps(_finite(value), indent=2, allow_nan=False) + "\n")
+    write_text(path, json.dumps(finite(value), indent=2, allow_nan=False) + "\n")
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Returns the value with each number that is not finite as None: JSON has no NaN."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return None if isinstance(value, float) and value - value != 0 else value
 
 
-class replacing:  # noqa: N801
+class replacing:
     """A context in which a file is written aside; leaving it flushes the file to disk and renames it into place.
 
     Args:

@@ -42,7 +42,9 @@ class MetricsFile:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise TrainingError(f"{self._path}: cannot be written: {error.strerror}; the last checkpoint stands") from None
+            raise TrainingError(
+                f"{self._path}: cannot be written: {error.strerror}; the last checkpoint stands"
+            ) from None
 
     @staticmethod
     def _text(lines: list[list[Any]]) -> str:
@@ -109,4 +111,5 @@ class Patience:
 
     @property
     def exhausted(self) -> bool:
+        """Whether it is time to stop."""
         return self.state["wait"] >= self._patience

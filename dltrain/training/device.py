@@ -40,6 +40,7 @@ class Devices:
 
     @property
     def replicas(self) -> int:
+        """How many devices share a batch."""
         return len(self.names)
 
 
@@ -131,7 +132,9 @@ def _chosen(requested: str | tuple[str, ...], count: int) -> tuple[list[int], st
     if missing:
         there = f"TensorFlow sees {count} GPU{'s' * (count != 1)}" if count else gpu_trouble() or "there is no GPU"
         shown = requested if isinstance(requested, str) else f"[{', '.join(requested)}]"
-        raise DeviceError(f"device: {shown} was asked for, but {there}; `dltrain devices` says more, device: cpu trains")
+        raise DeviceError(
+            f"device: {shown} was asked for, but {there}; `dltrain devices` says more, device: cpu trains"
+        )
     return wanted, f"device: {', '.join(f'gpu:{index}' for index in wanted)}, as asked"
 
 
@@ -148,7 +151,7 @@ def gpu_trouble() -> str | None:
     if not tf.test.is_built_with_cuda():
         return f"{name} is there, but this TensorFlow is built without CUDA; type: {INSTALL_GPU}"
     if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
-        return f"{name} is hidden by CUDA_VISIBLE_DEVICES={os.environ['CUDA_VISIBLE_DEVICES']!r}; type: unset CUDA_VISIBLE_DEVICES"
+        return f"{name} is hidden: CUDA_VISIBLE_DEVICES says so; type: unset CUDA_VISIBLE_DEVICES"
     return f"{name} is there, but TensorFlow finds no CUDA libraries; type: {INSTALL_GPU}"
 
 
@@ -206,7 +209,9 @@ def _gpu_warnings(precision: str, gpus: list[Any]) -> tuple[str, ...]:
     capability = compute_capability(gpus[0])
     if capability is None or precision in paying_precisions(capability):
         return ()
-    return (f"train.precision: {precision} does not pay on a GPU of compute capability {capability[0]}.{capability[1]}",)
+    return (
+        f"train.precision: {precision} does not pay on a GPU of compute capability {capability[0]}.{capability[1]}",
+    )
 
 
 def compute_capability(gpu: Any) -> tuple[int, int] | None:
@@ -244,7 +249,9 @@ def survey() -> dict[str, Any]:
             "model": cpu_name(),
             "cores": os.cpu_count(),
             "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-            "instructions": sorted(flags & {"avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "amx_bf16", "amx_tile"}),
+            "instructions": sorted(
+                flags & {"avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "amx_bf16", "amx_tile"}
+            ),
             "precisions_that_pay": paying_precisions(None),
             "onednn": os.environ["TF_ENABLE_ONEDNN_OPTS"] != "0",
         },

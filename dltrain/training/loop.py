@@ -86,6 +86,7 @@ class Training:
 
     @property
     def is_finished(self) -> bool:
+        """Whether there is nothing left to train."""
         return self.state.stopped or self.state.step >= self.plan.total_steps
 
     def restore(self, saved: checkpoints.Saved) -> None:
@@ -211,9 +212,7 @@ class Training:
             self.reporter.say(f"plateau: learning rate now {self._rate_at(self.state.step):.4g}")
 
     def _save(self, run: Run, is_best: bool) -> None:
-        checkpoints.save(
-            run, self.variables, dataclasses.asdict(self.state), is_best, self.experiment.checkpoint.keep
-        )
+        checkpoints.save(run, self.variables, dataclasses.asdict(self.state), is_best, self.experiment.checkpoint.keep)
 
     def _rate_at(self, step: int) -> float:
         return float(self._rate(step))
@@ -237,7 +236,9 @@ class Training:
         return f"{self.speed.examples_per_second:,.0f} examples/s  {clock(left)} left"
 
     def _say_epoch(self, row: dict[str, Any]) -> None:
-        measured = {name: value for name, value in row.items() if name not in ("epoch", "step", "seconds", "learning_rate")}
+        measured = {
+            name: value for name, value in row.items() if name not in ("epoch", "step", "seconds", "learning_rate")
+        }
         self.reporter.say(f"{self._title(row['epoch'])}  {words_for(measured)}  {self._pace()}".rstrip())
 
 

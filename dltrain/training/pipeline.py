@@ -1,8 +1,8 @@
 """Splits -> batches: resident on the device where they fit, streamed with tf.data where they do not.
 
-Which examples a step sees, in which order and how they are augmented is a pure function of (seed, step): a run can stop
-and go on at any step. Each feed answers two calls of the engine's compiled loop: `take(step)`, outside the replicas, and
-`batch(taken)`, inside each of them.
+Which examples a step sees, in which order and how they are augmented is a pure function of (seed, step): a run can
+stop and go on at any step. Each feed answers two calls of the engine's compiled loop: `take(step)`, outside the
+replicas, and `batch(taken)`, inside each of them.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,10 +36,12 @@ class Order:
 
     @property
     def steps_per_epoch(self) -> int:
+        """Full batches in one pass."""
         return self.examples // self.batch_size
 
     @property
     def portion_size(self) -> int:
+        """Examples per replica and step."""
         return self.batch_size // self.replicas
 
     @property
@@ -77,6 +79,7 @@ class Preparation:
     seed: int = 0
 
     def __call__(self, portion: Any, inputs: Any, targets: Any) -> tuple[Any, ...]:
+        """Returns (inputs as float32, targets), and the sample weights behind them where classes are weighted."""
         inputs = tf.cast(inputs, tf.float32)
         seed = tf.stack([tf.constant(self.seed, tf.int32), tf.cast(portion, tf.int32)])
         for index, augmentation in enumerate(self.augmentations):
@@ -128,7 +131,9 @@ class StreamedFeed:
         first_step: the step that the first `take` is for.
     """
 
-    def __init__(self, split: Split, order: Order, preparation: Preparation, strategy: Any, first_step: int = 0) -> None:
+    def __init__(
+        self, split: Split, order: Order, preparation: Preparation, strategy: Any, first_step: int = 0
+    ) -> None:
         self.order = order
         self._split = split
         self._preparation = preparation

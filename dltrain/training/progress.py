@@ -62,7 +62,9 @@ class Reporter:
             self._bar.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
@@ -82,7 +84,9 @@ class Reporter:
             words: loss, metrics, speed and time left.
         """
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, description=title, completed=done, total=total, words=f"{done}/{total}  {words}")
+            self._bar.update(
+                self._task, description=title, completed=done, total=total, words=f"{done}/{total}  {words}"
+            )
         else:
             self.say(f"{title}  step {done}/{total}  {words}")
 

@@ -1,0 +1,53 @@
+"""What the words on the command line mean: a CONFIG ends in .yaml, a key=value is an override, all else is a RUN."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dltrain.errors import ConfigError
+from dltrain.runs.folder import DEFAULT_ROOT, finite
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but warnings, errors and results.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
+Runs = Annotated[Path, typer.Option("--runs", help="The folder that runs lie in.")]
+RUNS = DEFAULT_ROOT
+
+
+@dataclass(frozen=True)
+class Words:
+    """The sorted words.
+
+    Args:
+        config: the CONFIG, if one was given.
+        run: the RUN, if one was given.
+        overrides: key=value words.
+    """
+
+    config: Path | None
+    run: str | None
+    overrides: list[str]
+
+
+def sort_words(words: list[str]) -> Words:
+    """Sorts words into CONFIG, RUN and overrides.
+
+    Raises:
+        ConfigError: if there are two of what there can be one of.
+    """
+    overrides = [word for word in words if re.match(r"[\w.]+=", word)]
+    configs = [word for word in words if word not in overrides and word.endswith((".yaml", ".yml"))]
+    runs = [word for word in words if word not in overrides and word not in configs]
+    for kind, given in (("CONFIG", configs), ("RUN", runs)):
+        if len(given) > 1:
+            raise ConfigError([f"one {kind} at a time, got {' and '.join(given)}; an override has the form key=value"])
+    return Words(Path(configs[0]) if configs else None, runs[0] if runs else None, overrides)
+
+
+def print_json(value: Any) -> None:
+    """Prints the one JSON object of `--json`. A number that is not finite becomes null."""
+    typer.echo(json.dumps(finite(value), indent=2, allow_nan=False))

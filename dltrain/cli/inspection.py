@@ -1,0 +1,162 @@
+"""`dltrain check`, `dltrain show` and `dltrain list`: look before training."""
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dltrain.cli.arguments import RUNS, Json, Runs, print_json, sort_words
+from dltrain.config import experiment as experiments
+from dltrain.config.experiment import Config
+from dltrain.config.schema import describe, field_types
+from dltrain.errors import ConfigError, UserError
+from dltrain.registry import REGISTRIES, Registry, field_help, suggestion, summary_line
+from dltrain.runs import folder
+
+
+def check(
+    configs: Annotated[list[Path], typer.Argument(metavar="CONFIG...", help="YAML files.")],
+) -> None:
+    """Check configs without training: every problem, each with its line."""
+    wrong = 0
+    for path in configs:
+        try:
+            experiments.load(path)
+        except UserError as error:
+            wrong += 1
+            typer.echo(str(error), err=True)
+        else:
+            typer.echo(f"{path}: good")
+    if wrong:
+        raise typer.Exit(UserError.exit_code)
+
+
+def show(
+    words: Annotated[
+        list[str], typer.Argument(metavar="CONFIG|RUN [KEY=VALUE]...", help="A YAML file or a run, and changes to it.")
+    ],
+    layers: Annotated[
+        bool, typer.Option(help="Build the network and show its layers; takes TensorFlow's start.")
+    ] = True,
+    runs: Runs = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Show the config with every default filled in, and the network's layers, output shapes and weights."""
+    given = sort_words(words)
+    if given.config is None and given.run is None:
+        raise ConfigError(["show needs a CONFIG, a file that ends in .yaml, or a RUN"])
+    path = given.config or folder.find(given.run, runs).config
+    config = experiments.load(path, given.overrides)
+    if not as_json:
+        typer.echo(experiments.dump(config.experiment))
+    shown: dict[str, Any] = {"config": experiments.to_plain(config.experiment)}
+    if layers:
+        shown |= _layers(config)
+        if not as_json:
+            typer.echo(_layer_words(shown))
+    if as_json:
+        print_json(shown)
+
+
+def list_choices(
+    kind: Annotated[str | None, typer.Argument(metavar="[KIND", help="model, dataset, optimizer ...")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]]", help="one of them")] = None,
+    as_json: Json = False,
+) -> None:
+    """List what a config may choose: all kinds, one kind, or one choice with every key."""
+    if kind is None:
+        chosen = list(REGISTRIES.values())
+    else:
+        singular = kind if kind in REGISTRIES else kind.removesuffix("s")
+        if singular not in REGISTRIES:
+            raise ConfigError([f"no kind {kind!r}{suggestion(kind, list(REGISTRIES))}"])
+        chosen = [REGISTRIES[singular]]
+    if name is not None:
+        try:
+            cls = chosen[0][name]
+        except KeyError as error:
+            raise ConfigError([error.args[0]]) from None
+        print_json(_choice(name, cls)) if as_json else typer.echo(_choice_words(name, cls))
+        return
+    if as_json:
+        print_json({registry.kind: [_choice(name, registry[name]) for name in registry.names()] for registry in chosen})
+        return
+    typer.echo("\n\n".join(_registry_words(registry) for registry in chosen))
+
+
+def _layers(config: Config) -> dict[str, Any]:
+    """Returns {"layers": [{"name", "type", "output_shape", "weights"}], "weights", "trainable_weights"}."""
+    from dltrain.training.device import import_tensorflow
+
+    import_tensorflow()
+    spec = config.experiment.dataset.spec() or config.experiment.dataset.load().spec
+    model = config.experiment.model.build(spec)
+    return {
+        "layers": [
+            {
+                "name": layer.name,
+                "type": type(layer).__name__,
+                "output_shape": list(layer.output.shape[1:]),
+                "weights": layer.count_params(),
+            }
+            for layer in model.layers
+        ],
+        "weights": model.count_params(),
+        "trainable_weights": sum(math.prod(weight.shape) for weight in model.trainable_weights),
+    }
+
+
+def _layer_words(shown: dict[str, Any]) -> str:
+    from dltrain.training.progress import table
+
+    rows: list[list[Any]] = [["layer", "type", "output shape", "weights"]]
+    for layer in shown["layers"]:
+        shape = " x ".join(map(str, layer["output_shape"]))
+        rows.append([layer["name"], layer["type"], shape, f"{layer['weights']:,}"])
+    total, trainable = shown["weights"], shown["trainable_weights"]
+    return f"{table(rows, right={3})}\n\n{trainable:,} trainable weights, {total - trainable:,} others"
+
+
+def _registry_words(registry: Registry) -> str:
+    width = max(len(name) for name in registry.names())
+    lines = [f"  {name.ljust(width)}  {summary_line(registry[name])}" for name in registry.names()]
+    return "\n".join([f"{registry.kind}:", *lines])
+
+
+def _choice(name: str, cls: type) -> dict[str, Any]:
+    help_texts, types = field_help(cls), field_types(cls)
+    keys = {
+        field.name: {
+            "must_be": describe(types[field.name]),
+            "required": field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING,
+            "default": _default(field),
+            "help": help_texts.get(field.name, ""),
+        }
+        for field in dataclasses.fields(cls)
+    }
+    return {"name": name, "summary": summary_line(cls), "keys": keys}
+
+
+def _default(field: Any) -> Any:
+    if field.default is not dataclasses.MISSING:
+        return experiments.to_plain(field.default)
+    return experiments.to_plain(field.default_factory()) if field.default_factory is not dataclasses.MISSING else None
+
+
+def _choice_words(name: str, cls: type) -> str:
+    choice = _choice(name, cls)
+    lines = [f"{name}: {choice['summary']}", ""]
+    for key, about in choice["keys"].items():
+        default = "required" if about["required"] else f"default {_inline(about['default'])}"
+        lines += [f"  {key}  ({about['must_be']}; {default})", f"      {about['help']}"]
+    return "\n".join(lines)
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(_inline(item) for item in value)}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_inline(item)}" for key, item in value.items()) + "}"
+    return str(value).lower() if isinstance(value, bool) else str(value)

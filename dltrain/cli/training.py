@@ -1,0 +1,123 @@
+"""`dltrain fit` and `dltrain eval`."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, Words, print_json, sort_words
+from dltrain.config import experiment as experiments
+from dltrain.config.experiment import Config
+from dltrain.errors import ConfigError
+from dltrain.runs import folder
+from dltrain.runs.folder import Run
+
+
+def fit(
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="CONFIG [KEY=VALUE]...", help="A YAML file and what to change in it.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run: `fit --resume [RUN]`; without RUN, the newest.")
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Do all of it once (a batch, an evaluation, a save and load), keep nothing."),
+    ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    runs: Runs = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Train what CONFIG describes, into a new folder under runs/."""
+    given = sort_words(words or [])
+    if resume:
+        run, config = _resumed(given, runs)
+    else:
+        if given.config is None:
+            what = f"got {given.run!r}" if given.run else "got none"
+            raise ConfigError([f"fit needs a CONFIG, a file that ends in .yaml, {what}; a RUN goes with --resume"])
+        if given.run:
+            raise ConfigError([f"{given.run!r} is neither a CONFIG (.yaml) nor KEY=VALUE; a RUN goes with --resume"])
+        run, config = None, experiments.load(given.config, given.overrides)
+
+    from dltrain.training import trainer
+    from dltrain.training.progress import Reporter, words_for
+
+    reporter = Reporter(quiet, verbose)
+    if dry_run:
+        rehearsal = trainer.rehearse(config, reporter)
+        print_json(rehearsal) if as_json else typer.echo(_rehearsal_words(rehearsal))
+        return
+    summary = trainer.fit(config, reporter, runs, run)
+    if as_json:
+        print_json(summary)
+        return
+    for split in ("validation", "test"):
+        if summary.get(split):
+            typer.echo(f"{split}  {words_for(summary[split])}")
+    typer.echo(f"run  {summary['run']}")
+
+
+def evaluate(
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run; none for the newest.")] = None,
+    split: Annotated[Literal["train", "validation", "test"], typer.Option(help="The part of the data.")] = "test",
+    checkpoint: Annotated[Literal["best", "last"], typer.Option(help="Which weights.")] = "best",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    runs: Runs = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Measure a run's network on a part of its data."""
+    found = folder.find(run, runs)
+
+    from dltrain.training import trainer
+    from dltrain.training.progress import Reporter, words_for
+
+    result = trainer.evaluate(found, split, checkpoint, Reporter(quiet or as_json, verbose))
+    if as_json:
+        print_json(result)
+    else:
+        measured = words_for(result["metrics"])
+        typer.echo(f"{result['run']}  {checkpoint} weights  {split} ({result['examples']} examples)  {measured}")
+
+
+MAY_CHANGE = ("device", "train.epochs", "train.steps", "early_stopping", "checkpoint")
+"""What may differ when a run goes on: how long, where, and when to stop or save; the experiment stays the same."""
+
+
+def _resumed(given: Words, runs: Path) -> tuple[Run, Config]:
+    """Returns the run to go on with and its config, changes included.
+
+    Raises:
+        ConfigError: if a change would make it another experiment.
+    """
+    run = folder.find(given.run or (given.config.stem if given.config else None), runs)
+    before = experiments.load(run.config)
+    after = experiments.load(given.config or run.config, given.overrides)
+    after = experiments.renamed(after, before.experiment.name)
+    changes = experiments.differences(before.experiment, after.experiment)
+    for key, (old, new) in changes.items():
+        typer.echo(f"changed  {key}: {_short(old)} -> {_short(new)}", err=True)
+    refused = [key for key in changes if not key.startswith(MAY_CHANGE)]
+    if refused:
+        raise ConfigError(
+            [f"{run.path}: {', '.join(refused)} cannot change when a run goes on; start a new one: dltrain fit CONFIG"]
+        )
+    if any(key.startswith("train.") for key in changes):
+        typer.echo("the learning-rate schedule is planned anew for the new length", err=True)
+    return run, after
+
+
+def _short(value: Any) -> str:
+    return str(value) if len(str(value)) <= 60 else f"{str(value)[:60]}..."
+
+
+def _rehearsal_words(rehearsal: dict[str, Any]) -> str:
+    return (
+        f"dry run on {rehearsal['device']}: all of it works; nothing was kept\n"
+        f"{rehearsal['parameters']:,} weights, {rehearsal['steps_per_epoch']} steps per epoch, "
+        f"loss of the first batch {rehearsal['loss']:.4f}\n"
+        f"a checkpoint takes {rehearsal['checkpoint_bytes'] / 1e6:,.1f} MB on disk, "
+        f"peak memory {rehearsal['peak_memory_bytes'] / 1e9:.2f} GB"
+    )

@@ -1,0 +1,17 @@
+import os
+
+import pytest
+
+from dltrain.training.device import import_tensorflow
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ.pop("DLTRAIN_RUNS", None)
+
+
+@pytest.fixture(scope="session")
+def tensorflow():
+    """TensorFlow, started as the command starts it."""
+    import_tensorflow()
+    import tensorflow
+
+    return tensorflow
