@@ -49,10 +49,18 @@ class _Loader(_Yaml12, yaml.SafeLoader):
 
 
 class _Dumper(_Yaml12, yaml.SafeDumper):
-    """Quotes what YAML 1.2 would read as something other than text."""
+    """Quotes what YAML 1.2 would read as something other than text; writes lists of scalars in one line."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
+
+
+def _represent_list(dumper: _Dumper, items: list[Any]) -> yaml.Node:
+    in_line = not any(isinstance(item, list | dict) for item in items)
+    return dumper.represent_sequence(_TAG + "seq", items, flow_style=in_line)
+
+
+_Dumper.add_representer(list, _represent_list)
 
 
 @dataclass(frozen=True)

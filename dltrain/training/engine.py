@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from dltrain.lazy import tf
 from dltrain.training.pipeline import Feed
 
@@ -44,7 +46,7 @@ class Engine:
 
     def metrics(self) -> dict[str, float]:
         """Returns the means since the last `reset`, by name."""
-        return {name: float(value) for name, value in self.model.get_metrics_result().items()}
+        return {name: shortest(value) for name, value in self.model.get_metrics_result().items()}
 
     def reset(self) -> None:
         """Begins new means."""
@@ -120,6 +122,11 @@ class Engine:
                 self.model.test_step(feed.examples(first, feed.order.examples))
 
         return tf.function(lambda: self._strategy.run(one_step), autograph=False)
+
+
+def shortest(value: Any) -> float:
+    """Returns a 32-bit number as the shortest decimal that is the same 32-bit number: 0.05, not 0.05000000074505806."""
+    return float(str(np.float32(value)))
 
 
 def _int64(*numbers: int) -> list[Any]:

@@ -15,6 +15,7 @@ from dltrain.schedules import learning_rate
 from dltrain.training import checkpoints
 from dltrain.training.callbacks import Best, MetricsFile, Patience
 from dltrain.training.device import Devices
+from dltrain.training.engine import shortest
 from dltrain.training.pipeline import Feed, Order, Preparation, feed
 from dltrain.training.progress import Reporter, clock, words_for
 from dltrain.training.setup import assemble, check_monitors, monitor_of, plan_for
@@ -155,7 +156,7 @@ class Training:
                     self._save(run, is_best)
                 self._say_epoch(row)
         if state.stopped:
-            self.reporter.say(f"stopped early: no better for {self.experiment.early_stopping.patience} epochs")
+            self.reporter.say(f"stopped early, after epoch {state.epoch}: early_stopping.patience is used up")
 
     def _train_epoch(self, batches: Feed, stop: StopRequest) -> None:
         """Does the rest of the epoch; its means stay unset if it is stopped before the end."""
@@ -215,7 +216,7 @@ class Training:
         checkpoints.save(run, self.variables, dataclasses.asdict(self.state), is_best, self.experiment.checkpoint.keep)
 
     def _rate_at(self, step: int) -> float:
-        return float(self._rate(step))
+        return shortest(self._rate(step))
 
     def _not_finite(self) -> TrainingError:
         step = self.state.step

@@ -1,0 +1,154 @@
+"""The compiled loop against Keras's own fit, on one device, streamed, and on two logical CPUs."""
+
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+from dltrain.data import Split
+from dltrain.training.engine import Engine
+from dltrain.training.pipeline import Order, Preparation, ResidentFeed, StreamedFeed
+
+
+@pytest.fixture
+def split():
+    random = np.random.RandomState(0)
+    return Split(random.randint(0, 256, (50, 4), np.uint8), random.randint(0, 3, 50).astype(np.int32))
+
+
+def compiled_model(keras, learning_rate=0.01):
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((4,))
+    hidden = keras.layers.BatchNormalization()(keras.layers.Dense(8, activation="tanh")(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Dropout(0.3)(hidden)))
+    model.compile(
+        keras.optimizers.SGD(learning_rate, 0.9),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+    )
+    return model
+
+
+def engine_for(tensorflow, feed, **settings):
+    import keras
+
+    engine = Engine(compiled_model(keras, **settings), tensorflow.distribute.get_strategy())
+    engine.build(feed)
+    return engine
+
+
+def weights(engine):
+    return [np.asarray(variable) for variable in engine.model.variables]
+
+
+def test_each_epoch_visits_each_example_once_in_another_order(tensorflow):
+    order = Order(examples=48, batch_size=8, seed=3)
+    epochs = [
+        np.concatenate([order.positions(tensorflow.constant(step, "int64")) for step in range(first, first + 6)])
+        for first in (0, 6)
+    ]
+    assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(48))
+    assert list(epochs[0]) != list(epochs[1])
+
+
+def test_replicas_share_each_batch_without_overlap(tensorflow):
+    whole, shared = Order(50, 8, seed=3), Order(50, 8, replicas=2, seed=3)
+    for step in (0, 5, 6, 20):
+        parts = [shared.positions(tensorflow.constant(2 * step + replica, "int64")) for replica in (0, 1)]
+        assert list(np.concatenate(parts)) == list(whole.positions(tensorflow.constant(step, "int64")))
+
+
+def test_streamed_and_resident_data_train_the_same_weights(tensorflow, split):
+    strategy = tensorflow.distribute.get_strategy()
+    trained = []
+    for kind in (ResidentFeed, StreamedFeed):
+        extra = () if kind is ResidentFeed else (strategy,)
+        feed = kind(split, Order(50, 8, seed=0), Preparation(), *extra)
+        engine = engine_for(tensorflow, feed)
+        assert engine.train(feed, 0, 13) == (13, True)
+        trained.append(weights(engine))
+    assert all(np.array_equal(a, b) for a, b in zip(*trained, strict=True))
+
+
+def test_training_equals_keras_train_on_batch(tensorflow, split):
+    import keras
+
+    order = Order(50, 8, seed=0)
+    feed = ResidentFeed(split, order, Preparation())
+    engine = engine_for(tensorflow, feed)
+    engine.train(feed, 0, 10)
+    reference = compiled_model(keras)
+    for step in range(10):
+        positions = order.positions(tensorflow.constant(step, "int64")).numpy()
+        reference.train_on_batch(split.inputs[positions].astype("float32"), split.targets[positions])
+    for ours, theirs in zip(engine.model.weights, reference.weights, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("batch_size", [8, 50, 64])
+def test_evaluation_counts_every_example_once(tensorflow, split, batch_size):
+    feed = ResidentFeed(split, Order(50, batch_size), Preparation())
+    engine = engine_for(tensorflow, feed)
+    expected = engine.model.evaluate(split.inputs.astype("float32"), split.targets, verbose=0, return_dict=True)
+    measured = engine.evaluate(feed)
+    assert measured == pytest.approx(expected, rel=1e-5)
+    assert engine.evaluate(feed) == measured
+
+
+def test_the_loop_leaves_at_the_first_loss_that_is_not_finite(tensorflow):
+    inputs = np.ones((40, 4), np.float32)
+    inputs[24:32] = np.nan  # the fourth of five batches
+    bad = Split(inputs, np.zeros(40, np.int32))
+    feed = ResidentFeed(bad, Order(40, 8), Preparation())
+    engine = engine_for(tensorflow, feed)
+    assert engine.train(feed, 0, 5) == (4, False)
+
+
+def test_class_weights_become_sample_weights(tensorflow, split):
+    feed = ResidentFeed(split, Order(50, 8), Preparation(class_weights=np.array([1, 2, 3], np.float32)))
+    _, targets, sample_weights = feed.examples(0, 50)
+    assert list(sample_weights) == [label + 1 for label in split.targets]
+
+
+def test_two_replicas_evaluate_as_one_and_train_to_the_same_means():
+    script = """
+        import numpy as np
+        from dltrain.training.device import import_tensorflow
+        import_tensorflow()
+        import keras, tensorflow as tf
+        from dltrain.data import Split
+        from dltrain.training.engine import Engine
+        from dltrain.training.pipeline import Order, Preparation, ResidentFeed, StreamedFeed
+
+        tf.config.set_logical_device_configuration(
+            tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+        )
+        random = np.random.RandomState(0)
+        split = Split(random.randint(0, 256, (51, 4), np.uint8), random.randint(0, 3, 51).astype(np.int32))
+        seen = []
+        mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+        for strategy, replicas, kind in (
+            (tf.distribute.get_strategy(), 1, ResidentFeed), (mirrored, 2, ResidentFeed), (mirrored, 2, StreamedFeed)
+        ):
+            keras.utils.set_random_seed(1)
+            with strategy.scope():
+                model = keras.Sequential([keras.Input((4,)), keras.layers.Rescaling(1 / 255), keras.layers.Dense(3)])
+                model.compile(
+                    keras.optimizers.SGD(0.1, 0.9), keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+                    metrics=["accuracy"],
+                )
+            extra = (strategy,) if kind is StreamedFeed else ()
+            engine = Engine(model, strategy)
+            test = kind(split, Order(51, 8, replicas), Preparation(), *extra)
+            feed = kind(split, Order(51, 8, replicas, seed=5), Preparation(), *extra)
+            engine.build(test)
+            before = engine.evaluate(test)
+            assert engine.train(feed, 0, 20) == (20, True)
+            seen.append([*before.values(), *engine.metrics().values(), *engine.evaluate(test).values()])
+        np.testing.assert_allclose(seen[0], seen[1], rtol=1e-4)
+        np.testing.assert_allclose(seen[0], seen[2], rtol=1e-4)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
