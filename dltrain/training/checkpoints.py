@@ -1,6 +1,6 @@
 """State on disk: atomic save, verified load, retention.
 
-A checkpoint is one `.npz` file: every variable of the model, the optimizer and the metrics by its path (seed
+A checkpoint is one `.npz` file: every variable of the model, the optimizer and the metrics by its place (seed
 generators included, which no Keras format saves), and the trainer's own state as JSON. A single file is renamed into
 place at once, and its members carry CRC-32 sums that are checked when they are read; nothing in it is pickled.
 """
@@ -27,7 +27,7 @@ class Saved:
 
     Args:
         path: its file.
-        arrays: the variables by path.
+        arrays: the variables by name.
         state: the trainer's own state.
     """
 
@@ -41,7 +41,7 @@ def save(run: Run, variables: dict[str, Any], state: dict[str, Any], is_best: bo
 
     Args:
         run: where to.
-        variables: Keras variables by path.
+        variables: Keras variables by name.
         state: what else the run needs to go on, JSON-serialisable; `state["step"]` names the file.
         is_best: whether this is the best so far.
         keep: how many of the newest stay.
@@ -90,8 +90,8 @@ def load(run: Run, name: str) -> Saved:
     """
     path = run.checkpoints / f"{name}.npz"
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {member: file[member] for member in file.files}
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as members:
+            arrays = {name: members[name] for name in members.files}
         state = json.loads(bytes(arrays.pop(_STATE)))
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such checkpoint") from None
@@ -105,7 +105,7 @@ def restore(saved: Saved, variables: dict[str, Any]) -> None:
 
     Args:
         saved: a checkpoint; it may hold more than is asked for (an evaluation needs no optimizer).
-        variables: Keras variables by path.
+        variables: Keras variables by name.
 
     Raises:
         CheckpointError: if a variable is missing or of another shape: the checkpoint is of another model.
@@ -115,20 +115,20 @@ def restore(saved: Saved, variables: dict[str, Any]) -> None:
         if shape != tuple(variable.shape):
             came = f"of shape {shape}" if shape is not None else "not in it"
             raise CheckpointError(
-                f"{saved.path}: is of another model: {name} must be of shape {tuple(variable.shape)}, is {came}"
+                f"{saved.path}: is of another model: {variable.path} must be of shape {tuple(variable.shape)}, is {came}"
             )
     for name, variable in variables.items():
         variable.assign(saved.arrays[name])
 
 
 def named_variables(**owners: list[Any]) -> dict[str, Any]:
-    """Returns variables by a name that stays the same when the same model is built again.
+    """Returns variables by a name that stays the same when the same model is built again, which Keras's do not.
 
     Args:
         owners: lists of Keras variables by who owns them, such as model=model.variables.
     """
     return {
-        f"{owner}/{index:04d}/{variable.path}": variable
+        f"{owner}/{index:04d}": variable
         for owner, variables in owners.items()
         for index, variable in enumerate(variables)
     }

@@ -1,0 +1,251 @@
+"""Whole runs: the folder they leave, repeating them, going on with them, stopping them."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dltrain.config import experiment as experiments
+from dltrain.errors import CheckpointError, ConfigError, Interrupted, TrainingError
+from dltrain.runs import folder
+from dltrain.runs.folder import Run
+from dltrain.training import checkpoints, trainer
+from dltrain.training.loop import Training
+from dltrain.training.progress import Reporter
+from dltrain.training.signals import StopRequest
+
+CONFIG = """
+dataset: {name: digits, validation_fraction: 0.1}
+model: {name: mlp, units: [32], dropout: 0.3}
+optimizer: {name: sgd, learning_rate: 0.05, momentum: 0.9}
+train: {epochs: 4, batch_size: 64}
+"""
+
+
+@pytest.fixture
+def config_path(tmp_path):
+    path = tmp_path / "small.yaml"
+    path.write_text(CONFIG)
+    return path
+
+
+def fit(path, *overrides, resumed=None):
+    """Runs `fit` in this process; returns the run."""
+    config = experiments.load(path, list(overrides))
+    summary = trainer.fit(config, Reporter(quiet=True), path.parent / "runs", resumed)
+    return Run(Path(summary["run"]))
+
+
+def rows(run):
+    """metrics.csv without its times."""
+    with run.metrics.open() as file:
+        return [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)]
+
+
+def variables(run, name="last"):
+    return checkpoints.load(run, name).arrays
+
+
+def same(first, second):
+    return first.keys() == second.keys() and all(np.array_equal(first[key], second[key]) for key in first)
+
+
+def test_a_run_leaves_the_folder_that_is_promised(tensorflow, config_path):
+    run = fit(config_path)
+    names = {path.name for path in run.path.iterdir()}
+    assert names == {
+        "config.yaml",
+        "environment.json",
+        "metrics.csv",
+        "summary.json",
+        "checkpoints",
+        "model.keras",
+        "log.txt",
+    }
+    assert {path.name for path in run.checkpoints.iterdir()} >= {"best.npz", "last.npz"}
+    assert list(rows(run)[0]) == ["epoch", "step", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy"]
+    assert [row["epoch"] for row in rows(run)] == ["1", "2", "3", "4"]
+    summary = run.read_summary()
+    assert summary["status"] == "finished"
+    assert summary["epochs"] == 4
+    assert summary["parameters"] == 64 * 32 + 32 + 32 * 10 + 10
+    assert summary["best"]["value"] == max(float(row["val_accuracy"]) for row in rows(run))
+    assert summary["validation"]["accuracy"] == pytest.approx(summary["best"]["value"], abs=1e-6)
+    assert "epoch 4/4" in run.log.read_text()
+    assert json.loads(run.environment.read_text())["tensorflow"] == tensorflow.__version__
+
+
+def test_the_written_config_repeats_the_run(tensorflow, config_path):
+    first = fit(config_path, "train.epochs=2")
+    second = fit(first.config)
+    assert rows(second) == rows(first)
+    assert same(variables(first), variables(second))
+
+
+def test_another_seed_is_another_run(tensorflow, config_path):
+    assert rows(fit(config_path, "train.epochs=1", "seed=1")) != rows(fit(config_path, "train.epochs=1"))
+
+
+def test_eval_repeats_what_the_summary_says_and_so_does_the_exported_model(tensorflow, config_path):
+    import keras
+
+    run = fit(config_path, "train.epochs=2")
+    summary = run.read_summary()
+    for split in ("validation", "test"):
+        assert trainer.evaluate(run, split, "best", Reporter(quiet=True))["metrics"] == summary[split]
+    model = keras.models.load_model(run.model)
+    test = experiments.load(run.config).experiment.dataset.load().test
+    accuracy = np.mean(np.argmax(model.predict(test.inputs, verbose=0), axis=1) == test.targets)
+    assert accuracy == pytest.approx(summary["test"]["accuracy"], abs=1e-6)
+
+
+@pytest.mark.parametrize("stop_at", [1, 10, 40, 41])
+def test_a_stopped_run_goes_on_as_if_it_had_not_been_stopped(tensorflow, config_path, monkeypatch, stop_at):
+    """20 steps an epoch: stopped in the first epoch, inside one, at the end of one, after the first of one."""
+    whole = fit(config_path)
+
+    def stopping(self, *arguments, original=StopRequest.__bool__):
+        if self.exit_code is None and current.state.step >= stop_at:
+            self.exit_code = 130
+        return original(self)
+
+    original_init = Training.__init__
+
+    def remember(self, *arguments):
+        nonlocal current
+        original_init(self, *arguments)
+        self.speed.next_count = 1
+        current = self
+
+    current = None
+    with monkeypatch.context() as patch:
+        patch.setattr(StopRequest, "__bool__", stopping)
+        patch.setattr(Training, "__init__", remember)
+        with pytest.raises(Interrupted) as caught:
+            fit(config_path)
+    assert caught.value.exit_code == 130
+    stopped = folder.find("small", config_path.parent / "runs")
+    assert stopped.read_summary()["status"] == "interrupted"
+    assert checkpoints.load(stopped, "best").state["step"] > 0
+    fit(stopped.config, resumed=stopped)
+    assert rows(stopped) == rows(whole)
+    assert same(variables(stopped), variables(whole))
+    assert same(variables(stopped, "best"), variables(whole, "best"))
+    assert stopped.read_summary()["test"] == whole.read_summary()["test"]
+
+
+def test_a_finished_run_has_nothing_left_and_more_epochs_go_on(tensorflow, config_path):
+    run = fit(config_path, "train.epochs=1")
+    before = run.metrics.read_bytes()
+    fit(run.config, resumed=run)
+    assert run.metrics.read_bytes() == before
+    fit(run.config, "train.epochs=2", resumed=run)
+    assert [row["epoch"] for row in rows(run)] == ["1", "2"]
+    assert rows(run) == rows(fit(config_path, "train.epochs=2"))
+
+
+def test_steps_may_end_in_the_middle_of_an_epoch(tensorflow, config_path):
+    path = config_path.with_name("steps.yaml")
+    path.write_text(CONFIG.replace("epochs: 4", "steps: 25"))
+    assert [row["step"] for row in rows(fit(path))] == ["20", "25"]
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_says_where(tensorflow, config_path):
+    with pytest.raises(TrainingError, match=r"not finite at step \d+ .*learning rate 1e\+30"):
+        fit(config_path, "optimizer.learning_rate=1e30")
+    run = folder.find("small-001", config_path.parent / "runs")
+    assert run.read_summary()["status"] == "failed"
+    assert not list(run.checkpoints.glob("*.npz"))
+
+
+def test_early_stopping_ends_the_run_and_stays_ended(tensorflow, config_path):
+    run = fit(config_path, "early_stopping.patience=1", "optimizer.learning_rate=1e-12", "train.epochs=9")
+    assert len(rows(run)) == 2
+    assert run.read_summary()["status"] == "finished"
+    fit(run.config, resumed=run)
+    assert len(rows(run)) == 2
+
+
+def test_without_validation_data_the_last_weights_are_the_best(tensorflow, config_path):
+    run = fit(config_path, "dataset.validation_fraction=0", "train.epochs=2")
+    assert same(variables(run, "best"), variables(run, "last"))
+    assert run.read_summary()["validation"] is None
+    assert "val_loss" not in rows(run)[0]
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("checkpoint.monitor=val_acc", "checkpoint.monitor must be one of loss, accuracy, val_loss, val_accuracy"),
+        ("early_stopping.monitor=x", "early_stopping.monitor must be one of"),
+        ("train.batch_size=5000", "train.batch_size must be at most the 1295 training examples, got 5000"),
+    ],
+)
+def test_what_does_not_fit_the_data_is_refused_before_a_folder_is_made(tensorflow, config_path, override, words):
+    with pytest.raises(ConfigError, match=words) as caught:
+        fit(config_path, override)
+    assert override in str(caught.value)
+    assert not (config_path.parent / "runs").exists()
+
+
+def test_a_rehearsal_keeps_nothing(tensorflow, config_path, monkeypatch):
+    monkeypatch.chdir(config_path.parent)
+    result = trainer.rehearse(experiments.load(config_path), Reporter(quiet=True))
+    assert result["steps_per_epoch"] == 20
+    assert np.isfinite(result["loss"])
+    assert result["peak_memory_bytes"] > 1e6
+    assert [path.name for path in config_path.parent.iterdir()] == ["small.yaml"]
+
+
+def test_only_the_newest_checkpoints_and_the_best_stay(tensorflow, config_path):
+    run = fit(config_path, "checkpoint.keep=2", "checkpoint.every_epochs=1")
+    assert [path.name for path in sorted(run.checkpoints.glob("step-*"))] == ["step-00000060.npz", "step-00000080.npz"]
+
+
+def test_damaged_and_foreign_checkpoints_are_refused_and_nothing_is_changed(tensorflow, config_path):
+    run = fit(config_path, "train.epochs=1")
+    good = (run.checkpoints / "last.npz").read_bytes()
+    damaged = bytearray(good)
+    damaged[len(good) // 2] ^= 1
+    for content in (good[: len(good) // 2], bytes(damaged), b""):
+        (run.checkpoints / "best.npz").unlink(missing_ok=True)
+        (run.checkpoints / "best.npz").write_bytes(content)
+        with pytest.raises(CheckpointError, match="best.npz"):
+            trainer.evaluate(run, "test", "best", Reporter(quiet=True))
+    run.config.write_text(run.config.read_text().replace("[32]", "[16]"))
+    with pytest.raises(CheckpointError, match="another model"):
+        trainer.evaluate(run, "test", "last", Reporter(quiet=True))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_the_run_goes_on(config_path, number, code):
+    command = [sys.executable, "-m", "dltrain", "fit"]
+    process = subprocess.Popen(
+        [*command, str(config_path), "train.epochs=100000"],
+        cwd=config_path.parent,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    run = Run(config_path.parent / "runs" / "small-001")
+    deadline = time.monotonic() + 120
+    while not (run.checkpoints / "last.npz").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == code, said
+    assert "dltrain fit --resume" in said
+    assert run.read_summary()["status"] == "interrupted"
+    epochs = checkpoints.load(run, "last").state["epoch"] + 2
+    done = subprocess.run(
+        [*command, "--resume", f"train.epochs={epochs}"], cwd=config_path.parent, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert [int(row["epoch"]) for row in rows(run)] == list(range(1, epochs + 1))
