@@ -103,24 +103,41 @@ class Splits:
         return replace(self, spec=replace(self.spec, mean=mean, standard_deviation=deviation))
 
 
-def channel_statistics(inputs: np.ndarray, chunk: int = 1024) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def channel_statistics(inputs: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Returns mean and standard deviation of each channel (the last axis); 1 for the deviation of a constant one.
 
     Reads in chunks, so that a memory map may be large.
     """
-    axes = tuple(range(inputs.ndim - 1))
+    moments = _byte_moments if inputs.dtype == np.uint8 else _float_moments
+    chunk = max(1, _CHUNK_VALUES // max(1, math.prod(inputs.shape[1:])))
     count, mean, squares = 0, np.zeros(inputs.shape[-1]), np.zeros(inputs.shape[-1])
     for start in range(0, len(inputs), chunk):
-        part = np.asarray(inputs[start : start + chunk], np.float64)
-        size = math.prod(part.shape[:-1])
-        part_mean = part.mean(axis=axes)
+        part = np.asarray(inputs[start : start + chunk]).reshape(-1, inputs.shape[-1])
+        size = len(part)
+        part_mean, part_variance = moments(part)
         # Chan, Golub and LeVeque's update: the sum of squares never cancels.
-        squares += part.var(axis=axes) * size + (part_mean - mean) ** 2 * count * size / (count + size)
+        squares += part_variance * size + (part_mean - mean) ** 2 * count * size / (count + size)
         mean += (part_mean - mean) * size / (count + size)
         count += size
     deviation = np.sqrt(squares / max(count, 1))
     deviation[deviation == 0] = 1.0
     return tuple(mean.tolist()), tuple(deviation.tolist())
+
+
+_CHUNK_VALUES = 2**23  # 64 MB as float64
+
+
+def _float_moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    values = values.astype(np.float64)
+    return values.mean(axis=0), values.var(axis=0)
+
+
+def _byte_moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of each column of bytes, from how often each of the 256 values occurs: ten times faster."""
+    counts = np.stack([np.bincount(column, minlength=256) for column in values.T])
+    levels = np.arange(256)
+    mean = counts @ levels / len(values)
+    return mean, (counts * (levels - mean[:, None]) ** 2).sum(axis=1) / len(values)
 
 
 def split_off(split: Split, fraction: float, seed: int) -> tuple[Split, Split | None]:

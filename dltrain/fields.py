@@ -33,16 +33,22 @@ class Range:
     def __str__(self) -> str:
         words = []
         if self.minimum is not None:
-            words.append(f"{'above' if self.open_minimum else 'at least'} {self.minimum:g}")
+            words.append(f"{'above' if self.open_minimum else 'at least'} {_shown(self.minimum)}")
         if self.maximum is not None:
-            words.append(f"{'below' if self.open_maximum else 'at most'} {self.maximum:g}")
+            words.append(f"{'below' if self.open_maximum else 'at most'} {_shown(self.maximum)}")
         return " and ".join(words)
+
+
+def _shown(bound: float) -> str:
+    return str(int(bound)) if bound == int(bound) else str(bound)
 
 
 PositiveInt = Annotated[int, Range(minimum=1)]
 NonNegativeInt = Annotated[int, Range(minimum=0)]
 PositiveFloat = Annotated[float, Range(minimum=0, open_minimum=True)]
 NonNegativeFloat = Annotated[float, Range(minimum=0)]
+# NumPy and TensorFlow take seeds of this size alike.
+Seed = Annotated[int, Range(minimum=0, maximum=2**31 - 1)]
 # A share that may be nothing but never all: dropout rates, momentum, split fractions.
 Fraction = Annotated[float, Range(minimum=0, maximum=1, open_maximum=True)]
 

@@ -13,7 +13,7 @@ from dltrain.config.document import Node, Problem
 from dltrain.config.schema import INVALID, blame, build
 from dltrain.data import DataSpec
 from dltrain.errors import ConfigError
-from dltrain.fields import NonNegativeFloat, PositiveInt, Range
+from dltrain.fields import NonNegativeFloat, PositiveInt, Range, Seed
 from dltrain.registry import AUGMENTATIONS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS
 
 # Registered classes of one kind share methods, not a parent: a checker that needs more than this reads the registry.
@@ -101,7 +101,7 @@ class Experiment:
     """
 
     name: str | None = None
-    seed: Annotated[int, Range(minimum=0, maximum=2**31 - 1)] = 0
+    seed: Seed = 0
     device: str | tuple[str, ...] = "auto"
     deterministic: bool = False
     dataset: Dataset

@@ -56,13 +56,14 @@ def import_tensorflow() -> str:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Off by default on x86 CPUs without AVX512-VNNI, where it still makes convolutions and products faster.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # the engine is TensorFlow's, whatever the user's other work needs
     noise: list[str] = []
     try:
         with _standard_error_kept(noise):
             importlib.import_module("tensorflow")
             importlib.import_module("keras")
             tf.config.list_physical_devices()
+            keras.config.set_image_data_format("channels_last")  # keras.json may say otherwise
     except ImportError as error:
         raise DeviceError(f"TensorFlow cannot be imported: {error}\n{''.join(noise)}".strip()) from None
     return "".join(noise)

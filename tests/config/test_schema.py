@@ -112,7 +112,7 @@ def test_none_is_a_word_where_it_is_a_choice():
         ("weights: balance", 'did you mean "balanced"?'),
         ("weights: {a: x}", "weights.a must be a number"),
         ("several: [{}, {rate: x}]", "several[1].rate must be a number"),
-        ("cuont: 1", 'unknown key \'cuont\', did you mean "count"?'),
+        ("cuont: 1", "unknown key 'cuont', did you mean \"count\"?"),
         ("inner: {xyz: 1}", "unknown key 'inner.xyz'; inner has rate, kind"),
         ("shape: circle", "write it as a block: {name: circle}"),
         ("shape: {radius: 1}", "shape.name must be a shape (circle, ring), which is missing"),

@@ -1,0 +1,91 @@
+"""Random changes to training images, as pure functions of (images, seed).
+
+Images are (batch, height, width, channels), float32, raw values 0-255; the seed is int32, (2,). The same seed gives the
+same change, so that a run that stops and goes on sees what it would have seen.
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from dltrain.data import DataSpec
+from dltrain.fields import PositiveInt
+from dltrain.lazy import tf
+from dltrain.registry import AUGMENTATIONS
+
+Augment = Callable[[Any, Any], Any]
+
+
+@AUGMENTATIONS.register("pad_and_crop")
+class PadAndCrop:
+    """Shifts each image at random: pads every side, then crops a window of the original size.
+
+    K. He, X. Zhang, S. Ren and J. Sun, "Deep residual learning for image recognition", 2015, section 4.2. The paper
+    pads with zeros after it has subtracted the mean of each pixel; here the padding is the mean of each channel.
+
+    Args:
+        padding: pixels on each side, 1 or more; the paper's value is 4.
+    """
+
+    padding: PositiveInt = 4
+
+    def check(self, data: DataSpec) -> None:
+        """Raises ValueError unless the examples are images."""
+        _require_images("pad_and_crop", data)
+
+    def build(self, data: DataSpec) -> Augment:
+        """Returns the function of (images, seed); pads with 0 where the mean is not known."""
+        height, width, channels = data.input_shape
+        mean = data.mean or (0.0,) * channels
+        padding = self.padding
+
+        def pad_and_crop(images: Any, seed: Any) -> Any:
+            # Windows of the padded image are read from the image itself, with the mean where they lie outside of it:
+            # the padded image is never made.
+            shifts = tf.random.stateless_uniform((2, tf.shape(images)[0], 1), seed, -padding, padding + 1, tf.int32)
+            rows, columns = shifts[0] + tf.range(height), shifts[1] + tf.range(width)
+            moved = tf.gather(images, tf.clip_by_value(rows, 0, height - 1), axis=1, batch_dims=1)
+            moved = tf.gather(moved, tf.clip_by_value(columns, 0, width - 1), axis=2, batch_dims=1)
+            inside = _within(rows, height)[:, :, None, None] & _within(columns, width)[:, None, :, None]
+            return tf.where(inside, moved, tf.constant(mean, images.dtype))
+
+        return pad_and_crop
+
+
+@AUGMENTATIONS.register("flip")
+class Flip:
+    """Mirrors each image with probability 1/2.
+
+    K. He, X. Zhang, S. Ren and J. Sun, "Deep residual learning for image recognition", 2015, section 4.2 (horizontal).
+
+    Args:
+        direction: horizontal swaps left and right, vertical top and bottom, both decides on each of the two by itself.
+    """
+
+    direction: Literal["horizontal", "vertical", "both"] = "horizontal"
+
+    def check(self, data: DataSpec) -> None:
+        """Raises ValueError unless the examples are images."""
+        _require_images("flip", data)
+
+    def build(self, data: DataSpec) -> Augment:
+        """Returns the function of (images, seed)."""
+        axes = {"vertical": (1,), "horizontal": (2,), "both": (1, 2)}[self.direction]
+
+        def flip(images: Any, seed: Any) -> Any:
+            chances = tf.random.stateless_uniform((len(axes), tf.shape(images)[0], 1, 1, 1), seed)
+            for index, axis in enumerate(axes):
+                images = tf.where(chances[index] < 0.5, tf.reverse(images, [axis]), images)
+            return images
+
+        return flip
+
+
+def _within(positions: Any, size: int) -> Any:
+    return (positions >= 0) & (positions < size)
+
+
+def _require_images(name: str, data: DataSpec) -> None:
+    if not data.is_image:
+        raise ValueError(
+            f"name {name} needs images (height, width, channels), got examples of shape {data.input_shape}"
+        )

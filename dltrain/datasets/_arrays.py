@@ -1,0 +1,213 @@
+"""How a user's own arrays become parts of a dataset: what is refused, and how labels become classes.
+
+Every message begins with the config key that the array came from.
+"""
+
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from dltrain.data import DataSpec, Split, Splits
+from dltrain.datasets._splitting import parted
+from dltrain.errors import DataError
+
+CHUNK = 1024
+"""Examples looked at in one go, so that a memory map may be large."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the beginning of an .npy file says of its array.
+
+    Args:
+        shape: the array's shape.
+        dtype: the type of its elements.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+
+@dataclass(frozen=True)
+class Part:
+    """Arrays of one part of a dataset, as they were found.
+
+    Args:
+        inputs_name: where the inputs come from, beginning with the config's key; messages start with it.
+        targets_name: likewise for the labels.
+        inputs: one row per example, or only its header.
+        targets: one label per example.
+    """
+
+    inputs_name: str
+    targets_name: str
+    inputs: np.ndarray | Header
+    targets: np.ndarray
+
+
+@contextmanager
+def reading(key: str, path: Path) -> Iterator[None]:
+    """Turns the ways in which reading a file fails into ValueErrors that begin with the config's key."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise ValueError(f"{key} no such file: {path}") from None
+    except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        if str(error).startswith(f"{key} "):
+            raise
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise ValueError(f"{key} cannot be read: {path}: {reason}") from error
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Turns ValueErrors that begin with a key of the dataset block into DataErrors."""
+    try:
+        yield
+    except ValueError as error:
+        raise DataError(f"dataset.{error}") from error
+
+
+def read_header(file: IO[bytes]) -> Header:
+    """Returns the header of an .npy file, without its data.
+
+    Raises:
+        ValueError: if it has none.
+    """
+    if np.lib.format.read_magic(file) == (1, 0):
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    else:
+        shape, _, dtype = np.lib.format.read_array_header_2_0(file)
+    return Header(shape, dtype)
+
+
+def read_array(name: str, file: IO[bytes]) -> np.ndarray:
+    """Returns the array of an .npy file.
+
+    Args:
+        name: where the array comes from, beginning with the config's key; messages start with it.
+        file: at its beginning; must be able to seek.
+
+    Raises:
+        ValueError: if it holds pickled objects, whose reading would run code, or is not whole.
+    """
+    if read_header(file).dtype.hasobject:
+        raise ValueError(f"{name} holds Python objects, which are never read: store numbers or strings (.astype(str))")
+    file.seek(0)
+    return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def describe(parts: Mapping[str, Part]) -> tuple[DataSpec, dict[str, np.ndarray]]:
+    """Checks all that headers and labels tell, and numbers the classes.
+
+    Args:
+        parts: `train`, and `validation` and `test` where the source has its own.
+
+    Returns:
+        what the data are; each part's labels as int32, the positions of their classes among the sorted training ones.
+
+    Raises:
+        ValueError: at the first thing that is wrong.
+    """
+    train = parts["train"]
+    labels = {name: _labels(part) for name, part in parts.items()}
+    shape = _example_shape(train)
+    classes = np.unique(labels["train"])
+    if len(classes) < 2:
+        raise ValueError(f"{train.targets_name} must hold at least 2 classes, got only {classes[0]!s}")
+    targets = {}
+    for name, part in parts.items():
+        if _example_shape(part) != shape:
+            raise ValueError(
+                f"{part.inputs_name} must hold examples of shape {shape} as the training part, "
+                f"got {_example_shape(part)}"
+            )
+        if _kind(labels[name]) != _kind(classes):
+            raise ValueError(
+                f"{part.targets_name} must hold {_kind(classes)} as the training part, got {_kind(labels[name])}"
+            )
+        unknown = np.setdiff1d(labels[name], classes)
+        if len(unknown):
+            raise ValueError(f"{part.targets_name} has labels that the training part has not: {_few(unknown)}")
+        targets[name] = np.searchsorted(classes, labels[name]).astype(np.int32)
+    return DataSpec(shape, tuple(str(label) for label in classes)), targets
+
+
+def assemble(parts: Mapping[str, Part], validation_fraction: float, test_fraction: float, split_seed: int) -> Splits:
+    """Returns the parts of a dataset; those that the source does not have are split off.
+
+    Raises:
+        ValueError: at the first thing that is wrong.
+    """
+    spec, targets = describe(parts)
+    splits = {name: Split(_inputs(part), targets[name]) for name, part in parts.items()}
+    return parted(
+        spec,
+        splits["train"],
+        validation=splits.get("validation", validation_fraction),
+        test=splits.get("test", test_fraction),
+        split_seed=split_seed,
+    )
+
+
+def _example_shape(part: Part) -> tuple[int, ...]:
+    shape, dtype = part.inputs.shape, part.inputs.dtype
+    if dtype.kind not in "uifb":
+        raise ValueError(f"{part.inputs_name} must hold numbers, got {dtype}")
+    if len(shape) not in (2, 3, 4):
+        raise ValueError(
+            f"{part.inputs_name} must be (examples, features), (examples, height, width) or "
+            f"(examples, height, width, channels), got shape {shape}"
+        )
+    if 0 in shape:
+        raise ValueError(f"{part.inputs_name} holds no values, its shape is {shape}")
+    if shape[0] != len(part.targets):
+        raise ValueError(
+            f"{part.inputs_name} and the labels must be equally many, got {shape[0]} and {len(part.targets)}"
+        )
+    return (*shape[1:], 1) if len(shape) == 3 else shape[1:]
+
+
+def _labels(part: Part) -> np.ndarray:
+    labels = part.targets
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        raise ValueError(
+            f"{part.targets_name} must be one label per example, got shape {labels.shape}: "
+            "for one-hot rows store their argmax(axis=1)"
+        )
+    if labels.ndim not in (1, 2):
+        raise ValueError(f"{part.targets_name} must be one label per example, got shape {labels.shape}")
+    if labels.dtype.kind not in "uibU":
+        raise ValueError(f"{part.targets_name} must hold whole numbers or strings, got {labels.dtype}")
+    return labels.reshape(-1)
+
+
+def _inputs(part: Part) -> np.ndarray:
+    inputs = part.inputs
+    if isinstance(inputs, Header):
+        raise TypeError(f"{part.inputs_name}: the array itself is needed, not its header")
+    if inputs.dtype != np.uint8:
+        with np.errstate(over="ignore"):  # what float32 cannot hold is found below
+            inputs = inputs.astype(np.float32, copy=False)
+        for start in range(0, len(inputs), CHUNK):
+            chunk = inputs[start : start + CHUNK]
+            finite = np.isfinite(chunk).reshape(len(chunk), -1).all(axis=1)
+            if not finite.all():
+                first = start + int(finite.argmin())
+                raise ValueError(f"{part.inputs_name} holds NaN or infinite values, first in row {first} (from 0)")
+    return inputs[..., np.newaxis] if inputs.ndim == 3 else inputs
+
+
+def _kind(labels: np.ndarray) -> str:
+    return "strings" if labels.dtype.kind == "U" else "whole numbers"
+
+
+def _few(labels: np.ndarray) -> str:
+    shown = ", ".join(str(label) for label in labels[:5])
+    return shown if len(labels) <= 5 else f"{shown} and {len(labels) - 5} more"

@@ -1,0 +1,59 @@
+"""Handwritten digits that need no download: the test set of UCI's "Optical Recognition of Handwritten Digits"."""
+
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from dltrain.data import DataSpec, Split, Splits
+from dltrain.datasets._splitting import parted
+from dltrain.fields import Fraction, PositiveInt, Seed
+from dltrain.registry import DATASETS
+
+
+@DATASETS.register("digits")
+class Digits:
+    """1,797 scans of handwritten digits, 8x8 pixels, from scikit-learn: no download.
+
+    E. Alpaydin and C. Kaynak, 1998, UCI Machine Learning Repository; `sklearn.datasets.load_digits`. The pixels, 0 to
+    16 there, are scaled to 0 to 255.
+
+    Args:
+        channels: 1 for grey, 3 for the same grey in each of three channels.
+        size: height and width in pixels, a multiple of 8; larger ones repeat each pixel.
+        test_fraction: share of all examples held out for testing, 0 to below 1, stratified by class.
+        validation_fraction: share of the remaining examples held out for tuning, 0 to below 1, stratified by class.
+        split_seed: which examples are held out; apart from the experiment's seed, so that runs share one test set.
+    """
+
+    task: ClassVar[str] = "classification"
+
+    channels: Literal[1, 3] = 1
+    size: PositiveInt = 8
+    test_fraction: Fraction = 0.2
+    validation_fraction: Fraction = 0.1
+    split_seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        if self.size % 8:
+            raise ValueError(f"size must be a multiple of 8, got {self.size}")
+
+    def spec(self) -> DataSpec:
+        """Returns shape and classes, without reading anything."""
+        return DataSpec((self.size, self.size, self.channels), tuple("0123456789"))
+
+    def load(self) -> Splits:
+        """Returns the three parts, images uint8 in 0-255."""
+        from sklearn.datasets import load_digits
+
+        scans, labels = load_digits(return_X_y=True)
+        images = np.rint(scans.reshape(-1, 8, 8, 1) * (255 / 16)).astype(np.uint8)
+        scale = self.size // 8
+        images = images.repeat(scale, axis=1).repeat(scale, axis=2).repeat(self.channels, axis=3)
+        examples = Split(images, labels.astype(np.int32))
+        return parted(
+            self.spec(),
+            examples,
+            validation=self.validation_fraction,
+            test=self.test_fraction,
+            split_seed=self.split_seed,
+        )

@@ -1,0 +1,88 @@
+"""The user's own arrays in .npy files, the inputs memory-mapped."""
+
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from dltrain.data import DataSpec, Splits
+from dltrain.datasets._arrays import Header, Part, assemble, describe, read_array, read_header, reading, refusing
+from dltrain.fields import Fraction, Seed
+from dltrain.registry import DATASETS
+
+
+@DATASETS.register("npy")
+class NPY:
+    """Your own arrays, in files made by `numpy.save`; the inputs may be larger than memory.
+
+    Inputs are (examples, features), (examples, height, width) or (examples, height, width, channels); images are best
+    stored as uint8, 0 to 255, all else becomes float32. Targets are one label per example, whole numbers or strings;
+    the sorted training labels are the classes. Pickled objects are never read.
+
+    Inputs of type uint8 or float32 stay on disk as a memory map as long as nothing is split off them
+    (`test_inputs` given or `test_fraction: 0`, and `validation_fraction: 0`); splitting copies them into memory.
+
+    Args:
+        inputs: the file of the training inputs, relative to the config's folder.
+        targets: the file of the training labels.
+        test_inputs: the file of the test inputs; none to split a test part off.
+        test_targets: the file of the test labels.
+        test_fraction: share of all examples held out for testing, 0 to below 1, stratified by class; unused where
+            `test_inputs` is given.
+        validation_fraction: share of the remaining examples held out for tuning, 0 to below 1, stratified by class.
+        split_seed: which examples are held out; apart from the experiment's seed, so that runs share one test set.
+    """
+
+    task: ClassVar[str] = "classification"
+
+    inputs: Path
+    targets: Path
+    test_inputs: Path | None = None
+    test_targets: Path | None = None
+    test_fraction: Fraction = 0.2
+    validation_fraction: Fraction = 0.1
+    split_seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        if self.test_inputs and not self.test_targets:
+            raise ValueError("test_inputs needs test_targets beside it")
+        if self.test_targets and not self.test_inputs:
+            raise ValueError("test_targets needs test_inputs beside it")
+
+    def spec(self) -> DataSpec:
+        """Returns shape and classes, from the headers of the inputs and from the labels.
+
+        Raises:
+            ValueError: if a file cannot be used.
+        """
+        return describe(self._parts(with_inputs=False))[0]
+
+    def load(self) -> Splits:
+        """Returns the parts that there are files for, and those that there are not split off.
+
+        Raises:
+            DataError: if a file cannot be used.
+        """
+        with refusing():
+            parts = self._parts(with_inputs=True)
+            return assemble(parts, self.validation_fraction, self.test_fraction, self.split_seed)
+
+    def _parts(self, with_inputs: bool) -> dict[str, Part]:
+        parts = {"train": _part("inputs", self.inputs, "targets", self.targets, with_inputs)}
+        if self.test_inputs and self.test_targets:
+            parts["test"] = _part("test_inputs", self.test_inputs, "test_targets", self.test_targets, with_inputs)
+        return parts
+
+
+def _part(inputs_key: str, inputs: Path, targets_key: str, targets: Path, with_inputs: bool) -> Part:
+    found: np.ndarray | Header
+    with reading(inputs_key, inputs):
+        with inputs.open("rb") as file:
+            found = read_header(file)
+        # NumPy can map neither objects nor nothing; their header is enough to refuse them.
+        if with_inputs and not found.dtype.hasobject and 0 not in found.shape:
+            found = np.load(inputs, mmap_mode="r", allow_pickle=False)
+    targets_name = f"{targets_key} {targets.name}"
+    with reading(targets_key, targets), targets.open("rb") as file:
+        labels = read_array(targets_name, file)
+    return Part(f"{inputs_key} {inputs.name}", targets_name, found, labels)

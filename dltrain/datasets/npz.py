@@ -1,0 +1,101 @@
+"""The user's own arrays in one .npz file."""
+
+import zipfile
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from dltrain.data import DataSpec, Splits
+from dltrain.datasets._arrays import Header, Part, assemble, describe, read_array, read_header, reading, refusing
+from dltrain.fields import Fraction, Seed
+from dltrain.registry import DATASETS, suggestion
+
+
+@DATASETS.register("npz")
+class NPZ:
+    """Your own arrays, in one file made by `numpy.savez`.
+
+    The file holds `x` and `y`, or `x_train` and `y_train`; and where it has sets of its own, `x_validation` and
+    `y_validation`, `x_test` and `y_test`. x is (examples, features), (examples, height, width) or (examples, height,
+    width, channels); images are best stored as uint8, 0 to 255, all else becomes float32. y is one label per example,
+    whole numbers or strings; the sorted training labels are the classes. Pickled objects are never read.
+
+    Args:
+        path: the file, relative to the config's folder.
+        test_fraction: share of all examples held out for testing, 0 to below 1, stratified by class; unused where the
+            file has `x_test`.
+        validation_fraction: share of the remaining examples held out for tuning, 0 to below 1, stratified by class;
+            unused where the file has `x_validation`.
+        split_seed: which examples are held out; apart from the experiment's seed, so that runs share one test set.
+    """
+
+    task: ClassVar[str] = "classification"
+
+    path: Path
+    test_fraction: Fraction = 0.2
+    validation_fraction: Fraction = 0.1
+    split_seed: Seed = 0
+
+    def spec(self) -> DataSpec:
+        """Returns shape and classes, from the headers of the inputs and from the labels.
+
+        Raises:
+            ValueError: if the file cannot be used.
+        """
+        return describe(self._parts(with_inputs=False))[0]
+
+    def load(self) -> Splits:
+        """Returns the parts that the file has, and those that it has not split off.
+
+        Raises:
+            DataError: if the file cannot be used.
+        """
+        with refusing():
+            parts = self._parts(with_inputs=True)
+            return assemble(parts, self.validation_fraction, self.test_fraction, self.split_seed)
+
+    def _parts(self, with_inputs: bool) -> dict[str, Part]:
+        with reading("path", self.path), zipfile.ZipFile(self.path) as archive:
+            found = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+            return {
+                part: Part(
+                    self._label(x),
+                    self._label(y),
+                    self._array(archive, x) if with_inputs else self._header(archive, x),
+                    self._array(archive, y),
+                )
+                for part, (x, y) in self._names(found).items()
+            }
+
+    def _names(self, found: list[str]) -> dict[str, tuple[str, str]]:
+        """Returns the names of inputs and labels of each part that the file has."""
+        split = any(name.endswith("_train") for name in found) or not {"x", "y"} & set(found)
+        names = {"train": ("x_train", "y_train") if split else ("x", "y")}
+        for part in ("validation", "test"):
+            pair = (f"x_{part}", f"y_{part}")
+            if set(pair) & set(found):
+                names[part] = pair
+        wanted = [name for pair in names.values() for name in pair]
+        for name in wanted:
+            if name not in found:
+                near = suggestion(name, [other for other in found if other not in wanted] or found, "it has")
+                raise ValueError(f"path {self.path} has no array {name}{near if found else '; it has none'}")
+        for name in found:
+            if name not in wanted and name.lower().startswith(("x", "y")):
+                raise ValueError(
+                    f"path {self.path} has an array {name} that nothing reads; the names are {', '.join(wanted)} and "
+                    "x or y with _validation or _test"
+                )
+        return names
+
+    def _label(self, name: str) -> str:
+        return f"path array {name} of {self.path.name}"
+
+    def _header(self, archive: zipfile.ZipFile, name: str) -> Header:
+        with archive.open(f"{name}.npy") as file:
+            return read_header(file)
+
+    def _array(self, archive: zipfile.ZipFile, name: str) -> np.ndarray:
+        with archive.open(f"{name}.npy") as file:
+            return read_array(self._label(name), file)

@@ -1,0 +1,196 @@
+"""The command line as a user meets it: messages, exit codes, JSON."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from dltrain.cli import app
+from dltrain.registry import REGISTRIES
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+GOOD = """\
+dataset: {name: digits}
+model: {name: mlp, units: [16]}
+optimizer: {name: sgd, learning_rate: 0.05}
+train: {epochs: 1, batch_size: 64}
+"""
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "good.yaml").write_text(GOOD)
+    return tmp_path
+
+
+def dltrain(*words):
+    return CliRunner().invoke(app, list(words))
+
+
+def refused(*words):
+    """Runs a command that must be refused; returns its message."""
+    result = dltrain(*words)
+    assert result.exit_code == 2, result.output
+    assert "Traceback" not in result.output
+    assert result.stdout == ""
+    return result.stderr
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
+def test_every_shipped_config_is_good(path):
+    assert dltrain("check", str(path)).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("batch_size: 64", "batch_size: 0", "train.batch_size must be a whole number of at least 1, got 0"),
+        ("learning_rate: 0.05", "learning_rate: .nan", "optimizer.learning_rate must be a number above 0, got .nan"),
+        ("learning_rate: 0.05", "learning_rate: -1", "optimizer.learning_rate must be a number above 0, got -1"),
+        ("learning_rate", "learnin_rate", "unknown key 'optimizer.learnin_rate', did you mean \"learning_rate\"?"),
+        ("name: mlp", "name: mlpp", "model.name: no model 'mlpp', did you mean \"mlp\"?"),
+        ("epochs: 1", "epochs: 1, steps: 2", "train.steps must not be given beside epochs"),
+        ("epochs: 1, ", "", "train.epochs is missing"),
+        ("train:", "trian:", "unknown key 'trian', did you mean \"train\"?"),
+        ("units: [16]", "units: 16", "model.units must be a list"),
+        ("dataset: {name: digits}\n", "", "dataset is missing"),
+    ],
+)
+def test_a_wrong_config_is_refused_with_its_line(here, old, new, words):
+    (here / "bad.yaml").write_text(GOOD.replace(old, new))
+    for command in ("check", "fit", "show"):
+        message = refused(command, "bad.yaml")
+        assert words in message
+        assert re.search(r"bad\.yaml:\d+:\d+: ", message)
+    assert not (here / "runs").exists()
+
+
+def test_an_override_is_checked_like_the_file_and_named(here):
+    message = refused("fit", "good.yaml", "train.batch_size=0", "optimizer.momentun=0.5")
+    assert "argument 'train.batch_size=0': train.batch_size must be" in message
+    assert "argument 'optimizer.momentun=0.5': unknown key" in message
+    assert 'did you mean "momentum"' in message
+
+
+def test_check_reports_every_file_and_every_problem(here):
+    (here / "bad.yaml").write_text("model: {name: mlp, unit: [1]}\ntrain: {epochs: 0}\n")
+    result = dltrain("check", "bad.yaml", "good.yaml", "none.yaml")
+    assert result.exit_code == 2
+    assert result.stdout == "good.yaml: good\n"
+    for words in ("'model.unit'", "train.epochs must be", "dataset is missing", "optimizer is missing", "no such file"):
+        assert words in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["fit"], "fit needs a CONFIG"),
+        (["fit", "resnet-001"], "fit needs a CONFIG"),
+        (["fit", "good.yaml", "good.yaml"], "one CONFIG at a time"),
+        (["fit", "good.yaml", "train"], "neither a CONFIG"),
+        (["fit", "--resume"], "no run with a checkpoint"),
+        (["fit", "--resume", "nothing-001"], "no run 'nothing-001'"),
+        (["eval"], "no run with a checkpoint"),
+        (["eval", "nothing"], "no run 'nothing'"),
+        (["list", "modle"], 'did you mean "model"?'),
+        (["list", "model", "resnt"], 'did you mean "resnet"?'),
+        (["show"], ""),
+        (["fit", "good.yaml", "--nonsense"], "--nonsense"),
+    ],
+)
+def test_a_wrong_command_says_what_to_type(here, words, message):
+    assert message in refused(*words)
+
+
+def test_show_prints_the_defaults_and_the_layers(here, tensorflow):
+    result = dltrain("show", "good.yaml", "--json")
+    shown = json.loads(result.stdout)
+    assert shown["config"]["schedule"]["name"] == "constant"
+    assert shown["trainable_weights"] == 64 * 16 + 16 + 16 * 10 + 10
+    assert shown["layers"][0]["output_shape"] == [8, 8, 1]
+    assert "trainable weights" in dltrain("show", "good.yaml").stdout
+
+
+def test_shown_config_loads_again(here):
+    (here / "again.yaml").write_text(dltrain("show", "good.yaml", "--no-layers").stdout)
+    assert dltrain("check", "again.yaml").exit_code == 0
+
+
+def test_list_shows_every_choice_with_help_for_every_key():
+    listed = json.loads(dltrain("list", "--json").stdout)
+    assert listed.keys() == REGISTRIES.keys()
+    for kind, choices in listed.items():
+        assert [choice["name"] for choice in choices] == REGISTRIES[kind].names()
+        for choice in choices:
+            assert choice["summary"], choice["name"]
+            for key, about in choice["keys"].items():
+                assert about["help"], f"{kind} {choice['name']} does not document {key}"
+    assert "depth" in dltrain("list", "models", "resnet").stdout
+
+
+def test_list_names_no_key_that_does_not_exist():
+    from dltrain.config.schema import field_types
+    from dltrain.registry import field_help
+
+    for registry in REGISTRIES.values():
+        for name in registry.names():
+            assert field_help(registry[name]).keys() <= field_types(registry[name]).keys(), name
+
+
+def test_devices_tells_of_the_cpu(tensorflow):
+    found = json.loads(dltrain("devices", "--json").stdout)
+    assert found["cpu"]["cores"] >= 1
+    assert found["tensorflow"] == tensorflow.__version__
+    assert "precisions that pay" in dltrain("devices").stdout
+
+
+def test_a_gpu_that_is_not_there_is_refused_before_a_folder_is_made(here, tensorflow):
+    if tensorflow.config.list_physical_devices("GPU"):
+        pytest.skip("there is a GPU")
+    for device in ("gpu", "gpu:1", "all", "[gpu:0, gpu:1]"):
+        assert "was asked for, but there is no GPU" in refused("fit", "good.yaml", f"device={device}", "-q")
+    assert not (here / "runs").exists()
+
+
+def test_fit_and_eval_print_results_on_standard_output_and_the_rest_beside_it(here, tensorflow):
+    result = dltrain("fit", "good.yaml")
+    assert result.exit_code == 0, result.output
+    assert re.search(r"^test  loss \d\.\d+  accuracy 0\.\d+$", result.stdout, re.MULTILINE)
+    assert "epoch 1/1" in result.stderr
+    assert "\x1b" not in result.stderr
+    summary = json.loads(dltrain("fit", "good.yaml", "--json").stdout)
+    assert summary["run"].endswith("good-002")
+    measured = json.loads(dltrain("eval", "--json").stdout)
+    assert measured == {
+        "run": "good-002",
+        "checkpoint": "best",
+        "split": "test",
+        "examples": 359,
+        "metrics": summary["test"],
+    }
+    assert json.loads(dltrain("eval", "good-001", "--split", "validation", "--json").stdout)["examples"] == 143
+
+
+def test_resume_compares_what_is_given_with_the_run(here, tensorflow):
+    assert dltrain("fit", "good.yaml", "-q").exit_code == 0
+    message = refused("fit", "--resume", "good", "optimizer.learning_rate=0.1")
+    assert "changed  optimizer.learning_rate: 0.05 -> 0.1" in message
+    assert "cannot change" in message
+    more = dltrain("fit", "good.yaml", "--resume", "train.epochs=2")
+    assert more.exit_code == 0, more.output
+    assert "changed  train.epochs: 1 -> 2" in more.stderr
+    assert "planned anew" in more.stderr
+    again = dltrain("fit", "--resume")
+    assert again.exit_code == 0
+    assert "nothing left to do" in again.stderr
+    assert yaml.safe_load((here / "runs/good-001/config.yaml").read_text())["train"]["epochs"] == 2
+
+
+def test_a_dry_run_leaves_nothing(here, tensorflow):
+    result = dltrain("fit", "good.yaml", "--dry-run")
+    assert "all of it works" in result.stdout
+    assert [path.name for path in here.iterdir()] == ["good.yaml"]

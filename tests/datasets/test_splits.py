@@ -1,0 +1,84 @@
+"""What holds for every dataset that cuts its own parts."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dltrain.data import Splits, channel_statistics
+from dltrain.registry import DATASETS
+
+
+@pytest.fixture(params=["digits", "synthetic", "npz", "npy"])
+def make(request, tmp_path):
+    """Returns a function that makes the dataset with some fields set."""
+    random = np.random.RandomState(0)
+    x, y = random.randint(0, 256, (90, 6, 6)).astype(np.uint8), np.arange(90) % 3
+    np.savez(tmp_path / "a.npz", x=x, y=y)
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", y)
+    given = {
+        "npz": {"path": tmp_path / "a.npz"},
+        "npy": {"inputs": tmp_path / "x.npy", "targets": tmp_path / "y.npy"},
+        "synthetic": {"shape": (6, 6, 1), "train_examples": 90, "validation_examples": 30, "test_examples": 30},
+    }.get(request.param, {})
+    seed = "data_seed" if request.param == "synthetic" else "split_seed"
+    return lambda seed_value=0: DATASETS[request.param](**given, **{seed: seed_value})
+
+
+def parts(splits: Splits) -> list:
+    return [splits.train, splits.validation, splits.test]
+
+
+def rows(split) -> list[bytes]:
+    return [row.tobytes() for row in np.asarray(split.inputs)]
+
+
+def test_no_example_is_in_two_parts(make):
+    seen = [set(rows(part)) for part in parts(make().load())]
+    assert not seen[0] & seen[1]
+    assert not seen[0] & seen[2]
+    assert not seen[1] & seen[2]
+
+
+def test_the_same_seed_gives_the_same_parts_and_another_gives_others(make):
+    first, again, other = (parts(make(seed).load()) for seed in (3, 3, 4))
+    for one, two, three in zip(first, again, other, strict=True):
+        np.testing.assert_array_equal(one.inputs, two.inputs)
+        np.testing.assert_array_equal(one.targets, two.targets)
+        assert rows(one) != rows(three)
+
+
+def test_every_class_is_in_every_part(make):
+    splits = make().load()
+    for part in parts(splits):
+        shares = np.bincount(part.targets, minlength=len(splits.spec.class_names)) / len(part)
+        assert shares.min() > 0.5 / len(shares)
+
+
+def test_what_is_loaded_is_what_the_spec_said(make):
+    said, splits = make().spec(), make().load()
+    assert (said.input_shape, said.class_names) == (splits.spec.input_shape, splits.spec.class_names)
+    for part in parts(splits):
+        assert part.inputs.shape[1:] == said.input_shape
+        assert part.inputs.dtype == np.uint8
+        assert part.targets.dtype == np.int32
+
+
+def test_the_statistics_are_those_of_the_training_part(make):
+    splits = make().load()
+    assert (splits.spec.mean, splits.spec.standard_deviation) == channel_statistics(splits.train.inputs)
+
+
+def test_specs_need_neither_tensorflow_nor_sklearn():
+    names = ["cifar10", "cifar100", "digits", "fashion_mnist", "mnist", "synthetic"]
+    code = f"""
+import sys
+from dltrain.registry import DATASETS
+for name in {names}:
+    assert DATASETS[name]().spec().class_names
+assert not {{"tensorflow", "keras", "sklearn"}} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])

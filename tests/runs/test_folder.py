@@ -1,0 +1,73 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from dltrain.errors import RunError
+from dltrain.runs import folder
+
+
+def made(root, name):
+    run = folder.create(root, name)
+    run.config.write_text("")
+    return run
+
+
+def test_runs_are_numbered_and_never_overwritten(tmp_path):
+    assert [made(tmp_path, "a").name for _ in range(3)] == ["a-001", "a-002", "a-003"]
+    assert made(tmp_path, "a-b").name == "a-b-001"
+
+
+def test_runs_made_at_the_same_moment_get_folders_of_their_own(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        names = list(pool.map(lambda _: folder.create(tmp_path, "a").name, range(40)))
+    assert sorted(names) == [f"a-{number:03d}" for number in range(1, 41)]
+
+
+def test_a_run_is_found_by_folder_name_and_stem(tmp_path):
+    first, second = made(tmp_path, "net"), made(tmp_path, "net")
+    made(tmp_path, "net-b")
+    assert folder.find(str(first.path), tmp_path) == first
+    assert folder.find("net-001", tmp_path) == first
+    assert folder.find("net", tmp_path) == second
+
+
+def test_none_means_the_newest_run_that_has_a_checkpoint(tmp_path):
+    first = made(tmp_path, "a")
+    made(tmp_path, "b")
+    with pytest.raises(RunError, match="no run with a checkpoint"):
+        folder.find(None, tmp_path)
+    (first.checkpoints / "last.npz").touch()
+    assert folder.find(None, tmp_path) == first
+
+
+def test_an_unknown_run_says_which_there_are(tmp_path):
+    made(tmp_path, "net")
+    with pytest.raises(RunError, match="there are net-001"):
+        folder.find("other", tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match="--runs"):
+        folder.create(tmp_path / "file" / "runs", "a")
+
+
+def test_a_failed_write_leaves_the_file_as_it_was(tmp_path):
+    path = tmp_path / "a.json"
+    folder.write_text(path, "before")
+    with pytest.raises(RuntimeError), folder.replacing(path) as aside:
+        aside.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "before"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_json_has_null_for_what_is_not_finite(tmp_path):
+    folder.write_json(tmp_path / "a.json", {"a": float("nan"), "b": [float("inf"), 1.5]})
+    assert (tmp_path / "a.json").read_text() == '{\n  "a": null,\n  "b": [\n    null,\n    1.5\n  ]\n}\n'
+
+
+def test_a_torn_last_line_of_metrics_is_left_out(tmp_path):
+    run = made(tmp_path, "a")
+    run.metrics.write_text("epoch,step\n1,10\n2,2")
+    assert run.read_metrics() == [{"epoch": "1", "step": "10"}]

@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+
+from dltrain.data import DataSpec, Split, Splits, channel_statistics, split_off
+from dltrain.errors import DataError
+
+
+def numbered(labels: list[int]) -> Split:
+    """Examples that hold their own position, so that it can be seen where each one went."""
+    return Split(np.arange(len(labels), dtype=np.float32)[:, None], np.array(labels, np.int32))
+
+
+def positions(split: Split) -> list[int]:
+    return [int(value) for value in split.inputs[:, 0]]
+
+
+def test_every_example_is_in_exactly_one_part():
+    rest, taken = split_off(numbered([0, 1, 2] * 20), 0.3, seed=4)
+    assert sorted(positions(rest) + positions(taken)) == list(range(60))
+    assert positions(rest) == sorted(positions(rest))
+
+
+def test_labels_stay_with_their_examples():
+    labels = np.random.RandomState(0).randint(0, 5, 200).tolist()
+    for part in split_off(numbered(labels), 0.4, seed=0):
+        assert part.targets.tolist() == [labels[position] for position in positions(part)]
+
+
+def test_the_same_seed_takes_the_same_examples_and_another_seed_takes_others():
+    split = numbered([0, 1] * 50)
+    first, again, other = (positions(split_off(split, 0.2, seed)[1]) for seed in (7, 7, 8))
+    assert first == again != other
+
+
+def test_the_split_of_a_seed_never_changes_between_releases():
+    assert positions(split_off(numbered([0, 1] * 10), 0.3, seed=0)[1]) == [3, 4, 7, 8, 11, 16]
+
+
+def test_each_class_gives_its_share():
+    rest, taken = split_off(numbered([0] * 100 + [1] * 50 + [2] * 10), 0.2, seed=0)
+    assert np.bincount(taken.targets).tolist() == [20, 10, 2]
+    assert np.bincount(rest.targets).tolist() == [80, 40, 8]
+
+
+@pytest.mark.parametrize("fraction", [0.01, 0.5, 0.99])
+def test_a_class_of_two_is_on_both_sides_and_a_class_of_one_remains(fraction):
+    rest, taken = split_off(numbered([0, 0, 1]), fraction, seed=0)
+    assert sorted(rest.targets.tolist()) == [0, 1]
+    assert taken.targets.tolist() == [0]
+
+
+def test_a_fraction_of_nothing_takes_nothing():
+    split = numbered([0, 1])
+    assert split_off(split, 0.0, seed=0) == (split, None)
+
+
+def test_statistics_equal_numpys_whatever_the_chunk():
+    images = np.random.RandomState(0).randint(0, 256, (37, 5, 4, 3)).astype(np.uint8)
+    for chunk in (1, 10, 37, 1024):
+        mean, deviation = channel_statistics(images, chunk)
+        np.testing.assert_allclose(mean, images.mean(axis=(0, 1, 2)), rtol=1e-12)
+        np.testing.assert_allclose(deviation, images.std(axis=(0, 1, 2)), rtol=1e-12)
+
+
+def test_statistics_do_not_cancel_far_from_zero():
+    vectors = (1e6 + np.random.RandomState(0).randn(500, 2)).astype(np.float32)
+    _, deviation = channel_statistics(vectors, chunk=64)
+    np.testing.assert_allclose(deviation, vectors.astype(np.float64).std(axis=0), rtol=1e-9)
+
+
+def test_a_constant_channel_has_deviation_one():
+    assert channel_statistics(np.full((4, 2), 3, np.uint8)) == ((3.0, 3.0), (1.0, 1.0))
+
+
+def test_statistics_come_from_the_training_part_alone():
+    train, other = Split(np.ones((4, 2), np.float32), np.zeros(4, np.int32)), numbered([0, 1])
+    spec = Splits(DataSpec((2,)), train, validation=other, test=other).with_statistics().spec
+    assert spec.mean == (1.0, 1.0)
+
+
+def test_a_spec_survives_json():
+    import dataclasses
+    import json
+
+    spec = DataSpec((8, 8, 1), ("a", "b"), (1.5,), (2.0,))
+    assert DataSpec.from_plain(json.loads(json.dumps(dataclasses.asdict(spec)))) == spec
+
+
+def test_inputs_and_targets_of_different_length_are_refused():
+    with pytest.raises(DataError, match="got 2 and 3"):
+        Split(np.zeros((2, 1), np.float32), np.zeros(3, np.int32))
+
+
+def test_the_normalization_layer_gives_mean_zero_and_variance_one(tensorflow):
+    import keras
+
+    images = np.random.RandomState(0).randint(0, 200, (64, 4, 4, 2)).astype(np.uint8)
+    spec = Splits(DataSpec((4, 4, 2)), Split(images, np.zeros(64, np.int32))).with_statistics().spec
+    inputs = spec.inputs()
+    normalized = keras.Model(inputs, spec.normalized(inputs)).predict(images, verbose=0)
+    np.testing.assert_allclose(normalized.mean(axis=(0, 1, 2)), 0, atol=1e-5)
+    np.testing.assert_allclose(normalized.std(axis=(0, 1, 2)), 1, atol=1e-4)

@@ -1,0 +1,100 @@
+"""The rules of the house: who imports whom, and what never loads TensorFlow."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import dltrain
+from dltrain.registry import REGISTRIES
+
+PACKAGE = Path(dltrain.__file__).parent
+GROUND = {"registry", "data", "fields", "lazy", "errors"}
+CHOICES = {"models", "datasets", "tasks", "optimizers", "schedules", "augmentations"}
+MAY_IMPORT = {
+    "cli": {"cli", "config", "training", "runs"} | GROUND,
+    "config": {"config"} | GROUND,
+    "training": {"training", "config", "runs", "schedules"} | GROUND,
+    "runs": {"runs", "errors"},
+    "layers": {"layers"},
+    **{room: {room, "layers"} | GROUND for room in CHOICES},
+    "registry": {"errors"},
+    "data": {"errors", "lazy"},
+    "fields": set(),
+    "lazy": set(),
+    "errors": set(),
+}
+
+
+def room(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path, module_level_only=False):
+    tree = ast.parse(path.read_text())
+    nodes = tree.body if module_level_only else ast.walk(tree)
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+FILES = [path for path in PACKAGE.rglob("*.py") if room(path) not in ("__init__", "__main__")]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_every_file_imports_only_what_its_room_may(path):
+    rooms = {name.split(".")[1] for name in imports(path) if name.startswith("dltrain.") and name.count(".") >= 1}
+    rooms -= {"__version__"}
+    assert rooms <= MAY_IMPORT[room(path)]
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if room(path) in CHOICES], ids=lambda path: path.name)
+def test_choices_import_layers_only_where_they_build(path):
+    assert not [name for name in imports(path, module_level_only=True) if name.startswith("dltrain.layers")]
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if room(path) == "training"], ids=lambda path: path.name)
+def test_training_names_no_model_dataset_optimizer_or_task(path):
+    words = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
+    names = {name for registry in REGISTRIES.values() for name in registry.names()}
+    assert not words & names
+
+
+@pytest.mark.parametrize("room_name", ["models", "datasets", "tasks"])
+def test_a_file_is_named_as_what_it_registers(room_name):
+    registry = REGISTRIES[room_name.removesuffix("s")]
+    for name in registry.names():
+        if registry[name].__module__.startswith("dltrain."):
+            assert registry[name].__module__ == f"dltrain.{room_name}.{name}"
+
+
+COMMANDS = [
+    ["--help"],
+    ["fit", "--help"],
+    ["--version"],
+    ["list"],
+    ["list", "model", "resnet"],
+    ["check", "configs/resnet.yaml"],
+    ["check", "configs"],
+    ["show", "--no-layers", "configs/resnet.yaml"],
+    ["fit", "configs/resnet.yaml", "train.epochs=0"],
+    ["eval", "no-such-run"],
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_what_needs_no_training_loads_no_tensorflow(command):
+    script = (
+        "import sys\nfrom dltrain.cli import main\nsys.argv[0] = 'dltrain'\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print('LOADED', sorted({'tensorflow', 'keras', 'sklearn', 'pandas'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *command], cwd=PACKAGE.parent, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "LOADED []"
