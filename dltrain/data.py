@@ -103,13 +103,15 @@ class Splits:
         return replace(self, spec=replace(self.spec, mean=mean, standard_deviation=deviation))
 
 
-def channel_statistics(inputs: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def channel_statistics(inputs: np.ndarray, chunk_values: int = 2**23) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Returns mean and standard deviation of each channel (the last axis); 1 for the deviation of a constant one.
 
-    Reads in chunks, so that a memory map may be large.
+    Args:
+        inputs: (examples, ..., channels).
+        chunk_values: numbers read at a time, so that a memory map may be large; 64 MB as float64.
     """
     moments = _byte_moments if inputs.dtype == np.uint8 else _float_moments
-    chunk = max(1, _CHUNK_VALUES // max(1, math.prod(inputs.shape[1:])))
+    chunk = max(1, chunk_values // max(1, math.prod(inputs.shape[1:])))
     count, mean, squares = 0, np.zeros(inputs.shape[-1]), np.zeros(inputs.shape[-1])
     for start in range(0, len(inputs), chunk):
         part = np.asarray(inputs[start : start + chunk]).reshape(-1, inputs.shape[-1])
@@ -122,9 +124,6 @@ def channel_statistics(inputs: np.ndarray) -> tuple[tuple[float, ...], tuple[flo
     deviation = np.sqrt(squares / max(count, 1))
     deviation[deviation == 0] = 1.0
     return tuple(mean.tolist()), tuple(deviation.tolist())
-
-
-_CHUNK_VALUES = 2**23  # 64 MB as float64
 
 
 def _float_moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

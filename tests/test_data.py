@@ -56,15 +56,16 @@ def test_a_fraction_of_nothing_takes_nothing():
 
 def test_statistics_equal_numpys_whatever_the_chunk():
     images = np.random.RandomState(0).randint(0, 256, (37, 5, 4, 3)).astype(np.uint8)
-    for chunk in (1, 10, 37, 1024):
-        mean, deviation = channel_statistics(images, chunk)
-        np.testing.assert_allclose(mean, images.mean(axis=(0, 1, 2)), rtol=1e-12)
-        np.testing.assert_allclose(deviation, images.std(axis=(0, 1, 2)), rtol=1e-12)
+    for examples in (1, 10, 37, 1024):
+        for inputs in (images, images.astype(np.float32)):
+            mean, deviation = channel_statistics(inputs, chunk_values=examples * 5 * 4 * 3)
+            np.testing.assert_allclose(mean, images.mean(axis=(0, 1, 2)), rtol=1e-12)
+            np.testing.assert_allclose(deviation, images.std(axis=(0, 1, 2)), rtol=1e-12)
 
 
 def test_statistics_do_not_cancel_far_from_zero():
     vectors = (1e6 + np.random.RandomState(0).randn(500, 2)).astype(np.float32)
-    _, deviation = channel_statistics(vectors, chunk=64)
+    _, deviation = channel_statistics(vectors, chunk_values=128)
     np.testing.assert_allclose(deviation, vectors.astype(np.float64).std(axis=0), rtol=1e-9)
 
 

@@ -114,9 +114,8 @@ def restore(saved: Saved, variables: dict[str, Any]) -> None:
         shape = saved.arrays[name].shape if name in saved.arrays else None
         if shape != tuple(variable.shape):
             came = f"of shape {shape}" if shape is not None else "not in it"
-            raise CheckpointError(
-                f"{saved.path}: is of another model: {variable.path} must be of shape {tuple(variable.shape)}, is {came}"
-            )
+            wanted = f"{variable.path} must be of shape {tuple(variable.shape)}"
+            raise CheckpointError(f"{saved.path}: is of another model: {wanted}, is {came}")
     for name, variable in variables.items():
         variable.assign(saved.arrays[name])
 
