@@ -1,0 +1,254 @@
+"""Update rules, as Keras has them: one small class per choice.
+
+g is the gradient, w a weight, r the learning rate.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from dltrain.fields import Fraction, NonNegativeFloat, PositiveFloat
+from dltrain.lazy import keras
+from dltrain.registry import OPTIMIZERS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimizer:
+    """What every update rule has.
+
+    Args:
+        learning_rate: the peak learning rate r; `schedule` shapes it over time.
+        l2: true L2, the papers' weight decay: adds l2 * w to the gradient of every trainable weight, after clipping.
+        weight_decay: decoupled weight decay as in Keras: takes r * weight_decay * w from every weight; none for none.
+        clipnorm: scales each weight's gradient down to at most this norm; none to leave it.
+        global_clipnorm: scales all gradients together down to at most this norm; none to leave them.
+        clipvalue: cuts each component of a gradient to plus or minus this; none to leave it.
+    """
+
+    learning_rate: PositiveFloat = 0.001
+    l2: NonNegativeFloat = 0.0
+    weight_decay: NonNegativeFloat | None = None
+    clipnorm: PositiveFloat | None = None
+    global_clipnorm: PositiveFloat | None = None
+    clipvalue: PositiveFloat | None = None
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("clipnorm", "global_clipnorm", "clipvalue") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"{given[1]} must not be given beside {given[0]}: one kind of clipping at a time")
+
+    def _keras(self) -> Any:
+        """Returns the Keras class of the same arguments."""
+        raise NotImplementedError
+
+    def build(self, learning_rate: Any) -> Any:
+        """Returns the Keras optimizer.
+
+        Args:
+            learning_rate: a number or a Keras LearningRateSchedule; takes the place of the field.
+        """
+        arguments = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        l2 = arguments.pop("l2")
+        cls = with_l2(self._keras(), l2) if l2 else self._keras()
+        return cls(**arguments | {"learning_rate": learning_rate})
+
+
+def with_l2(cls: Any, l2: float) -> Any:
+    """Returns a Keras optimizer class that adds l2 * w to each gradient.
+
+    Keras calls `update_step` after clipping, and after the gradients of all replicas were summed: so the term is added
+    once, whatever the number of devices, and is not clipped away.
+    """
+
+    class WithL2(cls):
+        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> Any:
+            penalty = keras.ops.multiply(variable, keras.ops.cast(l2, variable.dtype))
+            return super().update_step(keras.ops.add(gradient, penalty), variable, learning_rate)
+
+    WithL2.__name__ = cls.__name__
+    return WithL2
+
+
+@OPTIMIZERS.register("sgd")
+class SGD(Optimizer):
+    """Stochastic gradient descent: v = momentum * v - r * g; w += v.
+
+    I. Sutskever et al., "On the importance of initialization and momentum in deep learning", 2013, section 2.
+
+    Args:
+        momentum: share of the last step that is kept, 0 to below 1; the papers' 0.9.
+        nesterov: take the gradient where the momentum leads: w += momentum * v - r * g.
+    """
+
+    learning_rate: PositiveFloat = 0.01
+    momentum: Fraction = 0.0
+    nesterov: bool = False
+
+    def _keras(self) -> Any:
+        return keras.optimizers.SGD
+
+
+@OPTIMIZERS.register("adam")
+class Adam(Optimizer):
+    """Adam: m and v are running means of g and g^2, corrected for their start; w -= r * m / (sqrt(v) + epsilon).
+
+    D. P. Kingma and J. Ba, "Adam: a method for stochastic optimization", 2014, algorithm 1; section 2 for epsilon.
+
+    Args:
+        beta_1: decay of m per step, 0 to below 1; the paper's 0.9.
+        beta_2: decay of v per step, 0 to below 1; the paper's 0.999.
+        epsilon: keeps the division sane; Keras's 1e-7, the paper's 1e-8.
+        amsgrad: divide by the largest v so far (Reddi et al. 2018, algorithm 2).
+    """
+
+    beta_1: Fraction = 0.9
+    beta_2: Fraction = 0.999
+    epsilon: PositiveFloat = 1e-7
+    amsgrad: bool = False
+
+    def _keras(self) -> Any:
+        return keras.optimizers.Adam
+
+
+@OPTIMIZERS.register("adamw")
+class AdamW(Optimizer):
+    """Adam with decoupled weight decay: as adam, and w -= r * weight_decay * w.
+
+    I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", 2017, algorithm 2.
+
+    Args:
+        weight_decay: share of a weight that goes per step, times the learning rate; Keras's 0.004.
+        beta_1: decay of m per step, 0 to below 1.
+        beta_2: decay of v per step, 0 to below 1.
+        epsilon: keeps the division sane.
+        amsgrad: divide by the largest v so far.
+    """
+
+    weight_decay: NonNegativeFloat | None = 0.004
+    beta_1: Fraction = 0.9
+    beta_2: Fraction = 0.999
+    epsilon: PositiveFloat = 1e-7
+    amsgrad: bool = False
+
+    def _keras(self) -> Any:
+        return keras.optimizers.AdamW
+
+
+@OPTIMIZERS.register("rmsprop")
+class RMSprop(Optimizer):
+    """RMSprop: v is a running mean of g^2; w -= r * g / sqrt(v + epsilon).
+
+    T. Tieleman and G. Hinton, "Neural networks for machine learning", 2012, lecture 6.5.
+
+    Args:
+        rho: decay of v per step, 0 to below 1.
+        momentum: share of the last step that is kept, 0 to below 1.
+        epsilon: keeps the division sane.
+        centered: divide by the running standard deviation instead (Graves 2013).
+    """
+
+    rho: Fraction = 0.9
+    momentum: Fraction = 0.0
+    epsilon: PositiveFloat = 1e-7
+    centered: bool = False
+
+    def _keras(self) -> Any:
+        return keras.optimizers.RMSprop
+
+
+@OPTIMIZERS.register("adagrad")
+class Adagrad(Optimizer):
+    """Adagrad: s is the sum of all g^2; w -= r * g / sqrt(s + epsilon).
+
+    J. Duchi, E. Hazan and Y. Singer, "Adaptive subgradient methods", 2011, section 1.
+
+    Args:
+        initial_accumulator_value: what s begins with.
+        epsilon: keeps the division sane.
+    """
+
+    initial_accumulator_value: NonNegativeFloat = 0.1
+    epsilon: PositiveFloat = 1e-7
+
+    def _keras(self) -> Any:
+        return keras.optimizers.Adagrad
+
+
+@OPTIMIZERS.register("nadam")
+class Nadam(Optimizer):
+    """Adam with Nesterov's momentum: the step uses m as it will be after the next gradient.
+
+    T. Dozat, "Incorporating Nesterov momentum into Adam", 2016, algorithm 2.
+
+    Args:
+        beta_1: decay of m per step, 0 to below 1.
+        beta_2: decay of v per step, 0 to below 1.
+        epsilon: keeps the division sane.
+    """
+
+    beta_1: Fraction = 0.9
+    beta_2: Fraction = 0.999
+    epsilon: PositiveFloat = 1e-7
+
+    def _keras(self) -> Any:
+        return keras.optimizers.Nadam
+
+
+@OPTIMIZERS.register("lion")
+class Lion(Optimizer):
+    """Lion: w -= r * sign(beta_1 * m + (1 - beta_1) * g); m = beta_2 * m + (1 - beta_2) * g.
+
+    X. Chen et al., "Symbolic discovery of optimization algorithms", 2023, algorithm 2. Its learning rate is 3 to 10
+    times smaller than Adam's (section 5).
+
+    Args:
+        beta_1: weight of m in the step, above 0 and below 1.
+        beta_2: decay of m per step, 0 to below 1.
+    """
+
+    learning_rate: PositiveFloat = 0.0001
+    beta_1: Fraction = 0.9
+    beta_2: Fraction = 0.99
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.beta_1 == 0:
+            raise ValueError("beta_1 must be above 0, got 0")
+
+    def _keras(self) -> Any:
+        return keras.optimizers.Lion
+
+
+@OPTIMIZERS.register("muon")
+class Muon(Optimizer):
+    """Muon: each matrix moves by its momentum made orthogonal; all other weights, and embeddings, move as in adam.
+
+    K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024; J. Liu et al., "Muon is scalable
+    for LLM training", 2025, section 2.2, for the scale of the step (`rms_rate`).
+
+    Args:
+        weight_decay: decoupled weight decay of the matrices; Keras's 0.004.
+        momentum: share of the last step that is kept, 0 to below 1.
+        nesterov: take the gradient where the momentum leads.
+        ns_steps: Newton-Schulz iterations of the orthogonalisation.
+        rms_rate: root mean square of a matrix's step before the learning rate.
+        adam_lr_ratio: learning rate of the other weights over that of the matrices.
+        adam_beta_1: adam's beta_1 for the other weights.
+        adam_beta_2: adam's beta_2 for the other weights.
+        adam_weight_decay: decoupled weight decay of the other weights.
+        epsilon: adam's epsilon for the other weights.
+    """
+
+    weight_decay: NonNegativeFloat | None = 0.004
+    momentum: Fraction = 0.95
+    nesterov: bool = True
+    ns_steps: int = 5
+    rms_rate: PositiveFloat = 0.2
+    adam_lr_ratio: PositiveFloat = 1.0
+    adam_beta_1: Fraction = 0.9
+    adam_beta_2: Fraction = 0.999
+    adam_weight_decay: NonNegativeFloat | None = 0.004
+    epsilon: PositiveFloat = 1e-7
+
+    def _keras(self) -> Any:
+        return keras.optimizers.Muon

@@ -1,0 +1,84 @@
+"""One class per example."""
+
+from typing import Any, Literal
+
+import numpy as np
+
+from dltrain.data import DataSpec
+from dltrain.fields import Fraction, NonNegativeFloat
+from dltrain.lazy import keras
+from dltrain.registry import TASKS, suggestion
+
+
+@TASKS.register("classification")
+class Classification:
+    """One class per example: softmax cross-entropy on logits and integer labels.
+
+    Args:
+        metrics: what is measured beside the loss; the first is what best checkpoints and early stopping go by.
+        label_smoothing: share of each label that is spread over all classes, 0 to below 1 (Szegedy et al. 2015,
+            section 7).
+        class_weights: weight of each class in the training loss: none; balanced, inversely to how often a class occurs;
+            or a mapping of class names, 1 where one is missing.
+    """
+
+    metrics: tuple[Literal["accuracy", "top_5_accuracy"], ...] = ("accuracy",)
+    label_smoothing: Fraction = 0.0
+    class_weights: Literal["balanced"] | dict[str, NonNegativeFloat] | None = None
+
+    def __post_init__(self) -> None:
+        if len(set(self.metrics)) < len(self.metrics):
+            raise ValueError(f"metrics must not name one twice, got {list(self.metrics)}")
+
+    def check(self, data: DataSpec) -> None:
+        """Raises ValueError where the task does not fit the data."""
+        if "top_5_accuracy" in self.metrics and len(data.class_names) <= 5:
+            raise ValueError(f"metrics must not hold top_5_accuracy: there are only {len(data.class_names)} classes")
+        for name in self.class_weights if isinstance(self.class_weights, dict) else ():
+            if name not in data.class_names:
+                raise ValueError(f"class_weights.{name} is no class{suggestion(name, list(data.class_names))}")
+
+    @property
+    def monitor(self) -> str:
+        """The column of metrics.csv that says which epoch is best, where there are validation data."""
+        return f"val_{self.metrics[0]}" if self.metrics else "val_loss"
+
+    def larger_is_better(self, column: str) -> bool:
+        """Whether more is better in a column of metrics.csv."""
+        return not column.endswith("loss")
+
+    def loss(self, data: DataSpec) -> Any:
+        """Returns the loss of (integer labels, logits)."""
+        if not self.label_smoothing:
+            return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+        def smoothed_crossentropy(labels: Any, logits: Any) -> Any:
+            wanted = keras.ops.one_hot(keras.ops.reshape(labels, (-1,)), len(data.class_names))
+            return keras.losses.categorical_crossentropy(
+                wanted, logits, from_logits=True, label_smoothing=self.label_smoothing
+            )
+
+        return smoothed_crossentropy
+
+    def build_metrics(self, data: DataSpec) -> list[Any]:
+        """Returns the Keras metrics, named as in the config."""
+        made = {
+            "accuracy": lambda name: keras.metrics.SparseCategoricalAccuracy(name=name),
+            "top_5_accuracy": lambda name: keras.metrics.SparseTopKCategoricalAccuracy(5, name=name),
+        }
+        return [made[name](name) for name in self.metrics]
+
+    def weights(self, data: DataSpec, targets: np.ndarray) -> np.ndarray | None:
+        """Returns the weight of each class, (classes,), float32; none where all are equal.
+
+        Args:
+            data: what the classes are.
+            targets: the training labels.
+        """
+        if self.class_weights is None:
+            return None
+        classes = len(data.class_names)
+        if isinstance(self.class_weights, dict):
+            return np.array([self.class_weights.get(name, 1.0) for name in data.class_names], np.float32)
+        counts = np.bincount(targets, minlength=classes)
+        return (len(targets) / (classes * np.maximum(counts, 1))).astype(np.float32)

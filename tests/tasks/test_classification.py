@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+
+from dltrain.data import DataSpec
+from dltrain.tasks.classification import Classification
+
+DATA = DataSpec((4,), ("cat", "dog", "owl"))
+LOGITS = np.array([[2.0, 0.5, -1.0], [0.0, 1.0, 3.0]], np.float32)
+LABELS = np.array([0, 1], np.int32)
+
+
+def log_softmax(logits):
+    return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+
+
+def test_the_loss_is_cross_entropy_on_logits(tensorflow):
+    expected = -log_softmax(LOGITS)[[0, 1], LABELS].mean()
+    assert float(Classification().loss(DATA)(LABELS, LOGITS)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_label_smoothing_spreads_a_share_over_all_classes(tensorflow):
+    wanted = np.eye(3)[LABELS] * 0.9 + 0.1 / 3
+    expected = -(wanted * log_softmax(LOGITS)).sum(axis=1)
+    measured = Classification(label_smoothing=0.1).loss(DATA)(LABELS, LOGITS)
+    np.testing.assert_allclose(measured, expected, rtol=1e-5)
+
+
+def test_metrics_carry_the_names_of_the_config(tensorflow):
+    data = DataSpec((4,), tuple("abcdefg"))
+    metrics = Classification(metrics=("accuracy", "top_5_accuracy")).build_metrics(data)
+    assert [metric.name for metric in metrics] == ["accuracy", "top_5_accuracy"]
+
+
+def test_balanced_weights_are_scikit_learns():
+    from sklearn.utils.class_weight import compute_class_weight
+
+    targets = np.array([0] * 10 + [1] * 5 + [2], np.int32)
+    expected = compute_class_weight("balanced", classes=np.arange(3), y=targets)
+    np.testing.assert_allclose(Classification(class_weights="balanced").weights(DATA, targets), expected, rtol=1e-6)
+
+
+def test_weights_by_name_are_one_where_a_class_is_not_named():
+    assert list(Classification(class_weights={"dog": 3.0}).weights(DATA, LABELS)) == [1, 3, 1]
+    assert Classification().weights(DATA, LABELS) is None
+
+
+def test_what_does_not_fit_the_data_is_refused():
+    with pytest.raises(ValueError, match='^class_weights.dgo is no class, did you mean "dog"'):
+        Classification(class_weights={"dgo": 3.0}).check(DATA)
+    with pytest.raises(ValueError, match="^metrics must not hold top_5_accuracy"):
+        Classification(metrics=("top_5_accuracy",)).check(DATA)
+
+
+def test_the_first_metric_is_monitored_and_only_losses_should_fall():
+    assert Classification().monitor == "val_accuracy"
+    assert Classification(metrics=()).monitor == "val_loss"
+    assert Classification().larger_is_better("val_accuracy")
+    assert not Classification().larger_is_better("val_loss")
