@@ -206,7 +206,6 @@ class Lion(Optimizer):
         beta_2: decay of m per step, 0 to below 1.
     """
 
-    learning_rate: PositiveFloat = 0.0001
     beta_1: Fraction = 0.9
     beta_2: Fraction = 0.99
 

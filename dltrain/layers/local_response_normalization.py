@@ -1,0 +1,40 @@
+"""Local response normalisation across channels."""
+
+from typing import Any
+
+import keras
+
+
+@keras.saving.register_keras_serializable(package="dltrain")
+class LocalResponseNormalization(keras.layers.Layer):
+    """b_i = a_i / (bias + alpha * sum of a_j^2 over the `size` channels around i) ^ beta.
+
+    A. Krizhevsky, I. Sutskever and G. Hinton, "ImageNet classification with deep convolutional neural networks", 2012,
+    section 3.3. As in the paper alpha is not divided by the number of channels; PyTorch's layer divides it.
+
+    Input and output: (batch, height, width, channels).
+
+    Args:
+        size: channels that are summed over, an odd number; the paper's n = 5.
+        bias: the paper's k = 2.
+        alpha: the paper's 1e-4.
+        beta: the paper's 0.75.
+    """
+
+    def __init__(
+        self, size: int = 5, bias: float = 2.0, alpha: float = 1e-4, beta: float = 0.75, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.size, self.bias, self.alpha, self.beta = size, bias, alpha, beta
+
+    def call(self, inputs: Any) -> Any:
+        """Returns the normalised inputs."""
+        ops, reach = keras.ops, self.size // 2
+        channels = inputs.shape[-1]
+        squares = ops.pad(ops.square(inputs), [[0, 0]] * (len(inputs.shape) - 1) + [[reach, reach]])
+        summed = sum(squares[..., first : first + channels] for first in range(self.size))
+        return inputs / ops.power(self.bias + self.alpha * summed, self.beta)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments."""
+        return super().get_config() | {"size": self.size, "bias": self.bias, "alpha": self.alpha, "beta": self.beta}

@@ -1,0 +1,55 @@
+"""Multi-layer perceptron."""
+
+from typing import Any
+
+from dltrain.data import DataSpec
+from dltrain.fields import Activation, Fraction, Initializer, NonNegativeFloat, PositiveInt
+from dltrain.lazy import keras
+from dltrain.registry import MODELS
+
+
+@MODELS.register("mlp")
+class MLP:
+    """Multi-layer perceptron: fully connected layers, one after another.
+
+    D. E. Rumelhart, G. E. Hinton and R. J. Williams, "Learning representations by back-propagating errors", 1986;
+    dropout as N. Srivastava et al. 2014, batch normalisation as S. Ioffe and C. Szegedy 2015.
+
+    Args:
+        units: width of each hidden layer; an empty list gives softmax regression.
+        activation: of the hidden layers.
+        dropout: share of each hidden layer's outputs left out in training, 0 to below 1.
+        batch_normalization: normalise each hidden layer before its activation.
+        l2: adds l2 * (sum of squared kernels) to the loss, of all layers; biases are free.
+        kernel_initializer: of the hidden layers.
+    """
+
+    units: tuple[PositiveInt, ...] = (512, 512)
+    activation: Activation = "relu"
+    dropout: Fraction = 0.0
+    batch_normalization: bool = False
+    l2: NonNegativeFloat = 0.0
+    kernel_initializer: Initializer = "glorot_uniform"
+
+    def build(self, data: DataSpec) -> Any:
+        """Returns the network, from raw inputs to logits."""
+        layers, inputs = keras.layers, data.inputs()
+        penalty = {"kernel_regularizer": keras.regularizers.L2(self.l2)} if self.l2 else {}
+        x = data.normalized(inputs)
+        if len(data.input_shape) > 1:
+            x = layers.Flatten(name="flatten")(x)
+        for number, units in enumerate(self.units, 1):
+            x = layers.Dense(
+                units,
+                use_bias=not self.batch_normalization,
+                kernel_initializer=self.kernel_initializer,
+                name=f"dense{number}",
+                **penalty,
+            )(x)
+            if self.batch_normalization:
+                x = layers.BatchNormalization(name=f"normalization{number}")(x)
+            x = layers.Activation(self.activation, name=f"activation{number}")(x)
+            if self.dropout:
+                x = layers.Dropout(self.dropout, name=f"dropout{number}")(x)
+        logits = layers.Dense(len(data.class_names), dtype="float32", name="logits", **penalty)(x)
+        return keras.Model(inputs, logits, name="mlp")
