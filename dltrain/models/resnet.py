@@ -22,15 +22,15 @@ class ResNet:
     """Residual network, in its forms for CIFAR and for ImageNet.
 
     K. He, X. Zhang, S. Ren and J. Sun, "Deep residual learning for image recognition", 2015: section 4.2 for cifar,
-    table 1 for imagenet. Differences: a bottleneck's stride is in its 3x3 convolution, as in torchvision. `preactivation`
-    is the later form of the same authors, "Identity mappings in deep residual networks", 2016, section 4.
+    table 1 for imagenet. One difference: a bottleneck's stride is in its 3x3 convolution, as in torchvision.
+    `preactivation` is the same authors' later form, "Identity mappings in deep residual networks", 2016, section 4.
 
     Args:
         variant: cifar, three stages of 16, 32 and 64 channels for images of about 32x32; or imagenet, four stages of 64
             to 512 channels behind a stem that divides the sides by 4.
         depth: layers with weights on the longest path: 6n + 2 for cifar; 18, 34, 50, 101 or 152 for imagenet.
-        shortcut: where sides and channels change: A takes every second pixel and adds channels of zeros, B projects with
-            a 1x1 convolution; none for A in cifar and B in imagenet, as in the paper.
+        shortcut: where sides and channels change: A takes every second pixel and adds channels of zeros, B projects
+            with a 1x1 convolution; none for A in cifar and B in imagenet, as in the paper.
         preactivation: normalise and activate before each convolution rather than after it.
         dropout: share of activations left out between a block's convolutions, 0 to below 1 (Zagoruyko and Komodakis
             2016, section 2.4).

@@ -1,0 +1,23 @@
+import numpy as np
+import pytest
+
+
+@pytest.mark.parametrize("channels", [1, 3, 5, 12])
+def test_it_follows_the_papers_formula(tensorflow, channels):
+    from dltrain.layers.local_response_normalization import LocalResponseNormalization
+
+    inputs = 10 * np.random.RandomState(0).standard_normal((2, 3, 3, channels)).astype(np.float32)
+    expected = np.empty_like(inputs)
+    for channel in range(channels):
+        neighbours = inputs[..., max(0, channel - 2) : min(channels, channel + 3)]
+        expected[..., channel] = inputs[..., channel] / (2 + 1e-4 * (neighbours**2).sum(axis=-1)) ** 0.75
+    np.testing.assert_allclose(LocalResponseNormalization()(inputs), expected, rtol=1e-5)
+
+
+def test_it_survives_saving(tensorflow):
+    from dltrain.layers.local_response_normalization import LocalResponseNormalization
+
+    layer = LocalResponseNormalization(size=3, bias=1.0, alpha=0.5, beta=0.5)
+    again = LocalResponseNormalization.from_config(layer.get_config())
+    inputs = np.random.RandomState(0).standard_normal((1, 2, 2, 4)).astype(np.float32)
+    np.testing.assert_array_equal(layer(inputs), again(inputs))

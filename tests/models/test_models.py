@@ -1,0 +1,245 @@
+"""Every architecture: published weight counts, and what all of them must do."""
+
+import math
+import zlib
+
+import numpy as np
+import pytest
+
+from dltrain.data import DataSpec
+from dltrain.models.cnn import Stage
+from dltrain.registry import MODELS
+
+CIFAR, IMAGENET, PAPER_ALEXNET = (32, 32, 3), (224, 224, 3), (227, 227, 3)
+
+# Trainable weights: (model, its keys, input shape, classes, count). The ResNets' are those of He et al. 2015 as counted
+# by Idelbayev's and torchvision's implementations, AlexNet's those of Krizhevsky et al. 2012; mlp and cnn by hand.
+PUBLISHED = [
+    ("mlp", {"units": (512, 512)}, (784,), 10, 784 * 512 + 512 + 512 * 512 + 512 + 512 * 10 + 10),
+    ("mlp", {"units": (8,), "batch_normalization": True}, (4,), 3, 4 * 8 + 2 * 8 + 8 * 3 + 3),
+    ("mlp", {"units": ()}, (8, 8, 1), 10, 64 * 10 + 10),
+    ("cnn", {}, (28, 28, 1), 10, 9 * 32 + 32 + 9 * 32 * 64 + 64 + 7 * 7 * 64 * 128 + 128 + 128 * 10 + 10),
+    ("resnet", {"depth": 20}, CIFAR, 10, 269_722),
+    ("resnet", {"depth": 32}, CIFAR, 10, 464_154),
+    ("resnet", {"depth": 44}, CIFAR, 10, 658_586),
+    ("resnet", {"depth": 56}, CIFAR, 10, 853_018),
+    ("resnet", {"depth": 110}, CIFAR, 10, 1_727_962),
+    ("resnet", {"depth": 20, "shortcut": "B"}, CIFAR, 10, 272_474),
+    ("resnet", {"depth": 20, "shortcut": "B", "preactivation": True}, CIFAR, 10, 272_282),
+    ("resnet", {"depth": 20}, (32, 32, 1), 10, 269_434),
+    ("resnet", {"variant": "imagenet", "depth": 18}, IMAGENET, 1000, 11_689_512),
+    ("resnet", {"variant": "imagenet", "depth": 34}, IMAGENET, 1000, 21_797_672),
+    ("resnet", {"variant": "imagenet", "depth": 50}, IMAGENET, 1000, 25_557_032),
+    ("resnet", {"variant": "imagenet", "depth": 101}, IMAGENET, 1000, 44_549_160),
+    ("resnet", {"variant": "imagenet", "depth": 152}, IMAGENET, 1000, 60_192_808),
+    ("alexnet", {}, PAPER_ALEXNET, 1000, 60_965_224),
+    ("alexnet", {"towers": 1}, PAPER_ALEXNET, 1000, 62_378_344),
+]
+
+# The smallest sensible form of each architecture and of each of its options that changes the graph.
+FORMS = {
+    "mlp": [{"units": (6,), "dropout": 0.1, "l2": 1e-3}, {"units": (6, 5), "batch_normalization": True}],
+    "cnn": [
+        {"stages": (Stage(filters=4, pool="max", batch_normalization="before", dropout=0.1),), "dense": (5,)},
+        {
+            "stages": (
+                Stage(filters=4, kernel_size=(3, 2), padding="valid", activation="tanh", batch_normalization="after"),
+                Stage(filters=5, convolution="separable", strides=2, pool="average", pool_size=3, pool_strides=1),
+                Stage(filters=6, dilation=2, padding="same"),
+            ),
+            "head": "global_max",
+            "dense": (),
+        },
+        {"head": "global_average", "dense_dropout": 0.5, "dense": (4,)},
+    ],
+    "alexnet": [{"variant": "small"}, {"variant": "small", "towers": 1}],
+    "resnet": [
+        {"depth": 8},
+        {"depth": 8, "shortcut": "B", "dropout": 0.1, "width": 2},
+        {"depth": 14, "preactivation": True},
+        {"variant": "imagenet", "depth": 18},
+    ],
+}
+CASES = [(name, form) for name, forms in FORMS.items() for form in forms]
+SMALL = DataSpec((8, 8, 1), ("a", "b", "c"), (100.0,), (50.0,))
+
+
+def trainable(model):
+    return sum(math.prod(weight.shape) for weight in model.trainable_weights)
+
+
+def test_every_model_is_in_both_tables():
+    assert {row[0] for row in PUBLISHED} == FORMS.keys() == set(MODELS.names())
+
+
+@pytest.mark.parametrize(("name", "keys", "shape", "classes", "count"), PUBLISHED)
+def test_weight_counts_are_the_published_ones(tensorflow, name, keys, shape, classes, count):
+    data = DataSpec(shape, tuple(map(str, range(classes))))
+    model = MODELS[name](**keys)
+    if hasattr(model, "check"):
+        model.check(data)
+    assert trainable(model.build(data)) == count
+
+
+@pytest.mark.parametrize(("name", "keys"), CASES)
+def test_it_makes_logits_and_every_weight_learns(tensorflow, name, keys):
+    import keras
+
+    keras.utils.set_random_seed(0)
+    model = MODELS[name](**keys).build(SMALL)
+    images = np.random.RandomState(0).randint(0, 256, (16, *SMALL.input_shape)).astype("float32")
+    labels = np.arange(16) % 3
+    with tensorflow.GradientTape() as tape:
+        logits = model(images, training=True)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(labels, logits)
+    assert logits.shape == (16, 3)
+    assert logits.dtype == tensorflow.float32
+    assert np.isfinite(float(loss))
+    for weight, gradient in zip(
+        model.trainable_weights, tape.gradient(loss, [w.value for w in model.trainable_weights]), strict=True
+    ):
+        assert gradient is not None, weight.path
+        assert np.isfinite(gradient).all(), weight.path
+        assert np.any(gradient), weight.path
+
+
+@pytest.mark.parametrize(("name", "keys"), CASES)
+def test_it_predicts_the_same_after_saving(tensorflow, tmp_path, name, keys):
+    import keras
+
+    model = MODELS[name](**keys).build(SMALL)
+    model.save(tmp_path / "model.keras")
+    images = np.random.RandomState(0).randint(0, 256, (4, *SMALL.input_shape)).astype("float32")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(model.predict(images, verbose=0), again.predict(images, verbose=0))
+    if name != "alexnet":
+        assert {type(layer).__module__.split(".")[0] for layer in again.layers} == {"keras"}
+
+
+@pytest.mark.parametrize(("name", "keys"), CASES)
+def test_it_builds_in_mixed_precision_and_keeps_its_logits_exact(tensorflow, name, keys):
+    import keras
+
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = MODELS[name](**keys).build(SMALL)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert model.output.dtype == "float32"
+    assert {weight.dtype for weight in model.trainable_weights} == {"float32"}
+
+
+def test_normalisation_is_part_of_the_model(tensorflow):
+    model = MODELS["mlp"](units=()).build(SMALL)
+    dense = model.layers[-1]
+    dense.set_weights([np.eye(64, 3), np.zeros(3)])
+    assert float(model(np.full((1, 8, 8, 1), 150.0))[0, 0]) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "shape", "message"),
+    [
+        ("alexnet", {}, (66, 227, 3), "^variant paper needs images of at least 67x67, got 66x227"),
+        ("alexnet", {"variant": "small"}, (7, 8, 1), "^variant small needs images of at least 8x8, got 7x8"),
+        ("alexnet", {}, (10,), "^name alexnet needs images"),
+        ("resnet", {}, (10,), "^name resnet needs images"),
+        ("cnn", {}, (10,), "^name cnn needs images"),
+        (
+            "cnn",
+            {"stages": (Stage(filters=4, padding="valid"), Stage(filters=4, kernel_size=7, padding="valid"))},
+            (8, 8, 1),
+            r"^stages\[1\].kernel_size .*floor\(\(6 - 7\)/1\) \+ 1 = 0",
+        ),
+        (
+            "cnn",
+            {"stages": (Stage(filters=4, kernel_size=3, dilation=4, padding="valid"),)},
+            (8, 8, 1),
+            r"^stages\[0\].kernel_size .*floor\(\(8 - 9\)/1\) \+ 1 = 0",
+        ),
+        ("cnn", {"stages": (Stage(filters=4, pool="max"),) * 4}, (8, 8, 1), r"^stages\[3\].pool_size .*\(1 - 2\)/2"),
+    ],
+)
+def test_images_that_are_too_small_are_refused(name, keys, shape, message):
+    with pytest.raises(ValueError, match=message):
+        MODELS[name](**keys).check(DataSpec(shape, ("a", "b")))
+
+
+@pytest.mark.parametrize("side", [67, 68, 75])
+def test_the_smallest_alexnet_can_be_built(tensorflow, side):
+    data = DataSpec((side, side, 3), ("a", "b"))
+    MODELS["alexnet"]().check(data)
+    assert MODELS["alexnet"]().build(data).output.shape == (None, 2)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"depth": 21}, "^depth must be 6n"),
+        ({"variant": "imagenet"}, "^depth must be one of 18"),
+        ({"variant": "imagenet", "depth": 18, "shortcut": "A"}, "^shortcut must be B"),
+    ],
+)
+def test_resnets_that_do_not_exist_are_refused(keys, message):
+    with pytest.raises(ValueError, match=message):
+        MODELS["resnet"](**keys)
+
+
+def test_every_problem_of_a_cnns_stages_is_reported():
+    with pytest.raises(ExceptionGroup) as caught:
+        MODELS["cnn"](
+            stages=(Stage(filters=1, strides=2, dilation=2), Stage(filters=1, convolution="separable", strides=(1, 2)))
+        )
+    assert [str(error)[:17] for error in caught.value.exceptions] == ["stages[0].dilatio", "stages[1].strides"]
+
+
+# Outputs of torchvision 0.28's resnet18 on RandomState(0).standard_normal((2, 112, 112, 3)), its weights made by
+# `reference_weight`: the first eight and last four logits, and the largest absolute one.
+RESNET18_FIRST = [66.612617, 41.053715, -23.421791, -6.7036314, 73.278908, 10.619624, 52.377781, -2.9085598]
+RESNET18_LAST = [22.042374, 31.995161, -28.292265, -31.011665]
+RESNET18_LARGEST = 113.13634
+
+
+def reference_weight(name, shape):
+    """Weights that follow from a parameter's PyTorch name and shape: no file, no download."""
+    z = np.random.RandomState(zlib.crc32(name.encode())).standard_normal(shape)
+    if name.endswith("running_mean"):
+        return 0.1 * z
+    if name.endswith("running_var"):
+        return 1 + 0.1 * abs(z)
+    if len(shape) == 1:
+        return 1 + 0.1 * z if name.endswith("weight") else 0.1 * z
+    return z * np.sqrt(2 / math.prod(shape[1:]))
+
+
+def test_resnet18_computes_what_torchvisions_does(tensorflow):
+    model = MODELS["resnet"](variant="imagenet", depth=18).build(DataSpec((112, 112, 3), tuple(map(str, range(1000)))))
+
+    def set_convolution(layer, name):
+        height, width, channels, filters = model.get_layer(layer).kernel.shape
+        kernel = reference_weight(f"{name}.weight", (filters, channels, height, width))
+        model.get_layer(layer).set_weights([kernel.transpose(2, 3, 1, 0)])
+
+    def set_normalization(layer, name):
+        shape = model.get_layer(layer).gamma.shape
+        parts = ("weight", "bias", "running_mean", "running_var")
+        model.get_layer(layer).set_weights([reference_weight(f"{name}.{part}", shape) for part in parts])
+
+    set_convolution("stem", "conv1")
+    set_normalization("stem_normalization", "bn1")
+    for stage in range(1, 5):
+        for block in (1, 2):
+            ours, theirs = f"stage{stage}_block{block}", f"layer{stage}.{block - 1}"
+            for number in (1, 2):
+                set_convolution(f"{ours}_convolution{number}", f"{theirs}.conv{number}")
+                set_normalization(f"{ours}_{number}_normalization", f"{theirs}.bn{number}")
+            if stage > 1 and block == 1:
+                set_convolution(f"{ours}_projection", f"{theirs}.downsample.0")
+                set_normalization(f"{ours}_projection_normalization", f"{theirs}.downsample.1")
+    kernel = reference_weight("fc.weight", (1000, 512)).T
+    model.get_layer("logits").set_weights([kernel, reference_weight("fc.bias", (1000,))])
+
+    logits = model.predict(np.random.RandomState(0).standard_normal((2, 112, 112, 3)), verbose=0).ravel()
+    tolerance = 1e-5 * RESNET18_LARGEST
+    np.testing.assert_allclose(logits[:8], RESNET18_FIRST, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(logits[-4:], RESNET18_LAST, rtol=0, atol=tolerance)
+    assert abs(logits).max() == pytest.approx(RESNET18_LARGEST, rel=1e-5)
