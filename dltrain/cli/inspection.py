@@ -1,6 +1,7 @@
 """`dltrain check`, `dltrain show` and `dltrain list`: look before training."""
 
 import dataclasses
+import inspect
 import math
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +11,7 @@ import typer
 from dltrain.cli.arguments import RUNS, Json, Runs, print_json, sort_words
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
-from dltrain.config.schema import describe, field_types
+from dltrain.config.schema import describe, field_types, inner_block
 from dltrain.errors import ConfigError, UserError
 from dltrain.registry import REGISTRIES, Registry, field_help, suggestion, summary_line
 from dltrain.runs import folder
@@ -126,37 +127,51 @@ def _registry_words(registry: Registry) -> str:
 
 
 def _choice(name: str, cls: type) -> dict[str, Any]:
+    return {"name": name, "summary": summary_line(cls), "keys": _keys(cls)}
+
+
+def _keys(cls: type) -> dict[str, Any]:
     help_texts, types = field_help(cls), field_types(cls)
-    keys = {
-        field.name: {
+    keys = {}
+    for field in dataclasses.fields(cls):
+        is_required = field.default is field.default_factory is dataclasses.MISSING
+        default = None if is_required else _default(field)
+        inner = inner_block(types[field.name])
+        keys[field.name] = {
             "must_be": describe(types[field.name]),
-            "required": field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING,
-            "default": _default(field),
+            "required": is_required,
+            "default": experiments.to_plain(default),
+            "shown_default": _inline(default),
             "help": help_texts.get(field.name, ""),
+            "keys": _keys(inner) if inner else {},
         }
-        for field in dataclasses.fields(cls)
-    }
-    return {"name": name, "summary": summary_line(cls), "keys": keys}
+    return keys
 
 
 def _default(field: Any) -> Any:
-    if field.default is not dataclasses.MISSING:
-        return experiments.to_plain(field.default)
-    return experiments.to_plain(field.default_factory()) if field.default_factory is not dataclasses.MISSING else None
+    return field.default_factory() if field.default is dataclasses.MISSING else field.default
 
 
 def _choice_words(name: str, cls: type) -> str:
-    choice = _choice(name, cls)
-    lines = [f"{name}: {choice['summary']}", ""]
-    for key, about in choice["keys"].items():
-        default = "required" if about["required"] else f"default {_inline(about['default'])}"
-        lines += [f"  {key}  ({about['must_be']}; {default})", f"      {about['help']}"]
-    return "\n".join(lines)
+    about = inspect.getdoc(cls) or ""
+    return "\n".join([f"{name}: {about.partition('Args:')[0].strip()}", "", *_key_words(_keys(cls), "  ")])
+
+
+def _key_words(keys: dict[str, Any], indent: str) -> list[str]:
+    lines = []
+    for key, about in keys.items():
+        default = "required" if about["required"] else f"default {about['shown_default']}"
+        must_be = "blocks with the keys below" if about["keys"] else about["must_be"]
+        lines += [f"{indent}{key}  ({must_be}; {default})", f"{indent}    {about['help']}"]
+        lines += _key_words(about["keys"], indent + "    ")
+    return lines
 
 
 def _inline(value: Any) -> str:
-    if isinstance(value, list):
+    """Returns a value as YAML in one line; of a block only what differs from its defaults."""
+    if isinstance(value, tuple):
         return f"[{', '.join(_inline(item) for item in value)}]"
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_inline(item)}" for key, item in value.items()) + "}"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if dataclasses.is_dataclass(value):
+        fields = [field for field in dataclasses.fields(value) if getattr(value, field.name) != field.default]
+        return "{" + ", ".join(f"{field.name}: {_inline(getattr(value, field.name))}" for field in fields) + "}"
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -50,7 +50,7 @@ def describe(hint: Any) -> str:
             + ["none"] * (types.NoneType in arguments)
         )
     if origin is tuple and arguments[-1] is not Ellipsis:
-        return f"a list of {len(arguments)}: [{', '.join(describe(argument) for argument in arguments)}]"
+        return f"a list of {len(arguments)}, each {describe(arguments[0])}"
     if origin is tuple:
         return f"a list, each {describe(arguments[0])}"
     if origin is dict:
@@ -58,6 +58,14 @@ def describe(hint: Any) -> str:
     if dataclasses.is_dataclass(hint):
         return "a block with keys " + ", ".join(field_types(typing.cast(type, hint)))
     return _WORDS[hint]
+
+
+def inner_block(hint: Any) -> type | None:
+    """Returns the dataclass that a type holds, as `tuple[Stage, ...]` holds Stage; none where there is none."""
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return hint
+    arguments = () if typing.get_origin(hint) is typing.Literal else typing.get_args(hint)
+    return next((found for argument in arguments if (found := inner_block(argument))), None)
 
 
 def build(hint: Any, node: Node, path: str, problems: list[Problem]) -> Any:
@@ -192,29 +200,36 @@ def _build_fields(cls: type, node: Node, path: str, problems: list[Problem], is_
         if field.init and missing and field.name not in node.value:
             what = describe(hints[field.name])
             problems.append(locate_value(node).problem(f"{prefix}{field.name} is missing: it must be {what}"))
-    if len(problems) > already:
-        return INVALID
+            values[field.name] = INVALID
+    right = {key: value for key, value in values.items() if value is not INVALID}
     try:
-        return cls(**values)
+        built = cls(**right)
     except (ValueError, ExceptionGroup) as error:
-        problems += blame(node, path, error)
-        return INVALID
+        problems += blame(node, path, error, set(right) if len(problems) > already else None)
+    except TypeError:  # a required key is wrong or missing, as is said already
+        if len(problems) == already:
+            raise
+    return INVALID if len(problems) > already else built
 
 
-def blame(node: Node, path: str, error: Exception) -> list[Problem]:
+def blame(node: Node, path: str, error: Exception, trusted: set[str] | None = None) -> list[Problem]:
     """Returns the problems that a class's own checks found, each at the key that its message begins with.
 
     Args:
         node: the block that the class was built from.
         path: the block's key path.
         error: a ValueError, or an ExceptionGroup of them.
+        trusted: the keys of which a problem is believed; none for all. A class that was built without a key that is
+            wrong may find fault with what is right.
     """
     if isinstance(error, ExceptionGroup):
-        return [problem for inner in error.exceptions for problem in blame(node, path, inner)]
+        return [problem for inner in error.exceptions for problem in blame(node, path, inner, trusted)]
     if not isinstance(error, ValueError):
         raise error
     message = str(error)
     key = re.match(r"[a-z]\w*(\[\d+\]|\.\w+)*", message)
+    if trusted is not None and (key is None or re.split(r"[\[.]", key[0])[0] not in trusted):
+        return []
     # Only a key that is there moves the caret; a message without one stands at the block.
     mark = locate(node, key[0]) if key else node.mark
     return [mark.problem(f"{path}.{message}" if path else message)]

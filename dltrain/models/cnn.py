@@ -56,8 +56,7 @@ class CNN:
     locally connected convolution.
 
     Args:
-        stages: in their order; each {filters, kernel_size, strides, padding, dilation, convolution, activation,
-            batch_normalization, pool, pool_size, pool_strides, pool_padding, dropout}.
+        stages: in their order, each a convolution and what follows it.
         head: how the last stage becomes a vector: flatten, global_average or global_max.
         dense: units of each dense layer between head and logits.
         dense_activation: of these layers.

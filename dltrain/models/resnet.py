@@ -8,7 +8,7 @@ from dltrain.lazy import keras
 from dltrain.registry import MODELS
 
 # Blocks per stage, and whether a block is a bottleneck: table 1 of the paper.
-_IMAGENET = {
+_IMAGENET: dict[int, tuple[tuple[int, ...], bool]] = {
     18: ((2, 2, 2, 2), False),
     34: ((3, 4, 6, 3), False),
     50: ((3, 4, 6, 3), True),
@@ -61,6 +61,7 @@ class ResNet:
         """Returns the network, from raw images to logits."""
         layers, inputs = keras.layers, data.inputs()
         x = data.normalized(inputs)
+        blocks: tuple[int, ...]
         if self.variant == "cifar":
             blocks, is_bottleneck, filters = ((self.depth - 2) // 6,) * 3, False, 16 * self.width
             x = _activated(_convolution(x, filters, 3, 1, "stem"), "stem")

@@ -45,6 +45,10 @@ class Reporter:
         """Says something that only `--verbose` shows."""
         self._say(text, self._verbose and not self._quiet)
 
+    def note(self, text: str) -> None:
+        """Writes something to the log alone: the terminal has it from elsewhere."""
+        self._write(text)
+
     def warn(self, text: str) -> None:
         """Says something that `--quiet` does not silence."""
         self._say(f"warning: {text}", True, style="yellow")
@@ -58,7 +62,7 @@ class Reporter:
                 console=self._console,
                 transient=True,
             )
-            self._task = self._bar.add_task("", words="")
+            self._task = self._bar.add_task("compiling", total=None, words="")
             self._bar.start()
         return self
 

@@ -65,6 +65,7 @@ def fit(config: Config, reporter: Reporter, root: Path, resumed: Run | None = No
         status = "interrupted" if isinstance(failed, Interrupted | KeyboardInterrupt) else "failed"
         summary = {"status": status, **_figures(training), "error": str(failed) or type(failed).__name__}
         folder.write_json(run.summary, summary)
+        reporter.note(summary["error"])
         if failed is error:
             raise
         raise failed from None

@@ -130,6 +130,7 @@ def test_list_shows_every_choice_with_help_for_every_key():
             for key, about in choice["keys"].items():
                 assert about["help"], f"{kind} {choice['name']} does not document {key}"
     assert "depth" in dltrain("list", "models", "resnet").stdout
+    assert "pool_strides  (" in dltrain("list", "model", "cnn").stdout
 
 
 def test_list_names_no_key_that_does_not_exist():

@@ -149,6 +149,20 @@ def test_a_check_of_several_fields_points_at_the_key_that_its_message_names():
     assert "shape.outer must be above inner, got 2" in problems[0]
 
 
+def test_what_is_right_is_checked_although_something_beside_it_is_wrong():
+    _, problems = built("shape: {name: ring, inner: 3, outer: 2, colour: red, labels: 5}")
+    assert [words for words in ("unknown key", "labels must be", "outer must be above") if words in str(problems)] == [
+        "unknown key",
+        "labels must be",
+        "outer must be above",
+    ]
+
+
+def test_what_a_wrong_key_makes_look_wrong_is_not_reported():
+    _, problems = built("shape: {name: ring, inner: x, outer: 2}")
+    assert len(problems) == 1
+
+
 def test_types_are_described_in_words():
     assert describe(PositiveInt | tuple[PositiveInt, ...] | None) == (
         "a whole number of at least 1 or a list, each a whole number of at least 1 or none"
