@@ -5,7 +5,6 @@ import pytest
 from dltrain.training.device import import_tensorflow
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-os.environ.pop("DLTRAIN_RUNS", None)
 
 
 @pytest.fixture(scope="session")

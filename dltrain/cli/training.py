@@ -55,7 +55,7 @@ def fit(
         return
     for split in ("validation", "test"):
         if summary.get(split):
-            typer.echo(f"{split}  {words_for(summary[split])}")
+            typer.echo(f"{split} (best weights)  {words_for(summary[split])}")
     typer.echo(f"run  {summary['run']}")
 
 

@@ -54,6 +54,11 @@ class Run:
         return self.path / "checkpoints"
 
     @property
+    def last_checkpoint(self) -> Path:
+        """The newest state."""
+        return self.checkpoints / "last.npz"
+
+    @property
     def model(self) -> Path:
         """The network with its best weights."""
         return self.path / "model.keras"
@@ -130,9 +135,9 @@ def find(reference: str | None, root: Path) -> Run:
         if runs := _stem_runs(root, reference):
             return runs[-1]
         raise RunError(f"no run {reference!r} in {root}/; {_there_are(root)}")
-    for run in sorted(all_runs(root), key=lambda run: run.path.stat().st_mtime_ns, reverse=True):
-        if (run.checkpoints / "last.npz").is_file():
-            return run
+    saved = [run for run in all_runs(root) if run.last_checkpoint.is_file()]
+    if saved:
+        return max(saved, key=lambda run: run.last_checkpoint.stat().st_mtime_ns)
     raise RunError(f"no run with a checkpoint in {root}/; `dltrain fit configs/resnet.yaml` makes one")
 
 

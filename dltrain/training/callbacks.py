@@ -65,7 +65,8 @@ class Best:
     def __init__(self, monitor: str, larger_is_better: bool, state: dict[str, Any] | None = None) -> None:
         self.monitor = monitor
         self._sign = 1.0 if larger_is_better else -1.0
-        self.state = state
+        # What was best by another column says nothing about this one.
+        self.state = state if state is not None and state["monitor"] == monitor else None
 
     def update(self, row: dict[str, Any]) -> bool:
         """Takes in an epoch's row; returns whether it is the best so far."""
@@ -99,13 +100,14 @@ class Patience:
         self._min_delta = min_delta
         self._monitor = monitor
         self._sign = 1.0 if larger_is_better else -1.0
-        self.state: dict[str, Any] = state or {"best": None, "wait": 0}
+        start = {"monitor": monitor, "best": None, "wait": 0}
+        self.state: dict[str, Any] = state if state is not None and state["monitor"] == monitor else start
 
     def update(self, row: dict[str, Any]) -> None:
         """Takes in an epoch's row."""
         value = self._sign * float(row[self._monitor])
         if self.state["best"] is None or value > self.state["best"] + self._min_delta:
-            self.state = {"best": value, "wait": 0}
+            self.state = {**self.state, "best": value, "wait": 0}
         else:
             self.state = {**self.state, "wait": self.state["wait"] + 1}
 

@@ -31,12 +31,14 @@ class Devices:
         names: the devices, such as ("cpu",) or ("gpu:0", "gpu:1").
         description: one line: what was chosen and why.
         warnings: settings that have no effect here or do harm, a line each.
+        noise: what TensorFlow wrote while it started; for the log.
     """
 
     strategy: Any
     names: tuple[str, ...]
     description: str
     warnings: tuple[str, ...] = ()
+    noise: str = ""
 
     @property
     def replicas(self) -> int:
@@ -96,7 +98,7 @@ def start(requested: str | tuple[str, ...], precision: str, deterministic: bool)
     Raises:
         DeviceError: if a device that was asked for is not there.
     """
-    import_tensorflow()
+    noise = import_tensorflow().strip()
     gpus = tf.config.list_physical_devices("GPU")
     indices, why = _chosen(requested, len(gpus))
     tf.config.set_visible_devices([gpus[index] for index in indices], "GPU")
@@ -106,11 +108,11 @@ def start(requested: str | tuple[str, ...], precision: str, deterministic: bool)
         tf.config.experimental.enable_op_determinism()
     keras.config.set_dtype_policy(precision)
     if not indices:
-        return Devices(tf.distribute.get_strategy(), ("cpu",), why, _cpu_warnings(precision))
+        return Devices(tf.distribute.get_strategy(), ("cpu",), why, _cpu_warnings(precision), noise)
     names = tuple(f"gpu:{index}" for index in indices)
     single = len(indices) == 1
     strategy = tf.distribute.get_strategy() if single else tf.distribute.MirroredStrategy()
-    return Devices(strategy, names, why, _gpu_warnings(precision, [gpus[index] for index in indices]))
+    return Devices(strategy, names, why, _gpu_warnings(precision, gpus[indices[0]]), noise)
 
 
 def _chosen(requested: str | tuple[str, ...], count: int) -> tuple[list[int], str]:
@@ -206,8 +208,8 @@ def _cpu_warnings(precision: str) -> tuple[str, ...]:
     return (f"train.precision: {precision} is slower than float32 on this CPU, which has no 16-bit matrix units",)
 
 
-def _gpu_warnings(precision: str, gpus: list[Any]) -> tuple[str, ...]:
-    capability = compute_capability(gpus[0])
+def _gpu_warnings(precision: str, gpu: Any) -> tuple[str, ...]:
+    capability = compute_capability(gpu)
     if capability is None or precision in paying_precisions(capability):
         return ()
     return (

@@ -86,6 +86,11 @@ class Training:
         )
 
     @property
+    def parameters(self) -> int:
+        """The number of trainable weights."""
+        return sum(math.prod(weight.shape) for weight in self.engine.model.trainable_weights)
+
+    @property
     def is_finished(self) -> bool:
         """Whether there is nothing left to train."""
         return self.state.stopped or self.state.step >= self.plan.total_steps
@@ -96,6 +101,8 @@ class Training:
         self.state = State(**saved.state)
         if self.state.plateau is not None:
             self._scale.assign(self.state.plateau["scale"])
+        patience = self._patience()  # which may be larger now than when it was used up
+        self.state.stopped = patience is not None and patience.exhausted
 
     def training_feed(self) -> Feed:
         """Returns the training part's batches, from the one after the steps that are done."""
@@ -214,6 +221,7 @@ class Training:
 
     def _save(self, run: Run, is_best: bool) -> None:
         checkpoints.save(run, self.variables, dataclasses.asdict(self.state), is_best, self.experiment.checkpoint.keep)
+        self.reporter.detail(f"saved the state after step {self.state.step}" + (", the best so far" if is_best else ""))
 
     def _rate_at(self, step: int) -> float:
         return shortest(self._rate(step))

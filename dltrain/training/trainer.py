@@ -1,18 +1,18 @@
 """fit and evaluate: the whole story of a run, top to bottom."""
 
 import dataclasses
-import math
 import resource
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.data import DataSpec, Splits
-from dltrain.errors import DataError, DltrainError, Interrupted, TrainingError
+from dltrain.errors import DataError, Interrupted, TrainingError
 from dltrain.lazy import tf
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
@@ -51,25 +51,26 @@ def fit(config: Config, reporter: Reporter, root: Path, resumed: Run | None = No
         reporter.say(f"{run.path} is finished: nothing left to do; for more, say so: train.epochs=N")
         return {"run": str(run.path), **run.read_summary()}
     reporter.say(f"run: {run.path}" + (f", going on after step {training.state.step}" if resumed else ""))
-    _write_config(config, run)
-    folder.write_json(run.environment, environment.describe(devices))
-    summary = {"status": "running", **_figures(training)}
-    folder.write_json(run.summary, summary)
+    reporter.say(_overview(training))
     try:
+        _write_config(config, run)
+        folder.write_json(run.environment, environment.describe(devices))
+        folder.write_json(run.summary, {"status": "running", **_figures(training)})
         training.run(run, began)
         measured = _measure_best(training, run)
         _export(config, training, run)
         summary = {"status": "finished", **_figures(training), **measured, "error": None}
-    except BaseException as error:
-        failed = _translated(error, config)
-        status = "interrupted" if isinstance(failed, Interrupted | KeyboardInterrupt) else "failed"
-        summary = {"status": status, **_figures(training), "error": str(failed) or type(failed).__name__}
         folder.write_json(run.summary, summary)
-        reporter.note(summary["error"])
+    except BaseException as error:
+        failed = _translated(error, config, run)
+        status = "interrupted" if isinstance(failed, Interrupted | KeyboardInterrupt) else "failed"
+        words = str(failed) or type(failed).__name__
+        with suppress(OSError):  # on a full disk the message on the terminal is what remains
+            reporter.note(words)
+            folder.write_json(run.summary, {"status": status, **_figures(training), "error": words})
         if failed is error:
             raise
         raise failed from None
-    folder.write_json(run.summary, summary)
     return {"run": str(run.path), **summary}
 
 
@@ -123,7 +124,7 @@ def rehearse(config: Config, reporter: Reporter) -> dict[str, Any]:
         checkpoint_bytes = (run.checkpoints / "last.npz").stat().st_size
     return {
         "device": ", ".join(devices.names),
-        "parameters": _parameters(training),
+        "parameters": training.parameters,
         "steps_per_epoch": training.plan.steps_per_epoch,
         "loss": loss,
         "evaluation": metrics,
@@ -136,6 +137,8 @@ def _start(config: Config, reporter: Reporter) -> Devices:
     chosen = config.experiment
     devices = device.start(chosen.device, chosen.train.precision, chosen.deterministic)
     reporter.say(devices.description)
+    if devices.noise:
+        reporter.detail(devices.noise)
     for warning in devices.warnings:
         reporter.warn(warning)
     return devices
@@ -164,7 +167,7 @@ def _measure_best(training: Training, run: Run) -> dict[str, Any]:
         part = getattr(training.splits, name)
         measured[name] = training.engine.evaluate(training.evaluation_feed(part)) if part else None
         if part:
-            training.reporter.say(f"{name} ({len(part)} examples, best weights): {words_for(measured[name])}")
+            training.reporter.note(f"{name} ({len(part)} examples, best weights)  {words_for(measured[name])}")
     return measured
 
 
@@ -183,16 +186,12 @@ def _figures(training: Training) -> dict[str, Any]:
         "epochs": state.epoch,
         "steps": state.step,
         "seconds": round(state.seconds, 3),
-        "parameters": _parameters(training),
+        "parameters": training.parameters,
         "examples_per_second": training.speed.examples_per_second,
         "device": ", ".join(training.devices.names),
         "precision": training.experiment.train.precision,
         "best": state.best,
     }
-
-
-def _parameters(training: Training) -> int:
-    return sum(math.prod(weight.shape) for weight in training.engine.model.trainable_weights)
 
 
 def _peak_memory(devices: Devices) -> int:
@@ -203,9 +202,24 @@ def _peak_memory(devices: Devices) -> int:
     return peak if sys.platform == "darwin" else peak * 1024  # kilobytes everywhere but on macOS
 
 
-def _translated(error: BaseException, config: Config) -> BaseException:
-    """Returns what the user should read in place of TensorFlow's own words, where there is such a thing."""
-    if isinstance(error, DltrainError) or not isinstance(error, tf.errors.ResourceExhaustedError):
-        return error
-    size = config.experiment.train.batch_size
-    return TrainingError(f"out of memory with train.batch_size: {size}; try train.batch_size={max(size // 2, 1)}")
+def _translated(error: BaseException, config: Config, run: Run) -> BaseException:
+    """Returns what the user should read in place of the system's or TensorFlow's words, where there is such a thing."""
+    if isinstance(error, tf.errors.ResourceExhaustedError):
+        size = config.experiment.train.batch_size
+        return TrainingError(f"out of memory with train.batch_size: {size}; try train.batch_size={max(size // 2, 1)}")
+    if isinstance(error, OSError):
+        place = error.filename or run.path
+        return TrainingError(f"{place}: cannot be written: {error.strerror or error}; the last checkpoint stands")
+    return error
+
+
+def _overview(training: Training) -> str:
+    """Returns what will be trained on what, in one line."""
+    splits, experiment = training.splits, training.experiment
+    parts = {"training": splits.train, "validation": splits.validation, "test": splits.test}
+    sizes = ", ".join(f"{len(part):,} {name}" for name, part in parts.items() if part)
+    return (
+        f"{experiment.dataset.registered_name}: {sizes} examples; "
+        f"{experiment.model.registered_name}: {training.parameters:,} weights; "
+        f"{training.plan.steps_per_epoch} steps per epoch"
+    )

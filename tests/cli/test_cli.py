@@ -160,7 +160,7 @@ def test_a_gpu_that_is_not_there_is_refused_before_a_folder_is_made(here, tensor
 def test_fit_and_eval_print_results_on_standard_output_and_the_rest_beside_it(here, tensorflow):
     result = dltrain("fit", "good.yaml")
     assert result.exit_code == 0, result.output
-    assert re.search(r"^test  loss \d\.\d+  accuracy 0\.\d+$", result.stdout, re.MULTILINE)
+    assert re.search(r"^test \(best weights\)  loss \d\.\d+  accuracy 0\.\d+$", result.stdout, re.MULTILINE)
     assert "epoch 1/1" in result.stderr
     assert "\x1b" not in result.stderr
     summary = json.loads(dltrain("fit", "good.yaml", "--json").stdout)

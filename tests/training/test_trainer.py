@@ -171,6 +171,29 @@ def test_early_stopping_ends_the_run_and_stays_ended(tensorflow, config_path):
     assert run.read_summary()["status"] == "finished"
     fit(run.config, resumed=run)
     assert len(rows(run)) == 2
+    fit(run.config, "early_stopping.patience=3", resumed=run)
+    assert len(rows(run)) == 4
+
+
+def test_the_best_by_another_column_is_looked_for_anew(tensorflow, config_path):
+    run = fit(config_path, "train.epochs=1")
+    fit(run.config, "train.epochs=2", "checkpoint.monitor=val_loss", resumed=run)
+    assert run.read_summary()["best"]["monitor"] == "val_loss"
+    assert run.read_summary()["best"]["epoch"] == 2
+
+
+def test_a_folder_that_goes_away_during_the_run_is_said(tensorflow, config_path, monkeypatch):
+    import shutil
+
+    original = checkpoints.save
+
+    def losing(run, *arguments):
+        shutil.rmtree(run.path)
+        original(run, *arguments)
+
+    monkeypatch.setattr(checkpoints, "save", losing)
+    with pytest.raises(TrainingError, match="cannot be written"):
+        fit(config_path)
 
 
 def test_without_validation_data_the_last_weights_are_the_best(tensorflow, config_path):

@@ -1,0 +1,45 @@
+"""What README shows works as it stands there."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dltrain.config import experiment as experiments
+from dltrain.data import DataSpec
+from dltrain.registry import MODELS
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("text", blocks("yaml"))
+def test_configs_are_good(tmp_path, text):
+    path = tmp_path / "readme.yaml"
+    path.write_text(text)
+    experiments.load(path)
+
+
+def test_the_model_to_add_works(tensorflow, monkeypatch):
+    MODELS.names()
+    monkeypatch.setattr(MODELS, "_classes", dict(MODELS._classes))
+    (code,) = blocks("python")
+    exec(code, {"__name__": "linear"})
+    model = MODELS["linear"](width=3).build(DataSpec((8, 8, 1), ("a", "b")))
+    assert model(np.zeros((2, 8, 8, 1))).shape == (2, 2)
+
+
+def test_both_commands_set_themselves_up():
+    commands = [
+        line
+        for block in re.findall(r"^```sh.*?\n(.*?)^```", README, re.DOTALL | re.MULTILINE)[:2]
+        for line in [block.strip()]
+    ]
+    assert len(commands) == 2
+    for command in commands:
+        assert command.startswith('python3 -m venv "${VENV:=.venv}" && ')
+        assert "\n" not in command
