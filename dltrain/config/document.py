@@ -45,7 +45,24 @@ for _name, _pattern, _first in _RESOLVERS:
 
 
 class _Loader(_Yaml12, yaml.SafeLoader):
-    """Composes nodes only; nothing is ever constructed."""
+    """Composes nodes only, nothing is ever constructed; gives up early on what is too deep or too much."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+        self._count = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        self._depth += 1
+        self._count += 1
+        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+        if self._depth > MAX_DEPTH:
+            raise yaml.composer.ComposerError(None, None, f"nested deeper than {MAX_DEPTH} levels", mark)
+        if self._count > MAX_VALUES:
+            raise yaml.composer.ComposerError(None, None, f"more than {MAX_VALUES:,} values", mark)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 class _Dumper(_Yaml12, yaml.SafeDumper):
@@ -174,8 +191,6 @@ def parse(source: Source) -> Node:
     top = Mark(source, 1, 1)
     try:
         composed = yaml.compose(source.text, _Loader)
-    except RecursionError:
-        raise ConfigError([str(top.problem(f"is nested deeper than {MAX_DEPTH} levels"))]) from None
     except yaml.MarkedYAMLError as error:
         at = error.problem_mark or error.context_mark
         mark = Mark(source, at.line + 1, at.column + 1) if at else top

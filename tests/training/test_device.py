@@ -1,0 +1,78 @@
+"""Devices: what is chosen, what is refused, what is explained. GPUs are pretended by a fake nvidia-smi."""
+
+import subprocess
+import sys
+
+import pytest
+
+from dltrain.errors import DeviceError
+from dltrain.training import device
+
+
+@pytest.fixture
+def nvidia_smi(tmp_path, monkeypatch):
+    """A machine with two cards, as nvidia-smi tells of them."""
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\nfor n in 1 2; do echo 'NVIDIA T4, 15360 MiB, 7.5, 550.54'; done\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+
+def test_cards_are_read_from_nvidia_smi(nvidia_smi):
+    card = {"name": "NVIDIA T4", "memory": "15360 MiB", "compute_capability": "7.5", "driver": "550.54"}
+    assert device.nvidia_cards() == [card, card]
+
+
+def test_a_gpu_that_tensorflow_cannot_use_is_explained_with_what_to_type(tensorflow, nvidia_smi, monkeypatch):
+    if tensorflow.config.list_physical_devices("GPU"):
+        pytest.skip("TensorFlow can use the GPU of this machine")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert "pip install 'dltrain[gpu]'" in device.gpu_trouble()
+    with pytest.raises(DeviceError, match="NVIDIA T4 is there, but .* type: pip install"):
+        device.start("gpu", "float32", deterministic=False)
+    assert "NVIDIA T4 is there" in device.start("auto", "float32", deterministic=False).description
+    assert "NVIDIA T4 is there" in device.survey()["trouble"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert "CUDA_VISIBLE_DEVICES" in device.gpu_trouble()
+
+
+def test_a_machine_without_a_card_has_no_trouble(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert device.nvidia_cards() == []
+
+
+def test_precision_that_does_not_pay_is_warned_of(tensorflow, monkeypatch):
+    monkeypatch.setattr(device, "cpu_flags", lambda: {"avx2"})
+    try:
+        assert device.start("cpu", "float32", deterministic=False).warnings == ()
+        (warning,) = device.start("cpu", "mixed_float16", deterministic=False).warnings
+        assert "slower than float32" in warning
+    finally:
+        device.start("cpu", "float32", deterministic=False)
+    monkeypatch.setattr(device, "cpu_flags", lambda: {"amx_bf16"})
+    assert device.paying_precisions(None) == ["float32", "mixed_bfloat16"]
+
+
+@pytest.mark.parametrize(
+    ("capability", "precisions"),
+    [
+        ((6, 1), ["float32"]),
+        ((7, 5), ["float32", "mixed_float16"]),
+        ((8, 0), ["float32", "mixed_float16", "mixed_bfloat16"]),
+    ],
+)
+def test_precisions_that_pay_follow_the_compute_capability(capability, precisions):
+    assert device.paying_precisions(capability) == precisions
+
+
+def test_tensorflows_start_up_is_silent_and_kept():
+    script = "from dltrain.training.device import import_tensorflow as f; n = f(); import sys; print(len(n) > 0)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+
+
+@pytest.mark.gpu
+def test_the_first_gpu_is_used(tensorflow):
+    if not tensorflow.config.list_physical_devices("GPU"):
+        pytest.skip("no GPU")
+    assert device.start("auto", "float32", deterministic=False).names == ("gpu:0",)
