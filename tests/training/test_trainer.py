@@ -16,7 +16,7 @@ from dltrain.config import experiment as experiments
 from dltrain.errors import CheckpointError, ConfigError, Interrupted, TrainingError
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
-from dltrain.training import checkpoints, trainer
+from dltrain.training import checkpoints, pipeline, trainer
 from dltrain.training.loop import Training
 from dltrain.training.progress import Reporter
 from dltrain.training.signals import StopRequest
@@ -87,6 +87,16 @@ def test_the_written_config_repeats_the_run(tensorflow, config_path):
     second = fit(first.config)
     assert rows(second) == rows(first)
     assert same(variables(first), variables(second))
+
+
+def test_data_too_large_for_the_device_train_to_the_same_weights(tensorflow, config_path, monkeypatch):
+    settings = ("train.epochs=2", "augment=[{name: pad_and_crop, padding: 1}, {name: flip}]")
+    settings += ("task={name: classification, class_weights: balanced, label_smoothing: 0.1}",)
+    resident = fit(config_path, *settings)
+    monkeypatch.setattr(pipeline, "RESIDENT_BYTES", 0)
+    streamed = fit(config_path, *settings)
+    assert rows(streamed) == rows(resident)
+    assert same(variables(streamed), variables(resident))
 
 
 def test_another_seed_is_another_run(tensorflow, config_path):
@@ -163,6 +173,28 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_says_where(tensorflow, conf
     run = folder.find("small-001", config_path.parent / "runs")
     assert run.read_summary()["status"] == "failed"
     assert not list(run.checkpoints.glob("*.npz"))
+
+
+def test_the_plateau_schedule_goes_on_where_it_was(tensorflow, config_path):
+    settings = ("schedule={name: plateau, patience: 1, min_delta: 10}", "train.epochs=2")
+    run = fit(config_path, *settings)
+    fit(run.config, "train.epochs=4", resumed=run)
+    assert rows(run) == rows(fit(config_path, settings[0]))
+    rates = [float(row["learning_rate"]) for row in rows(run)]
+    assert rates == pytest.approx([0.05, 0.05, 0.005, 0.0005])
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_trains_and_goes_on(tensorflow, config_path, precision):
+    settings = (f"train.precision={precision}", "train.epochs=1", "optimizer.l2=1e-4", "optimizer.global_clipnorm=5")
+    try:
+        run = fit(config_path, *settings)
+        fit(run.config, "train.epochs=2", resumed=run)
+        whole = fit(config_path, *settings[:1], "train.epochs=2", *settings[2:])
+        assert same(variables(run), variables(whole))
+        assert float(rows(run)[1]["loss"]) < float(rows(run)[0]["loss"])
+    finally:
+        fit(config_path, "train.epochs=1")  # puts float32 back for the tests to come
 
 
 def test_early_stopping_ends_the_run_and_stays_ended(tensorflow, config_path):
