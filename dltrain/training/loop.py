@@ -168,7 +168,7 @@ class Training:
     def _train_epoch(self, batches: Feed, stop: StopRequest) -> None:
         """Does the rest of the epoch; its means stay unset if it is stopped before the end."""
         state = self.state
-        first = state.epoch * self.plan.steps_per_epoch
+        first = state.step - state.step % self.plan.steps_per_epoch
         end = min(first + self.plan.steps_per_epoch, self.plan.total_steps)
         while state.step < end and not stop:
             count = min(self.speed.next_count, end - state.step)

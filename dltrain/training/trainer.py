@@ -44,12 +44,14 @@ def fit(config: Config, reporter: Reporter, root: Path, resumed: Run | None = No
     devices = _start(config, reporter)
     training = Training(config, _load(config), devices, reporter)
     if saved is not None:
+        _check_data(saved, training.splits.spec)
         training.restore(saved)
     run = resumed or folder.create(root, str(config.experiment.name))
     reporter.log_to(run.log)
-    if resumed and training.is_finished:
+    before = run.read_summary()
+    if training.is_finished and before.get("status") == "finished":
         reporter.say(f"{run.path} is finished: nothing left to do; for more, say so: train.epochs=N")
-        return {"run": str(run.path), **run.read_summary()}
+        return {"run": str(run.path), **before}
     reporter.say(f"run: {run.path}" + (f", going on after step {training.state.step}" if resumed else ""))
     reporter.say(_overview(training))
     try:
@@ -92,10 +94,14 @@ def evaluate(run: Run, split: str, checkpoint: str, reporter: Reporter) -> dict[
     config = experiments.load(run.config)
     saved = checkpoints.load(run, checkpoint)
     devices = _start(config, reporter)
-    part = getattr(_load(config), split)
+    splits = _load(config)
+    part = getattr(splits, split)
     if part is None:
         raise DataError(f"{run.path}: its dataset has no {split} part")
-    engine = assemble(config.experiment, DataSpec.from_plain(saved.state["data"]), devices, learning_rate=0.0)
+    spec = DataSpec.from_plain(saved.state["data"])
+    if (splits.spec.input_shape, splits.spec.class_names) != (spec.input_shape, spec.class_names):
+        raise DataError(f"{run.path}: its data have changed: other shapes or classes than it was trained on")
+    engine = assemble(config.experiment, spec, devices, learning_rate=0.0)
     checkpoints.restore(saved, checkpoints.named_variables(model=engine.model.variables))
     metrics = engine.evaluate(evaluation_feed(part, config.experiment.train.batch_size, devices))
     return {"run": run.name, "checkpoint": checkpoint, "split": split, "examples": len(part), "metrics": metrics}
@@ -149,6 +155,14 @@ def _load(config: Config) -> Splits:
         splits = config.experiment.dataset.load()
     config.check(splits.spec)
     return splits
+
+
+def _check_data(saved: checkpoints.Saved, spec: DataSpec) -> None:
+    if DataSpec.from_plain(saved.state["data"]) != spec:
+        raise DataError(
+            f"{saved.path}: the training data have changed since: other shapes, classes or statistics; "
+            "start a new run: dltrain fit CONFIG"
+        )
 
 
 def _write_config(config: Config, run: Run) -> None:

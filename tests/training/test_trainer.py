@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from dltrain.config import experiment as experiments
-from dltrain.errors import CheckpointError, ConfigError, Interrupted, TrainingError
+from dltrain.errors import CheckpointError, ConfigError, DataError, Interrupted, TrainingError
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
 from dltrain.training import checkpoints, pipeline, trainer
@@ -165,6 +165,46 @@ def test_steps_may_end_in_the_middle_of_an_epoch(tensorflow, config_path):
     path = config_path.with_name("steps.yaml")
     path.write_text(CONFIG.replace("epochs: 4", "steps: 25"))
     assert [row["step"] for row in rows(fit(path))] == ["20", "25"]
+
+
+def test_more_steps_after_an_epoch_that_was_cut_short_end_at_the_epochs_end(tensorflow, config_path):
+    path = config_path.with_name("steps.yaml")
+    path.write_text(CONFIG.replace("epochs: 4", "steps: 25"))
+    run = fit(path)
+    fit(run.config, "train.steps=60", resumed=run)
+    assert [row["step"] for row in rows(run)] == ["20", "25", "40", "60"]
+
+
+def test_a_run_stopped_while_it_is_measured_is_measured_when_it_goes_on(tensorflow, config_path, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(trainer, "_measure_best", interrupted)
+        fit(config_path, "train.epochs=1")
+    run = folder.find("small", config_path.parent / "runs")
+    assert run.read_summary()["status"] == "interrupted"
+    fit(run.config, resumed=run)
+    assert run.read_summary()["status"] == "finished"
+    assert run.read_summary()["test"]["accuracy"] > 0
+    assert run.model.exists()
+
+
+def test_data_that_have_changed_are_refused(tensorflow, tmp_path):
+    def write(values, labels):
+        np.savez(tmp_path / "data.npz", x=np.asarray(values, np.float32)[:, None], y=np.arange(40) % labels)
+
+    path = tmp_path / "own.yaml"
+    path.write_text(CONFIG.replace("{name: digits, validation_fraction: 0.1}", "{name: npz, path: data.npz}"))
+    write(range(40), 2)
+    run = fit(path, "train.batch_size=8", "train.epochs=1")
+    write(range(1, 41), 2)
+    with pytest.raises(DataError, match="have changed"):
+        fit(run.config, "train.epochs=2", resumed=run)
+    assert trainer.evaluate(run, "test", "best", Reporter(quiet=True))["examples"] == 8
+    write(range(40), 3)
+    with pytest.raises(DataError, match="have changed"):
+        trainer.evaluate(run, "test", "best", Reporter(quiet=True))
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_says_where(tensorflow, config_path):
