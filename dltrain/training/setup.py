@@ -65,9 +65,12 @@ def assemble(experiment: Experiment, spec: DataSpec, devices: Devices, learning_
         devices: where it will run.
         learning_rate: a number or a Keras schedule.
     """
+    from dltrain.layers.fused_batch_normalization import fuse
+
     keras.utils.set_random_seed(experiment.seed)
     with devices.strategy.scope():
         model = experiment.model.build(spec)
+        fuse(model)
         model.compile(
             optimizer=experiment.optimizer.build(learning_rate),
             loss=experiment.task.loss(spec),

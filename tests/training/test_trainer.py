@@ -116,6 +116,20 @@ def test_eval_repeats_what_the_summary_says_and_so_does_the_exported_model(tenso
     assert accuracy == pytest.approx(summary["test"]["accuracy"], abs=1e-6)
 
 
+def test_the_exported_model_has_kerass_own_layers_whatever_it_was_trained_with(tensorflow, config_path):
+    import keras
+
+    path = config_path.with_name("cnn.yaml")
+    network = "{name: cnn, stages: [{filters: 4, batch_normalization: before, pool: max}], dense: []}"
+    path.write_text(CONFIG.replace("{name: mlp, units: [32], dropout: 0.3}", network))
+    run = fit(path, "train.epochs=1")
+    model = keras.models.load_model(run.model)
+    assert {type(layer).__module__.split(".")[0] for layer in model.layers} == {"keras"}
+    test = experiments.load(run.config).experiment.dataset.load().test
+    accuracy = np.mean(np.argmax(model.predict(test.inputs, verbose=0), axis=1) == test.targets)
+    assert accuracy == pytest.approx(run.read_summary()["test"]["accuracy"], abs=1e-6)
+
+
 @pytest.mark.parametrize("stop_at", [1, 10, 40, 41])
 def test_a_stopped_run_goes_on_as_if_it_had_not_been_stopped(tensorflow, config_path, monkeypatch, stop_at):
     """20 steps an epoch: stopped in the first epoch, inside one, at the end of one, after the first of one."""
