@@ -92,7 +92,7 @@ COMMANDS = [
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_what_needs_no_training_loads_no_tensorflow(command):
     script = (
-        "import sys\nfrom dltrain.cli import main\nsys.argv[0] = 'dltrain'\n"
+        "import sys\nfrom dltrain.__main__ import main\nsys.argv[0] = 'dltrain'\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
         "print('LOADED', sorted({'tensorflow', 'keras', 'sklearn', 'pandas'} & set(sys.modules)))"
     )

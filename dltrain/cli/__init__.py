@@ -55,8 +55,3 @@ def _options(
     ] = False,
 ) -> None:
     """Train Keras networks described in YAML."""
-
-
-def main() -> None:
-    """Runs the command line."""
-    app()
