@@ -57,11 +57,11 @@ def fit(config: Config, reporter: Reporter, root: Path, resumed: Run | None = No
     try:
         _write_config(config, run)
         folder.write_json(run.environment, environment.describe(devices))
-        folder.write_json(run.summary, {"status": "running", **_figures(training)})
+        folder.write_json(run.summary, _summary(training, "running"))
         training.run(run, began)
         measured = _measure_best(training, run)
         _export(config, training, run)
-        summary = {"status": "finished", **_figures(training), **measured, "error": None}
+        summary = _summary(training, "finished", measured)
         folder.write_json(run.summary, summary)
     except BaseException as error:
         failed = _translated(error, config, run)
@@ -69,7 +69,7 @@ def fit(config: Config, reporter: Reporter, root: Path, resumed: Run | None = No
         words = str(failed) or type(failed).__name__
         with suppress(OSError):  # on a full disk the message on the terminal is what remains
             reporter.note(words)
-            folder.write_json(run.summary, {"status": status, **_figures(training), "error": words})
+            folder.write_json(run.summary, _summary(training, status, error=words))
         if failed is error:
             raise
         raise failed from None
@@ -194,9 +194,13 @@ def _export(config: Config, training: Training, run: Run) -> None:
         plain.save(aside)
 
 
-def _figures(training: Training) -> dict[str, Any]:
+def _summary(
+    training: Training, status: str, measured: dict[str, Any] | None = None, error: str | None = None
+) -> dict[str, Any]:
+    """Returns summary.json: the same keys whatever has happened so far."""
     state = training.state
     return {
+        "status": status,
         "epochs": state.epoch,
         "steps": state.step,
         "seconds": round(state.seconds, 3),
@@ -205,6 +209,10 @@ def _figures(training: Training) -> dict[str, Any]:
         "device": ", ".join(training.devices.names),
         "precision": training.experiment.train.precision,
         "best": state.best,
+        "validation": None,
+        "test": None,
+        **(measured or {}),
+        "error": error,
     }
 
 

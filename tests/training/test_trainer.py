@@ -157,6 +157,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been_stopped(tensorflow, config_
     assert caught.value.exit_code == 130
     stopped = folder.find("small", config_path.parent / "runs")
     assert stopped.read_summary()["status"] == "interrupted"
+    assert stopped.read_summary().keys() == whole.read_summary().keys()
     assert checkpoints.load(stopped, "best").state["step"] > 0
     fit(stopped.config, resumed=stopped)
     assert rows(stopped) == rows(whole)
