@@ -50,7 +50,8 @@ def save(run: Run, variables: dict[str, Any], state: dict[str, Any], is_best: bo
         TrainingError: if the disk is full or the folder gone; what was there before stands.
     """
     arrays = {name: np.asarray(variable) for name, variable in variables.items()}
-    arrays[_STATE] = np.frombuffer(json.dumps(state).encode(), np.uint8)
+    content = {"variables": list(arrays), "state": state}
+    arrays[_STATE] = np.frombuffer(json.dumps(content).encode(), np.uint8)
     path = run.checkpoints / f"step-{state['step']:08d}.npz"
     try:
         with replacing(path) as aside, aside.open("wb") as file:
@@ -92,12 +93,15 @@ def load(run: Run, name: str) -> Saved:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as members:
             arrays = {name: members[name] for name in members.files}
-        state = json.loads(bytes(arrays.pop(_STATE)))
+        content = json.loads(bytes(arrays.pop(_STATE)))
+        if list(arrays) != content["variables"]:
+            raise ValueError("a variable is missing")  # the zip's list of members has no checksum of its own
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such checkpoint") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    # A flipped bit in the zip's own records may ask for a password or for an unknown compression: RuntimeErrors.
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
         raise CheckpointError(f"{path}: is damaged or no checkpoint of dltrain: {error}") from None
-    return Saved(path, arrays, state)
+    return Saved(path, arrays, content["state"])
 
 
 def restore(saved: Saved, variables: dict[str, Any]) -> None:

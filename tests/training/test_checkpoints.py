@@ -1,0 +1,81 @@
+import random
+
+import numpy as np
+import pytest
+
+from dltrain.errors import CheckpointError, TrainingError
+from dltrain.runs import folder
+from dltrain.training import checkpoints
+
+VARIABLES = {f"model/{index:04d}": np.full((3, index + 1), index, np.float32) for index in range(4)}
+
+
+@pytest.fixture
+def run(tmp_path):
+    run = folder.create(tmp_path, "a")
+    checkpoints.save(run, VARIABLES, {"step": 7, "best": None}, is_best=True, keep=2)
+    return run
+
+
+def equal(saved):
+    return saved.state == {"step": 7, "best": None} and all(
+        np.array_equal(saved.arrays[name], VARIABLES[name]) for name in VARIABLES
+    )
+
+
+def test_what_was_saved_is_loaded(run):
+    assert equal(checkpoints.load(run, "best"))
+    assert equal(checkpoints.load(run, "last"))
+
+
+def test_no_damaged_file_is_ever_taken_for_a_good_one(run):
+    path = run.last_checkpoint
+    good = path.read_bytes()
+    choose = random.Random(0)
+    path.unlink()  # it shares its bytes with the others
+    refused = 0
+    for number in range(1500):
+        damaged = bytearray(good)
+        if number % 3 == 0:
+            damaged = damaged[: choose.randrange(len(good))]
+        else:
+            damaged[choose.randrange(len(good))] ^= 1 << choose.randrange(8)
+        path.write_bytes(damaged)
+        try:
+            assert equal(checkpoints.load(run, "last"))  # times and the like may change unseen
+        except CheckpointError:
+            refused += 1
+    assert refused > 1000
+
+
+def test_the_best_outlives_the_newest(run):
+    for step in (8, 9, 10):
+        checkpoints.save(run, VARIABLES, {"step": step}, is_best=False, keep=2)
+    assert sorted(path.name for path in run.checkpoints.iterdir()) == [
+        "best.npz",
+        "last.npz",
+        "step-00000009.npz",
+        "step-00000010.npz",
+    ]
+    assert checkpoints.load(run, "best").state["step"] == 7
+    assert checkpoints.load(run, "last").state["step"] == 10
+
+
+def test_a_file_system_without_hard_links_gets_copies(run, monkeypatch):
+    def refuse(*arguments):
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(checkpoints.os, "link", refuse)
+    checkpoints.save(run, VARIABLES, {"step": 8}, is_best=True, keep=2)
+    assert checkpoints.load(run, "best").state["step"] == 8
+
+
+def test_a_save_that_fails_leaves_what_was_there(run, monkeypatch):
+    def full(*arguments, **settings):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints.np, "savez", full)
+    with pytest.raises(TrainingError, match=r"No space left on device.*stands"):
+        checkpoints.save(run, VARIABLES, {"step": 8}, is_best=True, keep=2)
+    assert equal(checkpoints.load(run, "last"))
+    assert not [path for path in run.checkpoints.iterdir() if path.name.startswith(".")]
