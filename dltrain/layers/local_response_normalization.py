@@ -31,9 +31,11 @@ class LocalResponseNormalization(keras.layers.Layer):
         """Returns the normalised inputs."""
         ops, reach = keras.ops, self.size // 2
         channels = inputs.shape[-1]
-        squares = ops.pad(ops.square(inputs), [[0, 0]] * (len(inputs.shape) - 1) + [[reach, reach]])
+        # float16 ends at 65,504: the square of 256 is infinite there and would silence the channels around it.
+        values = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
+        squares = ops.pad(ops.square(values), [[0, 0]] * (len(inputs.shape) - 1) + [[reach, reach]])
         summed = sum(squares[..., first : first + channels] for first in range(self.size))
-        return inputs / ops.power(self.bias + self.alpha * summed, self.beta)
+        return ops.cast(values / ops.power(self.bias + self.alpha * summed, self.beta), inputs.dtype)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments."""

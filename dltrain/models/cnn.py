@@ -61,7 +61,7 @@ class CNN:
         dense: units of each dense layer between head and logits.
         dense_activation: of these layers.
         dense_dropout: share of their outputs left out in training, 0 to below 1.
-        kernel_initializer: of convolutions and dense layers.
+        kernel_initializer: of convolutions and hidden dense layers.
     """
 
     stages: tuple[Stage, ...] = (Stage(filters=32, pool="max"), Stage(filters=64, pool="max"))

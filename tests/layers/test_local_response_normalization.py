@@ -21,3 +21,14 @@ def test_it_survives_saving(tensorflow):
     again = LocalResponseNormalization.from_config(layer.get_config())
     inputs = np.random.RandomState(0).standard_normal((1, 2, 2, 4)).astype(np.float32)
     np.testing.assert_array_equal(layer(inputs), again(inputs))
+
+
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_strong_responses_survive_16_bits(tensorflow, precision):
+    from dltrain.layers.local_response_normalization import LocalResponseNormalization
+
+    inputs = np.array([1, 100, 300, 1000, 3000], np.float32).reshape(1, 1, 1, 5)
+    outputs = LocalResponseNormalization(dtype=precision)(inputs)
+    assert outputs.dtype == precision.removeprefix("mixed_")
+    expected = LocalResponseNormalization(dtype="float32")(inputs)
+    np.testing.assert_allclose(np.asarray(outputs, np.float32), expected, rtol=0.02)
