@@ -4,10 +4,11 @@ g is the gradient, w a weight, r the learning rate.
 """
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from typing import Any
 
-from dltrain.fields import Fraction, NonNegativeFloat, PositiveFloat
+from dltrain.fields import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt
 from dltrain.lazy import keras
 from dltrain.registry import OPTIMIZERS
 
@@ -230,7 +231,10 @@ class Muon(Optimizer):
         momentum: share of the last step that is kept, 0 to below 1.
         nesterov: take the gradient where the momentum leads.
         ns_steps: Newton-Schulz iterations of the orthogonalisation.
-        rms_rate: root mean square of a matrix's step before the learning rate.
+        rms_rate: root mean square of a matrix's step before the learning rate; none to leave the step orthogonal.
+        exclude_layers: layers whose matrices move as in adam too, as regular expressions to find in the weights'
+            paths; Jordan et al. leave out the output layer, which is "logits" in dltrain's models.
+        exclude_embeddings: whether matrices with "embedding" in their path move as in adam.
         adam_lr_ratio: learning rate of the other weights over that of the matrices.
         adam_beta_1: adam's beta_1 for the other weights.
         adam_beta_2: adam's beta_2 for the other weights.
@@ -241,13 +245,23 @@ class Muon(Optimizer):
     weight_decay: NonNegativeFloat | None = 0.004
     momentum: Fraction = 0.95
     nesterov: bool = True
-    ns_steps: int = 5
-    rms_rate: PositiveFloat = 0.2
+    ns_steps: PositiveInt = 5
+    rms_rate: PositiveFloat | None = 0.2
+    exclude_layers: tuple[str, ...] = ()
+    exclude_embeddings: bool = True
     adam_lr_ratio: PositiveFloat = 1.0
     adam_beta_1: Fraction = 0.9
     adam_beta_2: Fraction = 0.999
     adam_weight_decay: NonNegativeFloat | None = 0.004
     epsilon: PositiveFloat = 1e-7
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for index, expression in enumerate(self.exclude_layers):
+            try:
+                re.compile(expression)
+            except re.error as error:
+                raise ValueError(f"exclude_layers[{index}] must be a regular expression: {error}") from None
 
     def _keras(self) -> Any:
         return keras.optimizers.Muon

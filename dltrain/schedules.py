@@ -139,11 +139,11 @@ class Exponential(Schedule):
     """Falls by the same factor in every so many epochs, smoothly.
 
     Args:
-        decay_rate: the factor, above 0 and below 1.
+        decay_rate: the factor, above 0 and at most 1.
         decay_epochs: epochs in which it falls by that factor.
     """
 
-    decay_rate: Factor = 0.9
+    decay_rate: Annotated[float, Range(minimum=0, maximum=1, open_minimum=True)] = 0.9
     decay_epochs: PositiveFloat = 1.0
 
     def _shape(self, since: Any, warmup: int, plan: Plan) -> Any:
@@ -229,14 +229,15 @@ class Plateau(Schedule):
         """Returns the state after an epoch.
 
         Args:
-            value: the monitored value of the epoch.
+            value: the monitored value of the epoch; NaN is no improvement.
             state: the state before it.
             larger_is_better: whether more is better.
         """
         cooldown = max(state["cooldown"] - 1, 0)
-        gain = None if state["best"] is None else (value - state["best"]) * (1 if larger_is_better else -1)
-        if gain is None or gain > self.min_delta:
-            return {**state, "best": value, "wait": 0, "cooldown": cooldown}
+        worst = -math.inf if larger_is_better else math.inf
+        change = value - (worst if state["best"] is None else state["best"])
+        if (change if larger_is_better else -change) > self.min_delta:
+            return {**state, "best": float(value), "wait": 0, "cooldown": cooldown}
         wait = 0 if state["cooldown"] else state["wait"] + 1
         if wait < self.patience:
             return {**state, "wait": wait, "cooldown": cooldown}

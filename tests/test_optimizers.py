@@ -1,3 +1,7 @@
+import subprocess
+import sys
+import textwrap
+
 import numpy as np
 import pytest
 
@@ -78,3 +82,55 @@ def test_l2_works_under_loss_scaling(tensorflow):
 def test_two_kinds_of_clipping_are_refused():
     with pytest.raises(ValueError, match="^global_clipnorm must not be given beside clipnorm"):
         OPTIMIZERS["adam"](clipnorm=1.0, global_clipnorm=1.0)
+
+
+def test_l2_is_added_once_whatever_the_number_of_replicas():
+    script = """
+        import tensorflow as tf
+        tf.config.set_logical_device_configuration(
+            tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+        )
+        import keras
+        from dltrain.registry import OPTIMIZERS
+
+        for scaled in (False, True):
+            strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+            with strategy.scope():
+                weight = keras.Variable([2.0, 2.0])
+                optimizer = OPTIMIZERS["sgd"](l2=0.5).build(0.1)
+                if scaled:
+                    optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=1.0)
+                optimizer.build([weight])
+            step = lambda: optimizer.apply([tf.fill([2], 0.5)], [weight])
+            tf.function(lambda: strategy.run(step))()
+            print(float(weight[0]))
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    # The gradients of both replicas are summed: 0.5 + 0.5 + 0.5 * 2.
+    assert [float(line) for line in done.stdout.split()] == pytest.approx([2.0 - RATE * 2.0] * 2, rel=1e-6)
+
+
+def moved_by_muon(**settings):
+    """Returns how a 4 x 3 matrix named `logits` moves in one step of muon."""
+    import keras
+
+    muon = OPTIMIZERS["muon"](weight_decay=None, adam_weight_decay=None, **settings).build(RATE)
+    weight = keras.Variable(np.zeros((4, 3), np.float32), name="logits")
+    muon.build([weight])
+    muon.apply([np.arange(12, dtype=np.float32).reshape(4, 3) ** 2 + 1], [weight])
+    return weight.numpy()
+
+
+def test_muon_moves_a_matrix_by_an_orthogonal_step(tensorflow):
+    largest, *others = np.linalg.svd(moved_by_muon(rms_rate=None, ns_steps=10) / RATE)[1]
+    assert largest < 1.3 and min(others) > 0.6  # Newton-Schulz brings them near 1 and no nearer
+
+
+def test_muon_moves_the_layers_that_it_excludes_as_adam_does(tensorflow):
+    np.testing.assert_allclose(moved_by_muon(exclude_layers=("logits",)), -RATE, rtol=1e-4)
+
+
+def test_muon_refuses_what_is_no_regular_expression():
+    with pytest.raises(ValueError, match=r"^exclude_layers\[1\] must be a regular expression"):
+        OPTIMIZERS["muon"](exclude_layers=("logits", "("))

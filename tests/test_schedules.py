@@ -1,5 +1,7 @@
+import json
 import math
 
+import numpy as np
 import pytest
 
 from dltrain.registry import SCHEDULES
@@ -91,6 +93,14 @@ def test_plateau_follows_what_should_rise():
     state = plateau.after_epoch(0.5, plateau.initial_state(), larger_is_better=True)
     assert plateau.after_epoch(0.6, state, larger_is_better=True)["scale"] == 1
     assert plateau.after_epoch(0.4, state, larger_is_better=True)["scale"] == pytest.approx(0.1)
+
+
+def test_plateau_takes_no_improvement_from_nan_and_its_state_is_plain_json():
+    plateau = SCHEDULES["plateau"](patience=2)
+    state = plateau.after_epoch(math.nan, plateau.initial_state(), larger_is_better=False)
+    assert state == {"scale": 1.0, "best": None, "wait": 1, "cooldown": 0}
+    state = plateau.after_epoch(np.float32(0.5), state, larger_is_better=False)
+    assert json.loads(json.dumps(state)) == {"scale": 1.0, "best": 0.5, "wait": 0, "cooldown": 0}
 
 
 @pytest.mark.parametrize(
