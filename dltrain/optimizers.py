@@ -39,7 +39,7 @@ class Optimizer:
             raise ValueError(f"{given[1]} must not be given beside {given[0]}: one kind of clipping at a time")
 
     def _keras(self) -> Any:
-        """Returns the Keras class of the same arguments."""
+        """Returns the Keras class of the same arguments, or one that does the same in fewer passes."""
         raise NotImplementedError
 
     def build(self, learning_rate: Any) -> Any:
@@ -86,7 +86,9 @@ class SGD(Optimizer):
     nesterov: bool = False
 
     def _keras(self) -> Any:
-        return keras.optimizers.SGD
+        from dltrain.fused_optimizers import SGD
+
+        return SGD
 
 
 @OPTIMIZERS.register("adam")
@@ -108,7 +110,9 @@ class Adam(Optimizer):
     amsgrad: bool = False
 
     def _keras(self) -> Any:
-        return keras.optimizers.Adam
+        from dltrain.fused_optimizers import Adam
+
+        return Adam
 
 
 @OPTIMIZERS.register("adamw")
@@ -132,7 +136,9 @@ class AdamW(Optimizer):
     amsgrad: bool = False
 
     def _keras(self) -> Any:
-        return keras.optimizers.AdamW
+        from dltrain.fused_optimizers import AdamW
+
+        return AdamW
 
 
 @OPTIMIZERS.register("rmsprop")

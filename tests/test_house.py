@@ -19,7 +19,9 @@ MAY_IMPORT = {
     "training": {"training", "config", "runs", "schedules", "layers"} | GROUND,
     "runs": {"runs", "errors"},
     "layers": {"layers"},
-    **{room: {room, "layers"} | GROUND for room in CHOICES},
+    "fused_optimizers": set(),
+    **{room: {room, "layers"} | GROUND for room in CHOICES - {"optimizers"}},
+    "optimizers": {"fused_optimizers"} | GROUND,
     "registry": {"errors"},
     "data": {"errors", "lazy"},
     "fields": set(),
@@ -57,7 +59,8 @@ def test_every_file_imports_only_what_its_room_may(path):
     "path", [path for path in FILES if room(path) in CHOICES | {"training"}], ids=lambda path: path.name
 )
 def test_layers_are_imported_only_where_a_network_is_built(path):
-    assert not [name for name in imports(path, module_level_only=True) if name.startswith("dltrain.layers")]
+    kernels = ("dltrain.layers", "dltrain.fused_optimizers")
+    assert not [name for name in imports(path, module_level_only=True) if name.startswith(kernels)]
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if room(path) == "training"], ids=lambda path: path.name)

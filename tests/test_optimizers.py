@@ -28,13 +28,14 @@ def test_every_optimizer_goes_downhill(tensorflow, name):
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS.names())
-def test_without_l2_it_is_kerass_own_class_with_kerass_defaults(tensorflow, name):
+def test_without_l2_it_is_kerass_optimizer_with_kerass_defaults(tensorflow, name):
     import keras
 
     ours = OPTIMIZERS[name]()
     built = ours.build(ours.learning_rate)
     plain = type(built)()
-    assert type(built).__module__.startswith("keras.")
+    kerass = next(cls for cls in type(built).__mro__ if cls.__module__.startswith("keras."))
+    assert type(built).__name__ == kerass.__name__
     different = {key for key, value in plain.get_config().items() if built.get_config()[key] != value} - {"name"}
     assert different == set(), {key: (plain.get_config()[key], built.get_config()[key]) for key in different}
     assert isinstance(built, keras.optimizers.Optimizer)
@@ -45,6 +46,38 @@ def test_l2_equals_adding_it_to_the_gradient(tensorflow, name):
     cls = OPTIMIZERS[name]
     with_l2 = stepped(cls(l2=0.5), [0.25])
     assert with_l2 == pytest.approx(stepped(cls(), [0.25 + 0.5 * 2.0]), rel=1e-6)
+
+
+FUSED = {
+    "sgd": {},
+    "momentum": {"momentum": 0.9},
+    "nesterov": {"momentum": 0.9, "nesterov": True},
+    "adam": {"beta_1": 0.8},
+    "amsgrad": {"amsgrad": True},
+    "adamw": {"weight_decay": 0.1},
+}
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("kind", FUSED)
+def test_the_one_pass_update_is_kerass(tensorflow, kind, sparse):
+    import keras
+
+    name = {"adamw": "adamw", "adam": "adam", "amsgrad": "adam"}.get(kind, "sgd")
+    plain = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW}[name]
+    random = np.random.RandomState(0)
+    start, gradients = random.standard_normal((6, 4)), random.standard_normal((5, 6, 4)).astype(np.float32)
+    settled = []
+    for optimizer in (OPTIMIZERS[name](**FUSED[kind]).build(RATE), plain(RATE, **FUSED[kind])):
+        weight = keras.Variable(start.astype(np.float32))
+        optimizer.build([weight])
+        for gradient in gradients:
+            given = tensorflow.IndexedSlices(gradient[1:4], [1, 2, 3], [6, 4]) if sparse else gradient
+            optimizer.apply([given], [weight])
+        settled.append([variable.numpy() for variable in (weight, *optimizer.variables)])
+    assert len(settled[0]) == len(settled[1])
+    for ours, kerass in zip(*settled, strict=True):
+        np.testing.assert_allclose(ours, kerass, rtol=1e-5, atol=1e-6)
 
 
 def test_l2_is_felt_through_the_momentum(tensorflow):
@@ -84,8 +117,13 @@ def test_two_kinds_of_clipping_are_refused():
         OPTIMIZERS["adam"](clipnorm=1.0, global_clipnorm=1.0)
 
 
-def test_l2_is_added_once_whatever_the_number_of_replicas():
-    script = """
+@pytest.mark.parametrize(
+    ("name", "settings", "expected"),
+    # The gradients of both replicas are summed: 0.5 + 0.5 + 0.5 * 2; Adam's first step is the learning rate.
+    [("sgd", {"l2": 0.5}, 1.8), ("sgd", {"l2": 0.5, "momentum": 0.9}, 1.8), ("adam", {}, 1.9)],
+)
+def test_it_moves_once_whatever_the_number_of_replicas(name, settings, expected):
+    script = f"""
         import tensorflow as tf
         tf.config.set_logical_device_configuration(
             tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
@@ -97,7 +135,7 @@ def test_l2_is_added_once_whatever_the_number_of_replicas():
             strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
             with strategy.scope():
                 weight = keras.Variable([2.0, 2.0])
-                optimizer = OPTIMIZERS["sgd"](l2=0.5).build(0.1)
+                optimizer = OPTIMIZERS["{name}"](**{settings}).build(0.1)
                 if scaled:
                     optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=1.0)
                 optimizer.build([weight])
@@ -107,8 +145,7 @@ def test_l2_is_added_once_whatever_the_number_of_replicas():
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
-    # The gradients of both replicas are summed: 0.5 + 0.5 + 0.5 * 2.
-    assert [float(line) for line in done.stdout.split()] == pytest.approx([2.0 - RATE * 2.0] * 2, rel=1e-6)
+    assert [float(line) for line in done.stdout.split()] == pytest.approx([expected] * 2, rel=1e-6)
 
 
 def moved_by_muon(**settings):

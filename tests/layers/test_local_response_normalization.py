@@ -14,6 +14,21 @@ def test_it_follows_the_papers_formula(tensorflow, channels):
     np.testing.assert_allclose(LocalResponseNormalization()(inputs), expected, rtol=1e-5)
 
 
+def test_it_has_the_gradient_of_tensorflows_kernel(tensorflow):
+    from dltrain.layers.local_response_normalization import LocalResponseNormalization
+
+    random = np.random.RandomState(0)
+    inputs = tensorflow.constant(100 * random.standard_normal((2, 5, 5, 12)), tensorflow.float32)
+    weights = tensorflow.constant(random.standard_normal((2, 5, 5, 12)), tensorflow.float32)
+    gradients = []
+    for normalize in (LocalResponseNormalization(), lambda x: tensorflow.nn.lrn(x, 2, 2.0, 1e-4, 0.75)):
+        with tensorflow.GradientTape() as tape:
+            tape.watch(inputs)
+            loss = tensorflow.reduce_sum(weights * normalize(inputs))
+        gradients.append(tape.gradient(loss, inputs))
+    np.testing.assert_allclose(*gradients, rtol=1e-4, atol=1e-5)
+
+
 def test_it_survives_saving(tensorflow):
     from dltrain.layers.local_response_normalization import LocalResponseNormalization
 
