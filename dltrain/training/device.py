@@ -11,8 +11,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,8 @@ def import_tensorflow() -> str:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Off by default on x86 CPUs without AVX512-VNNI, where it still makes convolutions and products faster.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    if _has_nvidia_device():
+        _keep_compiled()
     os.environ["KERAS_BACKEND"] = "tensorflow"  # the engine is TensorFlow's, whatever the user's other work needs
     noise: list[str] = []
     try:
@@ -69,6 +72,19 @@ def import_tensorflow() -> str:
     except ImportError as error:
         raise DeviceError(f"TensorFlow cannot be imported: {error}\n{''.join(noise)}".strip()) from None
     return "".join(noise)
+
+
+def _has_nvidia_device() -> bool:
+    return Path("/dev/nvidia0").exists() or Path("/proc/driver/nvidia/gpus").exists()
+
+
+def _keep_compiled() -> None:
+    """Has XLA keep what it compiles for a GPU: the next run starts without compiling it again."""
+    with suppress(OSError, PackageNotFoundError):  # without a writable folder XLA would refuse to compile at all
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dltrain" / version("tensorflow")
+        cache.mkdir(parents=True, exist_ok=True)
+        if os.access(cache, os.W_OK) and " " not in str(cache):  # XLA splits its flags at spaces
+            os.environ.setdefault("TF_XLA_FLAGS", f"--tf_xla_persistent_cache_directory={cache}")
 
 
 @contextmanager
@@ -145,7 +161,7 @@ def gpu_trouble() -> str | None:
     """Says why TensorFlow cannot use the NVIDIA GPU of this machine and what to type; none where there is no GPU."""
     cards = nvidia_cards()
     if not cards:
-        if Path("/dev/nvidia0").exists() or Path("/proc/driver/nvidia/gpus").exists():
+        if _has_nvidia_device():
             return "there is an NVIDIA GPU, but nvidia-smi finds no driver: install NVIDIA's driver"
         return None
     if sys.platform == "win32":
@@ -270,7 +286,6 @@ def survey() -> dict[str, Any]:
 
 def _libraries_found() -> dict[str, str | None]:
     """Returns the versions of the CUDA and cuDNN packages that `dltrain[gpu]` brings, none where one is missing."""
-    from importlib.metadata import PackageNotFoundError, version
 
     def found(package: str) -> str | None:
         try:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from dltrain.lazy import tf
-from dltrain.training.pipeline import Feed
+from dltrain.training.pipeline import HOST, Feed
 
 
 class Engine:
@@ -31,7 +31,9 @@ class Engine:
             self.model.reset_metrics()
 
     def train(self, feed: Feed, step: int, count: int) -> tuple[int, bool]:
-        """Trains for `count` steps, or up to and with the first whose loss is not finite.
+        """Trains for `count` steps.
+
+        All of them run without the host, which would make a GPU wait; a loss that is not finite is told afterwards.
 
         Args:
             feed: where batches come from, the next one that of `step`.
@@ -39,10 +41,10 @@ class Engine:
             count: steps to do.
 
         Returns:
-            the steps done by now, and whether the loss is finite.
+            the steps done by now and true; or the number of the first step with a loss that is not finite, and false.
         """
-        done, finite = self._loop(self._train_loop, feed)(*_int64(step, step + count))
-        return int(done), bool(finite)
+        good = int(self._loop(self._train_loop, feed)(*_on_host(step, count)))
+        return step + min(good + 1, count), good == count
 
     def metrics(self) -> dict[str, float]:
         """Returns the means since the last `reset`, by name."""
@@ -62,7 +64,7 @@ class Engine:
         self.reset()
         done, steps, count = 0, feed.order.steps_per_epoch, 1
         while done < steps:
-            self._loop(self._test_loop, feed)(*_int64(done, min(done + count, steps)))
+            self._loop(self._test_loop, feed)(*_on_host(done, min(count, steps - done)))
             done, count = done + count, min(2 * count, 256)
             if stopped():
                 return None
@@ -78,23 +80,27 @@ class Engine:
         return self._loops[make, feed]
 
     def _train_loop(self, feed: Feed) -> Any:
+        train_step = self.model.train_step
+        if self.model.jit_compile:  # Keras's own choice: on one GPU, where every layer can be compiled
+            train_step = tf.function(train_step, autograph=False, jit_compile=True)
+
         def one_step(taken: Any) -> Any:
-            logs = self.model.train_step(feed.batch(taken))
+            logs = train_step(feed.batch(taken))
             # `loss` is the mean since the epoch began: it turns non-finite with the first loss that is, and stays so.
             watched = [logs["loss"]] if "loss" in logs else list(logs.values())
             finite = [tf.reduce_all(tf.math.is_finite(tf.cast(value, tf.float32))) for value in watched]
-            return tf.cast(~tf.reduce_all(finite), tf.int32)
+            return tf.cast(~tf.reduce_all(finite), tf.float32)
 
         @tf.function(autograph=False)
-        def loop(step: Any, end: Any) -> Any:
-            def body(step: Any, _: Any) -> Any:
-                faults = self._strategy.run(one_step, (feed.take(step),))
-                return step + 1, self._strategy.reduce(tf.distribute.ReduceOp.SUM, faults, axis=None) == 0
+        def loop(first: Any, count: Any) -> Any:
+            def body(index: Any, good: Any) -> Any:
+                taken = feed.take(_step(first, index))
+                faults = self._strategy.reduce(tf.distribute.ReduceOp.SUM, self._strategy.run(one_step, (taken,)), None)
+                is_next = tf.logical_and(tf.equal(faults, 0), tf.equal(good, tf.cast(index, tf.float32)))
+                return index + 1, good + tf.cast(is_next, tf.float32)
 
-            def going(step: Any, finite: Any) -> Any:
-                return tf.logical_and(finite, step < end)
-
-            return tf.while_loop(going, body, (step, tf.constant(True)), parallel_iterations=1)
+            (good,) = _counted(count, body, tf.constant(0.0))
+            return good
 
         return loop
 
@@ -103,12 +109,12 @@ class Engine:
             self.model.test_step(feed.batch(taken))
 
         @tf.function(autograph=False)
-        def loop(step: Any, end: Any) -> Any:
-            def body(step: Any) -> Any:
-                self._strategy.run(one_step, (feed.take(step),))
-                return (step + 1,)
+        def loop(first: Any, count: Any) -> Any:
+            def body(index: Any) -> Any:
+                self._strategy.run(one_step, (feed.take(_step(first, index)),))
+                return (index + 1,)
 
-            return tf.while_loop(lambda step: step < end, body, (step,), parallel_iterations=1)
+            _counted(count, body)
 
         return loop
 
@@ -129,5 +135,18 @@ def shortest(value: Any) -> float:
     return float(str(np.float32(value)))
 
 
-def _int64(*numbers: int) -> list[Any]:
-    return [tf.constant(number, tf.int64) for number in numbers]
+def _counted(count: Any, body: Callable[..., Any], *others: Any) -> Any:
+    """Runs `body` count times, and returns what it carried along beside the index."""
+    # TensorFlow keeps 32-bit integers on the host even on a GPU: counting with them never waits for the device.
+    start = (tf.constant(0), *others)
+    return tf.while_loop(lambda index, *_: index < count, body, start, parallel_iterations=1)[1:]
+
+
+def _step(first: Any, index: Any) -> Any:
+    with tf.device(HOST):
+        return first + tf.cast(index, tf.int64)
+
+
+def _on_host(step: int, count: int) -> tuple[Any, Any]:
+    with tf.device(HOST):
+        return tf.constant(step, tf.int64), tf.constant(count, tf.int32)

@@ -17,6 +17,9 @@ from dltrain.lazy import tf
 RESIDENT_BYTES = 2 * 1024**3
 """A split up to this size is kept on the device: 2 GiB leave room for the network on any GPU of today."""
 
+HOST = "CPU:0"
+"""Where positions and seeds are computed: their kernels are the CPU's, so a GPU has nothing to wait for."""
+
 
 @dataclass(frozen=True)
 class Order:
@@ -81,9 +84,11 @@ class Preparation:
     def __call__(self, portion: Any, inputs: Any, targets: Any) -> tuple[Any, ...]:
         """Returns (inputs as float32, targets), and the sample weights behind them where classes are weighted."""
         inputs = tf.cast(inputs, tf.float32)
-        seed = tf.stack([tf.constant(self.seed, tf.int32), tf.cast(portion, tf.int32)])
         for index, augmentation in enumerate(self.augmentations):
-            inputs = augmentation(inputs, tf.random.experimental.stateless_fold_in(seed, index))
+            with tf.device(HOST):
+                seed = tf.stack([tf.constant(self.seed, tf.int32), tf.cast(portion, tf.int32)])
+                seed = tf.random.experimental.stateless_fold_in(seed, index)
+            inputs = augmentation(inputs, seed)
         if self.class_weights is None:
             return inputs, targets
         return inputs, targets, tf.gather(tf.constant(self.class_weights), targets)
@@ -111,8 +116,9 @@ class ResidentFeed:
     def batch(self, taken: Any) -> tuple[Any, ...]:
         """Returns this replica's batch: inputs, targets and, where classes are weighted, sample weights."""
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        portion = taken * self.order.replicas + tf.cast(replica, tf.int64)
-        positions = self.order.positions(portion)
+        with tf.device(HOST):
+            portion = taken * self.order.replicas + tf.cast(replica, tf.int64)
+            positions = self.order.positions(portion)
         return self._preparation(portion, tf.gather(self._inputs, positions), tf.gather(self._targets, positions))
 
     def examples(self, first: int, end: int) -> tuple[Any, ...]:

@@ -1,7 +1,9 @@
 """Devices: what is chosen, what is refused, what is explained. GPUs are pretended by a fake nvidia-smi."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -76,3 +78,16 @@ def test_the_first_gpu_is_used(tensorflow):
     if not tensorflow.config.list_physical_devices("GPU"):
         pytest.skip("no GPU")
     assert device.start("auto", "float32", deterministic=False).names == ("gpu:0",)
+
+
+def test_what_xla_compiles_is_kept_where_it_can_be_written(monkeypatch, tmp_path):
+    monkeypatch.delenv("TF_XLA_FLAGS", raising=False)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    device._keep_compiled()
+    assert "TF_XLA_FLAGS" not in os.environ
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    device._keep_compiled()
+    folder = Path(os.environ.pop("TF_XLA_FLAGS").removeprefix("--tf_xla_persistent_cache_directory="))
+    assert folder.is_dir()
+    assert folder.is_relative_to(tmp_path)

@@ -72,6 +72,19 @@ def test_streamed_and_resident_data_train_the_same_weights(tensorflow, split):
     assert all(np.array_equal(a, b) for a, b in zip(*trained, strict=True))
 
 
+def test_a_compiled_step_trains_the_same_weights(tensorflow, split):
+    trained = []
+    for jit_compile in (False, True):
+        feed = ResidentFeed(split, Order(50, 8, seed=0), Preparation())
+        engine = engine_for(tensorflow, feed)
+        engine.model.get_layer(index=3).rate = 0.0  # XLA draws other masks
+        engine.model.jit_compile = jit_compile
+        assert engine.train(feed, 0, 3) == (3, True)
+        trained.append([*weights(engine), engine.metrics()["loss"]])
+    for plain, compiled in zip(*trained, strict=True):
+        np.testing.assert_allclose(plain, compiled, rtol=1e-4, atol=1e-5)
+
+
 def test_training_equals_keras_train_on_batch(tensorflow, split):
     import keras
 
