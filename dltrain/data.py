@@ -2,12 +2,15 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from dltrain.errors import DataError
 from dltrain.lazy import keras
+
+SAMPLE = 512
+"""Examples that mean and deviation are taken from, where reading them all would take long."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +56,38 @@ class DataSpec:
         )(inputs)
 
 
+class Examples(Protocol):
+    """Inputs that are read only when they are looked at; otherwise like an array."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(examples, *input_shape)."""
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the arrays that are read."""
+
+    def __len__(self) -> int:
+        """The number of examples."""
+
+    def __getitem__(self, positions: Any) -> np.ndarray:
+        """Reads the examples at the positions, integers or a slice."""
+
+    def take(self, positions: Any) -> "Examples":
+        """Returns the examples at the positions without reading them."""
+
+
 @dataclass(frozen=True)
 class Split:
     """One part of a dataset.
 
     Args:
-        inputs: (examples, *input_shape), uint8 for images in 0-255, float32 otherwise; may be a memory map.
+        inputs: (examples, *input_shape), uint8 for images in 0-255, float32 otherwise; may be a memory map, or
+            examples that are read later.
         targets: integer labels, (examples,), int32.
     """
 
-    inputs: np.ndarray
+    inputs: "np.ndarray | Examples"
     targets: np.ndarray
 
     def __post_init__(self) -> None:
@@ -74,11 +99,12 @@ class Split:
 
     def first(self, count: int) -> "Split":
         """Returns the first examples."""
-        return Split(self.inputs[:count], self.targets[:count])
+        return self.take(slice(count))
 
-    def take(self, positions: np.ndarray) -> "Split":
-        """Returns the examples at the positions, in their order."""
-        return Split(self.inputs[positions], self.targets[positions])
+    def take(self, positions: Any) -> "Split":
+        """Returns the examples at the positions (integers or a slice), in their order."""
+        inputs = self.inputs[positions] if isinstance(self.inputs, np.ndarray) else self.inputs.take(positions)
+        return Split(inputs, self.targets[positions])
 
 
 @dataclass(frozen=True)
@@ -98,8 +124,14 @@ class Splits:
     test: Split | None = None
 
     def with_statistics(self) -> "Splits":
-        """Returns the same splits with the training part's mean and standard deviation in the spec."""
-        mean, deviation = channel_statistics(self.train.inputs)
+        """Returns the same splits with the training part's mean and standard deviation in the spec.
+
+        Of examples that are read later it reads `SAMPLE`, evenly spaced.
+        """
+        inputs = self.train.inputs
+        if not isinstance(inputs, np.ndarray):
+            inputs = inputs[np.unique(np.linspace(0, len(inputs) - 1, SAMPLE).astype(int))]
+        mean, deviation = channel_statistics(inputs)
         return replace(self, spec=replace(self.spec, mean=mean, standard_deviation=deviation))
 
 

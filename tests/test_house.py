@@ -11,7 +11,7 @@ import dltrain
 from dltrain.registry import REGISTRIES
 
 PACKAGE = Path(dltrain.__file__).parent
-GROUND = {"registry", "data", "fields", "lazy", "errors"}
+GROUND = {"registry", "data", "fields", "lazy", "cache", "errors"}
 CHOICES = {"models", "datasets", "tasks", "optimizers", "schedules", "augmentations"}
 MAY_IMPORT = {
     "cli": {"cli", "config", "training", "runs"} | GROUND,
@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "registry": {"errors"},
     "data": {"errors", "lazy"},
     "fields": set(),
+    "cache": set(),
     "lazy": set(),
     "errors": set(),
 }

@@ -17,6 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from dltrain import cache
 from dltrain.errors import DeviceError
 from dltrain.lazy import keras, tf
 
@@ -81,10 +82,10 @@ def _has_nvidia_device() -> bool:
 def _keep_compiled() -> None:
     """Has XLA keep what it compiles for a GPU: the next run starts without compiling it again."""
     with suppress(OSError, PackageNotFoundError):  # without a writable folder XLA would refuse to compile at all
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dltrain" / version("tensorflow")
-        cache.mkdir(parents=True, exist_ok=True)
-        if os.access(cache, os.W_OK) and " " not in str(cache):  # XLA splits its flags at spaces
-            os.environ.setdefault("TF_XLA_FLAGS", f"--tf_xla_persistent_cache_directory={cache}")
+        place = cache.folder("xla") / version("tensorflow")
+        place.mkdir(parents=True, exist_ok=True)
+        if os.access(place, os.W_OK) and " " not in str(place):  # XLA splits its flags at spaces
+            os.environ.setdefault("TF_XLA_FLAGS", f"--tf_xla_persistent_cache_directory={place}")
 
 
 @contextmanager

@@ -42,8 +42,11 @@ class Engine:
 
         Returns:
             the steps done by now and true; or the number of the first step with a loss that is not finite, and false.
+
+        Raises:
+            DataError: if an example cannot be read.
         """
-        good = int(self._loop(self._train_loop, feed)(*_on_host(step, count)))
+        good = int(self._call(self._train_loop, feed, *_on_host(step, count)))
         return step + min(good + 1, count), good == count
 
     def metrics(self) -> dict[str, float]:
@@ -64,20 +67,25 @@ class Engine:
         self.reset()
         done, steps, count = 0, feed.order.steps_per_epoch, 1
         while done < steps:
-            self._loop(self._test_loop, feed)(*_on_host(done, min(count, steps - done)))
+            self._call(self._test_loop, feed, *_on_host(done, min(count, steps - done)))
             done, count = done + count, min(2 * count, 256)
             if stopped():
                 return None
         if feed.order.leftover:
-            self._loop(self._rest_call, feed)()
+            self._call(self._rest_call, feed)
         result = self.metrics()
         self.reset()
         return result
 
-    def _loop(self, make: Callable[[Feed], Any], feed: Feed) -> Any:
+    def _call(self, make: Callable[[Feed], Any], feed: Feed, *arguments: Any) -> Any:
         if (make, feed) not in self._loops:
             self._loops[make, feed] = make(feed)
-        return self._loops[make, feed]
+        try:
+            return self._loops[make, feed](*arguments)
+        except tf.errors.OpError:
+            if feed.failure is not None:
+                raise feed.failure from None
+            raise
 
     def _train_loop(self, feed: Feed) -> Any:
         train_step = self.model.train_step

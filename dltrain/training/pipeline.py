@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dltrain.data import Split
+from dltrain.errors import DataError
 from dltrain.lazy import tf
 
 RESIDENT_BYTES = 2 * 1024**3
@@ -95,7 +96,7 @@ class Preparation:
 
 
 class ResidentFeed:
-    """A split in the device's memory; batches are gathered there, without the host.
+    """A split in the device's memory; batches are gathered there, without the host. `failure` stays none.
 
     Args:
         split: the examples.
@@ -105,6 +106,7 @@ class ResidentFeed:
 
     def __init__(self, split: Split, order: Order, preparation: Preparation) -> None:
         self.order = order
+        self.failure: DataError | None = None
         self._inputs = tf.constant(split.inputs)
         self._targets = tf.constant(split.targets)
         self._preparation = preparation
@@ -127,7 +129,9 @@ class ResidentFeed:
 
 
 class StreamedFeed:
-    """A split in the host's memory or in a memory map; batches are read ahead by tf.data.
+    """A split in the host's memory, a memory map or files; batches are read ahead by tf.data.
+
+    `failure` is what kept a batch from being read: an example that cannot be used.
 
     Args:
         split: the examples.
@@ -141,6 +145,7 @@ class StreamedFeed:
         self, split: Split, order: Order, preparation: Preparation, strategy: Any, first_step: int = 0
     ) -> None:
         self.order = order
+        self.failure: DataError | None = None
         self._split = split
         self._preparation = preparation
         # Never restarted: a compiled loop keeps the iterator it was traced with, and the order repeats by itself.
@@ -163,7 +168,11 @@ class StreamedFeed:
         inputs, targets = self._split.inputs, self._split.targets
 
         def read(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            return np.asarray(inputs[positions]), np.asarray(targets[positions])
+            try:
+                return np.asarray(inputs[positions]), np.asarray(targets[positions])
+            except DataError as error:  # TensorFlow would tell of it as a traceback in a string
+                self.failure = error
+                raise
 
         def load(portion: Any) -> tuple[Any, Any, Any]:
             x, y = tf.numpy_function(read, [self.order.positions(portion)], [inputs.dtype, targets.dtype])
@@ -181,6 +190,6 @@ Feed = ResidentFeed | StreamedFeed
 
 def feed(split: Split, order: Order, preparation: Preparation, strategy: Any, first_step: int = 0) -> Feed:
     """Returns the feed that suits the split's size; its first batch is that of `first_step`."""
-    if split.inputs.nbytes + split.targets.nbytes <= RESIDENT_BYTES:
+    if isinstance(split.inputs, np.ndarray) and split.inputs.nbytes + split.targets.nbytes <= RESIDENT_BYTES:
         return ResidentFeed(split, order, preparation)
     return StreamedFeed(split, order, preparation, strategy, first_step)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from dltrain.data import Split
+from dltrain.errors import DataError
 from dltrain.training.engine import Engine
 from dltrain.training.pipeline import Order, Preparation, ResidentFeed, StreamedFeed
 
@@ -83,6 +84,26 @@ def test_a_compiled_step_trains_the_same_weights(tensorflow, split):
         trained.append([*weights(engine), engine.metrics()["loss"]])
     for plain, compiled in zip(*trained, strict=True):
         np.testing.assert_allclose(plain, compiled, rtol=1e-4, atol=1e-5)
+
+
+def test_an_example_that_cannot_be_read_is_named(tensorflow, split):
+    class Spoilt:
+        shape, dtype = split.inputs.shape, split.inputs.dtype
+
+        def __len__(self):
+            return len(split)
+
+        def __getitem__(self, positions):
+            if isinstance(positions, np.ndarray) and 30 in positions:
+                raise DataError("30.jpg: no image that can be used")
+            return split.inputs[positions]
+
+    feed = StreamedFeed(
+        Split(Spoilt(), split.targets), Order(50, 8), Preparation(), tensorflow.distribute.get_strategy()
+    )
+    engine = engine_for(tensorflow, feed)
+    with pytest.raises(DataError, match=r"30\.jpg"):
+        engine.train(feed, 0, 6)
 
 
 def test_training_equals_keras_train_on_batch(tensorflow, split):

@@ -1,0 +1,11 @@
+"""Where dltrain keeps what it can make again: nothing there is needed, all of it may be deleted."""
+
+import os
+from pathlib import Path
+
+
+def folder(purpose: str) -> Path:
+    """Returns the folder for one purpose, under DLTRAIN_CACHE or in the user's cache folder; it may not exist yet."""
+    if chosen := os.environ.get("DLTRAIN_CACHE"):
+        return Path(chosen) / purpose
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dltrain" / purpose

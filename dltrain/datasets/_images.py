@@ -1,0 +1,250 @@
+"""Image files as an array: an image is read and decoded when it is first looked at, at the trained size, and kept."""
+
+import hashlib
+import os
+import struct
+import zlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from dltrain import cache
+from dltrain.errors import DataError
+from dltrain.lazy import tf
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif"})
+MOST_PIXELS = 50_000_000
+"""Larger images are refused before they are decoded: a file of 48 kB can hold 400 MB of pixels."""
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How a file becomes an array.
+
+    Args:
+        height: of the result, in pixels.
+        width: of the result, in pixels.
+        channels: 1 for grey, 3 for red, green and blue.
+        resize: crop keeps the largest centred part of the right shape; fit shows all of the image, with black beside
+            it; stretch changes its shape.
+        fast: decode a JPEG at a half, quarter or eighth of its size where that is still not below the trained one.
+    """
+
+    height: int
+    width: int
+    channels: int
+    resize: Literal["crop", "fit", "stretch"]
+    fast: bool
+
+    def __call__(self, path: Path) -> np.ndarray:
+        """Returns the image in a file, (height, width, channels), uint8.
+
+        Raises:
+            DataError: if the file holds no image that can be used.
+        """
+        try:
+            content = path.read_bytes()
+            with tf.device("CPU:0"):
+                return self._fitted(*self._decoded(content))
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+        except ValueError as error:
+            raise DataError(f"{path}: no image that can be used: {error}") from None
+        except tf.errors.InvalidArgumentError:
+            raise DataError(f"{path}: no image that can be used: it is damaged or cut off") from None
+
+    def _decoded(self, content: bytes) -> tuple[Any, int, int]:
+        """Returns an image, and the height and width of the part of it that is to be used."""
+        height, width = measured(content)
+        if height * width > MOST_PIXELS:
+            raise ValueError(f"it has {height}x{width} pixels, more than {MOST_PIXELS:,}")
+        used = self._used(height, width)
+        if not content.startswith(_JPEG):
+            image = tf.io.decode_image(content, channels=self.channels, expand_animations=False)
+            return image, *used
+        ratio = 1
+        while self.fast and ratio < 8 and all(side // (2 * ratio) >= goal for side, goal in self._goals(used)):
+            ratio *= 2
+        image = tf.io.decode_jpeg(content, channels=self.channels, ratio=ratio)
+        return image, *self._used(*image.shape[:2])
+
+    def _goals(self, used: tuple[int, int]) -> list[tuple[int, int]]:
+        """Returns pairs of a side's length now and in the result."""
+        if self.resize != "fit":
+            return list(zip(used, (self.height, self.width), strict=True))
+        scale = min(self.height / used[0], self.width / used[1])
+        return [(side, round(side * scale)) for side in used]
+
+    def _used(self, height: int, width: int) -> tuple[int, int]:
+        if self.resize != "crop":
+            return height, width
+        scale = min(height / self.height, width / self.width)
+        return max(round(self.height * scale), 1), max(round(self.width * scale), 1)
+
+    def _fitted(self, image: Any, height: int, width: int) -> np.ndarray:
+        top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
+        goal_height, goal_width = self.height, self.width
+        if self.resize == "fit":
+            goal_height, goal_width = (max(goal, 1) for _, goal in self._goals((height, width)))
+        if (height, width) == (goal_height, goal_width):
+            fitted = image[top : top + height, left : left + width].numpy()
+        else:
+            part = image[None, top : top + height, left : left + width]
+            # Where it shrinks by more than half, plain bilinear sampling would step over pixels.
+            shrinks = height > 2 * goal_height or width > 2 * goal_width
+            resized = tf.image.resize(part, (goal_height, goal_width), antialias=shrinks)[0].numpy()
+            fitted = np.clip(np.rint(resized), 0, 255).astype(np.uint8)
+        if fitted.shape[:2] == (self.height, self.width):
+            return fitted
+        whole = np.zeros((self.height, self.width, self.channels), np.uint8)
+        top, left = (self.height - goal_height) // 2, (self.width - goal_width) // 2
+        whole[top : top + goal_height, left : left + goal_width] = fitted
+        return whole
+
+
+_JPEG = b"\xff\xd8\xff"
+
+
+def measured(content: bytes) -> tuple[int, int]:
+    """Returns height and width of an image from its header.
+
+    Raises:
+        ValueError: if it is none of JPEG, PNG, BMP and GIF, or ends too early.
+    """
+    try:
+        if content.startswith(_JPEG):
+            return _measured_jpeg(content)
+        if content.startswith(b"\x89PNG\r\n\x1a\n"):
+            width, height = struct.unpack(">II", content[16:24])
+        elif content.startswith(b"BM"):
+            width, height = struct.unpack("<ii", content[18:26])
+        elif content.startswith((b"GIF87a", b"GIF89a")):
+            width, height = struct.unpack("<HH", content[6:10])
+        else:
+            raise ValueError("it is empty" if not content else "it is no JPEG, PNG, BMP or GIF")
+    except (struct.error, IndexError):
+        raise ValueError("it ends within its header") from None
+    return abs(height), abs(width)
+
+
+def _measured_jpeg(content: bytes) -> tuple[int, int]:
+    position = 2
+    while True:
+        while content[position + 1] == 0xFF:  # fill bytes
+            position += 1
+        marker, length = content[position + 1], struct.unpack(">H", content[position + 2 : position + 4])[0]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a start of frame
+            height, width = struct.unpack(">HH", content[position + 5 : position + 9])
+            return height, width
+        position += 2 + length
+
+
+class ImageFiles:
+    """Images in files, as an array of uint8 (examples, height, width, channels) that is decoded as it is read.
+
+    Args:
+        paths: the files.
+        decoding: how a file becomes an array.
+        keep: what was decoded once: memory and disk keep it, disk for later runs too; none decodes it each time.
+    """
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, paths: Sequence[Path], decoding: Decoding, keep: Literal["memory", "disk", "none"]) -> None:
+        self._files = _Files(tuple(paths), decoding, keep)
+        self._chosen = np.arange(len(paths))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(examples, height, width, channels)."""
+        return len(self), *self._files.image_shape
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all images, decoded."""
+        return int(np.prod(self.shape))
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def __getitem__(self, positions: Any) -> np.ndarray:
+        """Returns the images at the positions (integers or a slice), decoded."""
+        return self._files.read(self._chosen[positions])
+
+    def take(self, positions: Any) -> "ImageFiles":
+        """Returns the images at the positions without reading them."""
+        chosen = object.__new__(ImageFiles)
+        chosen._files, chosen._chosen = self._files, self._chosen[positions]
+        return chosen
+
+
+class _Files:
+    """The files behind all parts of a dataset, and what was decoded of them."""
+
+    def __init__(self, paths: tuple[Path, ...], decoding: Decoding, keep: str) -> None:
+        self._paths, self._decoding, self._keep = paths, decoding, keep
+        self.image_shape = (decoding.height, decoding.width, decoding.channels)
+        self._ready = np.zeros(len(paths), bool)
+
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(os.cpu_count(), "decode")
+
+    @cached_property
+    def _kept(self) -> np.ndarray:
+        """All images, (files, height, width, channels); those that are not ready are to be decoded."""
+        shape = (len(self._paths), *self.image_shape)
+        if self._keep == "memory":
+            return np.empty(shape, np.uint8)
+        return np.memmap(self._file("images"), np.uint8, _mode(self._file("images")), shape=shape)
+
+    @cached_property
+    def _checksums(self) -> np.ndarray | None:
+        """What each image on disk must sum up to, and 0 for one that is not there: a damaged file is never believed."""
+        if self._keep != "disk":
+            return None
+        file = self._file("checksums")
+        return np.memmap(file, np.uint32, _mode(file), shape=(len(self._paths),))
+
+    def _file(self, name: str) -> Path:
+        """Returns a file that belongs to just these files, as they are, and this way of decoding."""
+        known = hashlib.sha256(repr(self._decoding).encode())
+        for path in self._paths:
+            state = path.stat()
+            known.update(f"{path}\0{state.st_size}\0{state.st_mtime_ns}\0".encode(errors="surrogateescape"))
+        place = cache.folder("images") / known.hexdigest()[:32]
+        place.mkdir(parents=True, exist_ok=True)
+        return place / name
+
+    def read(self, indices: np.ndarray) -> np.ndarray:
+        """Returns the images of the files at the indices."""
+        if self._keep == "none":
+            images = np.empty((len(indices), *self.image_shape), np.uint8)
+            for place, image in enumerate(self._threads.map(self._decoding, [self._paths[i] for i in indices])):
+                images[place] = image
+            return images
+        missing = indices[~self._ready[indices]]
+        if len(missing):
+            list(self._threads.map(self._fetch, missing.tolist()))
+        return self._kept[indices]
+
+    def _fetch(self, index: int) -> None:
+        sums = self._checksums
+        if sums is None or sums[index] == 0 or sums[index] != _checksum(self._kept[index]):
+            self._kept[index] = self._decoding(self._paths[index])
+            if sums is not None:
+                sums[index] = _checksum(self._kept[index])
+        self._ready[index] = True
+
+
+def _mode(file: Path) -> Literal["r+", "w+"]:
+    return "r+" if file.exists() else "w+"
+
+
+def _checksum(image: np.ndarray) -> int:
+    return zlib.crc32(image.data) or 1  # 0 says that there is none

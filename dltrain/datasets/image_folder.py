@@ -1,0 +1,146 @@
+"""The user's own images in a folder per class."""
+
+import os
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from dltrain.data import DataSpec, Split, Splits
+from dltrain.datasets._images import SUFFIXES, Decoding, ImageFiles
+from dltrain.datasets._splitting import parted
+from dltrain.errors import DataError
+from dltrain.fields import Fraction, PositiveInt, Seed
+from dltrain.registry import DATASETS
+
+_PARTS = {"train": ("train", "training"), "validation": ("validation", "val", "valid"), "test": ("test", "testing")}
+
+
+@DATASETS.register("image_folder")
+class ImageFolder:
+    """Your own images (JPEG, PNG, BMP, GIF), a folder per class: path/cat/1.jpg, path/dog/2.jpg.
+
+    Where the folder holds a folder `train`, the classes are looked for in there, and `validation` (or `val`) and `test`
+    beside it are the parts of these names; a part without a folder is split off. The sorted folder names are the
+    classes. Images are decoded when they are first needed, in several threads, and kept at the trained size. Mean and
+    deviation are those of 512 training images. A rotation noted in a photo's EXIF data is not applied.
+
+    Args:
+        path: the folder, relative to the config's.
+        size: height and width that all images are brought to, in pixels; one number for a square.
+        color_mode: rgb for 3 channels, grayscale for 1.
+        resize: crop keeps the largest centred part of the right shape; fit shows all of the image, with black beside
+            it; stretch changes its shape.
+        fast_decode: decode a JPEG at a half, quarter or eighth of its size where that is not below `size`: faster, and
+            pixels differ slightly from those of the full image; the same in training, validation and prediction.
+        cache: where decoded images are kept: memory; disk, for later runs too, in ~/.cache/dltrain (or DLTRAIN_CACHE),
+            by path, size and date of the files and these settings; or none, to decode in each epoch.
+        test_fraction: share of all images held out for testing, 0 to below 1, stratified by class; unused where there
+            is a folder `test`.
+        validation_fraction: share of the remaining images held out for tuning, 0 to below 1, stratified by class;
+            unused where there is a folder `validation`.
+        split_seed: which images are held out; apart from the experiment's seed, so that runs share one test set.
+    """
+
+    task: ClassVar[str] = "classification"
+
+    path: Path
+    size: PositiveInt | tuple[PositiveInt, PositiveInt] = 224
+    color_mode: Literal["rgb", "grayscale"] = "rgb"
+    resize: Literal["crop", "fit", "stretch"] = "crop"
+    fast_decode: bool = True
+    cache: Literal["memory", "disk", "none"] = "memory"
+    test_fraction: Fraction = 0.2
+    validation_fraction: Fraction = 0.1
+    split_seed: Seed = 0
+
+    def spec(self) -> DataSpec:
+        """Returns shape and classes, from the names of the folders.
+
+        Raises:
+            ValueError: if there are no classes.
+        """
+        return DataSpec((*self._size, 3 if self.color_mode == "rgb" else 1), _classes(self._folders()["train"]))
+
+    def load(self) -> Splits:
+        """Lists the files; of the images only those for mean and deviation are read.
+
+        Raises:
+            DataError: if the folders cannot be used, or the images do not fit the memory.
+        """
+        try:
+            spec, folders = self.spec(), self._folders()
+            found = {part: _listed(folder, spec.class_names) for part, folder in folders.items()}
+        except ValueError as error:
+            raise DataError(str(error)) from None
+        every = [path for paths, _ in found.values() for path in paths]
+        height, width, channels = spec.input_shape
+        decoding = Decoding(height, width, channels, self.resize, self.fast_decode)
+        images = ImageFiles(every, decoding, self.cache)
+        if self.cache == "memory":
+            _check_memory(images.nbytes)
+        splits, first = {}, 0
+        for part, (paths, labels) in found.items():
+            splits[part] = Split(images.take(np.arange(first, first + len(paths))), labels)
+            first += len(paths)
+        return parted(
+            spec,
+            splits["train"],
+            validation=splits.get("validation", self.validation_fraction),
+            test=splits.get("test", self.test_fraction),
+            split_seed=self.split_seed,
+        )
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        return (self.size, self.size) if isinstance(self.size, int) else self.size
+
+    def _folders(self) -> dict[str, Path]:
+        """Returns the folder of each part that has one."""
+        if not self.path.is_dir():
+            raise ValueError(f"path must be a folder with a folder of images per class, got {self.path}")
+        found = {
+            part: self.path / name for part, names in _PARTS.items() for name in names if (self.path / name).is_dir()
+        }
+        return found if "train" in found else {"train": self.path}
+
+
+def _classes(folder: Path) -> tuple[str, ...]:
+    names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
+    if len(names) < 2:
+        held = f"only {names[0]}" if names else "none"
+        raise ValueError(f"path needs a folder of images for each of two classes or more, found {held} in {folder}")
+    return tuple(names)
+
+
+def _listed(folder: Path, class_names: tuple[str, ...]) -> tuple[list[Path], np.ndarray]:
+    """Returns the images of a part and their labels, in the order of their names."""
+    if foreign := sorted(set(_classes(folder)) - set(class_names)):
+        raise ValueError(f"path has the class {foreign[0]} in {folder}, but not in the training part")
+    paths: list[Path] = []
+    labels: list[int] = []
+    for label, name in enumerate(class_names):
+        files = sorted(_images_below(folder / name))
+        if not files and (folder / name).is_dir():
+            raise ValueError(f"path has no image in {folder / name}: expected {', '.join(sorted(SUFFIXES))}")
+        paths += files
+        labels += [label] * len(files)
+    return paths, np.array(labels, np.int32)
+
+
+def _images_below(folder: Path) -> list[Path]:
+    return [
+        Path(place, name)
+        for place, _, names in os.walk(folder)
+        for name in names
+        if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
+    ]
+
+
+def _check_memory(needed: int) -> None:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > memory / 2:
+        raise DataError(
+            f"cache: memory needs {needed / 1e9:.1f} GB for the decoded images, more than half of this machine's "
+            f"{memory / 1e9:.1f} GB; use cache: disk, or a smaller size"
+        )

@@ -1,0 +1,195 @@
+"""Image folders: what is found, how it is decoded, what is kept, and what is refused."""
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+
+from dltrain.datasets._images import Decoding, ImageFiles
+from dltrain.datasets.image_folder import ImageFolder
+from dltrain.errors import DataError
+
+SCENE = np.zeros((300, 400, 3), np.uint8)  # thirds: red, green, blue from left to right
+for third in range(3):
+    SCENE[:, third * 400 // 3 : (third + 1) * 400 // 3, third] = 250
+
+
+def write(path, image):
+    import tensorflow as tf
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    encode = {".jpg": tf.io.encode_jpeg, ".png": tf.io.encode_png}[path.suffix]
+    path.write_bytes(encode(image).numpy())
+
+
+@pytest.fixture
+def folder(tensorflow, tmp_path):
+    """Ten images of each of two classes, of several sizes: `dark` and `light`."""
+    random = np.random.RandomState(0)
+    for label, name in enumerate(("dark", "light")):
+        for number in range(10):
+            image = random.randint(0, 60, (20 + number, 40 - number, 3)).astype(np.uint8) + np.uint8(label * 150)
+            write(tmp_path / "data" / name / f"{number}.{'jpg' if number % 2 else 'png'}", image)
+    (tmp_path / "data" / "dark" / "notes.txt").write_text("no image")
+    return tmp_path / "data"
+
+
+def test_folders_are_the_classes_and_files_the_examples(folder):
+    source = ImageFolder(path=folder, size=16)
+    assert source.spec().input_shape == (16, 16, 3)
+    assert source.spec().class_names == ("dark", "light")
+    splits = source.load()
+    assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [14, 2, 4]
+    for part in (splits.train, splits.validation, splits.test):
+        images = part.inputs[:]
+        assert images.shape == part.inputs.shape == (len(part), 16, 16, 3)
+        assert images.dtype == np.uint8
+        assert ((images.mean(axis=(1, 2, 3)) > 100) == (part.targets == 1)).all()
+    assert splits.spec.mean == pytest.approx(splits.train.inputs[:].mean(axis=(0, 1, 2)))
+
+
+def test_parts_in_folders_of_their_own_are_kept(folder, tmp_path):
+    root = tmp_path / "parts"
+    for part, count in (("train", 6), ("val", 2), ("test", 2)):
+        for name in ("dark", "light"):
+            (root / part / name).mkdir(parents=True)
+            for path in sorted((folder / name).glob("*.*g"))[:count]:
+                path.rename(root / part / name / path.name)
+    splits = ImageFolder(path=root, size=8).load()
+    assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [12, 4, 4]
+
+
+def test_grey_images_have_one_channel(folder):
+    assert ImageFolder(path=folder, size=(8, 12), color_mode="grayscale").load().train.inputs[:2].shape == (2, 8, 12, 1)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+@pytest.mark.parametrize("resize", ["stretch", "fit", "crop"])
+def test_resizing_keeps_what_it_promises(tensorflow, tmp_path, suffix, resize):
+    write(tmp_path / f"scene{suffix}", SCENE)
+    image = Decoding(90, 90, 3, resize, fast=True)(tmp_path / f"scene{suffix}").astype(int)
+    row = image[45]
+    red = int((row.argmax(axis=1) == 0)[row.sum(axis=1) > 100].sum())
+    # 400x300 has thirds of 133; cropped to 300x300 the outer thirds keep 83 of 300 pixels.
+    assert red == pytest.approx({"stretch": 30, "fit": 30, "crop": 25}[resize], abs=1)
+    shown = (image.sum(axis=(1, 2)) > 1000).sum()  # rows that are not black
+    assert shown == pytest.approx(68 if resize == "fit" else 90, abs=1)
+
+
+@pytest.mark.parametrize("size", [32, 99, 100, 101, 224])
+def test_fast_decoding_stays_close_and_never_below_the_size(tensorflow, tmp_path, size):
+    random = np.random.RandomState(0)
+    smooth = tensorflow.image.resize(random.randint(0, 256, (6, 8, 3)), (402, 602), "bicubic")
+    write(tmp_path / "photo.jpg", np.clip(smooth, 0, 255).astype(np.uint8))
+    fast, full = (Decoding(size, size, 3, "crop", fast=fast) for fast in (True, False))
+    _, height, width = fast._decoded((tmp_path / "photo.jpg").read_bytes())
+    assert size <= min(height, width) < 2 * size or min(height, width) == 402
+    different = np.abs(fast(tmp_path / "photo.jpg").astype(int) - full(tmp_path / "photo.jpg"))
+    assert different.mean() < 5
+    assert different.max() < 50
+
+
+def test_plain_decoding_is_tensorflows(tensorflow, tmp_path):
+    write(tmp_path / "scene.png", SCENE)
+    expected = tensorflow.image.resize(SCENE[:, 50:350], (150, 150)).numpy().round()
+    np.testing.assert_array_equal(Decoding(150, 150, 3, "crop", fast=False)(tmp_path / "scene.png"), expected)
+
+
+@pytest.fixture
+def files(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("DLTRAIN_CACHE", str(tmp_path / "cache"))
+    paths = sorted((folder / "dark").glob("*.*g"))
+    return paths, lambda keep: ImageFiles(paths, Decoding(8, 8, 3, "crop", True), keep)
+
+
+@pytest.mark.parametrize("keep", ["memory", "disk"])
+def test_what_was_decoded_is_kept(files, keep, monkeypatch):
+    paths, images = files[0], files[1](keep)
+    first = images[:]
+    monkeypatch.setattr(Decoding, "__call__", lambda *_: pytest.fail("decoded again"))
+    np.testing.assert_array_equal(images.take(np.array([3, 1]))[:], first[[3, 1]])
+    if keep == "disk":
+        np.testing.assert_array_equal(files[1](keep)[:], first)
+    assert len(paths) == len(first)
+
+
+def test_none_is_kept_where_none_is_asked_for(files, monkeypatch):
+    images = files[1]("none")
+    images[:]
+    monkeypatch.setattr(Decoding, "__call__", lambda *_: np.full((8, 8, 3), 7, np.uint8))
+    assert (images[:] == 7).all()
+
+
+def test_a_damaged_cache_and_a_changed_file_are_decoded_anew(files, tmp_path):
+    paths, expected = files[0], files[1]("disk")[:]
+    (kept,) = tmp_path.glob("cache/images/*/images")
+    content = bytearray(kept.read_bytes())
+    content[5] ^= 255
+    kept.write_bytes(content)
+    np.testing.assert_array_equal(files[1]("disk")[:], expected)
+    write(paths[0].with_suffix(".png"), np.full((9, 9, 3), 99, np.uint8))
+    assert (files[1]("disk")[:1] == 99).all()
+
+
+def huge_png():
+    header = struct.pack(">II5B", 30_000, 30_000, 8, 2, 0, 0, 0)
+    chunk = b"IHDR" + header
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "empty"),
+        (b"hello", "no JPEG, PNG, BMP or GIF"),
+        (b"\xff\xd8\xff\xe0", "header"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "header"),
+        (huge_png(), "30000x30000"),
+        (huge_png().replace(struct.pack(">II", 30_000, 30_000), struct.pack(">II", 30, 30)), "damaged"),
+    ],
+)
+def test_what_is_no_image_is_named(tensorflow, tmp_path, content, words):
+    (tmp_path / "photo.jpg").write_bytes(content)
+    with pytest.raises(DataError, match=rf"photo\.jpg: no image that can be used: .*{words}"):
+        Decoding(8, 8, 3, "crop", True)(tmp_path / "photo.jpg")
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_every_cut_off_file_is_refused_or_decoded(tensorflow, tmp_path, suffix):
+    write(tmp_path / f"whole{suffix}", SCENE[:64, :64])
+    content = (tmp_path / f"whole{suffix}").read_bytes()
+    for end in range(0, len(content), 7):
+        (tmp_path / f"cut{suffix}").write_bytes(content[:end])
+        try:
+            assert Decoding(8, 8, 3, "fit", True)(tmp_path / f"cut{suffix}").shape == (8, 8, 3)
+        except DataError as error:
+            assert "no image that can be used" in str(error)
+
+
+def test_folders_that_cannot_be_used_say_why(folder, tmp_path):
+    with pytest.raises(ValueError, match=r"path must be a folder"):
+        ImageFolder(path=tmp_path / "nowhere").spec()
+    with pytest.raises(ValueError, match=r"found none in"):
+        ImageFolder(path=folder / "dark").spec()
+    (folder / "empty").mkdir()
+    with pytest.raises(DataError, match=r"no image in .*empty"):
+        ImageFolder(path=folder).load()
+    (folder / "empty").rmdir()
+    (folder / "light").rename(tmp_path / "light")
+    with pytest.raises(ValueError, match=r"found only dark"):
+        ImageFolder(path=folder).spec()
+
+
+def test_a_class_of_the_test_part_alone_is_refused(folder, tmp_path):
+    for part, names in (("train", ("dark", "light")), ("test", ("dark", "grey"))):
+        for name in names:
+            write(tmp_path / "parts" / part / name / "1.png", SCENE)
+    with pytest.raises(DataError, match=r"class grey .* not in the training part"):
+        ImageFolder(path=tmp_path / "parts").load()
+
+
+def test_more_than_half_the_memory_is_refused(folder, monkeypatch):
+    monkeypatch.setattr("os.sysconf", lambda name: 1 if name == "SC_PAGE_SIZE" else 10_000)
+    with pytest.raises(DataError, match=r"cache: disk"):
+        ImageFolder(path=folder, size=16).load()
