@@ -1,6 +1,7 @@
 """Image files as an array: an image is read and decoded when it is first looked at, at the trained size, and kept."""
 
 import hashlib
+import math
 import os
 import struct
 import zlib
@@ -199,27 +200,21 @@ class _Files:
     def _kept(self) -> np.ndarray:
         """All images, (files, height, width, channels); those that are not ready are to be decoded."""
         shape = (len(self._paths), *self.image_shape)
-        if self._keep == "memory":
-            return np.empty(shape, np.uint8)
-        return np.memmap(self._file("images"), np.uint8, _mode(self._file("images")), shape=shape)
+        return np.empty(shape, np.uint8) if self._keep == "memory" else _mapped(self._folder / "images", "u1", shape)
 
     @cached_property
     def _checksums(self) -> np.ndarray | None:
         """What each image on disk must sum up to, and 0 for one that is not there: a damaged file is never believed."""
-        if self._keep != "disk":
-            return None
-        file = self._file("checksums")
-        return np.memmap(file, np.uint32, _mode(file), shape=(len(self._paths),))
+        return _mapped(self._folder / "checksums", "u4", (len(self._paths),)) if self._keep == "disk" else None
 
-    def _file(self, name: str) -> Path:
-        """Returns a file that belongs to just these files, as they are, and this way of decoding."""
+    @cached_property
+    def _folder(self) -> Path:
+        """The folder on disk that belongs to just these files, as they are, and this way of decoding."""
         known = hashlib.sha256(repr(self._decoding).encode())
         for path in self._paths:
             state = path.stat()
             known.update(f"{path}\0{state.st_size}\0{state.st_mtime_ns}\0".encode(errors="surrogateescape"))
-        place = cache.folder("images") / known.hexdigest()[:32]
-        place.mkdir(parents=True, exist_ok=True)
-        return place / name
+        return cache.folder("images") / known.hexdigest()[:32]
 
     def read(self, indices: np.ndarray) -> np.ndarray:
         """Returns the images of the files at the indices."""
@@ -242,8 +237,24 @@ class _Files:
         self._ready[index] = True
 
 
-def _mode(file: Path) -> Literal["r+", "w+"]:
-    return "r+" if file.exists() else "w+"
+def _mapped(file: Path, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Returns an array in a file, made of zeros if it is new; never emptied, for another run may be using it.
+
+    Raises:
+        DataError: if it cannot be written.
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("ab") as opened:
+            if opened.tell() < size:
+                # Takes the room now: a disk that is full later would end the process at a write into the map.
+                getattr(os, "posix_fallocate", lambda number, _, length: os.truncate(number, length))(
+                    opened.fileno(), 0, size
+                )
+        return np.memmap(file, dtype, "r+", shape=shape)
+    except OSError as error:
+        raise DataError(f"cache: disk cannot be written to {file.parent}: {error.strerror or error}") from None
 
 
 def _checksum(image: np.ndarray) -> int:

@@ -1,8 +1,7 @@
-"""One side of the comparison in a process of its own: `python tests/bench/side.py SIDE WORKLOAD` prints JSON.
+"""One side of the comparison in a process of its own: `python tests/bench/side.py SIDE WORKLOAD STARTED` prints JSON.
 
-Sides: dltrain; keras, `compile` and `fit` as installed; tuned, the same with oneDNN and steps_per_execution; torch,
-eager PyTorch, channels_last where there are convolutions. All train the same network on the same synthetic data,
-shuffled, with accuracy measured. dltrain's side includes its reports, metrics and checkpoints.
+All sides train the same network on the same synthetic data, shuffled, with accuracy measured, as the documentation of
+each shows. dltrain's side includes its reports, metrics and checkpoints.
 """
 
 import json
@@ -18,6 +17,14 @@ import numpy as np
 
 EPOCHS = 6
 """Of which the first, with start-up and compilation, does not count."""
+
+SIDES = {
+    "dltrain": "dltrain fit",
+    "keras": "Keras, compile and fit as installed",
+    "tuned": "Keras with oneDNN and steps_per_execution=16",
+    "eigen": "Keras without oneDNN, as TensorFlow starts on CPUs older than AVX512-VNNI",
+    "torch": "PyTorch eager, channels_last where there are convolutions",
+}
 
 
 @dataclass(frozen=True)
@@ -40,21 +47,35 @@ WORKLOADS = {
 }
 
 
-def train_dltrain(workload: Workload) -> list[float]:
+def synthetic(workload: Workload) -> dict:
+    """Returns the dataset block of a workload."""
+    return {
+        "name": "synthetic",
+        "shape": list(workload.shape),
+        "num_classes": workload.classes,
+        "train_examples": workload.examples,
+        "validation_examples": 0,
+        "test_examples": 0,
+    }
+
+
+def train_dltrain(name: str, workload: Workload) -> tuple[float, list[float]]:
     from dltrain.config import experiment
     from dltrain.runs.folder import Run
     from dltrain.training import trainer
+    from dltrain.training.engine import Engine
     from dltrain.training.progress import Reporter
 
+    ends, train = [], Engine.train
+
+    def timed(*arguments):
+        result = train(*arguments)
+        ends.append(time.time())
+        return result
+
+    Engine.train = timed
     config = {
-        "dataset": {
-            "name": "synthetic",
-            "shape": list(workload.shape),
-            "num_classes": workload.classes,
-            "train_examples": workload.examples,
-            "validation_examples": 0,
-            "test_examples": 0,
-        },
+        "dataset": synthetic(workload),
         "model": workload.model,
         "optimizer": {"name": "sgd", "learning_rate": 0.001, "momentum": 0.9},
         "train": {"epochs": EPOCHS, "batch_size": workload.batch_size},
@@ -62,45 +83,40 @@ def train_dltrain(workload: Workload) -> list[float]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench.yaml"
         path.write_text(json.dumps(config))
-        summary = trainer.fit(experiment.load(path), Reporter(quiet=True), Path(folder) / "runs")
-        ends = [float(row["seconds"]) for row in Run(Path(summary["run"])).read_metrics()]
-    return [later - earlier for earlier, later in zip(ends, ends[1:], strict=False)]
+        summary = trainer.fit(experiment.load(path), Reporter(), Path(folder) / "runs")
+        epochs = [float(row["seconds"]) for row in Run(Path(summary["run"])).read_metrics()]
+    return ends[0], epochs
 
 
-def train_keras(workload: Workload, steps_per_execution: int) -> list[float]:
+def train_keras(name: str, workload: Workload, steps_per_execution: int) -> tuple[float, list[float]]:
     import keras
+    import keras_networks
 
-    from dltrain.datasets.synthetic import Synthetic
-    from dltrain.registry import MODELS
-
-    keys = {key: tuple(value) if isinstance(value, list) else value for key, value in workload.model.items()}
-    splits = Synthetic(
-        shape=workload.shape,
-        num_classes=workload.classes,
-        train_examples=workload.examples,
-        validation_examples=0,
-        test_examples=0,
-    ).load()
-    model = MODELS[keys.pop("name")](**keys).build(splits.spec)
+    random = np.random.RandomState(0)
+    inputs = random.standard_normal((workload.examples, *workload.shape)).astype("float32")
+    targets = random.randint(0, workload.classes, workload.examples)
+    model = keras_networks.build(name, workload.shape, workload.classes)
     model.compile(
         keras.optimizers.SGD(0.001, 0.9),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
         steps_per_execution=steps_per_execution,
     )
-    ends = []
-    model.fit(
-        splits.train.inputs.astype("float32"),
-        splits.train.targets,
-        batch_size=workload.batch_size,
-        epochs=EPOCHS,
-        verbose=0,
-        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ends.append(time.perf_counter()))],
-    )
-    return [later - earlier for earlier, later in zip(ends, ends[1:], strict=False)]
+    steps, epochs = [], []
+
+    class Clock(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if not steps:
+                steps.append(time.time())
+
+        def on_epoch_end(self, epoch, logs=None):
+            epochs.append(time.perf_counter())
+
+    model.fit(inputs, targets, batch_size=workload.batch_size, epochs=EPOCHS, verbose=0, callbacks=[Clock()])
+    return steps[0], epochs
 
 
-def train_torch(name: str, workload: Workload) -> list[float]:
+def train_torch(name: str, workload: Workload) -> tuple[float, list[float]]:
     import torch
     import torch_networks
 
@@ -114,9 +130,9 @@ def train_torch(name: str, workload: Workload) -> list[float]:
         inputs, network = inputs.to(memory_format=torch.channels_last), network.to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(network.parameters(), 0.001, momentum=0.9)
     criterion = torch.nn.CrossEntropyLoss()
-    seconds = []
+    steps, epochs = [], []
     for _ in range(EPOCHS):
-        began, right, lost = time.perf_counter(), 0, 0.0
+        right, lost = 0, 0.0
         permutation = torch.randperm(workload.examples)
         for first in range(0, workload.examples, workload.batch_size):
             chosen = permutation[first : first + workload.batch_size]
@@ -128,24 +144,57 @@ def train_torch(name: str, workload: Workload) -> list[float]:
             optimizer.step()
             right += (logits.argmax(1) == y).sum().item()
             lost += loss.item()
+            if not steps:
+                steps.append(time.time())
+        epochs.append(time.perf_counter())
+    return steps[0], epochs
+
+
+def product_rate(side: str) -> float:
+    """Returns floating-point operations per second of a product of two 2048 x 2048 matrices in float32."""
+    if side == "torch":
+        import torch
+
+        matrix = torch.randn(2048, 2048)
+        multiply = lambda: matrix @ matrix  # noqa: E731
+    else:
+        import tensorflow as tf
+
+        matrix = tf.random.normal((2048, 2048))
+        multiply = lambda: tf.linalg.matmul(matrix, matrix).numpy()  # noqa: E731
+    seconds = []
+    for _ in range(12):
+        began = time.perf_counter()
+        multiply()
         seconds.append(time.perf_counter() - began)
-    return seconds[1:]
+    return 2 * 2048**3 / min(seconds)
 
 
 def main() -> None:
-    side, name = sys.argv[1:]
+    side, name, started = sys.argv[1], sys.argv[2], float(sys.argv[3])
     workload = WORKLOADS[name]
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     if side == "tuned":
         os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
+    if side == "eigen":
+        os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
     if side == "dltrain":
-        seconds = train_dltrain(workload)
+        first_step, ends = train_dltrain(name, workload)
     elif side == "torch":
-        seconds = train_torch(name, workload)
+        first_step, ends = train_torch(name, workload)
     else:
-        seconds = train_keras(workload, steps_per_execution=16 if side == "tuned" else 1)
+        first_step, ends = train_keras(name, workload, steps_per_execution=16 if side == "tuned" else 1)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"rates": [workload.examples / one for one in seconds], "peak_memory": peak}))
+    print(
+        json.dumps(
+            {
+                "rates": [workload.examples / (end - began) for began, end in zip(ends, ends[1:], strict=False)],
+                "first_step": first_step - started,
+                "peak_memory": peak,
+                "product_rate": product_rate(side),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

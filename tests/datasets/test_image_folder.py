@@ -132,6 +132,12 @@ def test_a_damaged_cache_and_a_changed_file_are_decoded_anew(files, tmp_path):
     assert (files[1]("disk")[:1] == 99).all()
 
 
+def test_a_cache_that_cannot_be_written_is_said(files, tmp_path):
+    (tmp_path / "cache").touch()
+    with pytest.raises(DataError, match=r"cache: disk cannot be written"):
+        files[1]("disk")[:]
+
+
 def huge_png():
     header = struct.pack(">II5B", 30_000, 30_000, 8, 2, 0, 0, 0)
     chunk = b"IHDR" + header
