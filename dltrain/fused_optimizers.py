@@ -61,3 +61,7 @@ class Adam(_OnePassAdam, keras.optimizers.Adam):
 
 class AdamW(_OnePassAdam, keras.optimizers.AdamW):
     """Keras's AdamW in one pass."""
+
+
+ONE_PASS = {keras.optimizers.SGD: SGD, keras.optimizers.Adam: Adam, keras.optimizers.AdamW: AdamW}
+"""What does the same as one of Keras's own classes."""

@@ -39,19 +39,22 @@ class Optimizer:
             raise ValueError(f"{given[1]} must not be given beside {given[0]}: one kind of clipping at a time")
 
     def _keras(self) -> Any:
-        """Returns the Keras class of the same arguments, or one that does the same in fewer passes."""
+        """Returns the Keras class of the same arguments."""
         raise NotImplementedError
 
-    def build(self, learning_rate: Any) -> Any:
+    def build(self, learning_rate: Any, plain: bool = False) -> Any:
         """Returns the Keras optimizer.
 
         Args:
             learning_rate: a number or a Keras LearningRateSchedule; takes the place of the field.
+            plain: take Keras's own class where there is one that does the same in fewer passes.
         """
+        from dltrain.fused_optimizers import ONE_PASS
+
         arguments = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         l2 = arguments.pop("l2")
-        cls = with_l2(self._keras(), l2) if l2 else self._keras()
-        return cls(**arguments | {"learning_rate": learning_rate})
+        cls = self._keras() if plain else ONE_PASS.get(self._keras(), self._keras())
+        return (with_l2(cls, l2) if l2 else cls)(**arguments | {"learning_rate": learning_rate})
 
 
 def with_l2(cls: Any, l2: float) -> Any:
@@ -86,9 +89,7 @@ class SGD(Optimizer):
     nesterov: bool = False
 
     def _keras(self) -> Any:
-        from dltrain.fused_optimizers import SGD
-
-        return SGD
+        return keras.optimizers.SGD
 
 
 @OPTIMIZERS.register("adam")
@@ -110,9 +111,7 @@ class Adam(Optimizer):
     amsgrad: bool = False
 
     def _keras(self) -> Any:
-        from dltrain.fused_optimizers import Adam
-
-        return Adam
+        return keras.optimizers.Adam
 
 
 @OPTIMIZERS.register("adamw")
@@ -136,9 +135,7 @@ class AdamW(Optimizer):
     amsgrad: bool = False
 
     def _keras(self) -> Any:
-        from dltrain.fused_optimizers import AdamW
-
-        return AdamW
+        return keras.optimizers.AdamW
 
 
 @OPTIMIZERS.register("rmsprop")

@@ -35,6 +35,7 @@ app = typer.Typer(
 )
 app.command("fit")(training.fit)
 app.command("eval")(training.evaluate)
+app.command("bench")(training.bench)
 app.command("check")(inspection.check)
 app.command("show")(inspection.show)
 app.command("list")(inspection.list_choices)

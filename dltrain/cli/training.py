@@ -82,6 +82,27 @@ def evaluate(
         typer.echo(f"{result['run']}  {checkpoint} weights  {split} ({result['examples']} examples)  {measured}")
 
 
+def bench(
+    words: Annotated[
+        list[str], typer.Argument(metavar="CONFIG [KEY=VALUE]...", help="A YAML file and what to change in it.")
+    ],
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    as_json: Json = False,
+) -> None:
+    """Measure what CONFIG describes: examples/s, where a step's time goes, and what would be faster."""
+    given = sort_words(words)
+    if given.config is None or given.run:
+        raise ConfigError([f"bench needs a CONFIG, a file that ends in .yaml, got {given.run or 'none'}"])
+    config = experiments.load(given.config, given.overrides)
+
+    from dltrain.training import bench as measurement
+    from dltrain.training.progress import Reporter
+
+    found = measurement.bench(config, Reporter(quiet, verbose))
+    print_json(found) if as_json else typer.echo(_bench_words(found))
+
+
 MAY_CHANGE = ("device", "train.epochs", "train.steps", "early_stopping", "checkpoint")
 """What may differ when a run goes on: how long, where, and when to stop or save; the experiment stays the same."""
 
@@ -121,3 +142,24 @@ def _rehearsal_words(rehearsal: dict[str, Any]) -> str:
         f"a checkpoint takes {rehearsal['checkpoint_bytes'] / 1e6:,.1f} MB on disk, "
         f"peak memory {rehearsal['peak_memory_bytes'] / 1e9:.2f} GB"
     )
+
+
+def _bench_words(found: dict[str, Any]) -> str:
+    times = found["milliseconds"]
+    parts = [(name, value) for name, value in times.items() if name != "step" and (name != "wait" or value)]
+    products, bare = found["products"], found["keras"]
+    lines = [
+        f"{found['examples_per_second']:,.0f} examples/s on {found['device']}, {found['precision']}, "
+        f"batch_size {found['batch_size']}",
+        f"a step takes {times['step']:.3g} ms",
+        *(f"  {name:<9}{value:8.3g} ms  {value / times['step']:4.0%}" for name, value in parts),
+        f"products of matrices  {products['used'] / 1e9:,.0f} of the {products['measured'] / 1e9:,.0f} GFLOP/s "
+        f"measured here, {products['share']:.0%}",
+        f"bound by {found['bound_by']}",
+    ]
+    if bare:
+        lines.append(
+            f"Keras's fit  {bare['examples_per_second']:,.0f} examples/s: dltrain is {bare['ratio']:.2f} times"
+        )
+    lines += [f"try {key}  {ratio:.2f} times the examples/s" for key, ratio in found["try"].items()]
+    return "\n".join(lines + found["notes"])

@@ -46,7 +46,7 @@ class Engine:
         Raises:
             DataError: if an example cannot be read.
         """
-        good = int(self._call(self._train_loop, feed, *_on_host(step, count)))
+        good = int(self._call(self._train_loop, feed, *on_host(step, count)))
         return step + min(good + 1, count), good == count
 
     def metrics(self) -> dict[str, float]:
@@ -67,7 +67,7 @@ class Engine:
         self.reset()
         done, steps, count = 0, feed.order.steps_per_epoch, 1
         while done < steps:
-            self._call(self._test_loop, feed, *_on_host(done, min(count, steps - done)))
+            self._call(self._test_loop, feed, *on_host(done, min(count, steps - done)))
             done, count = done + count, min(2 * count, 256)
             if stopped():
                 return None
@@ -112,19 +112,27 @@ class Engine:
 
         return loop
 
-    def _test_loop(self, feed: Feed) -> Any:
-        def one_step(taken: Any) -> None:
-            self.model.test_step(feed.batch(taken))
+    def each(self, feed: Feed, work: Callable[[tuple[Any, ...]], Any]) -> Any:
+        """Returns a compiled function of (first step, count), as `on_host` makes them, that works on these batches.
+
+        Args:
+            feed: where batches come from.
+            work: done on each replica's batch; what it returns is computed and left.
+        """
 
         @tf.function(autograph=False)
         def loop(first: Any, count: Any) -> Any:
             def body(index: Any) -> Any:
-                self._strategy.run(one_step, (feed.take(_step(first, index)),))
-                return (index + 1,)
+                done = self._strategy.run(lambda taken: work(feed.batch(taken)), (feed.take(_step(first, index)),))
+                with tf.control_dependencies(tf.nest.flatten(done, expand_composites=True)):
+                    return (index + 1,)
 
             _counted(count, body)
 
         return loop
+
+    def _test_loop(self, feed: Feed) -> Any:
+        return self.each(feed, self.model.test_step)
 
     def _rest_call(self, feed: Feed) -> Any:
         """The examples that do not fill a batch: the first replica takes them all, so that each counts once."""
@@ -155,6 +163,7 @@ def _step(first: Any, index: Any) -> Any:
         return first + tf.cast(index, tf.int64)
 
 
-def _on_host(step: int, count: int) -> tuple[Any, Any]:
+def on_host(step: int, count: int) -> tuple[Any, Any]:
+    """Returns the arguments of a compiled loop, in the host's memory."""
     with tf.device(HOST):
         return tf.constant(step, tf.int64), tf.constant(count, tf.int32)

@@ -104,12 +104,16 @@ class Training:
         patience = self._patience()  # which may be larger now than when it was used up
         self.state.stopped = patience is not None and patience.exhausted
 
-    def training_feed(self) -> Feed:
-        """Returns the training part's batches, from the one after the steps that are done."""
-        experiment, spec, train = self.experiment, self.splits.spec, self.splits.train
+    def training_feed(self, part: Split | None = None) -> Feed:
+        """Returns the training part's batches, from the one after the steps that are done.
+
+        Args:
+            part: train on this share of it alone.
+        """
+        experiment, spec, train = self.experiment, self.splits.spec, part or self.splits.train
         preparation = Preparation(
             [augmentation.build(spec) for augmentation in experiment.augment],
-            experiment.task.weights(spec, train.targets),
+            experiment.task.weights(spec, self.splits.train.targets),
             experiment.seed,
         )
         order = Order(len(train), experiment.train.batch_size, self.devices.replicas, experiment.seed)

@@ -6,8 +6,38 @@ from dltrain.config.experiment import Config, Experiment
 from dltrain.data import DataSpec, Splits
 from dltrain.lazy import keras
 from dltrain.schedules import Plan
+from dltrain.training import device
 from dltrain.training.device import Devices
 from dltrain.training.engine import Engine
+from dltrain.training.progress import Reporter
+
+
+def start(config: Config, reporter: Reporter) -> Devices:
+    """Makes the config's devices ready and says what was found.
+
+    Raises:
+        DeviceError: if a device that was asked for is not there.
+    """
+    chosen = config.experiment
+    devices = device.start(chosen.device, chosen.train.precision, chosen.deterministic)
+    reporter.say(devices.description)
+    if devices.noise:
+        reporter.detail(devices.noise)
+    for warning in devices.warnings:
+        reporter.warn(warning)
+    return devices
+
+
+def load(config: Config) -> Splits:
+    """Loads the config's data and checks the rest of the config against them.
+
+    Raises:
+        UserError: if they cannot be used.
+    """
+    with config.blame("dataset"):
+        splits = config.experiment.dataset.load()
+    config.check(splits.spec)
+    return splits
 
 
 def plan_for(config: Config, splits: Splits, devices: Devices) -> Plan:

@@ -11,16 +11,16 @@ from typing import Any
 
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
-from dltrain.data import DataSpec, Splits
+from dltrain.data import DataSpec
 from dltrain.errors import DataError, Interrupted, TrainingError
 from dltrain.lazy import tf
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
-from dltrain.training import checkpoints, device, environment
+from dltrain.training import checkpoints, environment
 from dltrain.training.device import Devices
 from dltrain.training.loop import Training, evaluation_feed
 from dltrain.training.progress import Reporter, words_for
-from dltrain.training.setup import assemble
+from dltrain.training.setup import assemble, load, start
 
 
 def fit(config: Config, reporter: Reporter, root: Path, resumed: Run | None = None) -> dict[str, Any]:
@@ -41,8 +41,8 @@ def fit(config: Config, reporter: Reporter, root: Path, resumed: Run | None = No
     """
     began = time.monotonic()
     saved = checkpoints.load(resumed, "last") if resumed else None
-    devices = _start(config, reporter)
-    training = Training(config, _load(config), devices, reporter)
+    devices = start(config, reporter)
+    training = Training(config, load(config), devices, reporter)
     if saved is not None:
         _check_data(saved, training.splits.spec)
         training.restore(saved)
@@ -93,8 +93,8 @@ def evaluate(run: Run, split: str, checkpoint: str, reporter: Reporter) -> dict[
     """
     config = experiments.load(run.config)
     saved = checkpoints.load(run, checkpoint)
-    devices = _start(config, reporter)
-    splits = _load(config)
+    devices = start(config, reporter)
+    splits = load(config)
     part = getattr(splits, split)
     if part is None:
         raise DataError(f"{run.path}: its dataset has no {split} part")
@@ -113,8 +113,8 @@ def rehearse(config: Config, reporter: Reporter) -> dict[str, Any]:
     Returns:
         {"device", "parameters", "steps_per_epoch", "loss", "evaluation", "checkpoint_bytes", "peak_memory_bytes"}
     """
-    devices = _start(config, reporter)
-    training = Training(config, _load(config), devices, reporter)
+    devices = start(config, reporter)
+    training = Training(config, load(config), devices, reporter)
     _, finite = training.engine.train(training.training_feed(), 0, 1)
     loss = training.engine.metrics()["loss"]
     if not finite:
@@ -137,24 +137,6 @@ def rehearse(config: Config, reporter: Reporter) -> dict[str, Any]:
         "checkpoint_bytes": checkpoint_bytes,
         "peak_memory_bytes": _peak_memory(devices),
     }
-
-
-def _start(config: Config, reporter: Reporter) -> Devices:
-    chosen = config.experiment
-    devices = device.start(chosen.device, chosen.train.precision, chosen.deterministic)
-    reporter.say(devices.description)
-    if devices.noise:
-        reporter.detail(devices.noise)
-    for warning in devices.warnings:
-        reporter.warn(warning)
-    return devices
-
-
-def _load(config: Config) -> Splits:
-    with config.blame("dataset"):
-        splits = config.experiment.dataset.load()
-    config.check(splits.spec)
-    return splits
 
 
 def _check_data(saved: checkpoints.Saved, spec: DataSpec) -> None:

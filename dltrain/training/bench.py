@@ -1,0 +1,259 @@
+"""Where a step's time goes: what `dltrain bench` measures of the experiment that a config describes."""
+
+import dataclasses
+import math
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dltrain.config.experiment import Config
+from dltrain.data import Split
+from dltrain.lazy import keras, tf
+from dltrain.training.engine import on_host
+from dltrain.training.loop import Training
+from dltrain.training.pipeline import Feed, ResidentFeed
+from dltrain.training.progress import Reporter
+from dltrain.training.setup import load, start
+
+ROUNDS = 7
+ROUND_SECONDS = 0.3
+BATCHES = 4
+"""Batches that the parts of a step are measured on, kept on the device."""
+
+Work = Callable[[int], Any]  # does that many steps
+
+
+def bench(config: Config, reporter: Reporter) -> dict[str, Any]:
+    """Measures the steps of an experiment; nothing is kept.
+
+    Args:
+        config: what to measure.
+        reporter: what says how it goes.
+
+    Returns:
+        {"device", "precision", "batch_size", "examples_per_second", "milliseconds": {"step", "input", "forward",
+        "backward", "update", "wait"}, "products": {"measured", "used", "share"}, "bound_by", "keras":
+        {"examples_per_second", "ratio"} or none, "try": {"KEY=VALUE": ratio}, "notes"}; products in floating-point
+        operations per second, of a large product of matrices and of the run.
+
+    Raises:
+        UserError: if config, data or device cannot be used.
+    """
+    devices = start(config, reporter)
+    splits = load(config)
+    training = Training(config, splits, devices, reporter)
+    batch_size = config.experiment.train.batch_size
+    feed, sample = training.training_feed(), _sample(training)
+    reporter.say("measuring: the step and its parts")
+    works = {"step": _steps(training, feed), "computed": _steps(training, sample), **_parts(training, sample)}
+    if not isinstance(feed, ResidentFeed):
+        works["reading"] = _repeated(training, training.training_feed(), lambda batch: batch)
+    seconds = _measured(works)
+    rate = batch_size / seconds["step"]
+    cumulative = [seconds[name] for name in ("input", "forward", "backward", "computed")]
+    parts = {
+        name: max(later - earlier, 0.0)
+        for name, earlier, later in zip(
+            ("input", "forward", "backward", "update"), [0.0, *cumulative], cumulative, strict=False
+        )
+    }
+    parts["wait"] = max(seconds["step"] - seconds["computed"], 0.0) if "reading" in seconds else 0.0
+    reporter.say("measuring: products of matrices, Keras's fit, other settings")
+    measured, used = _product_rate(), _operations(training, sample) / seconds["step"]
+    waits = parts["wait"] + parts["input"] > seconds["step"] / 3
+    single = devices.replicas == 1
+    bare = batch_size / _keras_seconds(config, training, seconds["computed"]) if single else None
+    return {
+        "device": ", ".join(devices.names),
+        "precision": config.experiment.train.precision,
+        "batch_size": batch_size,
+        "examples_per_second": rate,
+        "milliseconds": {"step": 1e3 * seconds["step"], **{name: 1e3 * value for name, value in parts.items()}},
+        "products": {"measured": measured, "used": used, "share": used / measured / devices.replicas},
+        "bound_by": "input" if waits else "compute",
+        "keras": {"examples_per_second": bare, "ratio": rate / bare} if bare else None,
+        "try": _alternatives(config, training, seconds["computed"] / batch_size) if single else {},
+        "notes": _notes(config, waits, used / measured / devices.replicas),
+    }
+
+
+def _steps(training: Training, feed: Any) -> Work:
+    done = 0
+
+    def work(count: int) -> None:
+        nonlocal done
+        done, _ = training.engine.train(feed, done, count)
+
+    return work
+
+
+def _repeated(training: Training, feed: Any, what: Callable[[tuple[Any, ...]], Any]) -> Work:
+    loop, done = training.engine.each(feed, what), 0
+
+    def work(count: int) -> None:
+        nonlocal done
+        loop(*on_host(done, count))
+        done += count
+
+    return work
+
+
+def _sample(training: Training) -> Feed:
+    """Returns a few of the training batches on the device, prepared there as all are."""
+    part = training.splits.train.first(BATCHES * training.experiment.train.batch_size)
+    if not isinstance(part.inputs, np.ndarray):
+        part = Split(part.inputs[:], part.targets)
+    return training.training_feed(part)
+
+
+def _parts(training: Training, sample: Feed) -> dict[str, Work]:
+    """Returns the beginnings of a step: its input; and the forward pass; and the backward pass."""
+    model = training.engine.model
+
+    def forward(batch: tuple[Any, ...]) -> Any:
+        x, y, weights = keras.utils.unpack_x_y_sample_weight(batch)
+        return model.compute_loss(x=x, y=y, y_pred=model(x, training=True), sample_weight=weights, training=True)
+
+    def backward(batch: tuple[Any, ...]) -> Any:
+        with tf.GradientTape() as tape:
+            loss = forward(batch)
+        return tape.gradient(loss, [variable.value for variable in model.trainable_variables])
+
+    def compiled(work: Callable[..., Any]) -> Callable[..., Any]:
+        return tf.function(work, autograph=False, jit_compile=True) if model.jit_compile else work
+
+    return {
+        "input": _repeated(training, sample, lambda batch: batch),
+        "forward": _repeated(training, sample, compiled(forward)),
+        "backward": _repeated(training, sample, compiled(backward)),
+    }
+
+
+def _measured(works: dict[str, Work]) -> dict[str, float]:
+    """Returns the median seconds of one step of each work; the works take turns, after a warm-up each."""
+    counts = {}
+    for name, work in works.items():
+        work(1)  # compiles
+        seconds, count = 0.0, 1
+        while seconds < ROUND_SECONDS / 4:
+            count *= 2
+            seconds = _seconds(work, count)
+        counts[name] = max(1, round(count * ROUND_SECONDS / seconds))
+    rounds = [
+        {name: _seconds(work, counts[name]) / counts[name] for name, work in works.items()} for _ in range(ROUNDS)
+    ]
+    return {name: statistics.median(each[name] for each in rounds) for name in works}
+
+
+def _seconds(work: Work, count: int) -> float:
+    began = time.perf_counter()
+    work(count)
+    tf.test.experimental.sync_devices()
+    return time.perf_counter() - began
+
+
+def _product_rate() -> float:
+    """Returns how many operations per second a large product of matrices does in the precision of the run."""
+    size = 2048 if not tf.config.get_visible_devices("GPU") else 8192
+    matrix = tf.cast(tf.random.normal((size, size)), keras.config.dtype_policy().compute_dtype)
+    multiply = tf.function(lambda: tf.reduce_sum(tf.linalg.matmul(matrix, matrix)[0]), autograph=False)
+    multiply().numpy()
+    return 2 * size**3 / min(_seconds(lambda _: multiply().numpy(), 1) for _ in range(12))
+
+
+def _operations(training: Training, sample: Feed) -> float:
+    """Returns the floating-point operations of the products and convolutions of one step, counted in its graph."""
+    model, batch = training.engine.model, sample.examples(0, training.experiment.train.batch_size)
+    graph = tf.function(lambda: model.train_step(batch), autograph=False).get_concrete_function().graph
+    waiting = [tensor.op for tensor in graph.outputs] + list(graph.control_outputs)
+    needed = set()  # what no result needs is never computed, such as the gradient of the images
+    while waiting:
+        operation = waiting.pop()
+        if operation not in needed:
+            needed.add(operation)
+            waiting += [tensor.op for tensor in operation.inputs] + list(operation.control_inputs)
+    return float(sum(_operations_of(operation) for operation in needed))
+
+
+def _operations_of(operation: Any) -> int:
+    """Returns the operations of a product or a convolution; 0 for all else, and where a size is not known."""
+    sizes = [tensor.shape.as_list() if tensor.shape.rank is not None else [None] for tensor in operation.inputs]
+    kind, output = operation.type, [tensor.shape.as_list() for tensor in operation.outputs[:1]]
+    if kind.startswith(("MatMul", "BatchMatMul")):
+        transposed = "transpose_a" if kind == "MatMul" else "adj_x"
+        terms = [*output[0], sizes[0][-2 if operation.get_attr(transposed) else -1]]
+    elif kind in ("Conv2D", "Conv3D"):
+        terms = output[0] + sizes[1][:-1]
+    elif kind.startswith(("Conv2DBackpropInput", "Conv3DBackpropInput")):
+        terms = sizes[2] + sizes[1][:-1]
+    elif kind.startswith(("Conv2DBackpropFilter", "Conv3DBackpropFilter")):
+        terms = sizes[2] + output[0][:-1]
+    elif kind.startswith("DepthwiseConv2d"):
+        images = output[0] if kind.endswith("Native") else sizes[2]
+        terms = images + (output[0] if kind.endswith("BackpropFilter") else sizes[1])[:2]
+    else:
+        return 0
+    return 0 if None in terms else 2 * math.prod(terms)
+
+
+def _keras_seconds(config: Config, training: Training, seconds: float) -> float:
+    """Returns the seconds per step of `compile` and `fit` as Keras's documentation shows them, on the same network."""
+    experiment, size = config.experiment, config.experiment.train.batch_size
+    spec = training.splits.spec
+    part = training.splits.train.first(BATCHES * size)
+    inputs, targets = np.asarray(part.inputs[:], np.float32), part.targets
+    model = experiment.model.build(spec)
+    model.compile(
+        optimizer=experiment.optimizer.build(experiment.optimizer.learning_rate, plain=True),
+        loss=experiment.task.loss(spec),
+        metrics=experiment.task.build_metrics(spec),
+    )
+
+    ends: list[float] = []
+    clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ends.append(time.perf_counter()))
+    batches = max(BATCHES, round(ROUND_SECONDS / seconds / 2))  # it will be slower than ours
+    rounds = -(-batches * size // len(inputs))
+    examples = [np.concatenate([values] * rounds)[: batches * size] for values in (inputs, targets)]
+    model.fit(*examples, batch_size=size, epochs=ROUNDS + 1, verbose=0, callbacks=[clock])
+    return statistics.median(np.diff(ends).tolist()) / batches
+
+
+def _alternatives(config: Config, training: Training, seconds: float) -> dict[str, float]:
+    """Returns settings that are faster, and by which factor, measured on the same batches."""
+    experiment = config.experiment
+    train, faster = experiment.train, {}
+    changes: dict[str, Any] = {}
+    if 2 * train.batch_size <= len(training.splits.train):
+        changes[f"train.batch_size={2 * train.batch_size}"] = {"batch_size": 2 * train.batch_size}
+    on_gpu = training.devices.names != ("cpu",)
+    precision = "mixed_float16" if on_gpu else "float32"
+    if (train.precision == "float32") == on_gpu:
+        changes[f"train.precision={precision}"] = {"precision": precision}
+    for words, change in changes.items():
+        changed = dataclasses.replace(experiment, train=dataclasses.replace(train, **change))
+        keras.config.set_dtype_policy(changed.train.precision)
+        other = Training(
+            dataclasses.replace(config, experiment=changed), training.splits, training.devices, training.reporter
+        )
+        ratio = seconds / (_measured({"other": _steps(other, _sample(other))})["other"] / changed.train.batch_size)
+        keras.config.set_dtype_policy(train.precision)
+        if ratio > 1.05:
+            faster[words] = ratio
+    return faster
+
+
+def _notes(config: Config, waits: bool, share: float) -> list[str]:
+    """Returns what else to know or to do."""
+    notes = []
+    if waits and getattr(config.experiment.dataset, "cache", None) == "none":
+        notes.append("dataset.cache=memory or dataset.cache=disk decodes each image once, not in every epoch")
+    elif waits and getattr(config.experiment.dataset, "cache", None) is not None:
+        notes.append("this is the first epoch, which decodes; the later ones read the cache")
+    elif waits and config.experiment.augment:
+        notes.append("the augmentations take a large part of the step")
+    if share < 0.1 and not waits:
+        notes.append("little of the step is products of matrices: small layers, where a larger batch helps most")
+    return notes
