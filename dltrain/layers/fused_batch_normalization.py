@@ -32,12 +32,3 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(moving * self.momentum + tf.cast(batch, moving.dtype) * (1 - self.momentum))
         return outputs
-
-
-def fuse(model: keras.Model) -> None:
-    """Makes every plain BatchNormalization of a model, and of the models in it, a fused one; its weights stay."""
-    for layer in model.layers:
-        if type(layer) is keras.layers.BatchNormalization:
-            layer.__class__ = FusedBatchNormalization  # built layers keep their place in the graph
-        elif isinstance(layer, keras.Model):
-            fuse(layer)

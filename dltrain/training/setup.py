@@ -95,7 +95,7 @@ def assemble(experiment: Experiment, spec: DataSpec, devices: Devices, learning_
         devices: where it will run.
         learning_rate: a number or a Keras schedule.
     """
-    from dltrain.layers.fused_batch_normalization import fuse
+    from dltrain.layers.fusion import fuse
 
     keras.utils.set_random_seed(experiment.seed)
     with devices.strategy.scope():
