@@ -4,16 +4,20 @@ import pytest
 MEAN, VARIANCE = [100.0, 120.0, 0.5], [2500.0, 3600.0, 0.0]
 
 
-@pytest.mark.parametrize("settings", [{}, {"invert": True}, {"axis": (1, 3)}])
-@pytest.mark.parametrize("shape", [(2, 5, 4, 3), (7, 1, 1, 3), (2, 3)])
+@pytest.mark.parametrize(
+    ("shape", "settings"),
+    [
+        *(((2, 5, 4, 3), settings) for settings in ({}, {"invert": True}, {"axis": (1, 3)})),
+        *(((7, 1, 1, 3), settings) for settings in ({}, {"invert": True})),
+        *(((2, 3), settings) for settings in ({}, {"invert": True})),
+    ],
+)
 def test_it_computes_what_kerass_layer_does(tensorflow, shape, settings):
     import keras
 
     from dltrain.layers.row_normalization import RowNormalization
 
     if settings.get("axis"):
-        if len(shape) != 4:
-            pytest.skip("axis 3 needs images")
         known = {"mean": np.full((shape[1], 3), 3.0), "variance": np.full((shape[1], 3), 2.0)}
     else:
         known = {"mean": MEAN, "variance": VARIANCE}
