@@ -24,6 +24,9 @@ def fit(
         bool,
         typer.Option("--dry-run", help="Do all of it once (a batch, an evaluation, a save and load), keep nothing."),
     ] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Record some steps: which operations take the time; for TensorBoard too.")
+    ] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     runs: Runs = RUNS,
@@ -49,7 +52,7 @@ def fit(
         rehearsal = trainer.rehearse(config, reporter)
         print_json(rehearsal) if as_json else typer.echo(_rehearsal_words(rehearsal))
         return
-    summary = trainer.fit(config, reporter, runs, run)
+    summary = trainer.fit(config, reporter, runs, run, profile)
     if as_json:
         print_json(summary)
         return

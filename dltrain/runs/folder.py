@@ -68,6 +68,11 @@ class Run:
         """What the terminal said, without colour."""
         return self.path / "log.txt"
 
+    @property
+    def profile(self) -> Path:
+        """The trace of some steps, where one was asked for."""
+        return self.path / "profile"
+
     def read_summary(self) -> dict[str, Any]:
         """Returns the summary, empty where there is none yet.
 

@@ -4,6 +4,7 @@ import dataclasses
 import math
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from dltrain.config.experiment import Config
@@ -12,7 +13,7 @@ from dltrain.errors import Interrupted, TrainingError
 from dltrain.lazy import tf
 from dltrain.runs.folder import Run
 from dltrain.schedules import learning_rate
-from dltrain.training import checkpoints
+from dltrain.training import checkpoints, profiling
 from dltrain.training.callbacks import Best, MetricsFile, Patience
 from dltrain.training.device import Devices
 from dltrain.training.engine import shortest
@@ -70,6 +71,7 @@ class Training:
         check_monitors(config, splits)
         self.state = State(dataclasses.asdict(splits.spec))
         self.speed = Speed(experiment.train.batch_size)
+        self._profile: Path | None = None
         with devices.strategy.scope():
             self._scale = tf.Variable(1.0, trainable=False)  # the plateau schedule's share in the learning rate
         self._rate = learning_rate(experiment.schedule, experiment.optimizer.learning_rate, self.plan, self._scale)
@@ -123,18 +125,20 @@ class Training:
         """Returns a part's batches, in their order and as they are."""
         return evaluation_feed(split, self.experiment.train.batch_size, self.devices)
 
-    def run(self, run: Run, began: float) -> None:
+    def run(self, run: Run, began: float, profile: bool = False) -> None:
         """Trains from the present state to the end.
 
         Args:
             run: the folder that metrics and checkpoints go to.
             began: when this process began to work for the run, by time.monotonic().
+            profile: record some steps after the first.
 
         Raises:
             Interrupted: a signal asked to stop; the state is saved.
             TrainingError: the loss is not finite, or something cannot be written.
         """
         state, task = self.state, self.experiment.task
+        self._profile = run.profile if profile else None
         began -= state.seconds
         monitor = monitor_of(self.experiment.checkpoint, self.experiment, self.splits)
         best = Best(monitor, task.larger_is_better(monitor), state.best)
@@ -166,6 +170,8 @@ class Training:
                 if is_best or self.is_finished or state.epoch % self.experiment.checkpoint.every_epochs == 0:
                     self._save(run, is_best)
                 self._say_epoch(row)
+        if self._profile is not None:
+            self.reporter.warn("too short to be profiled: nothing runs after the first step, which compiles")
         if state.stopped:
             self.reporter.say(f"stopped early, after epoch {state.epoch}: early_stopping.patience is used up")
 
@@ -175,9 +181,13 @@ class Training:
         first = state.step - state.step % self.plan.steps_per_epoch
         end = min(first + self.plan.steps_per_epoch, self.plan.total_steps)
         while state.step < end and not stop:
-            count = min(self.speed.next_count, end - state.step)
-            with self.speed.doing(count):
-                state.step, finite = self.engine.train(batches, state.step, count)
+            if self._profile is not None and self.speed.has_begun:
+                place, self._profile = self._profile, None
+                finite = self._record(place, batches, min(profiling.STEPS, end - state.step))
+            else:
+                count = min(self.speed.next_count, end - state.step)
+                with self.speed.doing(count):
+                    state.step, finite = self.engine.train(batches, state.step, count)
             if not finite:
                 raise self._not_finite()
             if self.reporter.shows_steps:
@@ -186,6 +196,14 @@ class Training:
         if state.step == end:
             state.means = self.engine.metrics()
             self.engine.reset()
+
+    def _record(self, place: Path, batches: Feed, count: int) -> bool:
+        """Trains for some steps, recorded; says where the time went and returns whether the loss is finite."""
+        before = self.state.step
+        with profiling.recorded(place):
+            self.state.step, finite = self.engine.train(batches, before, count)
+        self.reporter.say(profiling.words(place, self.state.step - before))
+        return finite
 
     def _validate(self, stop: StopRequest) -> dict[str, float] | None:
         if self._validation is None:

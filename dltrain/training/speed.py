@@ -40,6 +40,11 @@ class Speed:
         return self
 
     @property
+    def has_begun(self) -> bool:
+        """Whether a call was done: the next one need not compile."""
+        return self._calls > 0
+
+    @property
     def examples_per_second(self) -> float | None:
         """Examples per second over all measured calls, none before the second."""
         return self._steps * self._batch_size / self._seconds if self._seconds else None

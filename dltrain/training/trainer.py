@@ -23,7 +23,9 @@ from dltrain.training.progress import Reporter, words_for
 from dltrain.training.setup import assemble, load, start
 
 
-def fit(config: Config, reporter: Reporter, root: Path, resumed: Run | None = None) -> dict[str, Any]:
+def fit(
+    config: Config, reporter: Reporter, root: Path, resumed: Run | None = None, profile: bool = False
+) -> dict[str, Any]:
     """Trains what the config describes.
 
     Args:
@@ -31,6 +33,7 @@ def fit(config: Config, reporter: Reporter, root: Path, resumed: Run | None = No
         reporter: what says how it goes.
         root: the folder in which a new run gets its own.
         resumed: the run to go on with, none for a new one.
+        profile: record some steps, for TensorBoard.
 
     Returns:
         the run's summary, and its folder as "run".
@@ -58,7 +61,7 @@ def fit(config: Config, reporter: Reporter, root: Path, resumed: Run | None = No
         _write_config(config, run)
         folder.write_json(run.environment, environment.describe(devices))
         folder.write_json(run.summary, _summary(training, "running"))
-        training.run(run, began)
+        training.run(run, began, profile)
         measured = _measure_best(training, run)
         _export(config, training, run)
         summary = _summary(training, "finished", measured)

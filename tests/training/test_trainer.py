@@ -99,6 +99,15 @@ def test_data_too_large_for_the_device_train_to_the_same_weights(tensorflow, con
     assert same(variables(streamed), variables(resident))
 
 
+def test_a_profile_tells_the_operations_and_changes_nothing(tensorflow, config_path):
+    run, config = fit(config_path), experiments.load(config_path)
+    summary = trainer.fit(config, Reporter(quiet=True), config_path.parent / "runs", profile=True)
+    profiled = Run(Path(summary["run"]))
+    assert list(profiled.profile.rglob("*.xplane.pb"))
+    assert "MatMul" in profiled.log.read_text()
+    assert same(variables(run), variables(profiled))
+
+
 def test_another_seed_is_another_run(tensorflow, config_path):
     assert rows(fit(config_path, "train.epochs=1", "seed=1")) != rows(fit(config_path, "train.epochs=1"))
 

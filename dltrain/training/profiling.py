@@ -1,0 +1,66 @@
+"""A trace of some training steps for TensorBoard, and which operations took the time."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dltrain.lazy import tf
+from dltrain.training.progress import table
+
+STEPS = 20
+"""How many steps are recorded: enough to see what repeats, few enough for TensorBoard to open."""
+
+
+@contextmanager
+def recorded(folder: Path) -> Iterator[None]:
+    """Records what TensorFlow does meanwhile, in the form that TensorBoard's profile plugin reads.
+
+    Args:
+        folder: where to write; TensorBoard's logdir.
+    """
+    tf.profiler.experimental.start(str(folder), tf.profiler.experimental.ProfilerOptions(host_tracer_level=2))
+    try:
+        yield
+    finally:
+        tf.profiler.experimental.stop()
+
+
+def operations(folder: Path) -> list[tuple[str, float, int]]:
+    """Returns what a trace recorded as (kind of operation, seconds in all, how often), the longest first.
+
+    On a GPU these are its kernels. Operations that run side by side count in full, each.
+    """
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+    seconds: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
+    space = xplane_pb2.XSpace()
+    for file in folder.rglob("*.xplane.pb"):
+        space.MergeFromString(file.read_bytes())
+    on_gpu = any(plane.name.startswith("/device:GPU") for plane in space.planes)
+    for plane in space.planes:
+        if not plane.name.startswith("/device:GPU" if on_gpu else "/host:CPU"):
+            continue
+        names = {key: metadata.name for key, metadata in plane.event_metadata.items()}
+        for event in (event for line in plane.lines for event in line.events):
+            name = names[event.metadata_id]
+            # On the host an operation is named "where in the graph:kind", all else without a colon or with two.
+            if on_gpu or (name.count(":") == 1 and not name.startswith("EagerLocalExecute")):
+                kind = name.rpartition(":")[2].strip()
+                seconds[kind] += event.duration_ps / 1e12
+                counts[kind] += 1
+    return [(kind, duration, counts[kind]) for kind, duration in seconds.most_common()]
+
+
+def words(folder: Path, steps: int) -> str:
+    """Returns what a trace of so many steps shows, and how to see more of it."""
+    rows = [["operation", "ms per step", "times per step"]]
+    rows += [
+        [kind, f"{1e3 * seconds / steps:.3f}", f"{times / steps:.0f}"]
+        for kind, seconds, times in operations(folder)[:10]
+    ]
+    return (
+        f"profile of {steps} steps:\n{table(rows, right={1, 2})}\n"
+        f"more: pip install tensorboard tensorboard-plugin-profile; tensorboard --logdir {folder}"
+    )
