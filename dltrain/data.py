@@ -1,13 +1,13 @@
 """The words that datasets, models and tasks share: DataSpec, Split, Splits."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-import numpy as np
-
 from dltrain.errors import DataError
-from dltrain.lazy import keras
+from dltrain.lazy import keras, np
 
 SAMPLE = 512
 """Examples that mean and deviation are taken from, where reading them all would take long."""
@@ -30,7 +30,7 @@ class DataSpec:
     standard_deviation: tuple[float, ...] | None = None
 
     @classmethod
-    def from_plain(cls, fields: dict[str, Any]) -> "DataSpec":
+    def from_plain(cls, fields: dict[str, Any]) -> DataSpec:
         """Returns the spec whose fields were written as JSON, where tuples are lists."""
         return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()})
 
@@ -73,7 +73,7 @@ class Examples(Protocol):
     def __getitem__(self, positions: Any) -> np.ndarray:
         """Reads the examples at the positions, integers or a slice."""
 
-    def take(self, positions: Any) -> "Examples":
+    def take(self, positions: Any) -> Examples:
         """Returns the examples at the positions without reading them."""
 
 
@@ -87,7 +87,7 @@ class Split:
         targets: integer labels, (examples,), int32.
     """
 
-    inputs: "np.ndarray | Examples"
+    inputs: np.ndarray | Examples
     targets: np.ndarray
 
     def __post_init__(self) -> None:
@@ -97,11 +97,11 @@ class Split:
     def __len__(self) -> int:
         return len(self.inputs)
 
-    def first(self, count: int) -> "Split":
+    def first(self, count: int) -> Split:
         """Returns the first examples."""
         return self.take(slice(count))
 
-    def take(self, positions: Any) -> "Split":
+    def take(self, positions: Any) -> Split:
         """Returns the examples at the positions (integers or a slice), in their order."""
         inputs = self.inputs[positions] if isinstance(self.inputs, np.ndarray) else self.inputs.take(positions)
         return Split(inputs, self.targets[positions])
@@ -123,7 +123,7 @@ class Splits:
     validation: Split | None = None
     test: Split | None = None
 
-    def with_statistics(self) -> "Splits":
+    def with_statistics(self) -> Splits:
         """Returns the same splits with the training part's mean and standard deviation in the spec.
 
         Of examples that are read later it reads `SAMPLE`, evenly spaced.

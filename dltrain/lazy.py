@@ -1,11 +1,22 @@
-"""`keras` and `tf`, imported at their first use.
+"""`keras`, `tf` and `np`, imported at their first use.
 
 Importing TensorFlow takes seconds and reads its environment variables once, so whatever may run without it, or
-before `training.device` has set these variables, takes the two names from here.
+before `training.device` has set these variables, takes the names from here. NumPy would be a third of the time that
+`check` takes; a file that names its types beside it begins with `from __future__ import annotations`.
 """
 
 import importlib
-from typing import Any
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["keras", "np", "started", "tf"]
+
+started = threading.Event()
+"""Other threads than the main one wait for it before they use TensorFlow, while its devices are being chosen."""
+started.set()
 
 
 class _LazyModule:
@@ -13,8 +24,12 @@ class _LazyModule:
         self._name = name
 
     def __getattr__(self, attribute: str) -> Any:
+        if self._name != "numpy" and threading.current_thread() is not threading.main_thread():
+            started.wait()
         return getattr(importlib.import_module(self._name), attribute)
 
 
 keras: Any = _LazyModule("keras")
 tf: Any = _LazyModule("tensorflow")
+if not TYPE_CHECKING:
+    np = _LazyModule("numpy")

@@ -104,3 +104,10 @@ def test_what_needs_no_training_loads_no_tensorflow(command):
         [sys.executable, "-c", script, *command], cwd=PACKAGE.parent, capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == "LOADED []"
+
+
+def test_checking_a_config_needs_no_numpy():
+    words = "import sys; from dltrain.cli import app; app(['check', 'configs/mlp.yaml'], standalone_mode=False)"
+    script = f"{words}; sys.exit('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=PACKAGE.parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

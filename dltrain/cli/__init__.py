@@ -1,7 +1,6 @@
 """What a person types: the `dltrain` command. Nothing here imports TensorFlow before a command's body needs it."""
 
 import sys
-from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
@@ -44,6 +43,8 @@ app.command("devices")(machine.devices)
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         libraries = ", ".join(f"{name} {version(name)}" for name in ("tensorflow", "keras"))
         typer.echo(f"dltrain {__version__} ({libraries}, Python {sys.version.split()[0]})")
         raise typer.Exit

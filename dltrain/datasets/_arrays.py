@@ -3,6 +3,8 @@
 Every message begins with the config key that the array came from.
 """
 
+from __future__ import annotations
+
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -11,11 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-import numpy as np
-
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets._splitting import parted
 from dltrain.errors import DataError
+from dltrain.lazy import np
 
 CHUNK = 1024
 """Examples looked at in one go, so that a memory map may be large."""

@@ -1,5 +1,7 @@
 """Image files as an array: an image is read and decoded when it is first looked at, at the trained size, and kept."""
 
+from __future__ import annotations
+
 import hashlib
 import math
 import os
@@ -12,11 +14,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from dltrain import cache
 from dltrain.errors import DataError
-from dltrain.lazy import tf
+from dltrain.lazy import np, tf
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif"})
 MOST_PIXELS = 50_000_000
@@ -154,8 +154,6 @@ class ImageFiles:
         keep: what was decoded once: memory and disk keep it, disk for later runs too; none decodes it each time.
     """
 
-    dtype = np.dtype(np.uint8)
-
     def __init__(self, paths: Sequence[Path], decoding: Decoding, keep: Literal["memory", "disk", "none"]) -> None:
         self._files = _Files(tuple(paths), decoding, keep)
         self._chosen = np.arange(len(paths))
@@ -164,6 +162,11 @@ class ImageFiles:
     def shape(self) -> tuple[int, ...]:
         """(examples, height, width, channels)."""
         return len(self), *self._files.image_shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """uint8."""
+        return np.dtype(np.uint8)
 
     @property
     def nbytes(self) -> int:
@@ -177,7 +180,7 @@ class ImageFiles:
         """Returns the images at the positions (integers or a slice), decoded."""
         return self._files.read(self._chosen[positions])
 
-    def take(self, positions: Any) -> "ImageFiles":
+    def take(self, positions: Any) -> ImageFiles:
         """Returns the images at the positions without reading them."""
         chosen = object.__new__(ImageFiles)
         chosen._files, chosen._chosen = self._files, self._chosen[positions]

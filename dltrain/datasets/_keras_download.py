@@ -1,5 +1,7 @@
 """What the datasets that Keras downloads share."""
 
+from __future__ import annotations
+
 import os
 import sys
 from contextlib import redirect_stdout
@@ -10,13 +12,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.error import URLError
 
-import numpy as np
-
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets._splitting import parted
 from dltrain.errors import DataError
 from dltrain.fields import Fraction, Seed
-from dltrain.lazy import keras
+from dltrain.lazy import keras, np
 
 
 @dataclass(frozen=True, kw_only=True)

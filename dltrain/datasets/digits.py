@@ -1,12 +1,13 @@
 """Handwritten digits that need no download: the test set of UCI's "Optical Recognition of Handwritten Digits"."""
 
-from typing import ClassVar, Literal
+from __future__ import annotations
 
-import numpy as np
+from typing import ClassVar, Literal
 
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets._splitting import parted
 from dltrain.fields import Fraction, PositiveInt, Seed
+from dltrain.lazy import np
 from dltrain.registry import DATASETS
 
 

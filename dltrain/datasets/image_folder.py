@@ -1,16 +1,17 @@
 """The user's own images in a folder per class."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 from typing import ClassVar, Literal
-
-import numpy as np
 
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets._images import SUFFIXES, Decoding, ImageFiles
 from dltrain.datasets._splitting import parted
 from dltrain.errors import DataError
 from dltrain.fields import Fraction, PositiveInt, Seed
+from dltrain.lazy import np
 from dltrain.registry import DATASETS
 
 _PARTS = {"train": ("train", "training"), "validation": ("validation", "val", "valid"), "test": ("test", "testing")}

@@ -1,13 +1,14 @@
 """The user's own arrays in .npy files, the inputs memory-mapped."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import ClassVar
-
-import numpy as np
 
 from dltrain.data import DataSpec, Splits
 from dltrain.datasets._arrays import Header, Part, assemble, describe, read_array, read_header, reading, refusing
 from dltrain.fields import Fraction, Seed
+from dltrain.lazy import np
 from dltrain.registry import DATASETS
 
 

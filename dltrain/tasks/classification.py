@@ -1,12 +1,12 @@
 """One class per example."""
 
-from typing import Any, Literal
+from __future__ import annotations
 
-import numpy as np
+from typing import Any, Literal
 
 from dltrain.data import DataSpec
 from dltrain.fields import Fraction, NonNegativeFloat
-from dltrain.lazy import keras
+from dltrain.lazy import keras, np
 from dltrain.registry import TASKS, suggestion
 
 

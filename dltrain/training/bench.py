@@ -16,7 +16,7 @@ from dltrain.training.engine import on_host
 from dltrain.training.loop import Training
 from dltrain.training.pipeline import Feed, ResidentFeed
 from dltrain.training.progress import Reporter
-from dltrain.training.setup import load, start
+from dltrain.training.setup import begin
 
 ROUNDS = 7
 ROUND_SECONDS = 0.3
@@ -42,8 +42,7 @@ def bench(config: Config, reporter: Reporter) -> dict[str, Any]:
     Raises:
         UserError: if config, data or device cannot be used.
     """
-    devices = start(config, reporter)
-    splits = load(config)
+    devices, splits = begin(config, reporter)
     training = Training(config, splits, devices, reporter)
     batch_size = config.experiment.train.batch_size
     feed, sample = training.training_feed(), _sample(training)

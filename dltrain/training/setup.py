@@ -1,15 +1,40 @@
 """From a checked config and loaded data to a compiled network: what fits what, how long, and what is monitored."""
 
+import threading
+from concurrent.futures import Future
 from typing import Any
 
 from dltrain.config.experiment import Config, Experiment
 from dltrain.data import DataSpec, Splits
-from dltrain.lazy import keras
+from dltrain.lazy import keras, started
 from dltrain.schedules import Plan
 from dltrain.training import device
 from dltrain.training.device import Devices
 from dltrain.training.engine import Engine
 from dltrain.training.progress import Reporter
+
+
+def begin(config: Config, reporter: Reporter) -> tuple[Devices, Splits]:
+    """Makes devices and data ready, both at the same time: importing TensorFlow takes seconds.
+
+    Raises:
+        UserError: if one of them cannot be used.
+    """
+    loaded: Future[Splits] = Future()
+
+    def read() -> None:
+        try:
+            loaded.set_result(load(config))
+        except BaseException as error:
+            loaded.set_exception(error)
+
+    started.clear()
+    threading.Thread(target=read, name="load", daemon=True).start()
+    try:
+        devices = start(config, reporter)
+    finally:
+        started.set()
+    return devices, loaded.result()
 
 
 def start(config: Config, reporter: Reporter) -> Devices:

@@ -20,7 +20,7 @@ from dltrain.training import checkpoints, environment
 from dltrain.training.device import Devices
 from dltrain.training.loop import Training, evaluation_feed
 from dltrain.training.progress import Reporter, words_for
-from dltrain.training.setup import assemble, load, start
+from dltrain.training.setup import assemble, begin
 
 
 def fit(
@@ -44,8 +44,8 @@ def fit(
     """
     began = time.monotonic()
     saved = checkpoints.load(resumed, "last") if resumed else None
-    devices = start(config, reporter)
-    training = Training(config, load(config), devices, reporter)
+    devices, splits = begin(config, reporter)
+    training = Training(config, splits, devices, reporter)
     if saved is not None:
         _check_data(saved, training.splits.spec)
         training.restore(saved)
@@ -96,8 +96,7 @@ def evaluate(run: Run, split: str, checkpoint: str, reporter: Reporter) -> dict[
     """
     config = experiments.load(run.config)
     saved = checkpoints.load(run, checkpoint)
-    devices = start(config, reporter)
-    splits = load(config)
+    devices, splits = begin(config, reporter)
     part = getattr(splits, split)
     if part is None:
         raise DataError(f"{run.path}: its dataset has no {split} part")
@@ -116,8 +115,8 @@ def rehearse(config: Config, reporter: Reporter) -> dict[str, Any]:
     Returns:
         {"device", "parameters", "steps_per_epoch", "loss", "evaluation", "checkpoint_bytes", "peak_memory_bytes"}
     """
-    devices = start(config, reporter)
-    training = Training(config, load(config), devices, reporter)
+    devices, splits = begin(config, reporter)
+    training = Training(config, splits, devices, reporter)
     _, finite = training.engine.train(training.training_feed(), 0, 1)
     loss = training.engine.metrics()["loss"]
     if not finite:
