@@ -39,7 +39,7 @@ def sort_words(words: list[str]) -> Words:
     Raises:
         ConfigError: if there are two of what there can be one of.
     """
-    overrides = [word for word in words if re.match(r"[\w.]+=", word)]
+    overrides = [word for word in words if re.match(r"[\w.\[\]]+=", word)]
     configs = [word for word in words if word not in overrides and word.endswith((".yaml", ".yml"))]
     runs = [word for word in words if word not in overrides and word not in configs]
     for kind, given in (("CONFIG", configs), ("RUN", runs)):

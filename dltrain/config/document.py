@@ -280,7 +280,7 @@ def override(root: Node, arguments: list[str]) -> Node:
     """Returns the tree with `key.path=value` arguments laid over it.
 
     An argument that gives a block another `name` starts the block anew, whatever the order of the arguments: the
-    other keys in the file belong to the former choice.
+    other keys in the file belong to the former choice. The config's own `name` chooses nothing.
 
     Raises:
         ConfigError: with every argument that is not of this form.
@@ -289,7 +289,7 @@ def override(root: Node, arguments: list[str]) -> Node:
     problems: list[str] = []
     for argument in arguments:
         path, equals, value = argument.partition("=")
-        if not equals or not re.fullmatch(r"\w+(\.\w+)*", path):
+        if not equals or not re.fullmatch(r"\w+(\.\w+|\[\d+\])*", path):
             problems.append(f"argument {argument!r}: must be of the form key=value, such as train.epochs=1")
             continue
         # Blanks in place of the key: the value keeps its column in the argument.
@@ -299,7 +299,9 @@ def override(root: Node, arguments: list[str]) -> Node:
         except ConfigError as error:
             problems += error.problems
             continue
-        parsed.append((path.split("."), _in_argument(node, Source(argument, argument, Path.cwd(), is_argument=True))))
+        parsed.append(
+            (list(_steps(path)), _in_argument(node, Source(argument, argument, Path.cwd(), is_argument=True)))
+        )
     if problems:
         raise ConfigError(problems)
     for path_keys, node in sorted(parsed, key=lambda item: item[0][-1] != "name"):
@@ -321,21 +323,22 @@ def _in_argument(node: Node, source: Source) -> Node:
     return Node(value, moved(node.mark), {key: moved(mark) for key, mark in node.keys.items()})
 
 
-def _laid_over(node: Node, path: list[str], new: Node, key_mark: Mark) -> Node:
+def _laid_over(node: Node, path: list[str], new: Node, key_mark: Mark, is_root: bool = True) -> Node:
     if not path:
         return new
     key, rest = path[0], path[1:]
     if isinstance(node.value, list) and key.isdigit() and int(key) < len(node.value):
         index = int(key)
-        items = [*node.value[:index], _laid_over(node.value[index], rest, new, key_mark), *node.value[index + 1 :]]
-        return Node(items, node.mark)
+        item = _laid_over(node.value[index], rest, new, key_mark, is_root=False)
+        return Node([*node.value[:index], item, *node.value[index + 1 :]], node.mark)
     values = node.value if isinstance(node.value, dict) else {}
     keys = node.keys if isinstance(node.value, dict) else {}
     mark = node.mark if isinstance(node.value, dict) else key_mark
-    if key == "name" and not rest and "name" in values and values["name"].value != new.value:
+    if not is_root and key == "name" and not rest and "name" in values and values["name"].value != new.value:
         return Node({"name": new}, mark, {"name": key_mark})
     below = values.get(key, Node(None, key_mark))
-    return Node({**values, key: _laid_over(below, rest, new, key_mark)}, mark, {**keys, key: key_mark})
+    laid = _laid_over(below, rest, new, key_mark, is_root=False)
+    return Node({**values, key: laid}, mark, {**keys, key: key_mark})
 
 
 def locate(root: Node, path: str) -> Mark:

@@ -76,6 +76,12 @@ def test_an_override_is_checked_like_the_file_and_named(here):
     assert 'did you mean "momentum"' in message
 
 
+def test_a_place_that_a_message_names_can_be_typed_as_it_stands(here):
+    (here / "good.yaml").write_text(GOOD + "augment: [{name: pad_and_crop}]\n")
+    message = refused("fit", "good.yaml", "augment[0].padding=0")
+    assert "argument 'augment[0].padding=0': augment[0].padding must be" in message
+
+
 def test_check_reports_every_file_and_every_problem(here):
     (here / "bad.yaml").write_text("model: {name: mlp, unit: [1]}\ntrain: {epochs: 0}\n")
     result = dltrain("check", "bad.yaml", "good.yaml", "none.yaml")

@@ -149,6 +149,14 @@ def test_another_name_starts_the_block_anew_in_any_order_of_arguments():
     assert overridden(text, "model.name=resnet") == {"model": {"name": "resnet", "depth": 20}}
 
 
+def test_another_name_of_the_config_itself_leaves_its_blocks():
+    assert overridden("name: a\nmodel: {name: mlp}", "name=b") == {"name": "b", "model": {"name": "mlp"}}
+
+
+def test_an_override_may_name_a_place_as_messages_do():
+    assert overridden("a: [{b: 1}, {b: [2, 3]}]", "a[1].b[0]=4") == {"a": [{"b": 1}, {"b": [4, 3]}]}
+
+
 def test_what_is_no_override_is_refused_all_at_once():
     with pytest.raises(ConfigError) as caught:
         overridden("a: 1", "b", "=3", "c=[1", "d=1")
