@@ -194,8 +194,9 @@ def load(path: Path, overrides: list[str] | None = None) -> Config:
         problems.sort(key=lambda problem: (problem.mark.source.is_argument, problem.mark.line, problem.mark.column))
         raise ConfigError([str(problem) for problem in problems])
     if experiment.name is None:
-        stem = re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem).lstrip("_.-")[:100] or "run"
-        experiment = dataclasses.replace(experiment, name=stem)
+        stem = re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem).lstrip("_.-")[:100]
+        # Written down, the name none would read back as no name.
+        experiment = dataclasses.replace(experiment, name="run" if stem in ("", "none") else stem)
     config = Config(experiment, root)
     with config.blame("dataset"):
         spec = experiment.dataset.spec()

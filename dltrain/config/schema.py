@@ -117,7 +117,7 @@ def _scalar(hint: Any, node: Node) -> Any:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         return _float(value) if is_number else INVALID
     if hint is Path and isinstance(value, str) and value:
-        return Path(_normal(node.mark.source.folder / Path(value).expanduser()))
+        return _path(node.mark.source.folder, value)
     return INVALID
 
 
@@ -129,8 +129,12 @@ def _float(value: int | float) -> Any:
     return number if math.isfinite(number) else INVALID
 
 
-def _normal(path: Path) -> str:
-    return str(path) if path.is_symlink() else str(path.resolve())
+def _path(folder: Path, text: str) -> Any:
+    try:
+        path = folder / Path(text).expanduser()
+        return path if path.is_symlink() else path.resolve()
+    except (RuntimeError, ValueError, OSError):  # a home that nobody has, a NUL, a name that is too long
+        return INVALID
 
 
 def _build_ranged(hint: Any, node: Node, path: str, problems: list[Problem]) -> Any:

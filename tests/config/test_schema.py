@@ -138,6 +138,12 @@ def test_a_problem_shows_its_line_with_a_caret_under_the_value():
     ]
 
 
+@pytest.mark.parametrize("path", ["~no-such-user/x.npz", "a\\0b", "/" + "x" * 300])
+def test_text_that_can_be_no_path_is_refused(path):
+    _, problems = built(f'path: "{path}"')
+    assert "path must be a path or none, got" in problems[0]
+
+
 def test_every_problem_is_reported_at_once():
     _, problems = built("count: 0\nflag: 3\nfoo: 1\ninner: {rate: x, bar: 1}\nshape: {name: none}\n")
     assert len(problems) == 6
