@@ -95,8 +95,8 @@ class Reporter:
             self.say(f"{title}  step {done}/{total}  {words}")
 
     def _say(self, text: str, shown: bool, style: str | None = None) -> None:
+        self._last_line = time.monotonic()  # the log has the line, whether it is shown or not
         if shown:
-            self._last_line = time.monotonic()
             self._console.print(text, style=style, markup=False)
         self._write(text)
 
