@@ -37,7 +37,7 @@ class Saved:
 
 
 def save(run: Run, variables: dict[str, Any], state: dict[str, Any], is_best: bool, keep: int) -> None:
-    """Writes `step-<N>.npz`, points `last.npz` (and `best.npz`) at it, and removes what is older than `keep`.
+    """Writes `step-<N>.npz`, points (`best.npz` and) `last.npz` at it, and removes what is older than `keep`.
 
     Args:
         run: where to.
@@ -56,7 +56,8 @@ def save(run: Run, variables: dict[str, Any], state: dict[str, Any], is_best: bo
     try:
         with replacing(path) as aside, aside.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
-        for name in ("last", "best") if is_best else ("last",):
+        # Cut short between the two, the epoch is done again; the other way round, `last` would name a best that is not.
+        for name in ("best", "last") if is_best else ("last",):
             _point(run.checkpoints / f"{name}.npz", path)
         for old in sorted(run.checkpoints.glob("step-*.npz"))[:-keep]:
             old.unlink()

@@ -70,6 +70,21 @@ def test_a_file_system_without_hard_links_gets_copies(run, monkeypatch):
     assert checkpoints.load(run, "best").state["step"] == 8
 
 
+def test_a_save_that_is_cut_short_never_names_a_best_that_is_not_there(run, monkeypatch):
+    original = checkpoints._point
+
+    def cut(name, path):
+        if name.name != "best.npz":
+            raise KeyboardInterrupt
+        original(name, path)
+
+    monkeypatch.setattr(checkpoints, "_point", cut)
+    with pytest.raises(KeyboardInterrupt):
+        checkpoints.save(run, VARIABLES, {"step": 8, "best": {"epoch": 2}}, is_best=True, keep=2)
+    assert checkpoints.load(run, "last").state["step"] == 7
+    assert checkpoints.load(run, "best").state["step"] == 8
+
+
 def test_a_save_that_fails_leaves_what_was_there(run, monkeypatch):
     def full(*arguments, **settings):
         raise OSError(28, "No space left on device")
