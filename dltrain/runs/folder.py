@@ -26,7 +26,7 @@ class Run:
     @property
     def name(self) -> str:
         """The folder's own name, such as resnet-003."""
-        return self.path.name
+        return self.path.resolve().name  # "." has no name of its own
 
     @property
     def config(self) -> Path:
@@ -87,12 +87,28 @@ class Run:
             raise RunError(f"{self.summary}: cannot be read: {error}") from None
 
     def read_metrics(self) -> list[dict[str, str]]:
-        """Returns the rows of metrics.csv by column name, empty where there is none; a torn last line is left out."""
+        """Returns the rows of metrics.csv by column name, empty where there is none; a torn last line is left out.
+
+        Raises:
+            RunError: if the file is damaged, or was edited so that it is no table of steps any more.
+        """
         try:
             text = self.metrics.read_text(encoding="utf-8")
         except FileNotFoundError:
             return []
-        return list(csv.DictReader(text[: text.rfind("\n") + 1].splitlines()))
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self.metrics}: cannot be read: {error}") from None
+        rows: list[dict[str, str]] = []
+        reader = csv.DictReader(text[: text.rfind("\n") + 1].splitlines())
+        for row in reader:
+            # A row that is too long has the key None, one that is too short the value None.
+            if None in row or None in row.values() or not re.fullmatch(r"\d+", row.get("step", "")):
+                raise RunError(
+                    f"{self.metrics}:{reader.line_num}: must have a value in each column and a whole number as step, "
+                    "parted by commas; put the file back as it was, or move it away to begin a new one"
+                )
+            rows.append(row)
+        return rows
 
 
 def create(root: Path, name: str) -> Run:

@@ -31,6 +31,14 @@ def test_a_run_is_found_by_folder_name_and_stem(tmp_path):
     assert folder.find("net", tmp_path) == second
 
 
+def test_a_run_is_named_as_its_folder_wherever_one_stands(tmp_path, monkeypatch):
+    run = made(tmp_path, "net")
+    monkeypatch.chdir(run.checkpoints)
+    assert folder.find("..", tmp_path).name == "net-001"
+    monkeypatch.chdir(run.path)
+    assert folder.find(".", tmp_path).name == "net-001"
+
+
 def test_none_means_the_newest_run_that_has_a_checkpoint(tmp_path):
     first = made(tmp_path, "a")
     made(tmp_path, "b")
@@ -71,3 +79,27 @@ def test_a_torn_last_line_of_metrics_is_left_out(tmp_path):
     run = made(tmp_path, "a")
     run.metrics.write_text("epoch,step\n1,10\n2,2")
     assert run.read_metrics() == [{"epoch": "1", "step": "10"}]
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"epoch;step\n1;10\n", 2),
+        (b"epoch,steps\n1,10\n", 2),
+        (b"epoch,step\n1,10\n2\n", 3),
+        (b"epoch,step\n1,10,3\n", 2),
+        (b"epoch,step\n1,10.5\n", 2),
+    ],
+)
+def test_metrics_that_were_edited_are_refused_with_the_line(tmp_path, content, line):
+    run = made(tmp_path, "a")
+    run.metrics.write_bytes(content)
+    with pytest.raises(RunError, match=rf"metrics\.csv:{line}: must have"):
+        run.read_metrics()
+
+
+def test_metrics_that_are_no_text_are_refused(tmp_path):
+    run = made(tmp_path, "a")
+    run.metrics.write_bytes(b"epoch,step\n1,\xff\n")
+    with pytest.raises(RunError, match=r"metrics\.csv: cannot be read"):
+        run.read_metrics()
