@@ -128,7 +128,7 @@ class AdamW(Optimizer):
         amsgrad: divide by the largest v so far.
     """
 
-    weight_decay: NonNegativeFloat | None = 0.004
+    weight_decay: NonNegativeFloat = 0.004  # Keras's AdamW takes no None
     beta_1: Fraction = 0.9
     beta_2: Fraction = 0.999
     epsilon: PositiveFloat = 1e-7

@@ -5,6 +5,7 @@ import textwrap
 import numpy as np
 import pytest
 
+from dltrain.config.schema import describe, field_types
 from dltrain.registry import OPTIMIZERS
 
 RATE = 0.1
@@ -95,6 +96,12 @@ def test_weight_decay_is_decoupled(tensorflow):
     assert stepped(sgd(momentum=0.9, weight_decay=0.01), [1.0, 1.0]) != pytest.approx(
         stepped(sgd(momentum=0.9, l2=0.01), [1.0, 1.0]), rel=1e-6
     )
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS.names())
+def test_a_weight_decay_of_none_is_built_or_refused_in_the_config(tensorflow, name):
+    if "none" in describe(field_types(OPTIMIZERS[name])["weight_decay"]):
+        assert stepped(OPTIMIZERS[name](weight_decay=None), [0.0]) == pytest.approx(2.0, rel=1e-3)
 
 
 def test_l2_is_added_after_clipping(tensorflow):
