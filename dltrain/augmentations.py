@@ -23,14 +23,17 @@ class PadAndCrop:
     pads with zeros after it has subtracted the mean of each pixel; here the padding is the mean of each channel.
 
     Args:
-        padding: pixels on each side, 1 or more; the paper's value is 4.
+        padding: pixels on each side, 1 to the image's smaller side; the paper's value is 4.
     """
 
     padding: PositiveInt = 4
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images."""
+        """Raises ValueError unless the examples are images that the padding does not push out of sight."""
         _require_images("pad_and_crop", data)
+        side = min(data.input_shape[:2])
+        if self.padding > side:
+            raise ValueError(f"padding must be at most {side}, the image's smaller side, got {self.padding}")
 
     def build(self, data: DataSpec) -> Augment:
         """Returns the function of (images, seed); pads with 0 where the mean is not known."""

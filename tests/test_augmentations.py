@@ -38,6 +38,13 @@ def test_vectors_are_refused(name):
     AUGMENTATIONS[name]().check(SPEC)
 
 
+def test_padding_beyond_the_image_is_refused():
+    PadAndCrop(padding=5).check(SPEC)
+    for padding in (6, 3_000_000_000):
+        with pytest.raises(ValueError, match=f"^padding must be at most 5, the image's smaller side, got {padding}"):
+            PadAndCrop(padding=padding).check(SPEC)
+
+
 @pytest.mark.parametrize(
     ("direction", "turns"),
     [
