@@ -5,6 +5,7 @@ Each keeps a small state that is part of every checkpoint, so that a resumed run
 
 import csv
 import io
+import math
 import os
 from typing import Any
 
@@ -57,13 +58,17 @@ class Best:
     """The best epoch so far; of equal ones the later, whose weights have trained longer.
 
     Args:
-        monitor: the column that is compared.
+        monitor: the column that is compared; NaN is best only where nothing else is.
         larger_is_better: whether more is better.
         state: what a checkpoint kept, none at the start.
+        is_latest: the latest epoch is the best, whatever its value.
     """
 
-    def __init__(self, monitor: str, larger_is_better: bool, state: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, monitor: str, larger_is_better: bool, state: dict[str, Any] | None = None, is_latest: bool = False
+    ) -> None:
         self.monitor = monitor
+        self._is_latest = is_latest
         self._sign = 1.0 if larger_is_better else -1.0
         # What was best by another column says nothing about this one.
         self.state = state if state is not None and state["monitor"] == monitor else None
@@ -71,7 +76,9 @@ class Best:
     def update(self, row: dict[str, Any]) -> bool:
         """Takes in an epoch's row; returns whether it is the best so far."""
         value = float(row[self.monitor])
-        if self.state is not None and self._sign * value < self._sign * self.state["value"]:
+        best = math.nan if self._is_latest or self.state is None else self.state["value"]
+        # Not `value < best`: that is false of NaN too, which would then be the best.
+        if not math.isnan(best) and not self._sign * value >= self._sign * best:
             return False
         self.state = {"monitor": self.monitor, "value": value, "epoch": row["epoch"]}
         return True
@@ -104,9 +111,10 @@ class Patience:
         self.state: dict[str, Any] = state if state is not None and state["monitor"] == monitor else start
 
     def update(self, row: dict[str, Any]) -> None:
-        """Takes in an epoch's row."""
+        """Takes in an epoch's row; NaN is no improvement, not even on nothing."""
         value = self._sign * float(row[self._monitor])
-        if self.state["best"] is None or value > self.state["best"] + self._min_delta:
+        best = -math.inf if self.state["best"] is None else self.state["best"]
+        if value > best + self._min_delta:
             self.state = {**self.state, "best": value, "wait": 0}
         else:
             self.state = {**self.state, "wait": self.state["wait"] + 1}

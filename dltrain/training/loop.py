@@ -141,11 +141,13 @@ class Training:
         self._profile = run.profile if profile else None
         began -= state.seconds
         monitor = monitor_of(self.experiment.checkpoint, self.experiment, self.splits)
-        best = Best(monitor, task.larger_is_better(monitor), state.best)
+        # A loss on the training data alone cannot tell which weights are better on others: unless asked to, none tries.
+        is_latest = self._validation is None and self.experiment.checkpoint.monitor is None
+        best = Best(monitor, task.larger_is_better(monitor), state.best, is_latest)
         patience = self._patience()
         metrics_file = MetricsFile(run, state.step)
         batches = self.training_feed()
-        if self._validation is None:
+        if is_latest:
             self.reporter.say("no validation data: the last weights are the best")
         with StopRequest() as stop, self.reporter:
             while not self.is_finished:
@@ -160,7 +162,7 @@ class Training:
                         stop.exit_code or 130,
                     )
                 row = self._row(state.means, validated)
-                is_best = best.update(row) or self._validation is None
+                is_best = best.update(row)
                 state.epoch, state.means, state.best = state.epoch + 1, None, best.state
                 if patience is not None:
                     patience.update(row)

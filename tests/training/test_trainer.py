@@ -293,10 +293,18 @@ def test_a_folder_that_goes_away_during_the_run_is_said(tensorflow, config_path,
 
 
 def test_without_validation_data_the_last_weights_are_the_best(tensorflow, config_path):
-    run = fit(config_path, "dataset.validation_fraction=0", "train.epochs=2")
+    # So high a learning rate that the loss rises.
+    settings = ("dataset.validation_fraction=0", "train.epochs=2", "optimizer.learning_rate=2")
+    run = fit(config_path, *settings)
+    assert float(rows(run)[1]["loss"]) > float(rows(run)[0]["loss"])
+    assert run.read_summary()["best"] == {"monitor": "loss", "value": float(rows(run)[1]["loss"]), "epoch": 2}
     assert same(variables(run, "best"), variables(run, "last"))
     assert run.read_summary()["validation"] is None
     assert "val_loss" not in rows(run)[0]
+    chosen = fit(config_path, *settings, "checkpoint.monitor=loss")
+    assert chosen.read_summary()["best"]["epoch"] == 1
+    assert variables(chosen, "best").keys() == variables(run, "best").keys()
+    assert not same(variables(chosen, "best"), variables(chosen, "last"))
 
 
 @pytest.mark.parametrize(

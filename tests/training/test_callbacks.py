@@ -1,0 +1,51 @@
+import math
+
+import pytest
+
+from dltrain.errors import RunError
+from dltrain.runs import folder
+from dltrain.training.callbacks import Best, MetricsFile, Patience
+
+
+def best_of(losses, **settings):
+    """Returns the epoch that is best in the end, and the epochs that were when they came."""
+    best = Best("loss", larger_is_better=False, **settings)
+    taken = [epoch for epoch, loss in enumerate(losses, 1) if best.update({"loss": loss, "epoch": epoch})]
+    return best.state["epoch"], taken
+
+
+def test_of_equal_epochs_the_later_is_the_best():
+    assert best_of([0.5, 0.7, 0.5, 0.6]) == (3, [1, 3])
+
+
+def test_nan_is_best_only_where_nothing_else_is():
+    nan = math.nan
+    assert best_of([0.5, nan, 0.9, 0.4]) == (4, [1, 4])
+    assert best_of([nan, nan, 0.9, 1.0]) == (3, [1, 2, 3])
+
+
+def test_the_latest_epoch_is_the_best_where_that_is_asked_for():
+    assert best_of([0.5, 0.7, 0.6], is_latest=True) == (3, [1, 2, 3])
+
+
+@pytest.mark.parametrize(("values", "wait"), [([0.5, 0.7, 0.6], 1), ([math.nan, 0.7, 0.8], 0), ([0.7, math.nan], 1)])
+def test_patience_counts_the_epochs_since_the_last_improvement(values, wait):
+    patience = Patience(2, 0.0, "accuracy", larger_is_better=True)
+    for value in values:
+        patience.update({"accuracy": value})
+    assert patience.state["wait"] == wait
+
+
+def test_rows_beyond_the_step_are_cut_off(tmp_path):
+    run = folder.create(tmp_path, "a")
+    run.metrics.write_text("epoch,step\n1,10\n2,20\n")
+    MetricsFile(run, step=10).append({"epoch": 2, "step": 21})
+    assert run.metrics.read_text() == "epoch,step\n1,10\n2,21\n"
+
+
+def test_an_edited_metrics_file_is_refused_and_left_alone(tmp_path):
+    run = folder.create(tmp_path, "a")
+    run.metrics.write_text("epoch;step\n1;10\n")
+    with pytest.raises(RunError, match=r"metrics\.csv"):
+        MetricsFile(run, step=10)
+    assert run.metrics.read_text() == "epoch;step\n1;10\n"
