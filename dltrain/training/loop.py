@@ -94,8 +94,9 @@ class Training:
 
     @property
     def is_finished(self) -> bool:
-        """Whether there is nothing left to train."""
-        return self.state.stopped or self.state.step >= self.plan.total_steps
+        """Whether there is nothing left to train, and no epoch whose row is still to be written."""
+        state = self.state
+        return state.stopped or (state.step >= self.plan.total_steps and state.means is None)
 
     def restore(self, saved: checkpoints.Saved) -> None:
         """Puts variables and state where they were when the checkpoint was made."""

@@ -139,9 +139,9 @@ def test_the_exported_model_has_kerass_own_layers_whatever_it_was_trained_with(t
     assert accuracy == pytest.approx(run.read_summary()["test"]["accuracy"], abs=1e-6)
 
 
-@pytest.mark.parametrize("stop_at", [1, 10, 40, 41])
+@pytest.mark.parametrize("stop_at", [1, 10, 40, 41, 80])
 def test_a_stopped_run_goes_on_as_if_it_had_not_been_stopped(tensorflow, config_path, monkeypatch, stop_at):
-    """20 steps an epoch: stopped in the first epoch, inside one, at the end of one, after the first of one."""
+    """20 steps an epoch: in the first epoch, in one, at one's end, after the first of one, at the end of the last."""
     whole = fit(config_path)
 
     def stopping(self, *arguments, original=StopRequest.__bool__):
