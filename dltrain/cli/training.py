@@ -116,7 +116,7 @@ def _resumed(given: Words, runs: Path) -> tuple[Run, Config]:
     Raises:
         ConfigError: if a change would make it another experiment.
     """
-    run = folder.find(given.run or (given.config.stem if given.config else None), runs)
+    run = folder.find(_meant(given), runs)
     before = experiments.load(run.config)
     after = experiments.load(given.config or run.config, given.overrides)
     after = experiments.renamed(after, before.experiment.name)
@@ -131,6 +131,16 @@ def _resumed(given: Words, runs: Path) -> tuple[Run, Config]:
     if any(key.startswith("train.") for key in changes):
         typer.echo("the learning-rate schedule is planned anew for the new length", err=True)
     return run, after
+
+
+def _meant(given: Words) -> str | None:
+    """Returns the RUN, else the folder of the run that the CONFIG lies in, else the CONFIG's name; none without."""
+    if given.run or given.config is None:
+        return given.run
+    around = Run(given.config.parent)
+    if given.config == around.config and around.checkpoints.is_dir():
+        return str(around.path)
+    return experiments.load(given.config, given.overrides).experiment.name
 
 
 def _short(value: Any) -> str:

@@ -197,6 +197,19 @@ def test_resume_compares_what_is_given_with_the_run(here, tensorflow):
     assert yaml.safe_load((here / "runs/good-001/config.yaml").read_text())["train"]["epochs"] == 2
 
 
+def test_resume_finds_the_run_that_the_config_means(here, tensorflow):
+    (here / "my net.yaml").write_text(GOOD)
+    (here / "good.yaml").write_text(GOOD + "name: other\n")
+    for config in ("my net.yaml", "good.yaml", "good.yaml"):
+        assert dltrain("fit", config, "-q").exit_code == 0
+    for given, run in (
+        ("my net.yaml", "my-net-001"),
+        ("good.yaml", "other-002"),
+        ("runs/other-001/config.yaml", "other-001"),
+    ):
+        assert f"{run} is finished" in dltrain("fit", "--resume", given).stderr
+
+
 def test_a_dry_run_leaves_nothing(here, tensorflow):
     result = dltrain("fit", "good.yaml", "--dry-run")
     assert "all of it works" in result.stdout
