@@ -5,7 +5,8 @@ import resource
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,8 @@ def fit(
     began = time.monotonic()
     saved = checkpoints.load(resumed, "last") if resumed else None
     devices, splits = begin(config, reporter)
-    training = Training(config, splits, devices, reporter)
+    with _enough_memory(config):
+        training = Training(config, splits, devices, reporter)
     if saved is not None:
         _check_data(saved, training.splits.spec)
         training.restore(saved)
@@ -61,13 +63,14 @@ def fit(
         _write_config(config, run)
         folder.write_json(run.environment, environment.describe(devices))
         folder.write_json(run.summary, _summary(training, "running"))
-        training.run(run, began, profile)
-        measured = _measure_best(training, run)
-        _export(config, training, run)
+        with _enough_memory(config):
+            training.run(run, began, profile)
+            measured = _measure_best(training, run)
+            _export(config, training, run)
         summary = _summary(training, "finished", measured)
         folder.write_json(run.summary, summary)
     except BaseException as error:
-        failed = _translated(error, config, run)
+        failed = _translated(error, run)
         status = "interrupted" if isinstance(failed, Interrupted | KeyboardInterrupt) else "failed"
         words = str(failed) or type(failed).__name__
         with suppress(OSError):  # on a full disk the message on the terminal is what remains
@@ -93,6 +96,7 @@ def evaluate(run: Run, split: str, checkpoint: str, reporter: Reporter) -> dict[
 
     Raises:
         UserError: if config, data or checkpoint cannot be used.
+        TrainingError: if memory runs out.
     """
     config = experiments.load(run.config)
     saved = checkpoints.load(run, checkpoint)
@@ -103,9 +107,10 @@ def evaluate(run: Run, split: str, checkpoint: str, reporter: Reporter) -> dict[
     spec = DataSpec.from_plain(saved.state["data"])
     if (splits.spec.input_shape, splits.spec.class_names) != (spec.input_shape, spec.class_names):
         raise DataError(f"{run.path}: its data have changed: other shapes or classes than it was trained on")
-    engine = assemble(config.experiment, spec, devices, learning_rate=0.0)
-    checkpoints.restore(saved, checkpoints.named_variables(model=engine.model.variables))
-    metrics = engine.evaluate(evaluation_feed(part, config.experiment.train.batch_size, devices))
+    with _enough_memory(config):
+        engine = assemble(config.experiment, spec, devices, learning_rate=0.0)
+        checkpoints.restore(saved, checkpoints.named_variables(model=engine.model.variables))
+        metrics = engine.evaluate(evaluation_feed(part, config.experiment.train.batch_size, devices))
     return {"run": run.name, "checkpoint": checkpoint, "split": split, "examples": len(part), "metrics": metrics}
 
 
@@ -114,16 +119,21 @@ def rehearse(config: Config, reporter: Reporter) -> dict[str, Any]:
 
     Returns:
         {"device", "parameters", "steps_per_epoch", "loss", "evaluation", "checkpoint_bytes", "peak_memory_bytes"}
+
+    Raises:
+        UserError: something the user can mend.
+        TrainingError: the loss is not finite, or memory runs out.
     """
     devices, splits = begin(config, reporter)
-    training = Training(config, splits, devices, reporter)
-    _, finite = training.engine.train(training.training_feed(), 0, 1)
-    loss = training.engine.metrics()["loss"]
-    if not finite:
-        raise TrainingError(f"the loss of the first batch is not finite: {loss}")
-    size = config.experiment.train.batch_size
-    part = training.splits.validation or training.splits.train
-    metrics = training.engine.evaluate(evaluation_feed(part.first(size), size, devices))
+    with _enough_memory(config):
+        training = Training(config, splits, devices, reporter)
+        _, finite = training.engine.train(training.training_feed(), 0, 1)
+        loss = training.engine.metrics()["loss"]
+        if not finite:
+            raise TrainingError(f"the loss of the first batch is not finite: {loss}")
+        size = config.experiment.train.batch_size
+        part = training.splits.validation or training.splits.train
+        metrics = training.engine.evaluate(evaluation_feed(part.first(size), size, devices))
     with tempfile.TemporaryDirectory() as temporary:
         run = folder.create(Path(temporary), "dry-run")
         checkpoints.save(run, training.variables, dataclasses.asdict(training.state), is_best=True, keep=2)
@@ -139,6 +149,17 @@ def rehearse(config: Config, reporter: Reporter) -> dict[str, Any]:
         "checkpoint_bytes": checkpoint_bytes,
         "peak_memory_bytes": _peak_memory(devices),
     }
+
+
+@contextmanager
+def _enough_memory(config: Config) -> Iterator[None]:
+    """Says what to try, in place of TensorFlow's words, where memory runs out."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError:
+        size = config.experiment.train.batch_size
+        smaller = f"train.batch_size={size // 2} or a smaller model" if size > 1 else "a smaller model"
+        raise TrainingError(f"out of memory with train.batch_size: {size}; try {smaller}") from None
 
 
 def _check_data(saved: checkpoints.Saved, spec: DataSpec) -> None:
@@ -208,11 +229,8 @@ def _peak_memory(devices: Devices) -> int:
     return peak if sys.platform == "darwin" else peak * 1024  # kilobytes everywhere but on macOS
 
 
-def _translated(error: BaseException, config: Config, run: Run) -> BaseException:
-    """Returns what the user should read in place of the system's or TensorFlow's words, where there is such a thing."""
-    if isinstance(error, tf.errors.ResourceExhaustedError):
-        size = config.experiment.train.batch_size
-        return TrainingError(f"out of memory with train.batch_size: {size}; try train.batch_size={max(size // 2, 1)}")
+def _translated(error: BaseException, run: Run) -> BaseException:
+    """Returns what the user should read in place of the system's words, where there is such a thing."""
     if isinstance(error, OSError):
         place = error.filename or run.path
         return TrainingError(f"{place}: cannot be written: {error.strerror or error}; the last checkpoint stands")

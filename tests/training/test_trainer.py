@@ -17,6 +17,7 @@ from dltrain.errors import CheckpointError, ConfigError, DataError, Interrupted,
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
 from dltrain.training import checkpoints, pipeline, trainer
+from dltrain.training.engine import Engine
 from dltrain.training.loop import Training
 from dltrain.training.progress import Reporter
 from dltrain.training.signals import StopRequest
@@ -329,6 +330,28 @@ def test_a_rehearsal_keeps_nothing(tensorflow, config_path, monkeypatch):
     assert np.isfinite(result["loss"])
     assert result["peak_memory_bytes"] > 1e6
     assert [path.name for path in config_path.parent.iterdir()] == ["small.yaml"]
+
+
+def test_memory_that_runs_out_is_said_before_and_after_training_too(tensorflow, config_path, monkeypatch):
+    huge = experiments.load(config_path, ["model.units=[1000000000000]"])
+    for work in (
+        lambda: trainer.rehearse(huge, Reporter(quiet=True)),
+        lambda: trainer.fit(huge, Reporter(quiet=True), config_path.parent / "runs"),
+    ):
+        with pytest.raises(TrainingError, match=r"^out of memory .*: 64; try train\.batch_size=32 or a smaller model$"):
+            work()
+    assert not (config_path.parent / "runs").exists()
+    run = fit(config_path, "train.epochs=1", "train.batch_size=1000")
+
+    def exhausted(*arguments):
+        raise tensorflow.errors.ResourceExhaustedError(None, None, "OOM")
+
+    monkeypatch.setattr(Engine, "evaluate", exhausted)
+    with pytest.raises(TrainingError, match="out of memory"):
+        trainer.evaluate(run, "test", "best", Reporter(quiet=True))
+    with pytest.raises(TrainingError, match="out of memory"):
+        fit(config_path, "train.epochs=1")
+    assert folder.find("small", config_path.parent / "runs").read_summary()["error"].startswith("out of memory")
 
 
 def test_only_the_newest_checkpoints_and_the_best_stay(tensorflow, config_path):
