@@ -45,7 +45,7 @@ class Train:
 
     def __post_init__(self) -> None:
         if self.epochs is not None and self.steps is not None:
-            raise ValueError("steps must not be given beside epochs: one of the two says how long")
+            raise ValueError("steps must not be given beside epochs: one of the two says how long, the other is none")
         if self.epochs is None and self.steps is None:
             raise ValueError("epochs is missing (or steps): a whole number of at least 1")
 

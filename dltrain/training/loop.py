@@ -256,9 +256,21 @@ class Training:
         return TrainingError(
             f"the loss is not finite at step {step} (epoch {self.state.epoch + 1}), "
             f"learning rate {self._rate_at(step - 1):.4g}; the last checkpoint stands.\n"
-            "Try a smaller optimizer.learning_rate, schedule.warmup_epochs=1 or optimizer.global_clipnorm=1; "
+            f"Try a smaller optimizer.learning_rate{self._warm_up_words()} or optimizer.global_clipnorm=1; "
             "look for NaN and huge values in the data."
         )
+
+    def _warm_up_words(self) -> str:
+        """Returns how to ask for a warm-up, nothing where there is one or the schedule takes none."""
+        schedule = self.experiment.schedule
+        if getattr(schedule, "warmup_epochs", None) != 0:
+            return ""
+        try:
+            dataclasses.replace(schedule, warmup_epochs=1.0).check(self.plan)
+        except ValueError:
+            return ""
+        # The name too: the config may have left the whole block to its defaults.
+        return f", schedule.name={schedule.registered_name} schedule.warmup_epochs=1"
 
     def _title(self, epoch: int) -> str:
         return f"epoch {epoch}/{math.ceil(self.plan.total_steps / self.plan.steps_per_epoch)}"

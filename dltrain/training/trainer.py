@@ -55,7 +55,7 @@ def fit(
     reporter.log_to(run.log)
     before = run.read_summary()
     if training.is_finished and before.get("status") == "finished":
-        reporter.say(f"{run.path} is finished: nothing left to do; for more, say so: train.epochs=N")
+        reporter.say(f"{run.path} is finished: nothing left to do; for more, say so: {_more(training)}")
         return {"run": str(run.path), **before}
     reporter.say(f"run: {run.path}" + (f", going on after step {training.state.step}" if resumed else ""))
     reporter.say(_overview(training))
@@ -160,6 +160,13 @@ def _enough_memory(config: Config) -> Iterator[None]:
         size = config.experiment.train.batch_size
         smaller = f"train.batch_size={size // 2} or a smaller model" if size > 1 else "a smaller model"
         raise TrainingError(f"out of memory with train.batch_size: {size}; try {smaller}") from None
+
+
+def _more(training: Training) -> str:
+    """Returns what to type so that a finished run goes on."""
+    if training.state.step < training.plan.total_steps:
+        return "early_stopping.patience=N or early_stopping=none"
+    return "train.epochs=N" if training.experiment.train.steps is None else "train.steps=N"
 
 
 def _check_data(saved: checkpoints.Saved, spec: DataSpec) -> None:
