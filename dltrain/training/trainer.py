@@ -54,6 +54,7 @@ def fit(
     run = resumed or folder.create(root, str(config.experiment.name))
     reporter.log_to(run.log)
     before = run.read_summary()
+    run.read_metrics()  # a table that cannot be gone on with is refused before anything is written
     if training.is_finished and before.get("status") == "finished":
         reporter.say(f"{run.path} is finished: nothing left to do; for more, say so: {_more(training)}")
         return {"run": str(run.path), **before}

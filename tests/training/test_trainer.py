@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from dltrain.config import experiment as experiments
-from dltrain.errors import CheckpointError, ConfigError, DataError, Interrupted, TrainingError
+from dltrain.errors import CheckpointError, ConfigError, DataError, Interrupted, RunError, TrainingError
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
 from dltrain.training import checkpoints, pipeline, trainer
@@ -186,6 +186,15 @@ def test_a_finished_run_has_nothing_left_and_more_epochs_go_on(tensorflow, confi
     fit(run.config, "train.epochs=2", resumed=run)
     assert [row["epoch"] for row in rows(run)] == ["1", "2"]
     assert rows(run) == rows(fit(config_path, "train.epochs=2"))
+
+
+def test_a_run_whose_metrics_were_edited_is_refused_and_left_as_it_is(tensorflow, config_path):
+    run = fit(config_path, "train.epochs=1")
+    run.metrics.write_text(run.metrics.read_text().replace(",", ";"))
+    before = run.summary.read_bytes(), run.config.read_bytes()
+    with pytest.raises(RunError, match=r"metrics\.csv:2"):
+        fit(run.config, "train.epochs=2", resumed=run)
+    assert (run.summary.read_bytes(), run.config.read_bytes()) == before
 
 
 def test_steps_may_end_in_the_middle_of_an_epoch(tensorflow, config_path):
