@@ -66,8 +66,7 @@ class Decoding:
             raise ValueError(f"it has {height}x{width} pixels, more than {MOST_PIXELS:,}")
         used = self._used(height, width)
         if not content.startswith(_JPEG):
-            image = tf.io.decode_image(content, channels=self.channels, expand_animations=False)
-            return image, *used
+            return tf.io.decode_image(content, channels=self.channels, expand_animations=False), *used
         ratio = 1
         while self.fast and ratio < 8 and all(side // (2 * ratio) >= goal for side, goal in self._goals(used)):
             ratio *= 2
@@ -88,24 +87,31 @@ class Decoding:
         return max(round(self.height * scale), 1), max(round(self.width * scale), 1)
 
     def _fitted(self, image: Any, height: int, width: int) -> np.ndarray:
+        """Returns the middle of an image, so high and wide, at the size that is wanted."""
         top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
-        goal_height, goal_width = self.height, self.width
+        if (top, left) != (0, 0):
+            image = image[top : top + height, left : left + width]
+        goal = self.height, self.width
         if self.resize == "fit":
-            goal_height, goal_width = (max(goal, 1) for _, goal in self._goals((height, width)))
-        if (height, width) == (goal_height, goal_width):
-            fitted = image[top : top + height, left : left + width].numpy()
-        else:
-            part = image[None, top : top + height, left : left + width]
-            # Where it shrinks by more than half, plain bilinear sampling would step over pixels.
-            shrinks = height > 2 * goal_height or width > 2 * goal_width
-            resized = tf.image.resize(part, (goal_height, goal_width), antialias=shrinks)[0].numpy()
-            fitted = np.clip(np.rint(resized), 0, 255).astype(np.uint8)
-        if fitted.shape[:2] == (self.height, self.width):
+            goal = max(self._goals((height, width))[0][1], 1), max(self._goals((height, width))[1][1], 1)
+        fitted = image.numpy() if (height, width) == goal else _resized(image, goal)
+        if goal == (self.height, self.width):
             return fitted
         whole = np.zeros((self.height, self.width, self.channels), np.uint8)
-        top, left = (self.height - goal_height) // 2, (self.width - goal_width) // 2
-        whole[top : top + goal_height, left : left + goal_width] = fitted
+        top, left = (self.height - goal[0]) // 2, (self.width - goal[1]) // 2
+        whole[top : top + goal[0], left : left + goal[1]] = fitted
         return whole
+
+
+def _resized(image: Any, size: tuple[int, int]) -> np.ndarray:
+    """Returns an image at another size, by bilinear sampling, uint8."""
+    images = tf.expand_dims(image, 0)
+    if image.shape[0] > 3 * size[0] or image.shape[1] > 3 * size[1]:  # plain sampling would step over too many pixels
+        resized = tf.image.resize(images, size, antialias=True)
+    else:  # what tf.image.resize does, without the 2 ms that its other cases cost
+        resized = tf.raw_ops.ResizeBilinear(images=images, size=size, half_pixel_centers=True)
+    rounded: np.ndarray = (resized.numpy()[0] + 0.5).astype(np.uint8)  # a mean of bytes: never beyond 255
+    return rounded
 
 
 _JPEG = b"\xff\xd8\xff"

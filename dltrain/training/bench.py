@@ -16,7 +16,7 @@ from dltrain.training.engine import on_host
 from dltrain.training.loop import Training
 from dltrain.training.pipeline import Feed, ResidentFeed
 from dltrain.training.progress import Reporter
-from dltrain.training.setup import begin
+from dltrain.training.setup import begin, enough_memory
 
 ROUNDS = 7
 ROUND_SECONDS = 0.3
@@ -41,9 +41,15 @@ def bench(config: Config, reporter: Reporter) -> dict[str, Any]:
 
     Raises:
         UserError: if config, data or device cannot be used.
+        TrainingError: if memory runs out.
     """
     devices, splits = begin(config, reporter)
-    training = Training(config, splits, devices, reporter)
+    with enough_memory(config):
+        return _found(config, Training(config, splits, devices, reporter))
+
+
+def _found(config: Config, training: Training) -> dict[str, Any]:
+    devices, reporter = training.devices, training.reporter
     batch_size = config.experiment.train.batch_size
     feed, sample = training.training_feed(), _sample(training)
     reporter.say("measuring: the step and its parts")

@@ -1,12 +1,15 @@
 """From a checked config and loaded data to a compiled network: what fits what, how long, and what is monitored."""
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any
 
 from dltrain.config.experiment import Config, Experiment
 from dltrain.data import DataSpec, Splits
-from dltrain.lazy import keras, started
+from dltrain.errors import TrainingError
+from dltrain.lazy import keras, started, tf
 from dltrain.schedules import Plan
 from dltrain.training import device
 from dltrain.training.device import Devices
@@ -63,6 +66,17 @@ def load(config: Config) -> Splits:
         splits = config.experiment.dataset.load()
     config.check(splits.spec)
     return splits
+
+
+@contextmanager
+def enough_memory(config: Config) -> Iterator[None]:
+    """Says what to try, in place of TensorFlow's words, where memory runs out: a TrainingError."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError:
+        size = config.experiment.train.batch_size
+        smaller = f"train.batch_size={size // 2} or a smaller model" if size > 1 else "a smaller model"
+        raise TrainingError(f"out of memory with train.batch_size: {size}; try {smaller}") from None
 
 
 def plan_for(config: Config, splits: Splits, devices: Devices) -> Plan:

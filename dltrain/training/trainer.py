@@ -5,8 +5,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from dltrain.training import checkpoints, environment
 from dltrain.training.device import Devices
 from dltrain.training.loop import Training, evaluation_feed
 from dltrain.training.progress import Reporter, words_for
-from dltrain.training.setup import assemble, begin
+from dltrain.training.setup import assemble, begin, enough_memory
 
 
 def fit(
@@ -46,7 +45,7 @@ def fit(
     began = time.monotonic()
     saved = checkpoints.load(resumed, "last") if resumed else None
     devices, splits = begin(config, reporter)
-    with _enough_memory(config):
+    with enough_memory(config):
         training = Training(config, splits, devices, reporter)
     if saved is not None:
         _check_data(saved, training.splits.spec)
@@ -64,7 +63,7 @@ def fit(
         _write_config(config, run)
         folder.write_json(run.environment, environment.describe(devices))
         folder.write_json(run.summary, _summary(training, "running"))
-        with _enough_memory(config):
+        with enough_memory(config):
             training.run(run, began, profile)
             measured = _measure_best(training, run)
             _export(config, training, run)
@@ -108,7 +107,7 @@ def evaluate(run: Run, split: str, checkpoint: str, reporter: Reporter) -> dict[
     spec = DataSpec.from_plain(saved.state["data"])
     if (splits.spec.input_shape, splits.spec.class_names) != (spec.input_shape, spec.class_names):
         raise DataError(f"{run.path}: its data have changed: other shapes or classes than it was trained on")
-    with _enough_memory(config):
+    with enough_memory(config):
         engine = assemble(config.experiment, spec, devices, learning_rate=0.0)
         checkpoints.restore(saved, checkpoints.named_variables(model=engine.model.variables))
         metrics = engine.evaluate(evaluation_feed(part, config.experiment.train.batch_size, devices))
@@ -126,7 +125,7 @@ def rehearse(config: Config, reporter: Reporter) -> dict[str, Any]:
         TrainingError: the loss is not finite, or memory runs out.
     """
     devices, splits = begin(config, reporter)
-    with _enough_memory(config):
+    with enough_memory(config):
         training = Training(config, splits, devices, reporter)
         _, finite = training.engine.train(training.training_feed(), 0, 1)
         loss = training.engine.metrics()["loss"]
@@ -150,17 +149,6 @@ def rehearse(config: Config, reporter: Reporter) -> dict[str, Any]:
         "checkpoint_bytes": checkpoint_bytes,
         "peak_memory_bytes": _peak_memory(devices),
     }
-
-
-@contextmanager
-def _enough_memory(config: Config) -> Iterator[None]:
-    """Says what to try, in place of TensorFlow's words, where memory runs out."""
-    try:
-        yield
-    except tf.errors.ResourceExhaustedError:
-        size = config.experiment.train.batch_size
-        smaller = f"train.batch_size={size // 2} or a smaller model" if size > 1 else "a smaller model"
-        raise TrainingError(f"out of memory with train.batch_size: {size}; try {smaller}") from None
 
 
 def _more(training: Training) -> str:
