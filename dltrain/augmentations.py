@@ -7,7 +7,7 @@ same change, so that a run that stops and goes on sees what it would have seen.
 from collections.abc import Callable
 from typing import Any, Literal
 
-from dltrain.data import DataSpec
+from dltrain.data import RANDOM, DataSpec
 from dltrain.fields import PositiveInt
 from dltrain.lazy import tf
 from dltrain.registry import AUGMENTATIONS
@@ -44,7 +44,9 @@ class PadAndCrop:
         def pad_and_crop(images: Any, seed: Any) -> Any:
             # Windows of the padded image are read from the image itself, with the mean where they lie outside of it:
             # the padded image is never made.
-            shifts = tf.random.stateless_uniform((2, tf.shape(images)[0], 1), seed, -padding, padding + 1, tf.int32)
+            shifts = tf.random.stateless_uniform(
+                (2, tf.shape(images)[0], 1), seed, -padding, padding + 1, tf.int32, alg=RANDOM
+            )
             rows, columns = shifts[0] + tf.range(height), shifts[1] + tf.range(width)
             moved = tf.gather(images, tf.clip_by_value(rows, 0, height - 1), axis=1, batch_dims=1)
             moved = tf.gather(moved, tf.clip_by_value(columns, 0, width - 1), axis=2, batch_dims=1)
@@ -75,9 +77,11 @@ class Flip:
         axes = {"vertical": (1,), "horizontal": (2,), "both": (1, 2)}[self.direction]
 
         def flip(images: Any, seed: Any) -> Any:
-            chances = tf.random.stateless_uniform((len(axes), tf.shape(images)[0], 1, 1, 1), seed)
+            # Whole numbers: XLA makes other floats of the same random bits.
+            shape = (len(axes), tf.shape(images)[0], 1, 1, 1)
+            mirrored = tf.random.stateless_uniform(shape, seed, 0, 2, tf.int32, alg=RANDOM)
             for index, axis in enumerate(axes):
-                images = tf.where(chances[index] < 0.5, tf.reverse(images, [axis]), images)
+                images = tf.where(mirrored[index] == 1, tf.reverse(images, [axis]), images)
             return images
 
         return flip

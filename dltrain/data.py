@@ -9,6 +9,9 @@ from typing import Any, Protocol
 from dltrain.errors import DataError
 from dltrain.lazy import keras, np
 
+RANDOM = "philox"
+"""TensorFlow's algorithm of random numbers for data: the same whole numbers on every device, compiled or not."""
+
 SAMPLE = 512
 """Examples that mean and deviation are taken from, where reading them all would take long."""
 
@@ -126,13 +129,20 @@ class Splits:
     def with_statistics(self) -> Splits:
         """Returns the same splits with the training part's mean and standard deviation in the spec.
 
-        Of examples that are read later it reads `SAMPLE`, evenly spaced.
+        Of examples that are read later it takes `SAMPLE`, and of images beyond 32x32 every fourth row and column.
         """
         inputs = self.train.inputs
         if not isinstance(inputs, np.ndarray):
-            inputs = inputs[np.unique(np.linspace(0, len(inputs) - 1, SAMPLE).astype(int))]
+            inputs = _sample(inputs)
         mean, deviation = channel_statistics(inputs)
         return replace(self, spec=replace(self.spec, mean=mean, standard_deviation=deviation))
+
+
+def _sample(examples: Examples) -> np.ndarray:
+    """Returns some examples, evenly spaced; read a few at a time, for large images are thinned out as they come."""
+    spaced = np.unique(np.linspace(0, len(examples) - 1, SAMPLE).astype(int))
+    thinned = np.s_[:, ::4, ::4] if len(examples.shape) == 4 and min(examples.shape[1:3]) > 32 else np.s_[:]
+    return np.concatenate([examples[part][thinned] for part in np.array_split(spaced, SAMPLE // 32)])
 
 
 def channel_statistics(inputs: np.ndarray, chunk_values: int = 2**23) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -25,6 +25,14 @@ def test_the_same_seed_gives_the_same_change_and_another_seed_another(tensorflow
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS.names())
+def test_xla_makes_the_same_images(tensorflow, name):
+    augment = AUGMENTATIONS[name]().build(SPEC)
+    images, seed = tensorflow.constant(IMAGES), tensorflow.constant([3, 4])
+    compiled = tensorflow.function(augment, jit_compile=True, autograph=False)
+    np.testing.assert_array_equal(compiled(images, seed), augment(images, seed))
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS.names())
 def test_shape_and_type_are_kept_for_any_batch(tensorflow, name):
     for count in (1, 7):
         images = apply(tensorflow, AUGMENTATIONS[name](), IMAGES[:count])

@@ -83,7 +83,8 @@ def test_fast_decoding_stays_close_and_never_below_the_size(tensorflow, tmp_path
     smooth = tensorflow.image.resize(random.randint(0, 256, (6, 8, 3)), (402, 602), "bicubic")
     write(tmp_path / "photo.jpg", np.clip(smooth, 0, 255).astype(np.uint8))
     fast, full = (Decoding(size, size, 3, "crop", fast=fast) for fast in (True, False))
-    _, height, width = fast._decoded((tmp_path / "photo.jpg").read_bytes())
+    images, (height, width) = fast._decoded((tmp_path / "photo.jpg").read_bytes())
+    assert images.shape == (1, height, width, 3)
     assert size <= min(height, width) < 2 * size or min(height, width) == 402
     different = np.abs(fast(tmp_path / "photo.jpg").astype(int) - full(tmp_path / "photo.jpg"))
     assert different.mean() < 5
