@@ -4,8 +4,13 @@ import keras
 
 from dltrain.layers.fused_batch_normalization import FusedBatchNormalization
 from dltrain.layers.row_normalization import RowNormalization
+from dltrain.layers.separate_bias_convolution import SeparateBiasConv2D
 
-_FASTER = {keras.layers.BatchNormalization: FusedBatchNormalization, keras.layers.Normalization: RowNormalization}
+_FASTER = {
+    keras.layers.BatchNormalization: FusedBatchNormalization,
+    keras.layers.Conv2D: SeparateBiasConv2D,
+    keras.layers.Normalization: RowNormalization,
+}
 
 
 def fuse(model: keras.Model) -> None:
