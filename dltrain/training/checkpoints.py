@@ -49,13 +49,13 @@ def save(run: Run, variables: dict[str, Any], state: dict[str, Any], is_best: bo
     Raises:
         TrainingError: if the disk is full or the folder gone; what was there before stands.
     """
-    arrays = {name: np.asarray(variable) for name, variable in variables.items()}
-    content = {"variables": list(arrays), "state": state}
-    arrays[_STATE] = np.frombuffer(json.dumps(content).encode(), np.uint8)
+    content = {"variables": list(variables), "state": state}
+    # NumPy makes an array of one variable after the other: never a second copy of the whole state.
+    members = {**variables, _STATE: np.frombuffer(json.dumps(content).encode(), np.uint8)}
     path = run.checkpoints / f"step-{state['step']:08d}.npz"
     try:
         with replacing(path) as aside, aside.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
+            np.savez(file, allow_pickle=False, **members)
         # Cut short between the two, the epoch is done again; the other way round, `last` would name a best that is not.
         for name in ("best", "last") if is_best else ("last",):
             _point(run.checkpoints / f"{name}.npz", path)

@@ -190,7 +190,8 @@ def _export(config: Config, training: Training, run: Run) -> None:
     """Writes model.keras: the network with its present weights, without optimizer and loss."""
     with training.devices.strategy.scope():
         plain = config.experiment.model.build(training.splits.spec)
-    plain.set_weights(training.engine.model.get_weights())
+    for weight, trained in zip(plain.weights, training.engine.model.weights, strict=True):
+        weight.assign(trained)
     with folder.replacing(run.model) as aside:
         plain.save(aside)
 

@@ -60,6 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"of {', '.join(WORKLOADS)}; none for all")
     parser.add_argument("--repeats", type=int, default=3, help="processes per side and workload")
+    parser.add_argument("--sides", nargs="+", choices=list(SIDES), help="beside dltrain; all that can run by default")
     arguments = parser.parse_args()
     if unknown := set(arguments.workloads) - set(WORKLOADS):
         parser.error(f"no workload {', '.join(sorted(unknown))}; there are {', '.join(WORKLOADS)}")
@@ -68,6 +69,8 @@ def main() -> None:
         sides.remove("eigen")
     else:
         sides = [side for side in sides if not side.endswith("mixed")]
+    if arguments.sides:
+        sides = ["dltrain", *(side for side in sides if side in arguments.sides and side != "dltrain")]
     if not importlib.util.find_spec("torch"):
         print("PyTorch is left out: it cannot be imported (pip install torch)", file=sys.stderr)
         sides = [side for side in sides if not side.startswith("torch")]
