@@ -105,6 +105,12 @@ def load(run: Run, name: str) -> Saved:
     return Saved(path, arrays, content["state"])
 
 
+def best_is_last(run: Run) -> bool:
+    """Whether the best state is the newest one: where both are names of one file."""
+    best, last = run.checkpoints / "best.npz", run.last_checkpoint
+    return best.exists() and last.exists() and best.samefile(last)
+
+
 def restore(saved: Saved, variables: dict[str, Any]) -> None:
     """Assigns the saved values to variables: all of them or, if anything does not fit, none.
 

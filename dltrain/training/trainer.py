@@ -176,7 +176,8 @@ def _write_config(config: Config, run: Run) -> None:
 def _measure_best(training: Training, run: Run) -> dict[str, Any]:
     """Puts the best weights in place and measures them on validation and test."""
     model = training.engine.model
-    checkpoints.restore(checkpoints.load(run, "best"), checkpoints.named_variables(model=model.variables))
+    if not checkpoints.best_is_last(run):  # else they are in place: reading them would take memory for a second state
+        checkpoints.restore(checkpoints.load(run, "best"), checkpoints.named_variables(model=model.variables))
     measured: dict[str, Any] = {}
     for name in ("validation", "test"):
         part = getattr(training.splits, name)
