@@ -119,12 +119,14 @@ class Splits:
         train: the part that is trained on.
         validation: the part that is tuned on, if any.
         test: the part that is held out, if any.
+        skipped: a message about each example that cannot be used and was left out.
     """
 
     spec: DataSpec
     train: Split
     validation: Split | None = None
     test: Split | None = None
+    skipped: tuple[str, ...] = ()
 
     def with_statistics(self) -> Splits:
         """Returns the same splits with the training part's mean and standard deviation in the spec.

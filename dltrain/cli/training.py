@@ -7,8 +7,9 @@ import typer
 
 from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, Words, print_json, sort_words
 from dltrain.config import experiment as experiments
+from dltrain.config.changes import sort
 from dltrain.config.experiment import Config
-from dltrain.errors import ConfigError
+from dltrain.errors import ConfigError, RunError
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
 
@@ -18,7 +19,15 @@ def fit(
         list[str] | None, typer.Argument(metavar="CONFIG [KEY=VALUE]...", help="A YAML file and what to change in it.")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a run: `fit --resume [RUN]`; without RUN, the newest.")
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on with a run: `fit --resume [RUN]`; without RUN, the newest. `fit CONFIG --resume auto` goes on "
+            "if there is something to go on from, else starts.",
+        ),
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --resume: go on although it is another experiment from here on.")
     ] = False,
     dry_run: Annotated[
         bool,
@@ -34,8 +43,11 @@ def fit(
 ) -> None:
     """Train what CONFIG describes, into a new folder under runs/."""
     given = sort_words(words or [])
+    changes: dict[str, tuple[Any, Any]] = {}
     if resume:
-        run, config = _resumed(given, runs)
+        run, config, changes = _resumed(given, runs, force)
+    elif force:
+        raise ConfigError(["--force goes with --resume"])
     else:
         if given.config is None:
             what = f"got {given.run!r}" if given.run else "got none"
@@ -52,7 +64,7 @@ def fit(
         rehearsal = trainer.rehearse(config, reporter)
         print_json(rehearsal) if as_json else typer.echo(_rehearsal_words(rehearsal))
         return
-    summary = trainer.fit(config, reporter, runs, run, profile)
+    summary = trainer.fit(config, reporter, runs, run, profile, changes, force)
     if as_json:
         print_json(summary)
         return
@@ -106,37 +118,55 @@ def bench(
     print_json(found) if as_json else typer.echo(_bench_words(found))
 
 
-MAY_CHANGE = ("device", "train.epochs", "train.steps", "early_stopping", "checkpoint")
-"""What may differ when a run goes on: how long, where, and when to stop or save; the experiment stays the same."""
+AUTO = "auto"
+"""The RUN of `--resume auto`."""
 
 
-def _resumed(given: Words, runs: Path) -> tuple[Run, Config]:
-    """Returns the run to go on with and its config, changes included.
+def _resumed(given: Words, runs: Path, force: bool) -> tuple[Run | None, Config, dict[str, tuple[Any, Any]]]:
+    """Returns the run to go on with, its config, changes included, and what changed; no run where one is to start.
 
     Raises:
         ConfigError: if a change would make it another experiment.
+        RunError: if there is no such run.
     """
-    run = folder.find(_meant(given), runs)
+    try:
+        run = folder.find(_meant(given), runs)
+    except RunError:
+        if given.run != AUTO or given.config is None:
+            raise
+        run = None
+    if given.run == AUTO and given.config is not None and (run is None or run.saved is None):
+        typer.echo("--resume auto: nothing to go on from, a new run starts", err=True)
+        return None, experiments.load(given.config, given.overrides), {}
+    if run is None:
+        raise RunError("--resume auto needs a CONFIG to start with where there is no run")
     before = experiments.load(run.config)
-    after = experiments.load(given.config or run.config, given.overrides)
-    after = experiments.renamed(after, before.experiment.name)
-    changes = experiments.differences(before.experiment, after.experiment)
-    for key, (old, new) in changes.items():
+    after = experiments.renamed(experiments.load(given.config or run.config, given.overrides), before.experiment.name)
+    if after.experiment.train.batch_size == "auto":
+        after = experiments.with_batch_of(after, before)
+    changes = sort(before.experiment, after.experiment)
+    for key, (old, new) in changes.all.items():
         typer.echo(f"changed  {key}: {_short(old)} -> {_short(new)}", err=True)
-    refused = [key for key in changes if not key.startswith(MAY_CHANGE)]
-    if refused:
+    if changes.refused:
         raise ConfigError(
-            [f"{run.path}: {', '.join(refused)} cannot change when a run goes on; start a new one: dltrain fit CONFIG"]
-        )
-    if any(key.startswith("train.") for key in changes):
+            [f"{run.path}: {', '.join(changes.refused)} cannot change when a run goes on: the checkpoint would not "
+             "fit; start a new one: dltrain fit CONFIG"]
+        )  # fmt: skip
+    if changes.forced and not force:
+        raise ConfigError(
+            [f"{run.path}: {', '.join(changes.forced)} would make it another experiment from here on; add --force to "
+             "go on all the same, or start a new one: dltrain fit CONFIG"]
+        )  # fmt: skip
+    if changes.lengthens:
         typer.echo("the learning-rate schedule is planned anew for the new length", err=True)
-    return run, after
+    return run, after, changes.all
 
 
 def _meant(given: Words) -> str | None:
     """Returns the RUN, else the folder of the run that the CONFIG lies in, else the CONFIG's name; none without."""
-    if given.run or given.config is None:
-        return given.run
+    run = None if given.run == AUTO else given.run
+    if run or given.config is None:
+        return run
     around = Run(given.config.parent)
     if given.config == around.config and around.checkpoints.is_dir():
         return str(around.path)

@@ -13,7 +13,7 @@ from dltrain.config.document import Node, Problem
 from dltrain.config.schema import INVALID, blame, build
 from dltrain.data import DataSpec
 from dltrain.errors import ConfigError
-from dltrain.fields import NonNegativeFloat, PositiveInt, Range, Seed
+from dltrain.fields import NonNegativeFloat, PositiveFloat, PositiveInt, Range, Seed
 from dltrain.registry import AUGMENTATIONS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS
 
 # Registered classes of one kind share methods, not a parent: a checker that needs more than this reads the registry.
@@ -34,20 +34,48 @@ class Train:
     Args:
         epochs: passes over the training part; give this or `steps`.
         steps: optimizer steps; give this or `epochs`.
-        batch_size: examples per step, over all devices together; an epoch leaves out what does not fill a batch.
+        batch_size: examples per pass through the network, over all devices together; an epoch leaves out what does not
+            fill a step. auto takes the largest that fits into memory, and accumulates up to `effective_batch_size`.
+        accumulate_steps: batches whose mean gradient makes one optimizer step: batch_size times this many examples.
+        effective_batch_size: with batch_size auto, examples per optimizer step; none for 256, or as many as there are.
         precision: float32, or mixed_bfloat16 or mixed_float16: arithmetic in 16 bits, weights in 32.
+        on_nan: when the loss or a weight is not finite, stop; or restore: go back to the last checkpoint and on with
+            half the learning rate.
+        max_restores: how often at most.
     """
 
     epochs: PositiveInt | None = None
     steps: PositiveInt | None = None
-    batch_size: PositiveInt = 32
+    batch_size: PositiveInt | Literal["auto"] = 32
+    accumulate_steps: PositiveInt = 1
+    effective_batch_size: PositiveInt | None = None
     precision: Precision = "float32"
+    on_nan: Literal["stop", "restore"] = "stop"
+    max_restores: PositiveInt = 3
 
     def __post_init__(self) -> None:
         if self.epochs is not None and self.steps is not None:
             raise ValueError("steps must not be given beside epochs: one of the two says how long, the other is none")
         if self.epochs is None and self.steps is None:
             raise ValueError("epochs is missing (or steps): a whole number of at least 1")
+        if self.batch_size == "auto" and self.accumulate_steps != 1:
+            raise ValueError("accumulate_steps is chosen by batch_size: auto; say effective_batch_size instead")
+        if self.batch_size != "auto" and self.effective_batch_size is not None:
+            raise ValueError(
+                "effective_batch_size goes with batch_size: auto; otherwise it is batch_size * accumulate_steps"
+            )
+
+    @property
+    def examples_per_batch(self) -> int:
+        """`batch_size`, which is a number once training has begun."""
+        if self.batch_size == "auto":
+            raise ValueError("batch_size: auto was not chosen yet")
+        return self.batch_size
+
+    @property
+    def examples_per_step(self) -> int:
+        """Examples that one optimizer step sees."""
+        return self.examples_per_batch * self.accumulate_steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,11 +99,15 @@ class Checkpoint:
 
     Args:
         every_epochs: epochs between two checkpoints; the last epoch is always saved.
+        every_steps: optimizer steps between two checkpoints, within epochs too; none for no such ones.
+        every_minutes: minutes after which a checkpoint is due, within an epoch too; none for no such ones.
         keep: newest checkpoints that stay, beside the best, at least 2: a damaged one must have another before it.
         monitor: a column of metrics.csv that says which epoch is best; none for what the task monitors.
     """
 
     every_epochs: PositiveInt = 1
+    every_steps: PositiveInt | None = None
+    every_minutes: PositiveFloat | None = None
     keep: Annotated[int, Range(minimum=2)] = 2
     monitor: str | None = None
 
@@ -228,15 +260,10 @@ def renamed(config: Config, name: str | None) -> Config:
     return dataclasses.replace(config, experiment=dataclasses.replace(config.experiment, name=name))
 
 
-def differences(before: Experiment, after: Experiment) -> dict[str, tuple[Any, Any]]:
-    """Returns the values that differ, before and after, by key path; an absent key is none."""
-    old, new = _flat(to_plain(before)), _flat(to_plain(after))
-    keys = [*old, *(key for key in new if key not in old)]
-    return {key: (old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)}
-
-
-def _flat(value: Any, path: str = "") -> dict[str, Any]:
-    if not isinstance(value, dict):
-        return {path: value}
-    prefix = f"{path}." if path else ""
-    return {key: leaf for name, below in value.items() for key, leaf in _flat(below, prefix + name).items()}
+def with_batch_of(config: Config, other: Config) -> Config:
+    """Returns the same config with the batch of another, which was chosen when a run began."""
+    mine, theirs = config.experiment.train, other.experiment.train
+    train = dataclasses.replace(
+        mine, batch_size=theirs.batch_size, accumulate_steps=theirs.accumulate_steps, effective_batch_size=None
+    )
+    return dataclasses.replace(config, experiment=dataclasses.replace(config.experiment, train=train))

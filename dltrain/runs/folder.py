@@ -59,6 +59,11 @@ class Run:
         return self.checkpoints / "last.npz"
 
     @property
+    def saved(self) -> int | None:
+        """When a state was last saved, in nanoseconds since 1970; none if nothing is saved."""
+        return max((path.stat().st_mtime_ns for path in self.checkpoints.glob("*.npz")), default=None)
+
+    @property
     def model(self) -> Path:
         """The network with its best weights."""
         return self.path / "model.keras"
@@ -67,6 +72,11 @@ class Run:
     def log(self) -> Path:
         """What the terminal said, without colour."""
         return self.path / "log.txt"
+
+    @property
+    def lock(self) -> Path:
+        """What the process that works on the run holds."""
+        return self.path / ".lock"
 
     @property
     def profile(self) -> Path:
@@ -156,9 +166,9 @@ def find(reference: str | None, root: Path) -> Run:
         if runs := _stem_runs(root, reference):
             return runs[-1]
         raise RunError(f"no run {reference!r} in {root}/; {_there_are(root)}")
-    saved = [run for run in all_runs(root) if run.last_checkpoint.is_file()]
+    saved = [(run.saved, run) for run in all_runs(root) if run.saved is not None]
     if saved:
-        return max(saved, key=lambda run: run.last_checkpoint.stat().st_mtime_ns)
+        return max(saved, key=lambda item: item[0])[1]
     raise RunError(f"no run with a checkpoint in {root}/; `dltrain fit configs/resnet.yaml` makes one")
 
 
@@ -206,7 +216,7 @@ class replacing:
     """A context in which a file is written aside; leaving it flushes the file to disk and renames it into place.
 
     Args:
-        path: the file's final name. What is written aside keeps its suffix.
+        path: the file's final name. What is written aside keeps its suffix, and is gone afterwards whatever happens.
     """
 
     def __init__(self, path: Path) -> None:
@@ -214,19 +224,21 @@ class replacing:
         self._aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
 
     def __enter__(self) -> Path:
+        self._aside.unlink(missing_ok=True)  # of a process of the same number that was killed
         return self._aside
 
     def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
-        if failed:
-            self._aside.unlink(missing_ok=True)
-            return
-        descriptor = os.open(self._aside, os.O_RDONLY)
         try:
-            os.fsync(descriptor)
+            if not failed:
+                descriptor = os.open(self._aside, os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+                self._aside.replace(self._path)
+                sync_folder(self._path.parent)
         finally:
-            os.close(descriptor)
-        self._aside.replace(self._path)
-        sync_folder(self._path.parent)
+            self._aside.unlink(missing_ok=True)  # a rename onto another name of the same file leaves both
 
 
 def sync_folder(folder: Path) -> None:
@@ -236,3 +248,23 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def tidy(run: Run) -> None:
+    """Removes what processes that were killed had begun to write; only who holds the run's lock may."""
+    for path in [*run.path.iterdir(), *run.checkpoints.iterdir()]:
+        if re.fullmatch(r"\..+\.\d+(\.\w+)?", path.name):
+            path.unlink(missing_ok=True)
+
+
+def refuse_links(run: Run) -> None:
+    """Makes sure that writing into a run's folder, which may come from a stranger, writes nowhere else.
+
+    Raises:
+        RunError: if something in it is a symbolic link.
+    """
+    for path in [run.checkpoints, *run.path.iterdir(), *run.checkpoints.glob("*")]:
+        if path.is_symlink():
+            raise RunError(
+                f"{path}: is a symbolic link; a run writes only into its own folder: put the file itself there"
+            )

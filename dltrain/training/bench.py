@@ -50,7 +50,7 @@ def bench(config: Config, reporter: Reporter) -> dict[str, Any]:
 
 def _found(config: Config, training: Training) -> dict[str, Any]:
     devices, reporter = training.devices, training.reporter
-    batch_size = config.experiment.train.batch_size
+    batch_size = config.experiment.train.examples_per_batch
     feed, sample = training.training_feed(), _sample(training)
     reporter.say("measuring: the step and its parts")
     works = {"step": _steps(training, feed), "computed": _steps(training, sample), **_parts(training, sample)}
@@ -108,7 +108,7 @@ def _repeated(training: Training, feed: Any, what: Callable[[tuple[Any, ...]], A
 
 def _sample(training: Training) -> Feed:
     """Returns a few of the training batches on the device, prepared there as all are."""
-    part = training.splits.train.first(BATCHES * training.experiment.train.batch_size)
+    part = training.splits.train.first(BATCHES * training.experiment.train.examples_per_batch)
     if not isinstance(part.inputs, np.ndarray):
         part = Split(part.inputs[:], part.targets)
     return training.training_feed(part)
@@ -171,7 +171,7 @@ def _product_rate() -> float:
 
 def _operations(training: Training, sample: Feed) -> float:
     """Returns the floating-point operations of the products and convolutions of one step, counted in its graph."""
-    model, batch = training.engine.model, sample.examples(0, training.experiment.train.batch_size)
+    model, batch = training.engine.model, sample.examples(0, training.experiment.train.examples_per_batch)
     graph = tf.function(lambda: model.train_step(batch), autograph=False).get_concrete_function().graph
     waiting = [tensor.op for tensor in graph.outputs] + list(graph.control_outputs)
     needed = set()  # what no result needs is never computed, such as the gradient of the images
@@ -206,7 +206,7 @@ def _operations_of(operation: Any) -> int:
 
 def _keras_seconds(config: Config, training: Training, seconds: float) -> float:
     """Returns the seconds per step of `compile` and `fit` as Keras's documentation shows them, on the same network."""
-    experiment, size = config.experiment, config.experiment.train.batch_size
+    experiment, size = config.experiment, config.experiment.train.examples_per_batch
     spec = training.splits.spec
     part = training.splits.train.first(BATCHES * size)
     inputs, targets = np.asarray(part.inputs[:], np.float32), part.targets
@@ -231,8 +231,8 @@ def _alternatives(config: Config, training: Training, seconds: float) -> dict[st
     experiment = config.experiment
     train, faster = experiment.train, {}
     changes: dict[str, Any] = {}
-    if 2 * train.batch_size <= len(training.splits.train):
-        changes[f"train.batch_size={2 * train.batch_size}"] = {"batch_size": 2 * train.batch_size}
+    if 2 * train.examples_per_batch <= len(training.splits.train):
+        changes[f"train.batch_size={2 * train.examples_per_batch}"] = {"batch_size": 2 * train.examples_per_batch}
     on_gpu = training.devices.names != ("cpu",)
     precision = "mixed_float16" if on_gpu else "float32"
     if (train.precision == "float32") == on_gpu:
@@ -243,7 +243,9 @@ def _alternatives(config: Config, training: Training, seconds: float) -> dict[st
         other = Training(
             dataclasses.replace(config, experiment=changed), training.splits, training.devices, training.reporter
         )
-        ratio = seconds / (_measured({"other": _steps(other, _sample(other))})["other"] / changed.train.batch_size)
+        ratio = seconds / (
+            _measured({"other": _steps(other, _sample(other))})["other"] / changed.train.examples_per_batch
+        )
         keras.config.set_dtype_policy(train.precision)
         if ratio > 1.05:
             faster[words] = ratio

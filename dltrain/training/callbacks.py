@@ -7,6 +7,8 @@ import csv
 import io
 import math
 import os
+import sys
+import time
 from typing import Any
 
 from dltrain.errors import TrainingError
@@ -52,6 +54,34 @@ class MetricsFile:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(lines)
         return text.getvalue()
+
+
+class Due:
+    """When a checkpoint within an epoch is due.
+
+    Args:
+        every_steps: steps between two of them; none for no such ones.
+        every_minutes: minutes after the last one; none for no such ones.
+    """
+
+    def __init__(self, every_steps: int | None, every_minutes: float | None) -> None:
+        self._every_steps = every_steps
+        self._every_minutes = every_minutes
+        self._last = time.monotonic()
+
+    def saved(self) -> None:
+        """Notes that the state was saved just now."""
+        self._last = time.monotonic()
+
+    def steps_left(self, step: int) -> int:
+        """Returns how many steps may be done before it is time to ask again."""
+        return sys.maxsize if self._every_steps is None else self._every_steps - step % self._every_steps
+
+    def now(self, step: int) -> bool:
+        """Whether one is due after the step."""
+        if self._every_steps is not None and step % self._every_steps == 0:
+            return True
+        return self._every_minutes is not None and time.monotonic() - self._last >= 60 * self._every_minutes
 
 
 class Best:

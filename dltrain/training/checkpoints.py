@@ -1,24 +1,26 @@
 """State on disk: atomic save, verified load, retention.
 
 A checkpoint is one `.npz` file: every variable of the model, the optimizer and the metrics by its place (seed
-generators included, which no Keras format saves), and the trainer's own state as JSON. A single file is renamed into
-place at once, and its members carry CRC-32 sums that are checked when they are read; nothing in it is pickled.
+generators included, which no Keras format saves), and, written last, a manifest: the names of all of them and the
+trainer's own state as JSON. A single file is renamed into place at once, and its members carry CRC-32 sums that are
+checked when they are read. Nothing in it is pickled or compressed: reading it takes no more memory than its size.
 """
 
 import json
+import math
 import os
 import shutil
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from dltrain.errors import CheckpointError, TrainingError
-from dltrain.runs.folder import Run, replacing, sync_folder
+from dltrain.runs.folder import Run, replacing
 
-_STATE = "dltrain.json"
+_MANIFEST = "dltrain.json"
 
 
 @dataclass(frozen=True)
@@ -51,16 +53,16 @@ def save(run: Run, variables: dict[str, Any], state: dict[str, Any], is_best: bo
     """
     content = {"variables": list(variables), "state": state}
     # NumPy makes an array of one variable after the other: never a second copy of the whole state.
-    members = {**variables, _STATE: np.frombuffer(json.dumps(content).encode(), np.uint8)}
+    members = {**variables, _MANIFEST: np.frombuffer(json.dumps(content).encode(), np.uint8)}
     path = run.checkpoints / f"step-{state['step']:08d}.npz"
     try:
-        with replacing(path) as aside, aside.open("wb") as file:
+        with replacing(path) as aside, aside.open("xb") as file:
             np.savez(file, allow_pickle=False, **members)
         # Cut short between the two, the epoch is done again; the other way round, `last` would name a best that is not.
         for name in ("best", "last") if is_best else ("last",):
             _point(run.checkpoints / f"{name}.npz", path)
-        for old in sorted(run.checkpoints.glob("step-*.npz"))[:-keep]:
-            old.unlink()
+        for old in _by_step(run)[:-keep]:
+            old.unlink(missing_ok=True)
     except OSError as error:
         raise TrainingError(
             f"{path}: cannot be written: {error.strerror}; the checkpoint before it stands.\n"
@@ -70,18 +72,19 @@ def save(run: Run, variables: dict[str, Any], state: dict[str, Any], is_best: bo
 
 def _point(name: Path, path: Path) -> None:
     """Gives a file a second name at once: a hard link, or a copy where the file system has none."""
-    aside = name.with_name(f".{name.name}.{os.getpid()}")
-    aside.unlink(missing_ok=True)
-    try:
-        os.link(path, aside)
-    except OSError:
-        shutil.copyfile(path, aside)
-    aside.replace(name)
-    sync_folder(name.parent)
+    with replacing(name) as aside:
+        try:
+            os.link(path, aside)
+        except OSError:
+            shutil.copyfile(path, aside)
+
+
+def _by_step(run: Run) -> list[Path]:
+    return sorted(run.checkpoints.glob("step-*.npz"))
 
 
 def load(run: Run, name: str) -> Saved:
-    """Reads a checkpoint whole, so that damage shows before anything is changed.
+    """Reads one checkpoint whole, so that damage shows before anything is changed.
 
     Args:
         run: where from.
@@ -90,19 +93,118 @@ def load(run: Run, name: str) -> Saved:
     Raises:
         CheckpointError: if it is missing or damaged.
     """
-    path = run.checkpoints / f"{name}.npz"
+    return _read(run.checkpoints / f"{name}.npz")
+
+
+def latest(run: Run) -> tuple[Saved, list[str]]:
+    """Reads the newest checkpoint that can be used.
+
+    Returns:
+        the checkpoint, and a line about each newer one that is damaged or missing.
+
+    Raises:
+        CheckpointError: if none can be used.
+    """
+    troubles: list[str] = []
+    for path in [run.last_checkpoint, *reversed(_by_step(run))]:
+        try:
+            return _read(path), troubles
+        except CheckpointError as error:
+            troubles.append(str(error))
+    if len(troubles) == 1:
+        raise CheckpointError(f"{troubles[0]}; there is no other: start a new run")
+    raise CheckpointError("\n".join([*troubles, "none of its checkpoints can be used: start a new run"]))
+
+
+def settle(run: Run, saved: Saved) -> bool:
+    """Makes a checkpoint the newest of its run: `best` and `last` fit it, what is damaged does not count any more.
+
+    A damaged file gets another suffix. States beyond the checkpoint go: the run will come by there again.
+
+    Args:
+        run: whose lock this process holds.
+        saved: what the run goes on from.
+
+    Returns:
+        whether the best state that `saved` knows of is still there; else `best` is now `saved` itself.
+    """
+    best = next((path for path in [run.checkpoints / "best.npz", *_by_step(run)] if _is_best_of(path, saved)), None)
+    origin = saved.path
+    if not origin.name.startswith("step-"):  # whatever becomes of the name `last`, this file stays
+        origin = run.checkpoints / f"step-{saved.state['step']:08d}.npz"
+        if not origin.exists() or not origin.samefile(saved.path):
+            _point(origin, saved.path)
+    _point(run.checkpoints / "best.npz", best or origin)
+    _point(run.last_checkpoint, origin)
+    for path in _by_step(run):
+        if not _is_good(path):
+            path.replace(path.with_suffix(".damaged"))
+        elif path.name > origin.name:
+            path.unlink()
+    return best is not None
+
+
+def _is_best_of(path: Path, saved: Saved) -> bool:
+    """Whether a file holds the state that `saved` calls the best."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as members:
-            arrays = {name: members[name] for name in members.files}
-        content = json.loads(bytes(arrays.pop(_STATE)))
+        state = _read(path).state
+    except CheckpointError:
+        return False
+    best = saved.state.get("best")
+    return best is None or state.get("best") == best and state.get("epoch") == best["epoch"]
+
+
+def _is_good(path: Path) -> bool:
+    try:
+        _read(path)
+    except CheckpointError:
+        return False
+    return True
+
+
+def _read(path: Path) -> Saved:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            arrays = {info.filename.removesuffix(".npy"): _member(archive, info) for info in archive.infolist()}
+        content = json.loads(bytes(arrays.pop(_MANIFEST)))
         if list(arrays) != content["variables"]:
             raise ValueError("a variable is missing")  # the zip's list of members has no checksum of its own
+        if not isinstance(content["state"]["step"], int):
+            raise ValueError("its step is no number")
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such checkpoint") from None
     # A flipped bit in the zip's own records may ask for a password or for an unknown compression: RuntimeErrors.
-    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{path}: is damaged or no checkpoint of dltrain: {error}") from None
+    except (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise CheckpointError(f"{path}: is damaged or no checkpoint of dltrain: {reason}") from None
     return Saved(path, arrays, content["state"])
+
+
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
+    """Returns one array; refuses before reading it what is not of the size that it says, or could run code.
+
+    Raises:
+        ValueError: if it is not as NumPy's savez writes it.
+        zipfile.BadZipFile: if its checksum is wrong.
+    """
+    if info.compress_type != zipfile.ZIP_STORED:
+        raise ValueError(f"{info.filename} is compressed")
+    with archive.open(info) as file:
+        shape, dtype = _header(file)
+        if dtype.hasobject:
+            raise ValueError(f"{info.filename} holds Python objects")
+        if file.tell() + math.prod(shape) * dtype.itemsize != info.file_size:
+            raise ValueError(f"{info.filename} is not of the size that it says")
+        return np.frombuffer(file.read(), dtype).reshape(shape)
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, is_fortran, dtype = read(file)
+    if is_fortran and len(shape) > 1:
+        raise ValueError("an array is in Fortran order")
+    return shape, dtype
 
 
 def best_is_last(run: Run) -> bool:
@@ -122,13 +224,16 @@ def restore(saved: Saved, variables: dict[str, Any]) -> None:
         CheckpointError: if a variable is missing or of another shape: the checkpoint is of another model.
     """
     for name, variable in variables.items():
-        shape = saved.arrays[name].shape if name in saved.arrays else None
-        if shape != tuple(variable.shape):
-            came = f"of shape {shape}" if shape is not None else "not in it"
-            wanted = f"{variable.path} must be of shape {tuple(variable.shape)}"
-            raise CheckpointError(f"{saved.path}: is of another model: {wanted}, is {came}")
+        came = _kind(saved.arrays[name].shape, saved.arrays[name].dtype) if name in saved.arrays else "not in it"
+        wanted = _kind(variable.shape, variable.dtype)
+        if came != wanted:
+            raise CheckpointError(f"{saved.path}: is of another model: {variable.path} must be {wanted}, is {came}")
     for name, variable in variables.items():
         variable.assign(saved.arrays[name])
+
+
+def _kind(shape: Any, dtype: Any) -> str:
+    return f"of shape {tuple(shape)}, {dtype}"
 
 
 def named_variables(**owners: list[Any]) -> dict[str, Any]:

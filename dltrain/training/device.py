@@ -69,6 +69,7 @@ def import_tensorflow() -> str:
             importlib.import_module("tensorflow")
             importlib.import_module("keras")
             tf.config.list_physical_devices()
+            tf.get_logger().setLevel("ERROR")  # its advice is for who wrote the loop, not for who runs it
             keras.config.set_image_data_format("channels_last")  # keras.json may say otherwise
     except ImportError as error:
         raise DeviceError(f"TensorFlow cannot be imported: {error}\n{''.join(noise)}".strip()) from None

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from dltrain.lazy import tf
+from dltrain.training.accumulation import Accumulation, fault
 from dltrain.training.pipeline import HOST, Feed
+from dltrain.training.speed import Speed
 
 
 class Engine:
@@ -65,10 +67,13 @@ class Engine:
             stopped: asked between calls; once true, the evaluation is given up and returns none.
         """
         self.reset()
-        done, steps, count = 0, feed.order.steps_per_epoch, 1
+        done, steps, speed = 0, feed.order.steps_per_epoch, Speed(feed.order.batch_size)
         while done < steps:
-            self._call(self._test_loop, feed, *on_host(done, min(count, steps - done)))
-            done, count = done + count, min(2 * count, 256)
+            count = min(speed.next_count, steps - done)
+            with speed.doing(count):
+                self._call(self._test_loop, feed, *on_host(done, count))
+                self.metrics()  # waits until the steps are done
+            done += count
             if stopped():
                 return None
         if feed.order.leftover:
@@ -87,17 +92,18 @@ class Engine:
                 raise feed.failure from None
             raise
 
-    def _train_loop(self, feed: Feed) -> Any:
-        train_step = self.model.train_step
-        if self.model.jit_compile:  # Keras's own choice: on one GPU, where every layer can be compiled
-            train_step = tf.function(train_step, autograph=False, jit_compile=True)
+    def forget(self, feed: Feed) -> None:
+        """Lets go of a feed that will not be used again."""
+        self._loops = {key: loop for key, loop in self._loops.items() if key[1] is not feed}
 
-        def one_step(taken: Any) -> Any:
-            logs = train_step(feed.batch(taken))
-            # `loss` is the mean since the epoch began: it turns non-finite with the first loss that is, and stays so.
-            watched = [logs["loss"]] if "loss" in logs else list(logs.values())
-            finite = [tf.reduce_all(tf.math.is_finite(tf.cast(value, tf.float32))) for value in watched]
-            return tf.cast(~tf.reduce_all(finite), tf.float32)
+    def _train_loop(self, feed: Feed) -> Any:
+        if feed.order.accumulate > 1:
+            one_step = Accumulation(self.model, self._compiled, feed).step
+        else:
+            train_step = self._compiled(self.model.train_step)
+
+            def one_step(taken: Any) -> Any:
+                return fault(train_step(feed.batch(taken)))
 
         @tf.function(autograph=False)
         def loop(first: Any, count: Any) -> Any:
@@ -111,6 +117,10 @@ class Engine:
             return good
 
         return loop
+
+    def _compiled(self, work: Callable[..., Any]) -> Callable[..., Any]:
+        """Has XLA compile a part of a step where Keras chose so: on one GPU, where every layer can be."""
+        return tf.function(work, autograph=False, jit_compile=True) if self.model.jit_compile else work
 
     def each(self, feed: Feed, work: Callable[[tuple[Any, ...]], Any]) -> Any:
         """Returns a compiled function of (first step, count), as `on_host` makes them, that works on these batches.

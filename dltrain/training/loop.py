@@ -2,10 +2,12 @@
 
 import dataclasses
 import math
+import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from dltrain.config.experiment import Config
 from dltrain.data import Split, Splits
@@ -14,7 +16,7 @@ from dltrain.lazy import tf
 from dltrain.runs.folder import Run
 from dltrain.schedules import learning_rate
 from dltrain.training import checkpoints, profiling
-from dltrain.training.callbacks import Best, MetricsFile, Patience
+from dltrain.training.callbacks import Best, Due, MetricsFile, Patience
 from dltrain.training.device import Devices
 from dltrain.training.engine import shortest
 from dltrain.training.pipeline import Feed, Order, Preparation, feed
@@ -22,33 +24,17 @@ from dltrain.training.progress import Reporter, clock, words_for
 from dltrain.training.setup import assemble, check_monitors, monitor_of, plan_for
 from dltrain.training.signals import StopRequest
 from dltrain.training.speed import Speed
+from dltrain.training.state import State
+
+RESTORE_FACTOR = 0.5
+"""What the learning rate is multiplied by each time that a run goes back because of a loss that is not finite."""
+
+SLOW_SECONDS = 3.0
+"""After a call that took longer the state is copied: the next may keep the main thread from saving in time."""
 
 
-@dataclass
-class State:
-    """What a run needs, beside its variables, to go on exactly where it is; part of every checkpoint.
-
-    Args:
-        data: what the dataset says of itself, its statistics included: the model is built again from this.
-        step: steps done.
-        epoch: epochs done.
-        seconds: time spent, over all resumes.
-        means: the epoch's training loss and metrics, once its last step is done and until its row is written.
-        best: what `Best` keeps.
-        patience: what `Patience` keeps.
-        plateau: what the plateau schedule keeps.
-        stopped: early stopping has ended the run.
-    """
-
-    data: dict[str, Any]
-    step: int = 0
-    epoch: int = 0
-    seconds: float = 0.0
-    means: dict[str, float] | None = None
-    best: dict[str, Any] | None = None
-    patience: dict[str, Any] | None = None
-    plateau: dict[str, Any] | None = None
-    stopped: bool = False
+class NotFinite(TrainingError):
+    """The loss or a weight is NaN or infinite."""
 
 
 class Training:
@@ -69,11 +55,13 @@ class Training:
         self.splits, self.devices, self.reporter = splits, devices, reporter
         self.plan = plan_for(config, splits, devices)
         check_monitors(config, splits)
-        self.state = State(dataclasses.asdict(splits.spec))
-        self.speed = Speed(experiment.train.batch_size)
+        self.state = State(dataclasses.asdict(splits.spec), len(splits.train))
+        self.speed = Speed(experiment.train.examples_per_step)
         self._profile: Path | None = None
+        self._saving = threading.Lock()
+        self._copy: tuple[dict[str, np.ndarray], dict[str, Any]] | None = None
         with devices.strategy.scope():
-            self._scale = tf.Variable(1.0, trainable=False)  # the plateau schedule's share in the learning rate
+            self._scale = tf.Variable(1.0, trainable=False)  # what plateaus and restores leave of the learning rate
         self._rate = learning_rate(experiment.schedule, experiment.optimizer.learning_rate, self.plan, self._scale)
         self.engine = assemble(experiment, splits.spec, devices, self._rate)
         self._validation = self.evaluation_feed(splits.validation) if splits.validation else None
@@ -100,10 +88,10 @@ class Training:
 
     def restore(self, saved: checkpoints.Saved) -> None:
         """Puts variables and state where they were when the checkpoint was made."""
+        state = State.of(saved)
         checkpoints.restore(saved, self.variables)
-        self.state = State(**saved.state)
-        if self.state.plateau is not None:
-            self._scale.assign(self.state.plateau["scale"])
+        self.state = state
+        self._set_scale()
         patience = self._patience()  # which may be larger now than when it was used up
         self.state.stopped = patience is not None and patience.exhausted
 
@@ -119,66 +107,98 @@ class Training:
             experiment.task.weights(spec, self.splits.train.targets),
             experiment.seed,
         )
-        order = Order(len(train), experiment.train.batch_size, self.devices.replicas, experiment.seed)
+        replicas, settings = self.devices.replicas, experiment.train
+        order = Order(len(train), settings.examples_per_batch, replicas, experiment.seed, settings.accumulate_steps)
         return feed(train, order, preparation, self.devices.strategy, self.state.step)
 
     def evaluation_feed(self, split: Split) -> Feed:
         """Returns a part's batches, in their order and as they are."""
-        return evaluation_feed(split, self.experiment.train.batch_size, self.devices)
+        return evaluation_feed(split, self.experiment.train.examples_per_batch, self.devices)
 
-    def run(self, run: Run, began: float, profile: bool = False) -> None:
+    def run(self, run: Run, began: float, stop: StopRequest, profile: bool = False) -> None:
         """Trains from the present state to the end.
 
         Args:
             run: the folder that metrics and checkpoints go to.
             began: when this process began to work for the run, by time.monotonic().
+            stop: tells when a signal asked to stop.
             profile: record some steps after the first.
 
         Raises:
             Interrupted: a signal asked to stop; the state is saved.
             TrainingError: the loss is not finite, or something cannot be written.
         """
-        state, task = self.state, self.experiment.task
+        began -= self.state.seconds
+        settings = self.experiment.train
         self._profile = run.profile if profile else None
-        began -= state.seconds
-        monitor = monitor_of(self.experiment.checkpoint, self.experiment, self.splits)
-        # A loss on the training data alone cannot tell which weights are better on others: unless asked to, none tries.
-        is_latest = self._validation is None and self.experiment.checkpoint.monitor is None
-        best = Best(monitor, task.larger_is_better(monitor), state.best, is_latest)
-        patience = self._patience()
-        metrics_file = MetricsFile(run, state.step)
-        batches = self.training_feed()
-        if is_latest:
+        if self._latest_is_best:
             self.reporter.say("no validation data: the last weights are the best")
-        with StopRequest() as stop, self.reporter:
-            while not self.is_finished:
-                if state.means is None:
-                    self._train_epoch(batches, stop)
-                validated = None if stop else self._validate(stop)
-                state.seconds = time.monotonic() - began
-                if state.means is None or validated is None:
-                    self._save(run, is_best=state.best is None)
-                    raise Interrupted(
-                        f"stopped after step {state.step}, all saved; go on with: dltrain fit --resume {run.path}",
-                        stop.exit_code or 130,
-                    )
-                row = self._row(state.means, validated)
-                is_best = best.update(row)
-                state.epoch, state.means, state.best = state.epoch + 1, None, best.state
-                if patience is not None:
-                    patience.update(row)
-                    state.patience, state.stopped = patience.state, patience.exhausted
-                self._follow_plateau(row)
-                metrics_file.append(row)
-                if is_best or self.is_finished or state.epoch % self.experiment.checkpoint.every_epochs == 0:
-                    self._save(run, is_best)
-                self._say_epoch(row)
+        if settings.on_nan == "restore" and run.saved is None:
+            self._save(run, is_best=True)  # else there would be nothing to go back to before the first epoch's end
+        batches = self.training_feed()
+        with self.reporter:
+            while True:
+                try:
+                    self._train(run, began, stop, batches)
+                    break
+                except NotFinite as error:
+                    if settings.on_nan == "stop":
+                        raise
+                    self._go_back(run, error)
+                    self.engine.forget(batches)
+                    batches = batches.at(self.state.step)
         if self._profile is not None:
             self.reporter.warn("too short to be profiled: nothing runs after the first step, which compiles")
-        if state.stopped:
-            self.reporter.say(f"stopped early, after epoch {state.epoch}: early_stopping.patience is used up")
+        if self.state.stopped:
+            self.reporter.say(f"stopped early, after epoch {self.state.epoch}: early_stopping.patience is used up")
 
-    def _train_epoch(self, batches: Feed, stop: StopRequest) -> None:
+    def save_copy(self, run: Run) -> bool:
+        """Saves the last state that was copied, from another thread, where the main one is stuck in a long step.
+
+        Returns:
+            whether something is saved to go on with.
+        """
+        with self._saving:
+            if self._copy is not None:
+                variables, state = self._copy
+                checkpoints.save(run, variables, state, state["best"] is None, self.experiment.checkpoint.keep)
+        return run.saved is not None
+
+    def _train(self, run: Run, began: float, stop: StopRequest, batches: Feed) -> None:
+        """Does epoch after epoch."""
+        state, task = self.state, self.experiment.task
+        monitor = monitor_of(self.experiment.checkpoint, self.experiment, self.splits)
+        best = Best(monitor, task.larger_is_better(monitor), state.best, self._latest_is_best)
+        patience = self._patience()
+        metrics_file = MetricsFile(run, state.step)
+        due = Due(self.experiment.checkpoint.every_steps, self.experiment.checkpoint.every_minutes)
+        while not self.is_finished:
+            if state.means is None:
+                self._train_epoch(run, began, stop, batches, due)
+            validated = None if stop else self._validate(stop)
+            state.seconds = time.monotonic() - began
+            if state.means is None or validated is None:
+                self._check_weights()
+                self._save(run, is_best=state.best is None)
+                raise Interrupted(
+                    f"stopped after step {state.step}, all saved; go on with: dltrain fit --resume {run.path}",
+                    stop.exit_code or 130,
+                )
+            row = self._row(state.means, validated)
+            is_best = best.update(row)
+            state.epoch, state.means, state.best = state.epoch + 1, None, best.state
+            if patience is not None:
+                patience.update(row)
+                state.patience, state.stopped = patience.state, patience.exhausted
+            self._follow_plateau(row)
+            metrics_file.append(row)
+            is_due = due.now(state.step) or state.epoch % self.experiment.checkpoint.every_epochs == 0
+            if is_best or is_due or self.is_finished:
+                self._save(run, is_best)
+                due.saved()
+            self._say_epoch(row)
+
+    def _train_epoch(self, run: Run, began: float, stop: StopRequest, batches: Feed, due: Due) -> None:
         """Does the rest of the epoch; its means stay unset if it is stopped before the end."""
         state = self.state
         first = state.step - state.step % self.plan.steps_per_epoch
@@ -188,17 +208,54 @@ class Training:
                 place, self._profile = self._profile, None
                 finite = self._record(place, batches, min(profiling.STEPS, end - state.step))
             else:
-                count = min(self.speed.next_count, end - state.step)
+                count = min(self.speed.next_count, end - state.step, due.steps_left(state.step))
                 with self.speed.doing(count):
                     state.step, finite = self.engine.train(batches, state.step, count)
             if not finite:
-                raise self._not_finite()
+                raise self._not_finite("the loss")
+            if state.step < end and due.now(state.step):
+                state.seconds = time.monotonic() - began
+                self._check_weights()
+                self._save(run, is_best=state.best is None)
+                due.saved()
+            self._copy_if_slow()
             if self.reporter.shows_steps:
                 words = f"{words_for(self.engine.metrics())}  {self._pace()}"
                 self.reporter.step(self._title(state.epoch + 1), state.step - first, end - first, words)
         if state.step == end:
             state.means = self.engine.metrics()
             self.engine.reset()
+            self._copy_if_slow()
+            self._check_weights()
+
+    def _copy_if_slow(self) -> None:
+        """Keeps a copy of the state where the next call may take longer than there is time to save after a signal."""
+        self._copy = None
+        if self.speed.last_seconds > SLOW_SECONDS:
+            variables = {name: np.array(variable) for name, variable in self.variables.items()}
+            self._copy = variables, dataclasses.asdict(self.state)
+
+    def _go_back(self, run: Run, error: NotFinite) -> None:
+        """Returns to the last checkpoint with a smaller learning rate.
+
+        Raises:
+            NotFinite: if that was done too often already.
+        """
+        restores, most = self.state.restores + 1, self.experiment.train.max_restores
+        if restores > most:
+            raise NotFinite(f"{error}\nIt went back {most} times, as often as train.max_restores allows.") from None
+        saved, troubles = checkpoints.latest(run)
+        for trouble in troubles:
+            self.reporter.warn(trouble)
+        self.restore(saved)
+        if not checkpoints.settle(run, saved):
+            self.state.best = None
+        self.state.restores = restores
+        self._set_scale()
+        self.reporter.warn(
+            f"{str(error).partition(';')[0]}; back to the state after step {self.state.step}, learning rate now "
+            f"{self._rate_at(self.state.step):.4g} (train.on_nan: restore, {restores} of {most})"
+        )
 
     def _record(self, place: Path, batches: Feed, count: int) -> bool:
         """Trains for some steps, recorded; says where the time went and returns whether the loss is finite."""
@@ -213,6 +270,11 @@ class Training:
             return {}
         metrics = self.engine.evaluate(self._validation, stop.__bool__)
         return None if metrics is None else {f"val_{name}": value for name, value in metrics.items()}
+
+    @property
+    def _latest_is_best(self) -> bool:
+        """A loss on the training data cannot tell which weights are better on others: unless asked to, none tries."""
+        return self._validation is None and self.experiment.checkpoint.monitor is None
 
     def _row(self, means: dict[str, float], validated: dict[str, float]) -> dict[str, Any]:
         state = self.state
@@ -241,23 +303,41 @@ class Training:
         larger = self.experiment.task.larger_is_better(schedule.monitor)
         self.state.plateau = after = schedule.after_epoch(row[schedule.monitor], before, larger)
         if after["scale"] != before["scale"]:
-            self._scale.assign(after["scale"])
+            self._set_scale()
             self.reporter.say(f"plateau: learning rate now {self._rate_at(self.state.step):.4g}")
 
+    def _set_scale(self) -> None:
+        plateau = 1.0 if self.state.plateau is None else self.state.plateau["scale"]
+        self._scale.assign(plateau * RESTORE_FACTOR**self.state.restores)
+
     def _save(self, run: Run, is_best: bool) -> None:
-        checkpoints.save(run, self.variables, dataclasses.asdict(self.state), is_best, self.experiment.checkpoint.keep)
+        state, keep = dataclasses.asdict(self.state), self.experiment.checkpoint.keep
+        with self._saving:
+            checkpoints.save(run, self.variables, state, is_best, keep)
         self.reporter.detail(f"saved the state after step {self.state.step}" + (", the best so far" if is_best else ""))
 
     def _rate_at(self, step: int) -> float:
         return shortest(self._rate(step))
 
-    def _not_finite(self) -> TrainingError:
+    def _check_weights(self) -> None:
+        """Makes sure that no checkpoint is made of weights that are lost: the loss shows it one step later only.
+
+        Raises:
+            NotFinite: if a weight is NaN or infinite.
+        """
+        for variable in self.engine.model.variables:
+            value = tf.convert_to_tensor(variable)
+            if value.dtype.is_floating and not tf.reduce_all(tf.math.is_finite(value)):
+                raise self._not_finite(f"the weight {variable.path}")
+
+    def _not_finite(self, what: str) -> NotFinite:
         step = self.state.step
-        return TrainingError(
-            f"the loss is not finite at step {step} (epoch {self.state.epoch + 1}), "
+        return NotFinite(
+            f"{what} is not finite at step {step} (epoch {self.state.epoch + 1}), "
             f"learning rate {self._rate_at(step - 1):.4g}; the last checkpoint stands.\n"
             f"Try a smaller optimizer.learning_rate{self._warm_up_words()} or optimizer.global_clipnorm=1; "
             "look for NaN and huge values in the data."
+            + (" Or train.on_nan=restore, which goes back by itself." if self.experiment.train.on_nan == "stop" else "")
         )
 
     def _warm_up_words(self) -> str:

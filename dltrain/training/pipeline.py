@@ -2,7 +2,7 @@
 
 Which examples a step sees, in which order and how they are augmented is a pure function of (seed, step): a run can
 stop and go on at any step. Each feed answers two calls of the engine's compiled loop: `take(step)`, outside the
-replicas, and `batch(taken)`, inside each of them.
+replicas, and `batch(taken, part)`, inside each of them.
 """
 
 import math
@@ -33,24 +33,31 @@ class Order:
 
     Args:
         examples: how many there are.
-        batch_size: examples per step, over all replicas.
-        replicas: how many devices share a step.
+        batch_size: examples per pass through the network, over all replicas.
+        replicas: how many devices share a batch.
         seed: of the shuffling; none leaves the examples in their order.
+        accumulate: batches per step; their examples are those of one batch of that many times the size.
     """
 
     examples: int
     batch_size: int
     replicas: int = 1
     seed: int | None = None
+    accumulate: int = 1
 
     @property
     def steps_per_epoch(self) -> int:
-        """Full batches in one pass."""
-        return self.examples // self.batch_size
+        """Full steps in one pass over the examples."""
+        return self.examples // (self.batch_size * self.accumulate)
 
     @property
     def portion_size(self) -> int:
         """Examples per replica and step."""
+        return self.part_size * self.accumulate
+
+    @property
+    def part_size(self) -> int:
+        """Examples per replica and batch."""
         return self.batch_size // self.replicas
 
     @property
@@ -87,10 +94,16 @@ class Preparation:
     class_weights: np.ndarray | None = None
     seed: int = 0
 
-    def __call__(self, portion: Any, inputs: Any, targets: Any) -> tuple[Any, ...]:
-        """Returns (inputs as float32, targets), and the sample weights behind them where classes are weighted."""
+    def __call__(self, number: Any, inputs: Any, targets: Any) -> tuple[Any, ...]:
+        """Returns (inputs as float32, targets), and the sample weights behind them where classes are weighted.
+
+        Args:
+            number: int64 scalar, which batch of the run and which replica's: what random changes are drawn from.
+            inputs: (batch, *input_shape).
+            targets: (batch,), int32.
+        """
         with tf.device(HOST):
-            seed = tf.stack([tf.constant(self.seed, tf.int32), tf.cast(portion, tf.int32)])
+            seed = tf.stack([tf.constant(self.seed, tf.int32), tf.cast(number, tf.int32)])
         inputs = self._augmented(inputs, seed) if self.augmentations else tf.cast(inputs, tf.float32)
         if self.class_weights is None:
             return inputs, targets
@@ -129,13 +142,23 @@ class ResidentFeed:
         """Returns what each replica needs to make its batch of the step (int64 scalar)."""
         return step
 
-    def batch(self, taken: Any) -> tuple[Any, ...]:
-        """Returns this replica's batch: inputs, targets and, where classes are weighted, sample weights."""
+    def batch(self, taken: Any, part: Any = 0) -> tuple[Any, ...]:
+        """Returns this replica's batch: inputs, targets and, where classes are weighted, sample weights.
+
+        Args:
+            taken: what `take` returned.
+            part: which batch of the step (int32 scalar), where it accumulates several.
+        """
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         with tf.device(HOST):
             portion = taken * self.order.replicas + tf.cast(replica, tf.int64)
-            positions = self.order.positions(portion)
-        return self._preparation(portion, tf.gather(self._inputs, positions), tf.gather(self._targets, positions))
+            positions = _part(self.order, self.order.positions(portion), part)
+            number = _number(self.order, portion, part)
+        return self._preparation(number, tf.gather(self._inputs, positions), tf.gather(self._targets, positions))
+
+    def at(self, step: int) -> "ResidentFeed":
+        """Returns a feed of the same examples whose next `take` may be for the step: this one."""
+        return self
 
     def examples(self, first: int, end: int) -> tuple[Any, ...]:
         """Returns the examples from `first` up to `end`, in the split's order, as one batch."""
@@ -171,6 +194,7 @@ class StreamedFeed:
         self.failure: DataError | None = None
         self._split = split
         self._preparation = preparation
+        self._strategy = strategy
         # Never restarted: a compiled loop keeps the iterator it was traced with, and the order repeats by itself.
         self._iterator = iter(strategy.distribute_datasets_from_function(lambda _: self._portions(first_step)))
 
@@ -178,9 +202,15 @@ class StreamedFeed:
         """Returns each replica's share of the step, read ahead."""
         return next(self._iterator)
 
-    def batch(self, taken: Any) -> tuple[Any, ...]:
-        """Returns this replica's batch."""
-        return self._preparation(*taken)
+    def batch(self, taken: Any, part: Any = 0) -> tuple[Any, ...]:
+        """Returns this replica's batch, or that part of the step where it accumulates several."""
+        portion, inputs, targets = taken
+        number = _number(self.order, portion, part)
+        return self._preparation(number, _part(self.order, inputs, part), _part(self.order, targets, part))
+
+    def at(self, step: int) -> "StreamedFeed":
+        """Returns a feed of the same examples whose next `take` is for the step."""
+        return StreamedFeed(self._split, self.order, self._preparation, self._strategy, step)
 
     def examples(self, first: int, end: int) -> tuple[Any, ...]:
         """Returns the examples from `first` up to `end`, in the split's order, as one batch."""
@@ -210,6 +240,18 @@ class StreamedFeed:
         options = tf.data.Options()
         options.experimental_warm_start = True  # reads while the network is being compiled
         return portions.prefetch(min(max(READ_AHEAD_BYTES // size, 2), 16)).with_options(options)
+
+
+def _part(order: Order, values: Any, part: Any) -> Any:
+    """Returns the share of a portion's values, (portion_size, ...), that belongs to one batch."""
+    if order.accumulate == 1:
+        return values
+    start = tf.concat([[part * order.part_size], tf.zeros(len(values.shape) - 1, tf.int32)], 0)
+    return tf.slice(values, start, [order.part_size, *values.shape[1:]])
+
+
+def _number(order: Order, portion: Any, part: Any) -> Any:
+    return portion if order.accumulate == 1 else portion * order.accumulate + tf.cast(part, tf.int64)
 
 
 Feed = ResidentFeed | StreamedFeed

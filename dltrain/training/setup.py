@@ -1,5 +1,6 @@
 """From a checked config and loaded data to a compiled network: what fits what, how long, and what is monitored."""
 
+import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -73,10 +74,25 @@ def enough_memory(config: Config) -> Iterator[None]:
     """Says what to try, in place of TensorFlow's words, where memory runs out: a TrainingError."""
     try:
         yield
-    except tf.errors.ResourceExhaustedError:
-        size = config.experiment.train.batch_size
-        smaller = f"train.batch_size={size // 2} or a smaller model" if size > 1 else "a smaller model"
-        raise TrainingError(f"out of memory with train.batch_size: {size}; try {smaller}") from None
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        train = config.experiment.train
+        size = train.examples_per_batch
+        half = f"train.batch_size={size // 2} train.accumulate_steps={2 * train.accumulate_steps}"
+        smaller = f"{half}, train.batch_size=auto or a smaller model" if size > 1 else "a smaller model"
+        raise TrainingError(f"out of memory with train.batch_size: {size}{_place(str(error))}; try {smaller}") from None
+
+
+def _place(message: str) -> str:
+    """Returns at which tensor of which layer memory ran out, as far as TensorFlow's message tells."""
+    shape = re.search(r"tensor with shape\s*(\[[\d,]*\])", message)
+    node = re.search(r"\{\{node ([^}]+)\}\}", message)
+    # Keras writes the names of model and layer into the node's: loop/while/body/resnet_1/stage_2_conv_1/Conv2D.
+    steps = [step for step in node[1].split("/") if not _SCAFFOLD.fullmatch(step)] if node else []
+    layer = f" in layer {steps[-2]} ({steps[-1]})" if len(steps) > 1 else ""
+    return layer + (f" at a tensor of shape {shape[1]}" if shape else "")
+
+
+_SCAFFOLD = re.compile(r"(while|body|cond|StatefulPartitionedCall|gradient_tape|gradients|loop)(_\d+)?")
 
 
 def plan_for(config: Config, splits: Splits, devices: Devices) -> Plan:
@@ -87,14 +103,18 @@ def plan_for(config: Config, splits: Splits, devices: Devices) -> Plan:
     """
     train, examples = config.experiment.train, len(splits.train)
     with config.blame("train"):
-        if train.batch_size > examples:
-            raise ValueError(f"batch_size must be at most the {examples} training examples, got {train.batch_size}")
-        if train.batch_size % devices.replicas:
-            nearest = max(train.batch_size // devices.replicas, 1) * devices.replicas
+        size = train.examples_per_batch
+        if size > examples:
+            raise ValueError(f"batch_size must be at most the {examples} training examples, got {size}")
+        if train.examples_per_step > examples:
             raise ValueError(
-                f"batch_size must divide by the {devices.replicas} devices, got {train.batch_size}; try {nearest}"
+                f"accumulate_steps must be at most {examples // size}: batch_size times it at most the {examples} "
+                f"training examples, got {train.accumulate_steps}"
             )
-    steps_per_epoch = examples // train.batch_size
+        if size % devices.replicas:
+            nearest = max(size // devices.replicas, 1) * devices.replicas
+            raise ValueError(f"batch_size must divide by the {devices.replicas} devices, got {size}; try {nearest}")
+    steps_per_epoch = examples // train.examples_per_step
     plan = Plan(steps_per_epoch, train.steps or steps_per_epoch * (train.epochs or 1))
     with config.blame("schedule"):
         config.experiment.schedule.check(plan)

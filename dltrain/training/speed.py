@@ -20,12 +20,13 @@ class Speed:
         self._seconds = 0.0
         self._began = 0.0
         self.next_count = 1
+        self.last_seconds = 0.0
 
     def __enter__(self) -> None:
         self._began = time.perf_counter()
 
     def __exit__(self, *_: object) -> None:
-        seconds = time.perf_counter() - self._began
+        self.last_seconds = seconds = time.perf_counter() - self._began
         self._calls += 1
         if self._calls == 1:
             return

@@ -5,26 +5,35 @@ import resource
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
-from dltrain.data import DataSpec
-from dltrain.errors import DataError, Interrupted, TrainingError
+from dltrain.data import Splits
+from dltrain.errors import CheckpointError, DataError, Interrupted, TrainingError
 from dltrain.lazy import tf
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
-from dltrain.training import checkpoints, environment
+from dltrain.runs.lock import owning
+from dltrain.training import checkpoints, environment, memory
 from dltrain.training.device import Devices
 from dltrain.training.loop import Training, evaluation_feed
 from dltrain.training.progress import Reporter, words_for
 from dltrain.training.setup import assemble, begin, enough_memory
+from dltrain.training.signals import StopRequest
+from dltrain.training.state import State
 
 
 def fit(
-    config: Config, reporter: Reporter, root: Path, resumed: Run | None = None, profile: bool = False
+    config: Config,
+    reporter: Reporter,
+    root: Path,
+    resumed: Run | None = None,
+    profile: bool = False,
+    changes: dict[str, tuple[Any, Any]] | None = None,
+    force: bool = False,
 ) -> dict[str, Any]:
     """Trains what the config describes.
 
@@ -34,6 +43,8 @@ def fit(
         root: the folder in which a new run gets its own.
         resumed: the run to go on with, none for a new one.
         profile: record some steps, for TensorBoard.
+        changes: what differs from the config that the run had, before and after.
+        force: go on with data of other statistics too.
 
     Returns:
         the run's summary, and its folder as "run".
@@ -43,29 +54,71 @@ def fit(
         TrainingError, Interrupted: the run stopped early; its summary says so.
     """
     began = time.monotonic()
-    saved = checkpoints.load(resumed, "last") if resumed else None
-    devices, splits = begin(config, reporter)
-    with enough_memory(config):
-        training = Training(config, splits, devices, reporter)
-    if saved is not None:
-        _check_data(saved, training.splits.spec)
-        training.restore(saved)
-    run = resumed or folder.create(root, str(config.experiment.name))
-    reporter.log_to(run.log)
-    before = run.read_summary()
-    run.read_metrics()  # a table that cannot be gone on with is refused before anything is written
-    if training.is_finished and before.get("status") == "finished":
-        reporter.say(f"{run.path} is finished: nothing left to do; for more, say so: {_more(training)}")
-        return {"run": str(run.path), **before}
-    reporter.say(f"run: {run.path}" + (f", going on after step {training.state.step}" if resumed else ""))
+    with ExitStack() as held:
+        saved = None
+        if resumed is not None:
+            folder.refuse_links(resumed)
+            held.enter_context(owning(resumed))
+            saved, troubles = checkpoints.latest(resumed)
+            for trouble in troubles:
+                reporter.warn(trouble)
+        devices, splits = begin(config, reporter)
+        if saved is not None:
+            splits = _as_before(splits, saved, force)
+        config = memory.with_batch_size(config, splits, devices, reporter)
+        with enough_memory(config):
+            training = Training(config, splits, devices, reporter)
+            if saved is not None:
+                training.restore(saved)
+            memory.warn(training)
+        if resumed is None:
+            run = folder.create(root, str(config.experiment.name))
+            held.enter_context(owning(run))
+        else:
+            run = resumed
+        before = run.read_summary()
+        run.read_metrics()  # a table that cannot be gone on with is refused before anything is written
+        reporter.log_to(run.log)
+        if training.is_finished and before.get("status") == "finished":
+            reporter.say(f"{run.path} is finished: nothing left to do; for more, say so: {_more(training)}")
+            return {"run": str(run.path), **before}
+        if saved is not None:
+            _go_on(training, run, saved, changes or {})
+        reporter.say(f"run: {run.path}" + (f", going on after step {training.state.step}" if resumed else ""))
+        return {"run": str(run.path), **_trained(config, training, run, began, profile)}
+
+
+def _go_on(training: Training, run: Run, saved: checkpoints.Saved, changes: dict[str, tuple[Any, Any]]) -> None:
+    """Puts the folder where the checkpoint is, and notes what was changed."""
+    folder.tidy(run)
+    if not checkpoints.settle(run, saved):
+        training.state.best = None
+        training.reporter.warn("the best weights are lost: what is best is looked for from here on")
+    if changes:
+        plain = {key: [old, new] for key, (old, new) in changes.items()}
+        training.state.changes = [*training.state.changes, {"step": training.state.step, **plain}]
+
+
+def _trained(config: Config, training: Training, run: Run, began: float, profile: bool) -> dict[str, Any]:
+    """Trains, measures and exports; returns the summary, which is written whatever happens."""
+    reporter = training.reporter
     reporter.say(_overview(training))
+
+    def too_late() -> None:
+        is_saved = training.save_copy(run)
+        words = f"stopped after step {training.state.step}, " + (
+            f"go on with: dltrain fit --resume {run.path}" if is_saved else "before there was anything to save"
+        )
+        folder.write_json(run.summary, _summary(training, "interrupted", error=words))
+        reporter.say(words)
+
     try:
         _write_config(config, run)
-        folder.write_json(run.environment, environment.describe(devices))
+        folder.write_json(run.environment, environment.describe(training.devices))
         folder.write_json(run.summary, _summary(training, "running"))
-        with enough_memory(config):
-            training.run(run, began, profile)
-            measured = _measure_best(training, run)
+        with enough_memory(config), StopRequest(too_late) as stop:
+            training.run(run, began, stop, profile)
+            measured = _measure_best(training, run, stop)
             _export(config, training, run)
         summary = _summary(training, "finished", measured)
         folder.write_json(run.summary, summary)
@@ -79,7 +132,7 @@ def fit(
         if failed is error:
             raise
         raise failed from None
-    return {"run": str(run.path), **summary}
+    return summary
 
 
 def evaluate(run: Run, split: str, checkpoint: str, reporter: Reporter) -> dict[str, Any]:
@@ -99,19 +152,32 @@ def evaluate(run: Run, split: str, checkpoint: str, reporter: Reporter) -> dict[
         TrainingError: if memory runs out.
     """
     config = experiments.load(run.config)
-    saved = checkpoints.load(run, checkpoint)
+    saved = _chosen(run, checkpoint, reporter)
     devices, splits = begin(config, reporter)
     part = getattr(splits, split)
     if part is None:
         raise DataError(f"{run.path}: its dataset has no {split} part")
-    spec = DataSpec.from_plain(saved.state["data"])
+    spec = State.of(saved).spec
     if (splits.spec.input_shape, splits.spec.class_names) != (spec.input_shape, spec.class_names):
         raise DataError(f"{run.path}: its data have changed: other shapes or classes than it was trained on")
     with enough_memory(config):
         engine = assemble(config.experiment, spec, devices, learning_rate=0.0)
         checkpoints.restore(saved, checkpoints.named_variables(model=engine.model.variables))
-        metrics = engine.evaluate(evaluation_feed(part, config.experiment.train.batch_size, devices))
+        metrics = engine.evaluate(evaluation_feed(part, config.experiment.train.examples_per_batch, devices))
     return {"run": run.name, "checkpoint": checkpoint, "split": split, "examples": len(part), "metrics": metrics}
+
+
+def _chosen(run: Run, checkpoint: str, reporter: Reporter) -> checkpoints.Saved:
+    """Reads a checkpoint; in place of a damaged `last`, with a word, the one before it."""
+    if checkpoint == "last":
+        saved, troubles = checkpoints.latest(run)
+        for trouble in troubles:
+            reporter.warn(f"{trouble}; measured instead: {saved.path}")
+        return saved
+    try:
+        return checkpoints.load(run, checkpoint)
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}\n`--checkpoint last` measures the newest state that can be read") from None
 
 
 def rehearse(config: Config, reporter: Reporter) -> dict[str, Any]:
@@ -125,13 +191,15 @@ def rehearse(config: Config, reporter: Reporter) -> dict[str, Any]:
         TrainingError: the loss is not finite, or memory runs out.
     """
     devices, splits = begin(config, reporter)
+    config = memory.with_batch_size(config, splits, devices, reporter)
     with enough_memory(config):
         training = Training(config, splits, devices, reporter)
+        memory.warn(training)
         _, finite = training.engine.train(training.training_feed(), 0, 1)
         loss = training.engine.metrics()["loss"]
         if not finite:
             raise TrainingError(f"the loss of the first batch is not finite: {loss}")
-        size = config.experiment.train.batch_size
+        size = config.experiment.train.examples_per_batch
         part = training.splits.validation or training.splits.train
         metrics = training.engine.evaluate(evaluation_feed(part.first(size), size, devices))
     with tempfile.TemporaryDirectory() as temporary:
@@ -158,12 +226,27 @@ def _more(training: Training) -> str:
     return "train.epochs=N" if training.experiment.train.steps is None else "train.steps=N"
 
 
-def _check_data(saved: checkpoints.Saved, spec: DataSpec) -> None:
-    if DataSpec.from_plain(saved.state["data"]) != spec:
+def _as_before(splits: Splits, saved: checkpoints.Saved, force: bool) -> Splits:
+    """Returns the data with the statistics that the run began with.
+
+    Raises:
+        DataError: if the data are others than they were.
+    """
+    state = State.of(saved)
+    spec = state.spec
+    was = spec.input_shape, spec.class_names, state.examples
+    found = splits.spec.input_shape, splits.spec.class_names, len(splits.train)
+    if was != found:
         raise DataError(
-            f"{saved.path}: the training data have changed since: other shapes, classes or statistics; "
-            "start a new run: dltrain fit CONFIG"
+            f"{saved.path}: the training data have changed since: other shapes, classes or number of examples "
+            f"(now {len(splits.train)}, then {state.examples}); start a new run: dltrain fit CONFIG"
         )
+    if spec != splits.spec and not force:
+        raise DataError(
+            f"{saved.path}: the training data have changed since: other values, by their statistics; "
+            "start a new run: dltrain fit CONFIG, or go on with --force, and with the statistics of before"
+        )
+    return dataclasses.replace(splits, spec=spec)
 
 
 def _write_config(config: Config, run: Run) -> None:
@@ -173,15 +256,24 @@ def _write_config(config: Config, run: Run) -> None:
         raise RuntimeError(f"{run.config} does not read back as the experiment that was written")
 
 
-def _measure_best(training: Training, run: Run) -> dict[str, Any]:
-    """Puts the best weights in place and measures them on validation and test."""
+def _measure_best(training: Training, run: Run, stop: StopRequest) -> dict[str, Any]:
+    """Puts the best weights in place and measures them on validation and test.
+
+    Raises:
+        Interrupted: if a signal asks to stop.
+    """
     model = training.engine.model
     if not checkpoints.best_is_last(run):  # else they are in place: reading them would take memory for a second state
         checkpoints.restore(checkpoints.load(run, "best"), checkpoints.named_variables(model=model.variables))
     measured: dict[str, Any] = {}
     for name in ("validation", "test"):
         part = getattr(training.splits, name)
-        measured[name] = training.engine.evaluate(training.evaluation_feed(part)) if part else None
+        measured[name] = training.engine.evaluate(training.evaluation_feed(part), stop.__bool__) if part else None
+        if stop:
+            raise Interrupted(
+                f"stopped while the best weights are measured, all saved; go on with: dltrain fit --resume {run.path}",
+                stop.exit_code or 130,
+            )
         if part:
             training.reporter.note(f"{name} ({len(part)} examples, best weights)  {words_for(measured[name])}")
     return measured
@@ -212,6 +304,9 @@ def _summary(
         "device": ", ".join(training.devices.names),
         "precision": training.experiment.train.precision,
         "best": state.best,
+        "restores": state.restores,
+        "skipped_examples": len(training.splits.skipped),
+        "changes": state.changes,
         "validation": None,
         "test": None,
         **(measured or {}),
@@ -229,6 +324,8 @@ def _peak_memory(devices: Devices) -> int:
 
 def _translated(error: BaseException, run: Run) -> BaseException:
     """Returns what the user should read in place of the system's words, where there is such a thing."""
+    if isinstance(error, OSError | TrainingError) and not run.path.is_dir():
+        return TrainingError(f"{run.path}: was deleted or moved while the run was writing to it; nothing is left of it")
     if isinstance(error, OSError):
         place = error.filename or run.path
         return TrainingError(f"{place}: cannot be written: {error.strerror or error}; the last checkpoint stands")

@@ -48,7 +48,7 @@ def test_every_shipped_config_is_good(path):
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("batch_size: 64", "batch_size: 0", "train.batch_size must be a whole number of at least 1, got 0"),
+        ("batch_size: 64", "batch_size: 0", "train.batch_size must be a whole number of at least 1 or auto, got 0"),
         ("learning_rate: 0.05", "learning_rate: .nan", "optimizer.learning_rate must be a number above 0, got .nan"),
         ("learning_rate: 0.05", "learning_rate: -1", "optimizer.learning_rate must be a number above 0, got -1"),
         ("learning_rate", "learnin_rate", "unknown key 'optimizer.learnin_rate', did you mean \"learning_rate\"?"),
@@ -186,7 +186,9 @@ def test_resume_compares_what_is_given_with_the_run(here, tensorflow):
     assert dltrain("fit", "good.yaml", "-q").exit_code == 0
     message = refused("fit", "--resume", "good", "optimizer.learning_rate=0.1")
     assert "changed  optimizer.learning_rate: 0.05 -> 0.1" in message
-    assert "cannot change" in message
+    assert "add --force" in message
+    assert "cannot change" in refused("fit", "--resume", "good", "model.units=[8]", "--force")
+    assert "--force goes with --resume" in refused("fit", "good.yaml", "--force")
     more = dltrain("fit", "good.yaml", "--resume", "train.epochs=2")
     assert more.exit_code == 0, more.output
     assert "changed  train.epochs: 1 -> 2" in more.stderr

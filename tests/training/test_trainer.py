@@ -70,6 +70,7 @@ def test_a_run_leaves_the_folder_that_is_promised(tensorflow, config_path):
         "checkpoints",
         "model.keras",
         "log.txt",
+        ".lock",
     }
     assert {path.name for path in run.checkpoints.iterdir()} >= {"best.npz", "last.npz"}
     assert list(rows(run)[0]) == ["epoch", "step", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy"]
@@ -325,7 +326,7 @@ def test_a_folder_that_goes_away_during_the_run_is_said(tensorflow, config_path,
         original(run, *arguments)
 
     monkeypatch.setattr(checkpoints, "save", losing)
-    with pytest.raises(TrainingError, match="cannot be written"):
+    with pytest.raises(TrainingError, match="was deleted or moved while the run was writing"):
         fit(config_path)
 
 
@@ -373,7 +374,7 @@ def test_memory_that_runs_out_is_said_before_and_after_training_too(tensorflow, 
         lambda: trainer.rehearse(huge, Reporter(quiet=True)),
         lambda: trainer.fit(huge, Reporter(quiet=True), config_path.parent / "runs"),
     ):
-        with pytest.raises(TrainingError, match=r"^out of memory .*: 64; try train\.batch_size=32 or a smaller model$"):
+        with pytest.raises(TrainingError, match=r"^out of memory .*: 64 .*try train\.batch_size=32 train\.acc"):
             work()
     assert not (config_path.parent / "runs").exists()
     run = fit(config_path, "train.epochs=1", "train.batch_size=1000")

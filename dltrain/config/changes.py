@@ -1,0 +1,61 @@
+"""What may change when a run goes on: sorted into what is safe, what needs --force, and what is another experiment."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from dltrain.config.experiment import Experiment, to_plain
+
+SAFE = ("name", "device", "train.epochs", "train.steps", "train.on_nan", "train.max_restores", "early_stopping",
+        "checkpoint")  # fmt: skip
+"""How long, where, and when to stop or save: the steps that are done stay what they were."""
+
+REFUSED = ("model", "optimizer.name", "task.name")
+"""Other weights than the checkpoint holds."""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """The values that differ, before and after, by key path.
+
+    Args:
+        all: every one of them, in the order of the config.
+        forced: those that make it another experiment from here on.
+        refused: those with which nothing can go on.
+    """
+
+    all: dict[str, tuple[Any, Any]]
+    forced: tuple[str, ...]
+    refused: tuple[str, ...]
+
+    @property
+    def lengthens(self) -> bool:
+        """Whether the run gets another length, which the learning-rate schedule follows."""
+        return any(key in ("train.epochs", "train.steps") for key in self.all)
+
+
+def sort(before: Experiment, after: Experiment) -> Changes:
+    """Returns what differs between two experiments, sorted."""
+    found = differences(before, after)
+    same_steps = before.train.examples_per_step == after.train.examples_per_step
+    batch = ("train.batch_size", "train.accumulate_steps")
+    refused = [key for key in found if _is_under(key, REFUSED) or (key in batch and not same_steps)]
+    forced = [key for key in found if key not in refused and not _is_under(key, SAFE)]
+    return Changes(found, tuple(forced), tuple(refused))
+
+
+def differences(before: Experiment, after: Experiment) -> dict[str, tuple[Any, Any]]:
+    """Returns the values that differ, before and after, by key path; an absent key is none."""
+    old, new = _flat(to_plain(before)), _flat(to_plain(after))
+    keys = [*old, *(key for key in new if key not in old)]
+    return {key: (old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)}
+
+
+def _is_under(key: str, paths: tuple[str, ...]) -> bool:
+    return any(key == path or key.startswith(f"{path}.") for path in paths)
+
+
+def _flat(value: Any, path: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {path: value}
+    prefix = f"{path}." if path else ""
+    return {key: leaf for name, below in value.items() for key, leaf in _flat(below, prefix + name).items()}

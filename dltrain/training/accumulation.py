@@ -1,0 +1,79 @@
+"""One step of the optimizer from several batches: what does not fit into memory as one batch."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from dltrain.lazy import tf
+from dltrain.training.pipeline import Feed
+
+
+class Accumulation:
+    """Runs the model's own `train_step` on each batch, and lets the optimizer see the mean of their gradients.
+
+    All batches are of one size, so that this is the gradient of the mean loss over all their examples; batch
+    normalisation still sees one batch at a time.
+
+    Args:
+        model: a built and compiled keras.Model.
+        compiled: what a function is compiled with, if it is.
+        feed: where batches come from.
+    """
+
+    def __init__(self, model: Any, compiled: Callable[..., Any], feed: Feed) -> None:
+        self._feed = feed
+        self._optimizer = model.optimizer
+        self._weights = model.trainable_variables
+        self._train_step = model.train_step
+        self._gradients = compiled(self._gradients_of)
+        self._apply = compiled(lambda gradients: self._optimizer.apply(gradients, self._weights))
+
+    def step(self, taken: Any) -> Any:
+        """Does one step on a replica's share; returns 1.0 where a loss was not finite, else 0.0."""
+        count = self._feed.order.accumulate
+        without: list[bool] = []  # weights that the loss does not depend on: Keras leaves them as they are
+
+        def body(part: Any, faults: Any, sums: list[Any]) -> Any:
+            new, gradients = self._gradients(self._feed.batch(taken, part))
+            without[:] = [gradient is None for gradient in gradients]
+            added = [old if one is None else old + one for old, one in zip(sums, gradients, strict=True)]
+            return part + 1, faults + new, added
+
+        zeros = [tf.zeros(weight.shape, weight.dtype) for weight in self._weights]
+        start = (tf.constant(0), tf.constant(0.0), zeros)
+        _, faults, sums = tf.while_loop(lambda part, *_: part < count, body, start, parallel_iterations=1)
+        means = [None if absent else total / count for total, absent in zip(sums, without, strict=True)]
+        self._apply(means)
+        return tf.cast(faults > 0, tf.float32)
+
+    def _gradients_of(self, batch: tuple[Any, ...]) -> tuple[Any, list[Any]]:
+        """Returns whether the loss is not finite, and the gradient of each weight, none where there is none."""
+        with _held(self._optimizer) as held:
+            logs = self._train_step(batch)
+        return fault(logs), [held.get(id(weight)) for weight in self._weights]
+
+
+@contextmanager
+def _held(optimizer: Any) -> Iterator[dict[int, Any]]:
+    """Keeps the gradients that reach an optimizer, by the identity of their weight, instead of applying them."""
+    held: dict[int, Any] = {}
+
+    def keep(gradients: Any, weights: Any = None) -> None:
+        held.update(
+            (id(weight), None if gradient is None else tf.convert_to_tensor(gradient))
+            for gradient, weight in zip(gradients, weights, strict=True)
+        )
+
+    object.__setattr__(optimizer, "apply", keep)  # past Keras's tracking of attributes
+    try:
+        yield held
+    finally:
+        object.__delattr__(optimizer, "apply")
+
+
+def fault(logs: dict[str, Any]) -> Any:
+    """Returns 1.0 where what a step reports is not finite, else 0.0; a float32 scalar."""
+    # `loss` is the mean since the epoch began: it turns non-finite with the first loss that is, and stays so.
+    watched = [logs["loss"]] if "loss" in logs else list(logs.values())
+    finite = [tf.reduce_all(tf.math.is_finite(tf.cast(value, tf.float32))) for value in watched]
+    return tf.cast(~tf.reduce_all(finite), tf.float32)
