@@ -263,7 +263,9 @@ def _measure_best(training: Training, run: Run, stop: StopRequest) -> dict[str, 
         Interrupted: if a signal asks to stop.
     """
     model = training.engine.model
-    if not checkpoints.best_is_last(run):  # else they are in place: reading them would take memory for a second state
+    # Else they are in place: reading them would take memory for a second state. But several devices have normalisation
+    # statistics of their own, of which a checkpoint holds the mean.
+    if training.devices.replicas > 1 or not checkpoints.best_is_last(run):
         checkpoints.restore(checkpoints.load(run, "best"), checkpoints.named_variables(model=model.variables))
     measured: dict[str, Any] = {}
     for name in ("validation", "test"):
@@ -324,7 +326,7 @@ def _peak_memory(devices: Devices) -> int:
 
 def _translated(error: BaseException, run: Run) -> BaseException:
     """Returns what the user should read in place of the system's words, where there is such a thing."""
-    if isinstance(error, OSError | TrainingError) and not run.path.is_dir():
+    if isinstance(error, OSError | TrainingError) and not run.config.is_file():
         return TrainingError(f"{run.path}: was deleted or moved while the run was writing to it; nothing is left of it")
     if isinstance(error, OSError):
         place = error.filename or run.path
