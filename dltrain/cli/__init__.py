@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from dltrain import __version__
-from dltrain.cli import inspection, machine, training
+from dltrain.cli import inspection, machine, repetition, training
 from dltrain.errors import DltrainError
 
 
@@ -34,6 +34,8 @@ app = typer.Typer(
 )
 app.command("fit")(training.fit)
 app.command("eval")(training.evaluate)
+app.command("verify")(repetition.verify)
+app.command("reproduce")(repetition.reproduce)
 app.command("bench")(training.bench)
 app.command("check")(inspection.check)
 app.command("show")(inspection.show)

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,11 @@ class Run:
     @property
     def saved(self) -> int | None:
         """When a state was last saved, in nanoseconds since 1970; none if nothing is saved."""
-        return max((path.stat().st_mtime_ns for path in self.checkpoints.glob("*.npz")), default=None)
+        times = []
+        for path in self.checkpoints.glob("[!.]*.npz"):
+            with suppress(FileNotFoundError):  # a run that is under way removes old ones
+                times.append(path.stat().st_mtime_ns)
+        return max(times, default=None)
 
     @property
     def model(self) -> Path:

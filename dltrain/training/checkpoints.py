@@ -9,6 +9,7 @@ checked when they are read. Nothing in it is pickled or compressed: reading it t
 import json
 import math
 import os
+import re
 import shutil
 import zipfile
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ def save(run: Run, variables: dict[str, Any], state: dict[str, Any], is_best: bo
     content = {"variables": list(variables), "state": state}
     # NumPy makes an array of one variable after the other: never a second copy of the whole state.
     members = {**variables, _MANIFEST: np.frombuffer(json.dumps(content).encode(), np.uint8)}
-    path = run.checkpoints / f"step-{state['step']:08d}.npz"
+    path = _place(run, state["step"])
     try:
         with replacing(path) as aside, aside.open("xb") as file:
             np.savez(file, allow_pickle=False, **members)
@@ -77,6 +78,10 @@ def _point(name: Path, path: Path) -> None:
             os.link(path, aside)
         except OSError:
             shutil.copyfile(path, aside)
+
+
+def _place(run: Run, step: int) -> Path:
+    return run.checkpoints / f"step-{step:08d}.npz"
 
 
 def _by_step(run: Run) -> list[Path]:
@@ -116,6 +121,21 @@ def latest(run: Run) -> tuple[Saved, list[str]]:
     raise CheckpointError("\n".join([*troubles, "none of its checkpoints can be used: start a new run"]))
 
 
+def steps(run: Run) -> list[int]:
+    """Returns after which steps there is a checkpoint, in their order."""
+    found = (re.fullmatch(r"step-(\d+)\.npz", path.name) for path in _by_step(run))
+    return [int(match[1]) for match in found if match]
+
+
+def read(run: Run, step: int) -> Saved:
+    """Reads the checkpoint after a step.
+
+    Raises:
+        CheckpointError: if it is missing or damaged.
+    """
+    return _read(_place(run, step))
+
+
 def settle(run: Run, saved: Saved) -> bool:
     """Makes a checkpoint the newest of its run: `best` and `last` fit it, what is damaged does not count any more.
 
@@ -131,7 +151,7 @@ def settle(run: Run, saved: Saved) -> bool:
     best = next((path for path in [run.checkpoints / "best.npz", *_by_step(run)] if _is_best_of(path, saved)), None)
     origin = saved.path
     if not origin.name.startswith("step-"):  # whatever becomes of the name `last`, this file stays
-        origin = run.checkpoints / f"step-{saved.state['step']:08d}.npz"
+        origin = _place(run, saved.state["step"])
         if not origin.exists() or not origin.samefile(saved.path):
             _point(origin, saved.path)
     _point(run.checkpoints / "best.npz", best or origin)

@@ -1,5 +1,6 @@
 """From a checked config and loaded data to a compiled network: what fits what, how long, and what is monitored."""
 
+import dataclasses
 import re
 import threading
 from collections.abc import Iterator
@@ -9,13 +10,15 @@ from typing import Any
 
 from dltrain.config.experiment import Config, Experiment
 from dltrain.data import DataSpec, Splits
-from dltrain.errors import TrainingError
+from dltrain.errors import DataError, TrainingError
 from dltrain.lazy import keras, started, tf
 from dltrain.schedules import Plan
 from dltrain.training import device
+from dltrain.training.checkpoints import Saved
 from dltrain.training.device import Devices
 from dltrain.training.engine import Engine
 from dltrain.training.progress import Reporter
+from dltrain.training.state import State
 
 
 def begin(config: Config, reporter: Reporter) -> tuple[Devices, Splits]:
@@ -67,6 +70,29 @@ def load(config: Config) -> Splits:
         splits = config.experiment.dataset.load()
     config.check(splits.spec)
     return splits
+
+
+def as_before(splits: Splits, saved: Saved, force: bool) -> Splits:
+    """Returns the data with the statistics that the run began with.
+
+    Raises:
+        DataError: if the data are others than they were.
+    """
+    state = State.of(saved)
+    spec = state.spec
+    was = spec.input_shape, spec.class_names, state.examples
+    found = splits.spec.input_shape, splits.spec.class_names, len(splits.train)
+    if was != found:
+        raise DataError(
+            f"{saved.path}: the training data have changed since: other shapes, classes or number of examples "
+            f"(now {len(splits.train)}, then {state.examples}); start a new run: dltrain fit CONFIG"
+        )
+    if spec != splits.spec and not force:
+        raise DataError(
+            f"{saved.path}: the training data have changed since: other values, by their statistics; "
+            "start a new run: dltrain fit CONFIG, or go on with --force, and with the statistics of before"
+        )
+    return dataclasses.replace(splits, spec=spec)
 
 
 @contextmanager

@@ -11,7 +11,6 @@ from typing import Any
 
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
-from dltrain.data import Splits
 from dltrain.errors import CheckpointError, DataError, Interrupted, TrainingError
 from dltrain.lazy import tf
 from dltrain.runs import folder
@@ -21,7 +20,7 @@ from dltrain.training import checkpoints, environment, memory
 from dltrain.training.device import Devices
 from dltrain.training.loop import Training, evaluation_feed
 from dltrain.training.progress import Reporter, words_for
-from dltrain.training.setup import assemble, begin, enough_memory
+from dltrain.training.setup import as_before, assemble, begin, enough_memory
 from dltrain.training.signals import StopRequest
 from dltrain.training.state import State
 
@@ -64,7 +63,7 @@ def fit(
                 reporter.warn(trouble)
         devices, splits = begin(config, reporter)
         if saved is not None:
-            splits = _as_before(splits, saved, force)
+            splits = as_before(splits, saved, force)
         config = memory.with_batch_size(config, splits, devices, reporter)
         with enough_memory(config):
             training = Training(config, splits, devices, reporter)
@@ -224,29 +223,6 @@ def _more(training: Training) -> str:
     if training.state.step < training.plan.total_steps:
         return "early_stopping.patience=N or early_stopping=none"
     return "train.epochs=N" if training.experiment.train.steps is None else "train.steps=N"
-
-
-def _as_before(splits: Splits, saved: checkpoints.Saved, force: bool) -> Splits:
-    """Returns the data with the statistics that the run began with.
-
-    Raises:
-        DataError: if the data are others than they were.
-    """
-    state = State.of(saved)
-    spec = state.spec
-    was = spec.input_shape, spec.class_names, state.examples
-    found = splits.spec.input_shape, splits.spec.class_names, len(splits.train)
-    if was != found:
-        raise DataError(
-            f"{saved.path}: the training data have changed since: other shapes, classes or number of examples "
-            f"(now {len(splits.train)}, then {state.examples}); start a new run: dltrain fit CONFIG"
-        )
-    if spec != splits.spec and not force:
-        raise DataError(
-            f"{saved.path}: the training data have changed since: other values, by their statistics; "
-            "start a new run: dltrain fit CONFIG, or go on with --force, and with the statistics of before"
-        )
-    return dataclasses.replace(splits, spec=spec)
 
 
 def _write_config(config: Config, run: Run) -> None:

@@ -1,0 +1,88 @@
+"""`dltrain verify` and `dltrain reproduce`: is a result one that can be had again?"""
+
+from typing import Annotated, Any
+
+import typer
+
+from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, print_json
+from dltrain.runs import folder
+
+Run = Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run; none for the newest.")]
+
+
+def verify(
+    run: Run = None,
+    steps: Annotated[int, typer.Option(min=1, help="Steps to replay, at most up to the end of the epoch.")] = 50,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    runs: Runs = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Replay steps from a run's config and from a checkpoint; name the first step and tensor that differ, if any do."""
+    found = folder.find(run, runs)
+
+    from dltrain.training import verification
+    from dltrain.training.progress import Reporter
+
+    result = verification.verify(found, steps, Reporter(quiet or as_json, verbose))
+    print_json(result) if as_json else typer.echo(_verified_words(result))
+    if not result["repeatable"]:
+        raise typer.Exit(1)
+
+
+def reproduce(
+    run: Run = None,
+    tolerance: Annotated[
+        float, typer.Option(min=0, help="How far final metrics may be apart where the environment is another.")
+    ] = 0.02,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    runs: Runs = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Run a finished run again, into a new one, and compare: exactly, or within a tolerance on another machine."""
+    found = folder.find(run, runs)
+
+    from dltrain.training import reproduction
+    from dltrain.training.progress import Reporter
+
+    result = reproduction.reproduce(found, runs, tolerance, Reporter(quiet, verbose))
+    print_json(result) if as_json else typer.echo(_reproduced_words(result, tolerance))
+    if not result["reproduced"]:
+        raise typer.Exit(1)
+
+
+def _verified_words(result: dict[str, Any]) -> str:
+    lines = []
+    for replay in result["replays"]:
+        difference = replay["difference"]
+        words = (
+            f"the same as {' and '.join(replay['compared_with'])}, bit for bit"
+            if difference is None
+            else f"DIFFERS at step {difference['step']} in {difference['tensor']}, between {difference['between']}"
+        )
+        lines.append(f"from {replay['start']}, {replay['steps']} steps: {words}")
+    verdict = "repeatable" if result["repeatable"] else "NOT repeatable; deterministic: true may mend it"
+    return "\n".join([*lines, *result["notes"], f"{result['run']} on {result['device']}: {verdict}"])
+
+
+def _reproduced_words(result: dict[str, Any], tolerance: float) -> str:
+    lines = [f"environment  {key}: {then} -> {now}" for key, (then, now) in result["environment"].items()]
+    lines += [f"{name}  {then:.6g} -> {now:.6g}" for name, (then, now) in result["metrics"].items()]
+    row, weights = result["first_difference"], result["largest_weight_difference"]
+    if row is not None:
+        lines.append(
+            f"metrics.csv differs first in epoch {row['epoch']}, {row['column']}: {row['then']} -> {row['now']}"
+        )
+    if weights:
+        lines.append(f"the last weights differ by at most {weights:.3g}")
+    lines += result["notes"]
+    if result["exact"]:
+        verdict = "reproduced bit for bit"
+    elif result["reproduced"]:
+        verdict = f"reproduced within {tolerance:g}, in another environment"
+    elif result["environment"]:
+        verdict = f"NOT reproduced: further apart than {tolerance:g}"
+    else:
+        verdict = "NOT reproduced, in the same environment"
+    return "\n".join([*lines, f"{result['run']} again as {result['again']}: {verdict}"])
