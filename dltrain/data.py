@@ -119,7 +119,7 @@ class Splits:
         train: the part that is trained on.
         validation: the part that is tuned on, if any.
         test: the part that is held out, if any.
-        skipped: a message about each example that cannot be used and was left out.
+        skipped: a message for each example that was left out of all parts because it cannot be used.
     """
 
     spec: DataSpec
@@ -144,7 +144,7 @@ def _sample(examples: Examples) -> np.ndarray:
     """Returns some examples, evenly spaced; read a few at a time, for large images are thinned out as they come."""
     spaced = np.unique(np.linspace(0, len(examples) - 1, SAMPLE).astype(int))
     thinned = np.s_[:, ::4, ::4] if len(examples.shape) == 4 and min(examples.shape[1:3]) > 32 else np.s_[:]
-    return np.concatenate([examples[part][thinned] for part in np.array_split(spaced, SAMPLE // 32)])
+    return np.concatenate([examples[spaced[start : start + 32]][thinned] for start in range(0, len(spaced), 32)])
 
 
 def channel_statistics(inputs: np.ndarray, chunk_values: int = 2**23) -> tuple[tuple[float, ...], tuple[float, ...]]:

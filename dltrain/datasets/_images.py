@@ -7,10 +7,11 @@ import math
 import os
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +22,10 @@ from dltrain.lazy import np, tf
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif"})
 MOST_PIXELS = 50_000_000
 """Larger images are refused before they are decoded: a file of 48 kB can hold 400 MB of pixels."""
+
+
+class NoImage(DataError):
+    """A file holds no image that can be used, and will not the next time."""
 
 
 @dataclass(frozen=True)
@@ -46,22 +51,27 @@ class Decoding:
         """Returns the image in a file, (height, width, channels), uint8.
 
         Raises:
-            DataError: if the file holds no image that can be used.
+            NoImage: if the file holds no image that can be used.
+            DataError: if it cannot be read just now.
         """
         try:
             content = path.read_bytes()
             with tf.device("CPU:0"):
                 return self._fitted(*self._decoded(content))
+        except (FileNotFoundError, PermissionError) as error:
+            raise NoImage(f"{path}: no image that can be used: {error.strerror}") from None
         except OSError as error:
             raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
         except ValueError as error:
-            raise DataError(f"{path}: no image that can be used: {error}") from None
+            raise NoImage(f"{path}: no image that can be used: {error}") from None
         except tf.errors.InvalidArgumentError:
-            raise DataError(f"{path}: no image that can be used: it is damaged or cut off") from None
+            raise NoImage(f"{path}: no image that can be used: it is damaged or cut off") from None
 
     def _decoded(self, content: bytes) -> tuple[Any, tuple[int, int]]:
         """Returns an image, (1, height, width, channels), and its height and width."""
         height, width = measured(content)
+        if height * width == 0:
+            raise ValueError("it has no pixels")
         if height * width > MOST_PIXELS:
             raise ValueError(f"it has {height}x{width} pixels, more than {MOST_PIXELS:,}")
         if not content.startswith(_JPEG):
@@ -188,6 +198,10 @@ class ImageFiles:
         """Returns the images at the positions (integers or a slice), decoded."""
         return self._files.read(self._chosen[positions])
 
+    def problems(self) -> dict[int, str]:
+        """Decodes every image and returns, for the positions of those that cannot be used, why not."""
+        return {place: problem for place, problem in enumerate(self._files.problems(self._chosen)) if problem}
+
     def take(self, positions: Any) -> ImageFiles:
         """Returns the images at the positions without reading them."""
         chosen = object.__new__(ImageFiles)
@@ -223,28 +237,62 @@ class _Files:
         """The folder on disk that belongs to just these files, as they are, and this way of decoding."""
         known = hashlib.sha256(repr(self._decoding).encode())
         for path in self._paths:
-            state = path.stat()
-            known.update(f"{path}\0{state.st_size}\0{state.st_mtime_ns}\0".encode(errors="surrogateescape"))
+            known.update(f"{path}\0".encode(errors="surrogateescape"))
+            with suppress(OSError):  # decoding will say what is wrong
+                state = path.stat()
+                known.update(f"{state.st_size}\0{state.st_mtime_ns}\0".encode())
         return cache.folder("images") / known.hexdigest()[:32]
 
     def read(self, indices: np.ndarray) -> np.ndarray:
-        """Returns the images of the files at the indices."""
+        """Returns the images of the files at the indices.
+
+        Raises:
+            NoImage: with all those of them that cannot be used.
+        """
         if self._keep == "none":
             images = np.empty((len(indices), *self.image_shape), np.uint8)
-            for place, image in enumerate(self._threads.map(self._decoding, [self._paths[i] for i in indices])):
-                images[place] = image
+
+            def decode(place: int) -> None:
+                images[place] = self._decoding(self._paths[indices[place]])
+
+            self._require(decode, range(len(indices)))
             return images
         missing = indices[~self._ready[indices]]
         if len(missing):
-            list(self._threads.map(self._fetch, missing.tolist()))
+            self._require(partial(self._fetch, self._kept), missing.tolist())
         return self._kept[indices]
 
-    def _fetch(self, index: int) -> None:
+    def problems(self, indices: np.ndarray) -> Iterator[str | None]:
+        """Decodes the files at the indices, and yields for each why it cannot be used, or none."""
+        work = self._decode_only if self._keep == "none" else partial(self._fetch, self._kept)
+        for start in range(0, len(indices), 4096):  # a waiting file takes a kilobyte
+            yield from self._attempted(work, indices[start : start + 4096].tolist())
+
+    def _require(self, work: Callable[[int], None], each: Iterable[int]) -> None:
+        problems = [problem for problem in self._attempted(work, each) if problem]
+        if problems:
+            more = [f"and {len(problems) - 10} more"] if len(problems) > 10 else []
+            raise NoImage("\n".join([*problems[:10], *more, "dataset.on_bad_example: skip leaves such files out"]))
+
+    def _attempted(self, work: Callable[[int], None], each: Iterable[int]) -> Iterator[str | None]:
+        def attempt(index: int) -> str | None:
+            try:
+                work(index)
+            except NoImage as problem:
+                return str(problem)
+            return None
+
+        return self._threads.map(attempt, each)
+
+    def _decode_only(self, index: int) -> None:
+        self._decoding(self._paths[index])
+
+    def _fetch(self, kept: np.ndarray, index: int) -> None:
         sums = self._checksums
-        if sums is None or sums[index] == 0 or sums[index] != _checksum(self._kept[index]):
-            self._kept[index] = self._decoding(self._paths[index])
+        if sums is None or sums[index] == 0 or sums[index] != _checksum(kept[index]):
+            kept[index] = self._decoding(self._paths[index])
             if sums is not None:
-                sums[index] = _checksum(self._kept[index])
+                sums[index] = _checksum(kept[index])
         self._ready[index] = True
 
 

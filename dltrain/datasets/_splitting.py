@@ -4,7 +4,13 @@ from dltrain.data import DataSpec, Split, Splits, split_off
 
 
 def parted(
-    spec: DataSpec, examples: Split, *, validation: Split | float, test: Split | float, split_seed: int
+    spec: DataSpec,
+    examples: Split,
+    *,
+    validation: Split | float,
+    test: Split | float,
+    split_seed: int,
+    skipped: tuple[str, ...] = (),
 ) -> Splits:
     """Returns the parts of a dataset, with the training part's statistics.
 
@@ -14,6 +20,7 @@ def parted(
         validation: the source's own validation set, or the share of what is left for training that becomes one.
         test: the source's own test set, or the share of the examples that becomes one.
         split_seed: of both cuts.
+        skipped: a message for each example that was left out before.
     """
     test_part: Split | None
     validation_part: Split | None
@@ -25,4 +32,4 @@ def parted(
         validation_part = validation
     else:
         examples, validation_part = split_off(examples, validation, split_seed)
-    return Splits(spec, examples, validation_part, test_part).with_statistics()
+    return Splits(spec, examples, validation_part, test_part, skipped).with_statistics()

@@ -35,6 +35,9 @@ class ImageFolder:
             it; stretch changes its shape.
         fast_decode: decode a JPEG at a half, quarter or eighth of its size where that is not below `size`: faster, and
             pixels differ slightly from those of the full image; the same in training, validation and prediction.
+        on_bad_example: what becomes of a file that holds no image that can be used: error names it and stops; skip
+            names it and leaves it out, before any part is split off. To find them, skip decodes all images before the
+            first step: work done ahead, except with cache: none, where it is one pass more.
         cache: where decoded images are kept: memory; disk, for later runs too, in ~/.cache/dltrain (or DLTRAIN_CACHE),
             by path, size and date of the files and these settings; or none, to decode in each epoch.
         test_fraction: share of all images held out for testing, 0 to below 1, stratified by class; unused where there
@@ -51,6 +54,7 @@ class ImageFolder:
     color_mode: Literal["rgb", "grayscale"] = "rgb"
     resize: Literal["crop", "fit", "stretch"] = "crop"
     fast_decode: bool = True
+    on_bad_example: Literal["error", "skip"] = "error"
     cache: Literal["memory", "disk", "none"] = "memory"
     test_fraction: Fraction = 0.2
     validation_fraction: Fraction = 0.1
@@ -65,7 +69,7 @@ class ImageFolder:
         return DataSpec((*self._size, 3 if self.color_mode == "rgb" else 1), _classes(self._folders()["train"]))
 
     def load(self) -> Splits:
-        """Lists the files; of the images only those for mean and deviation are read.
+        """Lists the files; of the images only those for mean and deviation are read, unless bad ones are skipped.
 
         Raises:
             DataError: if the folders cannot be used, or the images do not fit the memory.
@@ -81,16 +85,26 @@ class ImageFolder:
         images = ImageFiles(every, decoding, self.cache)
         if self.cache == "memory":
             _check_memory(images.nbytes)
-        splits, first = {}, 0
+        problems = images.problems() if self.on_bad_example == "skip" else {}
+        splits, lost, first = {}, [], 0
         for part, (paths, labels) in found.items():
-            splits[part] = Split(images.take(np.arange(first, first + len(paths))), labels)
+            places = np.arange(first, first + len(paths))
+            good = ~np.isin(places, list(problems))
+            for label in np.setdiff1d(labels, labels[good]):
+                reason = problems[first + int((labels == label).argmax())]
+                folder = folders[part] / spec.class_names[label]
+                lost.append(f"dataset.path has no image that can be used in {folder}; the first of them: {reason}")
+            splits[part] = Split(images.take(places[good]), labels[good])
             first += len(paths)
+        if lost:
+            raise DataError("\n".join(lost))
         return parted(
             spec,
             splits["train"],
             validation=splits.get("validation", self.validation_fraction),
             test=splits.get("test", self.test_fraction),
             split_seed=self.split_seed,
+            skipped=tuple(problems.values()),
         )
 
     @property

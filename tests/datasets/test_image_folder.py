@@ -152,6 +152,7 @@ def huge_png():
         (b"hello", "no JPEG, PNG, BMP or GIF"),
         (b"\xff\xd8\xff\xe0", "header"),
         (b"\x89PNG\r\n\x1a\n\0\0", "header"),
+        (b"\xff\xd8\xff\xc0\0\x11\x08\0\0\0\0", "no pixels"),
         (huge_png(), "30000x30000"),
         (huge_png().replace(struct.pack(">II", 30_000, 30_000), struct.pack(">II", 30, 30)), "damaged"),
     ],
@@ -200,3 +201,97 @@ def test_more_than_half_the_memory_is_refused(folder, monkeypatch):
     monkeypatch.setattr("os.sysconf", lambda name: 1 if name == "SC_PAGE_SIZE" else 10_000)
     with pytest.raises(DataError, match=r"cache: disk"):
         ImageFolder(path=folder, size=16).load()
+
+
+BAD = {"empty.jpg": (b"", "empty"), "page.png": (b"<html>", "no JPEG"), "cut.png": (huge_png(), "30000x30000")}
+
+
+@pytest.fixture
+def mixed(folder):
+    """The ten images of each class and, in `dark`, three files that hold none, among them in the order of names."""
+    for name, (content, _) in BAD.items():
+        (folder / "dark" / name).write_bytes(content)
+    return folder
+
+
+def test_bad_files_that_are_read_together_are_named_together(mixed):
+    with pytest.raises(DataError) as caught:
+        ImageFolder(path=mixed, size=8, test_fraction=0.0, validation_fraction=0.0).load()
+    *problems, advice = str(caught.value).split("\n")
+    assert [problem.split(": ")[0] for problem in problems] == [str(mixed / "dark" / name) for name in sorted(BAD)]
+    assert "on_bad_example: skip" in advice
+
+
+def test_of_many_bad_files_ten_are_named(folder):
+    for number in range(12):
+        (folder / "dark" / f"{number}.gif").touch()
+    with pytest.raises(DataError, match=r"(?s)^(.*: it is empty\n){10}and 2 more\n.*skip"):
+        ImageFolder(path=folder, size=8, test_fraction=0.0, validation_fraction=0.0).load()
+
+
+@pytest.mark.parametrize("cache", ["memory", "disk", "none"])
+def test_skipping_gives_what_there_would_be_without_the_bad_files(mixed, tmp_path, monkeypatch, cache):
+    monkeypatch.setenv("DLTRAIN_CACHE", str(tmp_path / "cache"))
+    skipped = ImageFolder(path=mixed, size=8, cache=cache, on_bad_example="skip").load()
+    assert len(skipped.skipped) == len(BAD)
+    for message, name in zip(skipped.skipped, sorted(BAD), strict=True):
+        assert message.startswith(f"{mixed / 'dark' / name}: no image that can be used: ")
+        assert BAD[name][1] in message
+    for name in BAD:
+        (mixed / "dark" / name).unlink()
+    clean = ImageFolder(path=mixed, size=8).load()
+    assert clean.skipped == ()
+    assert clean.spec == skipped.spec
+    for part in ("train", "validation", "test"):
+        np.testing.assert_array_equal(getattr(skipped, part).inputs[:], getattr(clean, part).inputs[:])
+        np.testing.assert_array_equal(getattr(skipped, part).targets, getattr(clean, part).targets)
+
+
+@pytest.mark.parametrize(("cache", "times"), [("memory", 1), ("disk", 1), ("none", 2)])
+def test_skipping_decodes_once_what_is_kept(mixed, tmp_path, monkeypatch, cache, times):
+    monkeypatch.setenv("DLTRAIN_CACHE", str(tmp_path / "cache"))
+    decoded, decode = [], Decoding.__call__
+
+    def counted(decoding, path):
+        decoded.append(path)
+        return decode(decoding, path)
+
+    monkeypatch.setattr(Decoding, "__call__", counted)
+    monkeypatch.setattr("dltrain.datasets._splitting.Splits.with_statistics", lambda splits: splits)
+    splits = ImageFolder(path=mixed, size=8, cache=cache, on_bad_example="skip").load()
+    for part in (splits.train, splits.validation, splits.test):
+        part.inputs[:]
+    assert len(decoded) == 20 * times + len(BAD)
+
+
+def test_bad_files_are_skipped_in_every_part(folder, tmp_path):
+    for part in ("train", "validation", "test"):
+        for name in ("dark", "light"):
+            write(tmp_path / "parts" / part / name / "1.png", SCENE)
+            (tmp_path / "parts" / part / name / "0.png").write_bytes(b"?")
+    splits = ImageFolder(path=tmp_path / "parts", size=8, on_bad_example="skip").load()
+    assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [2, 2, 2]
+    assert len(splits.skipped) == 6
+    (tmp_path / "parts" / "test" / "dark" / "1.png").unlink()
+    (tmp_path / "parts" / "train" / "light" / "1.png").unlink()
+    with pytest.raises(DataError, match=r"(?s)no image that can be used in .*light; .*\n.*no image .* in .*test.dark"):
+        ImageFolder(path=tmp_path / "parts", size=8, on_bad_example="skip").load()
+
+
+@pytest.mark.parametrize("cache", ["memory", "disk", "none"])
+def test_a_link_to_nowhere_is_a_bad_file(folder, tmp_path, monkeypatch, cache):
+    monkeypatch.setenv("DLTRAIN_CACHE", str(tmp_path / "cache"))
+    (folder / "dark" / "gone.png").symlink_to(tmp_path / "gone.png")
+    fields = {"path": folder, "size": 8, "cache": cache, "test_fraction": 0.0}
+    with pytest.raises(DataError, match=r"gone\.png: no image that can be used: No such file"):
+        ImageFolder(**fields, validation_fraction=0.0).load()
+    assert len(ImageFolder(**fields, on_bad_example="skip").load().skipped) == 1
+
+
+def test_trouble_that_may_pass_is_never_skipped(folder, monkeypatch):
+    def fail(path):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("pathlib.Path.read_bytes", fail)
+    with pytest.raises(DataError, match="cannot be read: Input/output error"):
+        ImageFolder(path=folder, size=8, on_bad_example="skip").load()
