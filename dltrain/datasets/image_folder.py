@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from dltrain.data import DataSpec, Split, Splits
+from dltrain.datasets._archives import Archive, Listed
+from dltrain.datasets._arrays import refusing
 from dltrain.datasets._images import SUFFIXES, Decoding, ImageFiles
 from dltrain.datasets._splitting import parted
 from dltrain.errors import DataError
@@ -21,6 +23,9 @@ _PARTS = {"train": ("train", "training"), "validation": ("validation", "val", "v
 class ImageFolder:
     """Your own images (JPEG, PNG, BMP, GIF), a folder per class: path/cat/1.jpg, path/dog/2.jpg.
 
+    All this may be in an archive (.zip, .tar, .tar.gz, .tgz, .tar.xz, .tar.bz2), at its top or in the one folder there.
+    It is unpacked once, into ~/.cache/dltrain (or DLTRAIN_CACHE).
+
     Where the folder holds a folder `train`, the classes are looked for in there, and `validation` (or `val`) and `test`
     beside it are the parts of these names; a part without a folder is split off. The sorted folder names are the
     classes. Images are decoded when they are first needed, in several threads, and kept at the trained size. Mean and
@@ -28,7 +33,7 @@ class ImageFolder:
     not applied.
 
     Args:
-        path: the folder, relative to the config's.
+        path: the folder or the archive, relative to the config's folder.
         size: height and width that all images are brought to, in pixels; one number for a square.
         color_mode: rgb for 3 channels, grayscale for 1.
         resize: crop keeps the largest centred part of the right shape; fit shows all of the image, with black beside
@@ -61,24 +66,25 @@ class ImageFolder:
     split_seed: Seed = 0
 
     def spec(self) -> DataSpec:
-        """Returns shape and classes, from the names of the folders.
+        """Returns shape and classes, from the names of the folders; unpacks no archive.
 
         Raises:
-            ValueError: if there are no classes.
+            ValueError: if there are no classes, or the archive cannot be used.
         """
-        return DataSpec((*self._size, 3 if self.color_mode == "rgb" else 1), _classes(self._folders()["train"]))
+        root = Archive(self.path).listed() if self.path.is_file() else self._folder()
+        return self._spec(root / _parts(root)["train"])
 
     def load(self) -> Splits:
-        """Lists the files; of the images only those for mean and deviation are read, unless bad ones are skipped.
+        """Unpacks an archive, lists the files, and reads images for mean and deviation or, to skip bad ones, all.
 
         Raises:
-            DataError: if the folders cannot be used, or the images do not fit the memory.
+            DataError: if folders or archive cannot be used, or the images do not fit the memory.
         """
-        try:
-            spec, folders = self.spec(), self._folders()
+        with refusing():
+            root = Archive(self.path).unpacked() if self.path.is_file() else self._folder()
+            folders = {part: root / name for part, name in _parts(root).items()}
+            spec = self._spec(folders["train"])
             found = {part: _listed(folder, spec.class_names) for part, folder in folders.items()}
-        except ValueError as error:
-            raise DataError(str(error)) from None
         every = [path for paths, _ in found.values() for path in paths]
         height, width, channels = spec.input_shape
         decoding = Decoding(height, width, channels, self.resize, self.fast_decode)
@@ -107,22 +113,26 @@ class ImageFolder:
             skipped=tuple(problems.values()),
         )
 
-    @property
-    def _size(self) -> tuple[int, int]:
-        return (self.size, self.size) if isinstance(self.size, int) else self.size
+    def _spec(self, train: Path | Listed) -> DataSpec:
+        height, width = (self.size, self.size) if isinstance(self.size, int) else self.size
+        return DataSpec((height, width, 3 if self.color_mode == "rgb" else 1), _classes(train))
 
-    def _folders(self) -> dict[str, Path]:
-        """Returns the folder of each part that has one."""
+    def _folder(self) -> Path:
         if not self.path.is_dir():
-            raise ValueError(f"path must be a folder with a folder of images per class, got {self.path}")
-        found = {
-            part: self.path / name for part, names in _PARTS.items() for name in names if (self.path / name).is_dir()
-        }
-        return found if "train" in found else {"train": self.path}
+            raise ValueError(
+                f"path must be a folder with a folder of images per class, or an archive of it, got {self.path}"
+            )
+        return self.path
 
 
-def _classes(folder: Path) -> tuple[str, ...]:
-    names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
+def _parts(root: Path | Listed) -> dict[str, str]:
+    """Returns the name of the folder of each part that has one; an empty name is the root's."""
+    found = {part: name for part, names in _PARTS.items() for name in names if (root / name).is_dir()}
+    return found if "train" in found else {"train": ""}
+
+
+def _classes(folder: Path | Listed) -> tuple[str, ...]:
+    names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     if len(names) < 2:
         held = f"only {names[0]}" if names else "none"
         raise ValueError(f"path needs a folder of images for each of two classes or more, found {held} in {folder}")
