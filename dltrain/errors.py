@@ -14,6 +14,18 @@ Anything else that escapes is a fault of dltrain's own and keeps its traceback.
 """
 
 
+def printable(text: str) -> str:
+    """Returns a text with its control characters as escapes: names in other people's data could steer a terminal."""
+    if text.isprintable():
+        return text
+    kept = (character if character.isprintable() or character in "\n\t" else _escape(character) for character in text)
+    return "".join(kept)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
 class DltrainError(Exception):
     """A failure with a message for the user, shown without a traceback."""
 

@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 
 from dltrain import __version__
 from dltrain.cli import inspection, machine, repetition, training
+from dltrain.cli.arguments import echo
 from dltrain.errors import DltrainError
 
 
@@ -18,10 +19,10 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except DltrainError as error:
-            typer.echo(str(error), err=True)
+            echo(str(error), err=True)
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
-            typer.echo("interrupted", err=True)
+            echo("interrupted", err=True)
             raise typer.Exit(130) from None
 
 
@@ -48,7 +49,7 @@ def _show_version(wanted: bool) -> None:
         from importlib.metadata import version
 
         libraries = ", ".join(f"{name} {version(name)}" for name in ("tensorflow", "keras"))
-        typer.echo(f"dltrain {__version__} ({libraries}, Python {sys.version.split()[0]})")
+        echo(f"dltrain {__version__} ({libraries}, Python {sys.version.split()[0]})")
         raise typer.Exit
 
 

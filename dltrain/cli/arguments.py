@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dltrain.errors import ConfigError
+from dltrain.errors import ConfigError, printable
 from dltrain.runs.folder import DEFAULT_ROOT, finite
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
@@ -46,6 +46,11 @@ def sort_words(words: list[str]) -> Words:
         if len(given) > 1:
             raise ConfigError([f"one {kind} at a time, got {' and '.join(given)}; an override has the form key=value"])
     return Words(Path(configs[0]) if configs else None, runs[0] if runs else None, overrides)
+
+
+def echo(text: str, err: bool = False) -> None:
+    """Prints a text, to standard output or to standard error."""
+    typer.echo(printable(text), err=err)
 
 
 def print_json(value: Any) -> None:

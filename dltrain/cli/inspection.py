@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dltrain.cli.arguments import RUNS, Json, Runs, print_json, sort_words
+from dltrain.cli.arguments import RUNS, Json, Runs, echo, print_json, sort_words
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.config.schema import describe, field_types, inner_block
@@ -27,9 +27,9 @@ def check(
             experiments.load(path)
         except UserError as error:
             wrong += 1
-            typer.echo(str(error), err=True)
+            echo(str(error), err=True)
         else:
-            typer.echo(f"{path}: good")
+            echo(f"{path}: good")
     if wrong:
         raise typer.Exit(UserError.exit_code)
 
@@ -51,12 +51,12 @@ def show(
     path = given.config or folder.find(given.run, runs).config
     config = experiments.load(path, given.overrides)
     if not as_json:
-        typer.echo(experiments.dump(config.experiment))
+        echo(experiments.dump(config.experiment))
     shown: dict[str, Any] = {"config": experiments.to_plain(config.experiment)}
     if layers:
         shown |= _layers(config)
         if not as_json:
-            typer.echo(_layer_words(shown))
+            echo(_layer_words(shown))
     if as_json:
         print_json(shown)
 
@@ -79,12 +79,12 @@ def list_choices(
             cls = chosen[0][name]
         except KeyError as error:
             raise ConfigError([error.args[0]]) from None
-        print_json(_choice(name, cls)) if as_json else typer.echo(_choice_words(name, cls))
+        print_json(_choice(name, cls)) if as_json else echo(_choice_words(name, cls))
         return
     if as_json:
         print_json({registry.kind: [_choice(name, registry[name]) for name in registry.names()] for registry in chosen})
         return
-    typer.echo("\n\n".join(_registry_words(registry) for registry in chosen))
+    echo("\n\n".join(_registry_words(registry) for registry in chosen))
 
 
 def _layers(config: Config) -> dict[str, Any]:

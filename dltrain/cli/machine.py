@@ -2,9 +2,7 @@
 
 from typing import Any
 
-import typer
-
-from dltrain.cli.arguments import Json, print_json
+from dltrain.cli.arguments import Json, echo, print_json
 
 
 def devices(as_json: Json = False) -> None:
@@ -16,23 +14,23 @@ def devices(as_json: Json = False) -> None:
         print_json(found)
         return
     cpu = found["cpu"]
-    typer.echo(f"cpu    {cpu['model']}, {cpu['usable_cores']} of {cpu['cores']} cores usable")
-    typer.echo(f"       instructions: {', '.join(cpu['instructions']) or 'unknown'}; oneDNN {_on(cpu['onednn'])}")
-    typer.echo(f"       precisions that pay: {', '.join(cpu['precisions_that_pay'])}")
+    echo(f"cpu    {cpu['model']}, {cpu['usable_cores']} of {cpu['cores']} cores usable")
+    echo(f"       instructions: {', '.join(cpu['instructions']) or 'unknown'}; oneDNN {_on(cpu['onednn'])}")
+    echo(f"       precisions that pay: {', '.join(cpu['precisions_that_pay'])}")
     for gpu in found["gpus"]:
-        typer.echo(
+        echo(
             f"{gpu['name']}  {gpu['model'] or 'unknown model'}, memory {gpu['memory'] or 'unknown'}, "
             f"compute capability {gpu['compute_capability'] or 'unknown'}, driver {gpu['driver'] or 'unknown'}"
         )
-        typer.echo(f"       precisions that pay: {', '.join(gpu['precisions_that_pay'])}")
+        echo(f"       precisions that pay: {', '.join(gpu['precisions_that_pay'])}")
         if gpu["note"]:
-            typer.echo(f"       {gpu['note']}")
+            echo(f"       {gpu['note']}")
     if not found["gpus"]:
-        typer.echo(f"gpu    none: {found['trouble'] or 'no NVIDIA GPU on this machine'}")
+        echo(f"gpu    none: {found['trouble'] or 'no NVIDIA GPU on this machine'}")
         for line in found["messages"]:
-            typer.echo(f"       {line}")
-    typer.echo(f"tensorflow {found['tensorflow']}, keras {found['keras']}")
-    typer.echo(f"       built with {_versions(found['built_with'])}; found {_versions(found['found'])}")
+            echo(f"       {line}")
+    echo(f"tensorflow {found['tensorflow']}, keras {found['keras']}")
+    echo(f"       built with {_versions(found['built_with'])}; found {_versions(found['found'])}")
 
 
 def _on(flag: bool) -> str:

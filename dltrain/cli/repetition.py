@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, print_json
+from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, echo, print_json
 from dltrain.runs import folder
 
 Run = Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run; none for the newest.")]
@@ -25,7 +25,7 @@ def verify(
     from dltrain.training.progress import Reporter
 
     result = verification.verify(found, steps, Reporter(quiet or as_json, verbose))
-    print_json(result) if as_json else typer.echo(_verified_words(result))
+    print_json(result) if as_json else echo(_verified_words(result))
     if not result["repeatable"]:
         raise typer.Exit(1)
 
@@ -47,7 +47,7 @@ def reproduce(
     from dltrain.training.progress import Reporter
 
     result = reproduction.reproduce(found, runs, tolerance, Reporter(quiet, verbose))
-    print_json(result) if as_json else typer.echo(_reproduced_words(result, tolerance))
+    print_json(result) if as_json else echo(_reproduced_words(result, tolerance))
     if not result["reproduced"]:
         raise typer.Exit(1)
 

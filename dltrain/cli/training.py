@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, Words, print_json, sort_words
+from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, Words, echo, print_json, sort_words
 from dltrain.config import experiment as experiments
 from dltrain.config.changes import sort
 from dltrain.config.experiment import Config
@@ -62,7 +62,7 @@ def fit(
     reporter = Reporter(quiet, verbose)
     if dry_run:
         rehearsal = trainer.rehearse(config, reporter)
-        print_json(rehearsal) if as_json else typer.echo(_rehearsal_words(rehearsal))
+        print_json(rehearsal) if as_json else echo(_rehearsal_words(rehearsal))
         return
     summary = trainer.fit(config, reporter, runs, run, profile, changes, force)
     if as_json:
@@ -70,8 +70,8 @@ def fit(
         return
     for split in ("validation", "test"):
         if summary.get(split):
-            typer.echo(f"{split} (best weights)  {words_for(summary[split])}")
-    typer.echo(f"run  {summary['run']}")
+            echo(f"{split} (best weights)  {words_for(summary[split])}")
+    echo(f"run  {summary['run']}")
 
 
 def evaluate(
@@ -94,7 +94,7 @@ def evaluate(
         print_json(result)
     else:
         measured = words_for(result["metrics"])
-        typer.echo(f"{result['run']}  {checkpoint} weights  {split} ({result['examples']} examples)  {measured}")
+        echo(f"{result['run']}  {checkpoint} weights  {split} ({result['examples']} examples)  {measured}")
 
 
 def bench(
@@ -115,7 +115,7 @@ def bench(
     from dltrain.training.progress import Reporter
 
     found = measurement.bench(config, Reporter(quiet, verbose))
-    print_json(found) if as_json else typer.echo(_bench_words(found))
+    print_json(found) if as_json else echo(_bench_words(found))
 
 
 AUTO = "auto"
@@ -136,7 +136,7 @@ def _resumed(given: Words, runs: Path, force: bool) -> tuple[Run | None, Config,
             raise
         run = None
     if given.run == AUTO and given.config is not None and (run is None or run.saved is None):
-        typer.echo("--resume auto: nothing to go on from, a new run starts", err=True)
+        echo("--resume auto: nothing to go on from, a new run starts", err=True)
         return None, experiments.load(given.config, given.overrides), {}
     if run is None:
         raise RunError("--resume auto needs a CONFIG to start with where there is no run")
@@ -146,7 +146,7 @@ def _resumed(given: Words, runs: Path, force: bool) -> tuple[Run | None, Config,
         after = experiments.with_batch_of(after, before)
     changes = sort(before.experiment, after.experiment)
     for key, (old, new) in changes.all.items():
-        typer.echo(f"changed  {key}: {_short(old)} -> {_short(new)}", err=True)
+        echo(f"changed  {key}: {_short(old)} -> {_short(new)}", err=True)
     if changes.refused:
         raise ConfigError(
             [f"{run.path}: {', '.join(changes.refused)} cannot change when a run goes on: the checkpoint would not "
@@ -158,7 +158,7 @@ def _resumed(given: Words, runs: Path, force: bool) -> tuple[Run | None, Config,
              "go on all the same, or start a new one: dltrain fit CONFIG"]
         )  # fmt: skip
     if changes.lengthens:
-        typer.echo("the learning-rate schedule is planned anew for the new length", err=True)
+        echo("the learning-rate schedule is planned anew for the new length", err=True)
     return run, after, changes.all
 
 

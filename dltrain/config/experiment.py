@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from dltrain.config import document
 from dltrain.config.document import Node, Problem
-from dltrain.config.schema import INVALID, blame, build
+from dltrain.config.schema import blame, build
 from dltrain.data import DataSpec
 from dltrain.errors import ConfigError
 from dltrain.fields import NonNegativeFloat, PositiveFloat, PositiveInt, Range, Seed
@@ -209,6 +209,10 @@ class Config:
         return blame(node, path, error)
 
 
+PLUGINS = "plugins"
+"""The key that would name the user's own code."""
+
+
 def load(path: Path, overrides: list[str] | None = None) -> Config:
     """Reads a config, lays overrides over it and checks all that can be checked without TensorFlow.
 
@@ -221,8 +225,11 @@ def load(path: Path, overrides: list[str] | None = None) -> Config:
     """
     root = document.override(document.read(path), overrides or [])
     problems: list[Problem] = []
+    if PLUGINS in root.value:
+        problems.append(root.keys[PLUGINS].problem("plugins are refused: no config makes dltrain run code from a file"))
+        root = Node({key: value for key, value in root.value.items() if key != PLUGINS}, root.mark, root.keys)
     experiment = build(Experiment, root, "", problems)
-    if experiment is INVALID:
+    if problems:
         problems.sort(key=lambda problem: (problem.mark.source.is_argument, problem.mark.line, problem.mark.column))
         raise ConfigError([str(problem) for problem in problems])
     if experiment.name is None:

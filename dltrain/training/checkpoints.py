@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -134,6 +135,15 @@ def read(run: Run, step: int) -> Saved:
         CheckpointError: if it is missing or damaged.
     """
     return _read(_place(run, step))
+
+
+def latest_before(run: Run, step: int) -> Saved | None:
+    """Reads the newest checkpoint of fewer steps that can be used; none where there is none."""
+    for earlier in reversed(steps(run)):
+        if earlier < step:
+            with suppress(CheckpointError):
+                return read(run, earlier)
+    return None
 
 
 def settle(run: Run, saved: Saved) -> bool:

@@ -58,6 +58,7 @@ class Training:
         self.state = State(dataclasses.asdict(splits.spec), len(splits.train))
         self.speed = Speed(experiment.train.examples_per_step)
         self._profile: Path | None = None
+        self._went_back_to: int | None = None
         self._saving = threading.Lock()
         self._copy: tuple[dict[str, np.ndarray], dict[str, Any]] | None = None
         with devices.strategy.scope():
@@ -247,6 +248,10 @@ class Training:
         saved, troubles = checkpoints.latest(run)
         for trouble in troubles:
             self.reporter.warn(trouble)
+        step = saved.state["step"]
+        if step == self._went_back_to:  # the harm was done before it: huge weights, though finite
+            saved = checkpoints.latest_before(run, step) or saved
+        self._went_back_to = saved.state["step"]
         self.restore(saved)
         if not checkpoints.settle(run, saved):
             self.state.best = None

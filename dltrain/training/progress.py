@@ -1,12 +1,15 @@
 """What the terminal says while a network trains: Rich in a terminal, plain lines elsewhere, all of it in log.txt."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from dltrain.errors import TrainingError, printable
 
 PLAIN_SECONDS = 30
 """Seconds between two lines about an epoch that is under way, where there is no terminal to draw a bar in."""
@@ -97,15 +100,21 @@ class Reporter:
     def _say(self, text: str, shown: bool, style: str | None = None) -> None:
         self._last_line = time.monotonic()  # the log has the line, whether it is shown or not
         if shown:
-            self._console.print(text, style=style, markup=False)
+            with suppress(OSError):  # a terminal that went away, or a pipe that nobody reads, ends no run
+                self._console.print(printable(text), style=style, markup=False)
         self._write(text)
 
     def _write(self, text: str) -> None:
         if self._log is None:
             self._unlogged.append(text)
             return
-        with self._log.open("a", encoding="utf-8") as file:
-            file.write(text + "\n")
+        try:
+            with self._log.open("a", encoding="utf-8") as file:
+                file.write(printable(text) + "\n")
+        except OSError as error:
+            raise TrainingError(
+                f"{self._log}: cannot be written: {error.strerror}; the last checkpoint stands"
+            ) from None
 
 
 def words_for(metrics: dict[str, float]) -> str:

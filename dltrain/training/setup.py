@@ -20,6 +20,9 @@ from dltrain.training.engine import Engine
 from dltrain.training.progress import Reporter
 from dltrain.training.state import State
 
+SHOWN = 5
+"""Examples that cannot be used and are named in the terminal; the log names all of them."""
+
 
 def begin(config: Config, reporter: Reporter) -> tuple[Devices, Splits]:
     """Makes devices and data ready, both at the same time: importing TensorFlow takes seconds.
@@ -41,7 +44,18 @@ def begin(config: Config, reporter: Reporter) -> tuple[Devices, Splits]:
         devices = start(config, reporter)
     finally:
         started.set()
-    return devices, loaded.result()
+    splits = loaded.result()
+    _say_skipped(splits.skipped, reporter)
+    return devices, splits
+
+
+def _say_skipped(skipped: tuple[str, ...], reporter: Reporter) -> None:
+    for message in skipped[:SHOWN]:
+        reporter.warn(f"left out: {message}")
+    for message in skipped[SHOWN:]:
+        reporter.note(f"left out: {message}")
+    if len(skipped) > SHOWN:
+        reporter.warn(f"left out: {len(skipped) - SHOWN} more, which log.txt names")
 
 
 def start(config: Config, reporter: Reporter) -> Devices:
@@ -112,9 +126,9 @@ def _place(message: str) -> str:
     """Returns at which tensor of which layer memory ran out, as far as TensorFlow's message tells."""
     shape = re.search(r"tensor with shape\s*(\[[\d,]*\])", message)
     node = re.search(r"\{\{node ([^}]+)\}\}", message)
-    # Keras writes the names of model and layer into the node's: loop/while/body/resnet_1/stage_2_conv_1/Conv2D.
+    # Keras writes the names of model and layer into the node's: while/body/resnet_1/stage2_convolution_1/Conv2D.
     steps = [step for step in node[1].split("/") if not _SCAFFOLD.fullmatch(step)] if node else []
-    layer = f" in layer {steps[-2]} ({steps[-1]})" if len(steps) > 1 else ""
+    layer = f" in layer {steps[1]} ({steps[-1]})" if len(steps) > 2 else ""
     return layer + (f" at a tensor of shape {shape[1]}" if shape else "")
 
 

@@ -125,7 +125,7 @@ def _trained(config: Config, training: Training, run: Run, began: float, profile
         failed = _translated(error, run)
         status = "interrupted" if isinstance(failed, Interrupted | KeyboardInterrupt) else "failed"
         words = str(failed) or type(failed).__name__
-        with suppress(OSError):  # on a full disk the message on the terminal is what remains
+        with suppress(OSError, TrainingError):  # on a full disk the message on the terminal is what remains
             reporter.note(words)
             folder.write_json(run.summary, _summary(training, status, error=words))
         if failed is error:
