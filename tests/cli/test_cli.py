@@ -212,6 +212,50 @@ def test_resume_finds_the_run_that_the_config_means(here, tensorflow):
         assert f"{run} is finished" in dltrain("fit", "--resume", given).stderr
 
 
+def test_resume_auto_starts_goes_on_and_says_when_it_is_done(here, tensorflow):
+    first = dltrain("fit", "good.yaml", "--resume", "auto")
+    assert first.exit_code == 0
+    assert "nothing to go on from, a new run starts" in first.stderr
+    again = dltrain("fit", "good.yaml", "--resume", "auto")
+    assert "runs/good-001 is finished: nothing left to do" in again.stderr
+    more = dltrain("fit", "good.yaml", "--resume", "auto", "train.epochs=2")
+    assert "going on after step 20" in more.stderr
+    (here / "runs/good-002").mkdir()  # one that ended before its first checkpoint
+    (here / "runs/good-002/config.yaml").write_text((here / "runs/good-001/config.yaml").read_text())
+    assert "a new run starts" in dltrain("fit", "good.yaml", "--resume", "auto").stderr
+    assert "runs/good-003 is finished" in dltrain("fit", "good.yaml", "--resume", "auto").stderr
+
+
+def test_resume_with_the_size_that_auto_chose_changes_nothing(here, tensorflow):
+    assert dltrain("fit", "good.yaml", "-q", "train.batch_size=auto").exit_code == 0
+    again = dltrain("fit", "good.yaml", "--resume", "train.batch_size=auto")
+    assert again.exit_code == 0, again.output
+    assert "changed" not in again.stderr
+
+
+def test_verify_and_reproduce_say_what_they_found(here, tensorflow):
+    assert dltrain("fit", "good.yaml", "-q", "train.epochs=2").exit_code == 0
+    good = dltrain("verify")
+    assert good.exit_code == 0, good.output
+    assert "from config, 20 steps: the same as a second replay and metrics.csv, bit for bit" in good.stdout
+    assert "good-001 on cpu: repeatable" in good.stdout
+    result = json.loads(dltrain("reproduce", "good-001", "--json").stdout)
+    assert result["exact"]
+    table = here / "runs/good-001/metrics.csv"
+    table.write_text(table.read_text().replace("\n1,20,", "\n1,20,9"))
+    differs = dltrain("reproduce", "good-001", "-q")
+    assert differs.exit_code == 0  # times differ always
+    row = table.read_text().splitlines()[1].split(",")
+    table.write_text(table.read_text().replace(row[4], "0.123"))
+    differs = dltrain("reproduce", "good-001", "-q")
+    assert differs.exit_code == 1
+    assert f"metrics.csv differs first in epoch 1, loss: 0.123 -> {row[4]}" in differs.stdout
+    assert "NOT reproduced" in differs.stdout
+    failed = dltrain("verify", "good-001", "--json")
+    assert failed.exit_code == 1
+    assert json.loads(failed.stdout)["replays"][0]["difference"]["tensor"] == "loss"
+
+
 def test_a_dry_run_leaves_nothing(here, tensorflow):
     result = dltrain("fit", "good.yaml", "--dry-run")
     assert "all of it works" in result.stdout

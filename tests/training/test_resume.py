@@ -164,6 +164,23 @@ def test_going_back_leaves_the_table_and_the_best_as_they_were_then(tensorflow, 
         assert run.read_summary()["restores"] == 1
 
 
+def test_a_checkpoint_that_leads_to_the_same_end_again_gives_way_to_an_older_one(tensorflow, config_path, monkeypatch):
+    """Weights may be huge, though finite, when they are saved."""
+    original, failures = Engine.train, []
+
+    def train(self, feed, done, count):
+        if done >= 40 and len(failures) < 2:
+            failures.append(done)
+            return done + 1, False
+        return original(self, feed, done, count)
+
+    monkeypatch.setattr(Engine, "train", train)
+    run = fit(config_path, "train.on_nan=restore", "checkpoint.every_steps=none")
+    said = [line for line in run.log.read_text().splitlines() if "back to the state" in line]
+    assert [int(line.split("back to the state after step ")[1].split(",")[0]) for line in said] == [40, 20]
+    assert [row["epoch"] for row in rows(run)] == ["1", "2", "3"]
+
+
 def test_weights_that_are_lost_never_become_a_checkpoint(tensorflow, config_path, monkeypatch):
     """The loss shows it one step later only."""
     original = Engine.train
