@@ -93,6 +93,8 @@ def _go_on(training: Training, run: Run, saved: checkpoints.Saved, changes: dict
     if not checkpoints.settle(run, saved):
         training.state.best = None
         training.reporter.warn("the best weights are lost: what is best is looked for from here on")
+    for key, (old, new) in changes.items():
+        training.reporter.note(f"changed  {key}: {old} -> {new}")
     if changes:
         plain = {key: [old, new] for key, (old, new) in changes.items()}
         training.state.changes = [*training.state.changes, {"step": training.state.step, **plain}]
