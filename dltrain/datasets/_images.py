@@ -75,7 +75,11 @@ class Decoding:
         if height * width > MOST_PIXELS:
             raise ValueError(f"it has {height}x{width} pixels, more than {MOST_PIXELS:,}")
         if not content.startswith(_JPEG):
-            image = tf.io.decode_image(content, channels=self.channels, expand_animations=False)
+            # TensorFlow reads BMP and GIF in colour alone.
+            channels = self.channels if content.startswith(_PNG) else 3
+            image = tf.io.decode_image(content, channels=channels, expand_animations=False)
+            if channels > self.channels:
+                image = tf.image.rgb_to_grayscale(image)
             return tf.expand_dims(image, 0), (height, width)
         ratio, goals = 1, self._goals(self._used(height, width))
         while self.fast and ratio < 8 and all(side // (2 * ratio) >= goal for side, goal in goals):
@@ -127,6 +131,7 @@ def _resized(images: Any, size: tuple[int, int], goal: tuple[int, int]) -> np.nd
 
 
 _JPEG = b"\xff\xd8\xff"
+_PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def measured(content: bytes) -> tuple[int, int]:
@@ -138,7 +143,7 @@ def measured(content: bytes) -> tuple[int, int]:
     try:
         if content.startswith(_JPEG):
             return _measured_jpeg(content)
-        if content.startswith(b"\x89PNG\r\n\x1a\n"):
+        if content.startswith(_PNG):
             width, height = struct.unpack(">II", content[16:24])
         elif content.startswith(b"BM"):
             width, height = struct.unpack("<ii", content[18:26])

@@ -77,6 +77,49 @@ def test_resizing_keeps_what_it_promises(tensorflow, tmp_path, suffix, resize):
     assert shown == pytest.approx(68 if resize == "fit" else 90, abs=1)
 
 
+COLOURS = np.random.RandomState(0).randint(0, 256, (256, 3)).astype(np.uint8)
+
+
+def bmp(image, bits=24, compression=0, header=40, palette=b""):
+    rows = np.pad(image[::-1, :, ::-1], ((0, 0), (0, 0), (0, bits // 8 - 3))) if bits > 8 else image[::-1, :, :1]
+    pixels = b"".join(row.tobytes() + bytes(-row.size % 4) for row in rows)
+    size = struct.pack("<iiHH" if header >= 40 else "<HHHH", image.shape[1], image.shape[0], 1, bits)
+    known = (struct.pack("<I", header) + size + struct.pack("<I", compression)).ljust(header, b"\0")[:header] + palette
+    return b"BM" + struct.pack("<IHHI", 14 + len(known) + len(pixels), 0, 0, 14 + len(known)) + known + pixels
+
+
+def gif(height, width, *frames):
+    """Returns a GIF of the frames: top, left and the numbers of its colours in `COLOURS`."""
+    content = b"GIF89a" + struct.pack("<HHBBB", width, height, 0xF7, 0, 0) + COLOURS.tobytes()
+    for top, left, numbers in frames:
+        content += b"!\xf9\x04" + bytes(5) + b"," + struct.pack("<HHHHB", left, top, *numbers.shape[::-1], 0) + b"\x08"
+        codes = [code for number in numbers.ravel() for code in (256, int(number))]  # 256 keeps the codes at 9 bits
+        bits = "".join(f"{code:09b}"[::-1] for code in [*codes, 257])
+        packed = bytes(int(bits[at : at + 8][::-1], 2) for at in range(0, len(bits), 8))
+        for start in range(0, len(packed), 255):
+            piece = packed[start : start + 255]
+            content += bytes([len(piece)]) + piece
+        content += b"\0"
+    return content + b";"
+
+
+NUMBERS = np.random.RandomState(1).randint(0, 256, (7, 9))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [gif(7, 9, (0, 0, NUMBERS)), bmp(COLOURS[NUMBERS]), bmp(COLOURS[NUMBERS], 32)],
+    ids=["gif", "bmp of 24 bits", "bmp of 32 bits"],
+)
+def test_gif_and_bmp_are_read_in_colour_and_grey(tensorflow, tmp_path, content):
+    (tmp_path / "image").write_bytes(content)
+    image = COLOURS[NUMBERS]
+    np.testing.assert_array_equal(Decoding(7, 9, 3, "crop", True)(tmp_path / "image"), image)
+    grey = Decoding(7, 9, 1, "crop", True)(tmp_path / "image")
+    png = tensorflow.io.decode_png(tensorflow.io.encode_png(image), channels=1).numpy()
+    np.testing.assert_allclose(grey.astype(int), png, atol=1)
+
+
 @pytest.mark.parametrize("size", [32, 99, 100, 101, 224])
 def test_fast_decoding_stays_close_and_never_below_the_size(tensorflow, tmp_path, size):
     random = np.random.RandomState(0)
