@@ -146,13 +146,25 @@ def measured(content: bytes) -> tuple[int, int]:
         if content.startswith(_PNG):
             width, height = struct.unpack(">II", content[16:24])
         elif content.startswith(b"BM"):
-            width, height = struct.unpack("<ii", content[18:26])
+            return _measured_bmp(content)
         elif content.startswith((b"GIF87a", b"GIF89a")):
             width, height = struct.unpack("<HH", content[6:10])
         else:
             raise ValueError("it is empty" if not content else "it is no JPEG, PNG, BMP or GIF")
     except (struct.error, IndexError):
         raise ValueError("it ends within its header") from None
+    return height, width
+
+
+def _measured_bmp(content: bytes) -> tuple[int, int]:
+    """Returns height and width, and refuses what TensorFlow would misread: it looks at no palette, mask or kind."""
+    header, width, height, _, bits, compression = struct.unpack("<IiiHHI", content[14:34])
+    if header < 40:
+        raise ValueError("it is a BMP of OS/2, which is not read: save it as PNG")
+    if bits not in (24, 32):
+        raise ValueError(f"it is a BMP of {bits} bits per pixel, of which only 24 and 32 are read: save it as PNG")
+    if compression != 0 and (compression, content[54:66]) != (3, struct.pack("<III", 0xFF0000, 0xFF00, 0xFF)):
+        raise ValueError("it is a compressed BMP, or has its colours in another order than usual: save it as PNG")
     return abs(height), abs(width)
 
 

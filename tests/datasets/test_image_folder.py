@@ -120,6 +120,29 @@ def test_gif_and_bmp_are_read_in_colour_and_grey(tensorflow, tmp_path, content):
     np.testing.assert_allclose(grey.astype(int), png, atol=1)
 
 
+MASKS = struct.pack("<III", 0xFF0000, 0xFF00, 0xFF)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (bmp(COLOURS[NUMBERS], 8, palette=bytes(1024)), "8 bits per pixel"),
+        (bmp(COLOURS[NUMBERS], 24, header=12), "OS/2"),
+        (bmp(COLOURS[NUMBERS], 24, compression=4), "compressed"),
+        (bmp(COLOURS[NUMBERS], 32, compression=3, palette=MASKS[::-1]), "another order"),
+    ],
+)
+def test_a_bmp_that_tensorflow_would_misread_is_refused(tensorflow, tmp_path, content, words):
+    (tmp_path / "image.bmp").write_bytes(content)
+    with pytest.raises(DataError, match=f"image.bmp: no image that can be used: it is a.*{words}.*: save it as PNG"):
+        Decoding(7, 9, 3, "crop", True)(tmp_path / "image.bmp")
+
+
+def test_a_bmp_with_masks_in_the_usual_order_is_read(tensorflow, tmp_path):
+    (tmp_path / "image.bmp").write_bytes(bmp(COLOURS[NUMBERS], 32, compression=3, palette=MASKS))
+    np.testing.assert_array_equal(Decoding(7, 9, 3, "crop", True)(tmp_path / "image.bmp"), COLOURS[NUMBERS])
+
+
 @pytest.mark.parametrize("size", [32, 99, 100, 101, 224])
 def test_fast_decoding_stays_close_and_never_below_the_size(tensorflow, tmp_path, size):
     random = np.random.RandomState(0)
