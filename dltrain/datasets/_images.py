@@ -57,7 +57,7 @@ class Decoding:
         try:
             content = path.read_bytes()
             with tf.device("CPU:0"):
-                return self._fitted(*self._decoded(content))
+                return self._fitted(self._decoded(content))
         except (FileNotFoundError, PermissionError) as error:
             raise NoImage(f"{path}: no image that can be used: {error.strerror}") from None
         except OSError as error:
@@ -67,8 +67,10 @@ class Decoding:
         except tf.errors.InvalidArgumentError:
             raise NoImage(f"{path}: no image that can be used: it is damaged or cut off") from None
 
-    def _decoded(self, content: bytes) -> tuple[Any, tuple[int, int]]:
-        """Returns an image, (1, height, width, channels), and its height and width."""
+    def _decoded(self, content: bytes) -> Any:
+        """Returns an image, (1, height, width, channels)."""
+        if content.startswith(_GIF):
+            content = _first_frame(content)
         height, width = measured(content)
         if height * width == 0:
             raise ValueError("it has no pixels")
@@ -80,13 +82,13 @@ class Decoding:
             image = tf.io.decode_image(content, channels=channels, expand_animations=False)
             if channels > self.channels:
                 image = tf.image.rgb_to_grayscale(image)
-            return tf.expand_dims(image, 0), (height, width)
+            return tf.expand_dims(image, 0)
         ratio, goals = 1, self._goals(self._used(height, width))
         while self.fast and ratio < 8 and all(side // (2 * ratio) >= goal for side, goal in goals):
             ratio *= 2
         # The bare operations: tf.io and tf.image would add half a millisecond of Python to each image.
         image = tf.raw_ops.DecodeJpeg(contents=content, channels=self.channels, ratio=ratio)
-        return tf.raw_ops.ExpandDims(input=image, axis=0), (-(-height // ratio), -(-width // ratio))
+        return tf.raw_ops.ExpandDims(input=image, axis=0)
 
     def _goals(self, used: tuple[int, int]) -> list[tuple[int, int]]:
         """Returns pairs of a side's length now and in the result."""
@@ -101,8 +103,9 @@ class Decoding:
         scale = min(height / self.height, width / self.width)
         return max(round(self.height * scale), 1), max(round(self.width * scale), 1)
 
-    def _fitted(self, image: Any, size: tuple[int, int]) -> np.ndarray:
-        """Returns an image of that height and width at the height and width that are wanted."""
+    def _fitted(self, image: Any) -> np.ndarray:
+        """Returns an image, (1, height, width, channels), at the height and width that are wanted."""
+        size = tuple(image.shape)[1:3]
         goal, used = (self.height, self.width), self._used(*size)
         if used != size:
             top, left = (size[0] - used[0]) // 2, (size[1] - used[1]) // 2
@@ -132,10 +135,11 @@ def _resized(images: Any, size: tuple[int, int], goal: tuple[int, int]) -> np.nd
 
 _JPEG = b"\xff\xd8\xff"
 _PNG = b"\x89PNG\r\n\x1a\n"
+_GIF = b"GIF87a", b"GIF89a"
 
 
 def measured(content: bytes) -> tuple[int, int]:
-    """Returns height and width of an image from its header.
+    """Returns height and width of an image from its header; of a GIF those of the screen that its frames lie in.
 
     Raises:
         ValueError: if it is none of JPEG, PNG, BMP and GIF, or ends too early.
@@ -147,7 +151,7 @@ def measured(content: bytes) -> tuple[int, int]:
             width, height = struct.unpack(">II", content[16:24])
         elif content.startswith(b"BM"):
             return _measured_bmp(content)
-        elif content.startswith((b"GIF87a", b"GIF89a")):
+        elif content.startswith(_GIF):
             width, height = struct.unpack("<HH", content[6:10])
         else:
             raise ValueError("it is empty" if not content else "it is no JPEG, PNG, BMP or GIF")
@@ -178,6 +182,36 @@ def _measured_jpeg(content: bytes) -> tuple[int, int]:
             height, width = struct.unpack(">HH", content[position + 5 : position + 9])
             return height, width
         position += 2 + length
+
+
+def _first_frame(content: bytes) -> bytes:
+    """Returns a GIF of the first frame alone, at its own size: to give one frame, TensorFlow decodes them all.
+
+    Raises:
+        ValueError: if it ends too early, or holds no frame.
+    """
+    try:
+        start = 13 + _palette_size(content[10])
+        while content[start] == 0x21:  # an extension
+            start = _after_blocks(content, start + 2)
+        if content[start] != 0x2C:
+            raise ValueError("it is a GIF without a frame")
+        size, end = content[start + 5 : start + 9], start + 10 + _palette_size(content[start + 9])
+        end = _after_blocks(content, end + 1)
+    except IndexError:
+        raise ValueError("it ends within its first frame") from None
+    return content[:6] + size + content[10 : start + 1] + bytes(4) + content[start + 5 : end] + b";"
+
+
+def _palette_size(flags: int) -> int:
+    return 3 * 2 ** (1 + flags % 8) if flags & 0x80 else 0
+
+
+def _after_blocks(content: bytes, position: int) -> int:
+    """Returns where the blocks that begin at the position, each with its length in front, have ended."""
+    while length := content[position]:
+        position += 1 + length
+    return position + 1
 
 
 class ImageFiles:

@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 import pytest
 
-from dltrain.datasets._images import Decoding, ImageFiles
+from dltrain.datasets._images import Decoding, ImageFiles, _first_frame
 from dltrain.datasets.image_folder import ImageFolder
 from dltrain.errors import DataError
 
@@ -143,14 +143,38 @@ def test_a_bmp_with_masks_in_the_usual_order_is_read(tensorflow, tmp_path):
     np.testing.assert_array_equal(Decoding(7, 9, 3, "crop", True)(tmp_path / "image.bmp"), COLOURS[NUMBERS])
 
 
+@pytest.mark.parametrize("screen", [(4, 4), (7, 9), (20, 30)])
+@pytest.mark.parametrize("corner", [(0, 0), (2, 3)])
+@pytest.mark.parametrize("resize", ["stretch", "fit", "crop"])
+def test_a_gif_is_its_first_frame(tensorflow, tmp_path, screen, corner, resize):
+    (tmp_path / "image.gif").write_bytes(gif(*screen, (*corner, NUMBERS), (0, 0, NUMBERS[:3]), (0, 0, NUMBERS.T)))
+    image = Decoding(7, 9, 3, resize, True)(tmp_path / "image.gif")
+    np.testing.assert_array_equal(image, COLOURS[NUMBERS])
+
+
+def test_of_a_gif_no_later_frame_is_given_to_tensorflow():
+    assert _first_frame(gif(20, 30, (2, 3, NUMBERS), (0, 0, NUMBERS.T))) == gif(7, 9, (0, 0, NUMBERS))
+
+
+def test_a_first_frame_that_is_too_large_or_cut_off_is_refused(tensorflow, tmp_path):
+    content = gif(7, 9, (0, 0, NUMBERS))
+    at = content.rindex(struct.pack("<HH", 9, 7))
+    (tmp_path / "huge.gif").write_bytes(content[:at] + struct.pack("<HH", 60_000, 50_000) + content[at + 4 :])
+    with pytest.raises(DataError, match="50000x60000"):
+        Decoding(7, 9, 3, "crop", True)(tmp_path / "huge.gif")
+    for end in range(6, len(content) - 1, 5):
+        (tmp_path / "cut.gif").write_bytes(content[:end])
+        with pytest.raises(DataError, match="ends within its first frame"):
+            Decoding(7, 9, 3, "crop", True)(tmp_path / "cut.gif")
+
+
 @pytest.mark.parametrize("size", [32, 99, 100, 101, 224])
 def test_fast_decoding_stays_close_and_never_below_the_size(tensorflow, tmp_path, size):
     random = np.random.RandomState(0)
     smooth = tensorflow.image.resize(random.randint(0, 256, (6, 8, 3)), (402, 602), "bicubic")
     write(tmp_path / "photo.jpg", np.clip(smooth, 0, 255).astype(np.uint8))
     fast, full = (Decoding(size, size, 3, "crop", fast=fast) for fast in (True, False))
-    images, (height, width) = fast._decoded((tmp_path / "photo.jpg").read_bytes())
-    assert images.shape == (1, height, width, 3)
+    height, width = fast._decoded((tmp_path / "photo.jpg").read_bytes()).shape[1:3]
     assert size <= min(height, width) < 2 * size or min(height, width) == 402
     different = np.abs(fast(tmp_path / "photo.jpg").astype(int) - full(tmp_path / "photo.jpg"))
     assert different.mean() < 5
