@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import re
 import struct
+import textwrap
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dltrain import cache
-from dltrain.errors import DataError
+from dltrain.errors import DataError, printable
 from dltrain.lazy import np, tf
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif"})
@@ -64,8 +66,8 @@ class Decoding:
             raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
         except ValueError as error:
             raise NoImage(f"{path}: no image that can be used: {error}") from None
-        except tf.errors.InvalidArgumentError:
-            raise NoImage(f"{path}: no image that can be used: it is damaged or cut off") from None
+        except tf.errors.InvalidArgumentError as error:
+            raise NoImage(f"{path}: no image that can be used: TensorFlow cannot read it: {_reason(error)}") from None
 
     def _decoded(self, content: bytes) -> Any:
         """Returns an image, (1, height, width, channels)."""
@@ -119,6 +121,12 @@ class Decoding:
         top, left = (self.height - goal[0]) // 2, (self.width - goal[1]) // 2
         whole[top : top + goal[0], left : left + goal[1]] = fitted
         return whole
+
+
+def _reason(error: Any) -> str:
+    """Returns TensorFlow's own words on one line, without the places in its graph."""
+    words = re.sub(r"\{\{.*?\}\}+|\[Op:\w*\]", "", error.message)
+    return printable(textwrap.shorten(words, 200, placeholder=" ..."))
 
 
 def _resized(images: Any, size: tuple[int, int], goal: tuple[int, int]) -> np.ndarray:

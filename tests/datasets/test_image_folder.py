@@ -244,13 +244,32 @@ def huge_png():
         (b"\x89PNG\r\n\x1a\n\0\0", "header"),
         (b"\xff\xd8\xff\xc0\0\x11\x08\0\0\0\0", "no pixels"),
         (huge_png(), "30000x30000"),
-        (huge_png().replace(struct.pack(">II", 30_000, 30_000), struct.pack(">II", 30, 30)), "damaged"),
+        (
+            huge_png().replace(struct.pack(">II", 30_000, 30_000), struct.pack(">II", 30, 30)),
+            r"TensorFlow cannot read it: Invalid PNG[^{}\[\]]*$",
+        ),
     ],
 )
 def test_what_is_no_image_is_named(tensorflow, tmp_path, content, words):
     (tmp_path / "photo.jpg").write_bytes(content)
     with pytest.raises(DataError, match=rf"photo\.jpg: no image that can be used: .*{words}"):
         Decoding(8, 8, 3, "crop", True)(tmp_path / "photo.jpg")
+
+
+def test_tensorflows_reason_is_one_short_line(tensorflow, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise tensorflow.errors.InvalidArgumentError(
+            None, None, "{{function_node A_{x}}} it is\x1b[2J\n\tbad " + "and worse " * 99 + "[Op:DecodeImage]"
+        )
+
+    write(tmp_path / "photo.png", SCENE)
+    monkeypatch.setattr(tensorflow.io, "decode_image", fail)
+    with pytest.raises(DataError) as caught:
+        Decoding(8, 8, 3, "crop", True)(tmp_path / "photo.png")
+    reason = str(caught.value).split("TensorFlow cannot read it: ")[1]
+    assert reason.startswith(r"it is\x1b[2J bad and worse and")
+    assert reason.isprintable()
+    assert len(reason) <= 203
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])
