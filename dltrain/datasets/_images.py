@@ -180,16 +180,22 @@ def _measured_bmp(content: bytes) -> tuple[int, int]:
     return abs(height), abs(width)
 
 
+_MARKER = re.compile(rb"\xff+([^\0\xff])", re.DOTALL)
+"""What libjpeg takes for the next marker, over fill bytes and, with a warning, over bytes that belong to nothing."""
+_ALONE = frozenset({0x01, *range(0xD0, 0xD8)})
+"""Markers without a length and content."""
+
+
 def _measured_jpeg(content: bytes) -> tuple[int, int]:
     position = 2
-    while True:
-        while content[position + 1] == 0xFF:  # fill bytes
-            position += 1
-        marker, length = content[position + 1], struct.unpack(">H", content[position + 2 : position + 4])[0]
+    while found := _MARKER.search(content, position):
+        marker, position = found[1][0], found.end()
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a start of frame
-            height, width = struct.unpack(">HH", content[position + 5 : position + 9])
+            height, width = struct.unpack_from(">HH", content, position + 3)
             return height, width
-        position += 2 + length
+        if marker not in _ALONE:
+            position += struct.unpack_from(">H", content, position)[0]
+    raise ValueError("it ends within its header")
 
 
 def _first_frame(content: bytes) -> bytes:

@@ -152,6 +152,28 @@ def test_a_gif_is_its_first_frame(tensorflow, tmp_path, screen, corner, resize):
     np.testing.assert_array_equal(image, COLOURS[NUMBERS])
 
 
+@pytest.mark.parametrize("between", [b"\0\0\0", b"\xff\xff", b"ab\xff\0c", b"\xff\x01", b"\xff\xd0"], ids=repr)
+def test_the_size_of_a_jpeg_is_found_behind_what_libjpeg_steps_over(tensorflow, tmp_path, between):
+    write(tmp_path / "photo.jpg", SCENE)
+    content, expected = (tmp_path / "photo.jpg").read_bytes(), Decoding(8, 8, 3, "crop", True)(tmp_path / "photo.jpg")
+    for marker in (b"\xff\xdb", b"\xff\xc0"):
+        at = content.index(marker)
+        (tmp_path / "odd.jpg").write_bytes(content[:at] + between + content[at:])
+        np.testing.assert_array_equal(Decoding(8, 8, 3, "crop", True)(tmp_path / "odd.jpg"), expected)
+
+
+@pytest.mark.parametrize(("height", "width"), [(0, 400), (300, 0), (0, 0)])
+@pytest.mark.parametrize("resize", ["stretch", "fit", "crop"])
+def test_a_jpeg_without_pixels_is_refused(tensorflow, tmp_path, height, width, resize):
+    write(tmp_path / "photo.jpg", SCENE)
+    content = (tmp_path / "photo.jpg").read_bytes()
+    (tmp_path / "photo.jpg").write_bytes(
+        content.replace(struct.pack(">HH", 300, 400), struct.pack(">HH", height, width))
+    )
+    with pytest.raises(DataError, match="it has no pixels"):
+        Decoding(8, 8, 3, resize, True)(tmp_path / "photo.jpg")
+
+
 def test_of_a_gif_no_later_frame_is_given_to_tensorflow():
     assert _first_frame(gif(20, 30, (2, 3, NUMBERS), (0, 0, NUMBERS.T))) == gif(7, 9, (0, 0, NUMBERS))
 
