@@ -127,12 +127,17 @@ class ImageFolder:
 
 def _parts(root: Path | Listed) -> dict[str, str]:
     """Returns the name of the folder of each part that has one; an empty name is the root's."""
-    found = {part: name for part, names in _PARTS.items() for name in names if (root / name).is_dir()}
+    folders = _folders(root)
+    found = {part: name for part, names in _PARTS.items() for name in folders if name.lower() in names}
     return found if "train" in found else {"train": ""}
 
 
+def _folders(folder: Path | Listed) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+
+
 def _classes(folder: Path | Listed) -> tuple[str, ...]:
-    names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    names = _folders(folder)
     if len(names) < 2:
         held = f"only {names[0]}" if names else "none"
         raise ValueError(f"path needs a folder of images for each of two classes or more, found {held} in {folder}")

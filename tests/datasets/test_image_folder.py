@@ -1,7 +1,9 @@
 """Image folders: what is found, how it is decoded, what is kept, and what is refused."""
 
+import shutil
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -58,6 +60,29 @@ def test_parts_in_folders_of_their_own_are_kept(folder, tmp_path):
                 path.rename(root / part / name / path.name)
     splits = ImageFolder(path=root, size=8).load()
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [12, 4, 4]
+
+
+@pytest.fixture(params=["folder", "zip", "tar"])
+def place(request, tensorflow, tmp_path, monkeypatch):
+    """Returns what puts images at the names into a folder, or an archive of it."""
+    monkeypatch.setenv("DLTRAIN_CACHE", str(tmp_path / "cache"))
+
+    def place(*names):
+        for name in names:
+            write(tmp_path / "photos" / name, SCENE[:8, :8])
+        if request.param == "folder":
+            return tmp_path / "photos"
+        return Path(shutil.make_archive(str(tmp_path / "photos"), request.param, tmp_path, "photos"))
+
+    return place
+
+
+@pytest.mark.parametrize("names", [("Train", "VAL", "Test"), ("training", "Valid", "TESTING")])
+def test_parts_are_known_whatever_the_case(place, names):
+    source = ImageFolder(path=place(*(f"{part}/{name}/1.png" for part in names for name in ("cat", "dog"))), size=8)
+    assert source.spec().class_names == ("cat", "dog")
+    splits = source.load()
+    assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [2, 2, 2]
 
 
 def test_grey_images_have_one_channel(folder):
