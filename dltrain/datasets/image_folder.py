@@ -27,7 +27,8 @@ class ImageFolder:
     It is unpacked once, into ~/.cache/dltrain (or DLTRAIN_CACHE).
 
     Where the folder holds a folder `train`, the classes are looked for in there, and `validation` (or `val`) and `test`
-    beside it are the parts of these names; a part without a folder is split off. The sorted folder names are the
+    beside it are the parts of these names, in capitals or not; a part without a folder is split off. Beside other
+    folders, one of such a name that holds only images is a class. The sorted folder names are the
     classes. Images are decoded when they are first needed, in several threads, and kept at the trained size. Mean and
     deviation are those of 512 training images, every fourth row and column. A rotation noted in a photo's EXIF data is
     not applied.
@@ -126,10 +127,23 @@ class ImageFolder:
 
 
 def _parts(root: Path | Listed) -> dict[str, str]:
-    """Returns the name of the folder of each part that has one; an empty name is the root's."""
+    """Returns the name of the folder of each part that has one; an empty name is the root's.
+
+    Raises:
+        ValueError: if there are parts but none to train on.
+    """
     folders = _folders(root)
     found = {part: name for part, names in _PARTS.items() for name in folders if name.lower() in names}
-    return found if "train" in found else {"train": ""}
+    # Beside other folders, one that holds none itself is a class: of photos of trains, or of valid forms.
+    if len(found) < len(folders) and not any(_folders(root / name) for name in found.values()):
+        return {"train": ""}
+    if found and "train" not in found:
+        name = next(iter(found.values()))
+        raise ValueError(
+            f"path has the part {name} in {root}, but no folder train beside it; "
+            f"put the classes to train on into one, or give another name to {name}"
+        )
+    return found or {"train": ""}
 
 
 def _folders(folder: Path | Listed) -> list[str]:

@@ -85,6 +85,22 @@ def test_parts_are_known_whatever_the_case(place, names):
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [2, 2, 2]
 
 
+@pytest.mark.parametrize("names", [("test", "validation"), ("Test",), ("test", "cat", "dog")])
+def test_parts_without_a_training_part_are_refused(place, names):
+    below = [name if name in ("cat", "dog") else f"{name}/{label}" for name in names for label in ("cat", "dog")]
+    source = ImageFolder(path=place("cat.png", *(f"{name}/1.png" for name in below)), size=8)
+    with pytest.raises(ValueError, match=r"^path has the part \w+ in .*photos.*, but no folder train beside it"):
+        source.spec()
+    with pytest.raises(DataError, match=r"^dataset\.path has the part"):
+        source.load()
+
+
+def test_a_class_may_be_called_as_a_part_is(place):
+    source = ImageFolder(path=place("car/1.png", "plane/1.png", "train/1.png", "train/.old/1/1.png"), size=8)
+    assert source.spec().class_names == ("car", "plane", "train")
+    source.load()
+
+
 def test_grey_images_have_one_channel(folder):
     assert ImageFolder(path=folder, size=(8, 12), color_mode="grayscale").load().train.inputs[:2].shape == (2, 8, 12, 1)
 
