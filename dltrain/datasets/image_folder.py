@@ -130,20 +130,23 @@ def _parts(root: Path | Listed) -> dict[str, str]:
     """Returns the name of the folder of each part that has one; an empty name is the root's.
 
     Raises:
-        ValueError: if there are parts but none to train on.
+        ValueError: if two folders are one part, or there are parts but none to train on.
     """
     folders = _folders(root)
-    found = {part: name for part, names in _PARTS.items() for name in folders if name.lower() in names}
+    named = {part: [name for name in folders if name.lower() in names] for part, names in _PARTS.items()}
+    found = [name for names in named.values() for name in names]
     # Beside other folders, one that holds none itself is a class: of photos of trains, or of valid forms.
-    if len(found) < len(folders) and not any(_folders(root / name) for name in found.values()):
+    if len(found) < len(folders) and not any(_folders(root / name) for name in found):
         return {"train": ""}
-    if found and "train" not in found:
-        name = next(iter(found.values()))
+    for names in named.values():
+        if len(names) > 1:
+            raise ValueError(f"path has two folders of one part, {names[0]} and {names[1]}, in {root}; keep one")
+    if found and not named["train"]:
         raise ValueError(
-            f"path has the part {name} in {root}, but no folder train beside it; "
-            f"put the classes to train on into one, or give another name to {name}"
+            f"path has the part {found[0]} in {root}, but no folder train beside it; "
+            f"put the classes to train on into one, or give another name to {found[0]}"
         )
-    return found or {"train": ""}
+    return {part: names[0] for part, names in named.items() if names} or {"train": ""}
 
 
 def _folders(folder: Path | Listed) -> list[str]:

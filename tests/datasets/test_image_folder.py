@@ -101,6 +101,17 @@ def test_a_class_may_be_called_as_a_part_is(place):
     source.load()
 
 
+@pytest.mark.parametrize("names", [("val", "validation"), ("train", "Training"), ("Test", "testing")])
+def test_two_folders_of_one_part_are_refused(place, names):
+    parts = sorted({"train", *names})
+    source = ImageFolder(path=place(*(f"{part}/{label}/1.png" for part in parts for label in ("cat", "dog"))), size=8)
+    first, second = sorted(names)
+    with pytest.raises(ValueError, match=rf"^path has two folders of one part, {first} and {second}, in .*photos"):
+        source.spec()
+    with pytest.raises(DataError, match=r"^dataset\.path has two folders"):
+        source.load()
+
+
 def test_grey_images_have_one_channel(folder):
     assert ImageFolder(path=folder, size=(8, 12), color_mode="grayscale").load().train.inputs[:2].shape == (2, 8, 12, 1)
 
