@@ -28,10 +28,12 @@ class ImageFolder:
 
     Where the folder holds a folder `train`, the classes are looked for in there, and `validation` (or `val`) and `test`
     beside it are the parts of these names, in capitals or not; a part without a folder is split off. Beside other
-    folders, one of such a name that holds only images is a class. The sorted folder names are the
-    classes. Images are decoded when they are first needed, in several threads, and kept at the trained size. Mean and
-    deviation are those of 512 training images, every fourth row and column. A rotation noted in a photo's EXIF data is
-    not applied.
+    folders, one of such a name that holds only images is a class. What is called .something is left out. The sorted
+    folder names are the classes.
+
+    Images are decoded when they are first needed, in several threads, and kept at the trained size. Mean and deviation
+    are those of 512 training images, every fourth row and column. A rotation noted in a photo's EXIF data is not
+    applied. Of a GIF the first frame is taken.
 
     Args:
         path: the folder or the archive, relative to the config's folder.
@@ -177,12 +179,13 @@ def _listed(folder: Path, class_names: tuple[str, ...]) -> tuple[list[Path], np.
 
 
 def _images_below(folder: Path) -> list[Path]:
-    return [
-        Path(place, name)
-        for place, _, names in os.walk(folder)
-        for name in names
-        if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
-    ]
+    found: list[Path] = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += (
+            Path(place, name) for name in names if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
+        )
+    return found
 
 
 def _check_memory(needed: int) -> None:

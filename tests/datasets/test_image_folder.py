@@ -112,6 +112,14 @@ def test_two_folders_of_one_part_are_refused(place, names):
         source.load()
 
 
+def test_what_is_hidden_is_not_taken(place):
+    hidden = ("cat/.thumbnails/1.png", "cat/deep/.old/deeper/1.png", "cat/.1.png", ".trash/1.png")
+    path = place("cat/1.png", "cat/deep/1.png", "dog/1.png", *hidden)
+    splits = ImageFolder(path=path, size=8, test_fraction=0.0, validation_fraction=0.0).load()
+    assert splits.spec.class_names == ("cat", "dog")
+    assert len(splits.train) == 3
+
+
 def test_grey_images_have_one_channel(folder):
     assert ImageFolder(path=folder, size=(8, 12), color_mode="grayscale").load().train.inputs[:2].shape == (2, 8, 12, 1)
 
