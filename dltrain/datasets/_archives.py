@@ -123,7 +123,12 @@ class Archive:
         with self._explained():
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.with_suffix(".lock").open("ab") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX)
+                except OSError as error:
+                    raise _Refused(
+                        f"{target.parent} cannot be locked: {error.strerror}; DLTRAIN_CACHE names another folder"
+                    ) from None
                 if not target.is_dir():  # another process may have been first
                     self._unpack(target)
         return target

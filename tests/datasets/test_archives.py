@@ -1,5 +1,6 @@
 """Archives: what is in them, that they are unpacked once, and that nothing in them can do harm."""
 
+import errno
 import io
 import shutil
 import struct
@@ -223,6 +224,16 @@ def test_a_cache_that_cannot_be_written_is_said(tmp_path, cache):
     cache.parent.touch()
     with pytest.raises(DataError, match=r"dataset\.path cannot be unpacked: .*a\.zip: .* at .*cache"):
         ImageFolder(path=pack(tmp_path / "a.zip", GOOD)).load()
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL])
+def test_a_file_system_without_locks_is_said(tmp_path, cache, monkeypatch, number):
+    def fail(*_):
+        raise OSError(number, "No locks here")
+
+    monkeypatch.setattr("fcntl.flock", fail)
+    message = refused(pack(tmp_path / "a.zip", GOOD), cache, early=False)
+    assert f"a.zip: {cache} cannot be locked: No locks here; DLTRAIN_CACHE names another folder" in message
 
 
 @pytest.mark.parametrize("kind", KINDS)
