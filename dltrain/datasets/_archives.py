@@ -27,6 +27,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from dltrain import cache
+from dltrain.datasets._telling import tell, told
 
 KINDS = ".zip, .tar, .tar.gz, .tgz, .tar.xz, .tar.bz2"
 MOST_FILES = 1_000_000
@@ -124,7 +125,7 @@ class Archive:
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.with_suffix(".lock").open("ab") as lock:
                 try:
-                    fcntl.flock(lock, fcntl.LOCK_EX)
+                    self._wait_for(lock)
                 except OSError as error:
                     raise _Refused(
                         f"{target.parent} cannot be locked: {error.strerror}; DLTRAIN_CACHE names another folder"
@@ -161,6 +162,13 @@ class Archive:
                 f"path must be a folder or a whole archive ({KINDS}), got {self._path}: {reason}"
             ) from None
 
+    def _wait_for(self, lock: IO[bytes]) -> None:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            tell(f"waiting for another process, which is unpacking {self._path}")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+
     def _unpack(self, target: Path) -> None:
         for left in target.parent.glob(f"{target.name}-*"):  # by a process that was killed
             shutil.rmtree(left)
@@ -176,7 +184,7 @@ class Archive:
 
     def _write(self, folder: Path) -> None:
         limit, room, written = self._limit, shutil.disk_usage(folder).free, 0
-        for place, opened in self._members():
+        for place, opened in told(f"unpacking {self._path} into {folder.parent}", self._members()):
             target = folder / place
             try:
                 (target if opened is None else target.parent).mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dltrain import cache
+from dltrain.datasets._telling import told
 from dltrain.errors import DataError, printable
 from dltrain.lazy import np, tf
 
@@ -265,7 +266,9 @@ class ImageFiles:
 
     def problems(self) -> dict[int, str]:
         """Decodes every image and returns, for the positions of those that cannot be used, why not."""
-        return {place: problem for place, problem in enumerate(self._files.problems(self._chosen)) if problem}
+        words = f"looking for images that cannot be used among {len(self):,}"
+        found = enumerate(told(words, self._files.problems(self._chosen)))
+        return {place: problem for place, problem in found if problem}
 
     def take(self, positions: Any) -> ImageFiles:
         """Returns the images at the positions without reading them."""

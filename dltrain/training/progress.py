@@ -1,5 +1,7 @@
 """What the terminal says while a network trains: Rich in a terminal, plain lines elsewhere, all of it in log.txt."""
 
+import logging
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -10,13 +12,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from dltrain.errors import TrainingError, printable
+from dltrain.lazy import started
 
 PLAIN_SECONDS = 30
 """Seconds between two lines about an epoch that is under way, where there is no terminal to draw a bar in."""
 
 
 class Reporter:
-    """Says what happens, on standard error and in the run's log.
+    """Says what happens, on standard error and in the run's log; the newest one says what datasets log, too.
 
     Args:
         quiet: say nothing but warnings; the log has it all the same.
@@ -32,6 +35,9 @@ class Reporter:
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._last_line = time.monotonic()
+        log = logging.getLogger("dltrain")
+        log.handlers = [_Forwarding(self)]
+        log.setLevel(logging.INFO)
 
     def log_to(self, path: Path) -> None:
         """Writes all that was said, and all that will be, to the log."""
@@ -115,6 +121,19 @@ class Reporter:
             raise TrainingError(
                 f"{self._log}: cannot be written: {error.strerror}; the last checkpoint stands"
             ) from None
+
+
+class _Forwarding(logging.Handler):
+    """Says what is logged, by another thread only once TensorFlow has started, which takes standard error meanwhile."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        super().__init__()
+        self._reporter = reporter
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            started.wait()
+        self._reporter.say(record.getMessage())
 
 
 def words_for(metrics: dict[str, float]) -> str:

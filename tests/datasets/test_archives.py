@@ -1,7 +1,9 @@
 """Archives: what is in them, that they are unpacked once, and that nothing in them can do harm."""
 
 import errno
+import fcntl
 import io
+import logging
 import shutil
 import struct
 import subprocess
@@ -11,7 +13,7 @@ import zipfile
 
 import pytest
 
-from dltrain.datasets import _archives
+from dltrain.datasets import _archives, _telling
 from dltrain.datasets._archives import Archive
 from dltrain.datasets.image_folder import ImageFolder
 from dltrain.errors import DataError
@@ -321,6 +323,36 @@ def test_two_processes_at_once_both_succeed(tmp_path, cache):
         assert told.strip() == str(Archive(path).unpacked())
     assert len(content(Archive(path).unpacked())) == 6000
     assert {file.suffix for file in cache.iterdir()} == {"", ".lock"}
+
+
+@pytest.fixture
+def said(caplog):
+    caplog.set_level(logging.INFO, "dltrain")
+    return lambda: caplog.messages
+
+
+def test_unpacking_is_said_at_its_beginning_and_while_it_lasts(tmp_path, cache, said, monkeypatch):
+    monkeypatch.setattr(_telling, "SECONDS", -1)
+    path = pack(tmp_path / "a.zip", GOOD)
+    Archive(path).unpacked()
+    first = f"unpacking {path} into {cache}"
+    assert said() == [first, *(f"{first}: {done} done" for done in range(3))]
+    Archive(path).unpacked()
+    assert len(said()) == 4
+
+
+def test_waiting_for_another_process_is_said(tmp_path, cache, said, monkeypatch):
+    path, calls = pack(tmp_path / "a.zip", GOOD), []
+
+    def flock(lock, kind):
+        calls.append(kind)
+        if kind & fcntl.LOCK_NB:
+            raise BlockingIOError(errno.EAGAIN, "busy")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    assert content(Archive(path).unpacked()) == GOOD
+    assert calls == [fcntl.LOCK_EX | fcntl.LOCK_NB, fcntl.LOCK_EX]
+    assert said()[0] == f"waiting for another process, which is unpacking {path}"
 
 
 def test_the_configs_line_is_shown(tmp_path):

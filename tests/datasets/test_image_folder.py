@@ -1,5 +1,6 @@
 """Image folders: what is found, how it is decoded, what is kept, and what is refused."""
 
+import logging
 import shutil
 import struct
 import zlib
@@ -437,6 +438,12 @@ def test_skipping_gives_what_there_would_be_without_the_bad_files(mixed, tmp_pat
     for part in ("train", "validation", "test"):
         np.testing.assert_array_equal(getattr(skipped, part).inputs[:], getattr(clean, part).inputs[:])
         np.testing.assert_array_equal(getattr(skipped, part).targets, getattr(clean, part).targets)
+
+
+def test_looking_for_bad_files_is_said(mixed, caplog):
+    caplog.set_level(logging.INFO, "dltrain")
+    ImageFolder(path=mixed, size=8, on_bad_example="skip").load()
+    assert caplog.messages == [f"looking for images that cannot be used among {20 + len(BAD)}"]
 
 
 @pytest.mark.parametrize(("cache", "times"), [("memory", 1), ("disk", 1), ("none", 2)])
