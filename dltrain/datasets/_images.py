@@ -26,6 +26,9 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif"})
 MOST_PIXELS = 50_000_000
 """Larger images are refused before they are decoded: a file of 48 kB can hold 400 MB of pixels."""
 
+REVISION = 2
+"""Another one when the same file decodes to other pixels than before: what is kept on disk is then not believed."""
+
 
 class NoImage(DataError):
     """A file holds no image that can be used, and will not the next time."""
@@ -303,7 +306,7 @@ class _Files:
     @cached_property
     def _folder(self) -> Path:
         """The folder on disk that belongs to just these files, as they are, and this way of decoding."""
-        known = hashlib.sha256(repr(self._decoding).encode())
+        known = hashlib.sha256(repr((REVISION, self._decoding)).encode())
         for path in self._paths:
             known.update(f"{path}\0".encode(errors="surrogateescape"))
             with suppress(OSError):  # decoding will say what is wrong

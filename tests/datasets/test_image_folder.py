@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dltrain.datasets import _images
 from dltrain.datasets._images import Decoding, ImageFiles, _first_frame
 from dltrain.datasets.image_folder import ImageFolder
 from dltrain.errors import DataError
@@ -305,6 +306,14 @@ def test_a_damaged_cache_and_a_changed_file_are_decoded_anew(files, tmp_path):
     np.testing.assert_array_equal(files[1]("disk")[:], expected)
     write(paths[0].with_suffix(".png"), np.full((9, 9, 3), 99, np.uint8))
     assert (files[1]("disk")[:1] == 99).all()
+
+
+def test_what_another_revision_decoded_is_decoded_anew(files, monkeypatch):
+    expected = files[1]("disk")[:]
+    monkeypatch.setattr(Decoding, "__call__", lambda *_: np.full((8, 8, 3), 7, np.uint8))
+    np.testing.assert_array_equal(files[1]("disk")[:], expected)
+    monkeypatch.setattr(_images, "REVISION", -1)
+    assert (files[1]("disk")[:] == 7).all()
 
 
 def test_a_cache_that_cannot_be_written_is_said(files, tmp_path):
