@@ -283,7 +283,7 @@ def override(root: Node, arguments: list[str]) -> Node:
     other keys in the file belong to the former choice. The config's own `name` chooses nothing.
 
     Raises:
-        ConfigError: with every argument that is not of this form.
+        ConfigError: with every argument that is not of this form, or reaches beyond the end of a list.
     """
     parsed: list[tuple[list[str], Node]] = []
     problems: list[str] = []
@@ -302,10 +302,13 @@ def override(root: Node, arguments: list[str]) -> Node:
         parsed.append(
             (list(_steps(path)), _in_argument(node, Source(argument, argument, Path.cwd(), is_argument=True)))
         )
+    for path_keys, node in sorted(parsed, key=lambda item: item[0][-1] != "name"):
+        try:
+            root = _laid_over(root, path_keys, node, Mark(node.mark.source, 1, 1))
+        except ConfigError as error:
+            problems += error.problems
     if problems:
         raise ConfigError(problems)
-    for path_keys, node in sorted(parsed, key=lambda item: item[0][-1] != "name"):
-        root = _laid_over(root, path_keys, node, Mark(node.mark.source, 1, 1))
     return root
 
 
@@ -327,8 +330,11 @@ def _laid_over(node: Node, path: list[str], new: Node, key_mark: Mark, is_root: 
     if not path:
         return new
     key, rest = path[0], path[1:]
-    if isinstance(node.value, list) and key.isdigit() and int(key) < len(node.value):
-        index = int(key)
+    if isinstance(node.value, list) and key.isdecimal():
+        index, count = int(key), len(node.value)
+        if index >= count:
+            words = f"the list has only {count} item{'s' * (count != 1)}, counted from 0, got [{index}]"
+            raise ConfigError([str(key_mark.problem(words))])
         item = _laid_over(node.value[index], rest, new, key_mark, is_root=False)
         return Node([*node.value[:index], item, *node.value[index + 1 :]], node.mark)
     values = node.value if isinstance(node.value, dict) else {}

@@ -157,6 +157,21 @@ def test_an_override_may_name_a_place_as_messages_do():
     assert overridden("a: [{b: 1}, {b: [2, 3]}]", "a[1].b[0]=4") == {"a": [{"b": 1}, {"b": [4, 3]}]}
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: [{b: 1}, {b: 2}]", "the list has only 2 items, counted from 0, got [3]"),
+        ("a: [{b: 1}]", "the list has only 1 item, counted from 0, got [3]"),
+    ],
+)
+def test_an_override_beyond_the_end_of_a_list_is_told_how_many_there_are(text, words):
+    with pytest.raises(ConfigError) as caught:
+        overridden(text, "a[3].b=4", "c")
+    wrong, beyond = caught.value.problems
+    assert "argument 'c'" in wrong
+    assert beyond.startswith(f"argument 'a[3].b=4': {words}\n")
+
+
 def test_what_is_no_override_is_refused_all_at_once():
     with pytest.raises(ConfigError) as caught:
         overridden("a: 1", "b", "=3", "c=[1", "d=1")
