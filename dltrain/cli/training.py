@@ -43,6 +43,9 @@ def fit(
 ) -> None:
     """Train what CONFIG describes, into a new folder under runs/."""
     given = sort_words(words or [])
+    for option, is_given in (("--resume", resume), ("--profile", profile)):
+        if dry_run and is_given:
+            raise ConfigError([f"--dry-run starts anew and keeps nothing: it does not go with {option}"])
     changes: dict[str, tuple[Any, Any]] = {}
     if resume:
         run, config, changes = _resumed(given, runs, force)

@@ -106,6 +106,8 @@ def test_check_reports_every_file_and_every_problem(here):
         (["list", "model", "resnt"], 'did you mean "resnet"?'),
         (["show"], ""),
         (["fit", "good.yaml", "--nonsense"], "--nonsense"),
+        (["fit", "good.yaml", "--dry-run", "--profile"], "--dry-run starts anew and keeps nothing"),
+        (["fit", "--resume", "nothing-001", "--dry-run"], "it does not go with --resume"),
     ],
 )
 def test_a_wrong_command_says_what_to_type(here, words, message):
