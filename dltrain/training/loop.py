@@ -265,9 +265,9 @@ class Training:
     def _record(self, place: Path, batches: Feed, count: int) -> bool:
         """Trains for some steps, recorded; says where the time went and returns whether the loss is finite."""
         before = self.state.step
-        with profiling.recorded(place):
+        with profiling.recorded(place) as files:
             self.state.step, finite = self.engine.train(batches, before, count)
-        self.reporter.say(profiling.words(place, self.state.step - before))
+        self.reporter.say(profiling.words(place, files, self.state.step - before))
         return finite
 
     def _validate(self, stop: StopRequest) -> dict[str, float] | None:

@@ -1,7 +1,7 @@
 """A trace of some training steps for TensorBoard, and which operations took the time."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,20 +13,31 @@ STEPS = 20
 
 
 @contextmanager
-def recorded(folder: Path) -> Iterator[None]:
+def recorded(folder: Path) -> Iterator[list[Path]]:
     """Records what TensorFlow does meanwhile, in the form that TensorBoard's profile plugin reads.
 
     Args:
-        folder: where to write; TensorBoard's logdir.
+        folder: where to write; TensorBoard's logdir. It may hold earlier traces.
+
+    Yields:
+        a list that holds the files of this trace once it is written.
     """
+    files: list[Path] = []
+    before = _traces(folder)
     tf.profiler.experimental.start(str(folder), tf.profiler.experimental.ProfilerOptions(host_tracer_level=2))
     try:
-        yield
+        yield files
     finally:
         tf.profiler.experimental.stop()
+        files += [file for file, written in _traces(folder).items() if before.get(file) != written]
 
 
-def operations(folder: Path) -> list[tuple[str, float, int]]:
+def _traces(folder: Path) -> dict[Path, int]:
+    """Returns the traces in a folder, and when each was written: two of the same second share a name."""
+    return {file: file.stat().st_mtime_ns for file in folder.rglob("*.xplane.pb")}
+
+
+def operations(files: Iterable[Path]) -> list[tuple[str, float, int]]:
     """Returns what a trace recorded as (kind of operation, seconds in all, how often), the longest first.
 
     On a GPU these are its kernels. Operations that run side by side count in full, each.
@@ -36,7 +47,7 @@ def operations(folder: Path) -> list[tuple[str, float, int]]:
     seconds: Counter[str] = Counter()
     counts: Counter[str] = Counter()
     space = xplane_pb2.XSpace()
-    for file in folder.rglob("*.xplane.pb"):
+    for file in files:
         space.MergeFromString(file.read_bytes())
     on_gpu = any(plane.name.startswith("/device:GPU") for plane in space.planes)
     for plane in space.planes:
@@ -53,12 +64,12 @@ def operations(folder: Path) -> list[tuple[str, float, int]]:
     return [(kind, duration, counts[kind]) for kind, duration in seconds.most_common()]
 
 
-def words(folder: Path, steps: int) -> str:
-    """Returns what a trace of so many steps shows, and how to see more of it."""
+def words(folder: Path, files: Iterable[Path], steps: int) -> str:
+    """Returns what a trace of so many steps shows, and how to see more of it in TensorBoard's logdir."""
     rows = [["operation", "ms per step", "times per step"]]
     rows += [
         [kind, f"{1e3 * seconds / steps:.3f}", f"{times / steps:.0f}"]
-        for kind, seconds, times in operations(folder)[:10]
+        for kind, seconds, times in operations(files)[:10]
     ]
     return (
         f"profile of {steps} steps:\n{table(rows, right={1, 2})}\n"
