@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["keras", "np", "started", "tf"]
+__all__ = ["keras", "np", "starting", "tf"]
 
-started = threading.Event()
-"""Other threads than the main one wait for it before they use TensorFlow, while its devices are being chosen."""
-started.set()
+starting = threading.RLock()
+"""Held by the thread that is choosing TensorFlow's devices: all others wait for it before they use TensorFlow."""
 
 
 class _LazyModule:
@@ -24,8 +23,9 @@ class _LazyModule:
         self._name = name
 
     def __getattr__(self, attribute: str) -> Any:
-        if self._name != "numpy" and threading.current_thread() is not threading.main_thread():
-            started.wait()
+        if self._name != "numpy":
+            with starting:
+                pass
         return getattr(importlib.import_module(self._name), attribute)
 
 

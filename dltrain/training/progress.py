@@ -1,7 +1,6 @@
 """What the terminal says while a network trains: Rich in a terminal, plain lines elsewhere, all of it in log.txt."""
 
 import logging
-import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from dltrain.errors import TrainingError, printable
-from dltrain.lazy import started
+from dltrain.lazy import starting
 
 PLAIN_SECONDS = 30
 """Seconds between two lines about an epoch that is under way, where there is no terminal to draw a bar in."""
@@ -131,9 +130,8 @@ class _Forwarding(logging.Handler):
         self._reporter = reporter
 
     def emit(self, record: logging.LogRecord) -> None:
-        if threading.current_thread() is not threading.main_thread():
-            started.wait()
-        self._reporter.say(record.getMessage())
+        with starting:
+            self._reporter.say(record.getMessage())
 
 
 def words_for(metrics: dict[str, float]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from dltrain.config.experiment import Config, Experiment
 from dltrain.data import DataSpec, Splits
 from dltrain.errors import DataError, TrainingError
-from dltrain.lazy import keras, started, tf
+from dltrain.lazy import keras, starting, tf
 from dltrain.schedules import Plan
 from dltrain.training import device
 from dltrain.training.checkpoints import Saved
@@ -38,12 +38,9 @@ def begin(config: Config, reporter: Reporter) -> tuple[Devices, Splits]:
         except BaseException as error:
             loaded.set_exception(error)
 
-    started.clear()
-    threading.Thread(target=read, name="load", daemon=True).start()
-    try:
+    with starting:
+        threading.Thread(target=read, name="load", daemon=True).start()
         devices = start(config, reporter)
-    finally:
-        started.set()
     splits = loaded.result()
     _say_skipped(splits.skipped, reporter)
     return devices, splits

@@ -23,7 +23,7 @@ _NOTICED = b"\0"
 
 
 class StopRequest:
-    """A context in which signals are noted instead of raised.
+    """A context in which signals are noted instead of raised; in another thread than the main one, it does nothing.
 
     Args:
         too_late: called in another thread when the main one does not notice in time, or does not stop at a second
@@ -39,6 +39,9 @@ class StopRequest:
         return self.exit_code is not None
 
     def __enter__(self) -> Self:
+        self._is_main = threading.current_thread() is threading.main_thread()
+        if not self._is_main:  # no other may set handlers
+            return self
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._writer, False)
         self._wakeup = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
@@ -52,6 +55,8 @@ class StopRequest:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if not self._is_main:
+            return
         self._restore()
         signal.set_wakeup_fd(self._wakeup)
         os.close(self._writer)

@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from dltrain.lazy import started
+from dltrain.lazy import starting
 from dltrain.training import progress
 from dltrain.training.progress import PLAIN_SECONDS, Reporter
 
@@ -34,13 +34,10 @@ def test_what_datasets_log_is_said_once_by_the_newest(capsys, tmp_path, quiet):
 
 def test_what_is_logged_while_tensorflow_starts_is_said_when_it_has(capfd):
     Reporter()
-    started.clear()
-    try:
+    with starting:
         loading = threading.Thread(target=logging.getLogger("dltrain").info, args=["unpacking"])
         loading.start()
         loading.join(0.1)
         assert capfd.readouterr().err == ""
-    finally:
-        started.set()
     loading.join()
     assert capfd.readouterr().err == "unpacking\n"

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -109,6 +110,15 @@ def test_a_profile_tells_the_operations_and_changes_nothing(tensorflow, config_p
     assert list(profiled.profile.rglob("*.xplane.pb"))
     assert "MatMul" in profiled.log.read_text()
     assert same(variables(run), variables(profiled))
+
+
+def test_a_run_in_another_thread_is_the_same_run(tensorflow, config_path):
+    runs = []
+    thread = threading.Thread(target=lambda: runs.append(fit(config_path, "train.epochs=1")), daemon=True)
+    thread.start()
+    thread.join(timeout=120)
+    assert not thread.is_alive()
+    assert same(variables(runs[0]), variables(fit(config_path, "train.epochs=1")))
 
 
 def test_another_seed_is_another_run(tensorflow, config_path):
