@@ -38,7 +38,8 @@ def make(root: Path, count: int) -> None:
         path.write_bytes(content.numpy())
 
 
-def train_dltrain(root: Path) -> tuple[float, list[float]]:
+def train_dltrain(root: Path, count: int) -> tuple[float, list[float], int]:
+    """Returns when it began, when each epoch ended, and how many images an epoch trains on."""
     from dltrain.config import experiment
     from dltrain.training import loop, trainer
     from dltrain.training.device import import_tensorflow
@@ -72,10 +73,11 @@ def train_dltrain(root: Path) -> tuple[float, list[float]]:
         path.write_text(json.dumps(config))
         began = time.perf_counter()
         trainer.fit(experiment.load(path), Reporter(quiet=True), Path(folder) / "runs")
-    return began, ends
+    return began, ends, count - count % BATCH_SIZE  # an epoch leaves out what does not fill a batch
 
 
-def train_keras(root: Path) -> tuple[float, list[float]]:
+def train_keras(root: Path, count: int) -> tuple[float, list[float], int]:
+    """Returns the same as `train_dltrain`."""
     import keras
     import tensorflow as tf
     from keras import layers
@@ -98,17 +100,18 @@ def train_keras(root: Path) -> tuple[float, list[float]]:
     )
     clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ends.append(time.perf_counter()))
     model.fit(data, epochs=EPOCHS, verbose=0, callbacks=[clock])
-    return began, ends
+    return began, ends, count
 
 
 def measure(side: str, root: Path, count: int) -> tuple[float, float]:
     """Returns examples per second in the first epoch and, as the median, in the later ones; in a fresh process."""
-    done = subprocess.run([sys.executable, __file__, "--side", side, str(root)], capture_output=True, text=True)
+    command = [sys.executable, __file__, "--images", str(count), "--side", side, str(root)]
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{side} failed:\n{done.stderr[-2000:]}")
-    began, ends = json.loads(done.stdout.splitlines()[-1])
+    began, ends, trained = json.loads(done.stdout.splitlines()[-1])
     later = [end - start for start, end in zip(ends, ends[1:], strict=False)]
-    return count / (ends[0] - began), count / statistics.median(later)
+    return trained / (ends[0] - began), trained / statistics.median(later)
 
 
 def main() -> None:
@@ -120,7 +123,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.side:
         train = {"dltrain": train_dltrain, "keras": train_keras}[arguments.side[0]]
-        print(json.dumps(train(Path(arguments.side[1]))))
+        print(json.dumps(train(Path(arguments.side[1]), arguments.images)))
         return
     with tempfile.TemporaryDirectory() as folder:
         make(Path(folder), arguments.images)
