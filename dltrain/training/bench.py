@@ -14,7 +14,7 @@ from dltrain.data import Split
 from dltrain.lazy import keras, tf
 from dltrain.training.engine import on_host
 from dltrain.training.loop import Training
-from dltrain.training.pipeline import Feed, ResidentFeed
+from dltrain.training.pipeline import Feed, is_resident
 from dltrain.training.progress import Reporter
 from dltrain.training.setup import begin, enough_memory
 
@@ -51,12 +51,15 @@ def bench(config: Config, reporter: Reporter) -> dict[str, Any]:
 def _found(config: Config, training: Training) -> dict[str, Any]:
     devices, reporter = training.devices, training.reporter
     batch_size = config.experiment.train.examples_per_batch
-    feed, sample = training.training_feed(), _sample(training)
+    sample, is_read = _sample(training), not is_resident(training.splits.train)
     reporter.say("measuring: the step and its parts")
-    works = {"step": _steps(training, feed), "computed": _steps(training, sample), **_parts(training, sample)}
-    if not isinstance(feed, ResidentFeed):
-        works["reading"] = _repeated(training, training.training_feed(), lambda batch: batch)
+    works = {"computed": _steps(training, sample), **_parts(training, sample)}
+    if not is_read:
+        works["step"] = _steps(training, training.training_feed())
     seconds = _measured(works)
+    if is_read:
+        reporter.say("measuring: the step with the reading of its data")
+        seconds["step"] = _seconds_with_reading(training)
     rate = batch_size / seconds["step"]
     cumulative = [seconds[name] for name in ("input", "forward", "backward", "computed")]
     parts = {
@@ -65,7 +68,7 @@ def _found(config: Config, training: Training) -> dict[str, Any]:
             ("input", "forward", "backward", "update"), [0.0, *cumulative], cumulative, strict=False
         )
     }
-    parts["wait"] = max(seconds["step"] - seconds["computed"], 0.0) if "reading" in seconds else 0.0
+    parts["wait"] = max(seconds["step"] - seconds["computed"], 0.0) if is_read else 0.0
     reporter.say("measuring: products of matrices, Keras's fit, other settings")
     measured, used = _product_rate(), _operations(training, sample) / seconds["step"]
     waits = parts["wait"] + parts["input"] > seconds["step"] / 3
@@ -151,6 +154,27 @@ def _measured(works: dict[str, Work]) -> dict[str, float]:
         {name: _seconds(work, counts[name]) / counts[name] for name, work in works.items()} for _ in range(ROUNDS)
     ]
     return {name: statistics.median(each[name] for each in rounds) for name in works}
+
+
+def _seconds_with_reading(training: Training) -> float:
+    """Returns the seconds of one step with batches that are read ahead, over one stretch.
+
+    The rounds of `_measured` would use up what was read while the other works took their turn. Here nothing else is
+    measured meanwhile, and each stretch is twice as long as the one before it, which used up what was ready.
+    """
+    feed = training.training_feed()
+    work, done = _steps(training, feed), 1
+    work(1)  # compiles
+    least = 4 * (feed.read_ahead + 1)
+    count, seconds, is_mixed = least // 4, 0.0, False
+    while count < least or seconds < ROUNDS * ROUND_SECONDS / 2 or is_mixed:
+        count *= 2
+        seconds = _seconds(work, count)
+        # The first epoch may decode what the later ones find in a cache: a stretch of both tells of neither.
+        is_mixed = done < feed.order.steps_per_epoch < done + count
+        done += count
+    training.engine.forget(feed)  # it would go on reading
+    return seconds / count
 
 
 def _seconds(work: Work, count: int) -> float:

@@ -131,6 +131,8 @@ class ResidentFeed:
         preparation: what happens to each batch.
     """
 
+    read_ahead = 0
+
     def __init__(self, split: Split, order: Order, preparation: Preparation) -> None:
         self.order = order
         self.failure: DataError | None = None
@@ -177,7 +179,8 @@ def _resident(array: np.ndarray) -> Any:
 class StreamedFeed:
     """A split in the host's memory, a memory map or files; batches are read ahead by tf.data.
 
-    `failure` is what kept a batch from being read: an example that cannot be used.
+    `failure` is what kept a batch from being read: an example that cannot be used. `read_ahead` is how many portions
+    wait for their turn, at most.
 
     Args:
         split: the examples.
@@ -195,6 +198,8 @@ class StreamedFeed:
         self._split = split
         self._preparation = preparation
         self._strategy = strategy
+        size = order.portion_size * math.prod(split.inputs.shape[1:]) * split.inputs.dtype.itemsize
+        self.read_ahead = min(max(READ_AHEAD_BYTES // size, 2), 16)
         # Never restarted: a compiled loop keeps the iterator it was traced with, and the order repeats by itself.
         self._iterator = iter(strategy.distribute_datasets_from_function(lambda _: self._portions(first_step)))
 
@@ -234,12 +239,11 @@ class StreamedFeed:
             return portion, x, y
 
         first = step * self.order.replicas
-        size = self.order.portion_size * math.prod(inputs.shape[1:]) * inputs.dtype.itemsize
         portions = tf.data.Dataset.range(first, np.iinfo(np.int64).max)
         portions = portions.map(load, num_parallel_calls=2, deterministic=True)
         options = tf.data.Options()
         options.experimental_warm_start = True  # reads while the network is being compiled
-        return portions.prefetch(min(max(READ_AHEAD_BYTES // size, 2), 16)).with_options(options)
+        return portions.prefetch(self.read_ahead).with_options(options)
 
 
 def _part(order: Order, values: Any, part: Any) -> Any:
@@ -257,8 +261,13 @@ def _number(order: Order, portion: Any, part: Any) -> Any:
 Feed = ResidentFeed | StreamedFeed
 
 
+def is_resident(split: Split) -> bool:
+    """Whether a split is small enough to be kept on the device, and is an array that can be."""
+    return isinstance(split.inputs, np.ndarray) and split.inputs.nbytes + split.targets.nbytes <= RESIDENT_BYTES
+
+
 def feed(split: Split, order: Order, preparation: Preparation, strategy: Any, first_step: int = 0) -> Feed:
     """Returns the feed that suits the split's size; its first batch is that of `first_step`."""
-    if isinstance(split.inputs, np.ndarray) and split.inputs.nbytes + split.targets.nbytes <= RESIDENT_BYTES:
+    if is_resident(split):
         return ResidentFeed(split, order, preparation)
     return StreamedFeed(split, order, preparation, strategy, first_step)

@@ -1,17 +1,23 @@
 """`dltrain bench`: what it reports, and that operations are counted right. Never a timing."""
 
+import dataclasses
 import json
+import threading
+import time
+from types import SimpleNamespace
 
 import pytest
 
 from dltrain.config import experiment
+from dltrain.data import Split
+from dltrain.datasets.synthetic import Synthetic
 from dltrain.training import bench
 from dltrain.training.loop import Training
 from dltrain.training.progress import Reporter
 from dltrain.training.setup import load, start
 
 
-def config_for(tmp_path, shape, model, **dataset):
+def config_for(tmp_path, shape, model, *overrides, **dataset):
     path = tmp_path / "bench.yaml"
     sizes = {"train_examples": 64, "validation_examples": 0, "test_examples": 0, "num_classes": 10}
     path.write_text(
@@ -24,7 +30,7 @@ def config_for(tmp_path, shape, model, **dataset):
             }
         )
     )
-    return experiment.load(path)
+    return experiment.load(path, list(overrides))
 
 
 @pytest.mark.parametrize(
@@ -50,9 +56,14 @@ def test_operations_are_those_of_the_layers(tensorflow, tmp_path, shape, model, 
     assert bench._operations(training, bench._sample(training)) == 16 * operations
 
 
-def test_it_says_where_the_time_goes(tensorflow, tmp_path, monkeypatch):
+@pytest.fixture
+def short(monkeypatch):
+    """Short rounds."""
     monkeypatch.setattr(bench, "ROUNDS", 2)
     monkeypatch.setattr(bench, "ROUND_SECONDS", 0.01)
+
+
+def test_it_says_where_the_time_goes(tensorflow, tmp_path, short):
     found = bench.bench(config_for(tmp_path, [20], {"name": "mlp"}), Reporter(quiet=True))
     times = found["milliseconds"]
     assert set(times) == {"step", "input", "forward", "backward", "update", "wait"}
@@ -64,3 +75,67 @@ def test_it_says_where_the_time_goes(tensorflow, tmp_path, monkeypatch):
     )
     assert found["bound_by"] in ("input", "compute")
     assert set(found["try"]) <= {"train.batch_size=32"}
+
+
+class SlowExamples:
+    """Examples that take 2 ms each to be read, one at a time."""
+
+    seconds, lock = 0.002, threading.Lock()
+
+    def __init__(self, inputs):
+        self.inputs, self.shape, self.dtype = inputs, inputs.shape, inputs.dtype
+
+    def __len__(self):
+        return len(self.inputs)
+
+    def __getitem__(self, positions):
+        read = self.inputs[positions]
+        with self.lock:
+            time.sleep(self.seconds * len(read))
+        return read
+
+    def take(self, positions):
+        return SlowExamples(self.inputs[positions])
+
+
+@pytest.fixture
+def slow_reading(monkeypatch):
+    def load(self, original=Synthetic.load):
+        splits = original(self)
+        return dataclasses.replace(splits, train=Split(SlowExamples(splits.train.inputs), splits.train.targets))
+
+    monkeypatch.setattr(Synthetic, "load", load)
+
+
+def test_what_was_read_ahead_makes_no_step_faster(tensorflow, tmp_path, monkeypatch, slow_reading):
+    monkeypatch.setattr(bench, "ROUNDS", 2)
+    monkeypatch.setattr(bench, "ROUND_SECONDS", 0.1)  # in which the other works leave time to read ahead
+    config = config_for(tmp_path, [20], {"name": "mlp", "units": [8]}, "train.batch_size=4")
+    found = bench.bench(config, Reporter(quiet=True))
+    # At most 18 batches, read ahead or being read, are there for the 68 that are measured.
+    assert found["examples_per_second"] < 1.5 / SlowExamples.seconds
+    assert found["milliseconds"]["wait"] > found["milliseconds"]["step"] / 2
+    assert found["bound_by"] == "input"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "epoch", "counts"),
+    [
+        (9.9, 1000, [6, 12]),  # used up, then measured
+        (0.0003, 1000, [6, 12, 24, 48]),  # until it lasts
+        (9.9, 10, [6, 12, 24]),  # the stretch of 12 ended in another epoch than it began
+    ],
+)
+def test_a_step_that_reads_is_measured_over_one_stretch(tensorflow, monkeypatch, short, seconds, epoch, counts):
+    done = []
+
+    def measured(work, count):
+        done.append(count)
+        return seconds * count
+
+    feed = SimpleNamespace(read_ahead=2, order=SimpleNamespace(steps_per_epoch=epoch))
+    engine = SimpleNamespace(train=lambda feed, step, count: (step + count, True), forget=lambda feed: None)
+    monkeypatch.setattr(bench, "_seconds", measured)
+    training = SimpleNamespace(training_feed=lambda: feed, engine=engine)
+    assert bench._seconds_with_reading(training) == pytest.approx(seconds)
+    assert done == counts
