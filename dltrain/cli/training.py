@@ -205,7 +205,8 @@ def _bench_words(found: dict[str, Any]) -> str:
     ]
     if bare:
         lines.append(
-            f"Keras's fit  {bare['examples_per_second']:,.0f} examples/s: dltrain is {bare['ratio']:.2f} times"
+            f"Keras's fit  {bare['examples_per_second']:,.0f} examples/s of plain arrays in memory, "
+            f"dltrain {bare['dltrain_examples_per_second']:,.0f} of the same: {bare['ratio']:.2f} times"
         )
     lines += [f"try {key}  {ratio:.2f} times the examples/s" for key, ratio in found["try"].items()]
     return "\n".join(lines + found["notes"])

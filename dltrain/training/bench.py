@@ -14,7 +14,7 @@ from dltrain.data import Split
 from dltrain.lazy import keras, tf
 from dltrain.training.engine import on_host
 from dltrain.training.loop import Training
-from dltrain.training.pipeline import Feed, is_resident
+from dltrain.training.pipeline import Feed, Preparation, feed, is_resident
 from dltrain.training.progress import Reporter
 from dltrain.training.setup import begin, enough_memory
 
@@ -36,8 +36,9 @@ def bench(config: Config, reporter: Reporter) -> dict[str, Any]:
     Returns:
         {"device", "precision", "batch_size", "examples_per_second", "milliseconds": {"step", "input", "forward",
         "backward", "update", "wait"}, "products": {"measured", "used", "share"}, "bound_by", "keras":
-        {"examples_per_second", "ratio"} or none, "try": {"KEY=VALUE": ratio}, "notes"}; products in floating-point
-        operations per second, of a large product of matrices and of the run.
+        {"examples_per_second", "dltrain_examples_per_second", "ratio"} or none, "try": {"KEY=VALUE": ratio}, "notes"};
+        products in floating-point operations per second, of a large product of matrices and of the run; beside Keras,
+        both train on arrays in memory, without augmentation.
 
     Raises:
         UserError: if config, data or device cannot be used.
@@ -51,16 +52,20 @@ def bench(config: Config, reporter: Reporter) -> dict[str, Any]:
 def _found(config: Config, training: Training) -> dict[str, Any]:
     devices, reporter = training.devices, training.reporter
     batch_size = config.experiment.train.examples_per_batch
-    sample, is_read = _sample(training), not is_resident(training.splits.train)
+    part, is_read, in_first_epoch = _first_batches(training), not is_resident(training.splits.train), False
+    sample = training.training_feed(part)
     reporter.say("measuring: the step and its parts")
     works = {"computed": _steps(training, sample), **_parts(training, sample)}
+    if config.experiment.augment:
+        works["plain"] = _steps(training, feed(part, sample.order, Preparation(), devices.strategy))
     if not is_read:
         works["step"] = _steps(training, training.training_feed())
     seconds = _measured(works)
     if is_read:
         reporter.say("measuring: the step with the reading of its data")
-        seconds["step"] = _seconds_with_reading(training)
-    rate = batch_size / seconds["step"]
+        seconds["step"], in_first_epoch = _seconds_with_reading(training)
+    if not math.isfinite(training.engine.metrics()["loss"]):
+        reporter.warn("the loss is not finite: measured are steps that learn nothing; try a smaller learning rate")
     cumulative = [seconds[name] for name in ("input", "forward", "backward", "computed")]
     parts = {
         name: max(later - earlier, 0.0)
@@ -71,21 +76,19 @@ def _found(config: Config, training: Training) -> dict[str, Any]:
     parts["wait"] = max(seconds["step"] - seconds["computed"], 0.0) if is_read else 0.0
     reporter.say("measuring: products of matrices, Keras's fit, other settings")
     measured, used = _product_rate(), _operations(training, sample) / seconds["step"]
-    waits = parts["wait"] + parts["input"] > seconds["step"] / 3
     single = devices.replicas == 1
-    bare = batch_size / _keras_seconds(config, training, seconds["computed"]) if single else None
-    return {
+    found = {
         "device": ", ".join(devices.names),
         "precision": config.experiment.train.precision,
         "batch_size": batch_size,
-        "examples_per_second": rate,
+        "examples_per_second": batch_size / seconds["step"],
         "milliseconds": {"step": 1e3 * seconds["step"], **{name: 1e3 * value for name, value in parts.items()}},
         "products": {"measured": measured, "used": used, "share": used / measured / devices.replicas},
-        "bound_by": "input" if waits else "compute",
-        "keras": {"examples_per_second": bare, "ratio": rate / bare} if bare else None,
+        "bound_by": "input" if parts["wait"] + parts["input"] > seconds["step"] / 3 else "compute",
+        "keras": _beside_keras(config, training, seconds.get("plain", seconds["computed"])) if single else None,
         "try": _alternatives(config, training, seconds["computed"] / batch_size) if single else {},
-        "notes": _notes(config, waits, used / measured / devices.replicas),
     }
+    return {**found, "notes": _notes(config, found, in_first_epoch)}
 
 
 def _steps(training: Training, feed: Any) -> Work:
@@ -109,12 +112,10 @@ def _repeated(training: Training, feed: Any, what: Callable[[tuple[Any, ...]], A
     return work
 
 
-def _sample(training: Training) -> Feed:
-    """Returns a few of the training batches on the device, prepared there as all are."""
+def _first_batches(training: Training) -> Split:
+    """Returns the examples of a few training batches, read."""
     part = training.splits.train.first(BATCHES * training.experiment.train.examples_per_batch)
-    if not isinstance(part.inputs, np.ndarray):
-        part = Split(part.inputs[:], part.targets)
-    return training.training_feed(part)
+    return part if isinstance(part.inputs, np.ndarray) else Split(part.inputs[:], part.targets)
 
 
 def _parts(training: Training, sample: Feed) -> dict[str, Work]:
@@ -156,25 +157,25 @@ def _measured(works: dict[str, Work]) -> dict[str, float]:
     return {name: statistics.median(each[name] for each in rounds) for name in works}
 
 
-def _seconds_with_reading(training: Training) -> float:
-    """Returns the seconds of one step with batches that are read ahead, over one stretch.
+def _seconds_with_reading(training: Training) -> tuple[float, bool]:
+    """Returns the seconds of one step with batches that are read ahead, and whether the first epoch's were measured.
 
     The rounds of `_measured` would use up what was read while the other works took their turn. Here nothing else is
     measured meanwhile, and each stretch is twice as long as the one before it, which used up what was ready.
     """
-    feed = training.training_feed()
-    work, done = _steps(training, feed), 1
+    batches = training.training_feed()
+    work, done, epoch = _steps(training, batches), 1, batches.order.steps_per_epoch
     work(1)  # compiles
-    least = 4 * (feed.read_ahead + 1)
+    least = 4 * (batches.read_ahead + 1)
     count, seconds, is_mixed = least // 4, 0.0, False
     while count < least or seconds < ROUNDS * ROUND_SECONDS / 2 or is_mixed:
         count *= 2
         seconds = _seconds(work, count)
         # The first epoch may decode what the later ones find in a cache: a stretch of both tells of neither.
-        is_mixed = done < feed.order.steps_per_epoch < done + count
+        is_mixed = done < epoch < done + count
         done += count
-    training.engine.forget(feed)  # it would go on reading
-    return seconds / count
+    training.engine.forget(batches)  # it would go on reading
+    return seconds / count, done <= epoch
 
 
 def _seconds(work: Work, count: int) -> float:
@@ -228,12 +229,23 @@ def _operations_of(operation: Any) -> int:
     return 0 if None in terms else 2 * math.prod(terms)
 
 
+def _beside_keras(config: Config, training: Training, seconds: float) -> dict[str, float]:
+    """Returns how fast Keras's fit trains on arrays in memory, and that `seconds` is of dltrain's step on the same."""
+    size = config.experiment.train.examples_per_batch
+    bare = _keras_seconds(config, training, seconds)
+    return {
+        "examples_per_second": size / bare,
+        "dltrain_examples_per_second": size / seconds,
+        "ratio": bare / seconds,
+    }
+
+
 def _keras_seconds(config: Config, training: Training, seconds: float) -> float:
     """Returns the seconds per step of `compile` and `fit` as Keras's documentation shows them, on the same network."""
     experiment, size = config.experiment, config.experiment.train.examples_per_batch
     spec = training.splits.spec
-    part = training.splits.train.first(BATCHES * size)
-    inputs, targets = np.asarray(part.inputs[:], np.float32), part.targets
+    part = _first_batches(training)
+    inputs, targets = np.asarray(part.inputs, np.float32), part.targets
     model = experiment.model.build(spec)
     model.compile(
         optimizer=experiment.optimizer.build(experiment.optimizer.learning_rate, plain=True),
@@ -268,7 +280,8 @@ def _alternatives(config: Config, training: Training, seconds: float) -> dict[st
             dataclasses.replace(config, experiment=changed), training.splits, training.devices, training.reporter
         )
         ratio = seconds / (
-            _measured({"other": _steps(other, _sample(other))})["other"] / changed.train.examples_per_batch
+            _measured({"other": _steps(other, other.training_feed(_first_batches(other)))})["other"]
+            / changed.train.examples_per_batch
         )
         keras.config.set_dtype_policy(train.precision)
         if ratio > 1.05:
@@ -276,15 +289,22 @@ def _alternatives(config: Config, training: Training, seconds: float) -> dict[st
     return faster
 
 
-def _notes(config: Config, waits: bool, share: float) -> list[str]:
-    """Returns what else to know or to do."""
-    notes = []
-    if waits and getattr(config.experiment.dataset, "cache", None) == "none":
-        notes.append("dataset.cache=memory or dataset.cache=disk decodes each image once, not in every epoch")
-    elif waits and getattr(config.experiment.dataset, "cache", None) is not None:
-        notes.append("this is the first epoch, which decodes; the later ones read the cache")
-    elif waits and config.experiment.augment:
+def _notes(config: Config, found: dict[str, Any], in_first_epoch: bool) -> list[str]:
+    """Returns what else to know or to do.
+
+    Args:
+        config: what was measured.
+        found: how it went.
+        in_first_epoch: whether what was read had not been read before.
+    """
+    notes, times, cache = [], found["milliseconds"], getattr(config.experiment.dataset, "cache", None)
+    if times["wait"] > times["step"] / 4:
+        if cache == "none":
+            notes.append("dataset.cache=memory or dataset.cache=disk decodes each image once, not in every epoch")
+        elif cache is not None and in_first_epoch:
+            notes.append("this is the first epoch, which decodes; the later ones read the cache")
+    if times["input"] > times["step"] / 4 and config.experiment.augment:
         notes.append("the augmentations take a large part of the step")
-    if share < 0.1 and not waits:
+    if found["products"]["share"] < 0.1 and found["bound_by"] == "compute":
         notes.append("little of the step is products of matrices: small layers, where a larger batch helps most")
     return notes

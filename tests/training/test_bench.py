@@ -53,7 +53,7 @@ def config_for(tmp_path, shape, model, *overrides, **dataset):
 def test_operations_are_those_of_the_layers(tensorflow, tmp_path, shape, model, operations):
     config, reporter = config_for(tmp_path, shape, model), Reporter(quiet=True)
     training = Training(config, load(config), start(config, reporter), reporter)
-    assert bench._operations(training, bench._sample(training)) == 16 * operations
+    assert bench._operations(training, training.training_feed()) == 16 * operations
 
 
 @pytest.fixture
@@ -71,10 +71,54 @@ def test_it_says_where_the_time_goes(tensorflow, tmp_path, short):
     assert found["examples_per_second"] == pytest.approx(16 / times["step"] * 1e3)
     assert 0 < found["products"]["share"] < 1
     assert found["keras"]["ratio"] == pytest.approx(
-        found["examples_per_second"] / found["keras"]["examples_per_second"]
+        found["keras"]["dltrain_examples_per_second"] / found["keras"]["examples_per_second"]
     )
     assert found["bound_by"] in ("input", "compute")
     assert set(found["try"]) <= {"train.batch_size=32"}
+
+
+@pytest.mark.parametrize(("augment", "ours"), [("[]", 16 / 0.4), ("[{name: flip}]", 16 / 0.2)])
+def test_keras_is_compared_without_reading_and_augmentation(tensorflow, tmp_path, monkeypatch, augment, ours):
+    seconds = {"input": 0.1, "forward": 0.2, "backward": 0.3, "computed": 0.4, "step": 0.8, "plain": 0.2, "other": 0.4}
+    monkeypatch.setattr(bench, "_measured", lambda works: {name: seconds[name] for name in works})
+    monkeypatch.setattr(bench, "_keras_seconds", lambda *arguments: 0.6)
+    config = config_for(tmp_path, [8, 8, 3], {"name": "mlp"}, f"augment={augment}")
+    found = bench.bench(config, Reporter(quiet=True))
+    assert found["examples_per_second"] == pytest.approx(16 / 0.8)
+    assert found["keras"] == pytest.approx(
+        {"examples_per_second": 16 / 0.6, "dltrain_examples_per_second": ours, "ratio": ours * 0.6 / 16}
+    )
+
+
+FIRST, AUGMENTATIONS = "this is the first epoch", "the augmentations take a large part"
+
+
+@pytest.mark.parametrize(
+    ("wait", "prepare", "cache", "in_first_epoch", "notes"),
+    [
+        (0, 9, "memory", True, [AUGMENTATIONS]),
+        (9, 0, "memory", True, [FIRST]),
+        (9, 9, "disk", True, [FIRST, AUGMENTATIONS]),
+        (9, 0, "memory", False, []),
+        (9, 0, "none", False, ["dataset.cache=memory"]),
+        (9, 0, None, True, []),
+        (0, 0, "memory", True, ["little of the step is products"]),
+    ],
+)
+def test_a_note_is_about_what_takes_the_time(wait, prepare, cache, in_first_epoch, notes):
+    dataset = SimpleNamespace() if cache is None else SimpleNamespace(cache=cache)
+    config = SimpleNamespace(experiment=SimpleNamespace(dataset=dataset, augment=(None,)))
+    times = {"step": 20, "wait": wait, "input": prepare}
+    found = {"milliseconds": times, "bound_by": "input" if wait + prepare else "compute", "products": {"share": 0.01}}
+    shown = bench._notes(config, found, in_first_epoch)
+    assert len(shown) == len(notes)
+    assert all(note.startswith(beginning) for note, beginning in zip(shown, notes, strict=True))
+
+
+def test_steps_on_nan_are_said(tensorflow, tmp_path, short, capsys):
+    config = config_for(tmp_path, [20], {"name": "mlp"}, "optimizer={name: sgd, learning_rate: 1e30}")
+    bench.bench(config, Reporter(quiet=True))
+    assert "warning: the loss is not finite" in capsys.readouterr().err
 
 
 class SlowExamples:
@@ -137,5 +181,5 @@ def test_a_step_that_reads_is_measured_over_one_stretch(tensorflow, monkeypatch,
     engine = SimpleNamespace(train=lambda feed, step, count: (step + count, True), forget=lambda feed: None)
     monkeypatch.setattr(bench, "_seconds", measured)
     training = SimpleNamespace(training_feed=lambda: feed, engine=engine)
-    assert bench._seconds_with_reading(training) == pytest.approx(seconds)
+    assert bench._seconds_with_reading(training) == (pytest.approx(seconds), epoch == 1000)
     assert done == counts
