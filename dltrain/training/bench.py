@@ -11,7 +11,9 @@ import numpy as np
 
 from dltrain.config.experiment import Config
 from dltrain.data import Split
+from dltrain.errors import TrainingError, UserError
 from dltrain.lazy import keras, tf
+from dltrain.training import memory
 from dltrain.training.engine import on_host
 from dltrain.training.loop import Training
 from dltrain.training.pipeline import Feed, Preparation, feed, is_resident
@@ -263,7 +265,7 @@ def _keras_seconds(config: Config, training: Training, seconds: float) -> float:
 
 
 def _alternatives(config: Config, training: Training, seconds: float) -> dict[str, float]:
-    """Returns settings that are faster, and by which factor, measured on the same batches."""
+    """Returns settings that can be used and are faster, and by which factor, measured on the same batches."""
     experiment = config.experiment
     train, faster = experiment.train, {}
     changes: dict[str, Any] = {}
@@ -275,18 +277,31 @@ def _alternatives(config: Config, training: Training, seconds: float) -> dict[st
         changes[f"train.precision={precision}"] = {"precision": precision}
     for words, change in changes.items():
         changed = dataclasses.replace(experiment, train=dataclasses.replace(train, **change))
-        keras.config.set_dtype_policy(changed.train.precision)
-        other = Training(
-            dataclasses.replace(config, experiment=changed), training.splits, training.devices, training.reporter
-        )
-        ratio = seconds / (
-            _measured({"other": _steps(other, other.training_feed(_first_batches(other)))})["other"]
-            / changed.train.examples_per_batch
-        )
-        keras.config.set_dtype_policy(train.precision)
+        try:
+            keras.config.set_dtype_policy(changed.train.precision)
+            ratio = seconds / _seconds_per_example(dataclasses.replace(config, experiment=changed), training)
+        except (UserError, TrainingError, tf.errors.ResourceExhaustedError):
+            continue  # what cannot be run need not be tried; all else that was measured stands
+        finally:
+            keras.config.set_dtype_policy(train.precision)
         if ratio > 1.05:
             faster[words] = ratio
     return faster
+
+
+def _seconds_per_example(config: Config, training: Training) -> float:
+    """Returns how long a changed config computes on an example.
+
+    Raises:
+        UserError: if it does not fit the data.
+        TrainingError: if it would not fit into memory, where the system ends a process instead of refusing.
+    """
+    changed = Training(config, training.splits, training.devices, training.reporter)
+    free = memory.free_bytes()
+    if training.devices.names == ("cpu",) and free is not None and memory.needed_bytes(changed) > free:
+        raise TrainingError("out of memory")
+    work = _steps(changed, changed.training_feed(_first_batches(changed)))
+    return _measured({"changed": work})["changed"] / config.experiment.train.examples_per_batch
 
 
 def _notes(config: Config, found: dict[str, Any], in_first_epoch: bool) -> list[str]:

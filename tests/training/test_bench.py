@@ -79,7 +79,15 @@ def test_it_says_where_the_time_goes(tensorflow, tmp_path, short):
 
 @pytest.mark.parametrize(("augment", "ours"), [("[]", 16 / 0.4), ("[{name: flip}]", 16 / 0.2)])
 def test_keras_is_compared_without_reading_and_augmentation(tensorflow, tmp_path, monkeypatch, augment, ours):
-    seconds = {"input": 0.1, "forward": 0.2, "backward": 0.3, "computed": 0.4, "step": 0.8, "plain": 0.2, "other": 0.4}
+    seconds = {
+        "input": 0.1,
+        "forward": 0.2,
+        "backward": 0.3,
+        "computed": 0.4,
+        "step": 0.8,
+        "plain": 0.2,
+        "changed": 0.4,
+    }
     monkeypatch.setattr(bench, "_measured", lambda works: {name: seconds[name] for name in works})
     monkeypatch.setattr(bench, "_keras_seconds", lambda *arguments: 0.6)
     config = config_for(tmp_path, [8, 8, 3], {"name": "mlp"}, f"augment={augment}")
@@ -113,6 +121,32 @@ def test_a_note_is_about_what_takes_the_time(wait, prepare, cache, in_first_epoc
     shown = bench._notes(config, found, in_first_epoch)
     assert len(shown) == len(notes)
     assert all(note.startswith(beginning) for note, beginning in zip(shown, notes, strict=True))
+
+
+def test_an_alternative_that_cannot_be_planned_is_left_out(tensorflow, tmp_path, short):
+    schedule = "schedule={name: cosine, warmup_steps: 3}"  # of 4 steps, which are 2 in batches of twice the size
+    found = bench.bench(config_for(tmp_path, [20], {"name": "mlp"}, schedule), Reporter(quiet=True))
+    assert found["try"] == {}
+    assert found["keras"]["ratio"] > 0
+
+
+@pytest.mark.parametrize("by", ["TensorFlow", "estimate"])
+def test_an_alternative_that_does_not_fit_into_memory_is_left_out(tensorflow, tmp_path, short, monkeypatch, by):
+    import keras
+
+    def built(config, *arguments, original=Training):
+        if config.experiment.train.batch_size == 32 and by == "TensorFlow":
+            raise tensorflow.errors.ResourceExhaustedError(None, None, "out of memory")
+        return original(config, *arguments)
+
+    monkeypatch.setattr(bench, "Training", built)
+    monkeypatch.setattr(bench.memory, "free_bytes", lambda: 0 if by == "estimate" else None)
+    config = config_for(tmp_path, [20], {"name": "mlp"}, "train.precision=mixed_bfloat16")
+    found = bench.bench(config, Reporter(quiet=True))
+    assert set(found["try"]) <= ({"train.precision=float32"} if by == "TensorFlow" else set())
+    assert found["keras"]["ratio"] > 0
+    assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    keras.config.set_dtype_policy("float32")
 
 
 def test_steps_on_nan_are_said(tensorflow, tmp_path, short, capsys):
