@@ -18,7 +18,7 @@ from dltrain.training.engine import on_host
 from dltrain.training.loop import Training
 from dltrain.training.pipeline import Feed, Preparation, feed, is_resident
 from dltrain.training.progress import Reporter
-from dltrain.training.setup import begin, enough_memory
+from dltrain.training.setup import begin, enough_memory, plan_for
 
 ROUNDS = 7
 ROUND_SECONDS = 0.3
@@ -29,7 +29,7 @@ Work = Callable[[int], Any]  # does that many steps
 
 
 def bench(config: Config, reporter: Reporter) -> dict[str, Any]:
-    """Measures the steps of an experiment; nothing is kept.
+    """Measures the steps of an experiment, one batch each; nothing is kept.
 
     Args:
         config: what to measure.
@@ -47,8 +47,23 @@ def bench(config: Config, reporter: Reporter) -> dict[str, Any]:
         TrainingError: if memory runs out.
     """
     devices, splits = begin(config, reporter)
+    config = memory.with_batch_size(config, splits, devices, reporter)
+    plan_for(config, splits, devices)  # refuses what `fit` would: without accumulation there are more steps
     with enough_memory(config):
-        return _found(config, Training(config, splits, devices, reporter))
+        one_batch = _without_accumulation(config)
+        training = Training(one_batch, splits, devices, reporter)
+        memory.warn(training)
+        found = _found(one_batch, training)
+    batches = config.experiment.train.accumulate_steps
+    if batches > 1:
+        found["notes"].append(f"measured with an optimizer step per batch, not per {batches} (train.accumulate_steps)")
+    return found
+
+
+def _without_accumulation(config: Config) -> Config:
+    experiment = config.experiment
+    train = dataclasses.replace(experiment.train, accumulate_steps=1)
+    return dataclasses.replace(config, experiment=dataclasses.replace(experiment, train=train))
 
 
 def _found(config: Config, training: Training) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pytest
 from dltrain.config import experiment
 from dltrain.data import Split
 from dltrain.datasets.synthetic import Synthetic
+from dltrain.errors import ConfigError
 from dltrain.training import bench
 from dltrain.training.loop import Training
 from dltrain.training.progress import Reporter
@@ -147,6 +148,38 @@ def test_an_alternative_that_does_not_fit_into_memory_is_left_out(tensorflow, tm
     assert found["keras"]["ratio"] > 0
     assert keras.config.dtype_policy().name == "mixed_bfloat16"
     keras.config.set_dtype_policy("float32")
+
+
+@pytest.mark.parametrize(
+    ("settings", "batch_size", "accumulated"),
+    [
+        (["train.batch_size=8", "train.accumulate_steps=4"], 8, 4),
+        (["train.batch_size=auto"], 64, 1),
+        (["train.batch_size=auto", "train.effective_batch_size=32"], 16, 2),
+    ],
+)
+def test_one_batch_is_measured_whatever_makes_a_step(
+    tensorflow, tmp_path, short, monkeypatch, settings, batch_size, accumulated
+):
+    monkeypatch.setattr(
+        bench.memory,
+        "_fits_free_memory",
+        lambda build, config: build(config) and (config.experiment.train.batch_size == batch_size),
+    )
+    found = bench.bench(config_for(tmp_path, [20], {"name": "mlp"}, *settings), Reporter(quiet=True))
+    assert found["batch_size"] == batch_size
+    times = found["milliseconds"]
+    assert found["examples_per_second"] == pytest.approx(batch_size / times["step"] * 1e3)
+    assert [note for note in found["notes"] if "accumulate_steps" in note] == (
+        [f"measured with an optimizer step per batch, not per {accumulated} (train.accumulate_steps)"]
+        if accumulated > 1
+        else []
+    )
+
+
+def test_accumulation_that_does_not_fit_the_data_is_refused(tensorflow, tmp_path):
+    with pytest.raises(ConfigError, match="accumulate_steps must be at most 4"):
+        bench.bench(config_for(tmp_path, [20], {"name": "mlp"}, "train.accumulate_steps=5"), Reporter(quiet=True))
 
 
 def test_steps_on_nan_are_said(tensorflow, tmp_path, short, capsys):
