@@ -82,6 +82,10 @@ def lying_header(shape):
     return file.getvalue() + b"\0" * 16
 
 
+_HEADER = b"{'descr': '<f4', 'fortran_order': False, 'shape': (" + b"-" * 9000 + b"1,)}\n"
+MINUSES = b"\x93NUMPY\x01\x00" + len(_HEADER).to_bytes(2, "little") + _HEADER
+
+
 @pytest.mark.parametrize(
     ("content", "compression", "words"),
     [
@@ -90,8 +94,9 @@ def lying_header(shape):
         (lying_header((10**12,)), zipfile.ZIP_STORED, "is not of the size that it says"),
         (lying_header((10**30, 0)), zipfile.ZIP_STORED, "is not of the size that it says"),
         (lying_header((-4,)), zipfile.ZIP_STORED, "is damaged"),
+        (MINUSES, zipfile.ZIP_STORED, "is damaged"),
     ],
-    ids=["compressed", "pickled", "too large", "overflowing", "negative"],
+    ids=["compressed", "pickled", "too large", "overflowing", "negative", "minuses"],
 )
 def test_a_checkpoint_made_to_harm_is_refused_before_it_is_read(tmp_path, content, compression, words):
     run = folder.create(tmp_path, "a")

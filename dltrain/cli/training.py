@@ -144,9 +144,12 @@ def _resumed(given: Words, runs: Path, force: bool) -> tuple[Run | None, Config,
     if run is None:
         raise RunError("--resume auto needs a CONFIG to start with where there is no run")
     before = experiments.load(run.config)
+    with before.blame("train"):
+        before.experiment.train.examples_per_batch  # noqa: B018  (a number in a run's config, or a ValueError)
     after = experiments.renamed(experiments.load(given.config or run.config, given.overrides), before.experiment.name)
     if after.experiment.train.batch_size == "auto":
-        after = experiments.with_batch_of(after, before)
+        anew = any(word.startswith("train.batch_size=") for word in given.overrides) and given.run != AUTO
+        after = experiments.with_batch_of(after, before, anew)
     changes = sort(before.experiment, after.experiment)
     for key, (old, new) in changes.all.items():
         echo(f"changed  {key}: {_short(old)} -> {_short(new)}", err=True)

@@ -9,6 +9,9 @@ SAFE = ("name", "device", "train.epochs", "train.steps", "train.on_nan", "train.
         "checkpoint")  # fmt: skip
 """How long, where, and when to stop or save: the steps that are done stay what they were."""
 
+BATCH = ("train.batch_size", "train.accumulate_steps", "train.effective_batch_size")
+"""Safe as long as a step sees the same examples."""
+
 REFUSED = ("model", "optimizer.name", "task.name")
 """Other weights than the checkpoint holds."""
 
@@ -36,11 +39,21 @@ class Changes:
 def sort(before: Experiment, after: Experiment) -> Changes:
     """Returns what differs between two experiments, sorted."""
     found = differences(before, after)
-    same_steps = before.train.examples_per_step == after.train.examples_per_step
-    batch = ("train.batch_size", "train.accumulate_steps")
-    refused = [key for key in found if _is_under(key, REFUSED) or (key in batch and not same_steps)]
-    forced = [key for key in found if key not in refused and not _is_under(key, SAFE)]
+    refused = [key for key in found if _is_under(key, REFUSED) or key in _other_slots(before, after)]
+    if after.train.planned_examples_per_step != before.train.planned_examples_per_step:
+        refused += [key for key in found if key in BATCH]
+    forced = [key for key in found if key not in refused and not _is_under(key, (*SAFE, *BATCH))]
     return Changes(found, tuple(forced), tuple(refused))
+
+
+def _other_slots(before: Experiment, after: Experiment) -> list[str]:
+    """Returns the keys whose change gives the optimizer other variables than the checkpoint holds."""
+    old, new = before.optimizer, after.optimizer
+    keys = ["centered", "amsgrad", "exclude_layers", "exclude_embeddings"]
+    keys += ["momentum"] if not getattr(old, "momentum", 0) or not getattr(new, "momentum", 0) else []
+    slots = [f"optimizer.{key}" for key in keys]
+    # Only 16-bit floats come with a scale of the loss.
+    return slots + ["train.precision"] * ("mixed_float16" in (before.train.precision, after.train.precision))
 
 
 def differences(before: Experiment, after: Experiment) -> dict[str, tuple[Any, Any]]:

@@ -69,8 +69,13 @@ class Train:
     def examples_per_batch(self) -> int:
         """`batch_size`, which is a number once training has begun."""
         if self.batch_size == "auto":
-            raise ValueError("batch_size: auto was not chosen yet")
+            raise ValueError("batch_size must be a number here: auto is for the start of a run")
         return self.batch_size
+
+    @property
+    def planned_examples_per_step(self) -> int | None:
+        """Examples that one optimizer step will see; none where that is found with the batch size."""
+        return self.effective_batch_size if self.batch_size == "auto" else self.examples_per_step
 
     @property
     def examples_per_step(self) -> int:
@@ -267,10 +272,28 @@ def renamed(config: Config, name: str | None) -> Config:
     return dataclasses.replace(config, experiment=dataclasses.replace(config.experiment, name=name))
 
 
-def with_batch_of(config: Config, other: Config) -> Config:
-    """Returns the same config with the batch of another, which was chosen when a run began."""
+def with_batch_of(config: Config, other: Config, anew: bool) -> Config:
+    """Returns a config whose batch size is auto with what was chosen when a run began.
+
+    Args:
+        config: the config.
+        other: that of the run.
+        anew: choose again, of the same number of examples per optimizer step.
+
+    Raises:
+        ConfigError: if it asks for another number of examples per step.
+    """
     mine, theirs = config.experiment.train, other.experiment.train
-    train = dataclasses.replace(
-        mine, batch_size=theirs.batch_size, accumulate_steps=theirs.accumulate_steps, effective_batch_size=None
-    )
+    if mine.effective_batch_size not in (None, theirs.examples_per_step):
+        with config.blame("train"):
+            raise ValueError(
+                f"effective_batch_size must stay {theirs.examples_per_step} when a run goes on, "
+                f"got {mine.effective_batch_size}"
+            )
+    if anew:
+        train = dataclasses.replace(mine, effective_batch_size=theirs.examples_per_step)
+    else:
+        train = dataclasses.replace(
+            mine, batch_size=theirs.batch_size, accumulate_steps=theirs.accumulate_steps, effective_batch_size=None
+        )
     return dataclasses.replace(config, experiment=dataclasses.replace(config.experiment, train=train))

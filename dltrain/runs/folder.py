@@ -117,10 +117,11 @@ class Run:
         reader = csv.DictReader(text[: text.rfind("\n") + 1].splitlines())
         for row in reader:
             # A row that is too long has the key None, one that is too short the value None.
-            if None in row or None in row.values() or not re.fullmatch(r"\d+", row.get("step", "")):
+            numbers = (row.get("epoch") or "", row.get("step") or "")
+            if None in row or None in row.values() or not all(re.fullmatch(r"\d+", number) for number in numbers):
                 raise RunError(
-                    f"{self.metrics}:{reader.line_num}: must have a value in each column and a whole number as step, "
-                    "parted by commas; put the file back as it was, or move it away to begin a new one"
+                    f"{self.metrics}:{reader.line_num}: must have a value in each column and whole numbers as epoch "
+                    "and step, parted by commas; put the file back as it was, or move it away to begin a new one"
                 )
             rows.append(row)
         return rows
@@ -268,8 +269,9 @@ def refuse_links(run: Run) -> None:
     Raises:
         RunError: if something in it is a symbolic link.
     """
-    for path in [run.checkpoints, *run.path.iterdir(), *run.checkpoints.glob("*")]:
-        if path.is_symlink():
+    for place, folders, files in os.walk(run.path):
+        linked = next((path for name in [*folders, *files] if (path := Path(place, name)).is_symlink()), None)
+        if linked is not None:
             raise RunError(
-                f"{path}: is a symbolic link; a run writes only into its own folder: put the file itself there"
+                f"{linked}: is a symbolic link; a run writes only into its own folder: put the file itself there"
             )

@@ -20,12 +20,12 @@ class MetricsFile:
 
     Args:
         run: where the file is.
-        step: rows beyond this step are cut off: they belong to epochs that a resumed run does again.
+        epoch: rows beyond this epoch are cut off: a resumed run does them again.
     """
 
-    def __init__(self, run: Run, step: int) -> None:
+    def __init__(self, run: Run, epoch: int) -> None:
         self._path = run.metrics
-        rows = [row for row in run.read_metrics() if int(row["step"]) <= step]
+        rows = [row for row in run.read_metrics() if int(row["epoch"]) <= epoch]
         self.columns: list[str] = list(rows[0]) if rows else []
         if run.metrics.exists():
             write_text(run.metrics, self._text([self.columns, *(list(row.values()) for row in rows)]) if rows else "")
@@ -77,10 +77,13 @@ class Due:
         """Returns how many steps may be done before it is time to ask again."""
         return sys.maxsize if self._every_steps is None else self._every_steps - step % self._every_steps
 
-    def now(self, step: int) -> bool:
-        """Whether one is due after the step."""
-        if self._every_steps is not None and step % self._every_steps == 0:
-            return True
+    def has_come(self, step: int) -> bool:
+        """Whether one is due after the step, by the number of steps."""
+        return self._every_steps is not None and step % self._every_steps == 0
+
+    @property
+    def is_late(self) -> bool:
+        """Whether one is due by the clock."""
         return self._every_minutes is not None and time.monotonic() - self._last >= 60 * self._every_minutes
 
 
@@ -110,7 +113,7 @@ class Best:
         # Not `value < best`: that is false of NaN too, which would then be the best.
         if not math.isnan(best) and not self._sign * value >= self._sign * best:
             return False
-        self.state = {"monitor": self.monitor, "value": value, "epoch": row["epoch"]}
+        self.state = {"monitor": self.monitor, "value": value, "epoch": row["epoch"], "step": row["step"]}
         return True
 
 

@@ -6,6 +6,7 @@ trainer's own state as JSON. A single file is renamed into place at once, and it
 checked when they are read. Nothing in it is pickled or compressed: reading it takes no more memory than its size.
 """
 
+import errno
 import json
 import math
 import os
@@ -23,6 +24,10 @@ from dltrain.errors import CheckpointError, TrainingError
 from dltrain.runs.folder import Run, replacing
 
 _MANIFEST = "dltrain.json"
+_DAMAGE = (
+    *(OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile),
+    *(SyntaxError, MemoryError),  # of headers that were made to harm
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,9 @@ class Saved:
     state: dict[str, Any]
 
 
-def save(run: Run, variables: dict[str, Any], state: dict[str, Any], is_best: bool, keep: int) -> None:
+def save(
+    run: Run, variables: dict[str, Any], state: dict[str, Any], is_best: bool, keep: int, is_planned: bool = True
+) -> None:
     """Writes `step-<N>.npz`, points (`best.npz` and) `last.npz` at it, and removes what is older than `keep`.
 
     Args:
@@ -49,6 +56,8 @@ def save(run: Run, variables: dict[str, Any], state: dict[str, Any], is_best: bo
         state: what else the run needs to go on, JSON-serialisable; `state["step"]` names the file.
         is_best: whether this is the best so far.
         keep: how many of the newest stay.
+        is_planned: whether every run of this config saves here. A state that a signal or the clock asked for is called
+            `extra-<N>.npz` and goes with the next.
 
     Raises:
         TrainingError: if the disk is full or the folder gone; what was there before stands.
@@ -56,14 +65,17 @@ def save(run: Run, variables: dict[str, Any], state: dict[str, Any], is_best: bo
     content = {"variables": list(variables), "state": state}
     # NumPy makes an array of one variable after the other: never a second copy of the whole state.
     members = {**variables, _MANIFEST: np.frombuffer(json.dumps(content).encode(), np.uint8)}
-    path = _place(run, state["step"])
+    path = _place(run, state["step"], is_planned)
     try:
         with replacing(path) as aside, aside.open("xb") as file:
             np.savez(file, allow_pickle=False, **members)
+        with zipfile.ZipFile(path) as written:  # before anything older goes
+            if written.testzip() is not None:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
         # Cut short between the two, the epoch is done again; the other way round, `last` would name a best that is not.
         for name in ("best", "last") if is_best else ("last",):
             _point(run.checkpoints / f"{name}.npz", path)
-        for old in _by_step(run)[:-keep]:
+        for old in [*_planned(run)[:-keep], *(other for other in run.checkpoints.glob("extra-*.npz") if other != path)]:
             old.unlink(missing_ok=True)
     except OSError as error:
         raise TrainingError(
@@ -81,12 +93,26 @@ def _point(name: Path, path: Path) -> None:
             shutil.copyfile(path, aside)
 
 
-def _place(run: Run, step: int) -> Path:
-    return run.checkpoints / f"step-{step:08d}.npz"
+def _place(run: Run, step: int, is_planned: bool = True) -> Path:
+    return run.checkpoints / f"{'step' if is_planned else 'extra'}-{step:08d}.npz"
+
+
+def is_planned(path: Path) -> bool:
+    """Whether every run of its config saves this checkpoint."""
+    return path.name.startswith("step-")
+
+
+def _planned(run: Run) -> list[Path]:
+    return sorted(run.checkpoints.glob("step-*.npz"))
+
+
+def _order(path: Path) -> tuple[str, bool]:
+    """What checkpoints are sorted by: a stop at an epoch's last step comes before the checkpoint of the epoch."""
+    return path.name.partition("-")[2], is_planned(path)
 
 
 def _by_step(run: Run) -> list[Path]:
-    return sorted(run.checkpoints.glob("step-*.npz"))
+    return sorted([*_planned(run), *run.checkpoints.glob("extra-*.npz")], key=_order)
 
 
 def load(run: Run, name: str) -> Saved:
@@ -123,13 +149,13 @@ def latest(run: Run) -> tuple[Saved, list[str]]:
 
 
 def steps(run: Run) -> list[int]:
-    """Returns after which steps there is a checkpoint, in their order."""
-    found = (re.fullmatch(r"step-(\d+)\.npz", path.name) for path in _by_step(run))
+    """Returns after which steps there is a planned checkpoint, in their order."""
+    found = (re.fullmatch(r"step-(\d+)\.npz", path.name) for path in _planned(run))
     return [int(match[1]) for match in found if match]
 
 
 def read(run: Run, step: int) -> Saved:
-    """Reads the checkpoint after a step.
+    """Reads the planned checkpoint after a step.
 
     Raises:
         CheckpointError: if it is missing or damaged.
@@ -137,12 +163,17 @@ def read(run: Run, step: int) -> Saved:
     return _read(_place(run, step))
 
 
-def latest_before(run: Run, step: int) -> Saved | None:
-    """Reads the newest checkpoint of fewer steps that can be used; none where there is none."""
-    for earlier in reversed(steps(run)):
-        if earlier < step:
+def latest_planned(run: Run, before: float = math.inf) -> Saved | None:
+    """Reads the newest planned checkpoint that can be used; none where there is none.
+
+    Args:
+        run: where from.
+        before: of fewer steps than this.
+    """
+    for step in reversed(steps(run)):
+        if step < before:
             with suppress(CheckpointError):
-                return read(run, earlier)
+                return read(run, step)
     return None
 
 
@@ -159,19 +190,26 @@ def settle(run: Run, saved: Saved) -> bool:
         whether the best state that `saved` knows of is still there; else `best` is now `saved` itself.
     """
     best = next((path for path in [run.checkpoints / "best.npz", *_by_step(run)] if _is_best_of(path, saved)), None)
-    origin = saved.path
-    if not origin.name.startswith("step-"):  # whatever becomes of the name `last`, this file stays
-        origin = _place(run, saved.state["step"])
-        if not origin.exists() or not origin.samefile(saved.path):
-            _point(origin, saved.path)
+    origin = own_name(run, saved)
+    if not origin.exists():
+        _point(origin, saved.path)
     _point(run.checkpoints / "best.npz", best or origin)
     _point(run.last_checkpoint, origin)
     for path in _by_step(run):
         if not _is_good(path):
             path.replace(path.with_suffix(".damaged"))
-        elif path.name > origin.name:
+        elif _order(path) > _order(origin):
             path.unlink()
     return best is not None
+
+
+def own_name(run: Run, saved: Saved) -> Path:
+    """Returns the name of a checkpoint that says its step: not `last`, which goes on to other files."""
+    if saved.path != run.last_checkpoint:
+        return saved.path
+    names = [_place(run, saved.state["step"], planned) for planned in (True, False)]
+    there = [name for name in names if name.exists()]
+    return next((name for name in there if name.samefile(saved.path)), (there or names)[0])
 
 
 def _is_best_of(path: Path, saved: Saved) -> bool:
@@ -181,7 +219,8 @@ def _is_best_of(path: Path, saved: Saved) -> bool:
     except CheckpointError:
         return False
     best = saved.state.get("best")
-    return best is None or state.get("best") == best and state.get("epoch") == best["epoch"]
+    # States of later steps name the same best epoch, but hold other weights.
+    return best is None or (state.get("step"), state.get("epoch")) == (best.get("step"), best.get("epoch"))
 
 
 def _is_good(path: Path) -> bool:
@@ -204,7 +243,7 @@ def _read(path: Path) -> Saved:
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such checkpoint") from None
     # A flipped bit in the zip's own records may ask for a password or for an unknown compression: RuntimeErrors.
-    except (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise CheckpointError(f"{path}: is damaged or no checkpoint of dltrain: {reason}") from None
     return Saved(path, arrays, content["state"])
@@ -269,11 +308,13 @@ def _kind(shape: Any, dtype: Any) -> str:
 def named_variables(**owners: list[Any]) -> dict[str, Any]:
     """Returns variables by a name that stays the same when the same model is built again, which Keras's do not.
 
+    The last word of Keras's name is part of it: an optimizer's momentum is never taken for its velocity.
+
     Args:
         owners: lists of Keras variables by who owns them, such as model=model.variables.
     """
     return {
-        f"{owner}/{index:04d}": variable
+        f"{owner}/{index:04d}-{re.split('[/_]', variable.name)[-1]}": variable
         for owner, variables in owners.items()
         for index, variable in enumerate(variables)
     }

@@ -51,6 +51,11 @@ class Engine:
         good = int(self._call(self._train_loop, feed, *on_host(step, count)))
         return step + min(good + 1, count), good == count
 
+    def share_statistics(self) -> None:
+        """Gives all devices the mean of what each gathered for itself, such as moving means: as a checkpoint has it."""
+        for variable in self.model.non_trainable_variables:
+            variable.assign(np.array(variable))
+
     def metrics(self) -> dict[str, float]:
         """Returns the means since the last `reset`, by name."""
         return {name: shortest(value) for name, value in self.model.get_metrics_result().items()}

@@ -24,7 +24,7 @@ from dltrain.training.progress import Reporter, clock, words_for
 from dltrain.training.setup import assemble, check_monitors, monitor_of, plan_for
 from dltrain.training.signals import StopRequest
 from dltrain.training.speed import Speed
-from dltrain.training.state import State
+from dltrain.training.state import State, digest
 
 RESTORE_FACTOR = 0.5
 """What the learning rate is multiplied by each time that a run goes back because of a loss that is not finite."""
@@ -55,7 +55,7 @@ class Training:
         self.splits, self.devices, self.reporter = splits, devices, reporter
         self.plan = plan_for(config, splits, devices)
         check_monitors(config, splits)
-        self.state = State(dataclasses.asdict(splits.spec), len(splits.train))
+        self.state = State(dataclasses.asdict(splits.spec), len(splits.train), digest(splits.train.targets))
         self.speed = Speed(experiment.train.examples_per_step)
         self._profile: Path | None = None
         self._went_back_to: int | None = None
@@ -91,7 +91,9 @@ class Training:
         """Puts variables and state where they were when the checkpoint was made."""
         state = State.of(saved)
         checkpoints.restore(saved, self.variables)
-        self.state = state
+        self.state, self._copy = state, None
+        if not hasattr(self.experiment.schedule, "after_epoch"):
+            state.plateau = None  # of a schedule that the run no longer has
         self._set_scale()
         patience = self._patience()  # which may be larger now than when it was used up
         self.state.stopped = patience is not None and patience.exhausted
@@ -162,7 +164,8 @@ class Training:
         with self._saving:
             if self._copy is not None:
                 variables, state = self._copy
-                checkpoints.save(run, variables, state, state["best"] is None, self.experiment.checkpoint.keep)
+                keep = self.experiment.checkpoint.keep
+                checkpoints.save(run, variables, state, state["best"] is None, keep, is_planned=False)
         return run.saved is not None
 
     def _train(self, run: Run, began: float, stop: StopRequest, batches: Feed) -> None:
@@ -171,7 +174,7 @@ class Training:
         monitor = monitor_of(self.experiment.checkpoint, self.experiment, self.splits)
         best = Best(monitor, task.larger_is_better(monitor), state.best, self._latest_is_best)
         patience = self._patience()
-        metrics_file = MetricsFile(run, state.step)
+        metrics_file = MetricsFile(run, state.epoch)
         due = Due(self.experiment.checkpoint.every_steps, self.experiment.checkpoint.every_minutes)
         while not self.is_finished:
             if state.means is None:
@@ -179,8 +182,9 @@ class Training:
             validated = None if stop else self._validate(stop)
             state.seconds = time.monotonic() - began
             if state.means is None or validated is None:
+                stop.heed()
                 self._check_weights()
-                self._save(run, is_best=state.best is None)
+                self._save(run, is_best=state.best is None, is_planned=False)
                 raise Interrupted(
                     f"stopped after step {state.step}, all saved; go on with: dltrain fit --resume {run.path}",
                     stop.exit_code or 130,
@@ -193,9 +197,14 @@ class Training:
                 state.patience, state.stopped = patience.state, patience.exhausted
             self._follow_plateau(row)
             metrics_file.append(row)
-            is_due = due.now(state.step) or state.epoch % self.experiment.checkpoint.every_epochs == 0
-            if is_best or is_due or self.is_finished:
-                self._save(run, is_best)
+            is_planned = (
+                (is_best and not self._latest_is_best)
+                or self.is_finished
+                or state.epoch % self.experiment.checkpoint.every_epochs == 0
+                or due.has_come(state.step)
+            )
+            if is_planned or due.is_late:
+                self._save(run, is_best, is_planned)
                 due.saved()
             self._say_epoch(row)
 
@@ -214,25 +223,28 @@ class Training:
                     state.step, finite = self.engine.train(batches, state.step, count)
             if not finite:
                 raise self._not_finite("the loss")
-            if state.step < end and due.now(state.step):
+            if state.step < end and (due.has_come(state.step) or due.is_late):
                 state.seconds = time.monotonic() - began
                 self._check_weights()
-                self._save(run, is_best=state.best is None)
+                self._save(run, is_best=state.best is None, is_planned=due.has_come(state.step))
                 due.saved()
             self._copy_if_slow()
             if self.reporter.shows_steps:
                 words = f"{words_for(self.engine.metrics())}  {self._pace()}"
                 self.reporter.step(self._title(state.epoch + 1), state.step - first, end - first, words)
         if state.step == end:
+            self._check_weights()
             state.means = self.engine.metrics()
             self.engine.reset()
+            if self.devices.replicas > 1:
+                self.engine.share_statistics()
             self._copy_if_slow()
-            self._check_weights()
 
     def _copy_if_slow(self) -> None:
         """Keeps a copy of the state where the next call may take longer than there is time to save after a signal."""
         self._copy = None
         if self.speed.last_seconds > SLOW_SECONDS:
+            self._check_weights()
             variables = {name: np.array(variable) for name, variable in self.variables.items()}
             self._copy = variables, dataclasses.asdict(self.state)
 
@@ -245,16 +257,18 @@ class Training:
         restores, most = self.state.restores + 1, self.experiment.train.max_restores
         if restores > most:
             raise NotFinite(f"{error}\nIt went back {most} times, as often as train.max_restores allows.") from None
-        saved, troubles = checkpoints.latest(run)
-        for trouble in troubles:
-            self.reporter.warn(trouble)
-        step = saved.state["step"]
-        if step == self._went_back_to:  # the harm was done before it: huge weights, though finite
-            saved = checkpoints.latest_before(run, step) or saved
+        # To a planned one: where a signal or the clock had the state saved is not the same in every run.
+        saved = checkpoints.latest_planned(run)
+        if saved is not None and saved.state["step"] == self._went_back_to:
+            # The harm was done before it: huge weights, though finite.
+            saved = checkpoints.latest_planned(run, before=saved.state["step"]) or saved
+        if saved is None:
+            raise NotFinite(f"{error}\nThere is no good checkpoint to go back to.") from None
         self._went_back_to = saved.state["step"]
         self.restore(saved)
         if not checkpoints.settle(run, saved):
             self.state.best = None
+            self.reporter.warn("the best weights are lost: what is best is looked for from here on")
         self.state.restores = restores
         self._set_scale()
         self.reporter.warn(
@@ -315,10 +329,17 @@ class Training:
         plateau = 1.0 if self.state.plateau is None else self.state.plateau["scale"]
         self._scale.assign(plateau * RESTORE_FACTOR**self.state.restores)
 
-    def _save(self, run: Run, is_best: bool) -> None:
+    def note_changes(self, run: Run, saved: checkpoints.Saved, changes: dict[str, list[Any]]) -> None:
+        """Makes what was changed part of the state, and of the checkpoint that the run goes on from."""
+        self.state.changes = [*self.state.changes, {"step": self.state.step, **changes}]
+        best = self.state.best
+        is_best = best is None or (best["step"], best["epoch"]) == (self.state.step, self.state.epoch)
+        self._save(run, is_best, checkpoints.is_planned(checkpoints.own_name(run, saved)))
+
+    def _save(self, run: Run, is_best: bool, is_planned: bool = True) -> None:
         state, keep = dataclasses.asdict(self.state), self.experiment.checkpoint.keep
         with self._saving:
-            checkpoints.save(run, self.variables, state, is_best, keep)
+            checkpoints.save(run, self.variables, state, is_best, keep, is_planned)
         self.reporter.detail(f"saved the state after step {self.state.step}" + (", the best so far" if is_best else ""))
 
     def _rate_at(self, step: int) -> float:

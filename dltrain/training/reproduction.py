@@ -13,7 +13,10 @@ from dltrain.training import checkpoints, trainer
 from dltrain.training.progress import Reporter
 
 UNTOLD = ("command",)
-"""What environment.json holds that results do not depend on."""
+"""What environment.json holds that says nothing of the environment."""
+
+UNWEIGHED = ("git",)
+"""What is listed and excuses nothing: the commit is that of the folder in which the command was given."""
 
 
 def reproduce(run: Run, root: Path, tolerance: float, reporter: Reporter) -> dict[str, Any]:
@@ -43,6 +46,7 @@ def reproduce(run: Run, root: Path, tolerance: float, reporter: Reporter) -> dic
     now = trainer.fit(experiments.load(run.config), reporter, root)
     again = Run(Path(now["run"]))
     changed = _differing(environment, _environment(again))
+    is_elsewhere = any(key not in UNWEIGHED for key in changed)
     row = _first_difference(rows, again.read_metrics())
     weights = _largest_difference(run, again)
     found, measured = _measured(now), _measured(then)
@@ -52,13 +56,13 @@ def reproduce(run: Run, root: Path, tolerance: float, reporter: Reporter) -> dic
     return {
         "run": str(run.path),
         "again": now["run"],
-        "reproduced": exact or (bool(changed) and close),
+        "reproduced": exact or (is_elsewhere and close),
         "exact": exact,
         "environment": changed,
         "metrics": metrics,
         "first_difference": row,
         "largest_weight_difference": weights,
-        "notes": _notes(then, bool(changed), exact),
+        "notes": _notes(then, is_elsewhere, exact),
     }
 
 

@@ -18,7 +18,7 @@ from dltrain.training.checkpoints import Saved
 from dltrain.training.device import Devices
 from dltrain.training.engine import Engine
 from dltrain.training.progress import Reporter
-from dltrain.training.state import State
+from dltrain.training.state import State, digest
 
 SHOWN = 5
 """Examples that cannot be used and are named in the terminal; the log names all of them."""
@@ -98,9 +98,10 @@ def as_before(splits: Splits, saved: Saved, force: bool) -> Splits:
             f"{saved.path}: the training data have changed since: other shapes, classes or number of examples "
             f"(now {len(splits.train)}, then {state.examples}); start a new run: dltrain fit CONFIG"
         )
-    if spec != splits.spec and not force:
+    if (spec, state.targets) != (splits.spec, digest(splits.train.targets)) and not force:
+        what = "labels" if spec == splits.spec else "values, by their statistics"
         raise DataError(
-            f"{saved.path}: the training data have changed since: other values, by their statistics; "
+            f"{saved.path}: the training data have changed since: other {what}; "
             "start a new run: dltrain fit CONFIG, or go on with --force, and with the statistics of before"
         )
     return dataclasses.replace(splits, spec=spec)
@@ -113,6 +114,8 @@ def enough_memory(config: Config) -> Iterator[None]:
         yield
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
         train = config.experiment.train
+        if train.batch_size == "auto":
+            raise TrainingError(f"out of memory{_place(str(error))} before a batch size was found") from None
         size = train.examples_per_batch
         half = f"train.batch_size={size // 2} train.accumulate_steps={2 * train.accumulate_steps}"
         smaller = f"{half}, train.batch_size=auto or a smaller model" if size > 1 else "a smaller model"

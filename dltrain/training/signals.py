@@ -8,9 +8,9 @@ at once, and a thread listens there: it acts where the main thread does not come
 import os
 import select
 import signal
+import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -19,7 +19,7 @@ EXIT_CODES = {signal.SIGHUP: 129, signal.SIGINT: 130, signal.SIGTERM: 143}
 PATIENCE_SECONDS = 5.0
 """How long the main thread may take to notice a signal; saving takes time too, and schedulers kill after 10 to 30 s."""
 
-_NOTICED = b"\0"
+_HEEDED = b"\0"
 
 
 class StopRequest:
@@ -63,10 +63,14 @@ class StopRequest:
         self._listener.join()
         os.close(self._reader)
 
+    def heed(self) -> None:
+        """Says that the main thread has come by and stops now: nobody else needs to."""
+        if self._is_main:
+            os.write(self._writer, _HEEDED)
+
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.exit_code = EXIT_CODES[signal.Signals(number)]
         self._restore()  # the next one has its usual effect
-        os.write(self._writer, _NOTICED)
 
     def _restore(self) -> None:
         for number, handler in self._before.items():
@@ -79,12 +83,15 @@ class StopRequest:
             readable, _, _ = select.select([self._reader], [], [], patience)
             word = os.read(self._reader, 1) if readable else None
             if word is None:
-                with suppress(Exception):
+                try:
                     self._too_late()
+                except Exception as error:
+                    code = 1
+                    print(f"not saved: {error}", file=sys.stderr, flush=True)
                 os._exit(code)
             if not word:
                 return
-            if word == _NOTICED:
+            if word == _HEEDED:
                 patience = None
             elif word[0] in EXIT_CODES:
                 patience = PATIENCE_SECONDS if code == 0 else 1.0

@@ -1,11 +1,18 @@
 """What a run must know to go on exactly where it is."""
 
+import hashlib
+import types
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
+
+import numpy as np
 
 from dltrain.data import DataSpec
 from dltrain.errors import CheckpointError
 from dltrain.training.checkpoints import Saved
+
+_BEST = {"monitor", "value", "epoch", "step"}
+_PATIENCE = {"monitor", "best", "wait"}
 
 
 @dataclass
@@ -15,6 +22,7 @@ class State:
     Args:
         data: what the dataset says of itself, its statistics included: the model is built again from this.
         examples: of the training part: with another number, steps would be others.
+        targets: a digest of the training part's targets.
         step: steps done.
         epoch: epochs done.
         seconds: time spent, over all resumes.
@@ -29,6 +37,7 @@ class State:
 
     data: dict[str, Any]
     examples: int
+    targets: str
     step: int = 0
     epoch: int = 0
     seconds: float = 0.0
@@ -49,6 +58,12 @@ class State:
         """
         try:
             state = cls(**saved.state)
+            for name, hint in get_type_hints(cls).items():
+                if not _fits(getattr(state, name), hint):
+                    raise TypeError(f"State.{name} is of another type")
+            for value, keys in ((state.best, _BEST), (state.patience, _PATIENCE)):
+                if value is not None and value.keys() != keys:
+                    raise TypeError(f"State must have {sorted(keys)}")
             DataSpec.from_plain(state.data)
         except (TypeError, AttributeError) as error:
             words = str(error).replace("__init__() ", "")
@@ -59,3 +74,16 @@ class State:
     def spec(self) -> DataSpec:
         """What the dataset says of itself."""
         return DataSpec.from_plain(self.data)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value that was read as JSON is of a type: a whole number may stand for a number."""
+    if isinstance(hint, types.UnionType):
+        return any(_fits(value, alternative) for alternative in get_args(hint))
+    kind = get_origin(hint) or hint
+    return isinstance(value, (int, float) if kind is float else kind) and (kind is bool or not isinstance(value, bool))
+
+
+def digest(array: np.ndarray) -> str:
+    """Returns what tells an array from others: 32 letters."""
+    return hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=16).hexdigest()

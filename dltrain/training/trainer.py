@@ -5,6 +5,7 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,8 @@ def fit(
         devices, splits = begin(config, reporter)
         if saved is not None:
             splits = as_before(splits, saved, force)
-        config = memory.with_batch_size(config, splits, devices, reporter)
+        with enough_memory(config):
+            config = memory.with_batch_size(config, splits, devices, reporter)
         with enough_memory(config):
             training = Training(config, splits, devices, reporter)
             if saved is not None:
@@ -81,10 +83,13 @@ def fit(
         if training.is_finished and before.get("status") == "finished":
             reporter.say(f"{run.path} is finished: nothing left to do; for more, say so: {_more(training)}")
             return {"run": str(run.path), **before}
-        if saved is not None:
-            _go_on(training, run, saved, changes or {})
         reporter.say(f"run: {run.path}" + (f", going on after step {training.state.step}" if resumed else ""))
-        return {"run": str(run.path), **_trained(config, training, run, began, profile)}
+
+        def prepare() -> None:
+            if saved is not None:
+                _go_on(training, run, saved, changes or {})
+
+        return {"run": str(run.path), **_trained(config, training, run, began, profile, prepare)}
 
 
 def _go_on(training: Training, run: Run, saved: checkpoints.Saved, changes: dict[str, tuple[Any, Any]]) -> None:
@@ -96,12 +101,13 @@ def _go_on(training: Training, run: Run, saved: checkpoints.Saved, changes: dict
     for key, (old, new) in changes.items():
         training.reporter.note(f"changed  {key}: {old} -> {new}")
     if changes:
-        plain = {key: [old, new] for key, (old, new) in changes.items()}
-        training.state.changes = [*training.state.changes, {"step": training.state.step, **plain}]
+        training.note_changes(run, saved, {key: [old, new] for key, (old, new) in changes.items()})
 
 
-def _trained(config: Config, training: Training, run: Run, began: float, profile: bool) -> dict[str, Any]:
-    """Trains, measures and exports; returns the summary, which is written whatever happens."""
+def _trained(
+    config: Config, training: Training, run: Run, began: float, profile: bool, prepare: Callable[[], None]
+) -> dict[str, Any]:
+    """Prepares the folder, trains, measures and exports; returns the summary, which is written whatever happens."""
     reporter = training.reporter
     reporter.say(_overview(training))
 
@@ -114,6 +120,7 @@ def _trained(config: Config, training: Training, run: Run, began: float, profile
         reporter.say(words)
 
     try:
+        prepare()
         _write_config(config, run)
         folder.write_json(run.environment, environment.describe(training.devices))
         folder.write_json(run.summary, _summary(training, "running"))
@@ -153,6 +160,8 @@ def evaluate(run: Run, split: str, checkpoint: str, reporter: Reporter) -> dict[
         TrainingError: if memory runs out.
     """
     config = experiments.load(run.config)
+    with config.blame("train"):
+        config.experiment.train.examples_per_batch  # noqa: B018  (a number in a run's config, or a ValueError)
     saved = _chosen(run, checkpoint, reporter)
     devices, splits = begin(config, reporter)
     part = getattr(splits, split)
@@ -192,7 +201,8 @@ def rehearse(config: Config, reporter: Reporter) -> dict[str, Any]:
         TrainingError: the loss is not finite, or memory runs out.
     """
     devices, splits = begin(config, reporter)
-    config = memory.with_batch_size(config, splits, devices, reporter)
+    with enough_memory(config):
+        config = memory.with_batch_size(config, splits, devices, reporter)
     with enough_memory(config):
         training = Training(config, splits, devices, reporter)
         memory.warn(training)
@@ -283,7 +293,7 @@ def _summary(
         "examples_per_second": training.speed.examples_per_second,
         "device": ", ".join(training.devices.names),
         "precision": training.experiment.train.precision,
-        "best": state.best,
+        "best": None if state.best is None else {key: state.best[key] for key in ("monitor", "value", "epoch")},
         "restores": state.restores,
         "skipped_examples": len(training.splits.skipped),
         "changes": state.changes,

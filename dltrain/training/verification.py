@@ -1,20 +1,20 @@
 """Whether a run is repeatable: the same steps done again, compared bit by bit with each other and with the record."""
 
-import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from dltrain.config import experiment as experiments
-from dltrain.errors import RunError
+from dltrain.errors import CheckpointError, RunError
 from dltrain.runs.folder import Run
 from dltrain.training import checkpoints
 from dltrain.training.loop import Training
 from dltrain.training.progress import Reporter
 from dltrain.training.setup import as_before, begin, enough_memory
-from dltrain.training.state import State
+from dltrain.training.state import State, digest
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,9 @@ def verify(run: Run, steps: int, reporter: Reporter) -> dict[str, Any]:
         if difference is None and count == per_epoch and not state.changes and not state.restores:
             difference = replay.against_row(run)
         replays.append(_result("config", replay, difference))
-        origin, goal = _chosen(run, per_epoch)
+        origin, goal = _chosen(run, state, per_epoch)
         if origin is None:
-            notes.append("no checkpoint but the one at the end of the run: nothing to replay from it")
+            notes.append("no earlier checkpoint of the run as it is now: nothing to replay from it")
         else:
             count = min(steps, per_epoch - origin % per_epoch)
             reporter.say(f"replaying {count} steps from the checkpoint after step {origin}, twice")
@@ -94,17 +94,23 @@ def verify(run: Run, steps: int, reporter: Reporter) -> dict[str, Any]:
     }
 
 
-def _chosen(run: Run, per_epoch: int) -> tuple[int | None, int | None]:
-    """Returns the step to start from, and that of a checkpoint to compare with: the nearest two of one epoch."""
-    steps = checkpoints.steps(run)
+def _chosen(run: Run, state: State, per_epoch: int) -> tuple[int | None, int | None]:
+    """Returns the step to start from, and that of the next checkpoint where both lie in one epoch: the newest such two.
+
+    Only states since the run was last changed or sent back count: others were trained in another way.
+    """
+    steps = []
+    for step in checkpoints.steps(run):
+        with suppress(CheckpointError):
+            found = State.of(checkpoints.read(run, step))
+            if (found.changes, found.restores) == (state.changes, state.restores):
+                steps.append(step)
     pairs = [
-        (later - earlier, earlier, later)
+        (earlier, later)
         for earlier, later in zip(steps, steps[1:], strict=False)
         if later <= earlier + per_epoch - earlier % per_epoch
     ]
-    if pairs:
-        return min(pairs)[1:]
-    return (steps[-2], None) if len(steps) > 1 else (None, None)
+    return pairs[-1] if pairs else (steps[-2], None) if len(steps) > 1 else (None, None)
 
 
 def _result(start: str, replay: "_Replay", difference: Difference | None) -> dict[str, Any]:
@@ -128,7 +134,7 @@ class _Replay:
     def __init__(self, network: Callable[[], Training], saved: checkpoints.Saved | None, count: int) -> None:
         self._network, self._saved, self.count = network, saved, count
         self.compared: list[str] = []
-        self._digests: list[dict[str, bytes]] = []
+        self._digests: list[dict[str, str]] = []
         self._metrics: dict[str, float] = {}
         self._step = 0
 
@@ -137,8 +143,8 @@ class _Replay:
         self.compared.append("a second replay")
         self._digests = [digests for _, digests in self._states()]
         for index, (step, digests) in enumerate(self._states()):
-            for name, digest in digests.items():
-                if digest != self._digests[index][name]:
+            for name, found in digests.items():
+                if found != self._digests[index][name]:
                     return Difference(step, self._paths[name], "two replays")
         return None
 
@@ -159,11 +165,11 @@ class _Replay:
         start = 0 if self._saved is None else self._saved.state["step"]
         state = self._digests[goal.state["step"] - start - 1]
         for name, path in self._paths.items():
-            if not name.startswith("metrics/") and _digest(goal.arrays[name]) != state[name]:
+            if not name.startswith("metrics/") and digest(goal.arrays[name]) != state[name]:
                 return Difference(goal.state["step"], path, f"the replay and {goal.path.name}")
         return None
 
-    def _states(self) -> Iterator[tuple[int, dict[str, bytes]]]:
+    def _states(self) -> Iterator[tuple[int, dict[str, str]]]:
         """Yields the number of each step that is done and the digest of each variable after it."""
         training = self._network()
         if self._saved is not None:
@@ -177,10 +183,6 @@ class _Replay:
                 raise RunError(f"the loss is not finite at step {training.state.step}: nothing to compare after it")
             yield (
                 training.state.step,
-                {name: _digest(np.asarray(variable)) for name, variable in variables.items()},
+                {name: digest(np.asarray(variable)) for name, variable in variables.items()},
             )
         self._step, self._metrics = training.state.step, training.engine.metrics()
-
-
-def _digest(array: np.ndarray) -> bytes:
-    return hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=16).digest()

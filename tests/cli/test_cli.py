@@ -190,6 +190,8 @@ def test_resume_compares_what_is_given_with_the_run(here, tensorflow):
     assert "changed  optimizer.learning_rate: 0.05 -> 0.1" in message
     assert "add --force" in message
     assert "cannot change" in refused("fit", "--resume", "good", "model.units=[8]", "--force")
+    for change in ("optimizer.momentum=0.9", "train.batch_size=32", "train.precision=mixed_float16"):
+        assert "cannot change" in refused("fit", "--resume", "good", change, "--force")
     assert "--force goes with --resume" in refused("fit", "good.yaml", "--force")
     more = dltrain("fit", "good.yaml", "--resume", "train.epochs=2")
     assert more.exit_code == 0, more.output
@@ -230,9 +232,21 @@ def test_resume_auto_starts_goes_on_and_says_when_it_is_done(here, tensorflow):
 
 def test_resume_with_the_size_that_auto_chose_changes_nothing(here, tensorflow):
     assert dltrain("fit", "good.yaml", "-q", "train.batch_size=auto").exit_code == 0
-    again = dltrain("fit", "good.yaml", "--resume", "train.batch_size=auto")
+    (here / "auto.yaml").write_text(GOOD.replace("batch_size: 64", "batch_size: auto") + "name: good\n")
+    again = dltrain("fit", "auto.yaml", "--resume")
     assert again.exit_code == 0, again.output
     assert "changed" not in again.stderr
+    anew = dltrain("fit", "--resume", "train.batch_size=auto", "train.epochs=2")
+    assert anew.exit_code == 0, anew.output
+    assert "256 examples per optimizer step" in anew.stderr
+    message = refused("fit", "--resume", "train.batch_size=auto", "train.effective_batch_size=64")
+    assert "effective_batch_size must stay 256" in message
+    split = dltrain("fit", "--resume", "train.batch_size=64", "train.accumulate_steps=4", "train.epochs=3")
+    assert split.exit_code == 0, split.output
+    config = here / "runs/good-001/config.yaml"
+    config.write_text(config.read_text().replace("batch_size: 64", "batch_size: auto").replace("steps: 4", "steps: 1"))
+    assert "batch_size must be a number here" in refused("eval", "good-001")
+    assert "batch_size must be a number here" in refused("fit", "--resume", "good-001")
 
 
 def test_verify_and_reproduce_say_what_they_found(here, tensorflow):

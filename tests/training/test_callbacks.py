@@ -1,8 +1,9 @@
 import math
+import resource
 
 import pytest
 
-from dltrain.errors import RunError
+from dltrain.errors import RunError, TrainingError
 from dltrain.runs import folder
 from dltrain.training.callbacks import Best, MetricsFile, Patience
 
@@ -10,7 +11,7 @@ from dltrain.training.callbacks import Best, MetricsFile, Patience
 def best_of(losses, **settings):
     """Returns the epoch that is best in the end, and the epochs that were when they came."""
     best = Best("loss", larger_is_better=False, **settings)
-    taken = [epoch for epoch, loss in enumerate(losses, 1) if best.update({"loss": loss, "epoch": epoch})]
+    taken = [epoch for epoch, loss in enumerate(losses, 1) if best.update({"loss": loss, "epoch": epoch, "step": 0})]
     return best.state["epoch"], taken
 
 
@@ -36,10 +37,10 @@ def test_patience_counts_the_epochs_since_the_last_improvement(values, wait):
     assert patience.state["wait"] == wait
 
 
-def test_rows_beyond_the_step_are_cut_off(tmp_path):
+def test_rows_beyond_the_epoch_are_cut_off(tmp_path):
     run = folder.create(tmp_path, "a")
     run.metrics.write_text("epoch,step\n1,10\n2,20\n")
-    MetricsFile(run, step=10).append({"epoch": 2, "step": 21})
+    MetricsFile(run, epoch=1).append({"epoch": 2, "step": 21})
     assert run.metrics.read_text() == "epoch,step\n1,10\n2,21\n"
 
 
@@ -47,5 +48,20 @@ def test_an_edited_metrics_file_is_refused_and_left_alone(tmp_path):
     run = folder.create(tmp_path, "a")
     run.metrics.write_text("epoch;step\n1;10\n")
     with pytest.raises(RunError, match=r"metrics\.csv"):
-        MetricsFile(run, step=10)
+        MetricsFile(run, epoch=1)
     assert run.metrics.read_text() == "epoch;step\n1;10\n"
+
+
+def test_a_row_that_cannot_be_written_is_said_with_the_files_name(tmp_path):
+    """The system's limit on a file's size stands for a full disk."""
+    run = folder.create(tmp_path, "a")
+    file = MetricsFile(run, 0)
+    file.append({"epoch": 1, "step": 20, "loss": 0.5})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (run.metrics.stat().st_size, before[1]))
+    try:
+        with pytest.raises(TrainingError, match=r"metrics\.csv: cannot be written: File too large"):
+            file.append({"epoch": 2, "step": 40, "loss": 0.4})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [row["epoch"] for row in run.read_metrics()] == ["1"]

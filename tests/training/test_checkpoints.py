@@ -94,3 +94,30 @@ def test_a_save_that_fails_leaves_what_was_there(run, monkeypatch):
         checkpoints.save(run, VARIABLES, {"step": 8}, is_best=True, keep=2)
     assert equal(checkpoints.load(run, "last"))
     assert not [path for path in run.checkpoints.iterdir() if path.name.startswith(".")]
+
+
+def test_only_the_state_of_the_best_epoch_itself_is_taken_for_the_best(run):
+    best = {"monitor": "loss", "value": 1.0, "epoch": 2, "step": 40}
+    checkpoints.save(run, VARIABLES, {"step": 40, "epoch": 2, "best": best}, is_best=True, keep=9)
+    checkpoints.save(run, VARIABLES, {"step": 49, "epoch": 2, "best": best}, is_best=False, keep=9)
+    newest = checkpoints.load(run, "last")
+    (run.checkpoints / "best.npz").unlink()
+    (run.checkpoints / "best.npz").write_bytes(b"damaged")
+    assert checkpoints.settle(run, newest)
+    assert checkpoints.load(run, "best").state["step"] == 40
+    (run.checkpoints / "best.npz").unlink()
+    (run.checkpoints / "step-00000040.npz").unlink()
+    assert not checkpoints.settle(run, newest)
+    assert checkpoints.load(run, "best").state["step"] == 49
+
+
+def test_a_state_that_nobody_planned_goes_with_the_next_and_crowds_out_none(run):
+    for step, is_planned in ((20, True), (40, True), (45, False), (50, False), (60, True)):
+        checkpoints.save(run, VARIABLES, {"step": step, "best": None}, is_best=False, keep=2, is_planned=is_planned)
+        if step == 50:
+            assert checkpoints.steps(run) == [20, 40]
+            assert checkpoints.load(run, "last").state["step"] == 50
+            assert checkpoints.latest_planned(run).state["step"] == 40
+            assert checkpoints.latest_planned(run, before=40).state["step"] == 20
+    names = sorted(path.name for path in run.checkpoints.iterdir())
+    assert names == ["best.npz", "last.npz", "step-00000040.npz", "step-00000060.npz"]

@@ -337,6 +337,10 @@ def test_a_run_folder_with_links_is_refused(stopped, tmp_path):
     shutil.copytree(stopped / "runs", tmp_path / "runs")
     run, victim = Run(tmp_path / "runs/cut-001"), tmp_path / "victim"
     victim.write_text("precious")
+    (run.path / "profile").mkdir()
+    (run.path / "profile/plugins").symlink_to(tmp_path)
+    assert "plugins: is a symbolic link" in done(tmp_path, "fit", "--resume", "cut", "train.epochs=4", code=2)
+    (run.path / "profile/plugins").unlink()
     run.log.unlink()
     run.log.symlink_to(victim)
     assert "is a symbolic link" in done(tmp_path, "fit", "--resume", "cut", "train.epochs=4", code=2)

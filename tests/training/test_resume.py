@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 
 from dltrain.config import experiment as experiments
-from dltrain.errors import CheckpointError, ConfigError, DataError, TrainingError
+from dltrain.errors import CheckpointError, ConfigError, DataError, Interrupted, TrainingError
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
 from dltrain.training import checkpoints, memory, pipeline, trainer
 from dltrain.training.engine import Engine
-from dltrain.training.loop import Training
+from dltrain.training.loop import NotFinite, Training
 from dltrain.training.progress import Reporter
+from dltrain.training.setup import begin
+from dltrain.training.signals import StopRequest
 
 CONFIG = """
 dataset: {name: digits, validation_fraction: 0.1}
@@ -101,6 +103,143 @@ def test_rows_beyond_the_checkpoint_are_cut_off_and_no_other(tensorflow, config_
         patch.setattr(Engine, "train", lambda *_: (_ for _ in ()).throw(Killed))
         fit(cut.config, resumed=cut)
     assert rows(cut) == before[:saved]
+
+
+def test_no_row_is_there_twice_wherever_the_run_was_cut(tensorflow, config_path, monkeypatch):
+    """Stopped after an epoch's last step, and, gone on, killed between the epoch's row and its checkpoint."""
+    whole = fit(config_path, "checkpoint.every_steps=none")
+
+    def stopped(self, feed, done, count, original=Engine.train):
+        result = original(self, feed, done, min(count, 20 - done % 20))
+        if result[0] == 20:
+            stops[0].exit_code = 130
+        return result
+
+    stops = []
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        patch.setattr(Engine, "train", stopped)
+        patch.setattr(StopRequest, "__enter__", lambda self: stops.append(self) or self)
+        patch.setattr(StopRequest, "__exit__", lambda *_: None)
+        patch.setattr(StopRequest, "heed", lambda _: None)
+        fit(config_path, "checkpoint.every_steps=none")
+    run = folder.find("small", config_path.parent / "runs")
+    assert [path.name for path in run.checkpoints.glob("[!bl]*")] == ["extra-00000020.npz"]
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(checkpoints, "save", lambda *_: (_ for _ in ()).throw(Killed))
+        fit(run.config, resumed=run)
+    assert len(rows(run)) == 1
+    fit(run.config, resumed=run)
+    assert rows(run) == rows(whole)
+    assert differing(whole, run) == []
+    assert not list(run.checkpoints.glob("extra-*"))
+
+
+def test_a_run_sent_back_goes_to_the_same_state_whether_a_signal_saved_another_or_not(
+    tensorflow, config_path, monkeypatch
+):
+    original_init, original_train = Training.__init__, Engine.train
+
+    def remember(self, *arguments):
+        nonlocal current
+        original_init(self, *arguments)
+        current = self
+
+    def train(self, feed, done, count):
+        if done + count > 47 and current.state.restores == 0:
+            return 47, False
+        return original_train(self, feed, done, min(count, max(45 - done, 1)))
+
+    def stopping(self, original=StopRequest.__bool__):
+        if is_to_stop and current.state.step >= 45:
+            self.exit_code = 143
+        return original(self)
+
+    current = None
+    monkeypatch.setattr(Training, "__init__", remember)
+    monkeypatch.setattr(Engine, "train", train)
+    monkeypatch.setattr(StopRequest, "__bool__", stopping)
+    settings, is_to_stop = ("train.on_nan=restore", "checkpoint.every_steps=none"), False
+    whole = fit(config_path, *settings)
+    is_to_stop = True
+    with pytest.raises(Interrupted):
+        fit(config_path, *settings)
+    run = folder.find("small", config_path.parent / "runs")
+    assert checkpoints.load(run, "last").state["step"] == 45
+    is_to_stop = False
+    fit(run.config, resumed=run)
+    assert rows(run) == rows(whole)
+    assert differing(whole, run) == []
+
+
+def test_a_copy_of_lost_weights_or_of_a_former_way_is_never_kept(tensorflow, config_path):
+    run = fit(config_path, "train.epochs=1")
+    config = experiments.load(run.config)
+    devices, splits = begin(config, Reporter(quiet=True))
+    training = Training(config, splits, devices, Reporter(quiet=True))
+    training.speed.last_seconds = 100.0
+    training._copy_if_slow()
+    assert training._copy is not None
+    training.restore(checkpoints.load(run, "last"))
+    assert training._copy is None
+    training.engine.model.trainable_variables[0].assign(np.full((64, 32), np.inf))
+    with pytest.raises(NotFinite):
+        training._copy_if_slow()
+
+
+def test_a_change_is_on_record_from_the_first_moment_on(tensorflow, config_path, monkeypatch):
+    run = fit(config_path, "train.epochs=1")
+    best = checkpoints.load(run, "best").state["step"]
+    changes = {"optimizer.learning_rate": (0.002, 0.001)}
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Engine, "train", lambda *_: (_ for _ in ()).throw(Killed))
+        fit(run.config, "train.epochs=2", "optimizer.learning_rate=0.001", resumed=run, changes=changes)
+    assert checkpoints.load(run, "last").state["changes"] == [{"step": 20, "optimizer.learning_rate": [0.002, 0.001]}]
+    assert checkpoints.load(run, "best").state["step"] == best
+
+
+def test_a_schedule_that_is_gone_leaves_nothing_behind(tensorflow, config_path):
+    run = fit(config_path, "schedule={name: plateau, patience: 1, min_delta: 10}", "train.epochs=2")
+    assert float(rows(run)[1]["learning_rate"]) == pytest.approx(0.002)
+    fit(run.config, "schedule={name: constant}", "train.epochs=3", resumed=run)
+    assert float(rows(run)[2]["learning_rate"]) == pytest.approx(0.002)
+
+
+def test_other_labels_need_force(tensorflow, tmp_path):
+    def write(labels):
+        np.savez(tmp_path / "data.npz", x=np.arange(40, dtype=np.float32)[:, None], y=labels)
+
+    path = tmp_path / "own.yaml"
+    path.write_text(CONFIG.replace("{name: digits, validation_fraction: 0.1}", "{name: npz, path: data.npz}"))
+    write(np.arange(40) % 2)
+    run = fit(path, "train.batch_size=8", "train.epochs=1")
+    write(1 - np.arange(40) % 2)
+    with pytest.raises(DataError, match="other labels"):
+        fit(run.config, "train.epochs=2", resumed=run)
+
+
+def test_a_folder_that_is_full_when_the_run_goes_on_is_said(tensorflow, config_path, monkeypatch):
+    run = fit(config_path, "train.epochs=1")
+
+    def full(*_):
+        raise OSError(28, "No space left on device", str(run.checkpoints))
+
+    monkeypatch.setattr(checkpoints, "settle", full)
+    with pytest.raises(TrainingError, match="No space left on device"):
+        fit(run.config, "train.epochs=2", resumed=run)
+
+
+def test_checkpoints_are_as_far_apart_as_asked_for_without_validation_data_too(tensorflow, config_path, monkeypatch):
+    saved = []
+    original = checkpoints.save
+
+    def save(run, variables, state, *others):
+        saved.append(state["step"])
+        original(run, variables, state, *others)
+
+    monkeypatch.setattr(checkpoints, "save", save)
+    run = fit(config_path, "dataset.validation_fraction=0", "checkpoint={every_epochs: 2}")
+    assert saved == [44, 66]
+    assert run.read_summary()["best"]["epoch"] == 3
 
 
 def test_states_are_saved_by_the_minute_within_an_epoch(tensorflow, config_path, monkeypatch):
@@ -231,7 +370,12 @@ def test_data_of_other_values_need_force_and_keep_the_statistics_of_before(tenso
 def test_a_state_of_another_version_is_refused(tensorflow, config_path):
     run = fit(config_path, "train.epochs=1")
     saved = checkpoints.load(run, "last")
-    for state in ({**saved.state, "colour": 1}, {"step": 20}, {**saved.state, "data": {"shape": 3}}):
+    for state in (
+        {**saved.state, "colour": 1},
+        {"step": 20},
+        {**saved.state, "data": {"shape": 3}},
+        {**saved.state, "epoch": "x"},
+    ):
         checkpoints.save(run, saved.arrays, state, is_best=True, keep=2)
         with pytest.raises(CheckpointError, match="another version of dltrain"):
             fit(run.config, "train.epochs=2", resumed=run)

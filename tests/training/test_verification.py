@@ -78,6 +78,28 @@ def test_a_record_that_the_replay_does_not_reach_is_named(run):
     assert verified(run)["replays"][0]["difference"]["tensor"] == "loss"
 
 
+def test_only_what_was_trained_as_the_run_is_now_is_held_against_it(tensorflow, tmp_path):
+    path = tmp_path / "long.yaml"
+    path.write_text(CONFIG + "schedule: {name: cosine}\ncheckpoint: {keep: 9}\n")
+    root, quiet = tmp_path / "runs", Reporter(quiet=True)
+    first = Run(Path(trainer.fit(experiments.load(path), quiet, root)["run"]))
+    longer = experiments.load(first.config, ["train.epochs=5"])
+    trainer.fit(longer, quiet, root, first, changes={"train.epochs": (3, 5)})
+    result = verified(first)
+    assert result["repeatable"]
+    assert result["replays"][1]["start"] == "step-00000040.npz"
+    assert result["replays"][1]["compared_with"] == ["a second replay", "step-00000050.npz"]
+
+
+def test_a_commit_of_the_working_folder_excuses_nothing(run):
+    environment = json.loads(run.environment.read_text())
+    run.environment.write_text(json.dumps({**environment, "git": {"commit": "another", "dirty": False}}))
+    run.metrics.write_text(run.metrics.read_text().replace(run.read_metrics()[1]["val_loss"], "0.5"))
+    result = reproduction.reproduce(run, run.path.parent, 1.0, Reporter(quiet=True))
+    assert "git" in result["environment"]
+    assert not result["reproduced"]
+
+
 def test_a_run_done_again_is_the_same(run):
     result = reproduction.reproduce(run, run.path.parent, 0.0, Reporter(quiet=True))
     assert result["reproduced"]
