@@ -65,7 +65,7 @@ def import_tensorflow() -> str:
     os.environ["KERAS_BACKEND"] = "tensorflow"  # the engine is TensorFlow's, whatever the user's other work needs
     noise: list[str] = []
     try:
-        with _standard_error_kept(noise):
+        with _standard_error_kept(noise), _without("matplotlib"):
             importlib.import_module("tensorflow")
             importlib.import_module("keras")
             tf.config.list_physical_devices()
@@ -74,6 +74,19 @@ def import_tensorflow() -> str:
     except ImportError as error:
         raise DeviceError(f"TensorFlow cannot be imported: {error}\n{''.join(noise)}".strip()) from None
     return "".join(noise)
+
+
+@contextmanager
+def _without(package: str) -> Iterator[None]:
+    """Keeps Keras from importing, for its own drawings, what takes time and writes a cache into the user's home."""
+    if package in sys.modules:
+        yield
+        return
+    sys.modules[package] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[package]
 
 
 def _has_nvidia_device() -> bool:

@@ -206,10 +206,15 @@ def test_a_schedule_that_is_gone_leaves_nothing_behind(tensorflow, config_path):
 
 def test_other_labels_need_force(tensorflow, tmp_path):
     def write(labels):
-        np.savez(tmp_path / "data.npz", x=np.arange(40, dtype=np.float32)[:, None], y=labels)
+        inputs = np.arange(40, dtype=np.float32)[:, None]
+        np.savez(tmp_path / "data.npz", x_train=inputs, y_train=labels, x_test=inputs, y_test=labels)
 
     path = tmp_path / "own.yaml"
-    path.write_text(CONFIG.replace("{name: digits, validation_fraction: 0.1}", "{name: npz, path: data.npz}"))
+    path.write_text(
+        CONFIG.replace(
+            "{name: digits, validation_fraction: 0.1}", "{name: npz, path: data.npz, validation_fraction: 0}"
+        )
+    )
     write(np.arange(40) % 2)
     run = fit(path, "train.batch_size=8", "train.epochs=1")
     write(1 - np.arange(40) % 2)
