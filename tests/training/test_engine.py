@@ -186,6 +186,20 @@ def test_two_replicas_and_several_batches_a_step_train_to_the_same_means():
             seen.append([*before.values(), *engine.metrics().values(), *engine.evaluate(test).values()])
         for other in seen[1:]:
             np.testing.assert_allclose(seen[0], other, rtol=1e-4)
+
+        with mirrored.scope():  # each device has moving statistics of its own, until they are shared
+            model = keras.Sequential([keras.Input((4,)), keras.layers.BatchNormalization(), keras.layers.Dense(3)])
+            model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        engine, feed = Engine(model, mirrored), ResidentFeed(split, Order(51, 8, 2, seed=5), Preparation())
+        engine.build(feed)
+        engine.train(feed, 0, 5)
+        moving = model.layers[0].moving_mean
+        mean = np.array(moving)
+        first, second = map(np.array, mirrored.experimental_local_results(moving.value))
+        assert not np.array_equal(first, second)
+        engine.share_statistics()
+        for own in mirrored.experimental_local_results(moving.value):
+            np.testing.assert_array_equal(own, mean)
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
