@@ -54,6 +54,10 @@ class DataError(UserError):
     """A dataset cannot be had, read or used as the config asks."""
 
 
+class AbsentData(ValueError):
+    """What a dataset's key names is not on this machine: raised by a source, and no fault of the config."""
+
+
 class DeviceError(UserError):
     """A device that was asked for is not there or cannot be used."""
 

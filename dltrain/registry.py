@@ -105,6 +105,8 @@ TASKS = Registry("task", "dltrain.tasks")
 OPTIMIZERS = Registry("optimizer", "dltrain.optimizers")
 SCHEDULES = Registry("schedule", "dltrain.schedules")
 AUGMENTATIONS = Registry("augmentation", "dltrain.augmentations")
+SAMPLES = Registry("sample", "dltrain.datasets._making")
+"""What `dltrain datasets make` makes; no config chooses it."""
 
 REGISTRIES = {registry.kind: registry for registry in (MODELS, DATASETS, TASKS, OPTIMIZERS, SCHEDULES, AUGMENTATIONS)}
 

@@ -90,6 +90,7 @@ COMMANDS = [
     ["show", "--no-layers", "configs/resnet.yaml"],
     ["fit", "configs/resnet.yaml", "train.epochs=0"],
     ["eval", "no-such-run"],
+    ["datasets", "make"],
 ]
 
 

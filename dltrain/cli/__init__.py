@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from dltrain import __version__
-from dltrain.cli import inspection, machine, repetition, training
+from dltrain.cli import datasets, inspection, machine, repetition, training
 from dltrain.cli.arguments import echo
 from dltrain.errors import DltrainError
 
@@ -42,6 +42,9 @@ app.command("check")(inspection.check)
 app.command("show")(inspection.show)
 app.command("list")(inspection.list_choices)
 app.command("devices")(machine.devices)
+_datasets = typer.Typer(help="Make small data to try things on.", no_args_is_help=True)
+_datasets.command("make")(datasets.make)
+app.add_typer(_datasets, name="datasets")
 
 
 def _show_version(wanted: bool) -> None:

@@ -12,7 +12,7 @@ from dltrain.config import document
 from dltrain.config.document import Node, Problem
 from dltrain.config.schema import blame, build
 from dltrain.data import DataSpec
-from dltrain.errors import ConfigError
+from dltrain.errors import AbsentData, ConfigError
 from dltrain.fields import NonNegativeFloat, PositiveFloat, PositiveInt, Range, Seed
 from dltrain.registry import AUGMENTATIONS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS
 
@@ -172,10 +172,12 @@ class Config:
     Args:
         experiment: what was read.
         root: the tree of the text.
+        absent: what is said of data that are not on this machine; none where they are.
     """
 
     experiment: Experiment
     root: Node
+    absent: str | None = None
 
     @contextmanager
     def blame(self, path: str) -> Iterator[None]:
@@ -218,12 +220,14 @@ PLUGINS = "plugins"
 """The key that would name the user's own code."""
 
 
-def load(path: Path, overrides: list[str] | None = None) -> Config:
+def load(path: Path, overrides: list[str] | None = None, data_may_be_absent: bool = False) -> Config:
     """Reads a config, lays overrides over it and checks all that can be checked without TensorFlow.
 
     Args:
         path: the YAML file.
         overrides: `key.path=value` arguments.
+        data_may_be_absent: take a config whose data are not on this machine, and say so in `absent`; what takes the
+            data is then not checked.
 
     Raises:
         ConfigError: with every problem found.
@@ -243,7 +247,12 @@ def load(path: Path, overrides: list[str] | None = None) -> Config:
         experiment = dataclasses.replace(experiment, name="run" if stem in ("", "none") else stem)
     config = Config(experiment, root)
     with config.blame("dataset"):
-        spec = experiment.dataset.spec()
+        try:
+            spec = experiment.dataset.spec()
+        except AbsentData as error:
+            if not data_may_be_absent:
+                raise
+            return dataclasses.replace(config, absent=f"dataset.{error}")
     if spec is not None:
         config.check(spec)
     return config

@@ -15,7 +15,7 @@ from typing import IO
 
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets._splitting import parted
-from dltrain.errors import DataError
+from dltrain.errors import AbsentData, DataError
 from dltrain.lazy import np
 
 CHUNK = 1024
@@ -58,7 +58,7 @@ def reading(key: str, path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise ValueError(f"{key} no such file: {path}") from None
+        raise AbsentData(f"{key} no such file: {path}") from None
     except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         if str(error).startswith(f"{key} "):
             raise

@@ -6,7 +6,6 @@ import hashlib
 import math
 import os
 import re
-import struct
 import textwrap
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,15 +17,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dltrain import cache
+from dltrain.datasets._headers import read_header
 from dltrain.datasets._telling import told
 from dltrain.errors import DataError, printable
 from dltrain.lazy import np, tf
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif"})
 MOST_PIXELS = 50_000_000
 """Larger images are refused before they are decoded: a file of 48 kB can hold 400 MB of pixels."""
 
-REVISION = 2
+REVISION = 3
 """Another one when the same file decodes to other pixels than before: what is kept on disk is then not believed."""
 
 
@@ -74,27 +73,33 @@ class Decoding:
             raise NoImage(f"{path}: no image that can be used: TensorFlow cannot read it: {_reason(error)}") from None
 
     def _decoded(self, content: bytes) -> Any:
-        """Returns an image, (1, height, width, channels)."""
-        if content.startswith(_GIF):
-            content = _first_frame(content)
-        height, width = measured(content)
-        if height * width == 0:
+        """Returns an image the right way up, (1, height, width, channels)."""
+        header, content = read_header(content)
+        if header.height * header.width == 0:
             raise ValueError("it has no pixels")
-        if height * width > MOST_PIXELS:
-            raise ValueError(f"it has {height}x{width} pixels, more than {MOST_PIXELS:,}")
-        if not content.startswith(_JPEG):
-            # TensorFlow reads BMP and GIF in colour alone.
-            channels = self.channels if content.startswith(_PNG) else 3
-            image = tf.io.decode_image(content, channels=channels, expand_animations=False)
-            if channels > self.channels:
-                image = tf.image.rgb_to_grayscale(image)
-            return tf.expand_dims(image, 0)
+        if header.height * header.width > MOST_PIXELS:
+            raise ValueError(f"it has {header.height}x{header.width} pixels, more than {MOST_PIXELS:,}")
+        channels = 1 if self.channels == 1 and header.can_be_grey else header.channels
+        # The bare operations: tf.io and tf.image would add half a millisecond of Python to each image.
+        if header.kind == "jpeg":
+            image = tf.raw_ops.DecodeJpeg(contents=content, channels=channels, ratio=self._ratio(*header.upright))
+            image = tf.raw_ops.ExpandDims(input=image, axis=0)
+        elif header.kind == "webp":
+            image = tf.raw_ops.DecodeWebP(contents=content)
+        else:
+            image = tf.expand_dims(tf.io.decode_image(content, channels=channels, expand_animations=False), 0)
+        if image.shape[-1] == 4:
+            image = _on_white(image)
+        if image.shape[-1] > self.channels:
+            image = tf.image.rgb_to_grayscale(image)
+        return _turned(image, header.orientation)
+
+    def _ratio(self, height: int, width: int) -> int:
+        """Returns what the sides of a JPEG are divided by as it is decoded."""
         ratio, goals = 1, self._goals(self._used(height, width))
         while self.fast and ratio < 8 and all(side // (2 * ratio) >= goal for side, goal in goals):
             ratio *= 2
-        # The bare operations: tf.io and tf.image would add half a millisecond of Python to each image.
-        image = tf.raw_ops.DecodeJpeg(contents=content, channels=self.channels, ratio=ratio)
-        return tf.raw_ops.ExpandDims(input=image, axis=0)
+        return ratio
 
     def _goals(self, used: tuple[int, int]) -> list[tuple[int, int]]:
         """Returns pairs of a side's length now and in the result."""
@@ -127,6 +132,25 @@ class Decoding:
         return whole
 
 
+def _on_white(image: Any) -> Any:
+    """Returns what is seen of an image with opacity, (1, height, width, 4), before white, (1, height, width, 3)."""
+    colours, opacity = tf.split(tf.cast(image, tf.int32), [3, 1], axis=-1)
+    return tf.cast((colours * opacity + 255 * (255 - opacity) + 127) // 255, tf.uint8)
+
+
+def _turned(image: Any, orientation: int) -> Any:
+    """Returns a stored image, (1, height, width, channels), as it is to be seen.
+
+    Args:
+        image: as it is stored.
+        orientation: EXIF's number: at which sides of what is seen the stored first row and first column lie.
+    """
+    if orientation > 4:
+        image = tf.transpose(image, (0, 2, 1, 3))
+    mirrored = {2: [2], 3: [1, 2], 4: [1], 6: [2], 7: [1, 2], 8: [1]}.get(orientation)
+    return tf.reverse(image, mirrored) if mirrored else image
+
+
 def _reason(error: Any) -> str:
     """Returns TensorFlow's own words on one line, without the places in its graph."""
     words = re.sub(r"\{\{.*?\}\}+|\[Op:\w*\]", "", error.message)
@@ -143,93 +167,6 @@ def _resized(images: Any, size: tuple[int, int], goal: tuple[int, int]) -> np.nd
     values += 0.5
     rounded: np.ndarray = values[0].astype(np.uint8)  # a mean of bytes: never beyond 255
     return rounded
-
-
-_JPEG = b"\xff\xd8\xff"
-_PNG = b"\x89PNG\r\n\x1a\n"
-_GIF = b"GIF87a", b"GIF89a"
-
-
-def measured(content: bytes) -> tuple[int, int]:
-    """Returns height and width of an image from its header; of a GIF those of the screen that its frames lie in.
-
-    Raises:
-        ValueError: if it is none of JPEG, PNG, BMP and GIF, or ends too early.
-    """
-    try:
-        if content.startswith(_JPEG):
-            return _measured_jpeg(content)
-        if content.startswith(_PNG):
-            width, height = struct.unpack(">II", content[16:24])
-        elif content.startswith(b"BM"):
-            return _measured_bmp(content)
-        elif content.startswith(_GIF):
-            width, height = struct.unpack("<HH", content[6:10])
-        else:
-            raise ValueError("it is empty" if not content else "it is no JPEG, PNG, BMP or GIF")
-    except (struct.error, IndexError):
-        raise ValueError("it ends within its header") from None
-    return height, width
-
-
-def _measured_bmp(content: bytes) -> tuple[int, int]:
-    """Returns height and width, and refuses what TensorFlow would misread: it looks at no palette, mask or kind."""
-    header, width, height, _, bits, compression = struct.unpack("<IiiHHI", content[14:34])
-    if header < 40:
-        raise ValueError("it is a BMP of OS/2, which is not read: save it as PNG")
-    if bits not in (24, 32):
-        raise ValueError(f"it is a BMP of {bits} bits per pixel, of which only 24 and 32 are read: save it as PNG")
-    if compression != 0 and (compression, content[54:66]) != (3, struct.pack("<III", 0xFF0000, 0xFF00, 0xFF)):
-        raise ValueError("it is a compressed BMP, or has its colours in another order than usual: save it as PNG")
-    return abs(height), abs(width)
-
-
-_MARKER = re.compile(rb"\xff+([^\0\xff])", re.DOTALL)
-"""What libjpeg takes for the next marker, over fill bytes and, with a warning, over bytes that belong to nothing."""
-_ALONE = frozenset({0x01, *range(0xD0, 0xD8)})
-"""Markers without a length and content."""
-
-
-def _measured_jpeg(content: bytes) -> tuple[int, int]:
-    position = 2
-    while found := _MARKER.search(content, position):
-        marker, position = found[1][0], found.end()
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a start of frame
-            height, width = struct.unpack_from(">HH", content, position + 3)
-            return height, width
-        if marker not in _ALONE:
-            position += struct.unpack_from(">H", content, position)[0]
-    raise ValueError("it ends within its header")
-
-
-def _first_frame(content: bytes) -> bytes:
-    """Returns a GIF of the first frame alone, at its own size: to give one frame, TensorFlow decodes them all.
-
-    Raises:
-        ValueError: if it ends too early, or holds no frame.
-    """
-    try:
-        start = 13 + _palette_size(content[10])
-        while content[start] == 0x21:  # an extension
-            start = _after_blocks(content, start + 2)
-        if content[start] != 0x2C:
-            raise ValueError("it is a GIF without a frame")
-        size, end = content[start + 5 : start + 9], start + 10 + _palette_size(content[start + 9])
-        end = _after_blocks(content, end + 1)
-    except IndexError:
-        raise ValueError("it ends within its first frame") from None
-    return content[:6] + size + content[10 : start + 1] + bytes(4) + content[start + 5 : end] + b";"
-
-
-def _palette_size(flags: int) -> int:
-    return 3 * 2 ** (1 + flags % 8) if flags & 0x80 else 0
-
-
-def _after_blocks(content: bytes, position: int) -> int:
-    """Returns where the blocks that begin at the position, each with its length in front, have ended."""
-    while length := content[position]:
-        position += 1 + length
-    return position + 1
 
 
 class ImageFiles:

@@ -1,27 +1,30 @@
-"""The user's own images in a folder per class."""
+"""The user's own images, in a folder per class or named by a table."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Container
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from dltrain.data import DataSpec, Split, Splits
-from dltrain.datasets._archives import Archive, Listed
+from dltrain.datasets._archives import Archive
 from dltrain.datasets._arrays import refusing
-from dltrain.datasets._images import SUFFIXES, Decoding, ImageFiles
+from dltrain.datasets._class_folders import class_names, listed
+from dltrain.datasets._image_table import KINDS, ImageTable
+from dltrain.datasets._images import Decoding, ImageFiles
+from dltrain.datasets._listing import Listing
 from dltrain.datasets._splitting import parted
-from dltrain.errors import DataError
+from dltrain.datasets._telling import tell
+from dltrain.errors import AbsentData, DataError
 from dltrain.fields import Fraction, PositiveInt, Seed
 from dltrain.lazy import np
 from dltrain.registry import DATASETS
 
-_PARTS = {"train": ("train", "training"), "validation": ("validation", "val", "valid"), "test": ("test", "testing")}
-
 
 @DATASETS.register("image_folder")
 class ImageFolder:
-    """Your own images (JPEG, PNG, BMP, GIF), a folder per class: path/cat/1.jpg, path/dog/2.jpg.
+    """Your own images (JPEG, PNG, WebP, BMP, GIF), a folder per class: path/cat/1.jpg, path/dog/2.jpg.
 
     All this may be in an archive (.zip, .tar, .tar.gz, .tgz, .tar.xz, .tar.bz2), at its top or in the one folder there.
     It is unpacked once, into ~/.cache/dltrain (or DLTRAIN_CACHE).
@@ -31,27 +34,37 @@ class ImageFolder:
     folders, one of such a name that holds only images is a class. What is called .something is left out. The sorted
     folder names are the classes.
 
+    Or path is a table (.csv, .tsv, .txt; UTF-8; cut by commas, semicolons, tabs or bars) whose first line names its
+    columns and each other one an image: the file, relative to the table's folder and with or without its suffix; the
+    label; and if there is such a column the part, train, validation or test. The sorted training labels are the
+    classes.
+
     Images are decoded when they are first needed, in several threads, and kept at the trained size. Mean and deviation
-    are those of 512 training images, every fourth row and column. A rotation noted in a photo's EXIF data is not
-    applied. Of a GIF the first frame is taken.
+    are those of 512 training images, every fourth row and column. A photo is turned as its EXIF data say, before it is
+    cut and resized. What is transparent shows white, of a GIF or WebP that moves the first frame is taken, of 16 bits
+    the upper 8.
 
     Args:
-        path: the folder or the archive, relative to the config's folder.
+        path: the folder, archive or table, relative to the config's folder.
         size: height and width that all images are brought to, in pixels; one number for a square.
         color_mode: rgb for 3 channels, grayscale for 1.
         resize: crop keeps the largest centred part of the right shape; fit shows all of the image, with black beside
             it; stretch changes its shape.
         fast_decode: decode a JPEG at a half, quarter or eighth of its size where that is not below `size`: faster, and
             pixels differ slightly from those of the full image; the same in training, validation and prediction.
-        on_bad_example: what becomes of a file that holds no image that can be used: error names it and stops; skip
-            names it and leaves it out, before any part is split off. To find them, skip decodes all images before the
-            first step: work done ahead, except with cache: none, where it is one pass more.
+        path_column: the table's column of the files; none for path, file, filename or image.
+        label_column: the table's column of the labels; none for label or class.
+        split_column: the table's column of the parts; none for split, where there is one.
+        on_bad_example: what becomes of a file that holds no image that can be used, or that a table names and is not
+            there: error names it and stops; skip names it and leaves it out, before any part is split off. To find
+            them, skip decodes all images before the first step: work done ahead, except with cache: none, where it is
+            one pass more.
         cache: where decoded images are kept: memory; disk, for later runs too, in ~/.cache/dltrain (or DLTRAIN_CACHE),
             by path, size and date of the files and these settings; or none, to decode in each epoch.
         test_fraction: share of all images held out for testing, 0 to below 1, stratified by class; unused where there
-            is a folder `test`.
+            is a part test.
         validation_fraction: share of the remaining images held out for tuning, 0 to below 1, stratified by class;
-            unused where there is a folder `validation`.
+            unused where there is a part validation.
         split_seed: which images are held out; apart from the experiment's seed, so that runs share one test set.
     """
 
@@ -62,130 +75,104 @@ class ImageFolder:
     color_mode: Literal["rgb", "grayscale"] = "rgb"
     resize: Literal["crop", "fit", "stretch"] = "crop"
     fast_decode: bool = True
+    path_column: str | None = None
+    label_column: str | None = None
+    split_column: str | None = None
     on_bad_example: Literal["error", "skip"] = "error"
     cache: Literal["memory", "disk", "none"] = "memory"
     test_fraction: Fraction = 0.2
     validation_fraction: Fraction = 0.1
     split_seed: Seed = 0
 
+    def __post_init__(self) -> None:
+        for key in ("path_column", "label_column", "split_column"):
+            if getattr(self, key) is not None and not self._is_table:
+                raise ValueError(f"{key} goes with a path to a table ({', '.join(KINDS)}), got {self.path}")
+
     def spec(self) -> DataSpec:
-        """Returns shape and classes, from the names of the folders; unpacks no archive.
+        """Returns shape and classes, from the names of the folders or the table; unpacks no archive, opens no image.
 
         Raises:
-            ValueError: if there are no classes, or the archive cannot be used.
+            ValueError: if there are no classes, or archive or table cannot be used.
         """
-        root = Archive(self.path).listed() if self.path.is_file() else self._folder()
-        return self._spec(root / _parts(root)["train"])
+        if self._is_table:
+            return self._spec(self._table.class_names())
+        return self._spec(class_names(Archive(self.path).listed() if self.path.is_file() else self._folder()))
 
     def load(self) -> Splits:
         """Unpacks an archive, lists the files, and reads images for mean and deviation or, to skip bad ones, all.
 
         Raises:
-            DataError: if folders or archive cannot be used, or the images do not fit the memory.
+            DataError: if folders, archive or table cannot be used, or the images do not fit the memory.
         """
         with refusing():
-            root = Archive(self.path).unpacked() if self.path.is_file() else self._folder()
-            folders = {part: root / name for part, name in _parts(root).items()}
-            spec = self._spec(folders["train"])
-            found = {part: _listed(folder, spec.class_names) for part, folder in folders.items()}
-        every = [path for paths, _ in found.values() for path in paths]
+            found = self._listing()
+        spec = self._spec(found.class_names)
         height, width, channels = spec.input_shape
         decoding = Decoding(height, width, channels, self.resize, self.fast_decode)
-        images = ImageFiles(every, decoding, self.cache)
+        images = ImageFiles([file for files, _ in found.parts.values() for file in files], decoding, self.cache)
         if self.cache == "memory":
             _check_memory(images.nbytes)
         problems = images.problems() if self.on_bad_example == "skip" else {}
         splits, lost, first = {}, [], 0
-        for part, (paths, labels) in found.items():
-            places = np.arange(first, first + len(paths))
-            good = ~np.isin(places, list(problems))
+        for part, (files, labels) in found.parts.items():
+            positions = np.arange(first, first + len(files))
+            good = ~np.isin(positions, list(problems))
             for label in np.setdiff1d(labels, labels[good]):
                 reason = problems[first + int((labels == label).argmax())]
-                folder = folders[part] / spec.class_names[label]
-                lost.append(f"dataset.path has no image that can be used in {folder}; the first of them: {reason}")
-            splits[part] = Split(images.take(places[good]), labels[good])
-            first += len(paths)
+                lost.append(f"dataset.path has no image that can be used {found.where(part, label)}: {reason}")
+            splits[part] = Split(images.take(positions[good]), labels[good])
+            first += len(files)
         if lost:
             raise DataError("\n".join(lost))
-        return parted(
+        parts = parted(
             spec,
             splits["train"],
             validation=splits.get("validation", self.validation_fraction),
             test=splits.get("test", self.test_fraction),
             split_seed=self.split_seed,
-            skipped=tuple(problems.values()),
+            skipped=(*found.skipped, *problems.values()),
         )
+        _tell_absent_classes(parts, own=found.parts)
+        return parts
 
-    def _spec(self, train: Path | Listed) -> DataSpec:
+    @property
+    def _is_table(self) -> bool:
+        return self.path.suffix.lower() in KINDS and not self.path.is_dir()
+
+    @property
+    def _table(self) -> ImageTable:
+        return ImageTable(self.path, self.path_column, self.label_column, self.split_column)
+
+    def _listing(self) -> Listing:
+        if self._is_table:
+            return self._table.listed(with_missing=self.on_bad_example == "skip")
+        return listed(Archive(self.path).unpacked() if self.path.is_file() else self._folder())
+
+    def _spec(self, names: tuple[str, ...]) -> DataSpec:
         height, width = (self.size, self.size) if isinstance(self.size, int) else self.size
-        return DataSpec((height, width, 3 if self.color_mode == "rgb" else 1), _classes(train))
+        return DataSpec((height, width, 3 if self.color_mode == "rgb" else 1), names)
 
     def _folder(self) -> Path:
         if not self.path.is_dir():
-            raise ValueError(
-                f"path must be a folder with a folder of images per class, or an archive of it, got {self.path}"
+            raise AbsentData(
+                "path must be a folder with a folder of images per class, an archive of it, or a .csv of file and "
+                f"label; there is none: {self.path}"
             )
         return self.path
 
 
-def _parts(root: Path | Listed) -> dict[str, str]:
-    """Returns the name of the folder of each part that has one; an empty name is the root's.
-
-    Raises:
-        ValueError: if two folders are one part, or there are parts but none to train on.
-    """
-    folders = _folders(root)
-    named = {part: [name for name in folders if name.lower() in names] for part, names in _PARTS.items()}
-    found = [name for names in named.values() for name in names]
-    # Beside other folders, one that holds none itself is a class: of photos of trains, or of valid forms.
-    if len(found) < len(folders) and not any(_folders(root / name) for name in found):
-        return {"train": ""}
-    for names in named.values():
-        if len(names) > 1:
-            raise ValueError(f"path has two folders of one part, {names[0]} and {names[1]}, in {root}; keep one")
-    if found and not named["train"]:
-        raise ValueError(
-            f"path has the part {found[0]} in {root}, but no folder train beside it; "
-            f"put the classes to train on into one, or give another name to {found[0]}"
-        )
-    return {part: names[0] for part, names in named.items() if names} or {"train": ""}
-
-
-def _folders(folder: Path | Listed) -> list[str]:
-    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-
-
-def _classes(folder: Path | Listed) -> tuple[str, ...]:
-    names = _folders(folder)
-    if len(names) < 2:
-        held = f"only {names[0]}" if names else "none"
-        raise ValueError(f"path needs a folder of images for each of two classes or more, found {held} in {folder}")
-    return tuple(names)
-
-
-def _listed(folder: Path, class_names: tuple[str, ...]) -> tuple[list[Path], np.ndarray]:
-    """Returns the images of a part and their labels, in the order of their names."""
-    if foreign := sorted(set(_classes(folder)) - set(class_names)):
-        raise ValueError(f"path has the class {foreign[0]} in {folder}, but not in the training part")
-    paths: list[Path] = []
-    labels: list[int] = []
-    for label, name in enumerate(class_names):
-        files = sorted(_images_below(folder / name))
-        if not files and (folder / name).is_dir():
-            raise ValueError(f"path has no image in {folder / name}: expected {', '.join(sorted(SUFFIXES))}")
-        paths += files
-        labels += [label] * len(files)
-    return paths, np.array(labels, np.int32)
-
-
-def _images_below(folder: Path) -> list[Path]:
-    found: list[Path] = []
-    for place, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += (
-            Path(place, name) for name in names if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
-        )
-    return found
+def _tell_absent_classes(splits: Splits, own: Container[str]) -> None:
+    """Says which classes have too few images to be in each part that was split off."""
+    names = splits.spec.class_names
+    for part in ("validation", "test"):
+        split = getattr(splits, part)
+        if split is None or part in own:
+            continue
+        absent = [names[label] for label in np.setdiff1d(np.arange(len(names)), split.targets)]
+        if absent:
+            shown = ", ".join(absent[:5]) + (f" and {len(absent) - 5:,} more" if len(absent) > 5 else "")
+            tell(f"the {part} part has no image of {shown}: too few to hold some out and train on the others")
 
 
 def _check_memory(needed: int) -> None:

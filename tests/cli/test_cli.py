@@ -9,6 +9,7 @@ import yaml
 from typer.testing import CliRunner
 
 from dltrain.cli import app
+from dltrain.config import experiment
 from dltrain.registry import REGISTRIES
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -43,6 +44,30 @@ def refused(*words):
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
 def test_every_shipped_config_is_good(path):
     assert dltrain("check", str(path)).exit_code == 0
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("imagenet_*.yaml")), ids=lambda path: path.name)
+def test_the_recipes_fit_data_that_are_there(tmp_path, path):
+    for part in ("train", "val"):
+        for number in range(6):
+            (tmp_path / part / f"n{number}").mkdir(parents=True)
+    config = experiment.load(path, [f"dataset.path={tmp_path}"])
+    assert config.absent is None
+    assert len(config.experiment.dataset.spec().class_names) == 6
+
+
+@pytest.mark.parametrize("data", ["image_folder, path: photos", "image_folder, path: photos.csv", "npz, path: a.npz"])
+def test_a_config_is_good_without_its_data_which_is_said(here, data):
+    (here / "good.yaml").write_text(GOOD.replace("digits", data))
+    result = dltrain("check", "good.yaml")
+    assert result.exit_code == 0
+    assert re.match(
+        r"good\.yaml: good, as far as it goes without its data: dataset\.path .*(photos|a\.npz)", result.stdout
+    )
+    assert re.search(r"good\.yaml:1:\d+: dataset\.path ", refused("fit", "good.yaml"))
+    (here / "photos").mkdir()
+    if "path: photos}" in (here / "good.yaml").read_text():
+        assert "found none in" in refused("check", "good.yaml")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Image folders: what is found, how it is decoded, what is kept, and what is refused."""
 
 import logging
+import os
 import shutil
 import struct
 import zlib
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 
 from dltrain.datasets import _images
-from dltrain.datasets._images import Decoding, ImageFiles, _first_frame
+from dltrain.datasets._headers import _first_frame
+from dltrain.datasets._images import Decoding, ImageFiles
 from dltrain.datasets.image_folder import ImageFolder
 from dltrain.errors import DataError
 
@@ -332,7 +334,7 @@ def huge_png():
     ("content", "words"),
     [
         (b"", "empty"),
-        (b"hello", "no JPEG, PNG, BMP or GIF"),
+        (b"hello", "no JPEG, PNG, BMP, GIF or WebP"),
         (b"\xff\xd8\xff\xe0", "header"),
         (b"\x89PNG\r\n\x1a\n\0\0", "header"),
         (b"\xff\xd8\xff\xc0\0\x11\x08\0\0\0\0", "no pixels"),
@@ -389,6 +391,45 @@ def test_folders_that_cannot_be_used_say_why(folder, tmp_path):
     (folder / "light").rename(tmp_path / "light")
     with pytest.raises(ValueError, match=r"found only dark"):
         ImageFolder(path=folder).spec()
+
+
+def test_every_folder_without_an_image_is_named(folder):
+    (folder / "a").mkdir()
+    (folder / "b").mkdir()
+    with pytest.raises(DataError, match=r"no image in .*data/a, .*data/b: expected"):
+        ImageFolder(path=folder).load()
+
+
+def test_an_empty_folder_and_images_beside_the_classes_are_said(folder, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"found none in .*empty, which is empty"):
+        ImageFolder(path=tmp_path / "empty").spec()
+    with pytest.raises(ValueError, match=r"found none in .*dark, beside 10 images in no such folder; a \.csv"):
+        ImageFolder(path=folder / "dark").spec()
+
+
+def test_a_folder_that_cannot_be_read_is_named(folder, monkeypatch):
+    (folder / "dark" / "deep").mkdir()
+
+    def fail(path, scandir=os.scandir):
+        if str(path).endswith("deep"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr("os.scandir", fail)
+    with pytest.raises(DataError, match=r"dataset\.path cannot be read: .*dark/deep: Permission denied"):
+        ImageFolder(path=folder).load()
+
+
+def test_a_class_of_one_image_is_trained_on_and_said(folder, caplog):
+    caplog.set_level(logging.INFO, "dltrain")
+    write(folder / "lone" / "1.png", SCENE)
+    splits = ImageFolder(path=folder, size=8).load()
+    assert (splits.train.targets == splits.spec.class_names.index("lone")).sum() == 1
+    assert [message.split(": ")[0] for message in caplog.messages] == [
+        "the validation part has no image of lone",
+        "the test part has no image of lone",
+    ]
 
 
 def test_a_class_of_the_test_part_alone_is_refused(folder, tmp_path):
@@ -482,7 +523,7 @@ def test_bad_files_are_skipped_in_every_part(folder, tmp_path):
     assert len(splits.skipped) == 6
     (tmp_path / "parts" / "test" / "dark" / "1.png").unlink()
     (tmp_path / "parts" / "train" / "light" / "1.png").unlink()
-    with pytest.raises(DataError, match=r"(?s)no image that can be used in .*light; .*\n.*no image .* in .*test.dark"):
+    with pytest.raises(DataError, match=r"(?s)used of the class light in .*train: .*\n.*no image .* dark in .*test: "):
         ImageFolder(path=tmp_path / "parts", size=8, on_bad_example="skip").load()
 
 

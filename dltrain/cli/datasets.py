@@ -1,0 +1,40 @@
+"""`dltrain datasets make`: small data to try things on."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dltrain.cli.arguments import Json, echo, print_json
+from dltrain.errors import UserError
+from dltrain.registry import SAMPLES, summary_line
+
+
+def make(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME", help="What to make; none lists all.")] = None,
+    folder: Annotated[Path | None, typer.Argument(metavar="DIR]", help="Where to, a new or empty folder.")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The same seed makes the same files.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Make small data in real file formats, offline: images in folders, CSV, Parquet."""
+    if name is None:
+        samples = {each: summary_line(SAMPLES[each]) for each in SAMPLES.names()}
+        width = max(map(len, samples))
+        words = "\n".join(f"{each.ljust(width)}  {summary}" for each, summary in samples.items())
+        print_json({"samples": samples}) if as_json else echo(words)
+        return
+    try:
+        sample = SAMPLES[name](seed=seed)
+    except KeyError as error:
+        raise UserError(error.args[0]) from None
+    if folder is None:
+        raise UserError(f"make needs a DIR to put {name} into: dltrain datasets make {name} data/{name}")
+    if sample.needs_tensorflow:
+        from dltrain.training.device import import_tensorflow
+
+        import_tensorflow()
+    made = sample.make(folder)
+    if as_json:
+        print_json({"sample": name, "seed": seed, "path": str(folder), **made})
+    else:
+        echo(f"{folder}  {made['files']:,} files, {made['bytes'] / 1e3:,.0f} kB")

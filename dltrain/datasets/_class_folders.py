@@ -1,0 +1,123 @@
+"""Images in a folder per class, with folders of the parts above them or not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from dltrain.datasets._archives import Listed
+from dltrain.datasets._headers import SUFFIXES
+from dltrain.datasets._listing import PARTS, Listing
+from dltrain.lazy import np
+
+
+def class_names(root: Path | Listed) -> tuple[str, ...]:
+    """Returns the sorted names of the folders in the training part.
+
+    Raises:
+        ValueError: if there are not two or more, or the parts cannot be told; begins with `path`.
+    """
+    return _classes(root / _parts(root)["train"])
+
+
+def listed(root: Path) -> Listing:
+    """Returns all images below the folders of the classes, in the order of their names.
+
+    Raises:
+        ValueError: as above, or if a class has no image or a folder cannot be read.
+    """
+    folders = {part: root / name for part, name in _parts(root).items()}
+    names = _classes(folders["train"])
+    parts = {part: _part(folder, names) for part, folder in folders.items()}
+    return Listing(names, parts, {part: str(folder) for part, folder in folders.items()})
+
+
+def _parts(root: Path | Listed) -> dict[str, str]:
+    """Returns the name of the folder of each part that has one; an empty name is the root's.
+
+    Raises:
+        ValueError: if two folders are one part, or there are parts but none to train on.
+    """
+    folders = _folders(root)
+    named = {part: [name for name in folders if name.lower() in names] for part, names in PARTS.items()}
+    found = [name for names in named.values() for name in names]
+    # Beside other folders, one that holds none itself is a class: of photos of trains, or of valid forms.
+    if len(found) < len(folders) and not any(_folders(root / name) for name in found):
+        return {"train": ""}
+    for names in named.values():
+        if len(names) > 1:
+            raise ValueError(f"path has two folders of one part, {names[0]} and {names[1]}, in {root}; keep one")
+    if found and not named["train"]:
+        raise ValueError(
+            f"path has the part {found[0]} in {root}, but no folder train beside it; "
+            f"put the classes to train on into one, or give another name to {found[0]}"
+        )
+    return {part: names[0] for part, names in named.items() if names} or {"train": ""}
+
+
+def _folders(folder: Path | Listed) -> list[str]:
+    if isinstance(folder, Listed):
+        return sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+    return sorted(entry.name for entry in _entries(folder) if entry.is_dir())
+
+
+def _classes(folder: Path | Listed) -> tuple[str, ...]:
+    names = _folders(folder)
+    if len(names) < 2:
+        held = f"only {names[0]}" if names else "none"
+        message = f"path needs a folder of images for each of two classes or more, found {held} in {folder}"
+        loose = 0 if isinstance(folder, Listed) else sum(_is_image(entry) for entry in _entries(folder))
+        if loose:
+            message += f", beside {loose:,} images in no such folder; a .csv of file and label may take their place"
+        elif not names and not isinstance(folder, Listed) and not any(_entries(folder)):
+            message += ", which is empty"
+        raise ValueError(message)
+    return tuple(names)
+
+
+def _part(folder: Path, names: tuple[str, ...]) -> tuple[list[Path], np.ndarray]:
+    if foreign := sorted(set(_classes(folder)) - set(names)):
+        raise ValueError(f"path has the class {foreign[0]} in {folder}, but not in the training part")
+    paths: list[Path] = []
+    counts = []
+    empty = []
+    for name in names:
+        # As paths are sorted, by the names on the way to a file; a Path each would take three times as long.
+        files = sorted(_images_below(folder / name), key=_names)
+        if not files and (folder / name).is_dir():
+            empty.append(str(folder / name))
+        paths += map(Path, files)
+        counts.append(len(files))
+    if empty:
+        raise ValueError(f"path has no image in {', '.join(empty)}: expected {', '.join(sorted(SUFFIXES))}")
+    return paths, np.repeat(np.arange(len(names), dtype=np.int32), counts)
+
+
+def _names(file: str) -> list[str]:
+    return file.split(os.sep)  # noqa: PTH206
+
+
+def _images_below(folder: Path) -> list[str]:
+    found: list[str] = []
+    waiting = [str(folder)] if folder.is_dir() else []
+    while waiting:
+        for entry in _entries(Path(waiting.pop())):
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(entry.path)
+            elif _is_image(entry):
+                found.append(entry.path)
+    return found
+
+
+def _is_image(entry: os.DirEntry[str]) -> bool:
+    return os.path.splitext(entry.name)[1].lower() in SUFFIXES  # noqa: PTH122  a Path each would take the longer time
+
+
+def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Yields what is in a folder and not called .something."""
+    try:
+        with os.scandir(folder) as entries:
+            yield from (entry for entry in entries if not entry.name.startswith("."))
+    except OSError as error:
+        raise ValueError(f"path cannot be read: {folder}: {error.strerror}") from None

@@ -1,0 +1,129 @@
+"""The small data that `dltrain datasets make` makes."""
+
+import csv
+import json
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from dltrain.cli import app
+from dltrain.datasets.image_folder import ImageFolder
+from dltrain.registry import SAMPLES
+
+
+def dltrain(*words):
+    return CliRunner().invoke(app, ["datasets", "make", *map(str, words)])
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(params=[name for name in SAMPLES.names() if name != "wine_parquet"])
+def name(request):
+    return request.param
+
+
+def test_without_a_name_all_are_listed():
+    assert set(json.loads(dltrain("--json").stdout)["samples"]) == set(SAMPLES.names())
+    lines = dltrain().stdout.splitlines()
+    assert [line.split()[0] for line in lines] == SAMPLES.names()
+    assert all(line.endswith(".") for line in lines)
+
+
+def test_the_seed_decides_every_byte(tensorflow, tmp_path, name):
+    for folder, seed in (("one", 1), ("same", 1), ("other", 2)):
+        result = dltrain(name, tmp_path / "deep" / folder, "--seed", seed, "--json")
+        assert result.exit_code == 0, result.output
+        made = json.loads(result.stdout)
+        found = contents(tmp_path / "deep" / folder)
+        assert (made["files"], made["bytes"]) == (len(found), sum(map(len, found.values())))
+    one, same, other = (contents(tmp_path / "deep" / folder) for folder in ("one", "same", "other"))
+    assert one == same
+    assert one != other
+    assert sorted(path.name for path in (tmp_path / "deep").iterdir()) == ["one", "other", "same"]
+
+
+def test_what_is_there_is_never_overwritten(tensorflow, tmp_path, name):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "empty").mkdir()
+    for place in ("full", "file"):
+        result = dltrain(name, tmp_path / place)
+        assert result.exit_code == 2
+        assert "nothing is overwritten" in result.stderr
+        assert result.stdout == ""
+    assert set(contents(tmp_path).values()) == {b"mine"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "file", "full"]
+    assert dltrain(name, tmp_path / "empty").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [(["wine_cvs", "x"], 'did you mean "wine_csv"'), (["wine_csv"], "dltrain datasets make wine_csv data/wine_csv")],
+)
+def test_words_that_are_wrong_or_missing_are_said(words, message):
+    result = dltrain(*words)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_what_fails_leaves_nothing(tmp_path, monkeypatch):
+    def fail(sample, folder):
+        (folder / "half").touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(SAMPLES["wine_csv"], "write", fail)
+    result = dltrain("wine_csv", tmp_path / "wine")
+    assert result.exit_code == 2
+    assert "cannot be written: No space left" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "columns", "target", "values"),
+    [
+        ("wine", 178, 14, "cultivar", {"class_0", "class_1", "class_2"}),
+        ("breast_cancer", 569, 31, "diagnosis", {"malignant", "benign"}),
+        ("diabetes", 442, 11, "progression", None),
+    ],
+)
+def test_tables_have_a_header_and_readable_targets(tmp_path, name, rows, columns, target, values):
+    dltrain(f"{name}_csv", tmp_path / "table")
+    with (tmp_path / "table" / f"{name}.csv").open(newline="") as file:
+        header, *lines = csv.reader(file)
+    assert len(lines) == rows
+    assert {len(line) for line in (header, *lines)} == {columns}
+    assert header[-1] == target
+    assert all(float(number) >= 0 for line in lines for number in line[:-1])
+    if values:
+        assert {line[-1] for line in lines} == values
+
+
+def test_parquet_needs_polars(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "polars", None)
+    result = dltrain("wine_parquet", tmp_path / "wine")
+    assert result.exit_code == 2
+    assert result.stderr == "wine_parquet needs the package polars: pip install polars\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_parquet_holds_what_the_csv_does(tmp_path):
+    polars = pytest.importorskip("polars")
+    dltrain("wine_parquet", tmp_path / "parquet")
+    dltrain("wine_csv", tmp_path / "csv")
+    table = polars.read_parquet(tmp_path / "parquet" / "wine.parquet")
+    assert table.equals(polars.read_csv(tmp_path / "csv" / "wine.csv"))
+
+
+def test_images_are_those_that_a_config_reads(tensorflow, tmp_path):
+    dltrain("shapes", tmp_path / "shapes")
+    splits = ImageFolder(path=tmp_path / "shapes", size=48).load()
+    assert splits.spec.class_names == ("circle", "square", "triangle")
+    assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [810, 90, 300]
+    dltrain("digits_png", tmp_path / "digits")
+    splits = ImageFolder(path=tmp_path / "digits", size=8, color_mode="grayscale", test_fraction=0.0).load()
+    assert splits.spec.class_names == tuple("0123456789")
+    assert len(splits.train) + len(splits.validation) == 1797
