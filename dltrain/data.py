@@ -17,25 +17,82 @@ SAMPLE = 512
 
 
 @dataclass(frozen=True)
+class Column:
+    """One of the numbers that an example of a table consists of.
+
+    Args:
+        name: of the table's column, with a word behind it where one column becomes several numbers.
+        source: the table's column.
+        part: which number of the source it is: value, missing, year, month, weekday, hour, day, word or category.
+        fill: what takes the place of a missing value.
+        categories: the known categories; the number is the position of one, counted from 1, and 0 for all others.
+        embedding: length of the vector that is learnt for each category; none for one-hot.
+        word: the word that is counted, where part is word.
+    """
+
+    name: str
+    source: str
+    part: str = "value"
+    fill: float = 0.0
+    categories: tuple[str, ...] = ()
+    embedding: int | None = None
+    word: str | None = None
+
+
+@dataclass(frozen=True)
+class Target:
+    """A number that is to be predicted.
+
+    Args:
+        name: what it is called.
+        mean: over the training part.
+        standard_deviation: likewise; 1 where it is constant.
+    """
+
+    name: str
+    mean: float = 0.0
+    standard_deviation: float = 1.0
+
+
+@dataclass(frozen=True)
 class DataSpec:
     """What a dataset says of itself, and all that a model may build from.
 
     Args:
         input_shape: shape of one example, without the batch: (height, width, channels) or (features,).
-        class_names: the classes, in the order of their integer labels.
+        class_names: the classes, in the order of their integer labels; or the labels of which an example may have any.
         mean: mean of each channel or feature over the training part, none before it is known.
         standard_deviation: likewise; 1 where a channel is constant.
+        columns: of a table, what each number of an example is, plain numbers before categories.
+        targets: the numbers to predict, where there are no classes.
     """
 
     input_shape: tuple[int, ...]
     class_names: tuple[str, ...] = ()
     mean: tuple[float, ...] | None = None
     standard_deviation: tuple[float, ...] | None = None
+    columns: tuple[Column, ...] = ()
+    targets: tuple[Target, ...] = ()
 
     @classmethod
     def from_plain(cls, fields: dict[str, Any]) -> DataSpec:
         """Returns the spec whose fields were written as JSON, where tuples are lists."""
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()})
+        plain = {key: _tupled(value) for key, value in fields.items()}
+        for key, kind in (("columns", Column), ("targets", Target)):
+            plain[key] = tuple(
+                kind(**{name: _tupled(value) for name, value in item.items()}) for item in plain.get(key, ())
+            )
+        return cls(**plain)
+
+    @property
+    def shapes(self) -> tuple[Any, ...]:
+        """All that weights depend on: data of other shapes are data for another network."""
+        return self.input_shape, self.class_names, self.columns, tuple(target.name for target in self.targets)
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers a network returns for one example."""
+        return len(self.targets or self.class_names)
 
     @property
     def is_image(self) -> bool:
@@ -47,9 +104,14 @@ class DataSpec:
         return keras.Input(self.input_shape, dtype="float32", name="inputs")
 
     def normalized(self, inputs: Any) -> Any:
-        """Returns the inputs with mean 0 and variance 1 per channel, by a layer that is stored with the model."""
+        """Returns the inputs with mean 0 and variance 1 per channel, by a layer that is stored with the model.
+
+        Categories of a table come as one-hot or learnt vectors, behind the numbers: (batch, features).
+        """
         if self.mean is None or self.standard_deviation is None:
             return inputs
+        if any(column.categories for column in self.columns):
+            return self._encoded(inputs)
         # float32 whatever the precision: bfloat16 cannot tell neighbouring raw values apart above 256.
         return keras.layers.Normalization(
             mean=list(self.mean),
@@ -57,6 +119,43 @@ class DataSpec:
             dtype="float32",
             name="normalization",
         )(inputs)
+
+    def _encoded(self, inputs: Any) -> Any:
+        layers, count = keras.layers, sum(not column.categories for column in self.columns)
+        parts = []
+        if count:
+            numbers = replace(
+                self,
+                mean=(self.mean or ())[:count],
+                standard_deviation=(self.standard_deviation or ())[:count],
+                columns=(),
+            )
+            parts.append(numbers.normalized(inputs[:, :count]))
+        for index, column in enumerate(self.columns[count:], count):
+            size, name = len(column.categories) + 1, f"category{index - count + 1}"
+            code = keras.ops.cast(inputs[:, index], "int32")
+            if column.embedding is None:
+                parts.append(keras.ops.one_hot(code, size))
+            else:
+                parts.append(layers.Embedding(size, column.embedding, name=name)(code))
+        return layers.Concatenate(name="features")(parts) if len(parts) > 1 else parts[0]
+
+    def head(self, x: Any, **settings: Any) -> Any:
+        """Returns the network's outputs, float32: logits of the classes, or the targets in their own units.
+
+        Args:
+            x: (batch, features).
+            settings: more arguments of the last Dense layer.
+        """
+        x = keras.layers.Dense(self.outputs, dtype="float32", name="logits", **settings)(x)
+        if not self.targets:
+            return x
+        scale, offset = [target.standard_deviation for target in self.targets], [target.mean for target in self.targets]
+        return keras.layers.Rescaling(scale, offset, dtype="float32", name="units")(x)
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 class Examples(Protocol):
@@ -87,11 +186,13 @@ class Split:
     Args:
         inputs: (examples, *input_shape), uint8 for images in 0-255, float32 otherwise; may be a memory map, or
             examples that are read later.
-        targets: integer labels, (examples,), int32.
+        targets: integer labels, (examples,), int32; or numbers or 0 and 1 for each label, (examples, outputs), float32.
+        weights: how much each example counts in training, (examples,), float32; none where all count the same.
     """
 
     inputs: np.ndarray | Examples
     targets: np.ndarray
+    weights: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if len(self.inputs) != len(self.targets):
@@ -107,7 +208,8 @@ class Split:
     def take(self, positions: Any) -> Split:
         """Returns the examples at the positions (integers or a slice), in their order."""
         inputs = self.inputs[positions] if isinstance(self.inputs, np.ndarray) else self.inputs.take(positions)
-        return Split(inputs, self.targets[positions])
+        weights = None if self.weights is None else self.weights[positions]
+        return Split(inputs, self.targets[positions], weights)
 
 
 @dataclass(frozen=True)
@@ -184,7 +286,7 @@ def _byte_moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def split_off(split: Split, fraction: float, seed: int) -> tuple[Split, Split | None]:
-    """Takes a stratified share of the examples away, at random by the seed.
+    """Takes a share of the examples away, at random by the seed; stratified where there are classes.
 
     Args:
         split: the examples.
@@ -198,7 +300,8 @@ def split_off(split: Split, fraction: float, seed: int) -> tuple[Split, Split | 
         return split, None
     random = np.random.RandomState(seed)  # its streams are frozen across NumPy versions
     taken = np.zeros(len(split), bool)
-    for label in np.unique(split.targets):
-        members = random.permutation(np.flatnonzero(split.targets == label))
+    labels = split.targets if split.targets.ndim == 1 else np.zeros(len(split), np.int32)
+    for label in np.unique(labels):
+        members = random.permutation(np.flatnonzero(labels == label))
         taken[members[: min(max(round(len(members) * fraction), 1), len(members) - 1)]] = True
     return split.take(np.flatnonzero(~taken)), split.take(np.flatnonzero(taken)) if taken.any() else None

@@ -84,10 +84,7 @@ class AlexNet:
         for number in (6, 7):
             x = keras.layers.Dense(plan.units, "relu", **self._initializers(True), name=f"dense{number}")(x)
             x = keras.layers.Dropout(self.dropout, name=f"dropout{number}")(x)
-        logits = keras.layers.Dense(len(data.class_names), dtype="float32", **self._initializers(False), name="logits")(
-            x
-        )
-        return keras.Model(inputs, logits, name="alexnet")
+        return keras.Model(inputs, data.head(x, **self._initializers(False)), name="alexnet")
 
     def _convolution(self, x: Any, plan: _Plan, number: int, tower: int) -> Any:
         from dltrain.layers.local_response_normalization import LocalResponseNormalization

@@ -118,7 +118,7 @@ class CNN:
             )(x)
             if self.dense_dropout:
                 x = layers.Dropout(self.dense_dropout, name=f"dense{number}_dropout")(x)
-        logits = layers.Dense(len(data.class_names), dtype="float32", name="logits")(x)
+        logits = data.head(x)
         return keras.Model(inputs, logits, name="cnn")
 
     def _stage(self, x: Any, stage: Stage, name: str) -> Any:

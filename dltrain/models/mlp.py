@@ -51,5 +51,5 @@ class MLP:
             x = layers.Activation(self.activation, name=f"activation{number}")(x)
             if self.dropout:
                 x = layers.Dropout(self.dropout, name=f"dropout{number}")(x)
-        logits = layers.Dense(len(data.class_names), dtype="float32", name="logits", **penalty)(x)
+        logits = data.head(x, **penalty)
         return keras.Model(inputs, logits, name="mlp")

@@ -79,7 +79,7 @@ class ResNet:
         if self.preactivation:
             x = _activated(x, "final")
         x = layers.GlobalAveragePooling2D(name="average")(x)
-        logits = layers.Dense(len(data.class_names), kernel_initializer="he_normal", dtype="float32", name="logits")(x)
+        logits = data.head(x, kernel_initializer="he_normal")
         return keras.Model(inputs, logits, name="resnet")
 
     def _block(self, x: Any, filters: int, stride: int, is_bottleneck: bool, name: str) -> Any:

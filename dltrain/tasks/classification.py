@@ -8,6 +8,7 @@ from dltrain.data import DataSpec
 from dltrain.fields import Fraction, NonNegativeFloat
 from dltrain.lazy import keras, np
 from dltrain.registry import TASKS, suggestion
+from dltrain.tasks._metrics import reading
 
 
 @TASKS.register("classification")
@@ -15,14 +16,16 @@ class Classification:
     """One class per example: softmax cross-entropy on logits and integer labels.
 
     Args:
-        metrics: what is measured beside the loss; the first is what best checkpoints and early stopping go by.
+        metrics: what is measured beside the loss: accuracy, top_5_accuracy, auc (area under the ROC curve) and f1, both
+            of the second of two classes, or the mean of each class against the rest; the first is what best checkpoints
+            and early stopping go by.
         label_smoothing: share of each label that is spread over all classes, 0 to below 1 (Szegedy et al. 2015,
             section 7).
         class_weights: weight of each class in the training loss: none; balanced, inversely to how often a class occurs;
             or a mapping of class names, 1 where one is missing.
     """
 
-    metrics: tuple[Literal["accuracy", "top_5_accuracy"], ...] = ("accuracy",)
+    metrics: tuple[Literal["accuracy", "top_5_accuracy", "auc", "f1"], ...] = ("accuracy",)
     label_smoothing: Fraction = 0.0
     class_weights: Literal["balanced"] | dict[str, NonNegativeFloat] | None = None
 
@@ -32,6 +35,8 @@ class Classification:
 
     def check(self, data: DataSpec) -> None:
         """Raises ValueError where the task does not fit the data."""
+        if data.targets or len(data.class_names) < 2:
+            raise ValueError("name: classification needs classes, the data have numbers to predict: regression")
         if "top_5_accuracy" in self.metrics and len(data.class_names) <= 5:
             raise ValueError(f"metrics must not hold top_5_accuracy: there are only {len(data.class_names)} classes")
         for name in self.class_weights if isinstance(self.class_weights, dict) else ():
@@ -62,9 +67,23 @@ class Classification:
 
     def build_metrics(self, data: DataSpec) -> list[Any]:
         """Returns the Keras metrics, named as in the config."""
+        classes = len(data.class_names)
+
+        def against_the_rest(labels: Any, logits: Any) -> tuple[Any, Any]:
+            probabilities = keras.ops.softmax(keras.ops.cast(logits, "float32"))
+            wanted = keras.ops.one_hot(keras.ops.reshape(labels, (-1,)), classes)
+            return (wanted[:, 1:], probabilities[:, 1:]) if classes == 2 else (wanted, probabilities)
+
+        seen = 1 if classes == 2 else classes
         made = {
             "accuracy": lambda name: keras.metrics.SparseCategoricalAccuracy(name=name),
             "top_5_accuracy": lambda name: keras.metrics.SparseTopKCategoricalAccuracy(5, name=name),
+            "auc": lambda name: reading(
+                keras.metrics.AUC(multi_label=True, num_labels=seen, name=name), against_the_rest
+            ),
+            "f1": lambda name: reading(
+                keras.metrics.F1Score("macro", threshold=0.5 if seen == 1 else None, name=name), against_the_rest
+            ),
         }
         return [made[name](name) for name in self.metrics]
 

@@ -397,4 +397,5 @@ class Training:
 def evaluation_feed(split: Split, batch_size: int, devices: Devices) -> Feed:
     """Returns a part's batches, in their order and as they are."""
     order = Order(len(split), batch_size, devices.replicas)
-    return feed(split, order, Preparation(), devices.strategy)
+    # Weights say what to learn from, not what a result is worth.
+    return feed(dataclasses.replace(split, weights=None), order, Preparation(), devices.strategy)

@@ -94,20 +94,22 @@ class Preparation:
     class_weights: np.ndarray | None = None
     seed: int = 0
 
-    def __call__(self, number: Any, inputs: Any, targets: Any) -> tuple[Any, ...]:
-        """Returns (inputs as float32, targets), and the sample weights behind them where classes are weighted.
+    def __call__(self, number: Any, inputs: Any, targets: Any, weights: Any = None) -> tuple[Any, ...]:
+        """Returns (inputs as float32, targets), and sample weights behind them where examples or classes have some.
 
         Args:
             number: int64 scalar, which batch of the run and which replica's: what random changes are drawn from.
             inputs: (batch, *input_shape).
-            targets: (batch,), int32.
+            targets: (batch,), int32, or (batch, outputs), float32.
+            weights: of the examples, (batch,), float32; none where all count the same.
         """
         with tf.device(HOST):
             seed = tf.stack([tf.constant(self.seed, tf.int32), tf.cast(number, tf.int32)])
         inputs = self._augmented(inputs, seed) if self.augmentations else tf.cast(inputs, tf.float32)
-        if self.class_weights is None:
-            return inputs, targets
-        return inputs, targets, tf.gather(tf.constant(self.class_weights), targets)
+        if self.class_weights is not None:
+            of_class = tf.gather(tf.constant(self.class_weights), targets)
+            weights = of_class if weights is None else weights * of_class
+        return (inputs, targets) if weights is None else (inputs, targets, weights)
 
     @cached_property
     def _augmented(self) -> Any:
@@ -137,7 +139,7 @@ class ResidentFeed:
         self.order = order
         self.failure: DataError | None = None
         self._inputs = _resident(np.asarray(split.inputs))
-        self._targets = tf.constant(split.targets)
+        self._others = [tf.constant(values) for values in _others(split)]
         self._preparation = preparation
 
     def take(self, step: Any) -> Any:
@@ -156,7 +158,8 @@ class ResidentFeed:
             portion = taken * self.order.replicas + tf.cast(replica, tf.int64)
             positions = _part(self.order, self.order.positions(portion), part)
             number = _number(self.order, portion, part)
-        return self._preparation(number, tf.gather(self._inputs, positions), tf.gather(self._targets, positions))
+        values = [tf.gather(values, positions) for values in (self._inputs, *self._others)]
+        return self._preparation(number, *values)
 
     def at(self, step: int) -> "ResidentFeed":
         """Returns a feed of the same examples whose next `take` may be for the step: this one."""
@@ -164,7 +167,8 @@ class ResidentFeed:
 
     def examples(self, first: int, end: int) -> tuple[Any, ...]:
         """Returns the examples from `first` up to `end`, in the split's order, as one batch."""
-        return self._preparation(tf.constant(0, tf.int64), self._inputs[first:end], self._targets[first:end])
+        values = [values[first:end] for values in (self._inputs, *self._others)]
+        return self._preparation(tf.constant(0, tf.int64), *values)
 
 
 def _resident(array: np.ndarray) -> Any:
@@ -209,9 +213,10 @@ class StreamedFeed:
 
     def batch(self, taken: Any, part: Any = 0) -> tuple[Any, ...]:
         """Returns this replica's batch, or that part of the step where it accumulates several."""
-        portion, inputs, targets = taken
-        number = _number(self.order, portion, part)
-        return self._preparation(number, _part(self.order, inputs, part), _part(self.order, targets, part))
+        portion, *values = taken
+        return self._preparation(
+            _number(self.order, portion, part), *(_part(self.order, value, part) for value in values)
+        )
 
     def at(self, step: int) -> "StreamedFeed":
         """Returns a feed of the same examples whose next `take` is for the step."""
@@ -219,24 +224,25 @@ class StreamedFeed:
 
     def examples(self, first: int, end: int) -> tuple[Any, ...]:
         """Returns the examples from `first` up to `end`, in the split's order, as one batch."""
-        inputs, targets = self._split.inputs[first:end], self._split.targets[first:end]
-        return self._preparation(tf.constant(0, tf.int64), tf.constant(inputs), tf.constant(targets))
+        values = [values[first:end] for values in (self._split.inputs, *_others(self._split))]
+        return self._preparation(tf.constant(0, tf.int64), *map(tf.constant, values))
 
     def _portions(self, step: int) -> Any:
-        inputs, targets = self._split.inputs, self._split.targets
+        sources = (self._split.inputs, *_others(self._split))
 
-        def read(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        def read(positions: np.ndarray) -> list[np.ndarray]:
             try:
-                return np.asarray(inputs[positions]), np.asarray(targets[positions])
+                return [np.asarray(source[positions]) for source in sources]
             except DataError as error:  # TensorFlow would tell of it as a traceback in a string
                 self.failure = error
                 raise
 
-        def load(portion: Any) -> tuple[Any, Any, Any]:
-            x, y = tf.numpy_function(read, [self.order.positions(portion)], [inputs.dtype, targets.dtype])
-            x.set_shape((self.order.portion_size, *inputs.shape[1:]))
-            y.set_shape((self.order.portion_size, *targets.shape[1:]))
-            return portion, x, y
+        def load(portion: Any) -> tuple[Any, ...]:
+            types = [source.dtype for source in sources]
+            values = tf.numpy_function(read, [self.order.positions(portion)], types)
+            for value, source in zip(values, sources, strict=True):
+                value.set_shape((self.order.portion_size, *source.shape[1:]))
+            return portion, *values
 
         first = step * self.order.replicas
         portions = tf.data.Dataset.range(first, np.iinfo(np.int64).max)
@@ -244,6 +250,11 @@ class StreamedFeed:
         options = tf.data.Options()
         options.experimental_warm_start = True  # reads while the network is being compiled
         return portions.prefetch(self.read_ahead).with_options(options)
+
+
+def _others(split: Split) -> list[np.ndarray]:
+    """Returns what goes with the inputs: targets and, where examples have some, weights."""
+    return [split.targets] if split.weights is None else [split.targets, split.weights]
 
 
 def _part(order: Order, values: Any, part: Any) -> Any:

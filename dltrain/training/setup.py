@@ -91,8 +91,8 @@ def as_before(splits: Splits, saved: Saved, force: bool) -> Splits:
     """
     state = State.of(saved)
     spec = state.spec
-    was = spec.input_shape, spec.class_names, state.examples
-    found = splits.spec.input_shape, splits.spec.class_names, len(splits.train)
+    was = spec.shapes, state.examples
+    found = splits.spec.shapes, len(splits.train)
     if was != found:
         raise DataError(
             f"{saved.path}: the training data have changed since: other shapes, classes or number of examples "

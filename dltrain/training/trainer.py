@@ -168,7 +168,7 @@ def evaluate(run: Run, split: str, checkpoint: str, reporter: Reporter) -> dict[
     if part is None:
         raise DataError(f"{run.path}: its dataset has no {split} part")
     spec = State.of(saved).spec
-    if (splits.spec.input_shape, splits.spec.class_names) != (spec.input_shape, spec.class_names):
+    if splits.spec.shapes != spec.shapes:
         raise DataError(f"{run.path}: its data have changed: other shapes or classes than it was trained on")
     with enough_memory(config):
         engine = assemble(config.experiment, spec, devices, learning_rate=0.0)

@@ -1,0 +1,63 @@
+"""Any number of labels per example."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from dltrain.data import DataSpec
+from dltrain.fields import Fraction
+from dltrain.lazy import keras, np
+from dltrain.registry import TASKS
+from dltrain.tasks._metrics import reading
+
+
+@TASKS.register("multilabel")
+class Multilabel:
+    """Any number of labels per example: binary cross-entropy on a logit for each label.
+
+    Args:
+        metrics: what is measured beside the loss: accuracy (labels that are right, at a probability of 0.5), auc (area
+            under the ROC curve, mean of the labels), f1 (mean of the labels'). The first decides what is best.
+        label_smoothing: share of each label that is moved towards one half, 0 to below 1.
+    """
+
+    metrics: tuple[Literal["accuracy", "auc", "f1"], ...] = ("auc", "accuracy", "f1")
+    label_smoothing: Fraction = 0.0
+
+    def __post_init__(self) -> None:
+        if len(set(self.metrics)) < len(self.metrics):
+            raise ValueError(f"metrics must not name one twice, got {list(self.metrics)}")
+
+    def check(self, data: DataSpec) -> None:
+        """Raises ValueError where the task does not fit the data."""
+        if data.targets or not data.class_names:
+            raise ValueError("name: multilabel needs columns of 0 and 1, the data have numbers: regression")
+
+    @property
+    def monitor(self) -> str:
+        """The column of metrics.csv that says which epoch is best, where there are validation data."""
+        return f"val_{self.metrics[0]}" if self.metrics else "val_loss"
+
+    def larger_is_better(self, column: str) -> bool:
+        """Whether more is better in a column of metrics.csv."""
+        return not column.endswith("loss")
+
+    def loss(self, data: DataSpec) -> Any:
+        """Returns the loss of (labels of 0 and 1, logits), both (batch, labels)."""
+        return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=self.label_smoothing)
+
+    def build_metrics(self, data: DataSpec) -> list[Any]:
+        """Returns the Keras metrics, named as in the config."""
+        labels = len(data.class_names)
+        made = {
+            "accuracy": lambda name: keras.metrics.BinaryAccuracy(name=name, threshold=0.0),
+            "auc": lambda name: keras.metrics.AUC(name=name, multi_label=True, num_labels=labels, from_logits=True),
+            "f1": lambda name: reading(
+                keras.metrics.F1Score("macro", threshold=0.5, name=name),
+                lambda wanted, logits: (wanted, keras.ops.sigmoid(logits)),
+            ),
+        }
+        return [made[name](name) for name in self.metrics]
+
+    def weights(self, data: DataSpec, targets: np.ndarray) -> None:
+        """Returns none: there are no classes to weight."""

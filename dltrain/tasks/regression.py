@@ -1,0 +1,78 @@
+"""Numbers to predict."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from dltrain.data import DataSpec
+from dltrain.fields import PositiveFloat
+from dltrain.lazy import keras, np
+from dltrain.registry import TASKS
+
+
+@TASKS.register("regression")
+class Regression:
+    """One or several numbers per example, predicted in their own units.
+
+    The loss is taken of targets divided by their standard deviation in the training part, so that learning rates mean
+    the same whatever the unit; metrics are in the targets' units.
+
+    Args:
+        loss_function: mse, the mean squared error; mae, the mean absolute error, which outliers sway less; or huber,
+            squared up to `huber_delta` and linear beyond (P. J. Huber 1964).
+        huber_delta: where huber turns linear, in standard deviations of the target.
+        metrics: what is measured beside the loss, over all targets: mae and rmse in their units, r2 (the share of the
+            variance that is explained; 1 is perfect, 0 as good as the mean). The first decides what is best.
+    """
+
+    loss_function: Literal["mse", "mae", "huber"] = "mse"
+    huber_delta: PositiveFloat = 1.0
+    metrics: tuple[Literal["mae", "rmse", "r2"], ...] = ("mae", "rmse", "r2")
+
+    def __post_init__(self) -> None:
+        if len(set(self.metrics)) < len(self.metrics):
+            raise ValueError(f"metrics must not name one twice, got {list(self.metrics)}")
+
+    def check(self, data: DataSpec) -> None:
+        """Raises ValueError where the task does not fit the data."""
+        if not data.targets:
+            raise ValueError("name: regression needs numbers to predict, the data have classes: classification")
+
+    @property
+    def monitor(self) -> str:
+        """The column of metrics.csv that says which epoch is best, where there are validation data."""
+        return f"val_{self.metrics[0]}" if self.metrics else "val_loss"
+
+    def larger_is_better(self, column: str) -> bool:
+        """Whether more is better in a column of metrics.csv."""
+        return column.removeprefix("val_") == "r2"
+
+    def loss(self, data: DataSpec) -> Any:
+        """Returns the loss of (targets, predictions), both (batch, targets) in their units."""
+        deviations = [target.standard_deviation for target in data.targets]
+        means = [target.mean for target in data.targets]
+        plain = {
+            "mse": keras.losses.mean_squared_error,
+            "mae": keras.losses.mean_absolute_error,
+            "huber": lambda wanted, got: keras.losses.huber(wanted, got, delta=self.huber_delta),
+        }[self.loss_function]
+
+        def standardized(values: Any) -> Any:
+            return (keras.ops.cast(values, "float32") - keras.ops.array(means)) / keras.ops.array(deviations)
+
+        def scaled_loss(targets: Any, predictions: Any) -> Any:
+            return plain(standardized(targets), standardized(predictions))
+
+        return scaled_loss
+
+    def build_metrics(self, data: DataSpec) -> list[Any]:
+        """Returns the Keras metrics, named as in the config."""
+        made = {
+            "mae": lambda name: keras.metrics.MeanAbsoluteError(name=name),
+            "rmse": lambda name: keras.metrics.RootMeanSquaredError(name=name),
+            "r2": lambda name: keras.metrics.R2Score(name=name),
+        }
+        return [made[name](name) for name in self.metrics]
+
+    def weights(self, data: DataSpec, targets: np.ndarray) -> None:
+        """Returns none: there are no classes to weight."""
