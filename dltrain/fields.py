@@ -51,6 +51,8 @@ NonNegativeFloat = Annotated[float, Range(minimum=0)]
 Seed = Annotated[int, Range(minimum=0, maximum=2**31 - 1)]
 # A share that may be nothing but never all: dropout rates, momentum, split fractions.
 Fraction = Annotated[float, Range(minimum=0, maximum=1, open_maximum=True)]
+# How often something happens, never and always included.
+Probability = Annotated[float, Range(minimum=0, maximum=1)]
 
 Activation = Literal[
     "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "sigmoid", "tanh", "softmax", "softplus", "linear"

@@ -127,7 +127,8 @@ class Experiment:
         device: auto, cpu, gpu, gpu:1, all, or a list of GPUs.
         deterministic: only operations that give the same bits each time, slower on GPUs.
         dataset: what is learnt from.
-        augment: random changes to training examples, in order.
+        augment: random changes to training examples, in order; those that mix examples come last, and one of them is
+            drawn for each batch.
         model: the architecture.
         task: what the labels mean; left out, what the dataset says.
         optimizer: the update rule.
@@ -163,6 +164,21 @@ class Experiment:
         if wrong or not devices or len(set(devices)) < len(devices):
             got = "an empty list" if not devices else repr(wrong[0]) if wrong else "one of them twice"
             raise ValueError(f"device must be auto, cpu, gpu, gpu:N, all, or a list of different gpu:N, got {got}")
+        self._check_mixing()
+
+    def _check_mixing(self) -> None:
+        mixing = [mixes_examples(augmentation) for augmentation in self.augment]
+        if mixing != sorted(mixing):
+            name = self.augment[mixing.index(True)].registered_name
+            raise ValueError(f"augment must have {name}, which mixes examples, behind what changes each by itself")
+        if any(mixing) and not hasattr(self.task, "soft_targets"):
+            name, task = self.augment[-1].registered_name, self.task.registered_name
+            raise ValueError(f"augment must not hold {name}: the targets of task {task} cannot be mixed")
+
+
+def mixes_examples(augmentation: Any) -> bool:
+    """Whether an augmentation combines examples of a batch, and their targets."""
+    return getattr(augmentation, "mixes", False)
 
 
 @dataclass(frozen=True)

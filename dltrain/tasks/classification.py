@@ -15,6 +15,9 @@ from dltrain.tasks._metrics import reading
 class Classification:
     """One class per example: softmax cross-entropy on logits and integer labels.
 
+    Where augmentations mix examples, the labels of training are soft: shares of the classes, shifted by class weights.
+    Its metrics then ask for the class with the largest share, and are often lower than those of validation.
+
     Args:
         metrics: what is measured beside the loss: accuracy, top_5_accuracy, auc (area under the ROC curve) and f1, both
             of the second of two classes, or the mean of each class against the rest; the first is what best checkpoints
@@ -53,31 +56,41 @@ class Classification:
         return not column.endswith("loss")
 
     def loss(self, data: DataSpec) -> Any:
-        """Returns the loss of (integer labels, logits)."""
-        if not self.label_smoothing:
-            return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        """Returns the loss of (labels, logits); labels are integers, (batch,), or soft, (batch, classes)."""
 
-        def smoothed_crossentropy(labels: Any, logits: Any) -> Any:
-            wanted = keras.ops.one_hot(keras.ops.reshape(labels, (-1,)), len(data.class_names))
+        def crossentropy(labels: Any, logits: Any) -> Any:
+            if not self.label_smoothing and not _is_soft(labels):
+                return keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+            wanted = labels if _is_soft(labels) else self.soft_targets(data, labels)
             return keras.losses.categorical_crossentropy(
                 wanted, logits, from_logits=True, label_smoothing=self.label_smoothing
             )
 
-        return smoothed_crossentropy
+        return crossentropy
+
+    def soft_targets(self, data: DataSpec, targets: Any) -> Any:
+        """Returns integer labels as shares of the classes, (batch, classes), float32: what may be mixed."""
+        return keras.ops.one_hot(keras.ops.reshape(targets, (-1,)), len(data.class_names), dtype="float32")
 
     def build_metrics(self, data: DataSpec) -> list[Any]:
-        """Returns the Keras metrics, named as in the config."""
+        """Returns the Keras metrics, named as in the config; they take integer and soft labels."""
         classes = len(data.class_names)
+        seen = 1 if classes == 2 else classes
+
+        def accuracy(labels: Any, logits: Any) -> Any:
+            return keras.metrics.sparse_categorical_accuracy(_classes(labels), logits)
+
+        def top_5_accuracy(labels: Any, logits: Any) -> Any:
+            return keras.metrics.sparse_top_k_categorical_accuracy(_classes(labels), logits, 5)
 
         def against_the_rest(labels: Any, logits: Any) -> tuple[Any, Any]:
             probabilities = keras.ops.softmax(keras.ops.cast(logits, "float32"))
-            wanted = keras.ops.one_hot(keras.ops.reshape(labels, (-1,)), classes)
+            wanted = keras.ops.one_hot(keras.ops.reshape(_classes(labels), (-1,)), classes)
             return (wanted[:, 1:], probabilities[:, 1:]) if classes == 2 else (wanted, probabilities)
 
-        seen = 1 if classes == 2 else classes
         made = {
-            "accuracy": lambda name: keras.metrics.SparseCategoricalAccuracy(name=name),
-            "top_5_accuracy": lambda name: keras.metrics.SparseTopKCategoricalAccuracy(5, name=name),
+            "accuracy": lambda name: keras.metrics.MeanMetricWrapper(accuracy, name=name),
+            "top_5_accuracy": lambda name: keras.metrics.MeanMetricWrapper(top_5_accuracy, name=name),
             "auc": lambda name: reading(
                 keras.metrics.AUC(multi_label=True, num_labels=seen, name=name), against_the_rest
             ),
@@ -101,3 +114,11 @@ class Classification:
             return np.array([self.class_weights.get(name, 1.0) for name in data.class_names], np.float32)
         counts = np.bincount(targets, minlength=classes)
         return (len(targets) / (classes * np.maximum(counts, 1))).astype(np.float32)
+
+
+def _is_soft(labels: Any) -> bool:
+    return len(labels.shape) == 2 and labels.shape[1] != 1  # Keras may write (batch,) as (batch, 1)
+
+
+def _classes(labels: Any) -> Any:
+    return keras.ops.argmax(labels, axis=-1) if _is_soft(labels) else labels

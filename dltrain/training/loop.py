@@ -4,12 +4,13 @@ import dataclasses
 import math
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dltrain.config.experiment import Config
+from dltrain.config.experiment import Config, mixes_examples
 from dltrain.data import Split, Splits
 from dltrain.errors import Interrupted, TrainingError
 from dltrain.lazy import tf
@@ -105,10 +106,13 @@ class Training:
             part: train on this share of it alone.
         """
         experiment, spec, train = self.experiment, self.splits.spec, part or self.splits.train
+        single = [augmentation for augmentation in experiment.augment if not mixes_examples(augmentation)]
         preparation = Preparation(
-            [augmentation.build(spec) for augmentation in experiment.augment],
+            [augmentation.build(spec) for augmentation in single],
             experiment.task.weights(spec, self.splits.train.targets),
             experiment.seed,
+            [augmentation.build(spec) for augmentation in experiment.augment[len(single) :]],
+            partial(experiment.task.soft_targets, spec) if len(single) < len(experiment.augment) else None,
         )
         replicas, settings = self.devices.replicas, experiment.train
         order = Order(len(train), settings.examples_per_batch, replicas, experiment.seed, settings.accumulate_steps)

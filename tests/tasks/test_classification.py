@@ -15,7 +15,8 @@ def log_softmax(logits):
 
 def test_the_loss_is_cross_entropy_on_logits(tensorflow):
     expected = -log_softmax(LOGITS)[[0, 1], LABELS].mean()
-    assert float(Classification().loss(DATA)(LABELS, LOGITS)) == pytest.approx(expected, rel=1e-6)
+    measured = Classification().loss(DATA)(LABELS, LOGITS)
+    assert np.mean(measured) == pytest.approx(expected, rel=1e-6)
 
 
 def test_label_smoothing_spreads_a_share_over_all_classes(tensorflow):
@@ -23,6 +24,28 @@ def test_label_smoothing_spreads_a_share_over_all_classes(tensorflow):
     expected = -(wanted * log_softmax(LOGITS)).sum(axis=1)
     measured = Classification(label_smoothing=0.1).loss(DATA)(LABELS, LOGITS)
     np.testing.assert_allclose(measured, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_loss_of_soft_labels_is_the_mixture_of_the_losses(tensorflow, smoothing):
+    task = Classification(label_smoothing=smoothing)
+    loss = task.loss(DATA)
+    first, second = np.array([0, 1], np.int32), np.array([2, 1], np.int32)
+    one, other = (np.asarray(task.soft_targets(DATA, labels)) for labels in (first, second))
+    np.testing.assert_array_equal(one, np.eye(3, dtype=np.float32)[first])
+    expected = 0.75 * np.asarray(loss(first, LOGITS)) + 0.25 * np.asarray(loss(second, LOGITS))
+    np.testing.assert_allclose(loss(0.75 * one + 0.25 * other, LOGITS), expected, rtol=1e-5)
+
+
+def test_metrics_of_soft_labels_ask_for_the_largest_share(tensorflow):
+    data = DataSpec((4,), tuple("abcdefg"))
+    logits = np.array([[7, 6, 5, 4, 3, 2, 1], [7, 6, 5, 4, 3, 2, 1]], np.float32)
+    soft = np.array([[0.6, 0.4, 0, 0, 0, 0, 0], [0, 0, 0, 0.9, 0, 0, 0.1]], np.float32)
+    for labels in (soft, soft.argmax(axis=1)):
+        accuracy, top_5 = Classification(metrics=("accuracy", "top_5_accuracy")).build_metrics(data)
+        accuracy.update_state(labels, logits)
+        top_5.update_state(labels, logits)
+        assert (float(accuracy.result()), float(top_5.result())) == (0.5, 1.0)
 
 
 def test_metrics_carry_the_names_of_the_config(tensorflow):

@@ -3,12 +3,14 @@
 import subprocess
 import sys
 import textwrap
+from functools import partial
 
 import numpy as np
 import pytest
 
-from dltrain.data import Split
+from dltrain.data import DataSpec, Split
 from dltrain.errors import DataError
+from dltrain.tasks.classification import Classification
 from dltrain.training.engine import Engine
 from dltrain.training.pipeline import Order, Preparation, ResidentFeed, StreamedFeed
 
@@ -153,7 +155,7 @@ def test_two_replicas_and_several_batches_a_step_train_to_the_same_means():
         from dltrain.training.device import import_tensorflow
         import_tensorflow()
         import keras, tensorflow as tf
-        from dltrain.data import Split
+        from dltrain.data import DataSpec, Split
         from dltrain.training.engine import Engine
         from dltrain.training.pipeline import Order, Preparation, ResidentFeed, StreamedFeed
 
@@ -203,3 +205,34 @@ def test_two_replicas_and_several_batches_a_step_train_to_the_same_means():
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+def mixing_half(inputs, targets, seed):
+    return 0.5 * inputs + 0.5 * inputs[::-1], 0.75 * targets + 0.25 * targets[::-1]
+
+
+def test_the_loss_of_mixtures_is_the_mixture_of_the_weighted_losses(tensorflow):
+    data, weights = DataSpec((4,), ("a", "b", "c")), np.array([1, 3, 0], np.float32)
+    inputs, targets = np.arange(16, dtype=np.uint8).reshape(4, 4), np.array([0, 1, 2, 2], np.int32)
+    logits = np.random.RandomState(0).randn(4, 3).astype(np.float32)
+    for smoothing in (0.0, 0.1):
+        task = Classification(label_smoothing=smoothing)
+        preparation = Preparation((), weights, 0, [mixing_half], partial(task.soft_targets, data))
+        mixed, soft, sample_weights = preparation(tensorflow.constant(3, "int64"), inputs, targets)
+        np.testing.assert_array_equal(mixed, np.full((4, 1), 6) + np.arange(4))
+        loss = np.asarray(task.loss(data)(soft, logits)) * sample_weights
+        single = [np.asarray(task.loss(data)(labels, logits)) * weights[labels] for labels in (targets, targets[::-1])]
+        np.testing.assert_allclose(loss, 0.75 * single[0] + 0.25 * single[1], rtol=1e-5, atol=1e-6)
+
+
+def test_one_of_several_mixes_is_drawn_for_each_batch(tensorflow):
+    def marking(mark):
+        return lambda inputs, targets, seed: (inputs + mark, targets)
+
+    zeros = np.zeros((2, 4), np.float32)
+    preparation = Preparation((), None, 0, [marking(1.0), marking(2.0), marking(4.0)], lambda targets: targets)
+    drawn = [preparation(tensorflow.constant(number, "int64"), zeros, zeros)[0].numpy() for number in range(60)]
+    assert all(len(np.unique(inputs)) == 1 for inputs in drawn)
+    counts = np.unique([inputs[0, 0] for inputs in drawn], return_counts=True)
+    assert list(counts[0]) == [1, 2, 4]
+    assert counts[1].min() > 8

@@ -77,8 +77,18 @@ def killed_at(step, monkeypatch, path, *overrides):
         ("schedule={name: plateau, patience: 1, min_delta: 10}", "early_stopping={patience: 2, min_delta: 9}"),
         ("optimizer={name: sgd, learning_rate: 0.1, momentum: 0.9}", "schedule={name: one_cycle}"),
         ("train.batch_size=16", "train.accumulate_steps=4", "task={name: classification, class_weights: balanced}"),
+        ("augment=[{name: randaugment}]",),
+        ("augment=[{name: noise}, {name: mixup}, {name: cutmix}]", "task={name: classification, label_smoothing: 0.1}"),
     ],
-    ids=["dropout", "batch normalisation and augmentation", "plateau and patience", "one cycle", "accumulation"],
+    ids=[
+        "dropout",
+        "batch normalisation and augmentation",
+        "plateau and patience",
+        "one cycle",
+        "accumulation",
+        "operations drawn for each image",
+        "mixtures",
+    ],
 )
 @pytest.mark.parametrize("streamed", [False, True], ids=["resident", "streamed"])
 def test_a_run_cut_within_an_epoch_ends_with_the_same_bits(tensorflow, config_path, monkeypatch, settings, streamed):

@@ -1,18 +1,12 @@
-"""Random changes to training images, as pure functions of (images, seed).
+"""Flips and crops: whole pixels, moved."""
 
-Images are (batch, height, width, channels), float32, raw values 0-255; the seed is int32, (2,). The same seed gives the
-same change, so that a run that stops and goes on sees what it would have seen.
-"""
-
-from collections.abc import Callable
 from typing import Any, Literal
 
-from dltrain.data import RANDOM, DataSpec
+from dltrain.augmentations._drawing import Augment, require_images, whole
+from dltrain.data import DataSpec
 from dltrain.fields import PositiveInt
 from dltrain.lazy import tf
 from dltrain.registry import AUGMENTATIONS
-
-Augment = Callable[[Any, Any], Any]
 
 
 @AUGMENTATIONS.register("pad_and_crop")
@@ -30,7 +24,7 @@ class PadAndCrop:
 
     def check(self, data: DataSpec) -> None:
         """Raises ValueError unless the examples are images that the padding does not push out of sight."""
-        _require_images("pad_and_crop", data)
+        require_images("pad_and_crop", data)
         side = min(data.input_shape[:2])
         if self.padding > side:
             raise ValueError(f"padding must be at most {side}, the image's smaller side, got {self.padding}")
@@ -44,9 +38,7 @@ class PadAndCrop:
         def pad_and_crop(images: Any, seed: Any) -> Any:
             # Windows of the padded image are read from the image itself, with the mean where they lie outside of it:
             # the padded image is never made.
-            shifts = tf.random.stateless_uniform(
-                (2, tf.shape(images)[0], 1), seed, -padding, padding + 1, tf.int32, alg=RANDOM
-            )
+            shifts = whole((2, tf.shape(images)[0], 1), seed, -padding, padding + 1)
             rows, columns = shifts[0] + tf.range(height), shifts[1] + tf.range(width)
             moved = tf.gather(images, tf.clip_by_value(rows, 0, height - 1), axis=1, batch_dims=1)
             moved = tf.gather(moved, tf.clip_by_value(columns, 0, width - 1), axis=2, batch_dims=1)
@@ -70,16 +62,14 @@ class Flip:
 
     def check(self, data: DataSpec) -> None:
         """Raises ValueError unless the examples are images."""
-        _require_images("flip", data)
+        require_images("flip", data)
 
     def build(self, data: DataSpec) -> Augment:
         """Returns the function of (images, seed)."""
         axes = {"vertical": (1,), "horizontal": (2,), "both": (1, 2)}[self.direction]
 
         def flip(images: Any, seed: Any) -> Any:
-            # Whole numbers: XLA makes other floats of the same random bits.
-            shape = (len(axes), tf.shape(images)[0], 1, 1, 1)
-            mirrored = tf.random.stateless_uniform(shape, seed, 0, 2, tf.int32, alg=RANDOM)
+            mirrored = whole((len(axes), tf.shape(images)[0], 1, 1, 1), seed, 0, 2)
             for index, axis in enumerate(axes):
                 images = tf.where(mirrored[index] == 1, tf.reverse(images, [axis]), images)
             return images
@@ -89,10 +79,3 @@ class Flip:
 
 def _within(positions: Any, size: int) -> Any:
     return (positions >= 0) & (positions < size)
-
-
-def _require_images(name: str, data: DataSpec) -> None:
-    if not data.is_image:
-        raise ValueError(
-            f"name {name} needs images (height, width, channels), got examples of shape {data.input_shape}"
-        )

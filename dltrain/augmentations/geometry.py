@@ -1,0 +1,158 @@
+"""Rotations, shifts, zooms and crops of another shape: one sampler, other maps."""
+
+import math
+from typing import Annotated, Any
+
+from dltrain.augmentations._drawing import Augment, folded, require_images, require_order, uniform, whole
+from dltrain.augmentations._sampling import Fill, maps_of, moved, rotation
+from dltrain.data import DataSpec
+from dltrain.fields import PositiveFloat, Probability, Range
+from dltrain.lazy import tf
+from dltrain.registry import AUGMENTATIONS
+
+Share = Annotated[float, Range(minimum=0, maximum=1, open_minimum=True)]
+
+
+@AUGMENTATIONS.register("rotate")
+class Rotate:
+    """Turns each image about its centre by an angle drawn at random.
+
+    P. Y. Simard, D. Steinkraus and J. C. Platt, "Best practices for convolutional neural networks applied to visual
+    document analysis", 2003, section 2 (affine distortions, bilinear).
+
+    Args:
+        degrees: the largest angle to either side, 0 to 180; 15 keeps most things the right way up.
+        fill: what is seen in the corners: a grey level, 0 to 255, or nearest for the colour of the border.
+    """
+
+    degrees: Annotated[float, Range(minimum=0, maximum=180)] = 15.0
+    fill: Fill = 0.0
+
+    def check(self, data: DataSpec) -> None:
+        """Raises ValueError unless the examples are images."""
+        require_images("rotate", data)
+
+    def build(self, data: DataSpec) -> Augment:
+        """Returns the function of (images, seed)."""
+        largest = math.radians(self.degrees)
+
+        def rotate(images: Any, seed: Any) -> Any:
+            return moved(images, rotation(uniform((tf.shape(images)[0],), seed, -largest, largest)), self.fill)
+
+        return rotate
+
+
+@AUGMENTATIONS.register("translate")
+class Translate:
+    """Shifts each image by whole pixels, drawn for height and width apart.
+
+    Args:
+        height: the largest shift up or down, as a share of the image's height, 0 to 1; rounded up to pixels.
+        width: the largest shift to the left or right, as a share of the image's width, 0 to 1; likewise.
+        fill: what is seen where the image was: a grey level, 0 to 255, or nearest for the colour of the border.
+    """
+
+    height: Probability = 0.1
+    width: Probability = 0.1
+    fill: Fill = 0.0
+
+    def check(self, data: DataSpec) -> None:
+        """Raises ValueError unless the examples are images."""
+        require_images("translate", data)
+
+    def build(self, data: DataSpec) -> Augment:
+        """Returns the function of (images, seed)."""
+        # Up, so that a share of a small image is not nothing; 0.1 of 30 pixels is 3, though the product is above it.
+        most = [
+            math.ceil(share * side - 1e-9)
+            for share, side in zip((self.height, self.width), data.input_shape, strict=False)
+        ]
+
+        def translate(images: Any, seed: Any) -> Any:
+            down, across = (
+                whole(tf.shape(images)[:1], folded(seed, axis), -pixels, pixels + 1) for axis, pixels in enumerate(most)
+            )
+            return moved(images, maps_of(c=down, f=across, like=down), self.fill)
+
+        return translate
+
+
+@AUGMENTATIONS.register("zoom")
+class Zoom:
+    """Shows each image larger or smaller, about its centre, both sides alike.
+
+    The logarithm of the scale is drawn evenly: twice as large is as frequent as half as large.
+
+    Args:
+        scale: the smallest and the largest scale, above 0; 1 leaves images as they are, 2 shows the middle half of each
+            side. Below 1/2 pixels are left out (bilinear, no smoothing).
+        fill: what is seen around a smaller image: a grey level, 0 to 255, or nearest for the colour of the border.
+    """
+
+    scale: tuple[PositiveFloat, PositiveFloat] = (0.8, 1.25)
+    fill: Fill = 0.0
+
+    def __post_init__(self) -> None:
+        require_order("scale", self.scale)
+
+    def check(self, data: DataSpec) -> None:
+        """Raises ValueError unless the examples are images."""
+        require_images("zoom", data)
+
+    def build(self, data: DataSpec) -> Augment:
+        """Returns the function of (images, seed)."""
+        smallest, largest = (math.log(scale) for scale in self.scale)
+
+        def zoom(images: Any, seed: Any) -> Any:
+            shrunk = tf.exp(-uniform((tf.shape(images)[0],), seed, smallest, largest))
+            return moved(images, maps_of(a=shrunk, e=shrunk, like=shrunk), self.fill)
+
+        return zoom
+
+
+@AUGMENTATIONS.register("random_resized_crop")
+class RandomResizedCrop:
+    """Crops a window of random area, shape and place from each image, and stretches it to the image's size.
+
+    C. Szegedy et al., "Going deeper with convolutions", 2014, section 6. A window that would be longer than the image
+    is cut to the image's side, where others draw again. The window is stretched from the image at its trained size.
+
+    Args:
+        area: the smallest and the largest window, as a share of the image's area, above 0, at most 1; the paper's
+            values are 0.08 and 1.
+        aspect_ratio: the smallest and the largest ratio of the window's width to its height; its logarithm is drawn
+            evenly; the paper's values are 3/4 and 4/3.
+    """
+
+    area: tuple[Share, Share] = (0.08, 1.0)
+    aspect_ratio: tuple[PositiveFloat, PositiveFloat] = (0.75, 4 / 3)
+
+    def __post_init__(self) -> None:
+        require_order("area", self.area)
+        require_order("aspect_ratio", self.aspect_ratio)
+
+    def check(self, data: DataSpec) -> None:
+        """Raises ValueError unless the examples are images."""
+        require_images("random_resized_crop", data)
+
+    def build(self, data: DataSpec) -> Augment:
+        """Returns the function of (images, seed)."""
+        height, width, _ = data.input_shape
+        flattest, tallest = (math.log(ratio) / 2 for ratio in self.aspect_ratio)
+
+        def random_resized_crop(images: Any, seed: Any) -> Any:
+            draws = uniform((4, tf.shape(images)[0]), seed)
+            side = tf.sqrt((self.area[0] + (self.area[1] - self.area[0]) * draws[0]) * height * width)
+            stretch = tf.exp(flattest + (tallest - flattest) * draws[1])
+            window_height = tf.minimum(side / stretch, height)
+            window_width = tf.minimum(side * stretch, width)
+            maps = maps_of(
+                a=window_height / height,
+                c=(draws[2] - 0.5) * (height - window_height),
+                e=window_width / width,
+                f=(draws[3] - 0.5) * (width - window_width),
+                like=side,
+            )
+            return moved(images, maps, "nearest")  # within half a pixel of the image's border
+
+        return random_resized_crop
