@@ -230,6 +230,12 @@ class Splits:
     test: Split | None = None
     skipped: tuple[str, ...] = ()
 
+    @property
+    def parts(self) -> dict[str, Split]:
+        """The parts that there are, by the names that users read."""
+        named = {"training": self.train, "validation": self.validation, "test": self.test}
+        return {name: split for name, split in named.items() if split}
+
     def with_statistics(self) -> Splits:
         """Returns the same splits with the training part's mean and standard deviation in the spec.
 

@@ -16,7 +16,9 @@ CHOICES = {"models", "datasets", "tasks", "optimizers", "schedules", "augmentati
 MAY_IMPORT = {
     "cli": {"cli", "config", "training", "runs"} | GROUND,
     "config": {"config"} | GROUND,
-    "training": {"training", "config", "runs", "schedules", "layers"} | GROUND,
+    # A page is drawn from what is trained on: training collects the numbers, figures knows no training.
+    "figures": {"figures", "data", "errors"},
+    "training": {"training", "figures", "config", "runs", "schedules", "layers"} | GROUND,
     "runs": {"runs", "errors"},
     "layers": {"layers"},
     "fused_optimizers": set(),
@@ -89,6 +91,7 @@ COMMANDS = [
     ["check", "configs"],
     ["show", "--no-layers", "configs/resnet.yaml"],
     ["fit", "configs/resnet.yaml", "train.epochs=0"],
+    ["preview", "configs/resnet.yaml", "train.epochs=0"],
     ["eval", "no-such-run"],
     ["datasets", "make"],
 ]
@@ -99,7 +102,7 @@ def test_what_needs_no_training_loads_no_tensorflow(command):
     script = (
         "import sys\nfrom dltrain.__main__ import main\nsys.argv[0] = 'dltrain'\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        "print('LOADED', sorted({'tensorflow', 'keras', 'sklearn', 'pandas'} & set(sys.modules)))"
+        "print('LOADED', sorted({'tensorflow', 'keras', 'sklearn', 'pandas', 'matplotlib'} & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, *command], cwd=PACKAGE.parent, capture_output=True, text=True, check=True

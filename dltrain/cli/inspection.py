@@ -1,4 +1,4 @@
-"""`dltrain check`, `dltrain show` and `dltrain list`: look before training."""
+"""`dltrain check`, `dltrain show`, `dltrain preview` and `dltrain list`: look before training."""
 
 import dataclasses
 import inspect
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dltrain.cli.arguments import RUNS, Json, Runs, echo, print_json, sort_words
+from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, echo, print_json, sort_words
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.config.schema import describe, field_types, inner_block
@@ -62,6 +62,31 @@ def show(
             echo(_layer_words(shown))
     if as_json:
         print_json(shown)
+
+
+def preview(
+    words: Annotated[
+        list[str], typer.Argument(metavar="CONFIG [KEY=VALUE]...", help="A YAML file and what to change in it.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write; without it preview-NAME.png in the working directory.")
+    ] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    as_json: Json = False,
+) -> None:
+    """Draw a page about CONFIG: examples raw and augmented, classes, value ranges, the learning rate."""
+    given = sort_words(words)
+    if given.config is None or given.run:
+        raise ConfigError([f"preview needs a CONFIG, a file that ends in .yaml, got {given.run or 'none'}"])
+    config = experiments.load(given.config, given.overrides)
+
+    from dltrain.training import preview as drawing
+    from dltrain.training.progress import Reporter
+
+    place = out or Path(f"preview-{config.experiment.name}.png")
+    drawn = drawing.preview(config, place, Reporter(quiet, verbose))
+    print_json(drawn) if as_json else echo(drawn["path"])
 
 
 def list_choices(

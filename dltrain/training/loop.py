@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dltrain.config.experiment import Config, mixes_examples
+from dltrain.config.experiment import Config, Experiment, mixes_examples
 from dltrain.data import Split, Splits
 from dltrain.errors import Interrupted, TrainingError
 from dltrain.lazy import tf
@@ -105,18 +105,9 @@ class Training:
         Args:
             part: train on this share of it alone.
         """
-        experiment, spec, train = self.experiment, self.splits.spec, part or self.splits.train
-        single = [augmentation for augmentation in experiment.augment if not mixes_examples(augmentation)]
-        preparation = Preparation(
-            [augmentation.build(spec) for augmentation in single],
-            experiment.task.weights(spec, self.splits.train.targets),
-            experiment.seed,
-            [augmentation.build(spec) for augmentation in experiment.augment[len(single) :]],
-            partial(experiment.task.soft_targets, spec) if len(single) < len(experiment.augment) else None,
-        )
-        replicas, settings = self.devices.replicas, experiment.train
-        order = Order(len(train), settings.examples_per_batch, replicas, experiment.seed, settings.accumulate_steps)
-        return feed(train, order, preparation, self.devices.strategy, self.state.step)
+        train = part or self.splits.train
+        order = training_order(self.experiment, len(train), self.devices)
+        return feed(train, order, preparation(self.experiment, self.splits), self.devices.strategy, self.state.step)
 
     def evaluation_feed(self, split: Split) -> Feed:
         """Returns a part's batches, in their order and as they are."""
@@ -396,6 +387,25 @@ class Training:
             name: value for name, value in row.items() if name not in ("epoch", "step", "seconds", "learning_rate")
         }
         self.reporter.say(f"{self._title(row['epoch'])}  {words_for(measured)}  {self._pace()}".rstrip())
+
+
+def training_order(experiment: Experiment, examples: int, devices: Devices) -> Order:
+    """Returns which of the training examples each step sees."""
+    settings = experiment.train
+    return Order(examples, settings.examples_per_batch, devices.replicas, experiment.seed, settings.accumulate_steps)
+
+
+def preparation(experiment: Experiment, splits: Splits) -> Preparation:
+    """Returns what happens to training examples before the network sees them."""
+    spec, augment = splits.spec, experiment.augment
+    single = [augmentation for augmentation in augment if not mixes_examples(augmentation)]
+    return Preparation(
+        [augmentation.build(spec) for augmentation in single],
+        experiment.task.weights(spec, splits.train.targets),
+        experiment.seed,
+        [augmentation.build(spec) for augmentation in augment[len(single) :]],
+        partial(experiment.task.soft_targets, spec) if len(single) < len(augment) else None,
+    )
 
 
 def evaluation_feed(split: Split, batch_size: int, devices: Devices) -> Feed:

@@ -325,8 +325,7 @@ def _translated(error: BaseException, run: Run) -> BaseException:
 def _overview(training: Training) -> str:
     """Returns what will be trained on what, in one line."""
     splits, experiment = training.splits, training.experiment
-    parts = {"training": splits.train, "validation": splits.validation, "test": splits.test}
-    sizes = ", ".join(f"{len(part):,} {name}" for name, part in parts.items() if part)
+    sizes = ", ".join(f"{len(part):,} {name}" for name, part in splits.parts.items())
     return (
         f"{experiment.dataset.registered_name}: {sizes} examples; "
         f"{experiment.model.registered_name}: {training.parameters:,} weights; "

@@ -91,3 +91,11 @@ def test_what_xla_compiles_is_kept_where_it_can_be_written(monkeypatch, tmp_path
     folder = Path(os.environ.pop("TF_XLA_FLAGS").removeprefix("--tf_xla_persistent_cache_directory="))
     assert folder.is_dir()
     assert folder.is_relative_to(tmp_path)
+
+
+def test_starting_tensorflow_starts_no_matplotlib():
+    script = (
+        "import sys\nfrom dltrain.training.device import import_tensorflow\nimport_tensorflow()\n"
+        "assert 'matplotlib' not in sys.modules\nimport matplotlib"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)

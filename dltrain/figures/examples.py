@@ -1,0 +1,137 @@
+"""Panels of single examples: as pictures, as lines, as rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dltrain.figures.panels import LINE, number
+from dltrain.figures.sheet import FAINT, FRAME, SHADES, SMALL, Box, Sheet
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Examples that are images, and under each what training makes of it.
+
+    Args:
+        raw: images (height, width) or (height, width, 3), uint8.
+        seen: the same after augmentation; none where nothing changes them.
+        labels: what each shows.
+    """
+
+    raw: Sequence[np.ndarray]
+    seen: Sequence[np.ndarray]
+    labels: Sequence[str]
+
+    COLUMNS = 12
+    SIDE, BETWEEN, GUTTER = 112, 12, 56
+
+    @property
+    def height(self) -> float:
+        """In pixels."""
+        return self._lines * self._line_height - 2 * self.BETWEEN
+
+    @property
+    def _lines(self) -> int:
+        return -(-len(self.raw) // self.COLUMNS)
+
+    @property
+    def _image_height(self) -> float:
+        height, width = self.raw[0].shape[:2]
+        return min(max(self.SIDE * height / width, 28), 170)
+
+    @property
+    def _line_height(self) -> float:
+        return 22 + self._image_height + (self._image_height + 6 if len(self.seen) else 0) + 2 * self.BETWEEN
+
+    def draw(self, sheet: Sheet, box: Box) -> None:
+        """Draws the images with their labels above, names of the rows in the gutter to the left."""
+        high = self._image_height
+        for index, (image, label) in enumerate(zip(self.raw, self.labels, strict=True)):
+            line, column = divmod(index, self.COLUMNS)
+            left = box.left + self.GUTTER + column * (self.SIDE + self.BETWEEN)
+            top = box.top + line * self._line_height
+            if column == 0:
+                sheet.write(box.left, top + 22 + high / 2, "stored", self.GUTTER, SMALL, color=FAINT, va="center")
+            sheet.write(left, top, label, self.SIDE, SMALL)
+            self._draw_one(sheet.axes(Box(left, top + 20, self.SIDE, high)), image)
+            if len(self.seen):
+                below = top + 20 + high + 6
+                if column == 0:
+                    sheet.write(box.left, below + high / 2, "trained", self.GUTTER, SMALL, color=FAINT, va="center")
+                self._draw_one(sheet.axes(Box(left, below, self.SIDE, high)), self.seen[index])
+
+    def _draw_one(self, axes: Axes, image: np.ndarray) -> None:
+        axes.imshow(image, cmap="gray", vmin=0, vmax=255)
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(True)
+        axes.spines[:].set_color(FRAME)
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Examples that are vectors, a small line each, all on one scale.
+
+    Args:
+        vectors: (examples, features).
+        labels: what each is.
+    """
+
+    vectors: np.ndarray
+    labels: Sequence[str]
+
+    COLUMNS = 8
+    HIGH = 110
+
+    @property
+    def height(self) -> float:
+        """In pixels."""
+        return -(-len(self.labels) // self.COLUMNS) * self.HIGH
+
+    def draw(self, sheet: Sheet, box: Box) -> None:
+        """Draws the vectors with their labels above; the first says what the scale is."""
+        wide = box.width / self.COLUMNS
+        low, high = float(self.vectors.min()), float(self.vectors.max())
+        room = (high - low or 1.0) * 0.05
+        for index, (vector, label) in enumerate(zip(self.vectors, self.labels, strict=True)):
+            line, column = divmod(index, self.COLUMNS)
+            left, top = box.left + column * wide, box.top + line * self.HIGH
+            sheet.write(left + 44, top, label, wide - 54, SMALL)
+            axes = sheet.axes(Box(left + 44, top + 20, wide - 54, self.HIGH - 36))
+            positions = np.arange(1, len(vector) + 1)
+            axes.plot(positions, vector, color=SHADES[0], linewidth=1, marker="." if len(vector) <= 30 else "")
+            axes.set(ylim=(low - room, high + room), yticks=[], xticks=[])
+            if column == 0:
+                axes.set_yticks([low, high], [number(low), number(high)])
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A few examples of a table, as text.
+
+    Args:
+        names: of the columns.
+        rows: the values of each example, as they are shown.
+    """
+
+    names: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    @property
+    def height(self) -> float:
+        """In pixels."""
+        return LINE * (len(self.rows) + 1)
+
+    def draw(self, sheet: Sheet, box: Box) -> None:
+        """Writes the table."""
+        wide = box.width / len(self.names)
+        for column, name in enumerate(self.names):
+            sheet.write(box.left + column * wide, box.top, name, wide - 12, SMALL, weight="bold")
+            for line, row in enumerate(self.rows, 1):
+                sheet.write(box.left + column * wide, box.top + line * LINE, row[column], wide - 12, SMALL)

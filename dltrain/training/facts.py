@@ -1,0 +1,71 @@
+"""An experiment in words: what is learnt from what, by what, for how long."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from dltrain.config.experiment import Experiment, to_plain
+from dltrain.data import Splits
+from dltrain.figures.panels import number
+from dltrain.schedules import Plan
+
+
+def facts(experiment: Experiment, splits: Splits, plan: Plan, weights: int) -> dict[str, str]:
+    """Returns the facts, each under its name; `weights` is how many are trained."""
+    spec, train = splits.spec, experiment.train
+    sizes = ", ".join(f"{len(split):,} {part}" for part, split in splits.parts.items())
+    what = (
+        f"{len(spec.targets)} numbers to predict"
+        if len(spec.targets) > 1
+        else f"{spec.targets[0].name} to predict"
+        if spec.targets
+        else f"{len(spec.class_names):,} {'classes' if splits.train.targets.ndim == 1 else 'labels'}"
+    )
+    kind = "height x width x channels" if spec.is_image else "numbers"
+    shape = " x ".join(map(str, spec.input_shape))
+    left = f"; {len(splits.skipped):,} examples left out that cannot be used" if splits.skipped else ""
+    found = {
+        "Dataset": f"{experiment.dataset.registered_name}: {sizes} examples; {what}{left}",
+        "One example": f"{shape} {kind}, {splits.train.inputs.dtype}",
+        "Augmentation": "; ".join(_words(block) for block in experiment.augment) or "none",
+        "Network": f"{_words(experiment.model)}: {weights:,} weights to train",
+        "Optimizer": _words(experiment.optimizer),
+        "Length": f"{plan.total_steps:,} steps of {train.examples_per_step:,} examples, {plan.steps_per_epoch:,} per "
+        f"epoch: {plan.total_steps / plan.steps_per_epoch:.4g} epochs"
+        + (f"; each step accumulates {train.accumulate_steps} batches" if train.accumulate_steps > 1 else ""),
+    }
+    if weighted := _weighting(experiment, splits):
+        found["Weighting"] = weighted
+    return found
+
+
+def _words(block: Any) -> str:
+    """Returns the name of a chosen block with those of its settings that are not the defaults."""
+    settings = [
+        f"{field.name}: {_plain(getattr(block, field.name))}"
+        for field in dataclasses.fields(block)
+        if getattr(block, field.name) != field.default
+    ]
+    return f"{block.registered_name} ({', '.join(settings)})" if settings else block.registered_name
+
+
+def _plain(value: Any) -> str:
+    plain = to_plain(value)
+    return f"[{', '.join(map(str, plain))}]" if isinstance(plain, list) else str(plain)
+
+
+def _weighting(experiment: Experiment, splits: Splits) -> str:
+    """Returns how examples and classes are weighted in the loss; nothing where all count the same."""
+    said, weights = [], splits.train.weights
+    if weights is not None:
+        said.append(f"examples count {number(weights.min())} to {number(weights.max())} times")
+    of_classes = experiment.task.weights(splits.spec, splits.train.targets)
+    if of_classes is not None:
+        names = splits.spec.class_names
+        low, high = int(np.argmin(of_classes)), int(np.argmax(of_classes))
+        said.append(
+            f"classes count from {number(of_classes[low])} times ({names[low]}) "
+            f"to {number(of_classes[high])} times ({names[high]})"
+        )
+    return "; ".join(said)
