@@ -65,6 +65,7 @@ class DataSpec:
         standard_deviation: likewise; 1 where a channel is constant.
         columns: of a table, what each number of an example is, plain numbers before categories.
         targets: the numbers to predict, where there are no classes.
+        exclusive: whether an example has exactly one of `class_names`; else any number of them.
     """
 
     input_shape: tuple[int, ...]
@@ -73,6 +74,7 @@ class DataSpec:
     standard_deviation: tuple[float, ...] | None = None
     columns: tuple[Column, ...] = ()
     targets: tuple[Target, ...] = ()
+    exclusive: bool = True
 
     @classmethod
     def from_plain(cls, fields: dict[str, Any]) -> DataSpec:
@@ -87,7 +89,8 @@ class DataSpec:
     @property
     def shapes(self) -> tuple[Any, ...]:
         """All that weights depend on: data of other shapes are data for another network."""
-        return self.input_shape, self.class_names, self.columns, tuple(target.name for target in self.targets)
+        names = tuple(target.name for target in self.targets)
+        return self.input_shape, self.class_names, self.columns, names, self.exclusive
 
     @property
     def outputs(self) -> int:
@@ -132,12 +135,12 @@ class DataSpec:
             )
             parts.append(numbers.normalized(inputs[:, :count]))
         for index, column in enumerate(self.columns[count:], count):
-            size, name = len(column.categories) + 1, f"category{index - count + 1}"
+            size, name = len(column.categories), f"category{index - count + 1}"
             code = keras.ops.cast(inputs[:, index], "int32")
             if column.embedding is None:
-                parts.append(keras.ops.one_hot(code, size))
+                parts.append(keras.ops.one_hot(code - 1, size))  # all zeros where the category is unknown
             else:
-                parts.append(layers.Embedding(size, column.embedding, name=name)(code))
+                parts.append(layers.Embedding(size + 1, column.embedding, name=name)(code))
         return layers.Concatenate(name="features")(parts) if len(parts) > 1 else parts[0]
 
     def head(self, x: Any, **settings: Any) -> Any:
@@ -237,7 +240,7 @@ class Splits:
         return {name: split for name, split in named.items() if split}
 
     def with_statistics(self) -> Splits:
-        """Returns the same splits with the training part's mean and standard deviation in the spec.
+        """Returns the same splits with the training part's means and standard deviations in the spec.
 
         Of examples that are read later it takes `SAMPLE`, and of images beyond 32x32 every fourth row and column.
         """
@@ -245,7 +248,11 @@ class Splits:
         if not isinstance(inputs, np.ndarray):
             inputs = _sample(inputs)
         mean, deviation = channel_statistics(inputs)
-        return replace(self, spec=replace(self.spec, mean=mean, standard_deviation=deviation))
+        targets = self.spec.targets
+        if targets:
+            names = (target.name for target in targets)
+            targets = tuple(map(Target, names, *channel_statistics(self.train.targets)))
+        return replace(self, spec=replace(self.spec, mean=mean, standard_deviation=deviation, targets=targets))
 
 
 def _sample(examples: Examples) -> np.ndarray:

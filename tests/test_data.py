@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dltrain.data import DataSpec, Split, Splits, channel_statistics, split_off
+from dltrain.data import Column, DataSpec, Split, Splits, channel_statistics, split_off
 from dltrain.errors import DataError
 
 
@@ -101,3 +101,13 @@ def test_the_normalization_layer_gives_mean_zero_and_variance_one(tensorflow):
     normalized = keras.Model(inputs, spec.normalized(inputs)).predict(images, verbose=0)
     np.testing.assert_allclose(normalized.mean(axis=(0, 1, 2)), 0, atol=1e-5)
     np.testing.assert_allclose(normalized.std(axis=(0, 1, 2)), 1, atol=1e-4)
+
+
+def test_an_unknown_category_adds_nothing(tensorflow):
+    import keras
+
+    columns = (Column("x", "x"), Column("c", "c", "category", categories=("a", "b")))
+    spec = DataSpec((2,), ("no", "yes"), (1.0, 0.0), (2.0, 1.0), columns)
+    inputs = spec.inputs()
+    features = keras.Model(inputs, spec.normalized(inputs))(np.array([[1, 0], [3, 1], [5, 2], [5, 9]], np.float32))
+    np.testing.assert_array_equal(features, [[0, 0, 0], [1, 1, 0], [2, 0, 1], [2, 0, 0]])

@@ -60,9 +60,7 @@ class Decoding:
             DataError: if it cannot be read just now.
         """
         try:
-            content = path.read_bytes()
-            with tf.device("CPU:0"):
-                return self._fitted(self._decoded(content))
+            return self.decoded(path.read_bytes())
         except (FileNotFoundError, PermissionError) as error:
             raise NoImage(f"{path}: no image that can be used: {error.strerror}") from None
         except OSError as error:
@@ -71,6 +69,15 @@ class Decoding:
             raise NoImage(f"{path}: no image that can be used: {error}") from None
         except tf.errors.InvalidArgumentError as error:
             raise NoImage(f"{path}: no image that can be used: TensorFlow cannot read it: {_reason(error)}") from None
+
+    def decoded(self, content: bytes) -> np.ndarray:
+        """Returns the image that a file's content is, (height, width, channels), uint8.
+
+        Raises:
+            ValueError, tf.errors.InvalidArgumentError: if it is none that can be used.
+        """
+        with tf.device("CPU:0"):
+            return self._fitted(self._decoded(content))
 
     def _decoded(self, content: bytes) -> Any:
         """Returns an image the right way up, (1, height, width, channels)."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
-import io
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dltrain.datasets._delimited import Rows, parse
+from dltrain.datasets._telling import tell
+from dltrain.errors import AbsentData
 from dltrain.lazy import np
 
 if TYPE_CHECKING:
@@ -18,16 +22,13 @@ if TYPE_CHECKING:
 SHOWN = 5
 """Rows that a message names."""
 
-_DELIMITERS = (",", ";", "\t", "|")
-_INFERRED_ROWS = 10_000
 
-
-@dataclass
+@dataclass(frozen=True)
 class Table:
     """Rows, and where each came from.
 
     Args:
-        frame: the rows.
+        frame: the rows; of CSV files all columns are text.
         files: the files.
         lines: of each file, the line of each row; of a Parquet file its number, from 1.
         skipped: a message for each row that was left out.
@@ -46,29 +47,37 @@ class Table:
             row -= len(lines)
         raise IndexError(row)
 
-    def without(self, bad: np.ndarray, why: str, skip: bool) -> Table:
+    def without(self, bad: pl.Series, why: str, skip: bool, name: str | None = None) -> Table:
         """Returns the table without some rows.
 
         Args:
-            bad: whether a row cannot be used, (rows,), bool.
+            bad: whether a row cannot be used.
             why: what is wrong with it.
             skip: leave them out.
+            name: the column that is to blame, whose value the message shows.
 
         Raises:
             ValueError: if there are some, and they are not to be left out.
         """
-        rows = np.flatnonzero(bad)
+        rows = np.flatnonzero(bad.to_numpy())
         if not len(rows):
             return self
-        messages = [f"{self.place(row)}: {why}" for row in rows.tolist()]
+        got = self.frame[name].gather(rows).to_list() if name else [None] * len(rows)
+        messages = [
+            f"{self.place(row)}: {why}" + ("" if value is None else f", got {_short(value)}")
+            for row, value in zip(rows.tolist(), got, strict=True)
+        ]
         refuse(messages, skip)
         if len(rows) == len(bad):
             raise ValueError(f"path holds no row that can be used: {messages[0]}")
-        kept, lines, start = ~bad, [], 0
-        for of_file in self.lines:
-            lines.append(of_file[kept[start : start + len(of_file)]])
-            start += len(of_file)
-        return Table(self.frame.filter(kept), self.files, lines, self.skipped + messages)
+        ends = np.cumsum([len(lines) for lines in self.lines])[:-1]
+        kept = [lines[~of_file] for lines, of_file in zip(self.lines, np.split(bad.to_numpy(), ends), strict=True)]
+        return replace(self, frame=self.frame.filter(~bad), lines=kept, skipped=self.skipped + messages)
+
+
+def _short(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 40 else f"{shown[:36]}...{shown[0]}"
 
 
 def refuse(messages: Sequence[str], skip: bool) -> None:
@@ -79,6 +88,26 @@ def refuse(messages: Sequence[str], skip: bool) -> None:
         raise ValueError(f"path has rows that cannot be used:\n{shown}{more}\non_bad_example: skip leaves them out")
 
 
+def matching(path: Path) -> list[Path]:
+    """Returns the file, or all files that a pattern matches.
+
+    Raises:
+        ValueError: if there are none.
+    """
+    try:
+        if path.is_dir():
+            raise ValueError(f"path is a folder, not a file: {path}; a pattern, such as {path / '*'}, means its files")
+        if path.is_file():
+            return [path]
+        files = sorted(file for file in path.parent.glob(path.name) if file.is_file())
+    except OSError as error:
+        raise ValueError(f"path cannot be read: {path}: {error.strerror or error}") from None
+    if files:
+        return files
+    is_pattern = any(letter in path.name for letter in "*?[")
+    raise AbsentData(f"path no file matches {path}" if is_pattern else f"path no such file: {path}")
+
+
 def read(path: Path, delimiter: str, encoding: str, missing: tuple[str, ...], skip: bool) -> Table:
     """Reads one file, or all that a pattern matches.
 
@@ -87,128 +116,125 @@ def read(path: Path, delimiter: str, encoding: str, missing: tuple[str, ...], sk
     """
     import polars as pl
 
-    files = sorted(path.parent.glob(path.name)) if any(letter in path.name for letter in "*?[") else [path]
-    if not files:
-        raise ValueError(f"path no file matches {path}")
-    tables = [_read_one(file, delimiter, encoding, missing, skip) for file in files]
-    first = tables[0].frame.columns
-    for file, table in zip(files, tables, strict=True):
-        if table.frame.columns != first:
-            differing = sorted(set(first) ^ set(table.frame.columns)) or "their order"
-            raise ValueError(f"path {file} has other columns than {files[0]}: {differing}")
-    frame = pl.concat([table.frame for table in tables], how="vertical_relaxed") if len(tables) > 1 else tables[0].frame
+    files = matching(path)
+    parts: list[Rows] = []
+    for file in files:
+        with _reading(file):
+            parts.append(_rows(file, delimiter, encoding, missing))
+    first = parts[0].frame.columns
+    for file, part in zip(files, parts, strict=True):
+        differing = sorted(set(first) ^ set(part.frame.columns))
+        if differing:
+            raise ValueError(f"path {file} has other columns than {files[0]}: {', '.join(map(repr, differing))}")
+    skipped = [message for part in parts for message in part.faults]
+    refuse(skipped, skip)
+    with _reading(path):
+        frame = pl.concat([part.frame.select(first) for part in parts], how="vertical_relaxed")
     if not len(frame):
-        raise ValueError(f"path {path} has a header and no rows")
-    skipped = [message for table in tables for message in table.skipped]
-    return Table(frame, files, [table.lines[0] for table in tables], skipped)
+        last = f"path holds no row that can be used: {skipped[0]}" if skipped else f"path {path} has a header, no rows"
+        raise ValueError(last)
+    return Table(_flat(frame), files, [part.lines for part in parts], skipped)
 
 
-def _read_one(path: Path, delimiter: str, encoding: str, missing: tuple[str, ...], skip: bool) -> Table:
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turns the ways in which reading a file fails into ValueErrors that begin with the config's key."""
     import polars as pl
 
-    if not path.is_file():
-        raise ValueError(f"path {'is a folder, not a file' if path.is_dir() else 'no such file'}: {path}")
-    suffixes = [suffix.lower() for suffix in path.suffixes]
     try:
-        if suffixes[-1:] in ([".parquet"], [".pq"]):
-            frame = pl.read_parquet(path)
-            return Table(frame, [path], [np.arange(1, len(frame) + 1)])
-        content = gzip.decompress(path.read_bytes()) if suffixes[-1:] == [".gz"] else path.read_bytes()
-        content = _as_utf8(content, path, encoding)
-        if {".jsonl", ".ndjson"} & set(suffixes):
-            frame = pl.read_ndjson(content, infer_schema_length=None)
-            return Table(frame, [path], [np.arange(1, len(frame) + 1)])
+        yield
     except OSError as error:
         raise ValueError(f"path cannot be read: {path}: {error.strerror or error}") from None
-    except (pl.exceptions.PolarsError, EOFError) as error:
-        raise ValueError(f"path cannot be read: {path}: {_first_line(error)}") from None
-    return _read_csv(content, path, delimiter, missing, skip)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, EOFError, zlib.error) as error:
+        raise ValueError(f"path cannot be read: {path}: {str(error).partition(chr(10))[0]}") from None
+
+
+def _rows(path: Path, delimiter: str, encoding: str, missing: tuple[str, ...]) -> Rows:
+    import polars as pl
+
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes[-1:] in ([".parquet"], [".pq"]):
+        frame = pl.read_parquet(path, glob=False, hive_partitioning=False)
+        return Rows(_nulled(frame, missing), np.arange(1, len(frame) + 1), [])
+    content = gzip.decompress(path.read_bytes()) if suffixes[-1:] == [".gz"] else path.read_bytes()
+    content = _as_utf8(content, path, encoding)
+    if not content or content.isspace():
+        raise ValueError(f"path is empty: {path}")
+    if {".jsonl", ".ndjson"} & set(suffixes):
+        rows = _json_lines(content, path)
+        return replace(rows, frame=_nulled(rows.frame, missing))
+    return parse(content, path, delimiter, missing)
 
 
 def _as_utf8(content: bytes, path: Path, encoding: str) -> bytes:
+    marked = content[:2] in (b"\xff\xfe", b"\xfe\xff")
     try:
-        if encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
+        if encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig"):
             content = content.removeprefix(b"\xef\xbb\xbf")
             content.decode("utf-8")
-            return content
-        return content.decode(encoding).encode()
+        else:
+            content = content.decode(encoding).removeprefix("\ufeff").encode()
     except LookupError:
         raise ValueError(f"encoding is none that Python knows: {encoding!r}") from None
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        hint = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "latin-1 or cp1252"
+        hint = "utf-16" if marked else "latin-1 or cp1252"
         raise ValueError(
             f"encoding {encoding} does not fit {path}:{line}: the byte 0x{content[error.start]:02x}; perhaps {hint}"
         ) from None
+    except UnicodeError as error:
+        raise ValueError(f"encoding {encoding} does not fit {path}: {error}") from None
+    if b"\0" in content:
+        line = content.count(b"\n", 0, content.index(b"\0")) + 1
+        raise ValueError(
+            f"encoding {encoding} does not fit {path}:{line}: a zero byte; perhaps utf-16, or it is no text"
+        )
+    return content
 
 
-def _read_csv(content: bytes, path: Path, delimiter: str, missing: tuple[str, ...], skip: bool) -> Table:
+def _json_lines(content: bytes, path: Path) -> Rows:
+    """Returns an object of each line as a row."""
     import polars as pl
 
-    header = content[: content.find(b"\n") + 1 or len(content)].decode().strip("\r\n")
-    if not header:
-        raise ValueError(f"path is empty: {path}")
-    separator = _sniffed(header) if delimiter == "auto" else delimiter.replace("tab", "\t")
-    names = next(csv.reader([header], delimiter=separator))
-    if len(names) == 1 and _sniffed(header) != separator and _sniffed(header) in header:
-        raise ValueError(
-            f"delimiter {delimiter!r} parts nothing in {path}: the header looks parted by {_sniffed(header)!r}"
-        )
-    for number, name in enumerate(names, 1):
-        if not name.strip() or name in names[: number - 1]:
-            what = f"{name!r} is there twice" if name.strip() else f"column {number} has no name"
-            raise ValueError(f"path {path}:1: the header must name each column once: {what}")
-
-    def parsed(text: bytes, rows: int | None) -> pl.DataFrame:
-        return pl.read_csv(
-            text, separator=separator, null_values=list(missing), try_parse_dates=True, infer_schema_length=rows
-        )
-
-    skipped: list[str] = []
-    lines: np.ndarray | None = None
+    texts = content.split(b"\n")
+    lines = [number for number, text in enumerate(texts, 1) if text.strip()]
+    faults: list[str] = []
     try:
-        try:
-            frame = parsed(content, _INFERRED_ROWS)
-        except pl.exceptions.ComputeError as error:
-            if "more fields" in str(error):
-                raise
-            frame = parsed(content, None)
-        is_short = frame[frame.columns[-1]].null_count() > 0  # what a row that ends too early looks like
+        frame = pl.read_ndjson(content, infer_schema_length=None)
+        if len(frame) == len(lines):
+            return Rows(frame, np.array(lines), [])
     except pl.exceptions.PolarsError:
-        is_short = True
-    if is_short:
-        content, lines, skipped = _whole_rows(content, path, separator, len(names))
-        refuse(skipped, skip)
+        pass
+    good = []
+    for number in lines:
         try:
-            frame = parsed(content, None)
-        except pl.exceptions.PolarsError as error:
-            raise ValueError(f"path cannot be read: {path}: {_first_line(error)}") from None
-    if lines is None or len(lines) != len(frame):
-        lines = np.arange(2, len(frame) + 2)
-    return Table(frame, [path], [lines], skipped)
+            if not isinstance(json.loads(texts[number - 1]), dict):
+                faults.append(f'{path}:{number}: must be an object, such as {{"a": 1}}')
+                continue
+        except (ValueError, RecursionError) as error:
+            faults.append(f"{path}:{number}: is no JSON: {error}")
+            continue
+        good.append(number)
+    if not good:
+        return Rows(pl.DataFrame(), np.array([], np.int64), faults)
+    frame = pl.read_ndjson(b"\n".join(texts[number - 1] for number in good), infer_schema_length=None)
+    return Rows(frame, np.array(good), faults)
 
 
-def _whole_rows(content: bytes, path: Path, separator: str, width: int) -> tuple[bytes, np.ndarray, list[str]]:
-    """Returns the rows that have as many fields as the header, their lines, and a message for each other one."""
-    reader = csv.reader(io.StringIO(content.decode(), newline=""), delimiter=separator)
-    kept, lines, messages = io.StringIO(), [], []
-    writer = csv.writer(kept, delimiter=separator, lineterminator="\n")
-    line = 1
-    for number, row in enumerate(reader):
-        if len(row) == width:
-            writer.writerow(row)
-            if number:
-                lines.append(line)
-        elif row:
-            messages.append(f"{path}:{line}: has {len(row)} fields where the header has {width}")
-        line = reader.line_num + 1
-    return kept.getvalue().encode(), np.array(lines), messages
+def _nulled(frame: pl.DataFrame, missing: tuple[str, ...]) -> pl.DataFrame:
+    """Returns the rows with nulls for texts that stand for no value."""
+    import polars as pl
+
+    texts = pl.col(pl.String)
+    return frame.with_columns(pl.when(~texts.is_in(missing)).then(texts).name.keep())
 
 
-def _sniffed(header: str) -> str:
-    """Returns what parts the fields of a header."""
-    return max(_DELIMITERS, key=lambda delimiter: len(next(csv.reader([header], delimiter=delimiter))))
+def _flat(frame: pl.DataFrame) -> pl.DataFrame:
+    """Returns the columns that hold one number, text or time in each row; says which others there are."""
+    import polars as pl
 
-
-def _first_line(error: BaseException) -> str:
-    return str(error).partition("\n")[0]
+    for name, kind in frame.schema.items():
+        if kind.is_nested() or kind in (pl.Binary, pl.Object, pl.Unknown):
+            tell(f"column {name!r} is left out: it holds {kind}, neither numbers, texts nor dates")
+            frame = frame.drop(name)
+    return frame

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from dltrain.data import Column
 from dltrain.datasets._telling import tell
 from dltrain.lazy import np
+from dltrain.registry import nearest
 
 if TYPE_CHECKING:
     import polars as pl
@@ -18,8 +19,17 @@ Role = Literal["numeric", "categorical", "text", "dates", "ignore"]
 MOST_CATEGORIES = 10_000
 """Of a column with more, the most frequent are known; the others count as unseen."""
 
+FEW = 20
+"""Distinct values up to which words are categories, and whole numbers classes."""
+
+MOSTLY = 0.9
+"""Share of numbers from which on a column is one of numbers, in which other words are missing values."""
+
 _DATE_PARTS = ("year", "month", "weekday", "day")
-_TIME_PARTS = (*_DATE_PARTS, "hour")
+# A stroke is American: 13/1/2020 is no date. Of eight digits only a given column is one, for they are a number too.
+_DATES = {r"\d{4}-\d\d?-\d\d?": "%Y-%m-%d", r"\d{4}/\d\d?/\d\d?": "%Y/%m/%d", r"\d\d?\.\d\d?\.\d{4}": "%d.%m.%Y"}
+_DATES |= {r"\d\d?/\d\d?/\d{4}": "%m/%d/%Y", r"\d{8}": "%Y%m%d"}
+_KEY = re.compile(r"(^|[_ ])id$|^(id|index|row)$|Id$|ID$")
 
 
 @dataclass(frozen=True)
@@ -37,50 +47,34 @@ class Encoding:
     words: int
 
 
-def roles(frame: pl.DataFrame, given: dict[str, Role]) -> dict[str, Role]:
-    """Returns what each column of a table is: as given, else as it looks."""
-    found: dict[str, Role] = {}
-    for series in frame.iter_columns():
-        role, why = (given[series.name], "") if series.name in given else _looks(series)
-        found[series.name] = role
-        if why:
-            tell(f"column {series.name!r} is left out: {why}; name it under numeric, categorical or text to use it")
-    return found
+def learn(frame: pl.DataFrame, rows: np.ndarray, given: dict[str, Role], encoding: Encoding) -> tuple[Column, ...]:
+    """Learns what each number of an example is: plain numbers first, then categories.
 
+    Args:
+        frame: the columns to learn from.
+        rows: positions of the training part; no other row is looked at.
+        given: what a column is, where the user said it.
+        encoding: how columns become numbers.
 
-def _looks(series: pl.Series) -> tuple[Role, str]:
-    import polars as pl
-
-    values = series.drop_nulls()
-    distinct = values.n_unique()
-    if distinct == 0:
-        return "ignore", "it has no values"
-    if distinct == 1 and len(values) == len(series):
-        return "ignore", f"each row has the same value, {values[0]!r}"
-    if series.dtype.is_temporal():
-        return ("dates" if series.dtype in (pl.Date, pl.Datetime) else "numeric"), ""
-    if series.dtype == pl.Boolean:
-        return "categorical", ""
-    if series.dtype.is_numeric():
-        is_key = series.dtype.is_integer() and distinct == len(series) > 20
-        if is_key and re.search(r"(^|[_ ])id$|^(id|index|row)$|Id$|ID$", series.name):
-            return "ignore", "it is a different whole number in each row, and called like a key"
-        return "numeric", ""
-    if distinct <= max(20, len(values) ** 0.5):
-        return "categorical", ""
-    if values.cast(pl.String).str.count_matches(r"\w+").mean() >= 3:  # type: ignore[operator]
-        return "text", ""
-    if distinct > 0.9 * len(values):
-        return "ignore", "it is a different word in almost each row"
-    return "categorical", ""
-
-
-def fit(frame: pl.DataFrame, found: dict[str, Role], encoding: Encoding) -> tuple[Column, ...]:
-    """Learns from the training part what each number of an example is: plain numbers first, then categories."""
+    Raises:
+        ValueError: if a column that the user named has no values.
+    """
     numbers: list[Column] = []
     categories: list[Column] = []
-    for name, role in found.items():
-        series = frame[name]
+    for name in frame.columns:
+        if given.get(name) == "ignore":
+            continue
+        series = frame[name].gather(rows)
+        if name in given:
+            role, why = given[name], ""
+            if series.null_count() == len(series):
+                raise ValueError(
+                    f"{role} names {name!r}, which has no values in the training part; ignore leaves it out"
+                )
+        else:
+            role, why = _looks(series)
+        if why:
+            tell(f"column {name!r} is left out: {why}; name it under numeric, categorical or text to use it")
         if role == "numeric":
             numbers += _numeric(series, encoding.impute)
         elif role == "dates":
@@ -92,9 +86,46 @@ def fit(frame: pl.DataFrame, found: dict[str, Role], encoding: Encoding) -> tupl
     return (*numbers, *categories)
 
 
+def _looks(series: pl.Series) -> tuple[Role, str]:
+    """Returns what a column is by its values, and why it is left out if it is."""
+    import polars as pl
+
+    values = series.drop_nulls()
+    if not len(values):
+        return "ignore", "it has no values"
+    if len(values) == len(series) and not (values != values[0]).any():
+        return "ignore", f"each row has the same value, {values[0]!r}"
+    if series.dtype in (pl.Date, pl.Datetime):
+        return "dates", ""
+    numbers = as_numbers(values)
+    if numbers.null_count() == 0:
+        is_key = _KEY.search(series.name) and numbers.n_unique() == len(series) > FEW
+        if is_key and (numbers == numbers.round()).all():
+            return "ignore", "it is a different whole number in each row, and called like a key"
+        return "numeric", ""
+    if as_dates(values)["date"].null_count() == 0:
+        return "dates", ""
+    distinct = values.n_unique()
+    if distinct > FEW and numbers.count() >= MOSTLY * len(values):
+        return "numeric", ""
+    if distinct <= max(FEW, len(values) ** 0.5):
+        return "categorical", ""
+    if as_text(values).str.count_matches(r"\w+").mean() >= 3:  # type: ignore[operator]
+        return "text", ""
+    if distinct > MOSTLY * len(values):
+        return "ignore", "it is a different word in almost each row"
+    return "categorical", ""
+
+
 def _numeric(series: pl.Series, impute: str) -> list[Column]:
     numbers = as_numbers(series)
     known = numbers.drop_nulls()
+    strays = series.filter(numbers.is_null() & series.is_not_null())
+    if len(strays):
+        tell(
+            f"column {series.name!r} is taken for numbers; {len(strays)} of its values are none and count as missing, "
+            f"such as {strays[0]!r}"
+        )
     middle: Any = 0.0 if impute == "zero" else known.median() if impute == "median" else known.mean()
     columns = [Column(series.name, series.name, fill=float(middle or 0.0))]
     if numbers.null_count():
@@ -103,44 +134,32 @@ def _numeric(series: pl.Series, impute: str) -> list[Column]:
 
 
 def _dates(series: pl.Series) -> list[Column]:
-    import polars as pl
-
-    parts = _TIME_PARTS if series.dtype == pl.Datetime else _DATE_PARTS
+    found = as_dates(series)
+    parts = (*_DATE_PARTS, "hour") if found["hour"].count() else _DATE_PARTS
     columns = []
     for part in parts:
-        middle: Any = _date_part(series, part).median()
+        middle: Any = _date_part(found, part).median()
         columns.append(Column(f"{series.name} {part}", series.name, part, fill=float(middle or 0.0)))
     return columns
 
 
 def _categorical(series: pl.Series, one_hot_up_to: int) -> Column:
-    counted = as_text(series).drop_nulls().value_counts(sort=True).head(MOST_CATEGORIES)
-    known = tuple(sorted(counted[series.name].to_list()))
+    counted = as_text(series).drop_nulls().alias("category").value_counts()
+    counted = counted.sort(by=["count", "category"], descending=[True, False]).head(MOST_CATEGORIES)
+    known = tuple(sorted(counted["category"].to_list()))
     # The rule of fast.ai's tables: wide enough to tell the categories apart, and no wider.
     width = None if len(known) <= one_hot_up_to else min(600, round(1.6 * len(known) ** 0.56))
-    return Column(series.name, series.name, "category", categories=known or ("",), embedding=width)
+    return Column(series.name, series.name, "category", categories=known, embedding=width)
 
 
 def _frequent(series: pl.Series, words: int) -> list[str]:
-    counted = _words(series).value_counts(sort=True)
-    counted = counted.sort(by=["count", "word"], descending=[True, False]).head(words)
-    return counted["word"].to_list()
+    counted = _words(series).explode().drop_nulls().alias("word").value_counts()
+    return counted.sort(by=["count", "word"], descending=[True, False]).head(words)["word"].to_list()
 
 
 def _words(series: pl.Series) -> pl.Series:
-    """Returns every word of a text column, in small letters."""
-    import polars as pl
-
-    return (
-        as_text(series)
-        .fill_null("")
-        .str.to_lowercase()
-        .str.extract_all(r"\w+")
-        .explode()
-        .alias("word")
-        .cast(pl.String)
-        .drop_nulls()
-    )
+    """Returns the words of each row, in small letters."""
+    return as_text(series).fill_null("").str.to_lowercase().str.extract_all(r"\w+")
 
 
 def encode(frame: pl.DataFrame, columns: tuple[Column, ...]) -> np.ndarray:
@@ -149,78 +168,117 @@ def encode(frame: pl.DataFrame, columns: tuple[Column, ...]) -> np.ndarray:
     Raises:
         ValueError: if a column is not there.
     """
+    absent = [name for name in dict.fromkeys(column.source for column in columns) if name not in frame.columns]
+    if absent:
+        near = nearest(absent[0], frame.columns)
+        raise ValueError(f"path has no column {', '.join(map(repr, absent))}, which the run was trained on{near}")
     matrix = np.zeros((len(frame), len(columns)), np.float32)
+    of_source: dict[str, list[tuple[int, Column]]] = {}
     for index, column in enumerate(columns):
-        if column.source not in frame.columns:
-            raise ValueError(f"has no column {column.source!r}")
-        if column.part != "word":
-            matrix[:, index] = _number(frame[column.source], column).to_numpy()
-    for source in dict.fromkeys(column.source for column in columns if column.part == "word"):
-        places = {column.word: index for index, column in enumerate(columns) if column.word and column.source == source}
-        _count_words(frame[source], places, matrix)
+        of_source.setdefault(column.source, []).append((index, column))
+    for source, members in of_source.items():
+        series = frame[source]
+        if members[0][1].part == "word":
+            _count_words(series, {column.word: index for index, column in members}, matrix)
+        else:
+            for (index, _), numbers in zip(members, _numbers(series, [column for _, column in members]), strict=True):
+                matrix[:, index] = numbers.to_numpy()
     return matrix
 
 
-def _number(series: pl.Series, column: Column) -> pl.Series:
+def _numbers(series: pl.Series, columns: list[Column]) -> list[pl.Series]:
+    """Returns the numbers that one column becomes."""
     import polars as pl
 
-    match column.part:
-        case "value":
-            return as_numbers(series).fill_null(column.fill).cast(pl.Float32)
-        case "missing":
-            return as_numbers(series).is_null().cast(pl.Float32)
-        case "category":
-            codes = {category: float(code) for code, category in enumerate(column.categories, 1)}
-            return as_text(series).replace_strict(codes, default=0.0, return_dtype=pl.Float32).fill_null(0.0)
-        case _:
-            return _date_part(series, column.part).fill_null(column.fill).cast(pl.Float32)
+    if columns[0].part == "category":
+        codes = pl.DataFrame({"text": columns[0].categories}).with_row_index("code", offset=1)
+        found = as_text(series).alias("text").to_frame().join(codes, on="text", how="left", maintain_order="left")
+        return [found["code"].fill_null(0).cast(pl.Float32)]
+    if columns[0].part in ("value", "missing"):
+        numbers = as_numbers(series)
+        return [
+            numbers.is_null().cast(pl.Float32)
+            if column.part == "missing"
+            else numbers.fill_null(column.fill).cast(pl.Float32)
+            for column in columns
+        ]
+    found = as_dates(series)
+    return [_date_part(found, column.part).fill_null(column.fill).cast(pl.Float32) for column in columns]
 
 
-def _count_words(series: pl.Series, places: dict[str, int], matrix: np.ndarray) -> None:
+def _count_words(series: pl.Series, places: dict[str | None, int], matrix: np.ndarray) -> None:
     """Adds log(1 + count) of each known word of each row."""
     import polars as pl
 
-    text = as_text(series).fill_null("").str.to_lowercase()
-    for start in range(0, len(text), 100_000):  # every word becomes a row for a moment
-        part = pl.DataFrame(
-            {"row": range(start, min(start + 100_000, len(text))), "word": text[start : start + 100_000]}
-        )
-        found = part.with_columns(pl.col("word").str.extract_all(r"\w+")).explode("word")
-        counted = found.filter(pl.col("word").is_in(list(places))).group_by("row", "word").len()
-        columns = [places[word] for word in counted["word"].to_list()]
-        matrix[counted["row"].to_numpy(), columns] = np.log1p(counted["len"].to_numpy())
+    known = pl.DataFrame({"word": list(places), "place": list(places.values())}, schema_overrides={"place": pl.Int64})
+    for start in range(0, len(series), 100_000):  # every word becomes a row for a moment
+        words = _words(series[start : start + 100_000]).alias("word").to_frame().with_row_index("row", offset=start)
+        counted = words.explode("word").join(known, on="word").group_by("row", "place").len()
+        matrix[counted["row"].to_numpy(), counted["place"].to_numpy()] = np.log1p(counted["len"].to_numpy())
 
 
 def as_numbers(series: pl.Series) -> pl.Series:
-    """Returns a column as 64-bit numbers; what is none, not finite or missing is null."""
+    """Returns a column as 64-bit numbers; what is none, not finite in float32 or missing is null."""
+    numbers = _raw_numbers(series)
+    return numbers.set((numbers.abs() > _FLOAT32) | numbers.is_nan(), None)
+
+
+def beyond_float32(series: pl.Series) -> pl.Series:
+    """Returns which values are numbers that float32 cannot hold, in a column of which most are numbers."""
+    numbers = _raw_numbers(series)
+    beyond = (numbers.abs() > _FLOAT32).fill_null(False)
+    is_numeric = numbers.count() > (len(series) - series.null_count()) / 2
+    return beyond if is_numeric else beyond & False
+
+
+_FLOAT32 = 3.4028234663852886e38
+
+
+def _raw_numbers(series: pl.Series) -> pl.Series:
     import polars as pl
 
     if series.dtype.is_temporal():
         series = series.to_physical()
-    numbers = series.cast(pl.Float64, strict=False)
-    return numbers.set(~numbers.is_finite().fill_null(True), None)
+    elif series.dtype in (pl.Categorical, pl.Enum):
+        series = series.cast(pl.String)
+    return series.cast(pl.Float64, strict=False)
 
 
 def as_text(series: pl.Series) -> pl.Series:
-    """Returns a column as text."""
+    """Returns a column as text, whole numbers without a point: other files may write 1 for 1.0."""
     import polars as pl
 
-    return series.cast(pl.String)
+    text = series.cast(pl.String)
+    return text.str.replace(r"^([+-]?\d+)\.0+$", "$1") if text.str.contains(r"\.0+$").any() else text
 
 
-def _date_part(series: pl.Series, part: str) -> pl.Series:
+def as_dates(series: pl.Series) -> pl.DataFrame:
+    """Returns `date` and `hour` of a column, by the clock that wrote it; null where there is none."""
     import polars as pl
 
-    if not series.dtype.is_temporal():
-        series = as_text(series).str.to_datetime(strict=False)
+    if series.dtype == pl.Datetime:
+        return pl.DataFrame({"date": series.dt.date(), "hour": series.dt.hour()})
+    if series.dtype == pl.Date:
+        return series.alias("date").to_frame().with_columns(hour=pl.lit(None, pl.Int8))
+    text = as_text(series).alias("text")
+    form = rf"^({'|'.join(_DATES)})(?:[T ](\d\d?):\d\d\S*)?$"
+    found = text.to_frame().select(
+        date=pl.col("text").str.extract(form, 1), hour=pl.col("text").str.extract(form, 2).cast(pl.Int8, strict=False)
+    )
+    dates = [pl.col("date").str.to_date(pattern, strict=False) for pattern in _DATES.values()]
+    return found.with_columns(date=pl.coalesce(dates))
+
+
+def _date_part(found: pl.DataFrame, part: str) -> pl.Series:
+    dates = found["date"]
     match part:
         case "year":
-            return series.dt.year()
+            return dates.dt.year()
         case "month":
-            return series.dt.month()
+            return dates.dt.month()
         case "weekday":
-            return series.dt.weekday()
+            return dates.dt.weekday()
         case "hour":
-            return series.dt.hour()
+            return found["hour"]
         case _:
-            return series.cast(pl.Date).to_physical()
+            return dates.to_physical()  # days since 1970

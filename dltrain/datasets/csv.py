@@ -9,19 +9,28 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dltrain.data import DataSpec, Split, Splits, Target, channel_statistics, split_off
 from dltrain.datasets._arrays import refusing
-from dltrain.datasets._table_files import Table, read
-from dltrain.datasets._tables import Encoding, Role, as_numbers, as_text, encode, fit, roles
+from dltrain.datasets._table_files import Table, matching, read
+from dltrain.datasets._tables import (
+    FEW,
+    MOSTLY,
+    Encoding,
+    Role,
+    as_dates,
+    as_numbers,
+    as_text,
+    beyond_float32,
+    encode,
+    learn,
+)
+from dltrain.datasets._telling import tell
 from dltrain.fields import Fraction, NonNegativeInt, PositiveInt, Seed
 from dltrain.lazy import np
 from dltrain.registry import DATASETS, suggestion
 
 if TYPE_CHECKING:
-    pass
+    import polars as pl
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "None", "?")
-MOST_CLASSES = 20
-"""A column of whole numbers with more distinct values is taken for a quantity, not for classes."""
-
 Kind = Literal["classes", "labels", "numbers"]
 _TASKS = {"classes": "classification", "labels": "multilabel", "numbers": "regression"}
 _PARTS = {"train": "train", "training": "train", "validation": "validation", "val": "validation", "valid": "validation"}
@@ -94,14 +103,15 @@ class CSV:
                 if name in named:
                     raise ValueError(f"{key} names {name!r}, which {named[name]} names already")
                 named[name] = key
-        if self.delimiter != "auto" and len(self.delimiter.replace("tab", "\t")) != 1:
-            raise ValueError(f"delimiter must be auto, tab or one character, got {self.delimiter!r}")
+        delimiter = self.delimiter.replace("tab", "\t")
+        if delimiter != "auto" and (len(delimiter) != 1 or not delimiter.isascii() or delimiter in '\0\r\n"'):
+            raise ValueError(f"delimiter must be auto, tab or one ASCII character, got {self.delimiter!r}")
 
     @property
     def task(self) -> str:
         """What the target asks for: classification, multilabel or regression."""
         try:
-            return _TASKS[self._kind_of(self._table)]
+            return _TASKS[self._known[0]]
         except ValueError:  # which `spec` tells of, at its key
             return "classification"
 
@@ -111,7 +121,7 @@ class CSV:
         Raises:
             ValueError: if it cannot be used; begins with the key that is to blame.
         """
-        return self._splits(None).spec
+        return self._known[1]
 
     def load(self, like: DataSpec | None = None) -> Splits:
         """Returns the three parts.
@@ -123,136 +133,170 @@ class CSV:
             DataError: if the table cannot be used.
         """
         with refusing():
-            splits = self._splits(like)
-        self.__dict__.pop("_table", None)  # as large as what was made of it
+            splits = self._own[1] if like is None else self._read(like)[1]
+        self.__dict__.pop("_own", None)  # what is trained on is not to be kept twice
         return splits
 
     @property
     def _targets(self) -> tuple[str, ...]:
         return (self.target,) if isinstance(self.target, str) else self.target
 
+    @property
+    def _known(self) -> tuple[Kind, DataSpec]:
+        """What the table is; read once for all configs of one process that ask the same of the same files."""
+        stamps = tuple((file, file.stat().st_mtime_ns, file.stat().st_size) for file in matching(self.path))
+        if (self, stamps) not in _KNOWN:
+            kind, splits = self._own
+            _KNOWN[self, stamps] = kind, splits.spec
+        return _KNOWN[self, stamps]
+
     @cached_property
-    def _table(self) -> Table:
+    def _own(self) -> tuple[Kind, Splits]:
+        return self._read(None)
+
+    def _read(self, like: DataSpec | None) -> tuple[Kind, Splits]:
         table = read(self.path, self.delimiter, self.encoding, self.missing_values, self.on_bad_example == "skip")
-        names = table.frame.columns
-        for key in ("target", "numeric", "categorical", "text", "dates", "ignore", "weight", "split"):
-            value = getattr(self, key)
-            for name in value if isinstance(value, tuple) else [value] if value else []:
-                if name not in names:
-                    raise ValueError(f"{key} is no column of {self.path.name}: {name!r}{suggestion(name, names)}")
-        return table
-
-    def _kind_of(self, table: Table) -> Kind:
-        import polars as pl
-
-        if self.kind != "auto":
-            return self.kind
-        series = [table.frame[name].drop_nulls() for name in self._targets]
-        if len(series) > 1:
-            return "labels" if all(set(as_text(column).unique()) <= _FLAGS for column in series) else "numbers"
-        (values,) = series
-        if values.dtype in (pl.String, pl.Boolean, pl.Categorical):
-            return "classes"
-        whole = values.dtype.is_integer() or (values.dtype.is_float() and bool((values == values.round()).all()))
-        return "classes" if whole and values.n_unique() <= MOST_CLASSES else "numbers"
-
-    def _splits(self, like: DataSpec | None) -> Splits:
-        table = self._table
-        kind = self._kind_of(table) if like is None else "numbers" if like.targets else self._kind_of(table)
+        self._check_names(table.frame.columns)
+        kind = self._kind_of(table.frame, like)
         table = self._usable(table, kind)
         targets, classes = self._targets_of(table, kind, like)
         weights = None if self.weight is None else as_numbers(table.frame[self.weight]).to_numpy().astype(np.float32)
-        parts = self._parts(table, Split(np.arange(len(table.frame))[:, None], targets, weights))
+        parts = self._parts(table.frame, Split(np.arange(len(table.frame))[:, None], targets, weights))
+        train = parts["train"]
+        if train is None:
+            raise ValueError("test_fraction and validation_fraction leave nothing for training")
         if like is None:
-            like = self._learnt(table, parts["train"], kind, classes)
+            like = self._learnt(table, train, kind, classes)
         matrix = encode(table.frame, like.columns)
+        skipped = tuple(table.skipped)
+        del table
         made = {
             name: Split(matrix[part.inputs[:, 0]], part.targets, part.weights) for name, part in parts.items() if part
         }
         if like.mean is None:
             like = _with_statistics(like, made["train"].inputs)
-        return Splits(like, made["train"], made.get("validation"), made.get("test"), tuple(table.skipped))
+        return kind, Splits(like, made["train"], made.get("validation"), made.get("test"), skipped)
+
+    def _check_names(self, names: list[str]) -> None:
+        for key in ("target", *_ROLES, "weight", "split"):
+            value = getattr(self, key)
+            for name in value if isinstance(value, tuple) else [value] if value else []:
+                if name not in names:
+                    hint = suggestion(name, names) if len(names) > 1 else f": {names[0]!r} is the only one; delimiter?"
+                    raise ValueError(f"{key} is no column of {self.path.name}: {name!r}{hint}")
+
+    def _kind_of(self, frame: pl.DataFrame, like: DataSpec | None) -> Kind:
+        if self.kind != "auto":
+            return self.kind
+        if like is not None:
+            return "numbers" if like.targets else "classes" if like.exclusive else "labels"
+        series = [frame[name].drop_nulls() for name in self._targets]
+        if len(series) > 1:
+            return "labels" if all(as_text(column).is_in(_FLAGS).all() for column in series) else "numbers"
+        (values,) = series
+        numbers, distinct = as_numbers(values), values.n_unique()
+        if numbers.null_count():
+            return "numbers" if distinct > FEW and numbers.count() >= MOSTLY * len(values) else "classes"
+        return "classes" if distinct <= FEW and (numbers == numbers.round()).all() else "numbers"
 
     def _usable(self, table: Table, kind: Kind) -> Table:
         """Returns the rows that have a target and numbers where numbers must be."""
         skip = self.on_bad_example == "skip"
         for name in self._targets:
-            table = table.without(table.frame[name].is_null().to_numpy(), f"has no {name}", skip)
-        numbers = [*self.numeric, *([self.weight] if self.weight else [])]
-        for name in numbers + [name for name in self._targets if kind == "numbers"]:
-            series = table.frame[name]
-            bad = (as_numbers(series).is_null() & series.is_not_null()).to_numpy()
-            table = table.without(bad, f"{name} must be a number", skip)
+            if table.frame[name].null_count() == len(table.frame):
+                raise ValueError(f"target {name!r} has no values in {self.path.name}")
+            table = table.without(table.frame[name].is_null(), f"has no {name}", skip)
+            if kind == "labels":
+                wrong = ~as_text(table.frame[name]).is_in(_FLAGS)
+                table = table.without(wrong, f"{name} must be 0 or 1, for it is a label", skip, name)
+        inputs = [name for name in table.frame.columns if name not in (*self._apart, *self.ignore)]
+        for name in [*inputs, *self._numbers(kind)]:
+            words = f"{name} must be within float32, which ends at 3.4e38"
+            table = table.without(beyond_float32(table.frame[name]), words, skip, name)
+        for name in [*self.numeric, *self._numbers(kind)]:
+            stray = as_numbers(table.frame[name]).is_null() & table.frame[name].is_not_null()
+            table = table.without(stray, f"{name} must be a number", skip, name)
+        for name in self.dates:
+            stray = as_dates(table.frame[name])["date"].is_null() & table.frame[name].is_not_null()
+            table = table.without(stray, f"{name} must be a date, such as 2020-12-31 23:59", skip, name)
         if self.weight is not None:
             weights = as_numbers(table.frame[self.weight])
-            table = table.without(
-                ((weights < 0) | weights.is_null()).to_numpy(), f"{self.weight} must be a number of at least 0", skip
-            )
+            light = (weights < 0).fill_null(True)
+            table = table.without(light, f"{self.weight} must be a number of at least 0", skip, self.weight)
+            if not as_numbers(table.frame[self.weight]).sum():
+                raise ValueError(f"weight {self.weight!r} is 0 in each row")
+        if self.split is not None:
+            unknown = ~as_text(table.frame[self.split]).str.to_lowercase().is_in(list(_PARTS)).fill_null(False)
+            words = f"{self.split} must be train, validation or test"
+            table = table.without(unknown, words, skip, self.split)
         return table
+
+    @property
+    def _apart(self) -> list[str]:
+        """The columns that are no inputs."""
+        return [*self._targets, *filter(None, (self.weight, self.split))]
+
+    def _numbers(self, kind: Kind) -> list[str]:
+        """The columns apart that must be numbers."""
+        return [*(self._targets if kind == "numbers" else ()), *filter(None, (self.weight,))]
 
     def _targets_of(self, table: Table, kind: Kind, like: DataSpec | None) -> tuple[np.ndarray, tuple[str, ...]]:
         """Returns the targets, and the classes or labels where there are some."""
+        columns = [table.frame[name] for name in self._targets]
         if kind == "numbers":
-            return np.stack([as_numbers(table.frame[name]).to_numpy() for name in self._targets], 1).astype(
-                np.float32
-            ), ()
+            return np.stack([as_numbers(column).to_numpy().astype(np.float32) for column in columns], 1), ()
         if kind == "labels":
-            return np.stack([self._flags(table, name) for name in self._targets], 1), self._targets
-        values = as_text(table.frame[self._targets[0]])
-        found = values.unique().to_list()
-        classes = tuple(sorted(found, key=_number_first)) if like is None else like.class_names
+            flags = [as_text(column).is_in(_TRUE).to_numpy().astype(np.float32) for column in columns]
+            return np.stack(flags, 1), self._targets
+        values, name = as_text(columns[0]), self._targets[0]
+        counted = values.alias("class").value_counts()
+        counts = dict(zip(counted["class"].to_list(), counted["count"].to_list(), strict=True))
+        classes = tuple(sorted(counts, key=_number_first)) if like is None else like.class_names
         if len(classes) < 2:
-            raise ValueError(f"target must have at least 2 classes, got only {classes[0]!r}")
-        unknown = sorted(set(found) - set(classes))
+            raise ValueError(f"target {name!r} must have at least 2 classes, got only {classes[0]!r}")
+        if like is None and len(classes) > max(FEW, len(values) / 2):
+            raise ValueError(f"target {name!r} has {len(classes)} different words in {len(values)} rows: no classes")
+        unknown = sorted(set(counts) - set(classes))
         if unknown:
-            raise ValueError(f"target has classes that the run does not know: {', '.join(map(repr, unknown[:5]))}")
-        return values.replace_strict({name: code for code, name in enumerate(classes)}).to_numpy().astype(
-            np.int32
-        ), classes
+            row = int((values == unknown[0]).arg_max() or 0)
+            raise ValueError(f"target has a class that the run does not know: {unknown[0]!r}, {table.place(row)}")
+        for single in [name for name in classes if counts.get(name) == 1] if like is None else []:
+            row = int((values == single).arg_max() or 0)
+            tell(f"class {single!r} has one row only, {table.place(row)}: it cannot be both learnt and measured")
+        codes = {name: code for code, name in enumerate(classes)}
+        return values.replace_strict(codes).to_numpy().astype(np.int32), classes
 
-    def _flags(self, table: Table, name: str) -> np.ndarray:
-        values = as_text(table.frame[name])
-        wrong = sorted(set(values.unique()) - _FLAGS)
-        if wrong:
-            raise ValueError(f"target {name!r} must hold 0 and 1 where kind is labels, got {wrong[0]!r}")
-        return values.is_in(list(_TRUE)).to_numpy().astype(np.float32)
-
-    def _parts(self, table: Table, rows: Split) -> dict[str, Split | None]:
+    def _parts(self, frame: pl.DataFrame, rows: Split) -> dict[str, Split | None]:
         if self.split is None:
             rest, test = split_off(rows, self.test_fraction, self.split_seed)
             train, validation = split_off(rest, self.validation_fraction, self.split_seed)
             return {"train": train, "validation": validation, "test": test}
-        words = as_text(table.frame[self.split]).str.to_lowercase().to_list()
-        for number, word in enumerate(words):
-            if word not in _PARTS:
-                raise ValueError(f"split {table.place(number)}: must be train, validation or test, got {word!r}")
-        parts = np.array([_PARTS[word] for word in words])
+        parts = as_text(frame[self.split]).str.to_lowercase().replace_strict(_PARTS).to_numpy()
         found = {name: np.flatnonzero(parts == name) for name in ("train", "validation", "test")}
         if not len(found["train"]):
             raise ValueError(f"split {self.split!r} leaves no row for training")
         return {name: rows.take(positions) if len(positions) else None for name, positions in found.items()}
 
-    def _learnt(self, table: Table, train: Split | None, kind: Kind, classes: tuple[str, ...]) -> DataSpec:
+    def _learnt(self, table: Table, train: Split, kind: Kind, classes: tuple[str, ...]) -> DataSpec:
         """Returns what is learnt of the training part, means and deviations of the inputs apart."""
-        if train is None:
-            raise ValueError("test_fraction and validation_fraction leave nothing for training")
-        frame = table.frame[train.inputs[:, 0]]
-        used = [*self._targets, *([self.weight] if self.weight else []), *([self.split] if self.split else [])]
+        if kind == "classes" and len(untaught := np.setdiff1d(np.arange(len(classes)), train.targets)):
+            raise ValueError(f"split {self.split!r} leaves no row for training of class {classes[untaught[0]]!r}")
         given: dict[str, Role] = {name: role for role in _ROLES for name in getattr(self, role)}
-        found = roles(frame.drop(used), given)
-        columns = fit(frame, found, Encoding(self.impute, self.one_hot_up_to, self.words))
+        encoding = Encoding(self.impute, self.one_hot_up_to, self.words)
+        columns = learn(table.frame.drop(self._apart), train.inputs[:, 0], given, encoding)
         if not columns:
             raise ValueError("path has no column to learn from beside the target")
         learnt: tuple[Target, ...] = ()
         if kind == "numbers":
             means, deviations = channel_statistics(train.targets)
             learnt = tuple(map(Target, self._targets, means, deviations))
-        return DataSpec((len(columns),), classes, columns=columns, targets=learnt)
+        return DataSpec((len(columns),), classes, columns=columns, targets=learnt, exclusive=kind != "labels")
 
 
+_KNOWN: dict[Any, tuple[Kind, DataSpec]] = {}
 _ROLES: tuple[Role, ...] = ("numeric", "categorical", "text", "dates", "ignore")
-_TRUE = frozenset({"1", "1.0", "true", "True"})
-_FLAGS = _TRUE | {"0", "0.0", "false", "False"}
+_TRUE = ("1", "true", "True", "TRUE")
+_FLAGS = (*_TRUE, "0", "false", "False", "FALSE")
 
 
 def _number_first(label: str) -> tuple[int, float, str]:

@@ -40,6 +40,8 @@ class Classification:
         """Raises ValueError where the task does not fit the data."""
         if data.targets or len(data.class_names) < 2:
             raise ValueError("name: classification needs classes, the data have numbers to predict: regression")
+        if not data.exclusive:
+            raise ValueError("name: classification needs one class per example, the data have labels: multilabel")
         if "top_5_accuracy" in self.metrics and len(data.class_names) <= 5:
             raise ValueError(f"metrics must not hold top_5_accuracy: there are only {len(data.class_names)} classes")
         for name in self.class_weights if isinstance(self.class_weights, dict) else ():

@@ -32,6 +32,8 @@ class Multilabel:
         """Raises ValueError where the task does not fit the data."""
         if data.targets or not data.class_names:
             raise ValueError("name: multilabel needs columns of 0 and 1, the data have numbers: regression")
+        if data.exclusive:
+            raise ValueError("name: multilabel needs columns of 0 and 1, the data have one class each: classification")
 
     @property
     def monitor(self) -> str:

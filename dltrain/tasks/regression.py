@@ -8,6 +8,7 @@ from dltrain.data import DataSpec
 from dltrain.fields import PositiveFloat
 from dltrain.lazy import keras, np
 from dltrain.registry import TASKS
+from dltrain.tasks._metrics import reading
 
 
 @TASKS.register("regression")
@@ -49,19 +50,14 @@ class Regression:
 
     def loss(self, data: DataSpec) -> Any:
         """Returns the loss of (targets, predictions), both (batch, targets) in their units."""
-        deviations = [target.standard_deviation for target in data.targets]
-        means = [target.mean for target in data.targets]
         plain = {
             "mse": keras.losses.mean_squared_error,
             "mae": keras.losses.mean_absolute_error,
             "huber": lambda wanted, got: keras.losses.huber(wanted, got, delta=self.huber_delta),
         }[self.loss_function]
 
-        def standardized(values: Any) -> Any:
-            return (keras.ops.cast(values, "float32") - keras.ops.array(means)) / keras.ops.array(deviations)
-
         def scaled_loss(targets: Any, predictions: Any) -> Any:
-            return plain(standardized(targets), standardized(predictions))
+            return plain(_standardized(data, targets), _standardized(data, predictions))
 
         return scaled_loss
 
@@ -70,9 +66,18 @@ class Regression:
         made = {
             "mae": lambda name: keras.metrics.MeanAbsoluteError(name=name),
             "rmse": lambda name: keras.metrics.RootMeanSquaredError(name=name),
-            "r2": lambda name: keras.metrics.R2Score(name=name),
+            # Keras subtracts sums of squares, in which float32 loses what varies where the mean is large.
+            "r2": lambda name: reading(
+                keras.metrics.R2Score(name=name),
+                lambda *values: tuple(_standardized(data, value) for value in values),
+            ),
         }
         return [made[name](name) for name in self.metrics]
 
     def weights(self, data: DataSpec, targets: np.ndarray) -> None:
         """Returns none: there are no classes to weight."""
+
+
+def _standardized(data: DataSpec, values: Any) -> Any:
+    means, deviations = ([getattr(target, name) for target in data.targets] for name in ("mean", "standard_deviation"))
+    return (keras.ops.cast(values, "float32") - keras.ops.array(means)) / keras.ops.array(deviations)

@@ -131,3 +131,39 @@ def test_labels_outside_the_known_classes_are_refused(cached, tmp_path):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_class_has_its_own_name(name):
     assert len(set(DATASETS[name].class_names)) == (100 if name == "cifar100" else 10)
+
+
+def write_california_housing(folder: Path, count: int = 100) -> tuple[np.ndarray, np.ndarray]:
+    x = np.random.RandomState(0).uniform(1, 9, (count, 8))
+    y = x[:, 7] * 50_000
+    np.savez(folder / "california_housing.npz", x=x, y=y)
+    return x, y
+
+
+@pytest.fixture
+def housing(tensorflow, tmp_path, monkeypatch):
+    source = importlib.import_module("keras.src.datasets.california_housing")
+    monkeypatch.setattr(source, "get_file", lambda fname, **_: str(tmp_path / fname))
+    return DATASETS["california_housing"]()
+
+
+def test_houses_keep_the_test_part_that_keras_chooses(housing, tmp_path):
+    x, y = write_california_housing(tmp_path)
+    import keras
+
+    _, (x_test, y_test) = keras.datasets.california_housing.load_data()
+    splits = housing.load()
+    assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [72, 8, 20]
+    np.testing.assert_array_equal(splits.test.inputs, x_test.astype(np.float32))
+    np.testing.assert_array_equal(splits.test.targets[:, 0], y_test.astype(np.float32))
+    assert splits.spec.columns[7].name == "median_income"
+    assert splits.spec.targets[0].mean == pytest.approx(splits.train.targets.mean(), rel=1e-5)
+
+
+def test_houses_that_cannot_be_read_give_one_line(housing, tmp_path):
+    with pytest.raises(DataError, match="^dataset california_housing cannot be had") as error:
+        housing.load()
+    assert "california_housing.npz" in str(error.value)
+    np.savez(tmp_path / "california_housing.npz", x=np.ones((100, 3)), y=np.ones(100))
+    with pytest.raises(DataError, match="a file is incomplete or damaged .there must be 8 numbers per example"):
+        housing.load()

@@ -79,3 +79,34 @@ def test_the_first_metric_is_monitored_and_only_losses_should_fall():
     assert Classification(metrics=()).monitor == "val_loss"
     assert Classification().larger_is_better("val_accuracy")
     assert not Classification().larger_is_better("val_loss")
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_auc_and_f1_are_scikit_learns(tensorflow, classes, weighted):
+    from sklearn.metrics import f1_score, roc_auc_score
+
+    random = np.random.RandomState(0)
+    logits = random.normal(size=(600, classes)).astype(np.float32)
+    labels = (logits + random.normal(size=logits.shape)).argmax(axis=1).astype(np.int32)
+    weights = random.uniform(size=600).astype(np.float32) if weighted else None
+    metrics = Classification(metrics=("auc", "f1")).build_metrics(DataSpec((4,), tuple("abc"[:classes])))
+    for metric in metrics:
+        for part in range(0, 600, 200):
+            some = None if weights is None else weights[part : part + 200]
+            metric.update_state(labels[part : part + 200], logits[part : part + 200], sample_weight=some)
+    probabilities = np.exp(log_softmax(logits))
+    scores, average = (probabilities[:, 1], "binary") if classes == 2 else (probabilities, "macro")
+    auc = roc_auc_score(labels, scores, multi_class="ovr", sample_weight=weights)
+    f1 = f1_score(labels, logits.argmax(axis=1), average=average, sample_weight=weights)
+    assert float(metrics[0].result()) == pytest.approx(auc, abs=1e-3)  # of 200 thresholds
+    assert float(metrics[1].result()) == pytest.approx(f1, rel=1e-5)
+
+
+def test_numbers_and_labels_are_no_classes():
+    from dltrain.data import Target
+
+    with pytest.raises(ValueError, match="^name: classification needs classes, the data have numbers"):
+        Classification().check(DataSpec((4,), targets=(Target("price"),)))
+    with pytest.raises(ValueError, match="the data have labels: multilabel"):
+        Classification().check(DataSpec((4,), ("a", "b"), exclusive=False))

@@ -1,0 +1,96 @@
+"""What TensorFlow Datasets has."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import redirect_stdout
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from dltrain.data import Splits
+from dltrain.datasets._arrays import Part, assemble
+from dltrain.errors import DataError
+from dltrain.fields import Fraction, Seed
+from dltrain.lazy import np, starting
+from dltrain.registry import DATASETS
+
+
+@DATASETS.register("tfds")
+class TFDS:
+    """A dataset of TensorFlow Datasets with one class per example; needs pip install 'dltrain[tfds]'.
+
+    All examples, which must be of one shape, are read into memory.
+
+    Args:
+        builder: its name there, such as mnist or mnist:3.0.1.
+        train: the split to train on, such as train or train[:10%].
+        validation: the split to tune on; none to split it off the training part.
+        test: the split to test on; none to split it off the training part.
+        folder: where its files are kept; none for TensorFlow Datasets' own folder.
+        test_fraction: share of all examples held out for testing, 0 to below 1, stratified by class; unused with
+            `test`.
+        validation_fraction: share of the remaining examples held out for tuning, likewise.
+        split_seed: which examples are held out; apart from the experiment's seed, so that runs share one test set.
+    """
+
+    task: ClassVar[str] = "classification"
+
+    builder: str
+    train: str = "train"
+    validation: str | None = None
+    test: str | None = "test"
+    folder: Path | None = None
+    test_fraction: Fraction = 0.2
+    validation_fraction: Fraction = 0.1
+    split_seed: Seed = 0
+
+    def spec(self) -> None:
+        """Returns none: what the data are is known once they are here."""
+
+    def load(self) -> Splits:
+        """Returns the parts; downloads what is not there.
+
+        Raises:
+            DataError: if TensorFlow Datasets is not installed, or the dataset cannot be had or used.
+        """
+        try:
+            with starting:  # it imports TensorFlow, whose devices are chosen first
+                import tensorflow_datasets as tfds
+        except ImportError:
+            raise DataError("dataset tfds needs TensorFlow Datasets: pip install 'dltrain[tfds]'") from None
+        names = {"train": self.train, "validation": self.validation, "test": self.test}
+        chosen = {part: split for part, split in names.items() if split is not None}
+        try:
+            with redirect_stdout(sys.stderr):  # standard output is for results
+                read, info = tfds.load(
+                    self.builder,
+                    split=chosen,
+                    data_dir=None if self.folder is None else str(self.folder),
+                    batch_size=-1,
+                    as_supervised=True,
+                    with_info=True,
+                )
+                arrays = tfds.as_numpy(read)
+        except Exception as error:  # whatever it is, it comes from having these data
+            words = " ".join(str(error).split())[:300] or type(error).__name__
+            raise DataError(f"dataset tfds {self.builder} cannot be had: {words}") from error
+        parts = {part: self._part(chosen[part], *pair) for part, pair in arrays.items()}
+        try:
+            splits = assemble(parts, self.validation_fraction, self.test_fraction, self.split_seed)
+        except ValueError as error:
+            raise DataError(f"dataset tfds {error}") from error
+        return _named(splits, info)
+
+    def _part(self, split: str, inputs: Any, targets: Any) -> Part:
+        where = f"{self.builder} {split}"
+        return Part(f"{where}: the inputs", f"{where}: the labels", np.asarray(inputs), np.asarray(targets))
+
+
+def _named(splits: Splits, info: Any) -> Splits:
+    """Returns the splits with the dataset's own names of its classes."""
+    names = getattr(info.features[info.supervised_keys[1]], "names", None)
+    if not names:
+        return splits
+    classes = tuple(names[int(name)] for name in splits.spec.class_names)
+    return replace(splits, spec=replace(splits.spec, class_names=classes))

@@ -1,0 +1,185 @@
+"""The user's own TFRecord files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from dltrain.data import DataSpec, Split, Splits, Target
+from dltrain.datasets._arrays import Part, assemble, refusing
+from dltrain.datasets._images import Decoding
+from dltrain.datasets._splitting import parted
+from dltrain.datasets._table_files import matching
+from dltrain.fields import Fraction, PositiveInt, Seed
+from dltrain.lazy import np, tf
+from dltrain.registry import DATASETS, suggestion
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feature:
+    """One entry of each `tf.train.Example`.
+
+    Args:
+        kind: floats or ints, as many as `shape` says; text; or image, an encoded JPEG, PNG, GIF or BMP.
+        shape: of numbers, empty for a single one; of an image [height, width, channels], to which it is resized.
+    """
+
+    kind: Literal["floats", "ints", "image", "text"]
+    shape: tuple[PositiveInt, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.kind == "image" and (len(self.shape) != 3 or self.shape[2] not in (1, 3)):
+            raise ValueError("shape must be [height, width, 1 or 3] where kind is image")
+        if self.kind == "text" and self.shape:
+            raise ValueError("shape must be left out where kind is text")
+
+
+@DATASETS.register("tfrecord")
+class TFRecord:
+    """Your own TFRecord files of `tf.train.Example`, plain or gzip, one or several by a pattern.
+
+    All examples are read into memory. The inputs are one image, or all features of numbers side by side in the order
+    of the config.
+
+    Args:
+        path: the file, relative to the config's folder; or a pattern, such as data/train-*.tfrecord.gz.
+        features: what the examples hold, as {image: {kind: image, shape: [28, 28, 1]}, label: {kind: ints}}.
+        target: which of them is predicted: ints or text for classes, floats for numbers.
+        test_path: files of the test part; none to split it off.
+        test_fraction: share of all examples held out for testing, 0 to below 1, stratified by class; unused with
+            `test_path`.
+        validation_fraction: share of the remaining examples held out for tuning, likewise.
+        split_seed: which examples are held out; apart from the experiment's seed, so that runs share one test set.
+    """
+
+    path: Path
+    features: dict[str, Feature]
+    target: str = "label"
+    test_path: Path | None = None
+    test_fraction: Fraction = 0.2
+    validation_fraction: Fraction = 0.1
+    split_seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        if self.target not in self.features:
+            raise ValueError(f"target is none of features: {self.target!r}{suggestion(self.target, [*self.features])}")
+        target = self.features[self.target]
+        if target.kind == "image" or (target.kind != "floats" and target.shape):
+            raise ValueError(f"target must be floats, one of ints, or text, got {target.kind} {list(target.shape)}")
+        kinds = [feature.kind for feature in self._inputs.values()]
+        if not kinds or "text" in kinds or ("image" in kinds and len(kinds) > 1):
+            raise ValueError(f"features must be one image, or numbers, beside the target, got {', '.join(kinds)}")
+
+    @property
+    def task(self) -> str:
+        """Regression where the target is of floats."""
+        return "regression" if self.features[self.target].kind == "floats" else "classification"
+
+    @property
+    def _inputs(self) -> dict[str, Feature]:
+        return {name: feature for name, feature in self.features.items() if name != self.target}
+
+    def spec(self) -> None:
+        """Returns none: the files are read with TensorFlow only.
+
+        Raises:
+            ValueError: if there are none.
+        """
+        self._files()
+
+    def load(self) -> Splits:
+        """Returns the parts.
+
+        Raises:
+            DataError: if a file cannot be used.
+        """
+        with refusing():
+            parts = {name: self._part(name, files) for name, files in self._files().items()}
+            if self.task == "classification":
+                return assemble(parts, self.validation_fraction, self.test_fraction, self.split_seed)
+            splits = {name: _numbers(part) for name, part in parts.items()}
+            return parted(
+                self._described(splits["train"]),
+                splits["train"],
+                validation=self.validation_fraction,
+                test=splits.get("test", self.test_fraction),
+                split_seed=self.split_seed,
+            )
+
+    def _files(self) -> dict[str, list[Path]]:
+        found = {"train": matching(self.path)}
+        if self.test_path is not None:
+            try:
+                found["test"] = matching(self.test_path)
+            except ValueError as error:
+                raise ValueError(f"test_{error}") from None
+        return found
+
+    def _part(self, name: str, files: list[Path]) -> Part:
+        key = "path" if name == "train" else "test_path"
+        inputs, targets = [], []
+        for values in self._examples(key, files):
+            targets.append(values.pop(self.target))
+            inputs.append(np.concatenate([*values.values()], axis=-1))
+        if not inputs:
+            raise ValueError(f"{key} holds no examples: {files[0]}")
+        where = f"{key} {files[0]}"
+        return Part(f"{where}: the inputs", f"{where}: feature {self.target}", np.stack(inputs), np.array(targets))
+
+    def _examples(self, key: str, files: list[Path]) -> Iterator[dict[str, Any]]:
+        """Yields the values of each example."""
+        for file in files:
+            number = 0
+            try:
+                with file.open("rb") as opened:
+                    is_gzip = opened.read(2) == b"\x1f\x8b"
+                with tf.device("CPU:0"):
+                    records = tf.data.TFRecordDataset(str(file), "GZIP" if is_gzip else "")
+                    records = records.map(self._parsed, num_parallel_calls=2, deterministic=True)
+                    for values in records.as_numpy_iterator():
+                        yield {name: self._value(feature, values[name]) for name, feature in self.features.items()}
+                        number += 1
+            except OSError as error:
+                raise ValueError(f"{key} cannot be read: {file}: {error.strerror or error}") from None
+            except (tf.errors.OpError, ValueError) as error:
+                words = " ".join(str(getattr(error, "message", error)).split())[:300]
+                raise ValueError(f"{key} {file}: example {number} (from 0) cannot be used: {words}") from None
+
+    def _parsed(self, record: Any) -> Any:
+        types = {"floats": tf.float32, "ints": tf.int64, "image": tf.string, "text": tf.string}
+        wanted = {
+            name: tf.io.FixedLenFeature(() if feature.kind == "image" else feature.shape, types[feature.kind])
+            for name, feature in self.features.items()
+        }
+        return tf.io.parse_single_example(record, wanted)
+
+    def _value(self, feature: Feature, value: Any) -> Any:
+        if feature.kind == "image":
+            height, width, channels = feature.shape
+            return Decoding(height, width, channels, "crop", fast=False).decoded(value)
+        if feature.kind == "text":
+            return value.decode()
+        return value.reshape(-1) if feature is not self.features[self.target] or feature.kind == "floats" else value
+
+    def _described(self, train: Split) -> DataSpec:
+        count = train.targets.shape[1]
+        names = [f"{self.target} {number}" for number in range(1, count + 1)] if count > 1 else [self.target]
+        return DataSpec(train.inputs.shape[1:], targets=tuple(map(Target, names)))
+
+
+def _numbers(part: Part) -> Split:
+    """Returns inputs and numbers to predict.
+
+    Raises:
+        ValueError: if some are not finite.
+    """
+    inputs = np.asarray(part.inputs)
+    if inputs.dtype != np.uint8:
+        inputs = inputs.astype(np.float32)
+    for name, values in ((part.inputs_name, inputs), (part.targets_name, part.targets)):
+        finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
+        if not finite.all():
+            raise ValueError(f"{name}: NaN or infinite values, first in example {int(finite.argmin())} (from 0)")
+    return Split(inputs, part.targets.astype(np.float32))

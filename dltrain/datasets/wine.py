@@ -1,0 +1,40 @@
+"""Wine: chemical analyses of the wines of three growers."""
+
+from typing import ClassVar
+
+from dltrain.datasets._scikit_table import ScikitTable
+from dltrain.registry import DATASETS
+
+
+@DATASETS.register("wine")
+class Wine(ScikitTable):
+    """178 wines of 3 growers by 13 chemical measures, from scikit-learn: no download.
+
+    S. Aeberhard and M. Forina, 1991, UCI Machine Learning Repository.
+
+    Args:
+        test_fraction: share of all rows held out for testing, 0 to below 1, stratified by class.
+        validation_fraction: share of the remaining rows held out for tuning, 0 to below 1, stratified by class.
+        split_seed: which rows are held out; apart from the experiment's seed, so that runs share one test set.
+    """
+
+    columns: ClassVar[tuple[str, ...]] = (
+        "alcohol",
+        "malic_acid",
+        "ash",
+        "alcalinity_of_ash",
+        "magnesium",
+        "total_phenols",
+        "flavanoids",
+        "nonflavanoid_phenols",
+        "proanthocyanins",
+        "color_intensity",
+        "hue",
+        "od280/od315_of_diluted_wines",
+        "proline",
+    )
+    class_names: ClassVar[tuple[str, ...]] = (
+        "class 0",
+        "class 1",
+        "class 2",
+    )

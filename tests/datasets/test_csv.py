@@ -1,0 +1,694 @@
+import gzip
+import json
+import logging
+import os
+import random
+import re
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from dltrain.data import DataSpec
+from dltrain.datasets.csv import CSV
+from dltrain.errors import DataError
+
+ROWS = 40
+WHOLE = {"test_fraction": 0.0, "validation_fraction": 0.0}
+
+
+def lines(count=ROWS, cells=lambda row: f"{row}.5,{'abc'[row % 3]},{'yes' if row % 2 else 'no'}", header="x,c,y"):
+    return "".join(f"{line}\n" for line in [header, *map(cells, range(count))])
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Returns a function that writes a file and returns the dataset of it."""
+
+    def write(content, name="t.csv", **fields) -> CSV:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return CSV(path=path, **{"target": "y", **fields})
+
+    return write
+
+
+def refused(dataset: CSV) -> str:
+    """Returns what refuses it, the same in `spec` and `load`."""
+    with pytest.raises(ValueError) as early:
+        dataset.spec()
+    with pytest.raises(DataError) as late:
+        dataset.load()
+    assert str(late.value) == f"dataset.{early.value}"
+    return str(early.value)
+
+
+def names(dataset: CSV) -> list[str]:
+    return [column.name for column in dataset.spec().columns]
+
+
+def test_numbers_come_before_categories_and_classes_are_sorted(table):
+    dataset = table(lines(), **WHOLE)
+    spec = dataset.spec()
+    assert dataset.task == "classification"
+    assert spec.class_names == ("no", "yes")
+    assert [(column.name, column.part, column.categories) for column in spec.columns] == [
+        ("x", "value", ()),
+        ("c", "category", ("a", "b", "c")),
+    ]
+    splits = dataset.load()
+    np.testing.assert_array_equal(splits.train.inputs[:4], np.array([[0.5, 1], [1.5, 2], [2.5, 3], [3.5, 1]]))
+    assert splits.train.targets[:4].tolist() == [0, 1, 0, 1]
+    assert (splits.train.inputs.dtype, splits.train.targets.dtype) == (np.float32, np.int32)
+    assert splits.spec.mean == pytest.approx((20.0, 0.0))  # codes of categories are not standardised
+    assert splits.spec.standard_deviation == pytest.approx((np.std(np.arange(ROWS)), 1.0))
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"], ids=["unix", "windows", "macintosh"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_delimiters_and_line_endings_are_seen(table, delimiter, ending):
+    expected = table(lines(), **WHOLE).load()
+    found = table(lines().replace(",", delimiter).replace("\n", ending), "other.txt", **WHOLE).load()
+    np.testing.assert_array_equal(found.train.inputs, expected.train.inputs)
+    assert found.spec == expected.spec
+
+
+def test_a_delimiter_may_be_given(table):
+    text = lines().replace(",", "~")
+    assert names(table(text, delimiter="~")) == ["x", "c"]
+    assert names(table(lines().replace(",", "\t"), delimiter="tab")) == ["x", "c"]
+    for wrong in ("", "ab", "\n", '"', "é"):
+        with pytest.raises(ValueError, match="^delimiter must be auto, tab or one ASCII character"):
+            table(text, delimiter=wrong)
+
+
+def test_quoted_fields_may_hold_delimiters_quotation_marks_and_lines(table):
+    def cells(row):
+        word = ['"a, b"', '"a ""b"""', '"a\nb"'][row % 3]
+        return f"{row},{word},{row % 2}"
+
+    dataset = table(lines(cells=cells), **WHOLE)
+    assert dataset.spec().columns[1].categories == ("a\nb", 'a "b"', "a, b")
+    assert dataset.load().train.inputs[:3, 1].tolist() == [3, 2, 1]
+
+
+def test_lines_are_counted_within_quoted_fields(table):
+    text = 'x,c,y\n1,"a\nb\nc",0\n\n2,d,1\n3,e\n'
+    assert "t.csv:7: has 2 fields where the header has 3" in refused(table(text))
+    splits = table(text, on_bad_example="skip", **WHOLE).load()
+    assert len(splits.train) == 2
+    assert len(splits.skipped) == 1
+
+
+def test_quotation_marks_within_words_are_letters(table):
+    spec = table(lines(cells=lambda row: f'{row},{row % 3}" pipe,{row % 2}')).spec()
+    assert spec.columns[1].categories == ('0" pipe', '1" pipe', '2" pipe')
+
+
+def test_a_quotation_mark_that_is_never_closed_is_named_with_its_line(table):
+    text = lines().replace("7.5,b", '7.5,"b', 1)
+    assert "t.csv:9: unexpected end of data; is a quotation mark not closed" in refused(table(text))
+    assert "t.csv:9: field larger than field limit" in refused(table(text + "x" * 200_000))
+    assert "t.csv:9: ',' expected after" in refused(table(lines().replace("7.5,b", '7.5,"b" b', 1)))
+    assert "path has no header: " in refused(table('"' + lines()))
+
+
+def test_large_files_are_laid_out_in_pieces(table, monkeypatch):
+    monkeypatch.setattr("dltrain.datasets._delimited._CHUNK", 7)
+    text = lines(cells=lambda row: f'{row},"a{row % 3}, ""q""\n",{row % 2}') + "1,2\n"
+    assert f"t.csv:{2 * ROWS + 2}: has 2 fields" in refused(table(text))
+    splits = table(text, on_bad_example="skip", **WHOLE).load()
+    assert splits.spec.columns[1].categories == tuple(f'a{number}, "q"' for number in range(3))
+    assert len(splits.train) == ROWS
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "cp1252", "utf-16", "utf-16-le"])
+def test_encodings(table, encoding):
+    text = lines(cells=lambda row: f"{row},{['grün', 'café', 'año'][row % 3]},{row % 2}", header="größe,c,y")
+    dataset = table(text.encode(encoding), encoding="utf-8" if encoding == "utf-8-sig" else encoding)
+    assert names(dataset) == ["größe", "c"]
+    assert dataset.spec().columns[1].categories == ("año", "café", "grün")
+
+
+def test_a_wrong_encoding_is_named_with_its_line(table):
+    text = lines(cells=lambda row: f"{row},{'grün' if row > 4 else 'blau'},{row % 2}")
+    message = refused(table(text.encode("latin-1")))
+    assert re.match(r"encoding utf-8 does not fit .*t.csv:7: the byte 0xfc; perhaps latin-1 or cp1252", message)
+    assert "perhaps utf-16" in refused(table(text.encode("utf-16")))
+    assert "a zero byte; perhaps utf-16" in refused(table(lines().encode("utf-16-le")))
+    assert "encoding is none that Python knows: 'klingon'" in refused(table(text, encoding="klingon"))
+    assert refused(table(text, encoding="hex")).startswith("encoding ")
+    assert refused(table(text, encoding="punycode")).startswith("encoding ")
+
+
+@pytest.mark.parametrize("name", ["t.csv.gz", "t.tsv", "t.parquet", "t.pq", "t.jsonl", "t.ndjson", "t.jsonl.gz"])
+def test_formats_hold_the_same_table(table, tmp_path, name):
+    expected = table(lines(), **WHOLE).load()
+    frame = pl.read_csv(tmp_path / "t.csv")
+    content = {
+        ".gz": lambda: gzip.compress(lines().encode() if "csv" in name else frame.write_ndjson().encode()),
+        ".tsv": lambda: frame.write_csv(separator="\t").encode(),
+        ".jsonl": lambda: frame.write_ndjson().encode(),
+        ".ndjson": lambda: frame.write_ndjson().encode(),
+    }
+    if name.endswith(("parquet", "pq")):
+        frame.write_parquet(tmp_path / name)
+        found = CSV(path=tmp_path / name, target="y", **WHOLE).load()
+    else:
+        found = table(content[Path(name).suffix](), name, **WHOLE).load()
+    assert found.spec == expected.spec
+    np.testing.assert_array_equal(found.train.inputs, expected.train.inputs)
+    np.testing.assert_array_equal(found.train.targets, expected.train.targets)
+
+
+def test_a_pattern_joins_files_whatever_the_order_of_their_columns(table, tmp_path):
+    whole = table(lines(), **WHOLE).load()
+    frame = pl.read_csv(tmp_path / "t.csv")
+    (tmp_path / "t.csv").unlink()
+    frame[:10].write_csv(tmp_path / "p1.csv")
+    frame[10:].select("y", "x", "c").write_csv(tmp_path / "p2.csv")
+    dataset = CSV(path=tmp_path / "p*.csv", target="y", **WHOLE)
+    np.testing.assert_array_equal(dataset.load().train.inputs, whole.train.inputs)
+    frame.drop("c").write_csv(tmp_path / "p3.csv")
+    assert "p3.csv has other columns than" in refused(dataset)
+    assert "no file matches" in refused(CSV(path=tmp_path / "q*.csv", target="y"))
+
+
+def test_a_bad_row_of_a_pattern_is_named_by_its_own_file(table, tmp_path):
+    table(lines(), "p1.csv")
+    table(lines().replace("3.5,a,yes", "3.5,a,"), "p2.csv")
+    assert "p2.csv:5: has no y" in refused(CSV(path=tmp_path / "p*.csv", target="y"))
+
+
+def test_missing_numbers_are_filled_and_marked(table):
+    def cells(row):
+        return f"{['', 'NA', '?', 'nan'][row // 10] if row % 10 == 0 else row},{row % 2}"
+
+    for impute, fill in (("median", np.median), ("mean", np.mean), ("zero", lambda _: 0.0)):
+        splits = table(lines(cells=cells, header="x,y"), impute=impute, **WHOLE).load()
+        assert [column.part for column in splits.spec.columns] == ["value", "missing"]
+        known = [row for row in range(ROWS) if row % 10]
+        assert splits.spec.columns[0].fill == pytest.approx(fill(known))
+        assert splits.train.inputs[10].tolist() == pytest.approx([fill(known), 1.0])
+        assert splits.train.inputs[11].tolist() == [11.0, 0.0]
+
+
+def test_what_stands_for_a_missing_value_may_be_given(table):
+    spec = table(
+        lines(cells=lambda row: f"{-99 if row == 3 else row},{row % 2}", header="x,y"), missing_values=("-99",)
+    )
+    assert names(spec) in (["x", "x missing"], ["x"])
+    assert spec.load().train.inputs.min() >= 0
+
+
+def test_missing_categories_dates_and_texts(table):
+    def cells(row):
+        if row % 4 == 0:
+            return f",,,{row},{row % 2}"
+        return f"{'ab'[row % 2]},2020-01-{row % 28 + 1:02},this is text {row},{row},{row % 2}"
+
+    splits = table(lines(cells=cells, header="c,d,t,x,y"), text=("t",), **WHOLE).load()
+    columns = {column.name: index for index, column in enumerate(splits.spec.columns)}
+    inputs = splits.train.inputs
+    assert inputs[0, columns["c"]] == 0
+    assert inputs[1, columns["c"]] == 2
+    assert inputs[0, columns["d year"]] == 2020
+    assert inputs[0, columns["t text"]] == 0
+    assert inputs[1, columns["t text"]] == pytest.approx(np.log(2))
+
+
+def test_dates_and_times_are_taken_apart(table):
+    forms = ("2021-03-05T17:45:10.5Z", "2021-03-05 17:45", "2021/3/5 17:45:00", "05.03.2021 17:45", "03/05/2021 17:45")
+    for form in forms:
+        text = lines(cells=lambda row, form=form: f"{form.replace('17', str(row % 24))},{row % 2}", header="d,y")
+        splits = table(text, **WHOLE).load()
+        names = [column.part for column in splits.spec.columns]
+        assert names == ["year", "month", "weekday", "day", "hour"]
+        assert splits.train.inputs[7].tolist() == [2021, 3, 5, 18691, 7]  # a Friday
+
+
+def test_days_of_a_parquet_file_have_no_hour(table, tmp_path):
+    import datetime
+
+    days = [datetime.date(2020, 1, 1) + datetime.timedelta(days=number) for number in range(ROWS)]
+    pl.DataFrame({"d": days, "y": [0, 1] * (ROWS // 2)}).write_parquet(tmp_path / "t.parquet")
+    dataset = CSV(path=tmp_path / "t.parquet", target="y")
+    assert names(dataset) == ["d year", "d month", "d weekday", "d day"]
+
+
+def test_texts_are_counts_of_their_most_frequent_words(table):
+    words = ("red green blue", "RED red yellow", "green red pink")
+    text = lines(cells=lambda row: f'"{words[row % 3]} number{row}",{row % 2}', header="t,y")
+    splits = table(text, words=2, **WHOLE).load()
+    assert [column.word for column in splits.spec.columns] == ["red", "green"]
+    np.testing.assert_allclose(splits.train.inputs[:3], np.log1p([[1, 1], [2, 0], [1, 1]]), rtol=1e-6)
+
+
+def test_columns_that_say_nothing_are_left_out_and_said(table, caplog):
+    def cells(row):
+        return f"{row},{row * 7},same,,{row:x}{row * 977:x}{row * 31337:x},{row % 2}"
+
+    with caplog.at_level(logging.INFO, "dltrain"):
+        assert names(table(lines(cells=cells, header="x,row_id,constant,empty,hash,y"))) == ["x"]
+    said = caplog.text
+    assert "'row_id' is left out: it is a different whole number in each row" in said
+    assert "'constant' is left out: each row has the same value, 'same'" in said
+    assert "'empty' is left out: it has no values" in said
+    assert "'hash' is left out: it is a different word in almost each row" in said
+
+
+def test_roles_may_be_given(table):
+    def cells(row):
+        return f"{row},0{row % 3},{row * 7},{'abc'[row % 3]},{row % 2}"
+
+    fields = {"numeric": ("row_id",), "categorical": ("code",), "text": ("c",), "ignore": ("x",)}
+    spec = table(lines(cells=cells, header="x,code,row_id,c,y"), **fields).spec()
+    assert [(column.name, column.part) for column in spec.columns] == [
+        ("row_id", "value"),
+        ("c a", "word"),
+        ("c b", "word"),
+        ("c c", "word"),
+        ("code", "category"),
+    ]
+    assert spec.columns[-1].categories == ("00", "01", "02")
+    with pytest.raises(ValueError, match="^ignore names 'x', which numeric names already"):
+        table(lines(), numeric=("x",), ignore=("x",))
+    with pytest.raises(ValueError, match="^target must name"):
+        table(lines(), target=())
+
+
+def test_numbers_with_a_few_words_among_them_are_numbers_and_it_is_said(table, caplog):
+    text = lines(100, cells=lambda row: f"{'about ten' if row == 7 else row},{row % 2}", header="x,y")
+    with caplog.at_level(logging.INFO, "dltrain"):
+        assert names(table(text, **WHOLE)) == ["x", "x missing"]
+    assert "1 of its values are none and count as missing, such as 'about ten'" in caplog.text
+    message = refused(table(text, numeric=("x",)))
+    assert "t.csv:9: x must be a number, got 'about ten'" in message
+    splits = table(text, numeric=("x",), on_bad_example="skip", **WHOLE).load()
+    assert [column.name for column in splits.spec.columns] == ["x"]
+    assert len(splits.skipped) == 1
+
+
+def test_many_categories_get_a_vector_and_more_still_are_unseen(table, monkeypatch):
+    text = lines(200, cells=lambda row: f"c{row % 15:02},{row % 2}", header="c,y")
+    assert table(text, one_hot_up_to=15).spec().columns[0].embedding is None
+    assert table(text, one_hot_up_to=14).spec().columns[0].embedding == round(1.6 * 15**0.56)
+    monkeypatch.setattr("dltrain.datasets._tables.MOST_CATEGORIES", 4)
+    (column,) = table(text, words=99, **WHOLE).spec().columns
+    assert column.categories == ("c00", "c01", "c02", "c03")
+
+
+def test_a_weight_column_goes_with_its_rows(table):
+    text = lines(cells=lambda row: f"{row},{row / 10},{row % 2}", header="x,w,y")
+    splits = table(text, weight="w").load()
+    assert [column.name for column in splits.spec.columns] == ["x"]
+    for part in (splits.train, splits.validation, splits.test):
+        np.testing.assert_allclose(part.weights, part.inputs[:, 0] / 10, rtol=1e-6)
+    message = refused(table(text.replace("3,0.3,1", "3,-1,1").replace("5,0.5,1", "5,heavy,1"), weight="w"))
+    assert "t.csv:7: w must be a number, got 'heavy'" in message
+    assert "t.csv:5: w must be a number of at least 0, got '-1'" in refused(
+        table(text.replace("3,0.3,1", "3,-1,1"), weight="w")
+    )
+    assert "weight 'w' is 0 in each row" in refused(table(re.sub(r",[\d.]+,", ",0,", text), weight="w"))
+
+
+def test_a_split_column_says_which_part_a_row_belongs_to(table):
+    parts = ("train", "Train", "val", "TEST")
+    text = lines(cells=lambda row: f"{row},{parts[row % 4]},{row // 4 % 2}", header="x,part,y")
+    splits = table(text, split="part").load()
+    assert sorted(splits.validation.inputs[:, 0]) == list(range(2, ROWS, 4))
+    assert sorted(splits.test.inputs[:, 0]) == list(range(3, ROWS, 4))
+    assert len(splits.train) == ROWS // 2
+    assert "t.csv:2: part must be train, validation or test, got 'training?'" in refused(
+        table(text.replace("0,train", "0,training?"), split="part")
+    )
+    assert "leaves no row for training" in refused(table(re.sub(",[Tt]rain,", ",test,", text), split="part"))
+    alone = text.replace("3,TEST,0", "3,TEST,7")
+    assert "leaves no row for training of class '7'" in refused(table(alone, split="part"))
+
+
+@pytest.mark.parametrize(
+    ("values", "task", "classes"),
+    [
+        ((0, 1), "classification", ("0", "1")),
+        ((10, 9, 2), "classification", ("2", "9", "10")),
+        (("1.0", "2.0"), "classification", ("1", "2")),
+        (("b", "a", "10", "9"), "classification", ("9", "10", "a", "b")),
+        (("true", "false"), "classification", ("false", "true")),
+        ((-1, 1), "classification", ("-1", "1")),
+        (range(20), "classification", tuple(map(str, range(20)))),
+        (range(21), "regression", ()),
+        ((0.5, 1.5), "regression", ()),
+    ],
+)
+def test_the_kind_of_a_target_is_seen(table, values, task, classes):
+    dataset = table(lines(60, cells=lambda row: f"{row},{values[row % len(values)]}", header="x,y"), **WHOLE)
+    assert dataset.task == task
+    assert dataset.spec().class_names == classes
+    targets = dataset.load().train.targets
+    if task == "regression":
+        assert targets[:, 0].tolist() == [float(values[row % len(values)]) for row in range(60)]
+    else:
+        shown = [classes[code] for code in targets]
+        assert shown == [str(values[row % len(values)]).removesuffix(".0") for row in range(60)]
+
+
+def test_the_kind_of_a_target_may_be_given(table):
+    text = lines(60, cells=lambda row: f"{row},{row % 3}", header="x,y")
+    assert table(text, kind="numbers").task == "regression"
+    dataset = table(lines(60, cells=lambda row: f"{row},{row % 30}", header="x,y"), kind="classes")
+    assert len(dataset.spec().class_names) == 30
+    assert table(text.replace(",2\n", ",1\n"), kind="labels").load().train.targets.shape[1] == 1
+
+
+def test_several_numbers_are_predicted_at_once(table):
+    text = lines(cells=lambda row: f"{row},{row * 2},{row * 100 + 5}", header="x,a,b")
+    dataset = table(text, target=("b", "a"), **WHOLE)
+    splits = dataset.load()
+    assert dataset.task == "regression"
+    assert [target.name for target in splits.spec.targets] == ["b", "a"]
+    np.testing.assert_array_equal(splits.train.targets[2], [205, 4])
+    assert splits.spec.targets[0].mean == pytest.approx(splits.train.targets[:, 0].mean())
+    assert splits.spec.targets[1].standard_deviation == pytest.approx(splits.train.targets[:, 1].std())
+
+
+def test_several_columns_of_zero_and_one_are_labels(table):
+    text = lines(cells=lambda row: f"{row},{row % 2},{row % 3 == 0},{float(row % 5 == 0)}", header="x,a,b,c")
+    dataset = table(text, target=("a", "b", "c"), **WHOLE)
+    splits = dataset.load()
+    assert dataset.task == "multilabel"
+    assert splits.spec.class_names == ("a", "b", "c")
+    np.testing.assert_array_equal(splits.train.targets[:4], [[0, 1, 1], [1, 0, 0], [0, 0, 0], [1, 1, 0]])
+    wrong = table(text.replace("\n7,1,", "\n7,2,"), target=("a", "b", "c"), kind="labels")
+    assert "t.csv:9: a must be 0 or 1, for it is a label, got '2'" in refused(wrong)
+
+
+def test_everything_is_learnt_of_the_training_part_alone(table):
+    def cells(row, fresh):
+        part = "test" if row % 3 == 0 else "train"
+        if fresh and part == "test":
+            return f"much,unseen{row},30.12.1999,wholly other words,{part},{1e30 if row else ''},{row}.25"
+        return f"{row},{'abc'[row % 3]},2020-01-{row % 28 + 1},these words are {row},{part},{row * 2},{row}.5"
+
+    header = "x,c,d,t,part,z,y"
+    first, second = (
+        table(
+            lines(90, cells=lambda row, fresh=fresh: cells(row, fresh), header=header),
+            f"{fresh}.csv",
+            split="part",
+            text=("t",),
+        )
+        for fresh in (False, True)
+    )
+    before = first.load()
+    after = second.load()
+    assert after.spec == before.spec
+    np.testing.assert_array_equal(after.train.inputs, before.train.inputs)
+    assert not np.array_equal(after.test.inputs, before.test.inputs)
+
+
+def test_rows_held_out_at_random_are_not_learnt_of(table):
+    text = lines(100, cells=lambda row: f"{row},w{row % 7},{row % 2}", header="x,c,y")
+    splits = table(text).load()
+    held = {int(row) for part in (splits.test, splits.validation) for row in part.inputs[:, 0]}
+    assert len(held) == 28
+    changed = lines(
+        100,
+        cells=lambda row: f"{row * 1000 if row in held else row},{'new' if row in held else f'w{row % 7}'},{row % 2}",
+        header="x,c,y",
+    )
+    assert table(changed).load().spec == splits.spec
+
+
+def test_other_data_are_read_with_what_was_learnt(table):
+    learnt = table(lines(cells=lambda row: f"{row},{'abc'[row % 3]},{row % 2}"), **WHOLE).load().spec
+    other = table("y,more,c,x\n1,5,b,1000\n0,5,z,\n0,5,,7\n", **WHOLE)
+    splits = other.load(learnt)
+    assert splits.spec == learnt
+    np.testing.assert_array_equal(splits.train.inputs, np.array([[1000, 2], [learnt.columns[0].fill, 0], [7, 0]]))
+    assert splits.train.targets.tolist() == [1, 0, 0]
+    one_class = table("x,c,y\n1,a,1\n2,a,1\n", **WHOLE).load(learnt)
+    assert one_class.train.targets.tolist() == [1, 1]
+    assert DataSpec.from_plain(json.loads(json.dumps(plain(learnt)))) == learnt
+
+
+def plain(spec):
+    import dataclasses
+
+    return dataclasses.asdict(spec)
+
+
+def test_other_data_that_do_not_fit_are_refused(table):
+    learnt = table(lines(), **WHOLE).load().spec
+    for text, message in (
+        ("x,y\n1,no\n", "dataset.path has no column 'c', which the run was trained on"),
+        ("xx,c,y\n1,a,no\n", "has no column 'x', which the run was trained on, did you mean \"xx\"?"),
+        ("x,c\n1,a\n", "dataset.target is no column of t.csv: 'y'"),
+        ("x,c,y\n1,a,maybe\n", "target has a class that the run does not know: 'maybe', "),
+    ):
+        with pytest.raises(DataError, match=re.escape(message)):
+            table(text, **WHOLE).load(learnt)
+
+
+def test_numbers_are_read_with_what_was_learnt(table):
+    text = lines(cells=lambda row: f"{row},{row * 3.5}", header="x,y")
+    learnt = table(text, **WHOLE).load().spec
+    splits = table("x,y\n1,1\n2,0\n", **WHOLE).load(learnt)
+    assert splits.train.targets.tolist() == [[1.0], [0.0]]
+    assert splits.spec.targets == learnt.targets
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ("5.5,c,yes,more", "t.csv:7: has 4 fields where the header has 3"),
+        ("5.5", "t.csv:7: has 1 field where the header has 3"),
+        ("5.5,c,", "t.csv:7: has no y"),
+        ("1e39,c,yes", "t.csv:7: x must be within float32, which ends at 3.4e38, got '1e39'"),
+        ("-inf,c,yes", "t.csv:7: x must be within float32, which ends at 3.4e38, got '-inf'"),
+        ("much,c,yes", "t.csv:7: x must be a number, got 'much'"),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_named_or_skipped(table, bad, message):
+    text = lines().replace("5.5,c,yes", bad, 1)
+    fields = {"numeric": ("x",)}
+    said = refused(table(text, **fields))
+    assert said.startswith("path has rows that cannot be used:\n")
+    assert message in said
+    assert said.endswith("on_bad_example: skip leaves them out")
+    splits = table(text, on_bad_example="skip", **fields, **WHOLE).load()
+    assert len(splits.train) == ROWS - 1
+    assert len(splits.skipped) == 1
+    assert message in splits.skipped[0]
+
+
+def test_more_rows_than_a_message_holds_are_counted(table):
+    assert "... and 15 more" in refused(table(lines().replace(",yes", "")))
+
+
+def test_dates_that_are_none_are_row_faults(table):
+    text = lines(cells=lambda row: f"{'soon' if row == 2 else f'2020-02-{row % 28 + 1}'},{row % 2}", header="d,y")
+    assert "t.csv:4: d must be a date, such as 2020-12-31 23:59, got 'soon'" in refused(table(text, dates=("d",)))
+    assert "2020-02-30" in refused(table(text.replace("soon", "2020-02-30"), dates=("d",)))
+    assert len(table(text, dates=("d",), on_bad_example="skip").load().skipped) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "fields", "message"),
+    [
+        (lines(), {"target": "yy"}, "target is no column of t.csv: 'yy'"),
+        (lines(header="x,c,Y"), {"target": "y"}, "target is no column of t.csv: 'y'"),
+        (lines(header="x,c,price"), {"target": "prise"}, 'did you mean "price"?'),
+        (lines(), {"numeric": ("z",)}, "numeric is no column of t.csv: 'z'; there are x, c, y"),
+        (lines(), {"weight": "w"}, "weight is no column"),
+        (lines(), {"split": "s"}, "split is no column"),
+        (lines(), {"delimiter": ";"}, "delimiter ';' parts nothing in"),
+        (lines().replace(",", "~"), {}, "'x~c~y' is the only one; delimiter?"),
+        ("", {}, "path is empty: "),
+        ("\n\n  \n", {}, "path is empty: "),
+        ("x,c,y\n", {}, "has a header, no rows"),
+        ("x,c,y", {}, "has a header, no rows"),
+        ("x,c,y\n1,2\n", {"on_bad_example": "skip"}, "holds no row that can be used: "),
+        (lines(header="x,x,y"), {}, "t.csv:1: the header must name each column once: 'x' is there twice"),
+        (lines(header="x, ,y"), {}, "t.csv:1: the header must name each column: column 2 has no name"),
+        (lines(header=",c,y"), {}, "an index that pandas wrote?"),
+        (lines(cells=lambda row: f"{row},,{row % 2}"), {"numeric": ("c",)}, "numeric names 'c', which has no values"),
+        (lines(cells=lambda row: f"{row},,{row % 2}"), {"text": ("c",)}, "text names 'c', which has no values"),
+        (lines(cells=lambda row: f"{row},a,"), {}, "target 'y' has no values in t.csv"),
+        (lines(cells=lambda row: f"{row},a,1"), {}, "target 'y' must have at least 2 classes, got only '1'"),
+        (
+            lines(cells=lambda row: f"{row},a,name {row}"),
+            {},
+            "target 'y' has 40 different words in 40 rows: no classes",
+        ),
+        (lines(cells=lambda row: f"1,a,{row % 2}"), {}, "path has no column to learn from beside the target"),
+        (lines(cells=lambda row: f"1,a,{row}.5"), {"test_fraction": 0.99}, "path has no column to learn from"),
+    ],
+)
+def test_tables_that_cannot_be_learnt_from_are_refused(table, content, fields, message):
+    assert message in refused(table(content, **fields))
+
+
+def test_a_class_with_one_row_is_said_with_its_line(table, caplog):
+    text = lines().replace("7.5,b,yes", "7.5,b,perhaps", 1)
+    with caplog.at_level(logging.INFO, "dltrain"):
+        splits = table(text).load()
+    assert re.search(
+        r"class 'perhaps' has one row only, \S*t.csv:9: it cannot be both learnt and measured", caplog.text
+    )
+    assert splits.spec.class_names == ("no", "perhaps", "yes")
+    assert 1 in splits.train.targets
+
+
+def test_a_target_of_numbers_with_a_word_names_the_row(table):
+    text = lines(100, cells=lambda row: f"{row},{'none' if row == 9 else row / 2}", header="x,y")
+    assert "t.csv:11: y must be a number, got 'none'" in refused(table(text))
+
+
+def test_what_is_no_file_is_refused(table, tmp_path):
+    (tmp_path / "folder.csv").mkdir()
+    assert "is a folder, not a file" in refused(CSV(path=tmp_path / "folder.csv", target="y"))
+    assert "no such file" in refused(CSV(path=tmp_path / "none.csv", target="y"))
+
+
+def test_a_file_without_permission_is_refused(table, monkeypatch):
+    dataset = table(lines())
+    if os.geteuid():
+        dataset.path.chmod(0)
+    else:  # who may read everything
+
+        def denied(path):
+            raise PermissionError(13, "Permission denied", str(path))
+
+        monkeypatch.setattr(Path, "read_bytes", denied)
+    assert re.match(r"path cannot be read: .*t.csv: Permission denied", refused(dataset))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("t.parquet", b"hello", "path cannot be read: "),
+        ("t.parquet", b"", "path cannot be read: "),
+        ("t.parquet", b"PAR1" + bytes(40) + b"PAR1", "path cannot be read: "),
+        ("t.csv.gz", b"hello", "path cannot be read: "),
+        ("t.csv.gz", gzip.compress(lines().encode())[:-20], "path cannot be read: "),
+        ("t.csv.gz", b"\x1f\x8b\x08" + bytes(range(7)) + b"\xff" * 20, "path cannot be read: "),
+        ("t.csv.gz", gzip.compress(b""), "path is empty: "),
+        ("t.jsonl", b'{"x": 1, "y": 0}\n{"x": \n', "t.jsonl:2: is no JSON: "),
+        ("t.jsonl", b'{"x": 1, "y": 0}\n\n[1, 2]\n', "t.jsonl:3: must be an object"),
+        ("t.jsonl", b"[" * 100_000, "t.jsonl:1: is no JSON: "),
+    ],
+)
+def test_files_that_are_not_what_their_name_says_are_refused(table, name, content, message):
+    assert message in refused(table(content, name))
+
+
+def test_lines_that_are_no_json_may_be_skipped(table):
+    rows = [json.dumps({"x": row, "y": row % 2}) for row in range(ROWS)]
+    rows[3] = '{"x": 3'
+    rows[5] = "7"
+    splits = table("\n\n".join(rows), "t.jsonl", on_bad_example="skip", **WHOLE).load()
+    assert len(splits.train) == ROWS - 2
+    assert [message.partition("t.jsonl:")[2].partition(":")[0] for message in splits.skipped] == ["7", "11"]
+
+
+def test_lists_and_structures_are_left_out_and_said(table, caplog):
+    text = "\n".join(json.dumps({"x": row, "l": [row], "s": {"a": row}, "y": row % 2}) for row in range(ROWS))
+    with caplog.at_level(logging.INFO, "dltrain"):
+        assert names(table(text, "t.jsonl")) == ["x"]
+    assert "column 'l' is left out: it holds List(Int64)" in caplog.text
+
+
+def test_parquet_columns_of_any_kind(table, tmp_path):
+    import datetime
+    import decimal
+
+    even = list(range(ROWS))
+    frame = pl.DataFrame(
+        {
+            "flag": [row % 3 == 0 for row in even],
+            "kind": pl.Series(["abc"[row % 3] for row in even], dtype=pl.Categorical),
+            "choice": pl.Series(["ab"[row % 2] for row in even], dtype=pl.Enum(["a", "b"])),
+            "price": [decimal.Decimal(row) / 4 for row in even],
+            "small": pl.Series(even, dtype=pl.UInt8),
+            "moment": [datetime.datetime(2020, 1, 1, row % 24) for row in even],
+            "clock": [datetime.time(row % 24) for row in even],
+            "span": [datetime.timedelta(seconds=row) for row in even],
+            "bytes": [b"x"] * ROWS,
+            "nothing": pl.Series([None] * ROWS, dtype=pl.Null),
+            "y": pl.Series([row % 2 for row in even], dtype=pl.Float64),
+        }
+    )
+    frame.write_parquet(tmp_path / "t.parquet")
+    dataset = CSV(path=tmp_path / "t.parquet", target="y", **WHOLE)
+    spec = dataset.load().spec
+    assert spec.class_names == ("0", "1")
+    sources = dict.fromkeys(column.source for column in spec.columns)
+    assert list(sources) == ["flag", "price", "small", "moment", "clock", "span", "kind", "choice"]
+
+
+def test_the_same_files_are_read_once_for_the_same_question(table, monkeypatch):
+    import dltrain.datasets.csv as source
+
+    calls = []
+    original = source.read
+    monkeypatch.setattr(source, "read", lambda *given: calls.append(1) or original(*given))
+    dataset = table(lines())
+    dataset.spec()
+    dataset.load()
+    CSV(path=dataset.path, target="y").spec()
+    assert len(calls) == 1
+    os.utime(dataset.path, (0, 0))
+    CSV(path=dataset.path, target="y").spec()
+    assert len(calls) == 2
+
+
+def test_mutated_files_give_a_table_or_one_message(table):
+    """A few thousand small files, broken at random."""
+    chance = random.Random(0)
+    cells = [
+        '"',
+        '""',
+        ",",
+        "\n",
+        "\r",
+        ";",
+        "\t",
+        "|",
+        "é",
+        "1e400",
+        "-",
+        "NaN",
+        "0",
+        " ",
+        "\0",
+        "\ufeff",
+        "2020-01-01",
+    ]
+    whole = lines(12, cells=lambda row: f'{row}.5,"a{row % 3}",2020-01-{row + 1:02},{row % 2}', header="x,c,d,y")
+    told = 0
+    for _ in range(int(os.environ.get("DLTRAIN_FUZZ", "400"))):
+        text = whole
+        for _ in range(chance.randint(1, 6)):
+            at = chance.randrange(len(text))
+            text = text[:at] + chance.choice([*cells, ""]) + text[at + chance.randint(0, 4) :]
+        content = bytearray(text.encode())
+        if chance.random() < 0.2:
+            content[chance.randrange(len(content))] = chance.randrange(256)
+        dataset = table(
+            bytes(content),
+            chance.choice(["t.csv", "t.csv", "t.csv", "t.jsonl", "t.parquet", "t.csv.gz"]),
+            on_bad_example=chance.choice(["skip", "error"]),
+            kind=chance.choice(["auto", "classes", "numbers"]),
+            numeric=chance.choice([(), ("x",)]),
+            dates=chance.choice([(), ("d",)]),
+        )
+        try:
+            splits = dataset.load()
+            assert np.isfinite(splits.train.inputs).all()
+            assert len(splits.train.inputs) == len(splits.train.targets)
+        except DataError as error:
+            told += 1
+            assert re.match(r"dataset\.[a-z]+ ", str(error)), content
+    assert told > 20

@@ -1,0 +1,144 @@
+import numpy as np
+import pytest
+
+from dltrain.datasets.tfrecord import Feature, TFRecord
+from dltrain.errors import DataError
+
+WHOLE = {"test_fraction": 0.0, "validation_fraction": 0.0}
+NUMBERS = {"x": Feature(kind="floats", shape=(2,)), "n": Feature(kind="ints"), "label": Feature(kind="ints")}
+COUNT = 24
+
+
+@pytest.fixture
+def records(tensorflow, tmp_path):
+    """Returns a function that writes examples to shards and returns the dataset of them."""
+    train = tensorflow.train
+
+    def feature(value):
+        if isinstance(value, bytes):
+            return train.Feature(bytes_list=train.BytesList(value=[value]))
+        values = np.asarray(value).reshape(-1)
+        if values.dtype.kind == "f":
+            return train.Feature(float_list=train.FloatList(value=values))
+        return train.Feature(int64_list=train.Int64List(value=values))
+
+    def write(example, features=NUMBERS, shards=1, suffix="", prefix="data", **fields) -> TFRecord:
+        for shard in range(shards):
+            options = tensorflow.io.TFRecordOptions(compression_type="GZIP" if suffix else "")
+            with tensorflow.io.TFRecordWriter(str(tmp_path / f"{prefix}-{shard}.tfrecord{suffix}"), options) as file:
+                for row in range(shard, COUNT, shards):
+                    values = {name: feature(value) for name, value in example(row).items()}
+                    whole = train.Example(features=train.Features(feature=values))
+                    file.write(whole.SerializeToString())
+        return TFRecord(path=tmp_path / f"{prefix}-*.tfrecord{suffix}", features=features, **{**WHOLE, **fields})
+
+    return write
+
+
+def numbers(row):
+    return {"x": [row / 2, -row / 2], "n": row, "label": 7 - row % 2}
+
+
+@pytest.mark.parametrize(("shards", "suffix"), [(1, ""), (3, ""), (3, ".gz")])
+def test_numbers_are_side_by_side_in_the_order_of_the_config(records, shards, suffix):
+    dataset = records(numbers, shards=shards, suffix=suffix)
+    assert dataset.spec() is None
+    assert dataset.task == "classification"
+    splits = dataset.load()
+    order = [row for shard in range(shards) for row in range(shard, COUNT, shards)]
+    np.testing.assert_array_equal(splits.train.inputs, [[row / 2, -row / 2, row] for row in order])
+    assert splits.train.inputs.dtype == np.float32
+    assert splits.spec.class_names == ("6", "7")
+    assert splits.train.targets.tolist() == [1 - row % 2 for row in order]
+
+
+def test_images_are_decoded_and_resized(records, tensorflow):
+    pixels = np.random.RandomState(0).randint(0, 256, (COUNT, 6, 5, 3)).astype(np.uint8)
+    features = {"image": Feature(kind="image", shape=(6, 5, 3)), "label": Feature(kind="text")}
+
+    def example(row):
+        return {"image": tensorflow.io.encode_png(pixels[row]).numpy(), "label": [b"cat", b"dog"][row % 2]}
+
+    splits = records(example, features).load()
+    np.testing.assert_array_equal(splits.train.inputs, pixels)
+    assert splits.train.inputs.dtype == np.uint8
+    assert splits.spec.class_names == ("cat", "dog")
+    small = records(example, {**features, "image": Feature(kind="image", shape=(3, 3, 1))}).load()
+    assert small.spec.input_shape == (3, 3, 1)
+
+
+def test_floats_to_predict_are_regression(records):
+    features = {"x": Feature(kind="floats"), "y": Feature(kind="floats", shape=(2,))}
+    dataset = records(lambda row: {"x": row / 1, "y": [row / 4, row * 2.0]}, features, target="y")
+    splits = dataset.load()
+    assert dataset.task == "regression"
+    np.testing.assert_array_equal(splits.train.targets[3], [0.75, 6])
+    assert [target.name for target in splits.spec.targets] == ["y 1", "y 2"]
+    assert splits.spec.targets[1].mean == pytest.approx(COUNT - 1)
+    single = records(lambda row: {"x": row / 1, "y": row / 1}, {**features, "y": Feature(kind="floats")}, target="y")
+    assert single.load().train.targets.shape == (COUNT, 1)
+    with pytest.raises(DataError, match=r"feature y: NaN or infinite values, first in example 0"):
+        records(lambda row: {"x": row / 1, "y": [np.nan, 0.0]}, features, target="y").load()
+
+
+def test_a_test_part_may_have_files_of_its_own(records, tmp_path):
+    records(lambda row: numbers(row + 100), prefix="test")
+    splits = records(numbers, test_path=tmp_path / "test-*.tfrecord", validation_fraction=0.25).load()
+    assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [18, 6, 24]
+    assert splits.test.inputs[:, 2].min() == 100
+
+
+@pytest.mark.parametrize(
+    ("features", "target", "message"),
+    [
+        (NUMBERS, "labels", "^target is none of features: 'labels', did you mean"),
+        ({"label": Feature(kind="ints")}, "label", "^features must be one image, or numbers"),
+        ({**NUMBERS, "image": Feature(kind="image", shape=(2, 2, 1))}, "label", "^features must be one image"),
+        ({**NUMBERS, "t": Feature(kind="text")}, "label", "^features must be one image"),
+        ({**NUMBERS, "label": Feature(kind="ints", shape=(3,))}, "label", "^target must be floats"),
+    ],
+)
+def test_features_that_cannot_be_are_refused(tmp_path, features, target, message):
+    with pytest.raises(ValueError, match=message):
+        TFRecord(path=tmp_path / "x", features=features, target=target)
+    with pytest.raises(ValueError, match="^shape must be .height, width, 1 or 3"):
+        Feature(kind="image", shape=(3, 3))
+
+
+def test_files_that_cannot_be_used_are_named_with_the_example(records, tmp_path):
+    dataset = records(numbers, {**NUMBERS, "z": Feature(kind="floats")})
+    with pytest.raises(DataError, match=r"^dataset.path .*data-0.tfrecord: example 0 .from 0. cannot be used: .*z"):
+        dataset.load()
+    dataset = records(lambda row: {**numbers(row), "x": [1.0] * (3 if row == 5 else 2)})
+    with pytest.raises(DataError, match=r"example 5 .from 0. cannot be used"):
+        dataset.load()
+    whole = records(numbers)
+    content = (tmp_path / "data-0.tfrecord").read_bytes()
+    for damaged in (content[:-9], content[:200] + b"\xff" + content[201:], b"hello" * 9):
+        (tmp_path / "data-0.tfrecord").write_bytes(damaged)
+        with pytest.raises(DataError, match=r"data-0.tfrecord: example \d+ .from 0. cannot be used") as error:
+            whole.load()
+        assert "\n" not in str(error.value)
+    (tmp_path / "data-0.tfrecord").write_bytes(b"")
+    with pytest.raises(DataError, match="holds no examples"):
+        whole.load()
+    features = {"image": Feature(kind="image", shape=(2, 2, 1)), "label": Feature(kind="ints")}
+    with pytest.raises(DataError, match=r"example 0 .from 0. cannot be used"):
+        records(lambda row: {"image": b"no image", "label": row % 2}, features).load()
+    with pytest.raises(ValueError, match="^test_path no such file"):
+        records(numbers, test_path=tmp_path / "none").spec()
+
+
+def test_a_config_describes_features(records, tmp_path):
+    from dltrain.config import experiment as experiments
+
+    records(numbers)
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        "dataset:\n  name: tfrecord\n  path: data-*.tfrecord\n"
+        "  features: {x: {kind: floats, shape: [2]}, n: {kind: ints}, label: {kind: ints}}\n"
+        "model: {name: mlp}\noptimizer: {name: adam, learning_rate: 0.01}\ntrain: {epochs: 1}\n"
+    )
+    dataset = experiments.load(path).experiment.dataset
+    assert dataset.features == NUMBERS
+    assert len(dataset.load().train) + len(dataset.load().test) <= COUNT

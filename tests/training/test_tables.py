@@ -1,0 +1,180 @@
+"""Tables, trained to the end: what is stored opens elsewhere, and a run that goes on is the same run."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dltrain.__main__ import main
+from dltrain.config import experiment as experiments
+from dltrain.runs.folder import Run
+from dltrain.training import checkpoints, pipeline, trainer
+from dltrain.training.engine import Engine
+from dltrain.training.progress import Reporter
+from dltrain.training.state import State
+
+CONFIG = """
+dataset: {name: csv, path: table.csv, target: y, one_hot_up_to: 5}
+model: {name: mlp, units: [8], dropout: 0.2}
+optimizer: {name: adam, learning_rate: 0.01}
+train: {epochs: 3, batch_size: 32}
+checkpoint: {every_steps: 4}
+"""
+HEADERS = {
+    "numbers": "x,z",
+    "one-hot": "few",
+    "embedded": "many",
+    "mixed": "x,few,z,many,day,said",
+}
+
+
+def cells(row):
+    return {
+        "x": row / 10,
+        "z": "" if row % 9 == 0 else (row * 7) % 50,
+        "few": "abc"[row % 3],
+        "many": "" if row % 11 == 0 else f"m{row % 17}",
+        "day": f"2020-0{row % 9 + 1}-{row % 28 + 1:02} {row % 24}:30",
+        "said": f"words of {'joy' if row % 2 else 'grief'} and more {row}",
+    }
+
+
+@pytest.fixture
+def config_path(tmp_path):
+    """Returns a function that writes a table of some columns and the config of it."""
+
+    def write(header, target=lambda row: row % 2 + row % 3 // 2):
+        rows = [f"{header},y"]
+        rows += [
+            ",".join([*(str(cells(row)[name]) for name in header.split(",")), str(target(row))]) for row in range(260)
+        ]
+        (tmp_path / "table.csv").write_text("\n".join(rows))
+        path = tmp_path / "small.yaml"
+        path.write_text(CONFIG)
+        return path
+
+    return write
+
+
+def fit(path, *overrides, resumed=None):
+    config = experiments.load(path, list(overrides))
+    return Run(Path(trainer.fit(config, Reporter(quiet=True), path.parent / "runs", resumed)["run"]))
+
+
+@pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
+@pytest.mark.parametrize("kind", ["classes", "numbers"])
+def test_model_keras_opens_with_keras_alone_and_gives_the_same(tensorflow, config_path, tmp_path, header, kind):
+    run = fit(config_path(header), f"dataset.kind={kind}", "train.epochs=1")
+    config = experiments.load(run.config).experiment
+    test = config.dataset.load().test
+    saved = checkpoints.load(run, "best")
+    model = config.model.build(State.of(saved).spec)
+    checkpoints.restore(saved, checkpoints.named_variables(model=model.variables))
+    np.savez(tmp_path / "test.npz", x=test.inputs, y=np.asarray(model(test.inputs)))
+    script = (
+        "import sys, keras, numpy as np\n"
+        "saved = np.load(sys.argv[2])\n"
+        "got = keras.models.load_model(sys.argv[1]).predict(saved['x'], verbose=0)\n"
+        "np.testing.assert_allclose(got, saved['y'], rtol=1e-4, atol=1e-4)\n"
+        "assert not any(name.startswith('dltrain') for name in sys.modules)\n"
+    )
+    command = [sys.executable, "-c", script, str(run.model), str(tmp_path / "test.npz")]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["resident", "streamed"])
+@pytest.mark.parametrize(
+    "settings",
+    [(), ("dataset.kind=numbers",), ("dataset.weight=x", "task={name: classification, class_weights: balanced}")],
+    ids=["classes", "numbers", "weights"],
+)
+def test_a_run_on_a_table_that_was_cut_ends_with_the_same_bits(
+    tensorflow, config_path, monkeypatch, settings, streamed
+):
+    if streamed:
+        monkeypatch.setattr(pipeline, "RESIDENT_BYTES", 0)
+    path = config_path(HEADERS["mixed"])
+    whole = fit(path, *settings)
+    original = Engine.train
+
+    class Killed(BaseException):
+        pass
+
+    def train(self, feed, done, count):
+        if done + count > 9:
+            raise Killed
+        return original(self, feed, done, count)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Engine, "train", train)
+        fit(path, *settings)
+    cut = Run(path.parent / "runs" / "small-002")
+    assert checkpoints.load(cut, "last").state["step"] == 8
+    fit(cut.config, resumed=cut)
+    for name in ("last", "best"):
+        one, other = (checkpoints.load(run, name).arrays for run in (whole, cut))
+        assert one.keys() == other.keys()
+        assert [key for key in one if not np.array_equal(one[key], other[key])] == []
+
+
+def test_rows_of_weight_nought_are_not_learnt_from(tensorflow, config_path, tmp_path):
+    path = config_path("x,few")
+    rows = [line.split(",") for line in (tmp_path / "table.csv").read_text().splitlines()[1:]]
+    weighted = [(x, few, y, number % 2) for number, (x, few, y) in enumerate(rows)]
+    spoilt = [(x, few, y if weight else 1 - int(y), weight) for x, few, y, weight in weighted]
+    settings = ("dataset.weight=w", "dataset.test_fraction=0", "dataset.validation_fraction=0", "train.epochs=1")
+    found = []
+    for table in (weighted, spoilt):
+        text = "\n".join(["x,few,y,w", *(",".join(map(str, row)) for row in table)])
+        (tmp_path / "table.csv").write_text(text)
+        found.append(checkpoints.load(fit(path, *settings), "last").arrays)
+    first, second = found
+    assert all(np.array_equal(first[key], second[key]) for key in first if key.startswith("model/"))
+
+
+def test_labels_and_several_numbers_are_trained(tensorflow, config_path, tmp_path):
+    path = config_path("x,few,z", target=lambda row: f"{row % 2},{int(row % 3 == 0)}")
+    text = (tmp_path / "table.csv").read_text().replace(",y\n", ",a,b\n", 1)
+    (tmp_path / "table.csv").write_text(text)
+    summary = fit(path, "dataset.target=[a,b]").read_summary()
+    assert summary["test"].keys() == {"loss", "auc", "accuracy", "f1"}
+    summary = fit(path, "dataset.target=[a,b]", "dataset.kind=numbers").read_summary()
+    assert summary["test"].keys() == {"loss", "mae", "rmse", "r2"}
+
+
+def test_a_line_is_learnt(tensorflow, config_path):
+    path = config_path("x,z", target=lambda row: 1000 + 20 * row + 0.5)
+    settings = (
+        "model={name: mlp, units: []}",
+        "train.epochs=60",
+        "optimizer.learning_rate=0.1",
+        "checkpoint.every_steps=none",
+    )
+    assert fit(path, *settings).read_summary()["test"]["r2"] > 0.999
+
+
+@pytest.mark.parametrize("bad", ["x,y\n1,2,3\n", "x,y\n1,\n", "", "x,x\n1,2\n", "x,Y\n1,2\n", "x,y\n\xff,1\n"])
+def test_a_bad_table_ends_with_one_message_and_exit_code_2(config_path, tmp_path, monkeypatch, capsys, bad):
+    path = config_path("x,z")
+    (tmp_path / "table.csv").write_bytes(bad.encode("latin-1"))
+    for command in ("check", "fit"):
+        monkeypatch.setattr(sys, "argv", ["dltrain", command, str(path)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        assert stopped.value.code == 2
+        said = "".join(capsys.readouterr())
+        assert "Traceback" not in said
+        assert f"{path}:2:" in said
+        assert "dataset." in said
+
+
+def test_what_was_learnt_is_in_the_checkpoint(tensorflow, config_path):
+    run = fit(config_path(HEADERS["mixed"]), "train.epochs=1")
+    spec = State.of(checkpoints.load(run, "best")).spec
+    assert spec == experiments.load(run.config).experiment.dataset.load().spec
+    assert json.loads(json.dumps([column.name for column in spec.columns]))[:3] == ["x", "z", "z missing"]
