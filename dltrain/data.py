@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from dltrain.errors import DataError
@@ -183,6 +184,27 @@ class Examples(Protocol):
 
 
 @dataclass(frozen=True)
+class Places:
+    """Where examples came from, to be named in messages.
+
+    Args:
+        name: returns the place of a row of the source: file and line, or array and row.
+        rows: the row that each example was, (examples,).
+    """
+
+    name: Callable[[int], str]
+    rows: np.ndarray
+
+    def __getitem__(self, index: int) -> str:
+        """Returns the place of an example."""
+        return self.name(int(self.rows[index]))
+
+    def take(self, positions: Any) -> Places:
+        """Returns the places of the examples at the positions."""
+        return Places(self.name, self.rows[positions])
+
+
+@dataclass(frozen=True)
 class Split:
     """One part of a dataset.
 
@@ -191,11 +213,13 @@ class Split:
             examples that are read later.
         targets: integer labels, (examples,), int32; or numbers or 0 and 1 for each label, (examples, outputs), float32.
         weights: how much each example counts in training, (examples,), float32; none where all count the same.
+        places: where each example came from; none where that is not known, or is a file that the inputs know.
     """
 
     inputs: np.ndarray | Examples
     targets: np.ndarray
     weights: np.ndarray | None = None
+    places: Places | None = None
 
     def __post_init__(self) -> None:
         if len(self.inputs) != len(self.targets):
@@ -212,7 +236,8 @@ class Split:
         """Returns the examples at the positions (integers or a slice), in their order."""
         inputs = self.inputs[positions] if isinstance(self.inputs, np.ndarray) else self.inputs.take(positions)
         weights = None if self.weights is None else self.weights[positions]
-        return Split(inputs, self.targets[positions], weights)
+        places = None if self.places is None else self.places.take(positions)
+        return Split(inputs, self.targets[positions], weights, places)
 
 
 @dataclass(frozen=True)
@@ -225,6 +250,7 @@ class Splits:
         validation: the part that is tuned on, if any.
         test: the part that is held out, if any.
         skipped: a message for each example that was left out of all parts because it cannot be used.
+        fingerprint: a hash of the content of each part, by its name; empty before it is known.
     """
 
     spec: DataSpec
@@ -232,6 +258,7 @@ class Splits:
     validation: Split | None = None
     test: Split | None = None
     skipped: tuple[str, ...] = ()
+    fingerprint: dict[str, str] = field(default_factory=dict)
 
     @property
     def parts(self) -> dict[str, Split]:

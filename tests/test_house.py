@@ -15,10 +15,11 @@ GROUND = {"registry", "data", "fields", "lazy", "cache", "errors"}
 CHOICES = {"models", "datasets", "tasks", "optimizers", "schedules", "augmentations"}
 MAY_IMPORT = {
     "cli": {"cli", "config", "training", "runs"} | GROUND,
+    "inspection": {"inspection"} | GROUND,
     "config": {"config"} | GROUND,
     # A page is drawn from what is trained on: training collects the numbers, figures knows no training.
     "figures": {"figures", "data", "errors"},
-    "training": {"training", "figures", "config", "runs", "schedules", "layers"} | GROUND,
+    "training": {"training", "figures", "config", "runs", "schedules", "layers", "inspection"} | GROUND,
     "runs": {"runs", "errors"},
     "layers": {"layers"},
     "fused_optimizers": set(),

@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from dltrain import __version__
-from dltrain.cli import datasets, inspection, machine, repetition, training
+from dltrain.cli import data, datasets, inspection, machine, repetition, training
 from dltrain.cli.arguments import echo
 from dltrain.errors import DltrainError
 
@@ -39,6 +39,7 @@ app.command("verify")(repetition.verify)
 app.command("reproduce")(repetition.reproduce)
 app.command("bench")(training.bench)
 app.command("check")(inspection.check)
+app.command("inspect")(data.inspect)
 app.command("show")(inspection.show)
 app.command("preview")(inspection.preview)
 app.command("list")(inspection.list_choices)

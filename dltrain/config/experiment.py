@@ -126,6 +126,7 @@ class Experiment:
         seed: of weights, data order, augmentation and dropout, 0 to 2^31 - 1.
         device: auto, cpu, gpu, gpu:1, all, or a list of GPUs.
         deterministic: only operations that give the same bits each time, slower on GPUs.
+        strict: what a look at the data warns of ends the run before it begins.
         dataset: what is learnt from.
         augment: random changes to training examples, in order; those that mix examples come last, and one of them is
             drawn for each batch.
@@ -142,6 +143,7 @@ class Experiment:
     seed: Seed = 0
     device: str | tuple[str, ...] = "auto"
     deterministic: bool = False
+    strict: bool = False
     dataset: Dataset
     augment: tuple[Augmentation, ...] = ()
     model: Model

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from dltrain.data import DataSpec, Split, Splits
+from dltrain.data import DataSpec, Places, Split, Splits
 from dltrain.datasets._splitting import parted
 from dltrain.errors import AbsentData, DataError
 from dltrain.lazy import np
@@ -147,7 +147,10 @@ def assemble(parts: Mapping[str, Part], validation_fraction: float, test_fractio
         ValueError: at the first thing that is wrong.
     """
     spec, targets = describe(parts)
-    splits = {name: Split(_inputs(part), targets[name]) for name, part in parts.items()}
+    splits = {
+        name: Split(_inputs(part), targets[name], places=Places(_row_of(part), np.arange(len(targets[name]))))
+        for name, part in parts.items()
+    }
     return parted(
         spec,
         splits["train"],
@@ -155,6 +158,11 @@ def assemble(parts: Mapping[str, Part], validation_fraction: float, test_fractio
         test=splits.get("test", test_fraction),
         split_seed=split_seed,
     )
+
+
+def _row_of(part: Part) -> Callable[[int], str]:
+    name = part.inputs_name.partition(" ")[2]  # without the config's key
+    return lambda row: f"{name} row {row} (from 0)"
 
 
 def _example_shape(part: Part) -> tuple[int, ...]:

@@ -28,6 +28,7 @@ class Header:
         orientation: EXIF's number, 1 to 8, for how the stored image is to be turned; 1 for not at all.
         channels: that TensorFlow decodes it to in colour: 4 where a part of it is transparent, 3 otherwise.
         can_be_grey: whether TensorFlow can also decode it to 1 channel.
+        colours: the kind of colour: grey, colour, CMYK or palette; with transparency.
     """
 
     kind: Literal["jpeg", "png", "bmp", "gif", "webp"]
@@ -36,6 +37,7 @@ class Header:
     orientation: int = 1
     channels: Literal[3, 4] = 3
     can_be_grey: bool = False
+    colours: str = "colour"
 
     @property
     def upright(self) -> tuple[int, int]:
@@ -65,7 +67,7 @@ def read_header(content: bytes) -> tuple[Header, bytes]:
         if content.startswith(_GIF):
             frame = _first_frame(content)
             width, height = struct.unpack("<HH", frame[6:10])
-            return Header("gif", height, width), frame
+            return Header("gif", height, width, colours="palette"), frame
         if content.startswith(b"RIFF") and content.startswith(b"WEBP", 8):
             return _webp(content)
     except (struct.error, IndexError):
@@ -86,8 +88,8 @@ def _jpeg(content: bytes) -> Header:
         marker, position = found[1][0], found.end()
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a start of frame
             height, width = struct.unpack_from(">HH", content, position + 3)
-            is_cmyk = content[position + 7 : position + 8] == b"\x04"
-            return Header("jpeg", height, width, orientation, can_be_grey=not is_cmyk)
+            colours = {b"\x01": "grey", b"\x04": "CMYK"}.get(content[position + 7 : position + 8], "colour")
+            return Header("jpeg", height, width, orientation, can_be_grey=colours != "CMYK", colours=colours)
         if marker not in _ALONE:
             end = position + struct.unpack_from(">H", content, position)[0]
             if marker == 0xE1 and content.startswith(_EXIF, position + 2):
@@ -100,7 +102,10 @@ def _png(content: bytes) -> Header:
     width, height, _, colour = struct.unpack(">IIBB", content[16:26])
     chunks = dict(_png_chunks(content))
     channels: Literal[3, 4] = 4 if colour & 4 or b"tRNS" in chunks else 3
-    return Header("png", height, width, _orientation(chunks.get(b"eXIf", b"")), channels, can_be_grey=channels == 3)
+    colours = {0: "grey", 2: "colour", 3: "palette", 4: "grey with transparency"}.get(
+        colour, "colour with transparency"
+    )
+    return Header("png", height, width, _orientation(chunks.get(b"eXIf", b"")), channels, channels == 3, colours)
 
 
 def _png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:

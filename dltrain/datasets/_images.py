@@ -211,6 +211,21 @@ class ImageFiles:
         """Returns the images at the positions (integers or a slice), decoded."""
         return self._files.read(self._chosen[positions])
 
+    @property
+    def paths(self) -> list[Path]:
+        """The file of each image."""
+        return [self._files.paths[index] for index in self._chosen.tolist()]
+
+    def headers(self) -> Iterator[tuple[int, int, str] | None]:
+        """Yields height, width and kind of colour of each file, as its header has them; none where it has none."""
+        for path in self.paths:
+            try:
+                content = path.read_bytes()
+                header, _ = read_header(content)
+                yield header.height, header.width, header.colours
+            except (OSError, ValueError, IndexError):
+                yield None
+
     def problems(self) -> dict[int, str]:
         """Decodes every image and returns, for the positions of those that cannot be used, why not."""
         words = f"looking for images that cannot be used among {len(self):,}"
@@ -228,7 +243,7 @@ class _Files:
     """The files behind all parts of a dataset, and what was decoded of them."""
 
     def __init__(self, paths: tuple[Path, ...], decoding: Decoding, keep: str) -> None:
-        self._paths, self._decoding, self._keep = paths, decoding, keep
+        self.paths, self._decoding, self._keep = paths, decoding, keep
         self.image_shape = (decoding.height, decoding.width, decoding.channels)
         self._ready = np.zeros(len(paths), bool)
 
@@ -239,19 +254,19 @@ class _Files:
     @cached_property
     def _kept(self) -> np.ndarray:
         """All images, (files, height, width, channels); those that are not ready are to be decoded."""
-        shape = (len(self._paths), *self.image_shape)
+        shape = (len(self.paths), *self.image_shape)
         return np.empty(shape, np.uint8) if self._keep == "memory" else _mapped(self._folder / "images", "u1", shape)
 
     @cached_property
     def _checksums(self) -> np.ndarray | None:
         """What each image on disk must sum up to, and 0 for one that is not there: a damaged file is never believed."""
-        return _mapped(self._folder / "checksums", "u4", (len(self._paths),)) if self._keep == "disk" else None
+        return _mapped(self._folder / "checksums", "u4", (len(self.paths),)) if self._keep == "disk" else None
 
     @cached_property
     def _folder(self) -> Path:
         """The folder on disk that belongs to just these files, as they are, and this way of decoding."""
         known = hashlib.sha256(repr((REVISION, self._decoding)).encode())
-        for path in self._paths:
+        for path in self.paths:
             known.update(f"{path}\0".encode(errors="surrogateescape"))
             with suppress(OSError):  # decoding will say what is wrong
                 state = path.stat()
@@ -268,7 +283,7 @@ class _Files:
             images = np.empty((len(indices), *self.image_shape), np.uint8)
 
             def decode(place: int) -> None:
-                images[place] = self._decoding(self._paths[indices[place]])
+                images[place] = self._decoding(self.paths[indices[place]])
 
             self._require(decode, range(len(indices)))
             return images
@@ -300,12 +315,12 @@ class _Files:
         return self._threads.map(attempt, each)
 
     def _decode_only(self, index: int) -> None:
-        self._decoding(self._paths[index])
+        self._decoding(self.paths[index])
 
     def _fetch(self, kept: np.ndarray, index: int) -> None:
         sums = self._checksums
         if sums is None or sums[index] == 0 or sums[index] != _checksum(kept[index]):
-            kept[index] = self._decoding(self._paths[index])
+            kept[index] = self._decoding(self.paths[index])
             if sums is not None:
                 sums[index] = _checksum(kept[index])
         self._ready[index] = True

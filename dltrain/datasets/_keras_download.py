@@ -30,6 +30,7 @@ class KerasDownload:
     """
 
     task: ClassVar[str] = "classification"
+    reads_with_tensorflow: ClassVar[bool] = True
     registered_name: ClassVar[str]
     image_shape: ClassVar[tuple[int, int, int]]
     class_names: ClassVar[tuple[str, ...]]

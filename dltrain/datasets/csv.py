@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from dltrain.data import DataSpec, Split, Splits, Target, channel_statistics, split_off
+from dltrain.data import DataSpec, Places, Split, Splits, Target, channel_statistics, split_off
 from dltrain.datasets._arrays import refusing
 from dltrain.datasets._table_files import Table, matching, read
 from dltrain.datasets._tables import (
@@ -169,9 +169,13 @@ class CSV:
             like = self._learnt(table, train, kind, classes)
         matrix = encode(table.frame, like.columns)
         skipped = tuple(table.skipped)
+        place = replace(table, frame=table.frame.clear()).place  # which keeps no values
         del table
         made = {
-            name: Split(matrix[part.inputs[:, 0]], part.targets, part.weights) for name, part in parts.items() if part
+            name: Split(matrix[rows], part.targets, part.weights, Places(place, rows))
+            for name, part in parts.items()
+            if part
+            for rows in [part.inputs[:, 0]]
         }
         if like.mean is None:
             like = _with_statistics(like, made["train"].inputs)

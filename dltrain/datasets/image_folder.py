@@ -69,6 +69,7 @@ class ImageFolder:
     """
 
     task: ClassVar[str] = "classification"
+    reads_with_tensorflow: ClassVar[bool] = True
 
     path: Path
     size: PositiveInt | tuple[PositiveInt, PositiveInt] = 224

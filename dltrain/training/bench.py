@@ -14,11 +14,12 @@ from dltrain.data import Split
 from dltrain.errors import TrainingError, UserError
 from dltrain.lazy import keras, tf
 from dltrain.training import memory
+from dltrain.training.contract import plan_for
 from dltrain.training.engine import on_host
 from dltrain.training.loop import Training
 from dltrain.training.pipeline import Feed, Preparation, feed, is_resident
 from dltrain.training.progress import Reporter
-from dltrain.training.setup import begin, enough_memory, plan_for
+from dltrain.training.setup import begin, enough_memory
 
 ROUNDS = 7
 ROUND_SECONDS = 0.3
@@ -48,7 +49,7 @@ def bench(config: Config, reporter: Reporter) -> dict[str, Any]:
     """
     devices, splits = begin(config, reporter)
     config = memory.with_batch_size(config, splits, devices, reporter)
-    plan_for(config, splits, devices)  # refuses what `fit` would: without accumulation there are more steps
+    plan_for(config, splits, devices.replicas)  # refuses what `fit` would: without accumulation there are more steps
     with enough_memory(config):
         one_batch = _without_accumulation(config)
         training = Training(one_batch, splits, devices, reporter)

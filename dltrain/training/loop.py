@@ -18,11 +18,12 @@ from dltrain.runs.folder import Run
 from dltrain.schedules import learning_rate
 from dltrain.training import checkpoints, profiling
 from dltrain.training.callbacks import Best, Due, MetricsFile, Patience
+from dltrain.training.contract import plan_for
 from dltrain.training.device import Devices
 from dltrain.training.engine import shortest
 from dltrain.training.pipeline import Feed, Order, Preparation, feed
 from dltrain.training.progress import Reporter, clock, words_for
-from dltrain.training.setup import assemble, check_monitors, monitor_of, plan_for
+from dltrain.training.setup import assemble, monitor_of
 from dltrain.training.signals import StopRequest
 from dltrain.training.speed import Speed
 from dltrain.training.state import State, digest
@@ -54,9 +55,9 @@ class Training:
     def __init__(self, config: Config, splits: Splits, devices: Devices, reporter: Reporter) -> None:
         self.experiment = experiment = config.experiment
         self.splits, self.devices, self.reporter = splits, devices, reporter
-        self.plan = plan_for(config, splits, devices)
-        check_monitors(config, splits)
-        self.state = State(dataclasses.asdict(splits.spec), len(splits.train), digest(splits.train.targets))
+        self.plan = plan_for(config, splits, devices.replicas)
+        targets = digest(splits.train.targets)
+        self.state = State(dataclasses.asdict(splits.spec), len(splits.train), targets, fingerprint=splits.fingerprint)
         self.speed = Speed(experiment.train.examples_per_step)
         self._profile: Path | None = None
         self._went_back_to: int | None = None
@@ -93,6 +94,7 @@ class Training:
         state = State.of(saved)
         checkpoints.restore(saved, self.variables)
         self.state, self._copy = state, None
+        state.fingerprint = self.splits.fingerprint  # of what is trained on from here on
         if not hasattr(self.experiment.schedule, "after_epoch"):
             state.plateau = None  # of a schedule that the run no longer has
         self._set_scale()

@@ -17,11 +17,12 @@ from dltrain.figures.sheet import is_ours
 from dltrain.runs.folder import replacing
 from dltrain.schedules import Plan, learning_rate
 from dltrain.training import memory
+from dltrain.training.contract import plan_for, require
 from dltrain.training.device import Devices
 from dltrain.training.facts import facts
 from dltrain.training.first_steps import DECODED, FirstExamples, first_examples
 from dltrain.training.progress import Reporter
-from dltrain.training.setup import assemble, begin, check_monitors, enough_memory, plan_for
+from dltrain.training.setup import assemble, begin, enough_memory
 
 VALUES = 2**24
 """Numbers that distributions are taken from, at most."""
@@ -92,8 +93,8 @@ def collect(config: Config, splits: Splits, devices: Devices) -> tuple[dict[str,
         UserError: where config and data do not fit, as training would.
     """
     experiment, spec = config.experiment, splits.spec
-    plan = plan_for(config, splits, devices)
-    check_monitors(config, splits)
+    require(config, splits)
+    plan = plan_for(config, splits, devices.replicas)
     engine = assemble(experiment, spec, devices, experiment.optimizer.learning_rate)
     weights = sum(int(np.prod(weight.shape)) for weight in engine.model.trainable_weights)
     first = first_examples(experiment, splits, devices)

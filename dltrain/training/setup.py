@@ -3,46 +3,57 @@
 import dataclasses
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
 
 from dltrain.config.experiment import Config, Experiment
 from dltrain.data import DataSpec, Splits
-from dltrain.errors import DataError, TrainingError
+from dltrain.errors import ConfigError, DataError, TrainingError
+from dltrain.inspection.findings import Finding, examine, short
+from dltrain.inspection.fingerprint import fingerprint
+from dltrain.inspection.subject import Subject
 from dltrain.lazy import keras, starting, tf
-from dltrain.schedules import Plan
 from dltrain.training import device
 from dltrain.training.checkpoints import Saved
+from dltrain.training.contract import require
 from dltrain.training.device import Devices
 from dltrain.training.engine import Engine
 from dltrain.training.progress import Reporter
 from dltrain.training.state import State, digest
 
 SHOWN = 5
-"""Examples that cannot be used and are named in the terminal; the log names all of them."""
+"""Findings, and examples that cannot be used, that the terminal names; the log names all of these examples."""
+PARTS = ("train", "validation", "test")
 
 
-def begin(config: Config, reporter: Reporter) -> tuple[Devices, Splits]:
+def begin(config: Config, reporter: Reporter, trains: bool = False) -> tuple[Devices, Splits]:
     """Makes devices and data ready, both at the same time: importing TensorFlow takes seconds.
+
+    Args:
+        config: what to make ready.
+        reporter: what says how it goes.
+        trains: training follows: look at the data, say what is wrong with them, and check that all fits together.
 
     Raises:
         UserError: if one of them cannot be used.
     """
-    loaded: Future[Splits] = Future()
+    loaded: Future[tuple[Splits, list[Finding]]] = Future()
 
     def read() -> None:
         try:
-            loaded.set_result(load(config))
+            splits = load(config, trains)
+            loaded.set_result((splits, examine(Subject(splits, brief=True), brief=True) if trains else []))
         except BaseException as error:
             loaded.set_exception(error)
 
     with starting:
         threading.Thread(target=read, name="load", daemon=True).start()
         devices = start(config, reporter)
-    splits = loaded.result()
+    splits, findings = loaded.result()
     _say_skipped(splits.skipped, reporter)
+    _say_findings(findings, config.experiment.strict, reporter)
     return devices, splits
 
 
@@ -53,6 +64,20 @@ def _say_skipped(skipped: tuple[str, ...], reporter: Reporter) -> None:
         reporter.note(f"left out: {message}")
     if len(skipped) > SHOWN:
         reporter.warn(f"left out: {len(skipped) - SHOWN} more, which log.txt names")
+
+
+def _say_findings(findings: list[Finding], strict: bool, reporter: Reporter) -> None:
+    """Warns of what is wrong with the data, in a line each.
+
+    Raises:
+        DataError: under `strict`, if there is anything.
+    """
+    lines = [short(finding) for finding in findings]
+    more = [f"{len(lines) - SHOWN} more findings: dltrain inspect CONFIG"] if len(lines) > SHOWN else []
+    if lines and strict:
+        raise DataError("\n".join([*lines[:SHOWN], *more, "strict: true makes errors of these; strict=false goes on"]))
+    for line in [*lines[:SHOWN], *more]:
+        reporter.warn(line)
 
 
 def start(config: Config, reporter: Reporter) -> Devices:
@@ -71,16 +96,23 @@ def start(config: Config, reporter: Reporter) -> Devices:
     return devices
 
 
-def load(config: Config) -> Splits:
-    """Loads the config's data and checks the rest of the config against them.
+def load(config: Config, trains: bool = False) -> Splits:
+    """Loads the config's data, checks that network and task can take them, and takes their fingerprint.
+
+    Args:
+        config: what to load.
+        trains: training follows: check that all fits together.
 
     Raises:
         UserError: if they cannot be used.
     """
     with config.blame("dataset"):
         splits = config.experiment.dataset.load()
-    config.check(splits.spec)
-    return splits
+    if trains:
+        require(config, splits)
+    else:
+        config.check(splits.spec)
+    return dataclasses.replace(splits, fingerprint=fingerprint(splits))
 
 
 def as_before(splits: Splits, saved: Saved, force: bool) -> Splits:
@@ -105,6 +137,22 @@ def as_before(splits: Splits, saved: Saved, force: bool) -> Splits:
             "start a new run: dltrain fit CONFIG, or go on with --force, and with the statistics of before"
         )
     return dataclasses.replace(splits, spec=spec)
+
+
+def compare(config: Config, splits: Splits, saved: Saved, reporter: Reporter, parts: Iterable[str] = PARTS) -> None:
+    """Warns of parts of the data whose content is no longer what it was when the checkpoint was made.
+
+    Raises:
+        DataError: under `strict`, if there are some.
+    """
+    was, now = State.of(saved).fingerprint, splits.fingerprint
+    changed = [part for part in parts if was and was.get(part) != now.get(part)]
+    if not changed:
+        return
+    words = f"{saved.path}: the {' and '.join(changed)} data have changed since, by their fingerprint"
+    if config.experiment.strict:
+        raise DataError(f"{words}; strict: true makes an error of it, strict=false or a new run goes on")
+    reporter.warn(f"{words}: results cannot be compared with those of before")
 
 
 @contextmanager
@@ -135,49 +183,6 @@ def _place(message: str) -> str:
 _SCAFFOLD = re.compile(r"(while|body|cond|StatefulPartitionedCall|gradient_tape|gradients|loop)(_\d+)?")
 
 
-def plan_for(config: Config, splits: Splits, devices: Devices) -> Plan:
-    """Works out how many steps the run has.
-
-    Raises:
-        ConfigError: if batch size, training part and devices do not fit, or the schedule does not fit the length.
-    """
-    train, examples = config.experiment.train, len(splits.train)
-    with config.blame("train"):
-        size = train.examples_per_batch
-        if size > examples:
-            raise ValueError(f"batch_size must be at most the {examples} training examples, got {size}")
-        if train.examples_per_step > examples:
-            raise ValueError(
-                f"accumulate_steps must be at most {examples // size}: batch_size times it at most the {examples} "
-                f"training examples, got {train.accumulate_steps}"
-            )
-        if size % devices.replicas:
-            nearest = max(size // devices.replicas, 1) * devices.replicas
-            raise ValueError(f"batch_size must divide by the {devices.replicas} devices, got {size}; try {nearest}")
-    steps_per_epoch = examples // train.examples_per_step
-    plan = Plan(steps_per_epoch, train.steps or steps_per_epoch * (train.epochs or 1))
-    with config.blame("schedule"):
-        config.experiment.schedule.check(plan)
-    return plan
-
-
-def check_monitors(config: Config, splits: Splits) -> None:
-    """Makes sure that every column of metrics.csv that the config names will exist.
-
-    Raises:
-        ConfigError: at the key that names one which will not.
-    """
-    experiment, validated = config.experiment, splits.validation is not None
-    measured = ["loss", *experiment.task.metrics]
-    columns = measured + [f"val_{name}" for name in measured] * validated
-    for path in ("checkpoint", "early_stopping", "schedule"):
-        monitor = getattr(getattr(experiment, path), "monitor", None)
-        if monitor is not None and monitor not in columns:
-            reason = "" if validated else "; there are no validation data"
-            with config.blame(path):
-                raise ValueError(f"monitor must be one of {', '.join(columns)}, got {monitor!r}{reason}")
-
-
 def monitor_of(block: Any, experiment: Experiment, splits: Splits) -> str:
     """Returns the column that a block of the config watches: its own choice, else the task's."""
     if block.monitor is not None:
@@ -193,12 +198,20 @@ def assemble(experiment: Experiment, spec: DataSpec, devices: Devices, learning_
         spec: what the data are, their statistics included.
         devices: where it will run.
         learning_rate: a number or a Keras schedule.
+
+    Raises:
+        ConfigError: if the network's last layer is not as wide as the data ask.
     """
     from dltrain.layers.fusion import fuse
 
     keras.utils.set_random_seed(experiment.seed)
     with devices.strategy.scope():
         model = experiment.model.build(spec)
+        if tuple(model.output_shape[1:]) != (spec.outputs,):
+            raise ConfigError(
+                [f"model.name {experiment.model.registered_name} returns {list(model.output_shape[1:])} numbers for an "
+                 f"example, the data ask for {spec.outputs}: its build must end in data.head(x)"]
+            )  # fmt: skip
         fuse(model)
         model.compile(
             optimizer=experiment.optimizer.build(learning_rate),

@@ -32,6 +32,7 @@ class State:
         plateau: what the plateau schedule keeps.
         stopped: early stopping has ended the run.
         restores: how often a loss that was not finite sent the run back.
+        fingerprint: a hash of the content of each part of the data, by its name; empty where it is not known.
         changes: what was changed when the run went on: {"step": steps done, key: [before, after]}.
     """
 
@@ -47,6 +48,7 @@ class State:
     plateau: dict[str, Any] | None = None
     stopped: bool = False
     restores: int = 0
+    fingerprint: dict[str, str] = field(default_factory=dict)
     changes: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod

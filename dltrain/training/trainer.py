@@ -21,7 +21,7 @@ from dltrain.training import checkpoints, environment, memory
 from dltrain.training.device import Devices
 from dltrain.training.loop import Training, evaluation_feed
 from dltrain.training.progress import Reporter, words_for
-from dltrain.training.setup import as_before, assemble, begin, enough_memory
+from dltrain.training.setup import as_before, assemble, begin, compare, enough_memory
 from dltrain.training.signals import StopRequest
 from dltrain.training.state import State
 
@@ -62,9 +62,10 @@ def fit(
             saved, troubles = checkpoints.latest(resumed)
             for trouble in troubles:
                 reporter.warn(trouble)
-        devices, splits = begin(config, reporter)
+        devices, splits = begin(config, reporter, trains=True)
         if saved is not None:
             splits = as_before(splits, saved, force)
+            compare(config, splits, saved, reporter)
         with enough_memory(config):
             config = memory.with_batch_size(config, splits, devices, reporter)
         with enough_memory(config):
@@ -170,6 +171,7 @@ def evaluate(run: Run, split: str, checkpoint: str, reporter: Reporter) -> dict[
     spec = State.of(saved).spec
     if splits.spec.shapes != spec.shapes:
         raise DataError(f"{run.path}: its data have changed: other shapes or classes than it was trained on")
+    compare(config, splits, saved, reporter, [split])
     with enough_memory(config):
         engine = assemble(config.experiment, spec, devices, learning_rate=0.0)
         checkpoints.restore(saved, checkpoints.named_variables(model=engine.model.variables))
@@ -200,7 +202,7 @@ def rehearse(config: Config, reporter: Reporter) -> dict[str, Any]:
         UserError: something the user can mend.
         TrainingError: the loss is not finite, or memory runs out.
     """
-    devices, splits = begin(config, reporter)
+    devices, splits = begin(config, reporter, trains=True)
     with enough_memory(config):
         config = memory.with_batch_size(config, splits, devices, reporter)
     with enough_memory(config):
@@ -295,6 +297,7 @@ def _summary(
         "precision": training.experiment.train.precision,
         "best": None if state.best is None else {key: state.best[key] for key in ("monitor", "value", "epoch")},
         "restores": state.restores,
+        "data": state.fingerprint,
         "skipped_examples": len(training.splits.skipped),
         "changes": state.changes,
         "validation": None,

@@ -13,7 +13,7 @@ from dltrain.runs.folder import Run
 from dltrain.training import checkpoints
 from dltrain.training.loop import Training
 from dltrain.training.progress import Reporter
-from dltrain.training.setup import as_before, begin, enough_memory
+from dltrain.training.setup import as_before, begin, compare, enough_memory
 from dltrain.training.state import State, digest
 
 
@@ -54,6 +54,7 @@ def verify(run: Run, steps: int, reporter: Reporter) -> dict[str, Any]:
         reporter.warn(trouble)
     devices, splits = begin(config, reporter)
     splits = as_before(splits, saved, force=False)
+    compare(config, splits, saved, reporter)
     state = State.of(saved)
     notes = []
 

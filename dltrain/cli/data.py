@@ -1,0 +1,78 @@
+"""`dltrain inspect`: look at the data before training on them."""
+
+from typing import Annotated, Any
+
+import typer
+
+from dltrain.cli.arguments import Json, Quiet, echo, print_json, sort_words
+from dltrain.config import experiment as experiments
+from dltrain.errors import ConfigError, UserError
+
+PLACES = 10
+"""Places of a finding that are shown; `--json` has all."""
+CLASSES = 30
+"""Classes up to which each one's counts are shown; beyond it the largest and the smallest."""
+
+
+def inspect(
+    words: Annotated[
+        list[str], typer.Argument(metavar="CONFIG [KEY=VALUE]...", help="A YAML file and what to change in it.")
+    ],
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Look for what is wrong with CONFIG's data: leaks, duplicates, odd labels, files that cannot be used ..."""
+    given = sort_words(words)
+    if given.config is None or given.run:
+        raise ConfigError([f"inspect needs a CONFIG, a file that ends in .yaml, got {given.run or 'none'}"])
+    config = experiments.load(given.config, given.overrides)
+
+    from dltrain.training import inspection
+    from dltrain.training.progress import Reporter
+
+    Reporter(quiet or as_json)  # which says what the dataset tells
+    found = inspection.inspect(config)
+    print_json(found) if as_json else echo(_words(found))
+    refused = {"error", "warning"} if config.experiment.strict else {"error"}
+    if refused & {finding["severity"] for finding in found["findings"]}:
+        raise typer.Exit(UserError.exit_code)
+
+
+def _words(found: dict[str, Any]) -> str:
+    from dltrain.training.progress import table
+
+    shape = "x".join(map(str, found["input_shape"]))
+    sizes = ", ".join(f"{count:,} {part}" for part, count in found["examples"].items())
+    blocks = [f"{found['dataset']}: {sizes} examples of {shape}"]
+    if found["classes"]:
+        blocks.append(table(_class_rows(found), right=set(range(1, len(found["examples"]) + 1))))
+    if found["targets"]:
+        blocks.append(table(_target_rows(found), right=set(range(2, 6))))
+    blocks.append("\n".join(f"fingerprint  {part}  {value}" for part, value in found["fingerprint"].items()))
+    blocks += [_finding_words(finding) for finding in found["findings"]] or ["nothing found"]
+    return "\n\n".join(blocks)
+
+
+def _class_rows(found: dict[str, Any]) -> list[list[Any]]:
+    parts, classes = list(found["examples"]), list(found["classes"].items())
+    if len(classes) > CLASSES:
+        classes.sort(key=lambda item: -item[1]["train"])
+        left_out = (f"... {len(classes) - CLASSES} more", dict.fromkeys(parts, "..."))
+        classes = [*classes[: CLASSES // 2], left_out, *classes[-CLASSES // 2 :]]
+    return [["class", *parts], *([name, *(counts[part] for part in parts)] for name, counts in classes)]
+
+
+def _target_rows(found: dict[str, Any]) -> list[list[Any]]:
+    numbers = ["mean", "standard_deviation", "minimum", "maximum"]
+    return [["target", "part", "mean", "deviation", "minimum", "maximum"]] + [
+        [name, part, *(f"{values[number]:.6g}" for number in numbers)]
+        for name, parts in found["targets"].items()
+        for part, values in parts.items()
+    ]
+
+
+def _finding_words(finding: dict[str, Any]) -> str:
+    where, more = finding["where"][:PLACES], len(finding["where"]) - PLACES
+    lines = [f"{finding['severity']}: {finding['kind']}: {finding['message']}", *(f"    {place}" for place in where)]
+    lines += [f"    ... and {more:,} more"] if more > 0 else []
+    return "\n".join(lines + ([f"    -> {finding['advice']}"] if finding["advice"] else []))

@@ -1,0 +1,1 @@
+"""One kind of check per file; a new file is found by itself."""

@@ -1,0 +1,74 @@
+"""Examples that are there twice, bit by bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+from dltrain.inspection.findings import Finding, Severity, check
+from dltrain.inspection.subject import Subject
+from dltrain.lazy import np
+
+TABLE_SHARE = 0.05
+"""Of the smaller part; rows of a table may be equal by chance, so that fewer are worth no more than a note."""
+
+
+@check(brief=True)
+def leaks(subject: Subject) -> Iterator[Finding]:
+    """Examples that are in two parts: what is measured on them is memory."""
+    if not (subject.is_small and subject.has_repeats):
+        return
+    for first, second in combinations(subject.parts, 2):
+        known, others = subject.digests[first], subject.digests[second]
+        twice = np.flatnonzero(np.isin(others, known))
+        if not len(twice):
+            continue
+        values, places = np.unique(known, return_index=True)
+        origins = places[np.searchsorted(values, others[twice])]
+        share = len(twice) / len(others)
+        severity: Severity = "note" if subject.is_table and share < TABLE_SHARE else "warning"
+        yield Finding(
+            "leak",
+            severity,
+            f"{_examples(len(twice), 'is', 'are')} of the {second} part ({share:.1%}) in the {first} part too",
+            tuple(
+                f"{subject.place(second, index)} = {subject.place(first, origin)}"
+                for index, origin in zip(twice.tolist(), origins.tolist(), strict=True)
+            ),
+            "keep each example in one part alone: delete the copies",
+        )
+
+
+@check(brief=True)
+def contradictions(subject: Subject) -> Iterator[Finding]:
+    """Examples that are there twice with different targets, and copies within the training part."""
+    if not (subject.is_small and subject.has_repeats):
+        return
+    digests, targets = subject.digests["train"], subject.splits.train.targets
+    _, places, groups = np.unique(digests, return_index=True, return_inverse=True)
+    origin = places[groups]
+    copies = np.flatnonzero(origin != np.arange(len(origin)))
+    if not len(copies):
+        return
+    differs = (targets[copies] != targets[origin[copies]]).reshape(len(copies), -1).any(axis=1)
+    for chosen, kind, severity, message, advice in (
+        (copies[differs], "contradiction", "note" if subject.is_table else "warning",
+         "there twice in training, with different targets", "keep the copy that is right"),
+        (copies[~differs], "duplicates", "note",
+         "there twice in training: they count double", "delete the copies, unless it is meant so"),
+    ):  # fmt: skip
+        if len(chosen):
+            yield Finding(
+                kind,
+                severity,  # type: ignore[arg-type]
+                f"{_examples(len(chosen), 'is', 'are')} {message}",
+                tuple(
+                    f"{subject.place('train', index)} = {subject.place('train', int(origin[index]))}"
+                    for index in chosen.tolist()
+                ),
+                advice,
+            )
+
+
+def _examples(count: int, one: str, several: str) -> str:
+    return f"1 example {one}" if count == 1 else f"{count:,} examples {several}"

@@ -1,0 +1,74 @@
+"""What does not fit is found before the first step, all of it at once."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from dltrain.config import experiment as experiments
+from dltrain.errors import ConfigError
+from dltrain.registry import MODELS
+from dltrain.training.contract import broken
+from dltrain.training.device import Devices
+from dltrain.training.setup import assemble
+
+CONFIG = """
+dataset: {name: digits}
+model: {name: mlp, units: [8]}
+optimizer: {name: sgd, learning_rate: 0.05}
+train: {epochs: 1, batch_size: 64}
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "small.yaml"
+    path.write_text(CONFIG)
+    return lambda *overrides: experiments.load(path, list(overrides))
+
+
+def test_what_fits_is_left_alone(config):
+    assert broken(config(), config().experiment.dataset.load()) == []
+    assert broken(config("train.batch_size=auto"), config().experiment.dataset.load()) == []
+
+
+@pytest.mark.parametrize("label", [-1, 10])
+def test_labels_beyond_the_classes_are_named(config, label):
+    splits = config().experiment.dataset.load()
+    targets = splits.test.targets.copy()
+    targets[7] = label
+    splits = dataclasses.replace(splits, test=dataclasses.replace(splits.test, targets=targets))
+    (problem,) = broken(config(), splits)
+    assert problem == f"dataset digits: the test part's labels must be 0 to 9, got {label} at position 7"
+
+
+def test_targets_of_another_width_are_named(config):
+    splits = config().experiment.dataset.load()
+    wide = dataclasses.replace(splits.train, targets=np.zeros((len(splits.train), 3), np.float32))
+    (problem,) = broken(config(), dataclasses.replace(splits, train=wide))
+    assert problem == "dataset digits: the train part's targets must be 10 numbers each, got [3]"
+
+
+def test_everything_is_said_at_once(config):
+    wrong = config(
+        "train.batch_size=5000",
+        "early_stopping={monitor: val_nothing}",
+        "schedule={name: plateau, monitor: nothing}",
+    )
+    problems = broken(wrong, wrong.experiment.dataset.load())
+    assert len(problems) == 3
+
+
+def test_a_network_of_another_width_is_refused(config, tensorflow, monkeypatch):
+    import keras
+
+    chosen = config()
+
+    def build(self, data):
+        inputs = data.inputs()
+        return keras.Model(inputs, keras.layers.Dense(7)(keras.layers.Flatten()(inputs)))
+
+    monkeypatch.setattr(MODELS["mlp"], "build", build)
+    devices = Devices(tensorflow.distribute.get_strategy(), ("cpu",), "cpu")
+    with pytest.raises(ConfigError, match=r"model\.name mlp returns \[7\] numbers for an example, the data ask for 10"):
+        assemble(chosen.experiment, chosen.experiment.dataset.spec(), devices, 0.1)
