@@ -113,15 +113,44 @@ class DigitsPNG(Sample):
 
     def write(self, folder: Path) -> None:
         """Writes 0/0000.png and so on, numbered in an order of the seed's."""
-        from sklearn.datasets import load_digits
-
-        scans, labels = load_digits(return_X_y=True)
-        images = np.rint(scans.reshape(-1, 8, 8, 1) * (255 / 16)).astype(np.uint8)
+        images, labels = _digits()
         for digit in range(10):
             (folder / str(digit)).mkdir()
         for number, row in enumerate(np.random.RandomState(self.seed).permutation(len(labels))):
             path = folder / str(labels[row]) / f"{number:04}.png"
             path.write_bytes(tf.io.encode_png(images[row]).numpy())
+
+
+@SAMPLES.register("digits_tfrecord")
+class DigitsTFRecord(Sample):
+    """The same digits as TFRecord files, gzip, in three shards: an encoded PNG and a label in each example."""
+
+    needs_tensorflow: ClassVar[bool] = True
+
+    def write(self, folder: Path) -> None:
+        """Writes digits-00000-of-00003.tfrecord.gz and so on, in an order of the seed's."""
+        images, labels = _digits()
+        order = np.random.RandomState(self.seed).permutation(len(labels))
+        for shard in range(3):
+            path = folder / f"digits-{shard:05}-of-00003.tfrecord.gz"
+            with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
+                for row in order[shard::3]:
+                    writer.write(_example(images[row], int(labels[row])).SerializeToString())
+
+
+def _example(image: np.ndarray, label: int) -> Any:
+    png = tf.train.BytesList(value=[tf.io.encode_png(image).numpy()])
+    number = tf.train.Int64List(value=[label])
+    features = {"image": tf.train.Feature(bytes_list=png), "label": tf.train.Feature(int64_list=number)}
+    return tf.train.Example(features=tf.train.Features(feature=features))
+
+
+def _digits() -> tuple[np.ndarray, np.ndarray]:
+    """Returns the scans, (1797, 8, 8, 1), uint8 in 0-255, and their labels."""
+    from sklearn.datasets import load_digits
+
+    scans, labels = load_digits(return_X_y=True)
+    return np.rint(scans.reshape(-1, 8, 8, 1) * (255 / 16)).astype(np.uint8), labels
 
 
 @SAMPLES.register("wine_csv")
