@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from dltrain.errors import DataError
+from dltrain.fields import HeldOut, parse_fold
 from dltrain.lazy import keras, np
 
 RANDOM = "philox"
@@ -325,12 +326,14 @@ def _byte_moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, (counts * (levels - mean[:, None]) ** 2).sum(axis=1) / len(values)
 
 
-def split_off(split: Split, fraction: float, seed: int) -> tuple[Split, Split | None]:
+def split_off(split: Split, fraction: HeldOut, seed: int) -> tuple[Split, Split | None]:
     """Takes a share of the examples away, at random by the seed; stratified where there are classes.
 
     Args:
         split: the examples.
         fraction: the share to take, 0 to 1; every class that has two examples or more leaves at least one on each side.
+            Or one of several shares, "fold 2 of 5": each example is in one of them, and their sizes, of each class too,
+            differ by one at most.
         seed: the same seed takes the same examples.
 
     Returns:
@@ -341,7 +344,11 @@ def split_off(split: Split, fraction: float, seed: int) -> tuple[Split, Split | 
     random = np.random.RandomState(seed)  # its streams are frozen across NumPy versions
     taken = np.zeros(len(split), bool)
     labels = split.targets if split.targets.ndim == 1 else np.zeros(len(split), np.int32)
-    for label in np.unique(labels):
-        members = random.permutation(np.flatnonzero(labels == label))
-        taken[members[: min(max(round(len(members) * fraction), 1), len(members) - 1)]] = True
+    classes = [random.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
+    if isinstance(fraction, str):
+        number, count = parse_fold(fraction)
+        taken[np.concatenate(classes)[number - 1 :: count]] = True
+    else:
+        for members in classes:
+            taken[members[: min(max(round(len(members) * fraction), 1), len(members) - 1)]] = True
     return split.take(np.flatnonzero(~taken)), split.take(np.flatnonzero(taken)) if taken.any() else None

@@ -5,6 +5,7 @@ range, and `dltrain list` shows it. Checks that need several fields belong into 
 raises a ValueError that begins with the key it is about: `ValueError("depth must be 6n + 2, got 21")`.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -43,6 +44,32 @@ def _shown(bound: float) -> str:
     return str(int(bound)) if bound == int(bound) else str(bound)
 
 
+class Fold:
+    """One of several shares of equal size, as a config names it: fold 2 of 5."""
+
+    def __contains__(self, text: str) -> bool:
+        try:
+            return bool(parse_fold(text))
+        except ValueError:
+            return False
+
+    def __str__(self) -> str:
+        return "such as fold 1 of 5"
+
+
+def parse_fold(text: str) -> tuple[int, int]:
+    """Returns which of how many shares is meant, counted from 1.
+
+    Raises:
+        ValueError: if the text does not say it.
+    """
+    found = re.fullmatch(r"fold (\d{1,6}) of (\d{1,6})", text)
+    number, count = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not 1 <= number <= count >= 2:
+        raise ValueError(f"a fold must be such as fold 1 of 5, got {text!r}")
+    return number, count
+
+
 PositiveInt = Annotated[int, Range(minimum=1)]
 NonNegativeInt = Annotated[int, Range(minimum=0)]
 PositiveFloat = Annotated[float, Range(minimum=0, open_minimum=True)]
@@ -51,6 +78,8 @@ NonNegativeFloat = Annotated[float, Range(minimum=0)]
 Seed = Annotated[int, Range(minimum=0, maximum=2**31 - 1)]
 # A share that may be nothing but never all: dropout rates, momentum, split fractions.
 Fraction = Annotated[float, Range(minimum=0, maximum=1, open_maximum=True)]
+# What is held out: a share at random, or one of several shares that together are all examples.
+HeldOut = Fraction | Annotated[str, Fold()]
 # How often something happens, never and always included.
 Probability = Annotated[float, Range(minimum=0, maximum=1)]
 

@@ -26,7 +26,7 @@ MAY_IMPORT = {
     **{room: {room, "layers"} | GROUND for room in CHOICES - {"optimizers"}},
     "optimizers": {"fused_optimizers"} | GROUND,
     "registry": {"errors"},
-    "data": {"errors", "lazy"},
+    "data": {"errors", "fields", "lazy"},
     "fields": set(),
     "cache": set(),
     "lazy": set(),

@@ -1,5 +1,6 @@
 """`dltrain fit` and `dltrain eval`."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -36,6 +37,10 @@ def fit(
     profile: Annotated[
         bool, typer.Option("--profile", help="Record some steps: which operations take the time; for TensorBoard too.")
     ] = False,
+    folds: Annotated[
+        int | None,
+        typer.Option(min=2, help="Cross-validate: a run for each of so many shares held out, then mean and deviation."),
+    ] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     runs: Runs = RUNS,
@@ -43,6 +48,9 @@ def fit(
 ) -> None:
     """Train what CONFIG describes, into a new folder under runs/."""
     given = sort_words(words or [])
+    for option, is_given in (("--resume", resume), ("--dry-run", dry_run), ("--profile", profile)):
+        if folds is not None and is_given:
+            raise ConfigError([f"--folds starts several runs anew: it does not go with {option}"])
     for option, is_given in (("--resume", resume), ("--profile", profile)):
         if dry_run and is_given:
             raise ConfigError([f"--dry-run starts anew and keeps nothing: it does not go with {option}"])
@@ -58,6 +66,9 @@ def fit(
         if given.run:
             raise ConfigError([f"{given.run!r} is neither a CONFIG (.yaml) nor KEY=VALUE; a RUN goes with --resume"])
         run, config = None, experiments.load(given.config, given.overrides)
+        if folds is not None:
+            _cross_validate(given.config, given.overrides, folds, runs, quiet, verbose, as_json)
+            return
 
     from dltrain.training import trainer
     from dltrain.training.progress import Reporter, words_for
@@ -77,27 +88,70 @@ def fit(
     echo(f"run  {summary['run']}")
 
 
+def _cross_validate(
+    path: Path, overrides: list[str], count: int, runs: Path, quiet: bool, verbose: bool, as_json: bool
+) -> None:
+    from dltrain.training import folds
+    from dltrain.training.progress import Reporter
+
+    found = folds.cross_validate(path, overrides, count, runs, lambda: Reporter(quiet, verbose))
+    print_json(found) if as_json else echo(_fold_words(found))
+
+
+def _fold_words(found: dict[str, Any]) -> str:
+    from dltrain.training.progress import table
+
+    metrics = found[found["held_out"]]
+    rows: list[list[Any]] = [["run", *(f"{found['held_out']} {name}" for name in metrics)]]
+    for index, run in enumerate(found["runs"]):
+        rows.append([run, *(f"{values['values'][index]:.4f}" for values in metrics.values())])
+    lines = [table(rows, right=set(range(1, len(metrics) + 1))), ""]
+    for part in ("validation", "test"):
+        if found[part]:
+            measured = "  ".join(
+                f"{name} {values['mean']:.4f} ({values['standard_deviation']:.4f})"
+                for name, values in found[part].items()
+            )
+            lines.append(f"{part} (best weights), mean of {found['folds']} folds (sd)  {measured}")
+    return "\n".join(lines)
+
+
 def evaluate(
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run; none for the newest.")] = None,
-    split: Annotated[Literal["train", "validation", "test"], typer.Option(help="The part of the data.")] = "test",
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[RUN] [KEY=VALUE]...", help="A run, none for the newest; dataset.path=... and such."),
+    ] = None,
+    split: Annotated[
+        Literal["train", "validation", "test"] | None,
+        typer.Option(help="The part of the data; without it the test part, or all of other data.", show_default=False),
+    ] = None,
     checkpoint: Annotated[Literal["best", "last"], typer.Option(help="Which weights.")] = "best",
     quiet: Quiet = False,
     verbose: Verbose = False,
     runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
-    """Measure a run's network on a part of its data."""
-    found = folder.find(run, runs)
+    """Measure a run's network on a part of its data, or on other data: `eval RUN dataset.path=other.csv`."""
+    given = sort_words(words or [])
+    if given.config is not None:
+        raise ConfigError([f"eval needs a RUN, got the CONFIG {given.config}"])
+    strange = [word for word in given.overrides if not re.match(rf"({'|'.join(map(re.escape, MEASURING))})", word)]
+    if strange:
+        raise ConfigError(
+            [f"{word}: eval takes dataset.KEY=..., device, strict and train.batch_size: all else is the run's"
+             for word in strange]
+        )  # fmt: skip
+    found = folder.find(given.run, runs)
 
     from dltrain.training import trainer
     from dltrain.training.progress import Reporter, words_for
 
-    result = trainer.evaluate(found, split, checkpoint, Reporter(quiet or as_json, verbose))
+    result = trainer.evaluate(found, split, checkpoint, Reporter(quiet or as_json, verbose), given.overrides)
     if as_json:
         print_json(result)
     else:
         measured = words_for(result["metrics"])
-        echo(f"{result['run']}  {checkpoint} weights  {split} ({result['examples']} examples)  {measured}")
+        echo(f"{result['run']}  {checkpoint} weights  {result['split']} ({result['examples']} examples)  {measured}")
 
 
 def bench(
@@ -120,6 +174,9 @@ def bench(
     found = measurement.bench(config, Reporter(quiet, verbose))
     print_json(found) if as_json else echo(_bench_words(found))
 
+
+MEASURING = ("dataset.", "device=", "strict=", "train.batch_size=")
+"""How the overrides begin with which a run may be measured."""
 
 AUTO = "auto"
 """The RUN of `--resume auto`."""

@@ -38,6 +38,7 @@ class Train:
             fill a step. auto takes the largest that fits into memory, and accumulates up to `effective_batch_size`.
         accumulate_steps: batches whose mean gradient makes one optimizer step: batch_size times this many examples.
         effective_batch_size: with batch_size auto, examples per optimizer step; none for 256, or as many as there are.
+        oversample: repeat the examples of rarer classes until an epoch has as many of each class.
         precision: float32, or mixed_bfloat16 or mixed_float16: arithmetic in 16 bits, weights in 32.
         on_nan: when the loss or a weight is not finite, stop; or restore: go back to the last checkpoint and on with
             half the learning rate.
@@ -49,6 +50,7 @@ class Train:
     batch_size: PositiveInt | Literal["auto"] = 32
     accumulate_steps: PositiveInt = 1
     effective_batch_size: PositiveInt | None = None
+    oversample: bool = False
     precision: Precision = "float32"
     on_nan: Literal["stop", "restore"] = "stop"
     max_restores: PositiveInt = 3
@@ -166,6 +168,8 @@ class Experiment:
         if wrong or not devices or len(set(devices)) < len(devices):
             got = "an empty list" if not devices else repr(wrong[0]) if wrong else "one of them twice"
             raise ValueError(f"device must be auto, cpu, gpu, gpu:N, all, or a list of different gpu:N, got {got}")
+        if self.train.oversample and getattr(self.task, "class_weights", None) == "balanced":
+            raise ValueError("train.oversample must not be true beside task.class_weights: balanced: that counts twice")
         self._check_mixing()
 
     def _check_mixing(self) -> None:
@@ -238,7 +242,9 @@ PLUGINS = "plugins"
 """The key that would name the user's own code."""
 
 
-def load(path: Path, overrides: list[str] | None = None, data_may_be_absent: bool = False) -> Config:
+def load(
+    path: Path, overrides: list[str] | None = None, data_may_be_absent: bool = False, reads_data: bool = True
+) -> Config:
     """Reads a config, lays overrides over it and checks all that can be checked without TensorFlow.
 
     Args:
@@ -246,6 +252,7 @@ def load(path: Path, overrides: list[str] | None = None, data_may_be_absent: boo
         overrides: `key.path=value` arguments.
         data_may_be_absent: take a config whose data are not on this machine, and say so in `absent`; what takes the
             data is then not checked.
+        reads_data: look at the data, and check that model, task and augmentation fit them.
 
     Raises:
         ConfigError: with every problem found.
@@ -264,6 +271,8 @@ def load(path: Path, overrides: list[str] | None = None, data_may_be_absent: boo
         # Written down, the name none would read back as no name.
         experiment = dataclasses.replace(experiment, name="run" if stem in ("", "none") else stem)
     config = Config(experiment, root)
+    if not reads_data:
+        return config
     with config.blame("dataset"):
         try:
             spec = experiment.dataset.spec()

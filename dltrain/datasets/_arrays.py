@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from dltrain.data import DataSpec, Places, Split, Splits
 from dltrain.datasets._splitting import parted
 from dltrain.errors import AbsentData, DataError
+from dltrain.fields import HeldOut
 from dltrain.lazy import np
 
 CHUNK = 1024
@@ -104,11 +105,12 @@ def read_array(name: str, file: IO[bytes]) -> np.ndarray:
     return np.lib.format.read_array(file, allow_pickle=False)
 
 
-def describe(parts: Mapping[str, Part]) -> tuple[DataSpec, dict[str, np.ndarray]]:
+def describe(parts: Mapping[str, Part], like: DataSpec | None = None) -> tuple[DataSpec, dict[str, np.ndarray]]:
     """Checks all that headers and labels tell, and numbers the classes.
 
     Args:
         parts: `train`, and `validation` and `test` where the source has its own.
+        like: what a run was trained on, whose classes these are; none to learn them.
 
     Returns:
         what the data are; each part's labels as int32, the positions of their classes among the sorted training ones.
@@ -120,8 +122,9 @@ def describe(parts: Mapping[str, Part]) -> tuple[DataSpec, dict[str, np.ndarray]
     labels = {name: _labels(part) for name, part in parts.items()}
     shape = _example_shape(train)
     classes = np.unique(labels["train"])
-    if len(classes) < 2:
+    if like is None and len(classes) < 2:
         raise ValueError(f"{train.targets_name} must hold at least 2 classes, got only {classes[0]!s}")
+    names = [str(label) for label in classes] if like is None else list(like.class_names)
     targets = {}
     for name, part in parts.items():
         if _example_shape(part) != shape:
@@ -133,20 +136,35 @@ def describe(parts: Mapping[str, Part]) -> tuple[DataSpec, dict[str, np.ndarray]
             raise ValueError(
                 f"{part.targets_name} must hold {_kind(classes)} as the training part, got {_kind(labels[name])}"
             )
-        unknown = np.setdiff1d(labels[name], classes)
-        if len(unknown):
-            raise ValueError(f"{part.targets_name} has labels that the training part has not: {_few(unknown)}")
-        targets[name] = np.searchsorted(classes, labels[name]).astype(np.int32)
-    return DataSpec(shape, tuple(str(label) for label in classes)), targets
+        held, codes = np.unique(labels[name], return_inverse=True)
+        unknown = [label for label in held if str(label) not in names]
+        if unknown:
+            whose = "the training part" if like is None else "the run"
+            raise ValueError(f"{part.targets_name} has labels that {whose} has not: {_few(unknown)}")
+        targets[name] = np.array([names.index(str(label)) for label in held], np.int32)[codes]
+    return DataSpec(shape, tuple(names)), targets
 
 
-def assemble(parts: Mapping[str, Part], validation_fraction: float, test_fraction: float, split_seed: int) -> Splits:
+def assemble(
+    parts: Mapping[str, Part],
+    validation_fraction: HeldOut,
+    test_fraction: HeldOut,
+    split_seed: int,
+    like: DataSpec | None = None,
+) -> Splits:
     """Returns the parts of a dataset; those that the source does not have are split off.
+
+    Args:
+        parts: `train`, and `validation` and `test` where the source has its own.
+        validation_fraction: what is held out for tuning.
+        test_fraction: what is held out for testing.
+        split_seed: of both cuts.
+        like: what a run was trained on, whose classes these are; none to learn them.
 
     Raises:
         ValueError: at the first thing that is wrong.
     """
-    spec, targets = describe(parts)
+    spec, targets = describe(parts, like)
     splits = {
         name: Split(_inputs(part), targets[name], places=Places(_row_of(part), np.arange(len(targets[name]))))
         for name, part in parts.items()
@@ -217,6 +235,6 @@ def _kind(labels: np.ndarray) -> str:
     return "strings" if labels.dtype.kind == "U" else "whole numbers"
 
 
-def _few(labels: np.ndarray) -> str:
+def _few(labels: list[Any]) -> str:
     shown = ", ".join(str(label) for label in labels[:5])
     return shown if len(labels) <= 5 else f"{shown} and {len(labels) - 5} more"

@@ -21,14 +21,18 @@ def class_names(root: Path | Listed) -> tuple[str, ...]:
     return _classes(root / _parts(root)["train"])
 
 
-def listed(root: Path) -> Listing:
+def listed(root: Path, known: tuple[str, ...] = ()) -> Listing:
     """Returns all images below the folders of the classes, in the order of their names.
+
+    Args:
+        root: the folder.
+        known: the classes, of which some may have no folder; none for those of the training part.
 
     Raises:
         ValueError: as above, or if a class has no image or a folder cannot be read.
     """
     folders = {part: root / name for part, name in _parts(root).items()}
-    names = _classes(folders["train"])
+    names = known or _classes(folders["train"])
     parts = {part: _part(folder, names) for part, folder in folders.items()}
     return Listing(names, parts, {part: str(folder) for part, folder in folders.items()})
 
@@ -62,9 +66,9 @@ def _folders(folder: Path | Listed) -> list[str]:
     return sorted(entry.name for entry in _entries(folder) if entry.is_dir())
 
 
-def _classes(folder: Path | Listed) -> tuple[str, ...]:
+def _classes(folder: Path | Listed, known: tuple[str, ...] = ()) -> tuple[str, ...]:
     names = _folders(folder)
-    if len(names) < 2:
+    if len(names) < (1 if known else 2):
         held = f"only {names[0]}" if names else "none"
         message = f"path needs a folder of images for each of two classes or more, found {held} in {folder}"
         loose = 0 if isinstance(folder, Listed) else sum(_is_image(entry) for entry in _entries(folder))
@@ -77,8 +81,9 @@ def _classes(folder: Path | Listed) -> tuple[str, ...]:
 
 
 def _part(folder: Path, names: tuple[str, ...]) -> tuple[list[Path], np.ndarray]:
-    if foreign := sorted(set(_classes(folder)) - set(names)):
-        raise ValueError(f"path has the class {foreign[0]} in {folder}, but not in the training part")
+    if foreign := sorted(set(_classes(folder, names)) - set(names)):
+        few = ", ".join(names[:10]) + (f" and {len(names) - 10:,} more" if len(names) > 10 else "")
+        raise ValueError(f"path has the class {foreign[0]} in {folder}, which is not in the training part: {few}")
     paths: list[Path] = []
     counts = []
     empty = []

@@ -49,16 +49,17 @@ class ImageTable:
         """
         return self._read().classes
 
-    def listed(self, with_missing: bool) -> Listing:
+    def listed(self, with_missing: bool, known: tuple[str, ...] = ()) -> Listing:
         """Returns the images that are there.
 
         Args:
             with_missing: whether those that are not are left out and told; otherwise they are refused.
+            known: the classes, of which some may have no image; none for those of the training part.
 
         Raises:
             ValueError: as above, or if there is no such file.
         """
-        rows, folder = self._read(), os.path.abspath(self.path.parent)  # noqa: PTH100  links in it stay as they are
+        rows, folder = self._read(known), os.path.abspath(self.path.parent)  # noqa: PTH100  links in it stay as they are
         files: dict[str, list[Path]] = {part: [] for part in rows.present}
         labels: dict[str, list[int]] = {part: [] for part in rows.present}
         numbers = {name: number for number, name in enumerate(rows.classes)}
@@ -91,7 +92,7 @@ class ImageTable:
         parts = {part: (files[part], np.array(labels[part], np.int32)) for part in rows.present}
         return Listing(rows.classes, parts, {part: f"the {part} part of {self.path}" for part in parts}, tuple(missing))
 
-    def _read(self) -> _Rows:
+    def _read(self, known: tuple[str, ...] = ()) -> _Rows:
         lines = self._lines()
         header = next(lines, (1, []))[1]
         places = self._places(header)
@@ -113,7 +114,7 @@ class ImageTable:
                 rows.each.append((line, name, label, part))
         if troubles:
             raise ValueError(_several("path", troubles))
-        return rows.checked(self.path)
+        return rows.checked(self.path, known)
 
     def _places(self, header: list[str]) -> dict[str, int]:
         """Returns where each column is, the split's only if there is one."""
@@ -189,8 +190,12 @@ class _Rows:
     present: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
 
-    def checked(self, path: Path) -> _Rows:
+    def checked(self, path: Path, known: tuple[str, ...] = ()) -> _Rows:
         """Returns what is known when all lines are read.
+
+        Args:
+            path: the table.
+            known: the classes; none for those of the training part.
 
         Raises:
             ValueError: if that is too little to train on.
@@ -198,13 +203,14 @@ class _Rows:
         if not self.each:
             raise ValueError(f"path {path} names no image: it has no line below the first")
         found = {part for _, _, _, part in self.each}
-        labels = {label for _, _, label, part in self.each if part == "train"}
-        if not labels:
+        labels = set(known) or {label for _, _, label, part in self.each if part == "train"}
+        if "train" not in found:
             raise ValueError(f"path {path} has no line of the part train, only of {' and '.join(sorted(found))}")
         if len(labels) < 2:
             raise ValueError(f"path {path} has only the class {labels.pop()} to train on: two or more are needed")
+        whose = "the run" if known else "the training part"
         strange = [
-            f"{path}:{line}: {label!r} is no class of the training part{nearest(label, list(labels))}"
+            f"{path}:{line}: {label!r} is no class of {whose}{nearest(label, list(labels))}"
             for line, _, label, _ in self.each
             if label not in labels
         ]
@@ -212,7 +218,7 @@ class _Rows:
             raise ValueError(_several("path", strange))
         numbered = all(label.isdecimal() and label.isascii() for label in labels)
         classes = sorted(labels, key=lambda label: (int(label), label)) if numbered else sorted(labels)
-        return _Rows(self.each, tuple(part for part in PARTS if part in found), tuple(classes))
+        return _Rows(self.each, tuple(part for part in PARTS if part in found), known or tuple(classes))
 
 
 def _fields(text: str, delimiter: str, path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -15,7 +15,7 @@ from urllib.error import URLError
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets._splitting import parted
 from dltrain.errors import DataError
-from dltrain.fields import Fraction, Seed
+from dltrain.fields import HeldOut, Seed
 from dltrain.lazy import keras, np
 
 
@@ -37,7 +37,7 @@ class KerasDownload:
     # What to save where by hand, in words; {folder} is Keras's folder for datasets.
     by_hand: ClassVar[str]
 
-    validation_fraction: Fraction = 0.1
+    validation_fraction: HeldOut = 0.1
     split_seed: Seed = 0
 
     def spec(self) -> DataSpec:

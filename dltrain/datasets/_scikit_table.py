@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from dltrain.data import Column, DataSpec, Split, Splits, Target
 from dltrain.datasets._splitting import parted
-from dltrain.fields import Fraction, Seed
+from dltrain.fields import HeldOut, Seed
 from dltrain.lazy import np
 
 
@@ -28,8 +28,8 @@ class ScikitTable:
     class_names: ClassVar[tuple[str, ...]] = ()
     target: ClassVar[str] = ""
 
-    test_fraction: Fraction = 0.2
-    validation_fraction: Fraction = 0.1
+    test_fraction: HeldOut = 0.2
+    validation_fraction: HeldOut = 0.1
     split_seed: Seed = 0
 
     def spec(self) -> DataSpec:

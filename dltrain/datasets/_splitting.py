@@ -1,14 +1,15 @@
 """How a source becomes training, validation and test part, with the test part set apart first."""
 
 from dltrain.data import DataSpec, Split, Splits, split_off
+from dltrain.fields import HeldOut
 
 
 def parted(
     spec: DataSpec,
     examples: Split,
     *,
-    validation: Split | float,
-    test: Split | float,
+    validation: Split | HeldOut,
+    test: Split | HeldOut,
     split_seed: int,
     skipped: tuple[str, ...] = (),
 ) -> Splits:

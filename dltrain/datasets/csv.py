@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dltrain.data import DataSpec, Places, Split, Splits, Target, channel_statistics, split_off
 from dltrain.datasets._arrays import refusing
@@ -23,7 +23,7 @@ from dltrain.datasets._tables import (
     learn,
 )
 from dltrain.datasets._telling import tell
-from dltrain.fields import Fraction, NonNegativeInt, PositiveInt, Seed
+from dltrain.fields import HeldOut, NonNegativeInt, PositiveInt, Seed
 from dltrain.lazy import np
 from dltrain.registry import DATASETS, suggestion
 
@@ -72,6 +72,8 @@ class CSV:
         split_seed: which rows are held out; apart from the experiment's seed, so that runs share one test set.
     """
 
+    loads_like: ClassVar[bool] = True
+
     path: Path
     target: str | tuple[str, ...]
     kind: Literal["auto", "classes", "labels", "numbers"] = "auto"
@@ -89,8 +91,8 @@ class CSV:
     one_hot_up_to: NonNegativeInt = 10
     words: PositiveInt = 100
     on_bad_example: Literal["error", "skip"] = "error"
-    test_fraction: Fraction = 0.2
-    validation_fraction: Fraction = 0.1
+    test_fraction: HeldOut = 0.2
+    validation_fraction: HeldOut = 0.1
     split_seed: Seed = 0
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets._splitting import parted
-from dltrain.fields import Fraction, PositiveInt, Seed
+from dltrain.fields import HeldOut, PositiveInt, Seed
 from dltrain.lazy import np
 from dltrain.registry import DATASETS
 
@@ -30,8 +30,8 @@ class Digits:
 
     channels: Literal[1, 3] = 1
     size: PositiveInt = 8
-    test_fraction: Fraction = 0.2
-    validation_fraction: Fraction = 0.1
+    test_fraction: HeldOut = 0.2
+    validation_fraction: HeldOut = 0.1
     split_seed: Seed = 0
 
     def __post_init__(self) -> None:

@@ -17,7 +17,7 @@ from dltrain.datasets._listing import Listing
 from dltrain.datasets._splitting import parted
 from dltrain.datasets._telling import tell
 from dltrain.errors import AbsentData, DataError
-from dltrain.fields import Fraction, PositiveInt, Seed
+from dltrain.fields import HeldOut, PositiveInt, Seed
 from dltrain.lazy import np
 from dltrain.registry import DATASETS
 
@@ -70,6 +70,7 @@ class ImageFolder:
 
     task: ClassVar[str] = "classification"
     reads_with_tensorflow: ClassVar[bool] = True
+    loads_like: ClassVar[bool] = True
 
     path: Path
     size: PositiveInt | tuple[PositiveInt, PositiveInt] = 224
@@ -81,8 +82,8 @@ class ImageFolder:
     split_column: str | None = None
     on_bad_example: Literal["error", "skip"] = "error"
     cache: Literal["memory", "disk", "none"] = "memory"
-    test_fraction: Fraction = 0.2
-    validation_fraction: Fraction = 0.1
+    test_fraction: HeldOut = 0.2
+    validation_fraction: HeldOut = 0.1
     split_seed: Seed = 0
 
     def __post_init__(self) -> None:
@@ -100,14 +101,17 @@ class ImageFolder:
             return self._spec(self._table.class_names())
         return self._spec(class_names(Archive(self.path).listed() if self.path.is_file() else self._folder()))
 
-    def load(self) -> Splits:
+    def load(self, like: DataSpec | None = None) -> Splits:
         """Unpacks an archive, lists the files, and reads images for mean and deviation or, to skip bad ones, all.
+
+        Args:
+            like: what a run was trained on, whose classes these are.
 
         Raises:
             DataError: if folders, archive or table cannot be used, or the images do not fit the memory.
         """
         with refusing():
-            found = self._listing()
+            found = self._listing(like.class_names if like else ())
         spec = self._spec(found.class_names)
         height, width, channels = spec.input_shape
         decoding = Decoding(height, width, channels, self.resize, self.fast_decode)
@@ -145,10 +149,10 @@ class ImageFolder:
     def _table(self) -> ImageTable:
         return ImageTable(self.path, self.path_column, self.label_column, self.split_column)
 
-    def _listing(self) -> Listing:
+    def _listing(self, known: tuple[str, ...]) -> Listing:
         if self._is_table:
-            return self._table.listed(with_missing=self.on_bad_example == "skip")
-        return listed(Archive(self.path).unpacked() if self.path.is_file() else self._folder())
+            return self._table.listed(self.on_bad_example == "skip", known)
+        return listed(Archive(self.path).unpacked() if self.path.is_file() else self._folder(), known)
 
     def _spec(self, names: tuple[str, ...]) -> DataSpec:
         height, width = (self.size, self.size) if isinstance(self.size, int) else self.size

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from dltrain.data import DataSpec, Splits
 from dltrain.datasets._arrays import Header, Part, assemble, describe, read_array, read_header, reading, refusing
-from dltrain.fields import Fraction, Seed
+from dltrain.fields import HeldOut, Seed
 from dltrain.lazy import np
 from dltrain.registry import DATASETS
 
@@ -35,13 +35,14 @@ class NPY:
     """
 
     task: ClassVar[str] = "classification"
+    loads_like: ClassVar[bool] = True
 
     inputs: Path
     targets: Path
     test_inputs: Path | None = None
     test_targets: Path | None = None
-    test_fraction: Fraction = 0.2
-    validation_fraction: Fraction = 0.1
+    test_fraction: HeldOut = 0.2
+    validation_fraction: HeldOut = 0.1
     split_seed: Seed = 0
 
     def __post_init__(self) -> None:
@@ -58,15 +59,18 @@ class NPY:
         """
         return describe(self._parts(with_inputs=False))[0]
 
-    def load(self) -> Splits:
+    def load(self, like: DataSpec | None = None) -> Splits:
         """Returns the parts that there are files for, and those that there are not split off.
+
+        Args:
+            like: what a run was trained on, whose classes these are.
 
         Raises:
             DataError: if a file cannot be used.
         """
         with refusing():
             parts = self._parts(with_inputs=True)
-            return assemble(parts, self.validation_fraction, self.test_fraction, self.split_seed)
+            return assemble(parts, self.validation_fraction, self.test_fraction, self.split_seed, like)
 
     def _parts(self, with_inputs: bool) -> dict[str, Part]:
         parts = {"train": _part("inputs", self.inputs, "targets", self.targets, with_inputs)}

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from dltrain.data import DataSpec, Splits
 from dltrain.datasets._arrays import Header, Part, assemble, describe, read_array, read_header, reading, refusing
-from dltrain.fields import Fraction, Seed
+from dltrain.fields import HeldOut, Seed
 from dltrain.lazy import np
 from dltrain.registry import DATASETS, suggestion
 
@@ -32,10 +32,11 @@ class NPZ:
     """
 
     task: ClassVar[str] = "classification"
+    loads_like: ClassVar[bool] = True
 
     path: Path
-    test_fraction: Fraction = 0.2
-    validation_fraction: Fraction = 0.1
+    test_fraction: HeldOut = 0.2
+    validation_fraction: HeldOut = 0.1
     split_seed: Seed = 0
 
     def spec(self) -> DataSpec:
@@ -46,15 +47,18 @@ class NPZ:
         """
         return describe(self._parts(with_inputs=False))[0]
 
-    def load(self) -> Splits:
+    def load(self, like: DataSpec | None = None) -> Splits:
         """Returns the parts that the file has, and those that it has not split off.
+
+        Args:
+            like: what a run was trained on, whose classes these are.
 
         Raises:
             DataError: if the file cannot be used.
         """
         with refusing():
             parts = self._parts(with_inputs=True)
-            return assemble(parts, self.validation_fraction, self.test_fraction, self.split_seed)
+            return assemble(parts, self.validation_fraction, self.test_fraction, self.split_seed, like)
 
     def _parts(self, with_inputs: bool) -> dict[str, Part]:
         with reading("path", self.path), zipfile.ZipFile(self.path) as archive:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from dltrain.data import Splits
 from dltrain.datasets._arrays import Part, assemble
 from dltrain.errors import DataError
-from dltrain.fields import Fraction, Seed
+from dltrain.fields import HeldOut, Seed
 from dltrain.lazy import np, starting
 from dltrain.registry import DATASETS
 
@@ -41,8 +41,8 @@ class TFDS:
     validation: str | None = None
     test: str | None = "test"
     folder: Path | None = None
-    test_fraction: Fraction = 0.2
-    validation_fraction: Fraction = 0.1
+    test_fraction: HeldOut = 0.2
+    validation_fraction: HeldOut = 0.1
     split_seed: Seed = 0
 
     def spec(self) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from dltrain.data import DataSpec, Split, Splits, Target
 from dltrain.datasets._arrays import Part, assemble, refusing
 from dltrain.datasets._images import Decoding
 from dltrain.datasets._splitting import parted
 from dltrain.datasets._table_files import matching
-from dltrain.fields import Fraction, PositiveInt, Seed
+from dltrain.fields import HeldOut, PositiveInt, Seed
 from dltrain.lazy import np, tf
 from dltrain.registry import DATASETS, suggestion
 
@@ -54,12 +54,14 @@ class TFRecord:
         split_seed: which examples are held out; apart from the experiment's seed, so that runs share one test set.
     """
 
+    loads_like: ClassVar[bool] = True
+
     path: Path
     features: dict[str, Feature]
     target: str = "label"
     test_path: Path | None = None
-    test_fraction: Fraction = 0.2
-    validation_fraction: Fraction = 0.1
+    test_fraction: HeldOut = 0.2
+    validation_fraction: HeldOut = 0.1
     split_seed: Seed = 0
 
     def __post_init__(self) -> None:
@@ -89,8 +91,11 @@ class TFRecord:
         """
         self._files()
 
-    def load(self) -> Splits:
+    def load(self, like: DataSpec | None = None) -> Splits:
         """Returns the parts.
+
+        Args:
+            like: what a run was trained on, whose classes these are.
 
         Raises:
             DataError: if a file cannot be used.
@@ -98,7 +103,7 @@ class TFRecord:
         with refusing():
             parts = {name: self._part(name, files) for name, files in self._files().items()}
             if self.task == "classification":
-                return assemble(parts, self.validation_fraction, self.test_fraction, self.split_seed)
+                return assemble(parts, self.validation_fraction, self.test_fraction, self.split_seed, like)
             splits = {name: _numbers(part) for name, part in parts.items()}
             return parted(
                 self._described(splits["train"]),

@@ -5,6 +5,7 @@ from dltrain.data import Splits
 from dltrain.errors import ConfigError
 from dltrain.lazy import np
 from dltrain.schedules import Plan
+from dltrain.training import oversampling
 
 
 def require(config: Config, splits: Splits) -> None:
@@ -68,8 +69,9 @@ def plan_for(config: Config, splits: Splits, replicas: int = 1) -> Plan:
     Raises:
         ConfigError: if batch size, training part and devices do not fit, or the schedule does not fit the length.
     """
-    train, examples = config.experiment.train, len(splits.train)
+    train = config.experiment.train
     with config.blame("train"):
+        examples = oversampling.count(config.experiment, splits.train)
         size = train.examples_per_batch
         if size > examples:
             raise ValueError(f"batch_size must be at most the {examples} training examples, got {size}")

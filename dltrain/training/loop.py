@@ -21,6 +21,7 @@ from dltrain.training.callbacks import Best, Due, MetricsFile, Patience
 from dltrain.training.contract import plan_for
 from dltrain.training.device import Devices
 from dltrain.training.engine import shortest
+from dltrain.training.oversampling import drawn
 from dltrain.training.pipeline import Feed, Order, Preparation, feed
 from dltrain.training.progress import Reporter, clock, words_for
 from dltrain.training.setup import assemble, monitor_of
@@ -108,7 +109,7 @@ class Training:
             part: train on this share of it alone.
         """
         train = part or self.splits.train
-        order = training_order(self.experiment, len(train), self.devices)
+        order = training_order(self.experiment, train, self.devices)
         return feed(train, order, preparation(self.experiment, self.splits), self.devices.strategy, self.state.step)
 
     def evaluation_feed(self, split: Split) -> Feed:
@@ -391,10 +392,12 @@ class Training:
         self.reporter.say(f"{self._title(row['epoch'])}  {words_for(measured)}  {self._pace()}".rstrip())
 
 
-def training_order(experiment: Experiment, examples: int, devices: Devices) -> Order:
+def training_order(experiment: Experiment, train: Split, devices: Devices) -> Order:
     """Returns which of the training examples each step sees."""
-    settings = experiment.train
-    return Order(examples, settings.examples_per_batch, devices.replicas, experiment.seed, settings.accumulate_steps)
+    settings, rows = experiment.train, drawn(experiment, train)
+    examples = len(train) if rows is None else len(rows)
+    size, batches = settings.examples_per_batch, settings.accumulate_steps
+    return Order(examples, size, devices.replicas, experiment.seed, batches, rows)
 
 
 def preparation(experiment: Experiment, splits: Splits) -> Preparation:

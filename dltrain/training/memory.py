@@ -13,6 +13,7 @@ from dltrain.config.experiment import Config
 from dltrain.data import Splits
 from dltrain.errors import TrainingError
 from dltrain.lazy import keras, tf
+from dltrain.training import oversampling
 from dltrain.training.device import Devices
 from dltrain.training.loop import Training
 from dltrain.training.progress import Reporter
@@ -52,8 +53,9 @@ def with_batch_size(config: Config, splits: Splits, devices: Devices, reporter: 
 
 
 def _goal(config: Config, splits: Splits, devices: Devices) -> int:
-    examples, wanted = len(splits.train), config.experiment.train.effective_batch_size
+    wanted = config.experiment.train.effective_batch_size
     with config.blame("train"):
+        examples = oversampling.count(config.experiment, splits.train)
         if examples < devices.replicas:
             raise ValueError(f"batch_size cannot be shared by {devices.replicas} devices: {examples} training examples")
         if wanted is None:

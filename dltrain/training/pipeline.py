@@ -37,6 +37,7 @@ class Order:
         replicas: how many devices share a batch.
         seed: of the shuffling; none leaves the examples in their order.
         accumulate: batches per step; their examples are those of one batch of that many times the size.
+        rows: where each of the examples is in the split, (examples,), int64; none where they are the split's.
     """
 
     examples: int
@@ -44,6 +45,7 @@ class Order:
     replicas: int = 1
     seed: int | None = None
     accumulate: int = 1
+    rows: np.ndarray | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -77,7 +79,8 @@ class Order:
         if self.seed is None:
             return positions
         seed = tf.stack([tf.constant(self.seed, tf.int64), portion // per_epoch])
-        return tf.random.experimental.index_shuffle(positions, seed, tf.constant(self.examples - 1, tf.int64))
+        shuffled = tf.random.experimental.index_shuffle(positions, seed, tf.constant(self.examples - 1, tf.int64))
+        return shuffled if self.rows is None else tf.gather(tf.constant(self.rows, tf.int64), shuffled)
 
 
 @dataclass(frozen=True)

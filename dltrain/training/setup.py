@@ -28,13 +28,16 @@ SHOWN = 5
 PARTS = ("train", "validation", "test")
 
 
-def begin(config: Config, reporter: Reporter, trains: bool = False) -> tuple[Devices, Splits]:
+def begin(
+    config: Config, reporter: Reporter, trains: bool = False, like: DataSpec | None = None
+) -> tuple[Devices, Splits]:
     """Makes devices and data ready, both at the same time: importing TensorFlow takes seconds.
 
     Args:
         config: what to make ready.
         reporter: what says how it goes.
         trains: training follows: look at the data, say what is wrong with them, and check that all fits together.
+        like: what a run was trained on, whose fillings, categories and classes are used instead of learning anew.
 
     Raises:
         UserError: if one of them cannot be used.
@@ -43,7 +46,7 @@ def begin(config: Config, reporter: Reporter, trains: bool = False) -> tuple[Dev
 
     def read() -> None:
         try:
-            splits = load(config, trains)
+            splits = load(config, trains, like)
             loaded.set_result((splits, examine(Subject(splits, brief=True), brief=True) if trains else []))
         except BaseException as error:
             loaded.set_exception(error)
@@ -96,18 +99,21 @@ def start(config: Config, reporter: Reporter) -> Devices:
     return devices
 
 
-def load(config: Config, trains: bool = False) -> Splits:
+def load(config: Config, trains: bool = False, like: DataSpec | None = None) -> Splits:
     """Loads the config's data, checks that network and task can take them, and takes their fingerprint.
 
     Args:
         config: what to load.
         trains: training follows: check that all fits together.
+        like: what a run was trained on.
 
     Raises:
         UserError: if they cannot be used.
     """
     with config.blame("dataset"):
-        splits = config.experiment.dataset.load()
+        dataset = config.experiment.dataset
+        is_told = like is not None and getattr(dataset, "loads_like", False)
+        splits = dataset.load(like) if is_told else dataset.load()
     if trains:
         require(config, splits)
     else:

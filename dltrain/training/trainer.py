@@ -5,13 +5,14 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
+from dltrain.data import DataSpec
 from dltrain.errors import CheckpointError, DataError, Interrupted, TrainingError
 from dltrain.lazy import tf
 from dltrain.runs import folder
@@ -21,7 +22,7 @@ from dltrain.training import checkpoints, environment, memory
 from dltrain.training.device import Devices
 from dltrain.training.loop import Training, evaluation_feed
 from dltrain.training.progress import Reporter, words_for
-from dltrain.training.setup import as_before, assemble, begin, compare, enough_memory
+from dltrain.training.setup import PARTS, as_before, assemble, begin, compare, enough_memory
 from dltrain.training.signals import StopRequest
 from dltrain.training.state import State
 
@@ -144,39 +145,73 @@ def _trained(
     return summary
 
 
-def evaluate(run: Run, split: str, checkpoint: str, reporter: Reporter) -> dict[str, Any]:
-    """Measures a run's network on one part of its data.
+def evaluate(
+    run: Run, split: str | None, checkpoint: str, reporter: Reporter, overrides: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Measures a run's network on one part of its data, or on other data of the same kind.
+
+    What was learnt of the training data (fillings, categories, classes, means) is taken from the checkpoint.
 
     Args:
         run: a run with a checkpoint.
-        split: "train", "validation" or "test".
+        split: "train", "validation" or "test"; none for the test part, or where the dataset is overridden and has no
+            test part of its own, for all of it.
         checkpoint: "best" or "last".
         reporter: what says how it goes.
+        overrides: `key.path=value` arguments, such as dataset.path=other.csv.
 
     Returns:
-        {"run", "checkpoint", "split", "examples", "metrics": {name: value}}
+        {"run", "checkpoint", "split", "examples", "metrics": {name: value}}; the split may be "all".
 
     Raises:
         UserError: if config, data or checkpoint cannot be used.
         TrainingError: if memory runs out.
     """
-    config = experiments.load(run.config)
+    is_other = any(override.startswith("dataset.") for override in overrides)
+    if is_other and split is None:
+        overrides = [*_undivided(run, overrides), *overrides]
+    config = experiments.load(run.config, [*overrides], reads_data=False)
     with config.blame("train"):
         config.experiment.train.examples_per_batch  # noqa: B018  (a number in a run's config, or a ValueError)
     saved = _chosen(run, checkpoint, reporter)
-    devices, splits = begin(config, reporter)
-    part = getattr(splits, split)
-    if part is None:
-        raise DataError(f"{run.path}: its dataset has no {split} part")
     spec = State.of(saved).spec
+    devices, splits = begin(config, reporter, like=spec)
+    is_whole = is_other and split is None and not splits.validation and not splits.test
+    name = "train" if is_whole else split or "test"
+    part = getattr(splits, name)
+    if part is None:
+        parts = [each for each in PARTS if getattr(splits, each)]
+        raise DataError(f"{run.path}: its dataset has no {name} part; choose one: --split {' or '.join(parts)}")
     if splits.spec.shapes != spec.shapes:
-        raise DataError(f"{run.path}: its data have changed: other shapes or classes than it was trained on")
-    compare(config, splits, saved, reporter, [split])
+        raise DataError(_mismatch(run, splits.spec, spec, is_other))
+    if not is_other:
+        compare(config, splits, saved, reporter, [name])
     with enough_memory(config):
         engine = assemble(config.experiment, spec, devices, learning_rate=0.0)
         checkpoints.restore(saved, checkpoints.named_variables(model=engine.model.variables))
         metrics = engine.evaluate(evaluation_feed(part, config.experiment.train.examples_per_batch, devices))
-    return {"run": run.name, "checkpoint": checkpoint, "split": split, "examples": len(part), "metrics": metrics}
+    measured = "all" if is_whole else name
+    return {"run": run.name, "checkpoint": checkpoint, "split": measured, "examples": len(part), "metrics": metrics}
+
+
+def _undivided(run: Run, overrides: Sequence[str]) -> list[str]:
+    """Returns the overrides with which nothing is split off of other data, where it was not said otherwise."""
+    dataset = experiments.load(run.config, [*overrides], reads_data=False).experiment.dataset
+    keys = [key for key in ("test_fraction", "validation_fraction") if hasattr(dataset, key)]
+    return [f"dataset.{key}=0" for key in keys if not any(word.startswith(f"dataset.{key}=") for word in overrides)]
+
+
+def _mismatch(run: Run, found: DataSpec, trained: DataSpec, is_other: bool) -> str:
+    """Returns in which way data are not such as a network was trained on."""
+    whose = "the other data do not fit" if is_other else "its data have changed"
+    if found.input_shape != trained.input_shape:
+        got, wanted = ("x".join(map(str, spec.input_shape)) for spec in (found, trained))
+        return f"{run.path}: {whose}: it takes examples of {wanted}, got {got}"
+    if found.class_names != trained.class_names:
+        strange = [name for name in found.class_names if name not in trained.class_names]
+        words = f"{strange[0]!r} is none of its classes" if strange else "they have fewer or otherwise ordered classes"
+        return f"{run.path}: {whose}: {words} ({', '.join(trained.class_names[:10])})"
+    return f"{run.path}: {whose}: other columns or targets than it was trained on"
 
 
 def _chosen(run: Run, checkpoint: str, reporter: Reporter) -> checkpoints.Saved:

@@ -544,3 +544,19 @@ def test_trouble_that_may_pass_is_never_skipped(folder, monkeypatch):
     monkeypatch.setattr("pathlib.Path.read_bytes", fail)
     with pytest.raises(DataError, match="cannot be read: Input/output error"):
         ImageFolder(path=folder, size=8, on_bad_example="skip").load()
+
+
+def test_other_images_take_the_classes_of_the_run(folder, tmp_path):
+    known = ImageFolder(path=folder, size=8).load().spec
+    other = tmp_path / "other"
+    for number in range(3):
+        write(other / "light" / f"{number}.png", np.full((9, 9, 3), 200, np.uint8))
+    splits = ImageFolder(path=other, size=8, test_fraction=0.0, validation_fraction=0.0).load(known)
+    assert splits.spec.class_names == ("dark", "light")
+    assert list(splits.train.targets) == [1, 1, 1]
+    (tmp_path / "other.csv").write_text("path,label\nother/light/0.png,light\n")
+    table = ImageFolder(path=tmp_path / "other.csv", size=8, test_fraction=0.0, validation_fraction=0.0)
+    assert list(table.load(known).train.targets) == [1]
+    write(other / "grey" / "0.png", np.full((9, 9, 3), 100, np.uint8))
+    with pytest.raises(DataError, match="the class grey in .*, which is not in the training part: dark, light"):
+        ImageFolder(path=other, size=8).load(known)

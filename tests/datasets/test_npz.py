@@ -133,3 +133,13 @@ def test_values_that_are_not_finite_in_float32_are_refused_with_their_row(saved,
     x[13, 2] = value
     with pytest.raises(DataError, match="NaN or infinite values, first in row 13"):
         saved(x=x, y=Y).load()
+
+
+def test_other_arrays_take_the_classes_of_the_run(saved):
+    known = saved(x=X, y=np.array(["cat", "dog"])[Y]).load().spec
+    other = saved(x=X[:4], y=np.array(["dog"] * 4))
+    splits = other.load(known)
+    assert splits.spec.class_names == ("cat", "dog")
+    assert set(splits.train.targets) == {1}
+    with pytest.raises(DataError, match="has labels that the run has not: cow"):
+        saved(x=X[:4], y=np.array(["dog", "cow"] * 2)).load(known)

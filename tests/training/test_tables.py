@@ -1,5 +1,6 @@
 """Tables, trained to the end: what is stored opens elsewhere, and a run that goes on is the same run."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -8,9 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from dltrain.__main__ import main
+from dltrain.cli import app
 from dltrain.config import experiment as experiments
+from dltrain.errors import UserError
 from dltrain.runs.folder import Run
 from dltrain.training import checkpoints, pipeline, trainer
 from dltrain.training.engine import Engine
@@ -178,3 +182,55 @@ def test_what_was_learnt_is_in_the_checkpoint(tensorflow, config_path):
     spec = State.of(checkpoints.load(run, "best")).spec
     assert spec == experiments.load(run.config).experiment.dataset.load().spec
     assert json.loads(json.dumps([column.name for column in spec.columns]))[:3] == ["x", "z", "z missing"]
+
+
+def test_other_data_are_measured_with_what_was_learnt_of_the_training_part(tensorflow, config_path, tmp_path):
+    path = config_path(HEADERS["mixed"])
+    run = fit(path)
+    rows = (tmp_path / "table.csv").read_text().splitlines()
+    (tmp_path / "other.csv").write_text("\n".join([rows[0], *(row for row in rows[1:] if row.endswith(",1"))][:30]))
+    other = [f"dataset.path={tmp_path / 'other.csv'}"]
+    result = trainer.evaluate(run, None, "best", Reporter(quiet=True), other)
+    assert (result["split"], result["examples"]) == ("all", 29)
+    (tmp_path / "table.csv").unlink()  # what is measured needs nothing of what was trained on
+    assert trainer.evaluate(run, None, "best", Reporter(quiet=True), other)["metrics"] == result["metrics"]
+
+    network = keras_model(run)
+    state = State.of(checkpoints.load(run, "best"))
+    inputs = experiments.load(run.config, other, reads_data=False).experiment.dataset
+    inputs = dataclasses.replace(inputs, test_fraction=0.0, validation_fraction=0.0).load(state.spec).train
+    predicted = np.asarray(network(inputs.inputs)).argmax(axis=1)
+    assert result["metrics"]["accuracy"] == pytest.approx((predicted == inputs.targets).mean())
+
+
+def keras_model(run):
+    import keras
+
+    return keras.models.load_model(run.model)
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (lambda rows: [row.replace(",1", ",7") for row in rows], "has a class that the run does not know: '7'"),
+        (lambda rows: [row.split(",", 1)[1] for row in rows], "no column 'x', which the run was trained on"),
+        (lambda rows: rows[:1], "other.csv"),
+    ],
+    ids=["an unknown class", "a column less", "no rows"],
+)
+def test_other_data_that_do_not_fit_are_refused(tensorflow, config_path, tmp_path, bad, words):
+    run = fit(config_path("x,z"))
+    rows = (tmp_path / "table.csv").read_text().splitlines()
+    (tmp_path / "other.csv").write_text("\n".join(bad(rows)))
+    with pytest.raises(UserError, match=words):
+        trainer.evaluate(run, None, "last", Reporter(quiet=True), [f"dataset.path={tmp_path / 'other.csv'}"])
+
+
+def test_only_data_and_device_are_changed_to_measure(config_path):
+    result = CliRunner().invoke(app, ["eval", "small", "optimizer.learning_rate=1", "model.units=[3]"])
+    assert result.exit_code == 2
+    assert "optimizer.learning_rate=1: eval takes dataset.KEY=" in result.stderr
+    assert "model.units=[3]: eval takes" in result.stderr
+    result = CliRunner().invoke(app, ["eval", str(config_path("x"))])
+    assert result.exit_code == 2
+    assert "eval needs a RUN, got the CONFIG" in result.stderr

@@ -1,0 +1,35 @@
+"""Rare classes seen as often as common ones."""
+
+import numpy as np
+
+from dltrain.config.experiment import Experiment
+from dltrain.data import Split
+
+
+def drawn(experiment: Experiment, split: Split) -> np.ndarray | None:
+    """Returns which examples an epoch consists of, where these are not simply all: positions, (drawn,), int64.
+
+    With `train.oversample` each class is there as often as the most frequent one: all of its examples equally often,
+    but for one time more of some that the seed picks.
+
+    Raises:
+        ValueError: if there are no classes; begins with the key.
+    """
+    if not experiment.train.oversample:
+        return None
+    if split.targets.ndim != 1:
+        raise ValueError("oversample must be false: it evens out classes, of which each example must have one")
+    random = np.random.RandomState(experiment.seed)
+    members = [random.permutation(np.flatnonzero(split.targets == label)) for label in np.unique(split.targets)]
+    most = max(map(len, members))
+    return np.concatenate([np.resize(positions, most) for positions in members])
+
+
+def count(experiment: Experiment, split: Split) -> int:
+    """Returns how many examples an epoch consists of.
+
+    Raises:
+        ValueError: as above.
+    """
+    positions = drawn(experiment, split)
+    return len(split) if positions is None else len(positions)
