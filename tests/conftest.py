@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from dltrain.training.device import import_tensorflow
+from dltrain.importing import import_tensorflow
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 

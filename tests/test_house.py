@@ -11,7 +11,7 @@ import dltrain
 from dltrain.registry import REGISTRIES
 
 PACKAGE = Path(dltrain.__file__).parent
-GROUND = {"registry", "data", "fields", "lazy", "cache", "errors"}
+GROUND = {"registry", "data", "fields", "lazy", "importing", "cache", "errors"}
 CHOICES = {"models", "datasets", "tasks", "optimizers", "schedules", "augmentations"}
 MAY_IMPORT = {
     "cli": {"cli", "config", "training", "runs"} | GROUND,
@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "data": {"errors", "fields", "lazy"},
     "fields": set(),
     "cache": set(),
+    "importing": {"cache", "errors", "lazy"},
     "lazy": set(),
     "errors": set(),
 }

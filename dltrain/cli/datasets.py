@@ -30,7 +30,7 @@ def make(
     if folder is None:
         raise UserError(f"make needs a DIR to put {name} into: dltrain datasets make {name} data/{name}")
     if sample.needs_tensorflow:
-        from dltrain.training.device import import_tensorflow
+        from dltrain.importing import import_tensorflow
 
         import_tensorflow()
     made = sample.make(folder)

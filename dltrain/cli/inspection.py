@@ -117,7 +117,7 @@ def list_choices(
 
 def _layers(config: Config) -> dict[str, Any]:
     """Returns {"layers": [{"name", "type", "output_shape", "weights"}], "weights", "trainable_weights"}."""
-    from dltrain.training.device import import_tensorflow
+    from dltrain.importing import import_tensorflow
 
     import_tensorflow()
     spec = config.experiment.dataset.spec() or config.experiment.dataset.load().spec

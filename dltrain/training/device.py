@@ -1,24 +1,16 @@
-"""Starts TensorFlow on the devices that a config asks for, and explains what it finds.
+"""Starts TensorFlow on the devices that a config asks for, and explains what it finds."""
 
-TensorFlow reads its environment variables once, at import: `import_tensorflow` sets them, and everything that needs
-TensorFlow goes through it first.
-"""
-
-import importlib
 import os
 import platform
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from dltrain import cache
 from dltrain.errors import DeviceError
+from dltrain.importing import has_nvidia_device, import_tensorflow
 from dltrain.lazy import keras, tf
 
 INSTALL_GPU = "pip install 'dltrain[gpu]'"
@@ -46,80 +38,6 @@ class Devices:
     def replicas(self) -> int:
         """How many devices share a batch."""
         return len(self.names)
-
-
-def import_tensorflow() -> str:
-    """Imports TensorFlow and Keras quietly and looks for devices.
-
-    Returns:
-        what the libraries wrote to standard error meanwhile; for the log.
-
-    Raises:
-        DeviceError: if TensorFlow cannot be imported.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # Off by default on x86 CPUs without AVX512-VNNI, where it still makes convolutions and products faster.
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    if _has_nvidia_device():
-        _keep_compiled()
-    os.environ["KERAS_BACKEND"] = "tensorflow"  # the engine is TensorFlow's, whatever the user's other work needs
-    noise: list[str] = []
-    try:
-        with _standard_error_kept(noise), _hidden("matplotlib"):
-            importlib.import_module("tensorflow")
-            importlib.import_module("keras")
-            tf.config.list_physical_devices()
-            tf.get_logger().setLevel("ERROR")  # its advice is for who wrote the loop, not for who runs it
-            keras.config.set_image_data_format("channels_last")  # keras.json may say otherwise
-    except ImportError as error:
-        raise DeviceError(f"TensorFlow cannot be imported: {error}\n{''.join(noise)}".strip()) from None
-    return "".join(noise)
-
-
-def _has_nvidia_device() -> bool:
-    return Path("/dev/nvidia0").exists() or Path("/proc/driver/nvidia/gpus").exists()
-
-
-def _keep_compiled() -> None:
-    """Has XLA keep what it compiles for a GPU: the next run starts without compiling it again."""
-    with suppress(OSError, PackageNotFoundError):  # without a writable folder XLA would refuse to compile at all
-        place = cache.folder("xla") / version("tensorflow")
-        place.mkdir(parents=True, exist_ok=True)
-        if os.access(place, os.W_OK) and " " not in str(place):  # XLA splits its flags at spaces
-            os.environ.setdefault("TF_XLA_FLAGS", f"--tf_xla_persistent_cache_directory={place}")
-
-
-@contextmanager
-def _hidden(library: str) -> Iterator[None]:
-    """Makes a library look as if it were not installed, unless it is loaded already.
-
-    Keras imports pyplot where there is one, for galleries that nothing here draws: 0.7 s of each start on a CPU's two
-    cores, and a list of fonts in the user's home.
-    """
-    if library in sys.modules:
-        yield
-        return
-    sys.modules[library] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        del sys.modules[library]
-
-
-@contextmanager
-def _standard_error_kept(kept: list[str]) -> Iterator[None]:
-    """Keeps what is written to file descriptor 2: four of TensorFlow's lines obey no log level."""
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as file:
-        original = os.dup(2)
-        os.dup2(file.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(original, 2)
-            os.close(original)
-            file.seek(0)
-            kept.append(file.read().decode(errors="replace"))
 
 
 def start(requested: str | tuple[str, ...], precision: str, deterministic: bool) -> Devices:
@@ -180,7 +98,7 @@ def gpu_trouble() -> str | None:
     """Says why TensorFlow cannot use the NVIDIA GPU of this machine and what to type; none where there is no GPU."""
     cards = nvidia_cards()
     if not cards:
-        if _has_nvidia_device():
+        if has_nvidia_device():
             return "there is an NVIDIA GPU, but nvidia-smi finds no driver: install NVIDIA's driver"
         return None
     if sys.platform == "win32":

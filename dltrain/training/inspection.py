@@ -4,10 +4,10 @@ import dataclasses
 from typing import Any
 
 from dltrain.config.experiment import Config
+from dltrain.importing import import_tensorflow
 from dltrain.inspection.findings import Finding, examine
 from dltrain.inspection.fingerprint import fingerprint
 from dltrain.inspection.subject import Subject
-from dltrain.training import device
 from dltrain.training.contract import broken
 
 
@@ -26,7 +26,7 @@ def inspect(config: Config) -> dict[str, Any]:
     """
     dataset = config.experiment.dataset
     if getattr(dataset, "reads_with_tensorflow", False):  # which says much unless it is started here
-        device.import_tensorflow()
+        import_tensorflow()
     is_asked = getattr(dataset, "on_bad_example", None) == "skip"
     if hasattr(dataset, "on_bad_example"):
         dataset = dataclasses.replace(dataset, on_bad_example="skip")

@@ -97,7 +97,7 @@ def main() -> None:
         import numpy  # noqa: F401  its import is not what is measured
 
         if work is train:
-            from dltrain.training.device import import_tensorflow
+            from dltrain.importing import import_tensorflow
 
             import_tensorflow()
         began = time.perf_counter()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dltrain import importing
 from dltrain.errors import DeviceError
 from dltrain.training import device
 
@@ -68,7 +69,7 @@ def test_precisions_that_pay_follow_the_compute_capability(capability, precision
 
 
 def test_tensorflows_start_up_is_silent_and_kept():
-    script = "from dltrain.training.device import import_tensorflow as f; n = f(); import sys; print(len(n) > 0)"
+    script = "from dltrain.importing import import_tensorflow as f; n = f(); import sys; print(len(n) > 0)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stderr == ""
 
@@ -84,10 +85,10 @@ def test_what_xla_compiles_is_kept_where_it_can_be_written(monkeypatch, tmp_path
     monkeypatch.delenv("TF_XLA_FLAGS", raising=False)
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    device._keep_compiled()
+    importing._keep_compiled()
     assert "TF_XLA_FLAGS" not in os.environ
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    device._keep_compiled()
+    importing._keep_compiled()
     folder = Path(os.environ.pop("TF_XLA_FLAGS").removeprefix("--tf_xla_persistent_cache_directory="))
     assert folder.is_dir()
     assert folder.is_relative_to(tmp_path)
@@ -95,7 +96,7 @@ def test_what_xla_compiles_is_kept_where_it_can_be_written(monkeypatch, tmp_path
 
 def test_starting_tensorflow_starts_no_matplotlib():
     script = (
-        "import sys\nfrom dltrain.training.device import import_tensorflow\nimport_tensorflow()\n"
+        "import sys\nfrom dltrain.importing import import_tensorflow\nimport_tensorflow()\n"
         "assert 'matplotlib' not in sys.modules\nimport matplotlib"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -152,7 +152,7 @@ def test_class_weights_become_sample_weights(tensorflow, split):
 def test_two_replicas_and_several_batches_a_step_train_to_the_same_means():
     script = """
         import numpy as np
-        from dltrain.training.device import import_tensorflow
+        from dltrain.importing import import_tensorflow
         import_tensorflow()
         import keras, tensorflow as tf
         from dltrain.data import DataSpec, Split
