@@ -58,6 +58,10 @@ class AbsentData(ValueError):
     """What a dataset's key names is not on this machine: raised by a source, and no fault of the config."""
 
 
+class Misfit(ValueError):
+    """A network cannot be built as its block says; the message begins with the key. Raised by a model's `build`."""
+
+
 class DeviceError(UserError):
     """A device that was asked for is not there or cannot be used."""
 

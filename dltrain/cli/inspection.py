@@ -121,7 +121,7 @@ def _layers(config: Config) -> dict[str, Any]:
 
     import_tensorflow()
     spec = config.experiment.dataset.spec() or config.experiment.dataset.load().spec
-    model = config.experiment.model.build(spec)
+    model = config.build_model(spec)
     return {
         "layers": [
             {

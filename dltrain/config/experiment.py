@@ -12,7 +12,7 @@ from dltrain.config import document
 from dltrain.config.document import Node, Problem
 from dltrain.config.schema import blame, build
 from dltrain.data import DataSpec
-from dltrain.errors import AbsentData, ConfigError
+from dltrain.errors import AbsentData, ConfigError, Misfit
 from dltrain.fields import NonNegativeFloat, PositiveFloat, PositiveInt, Range, Seed
 from dltrain.registry import AUGMENTATIONS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS
 
@@ -227,6 +227,17 @@ class Config:
                     problems += self._problems(path, error)
         if problems:
             raise ConfigError([str(problem) for problem in problems])
+
+    def build_model(self, spec: DataSpec) -> Any:
+        """Returns the network.
+
+        Raises:
+            ConfigError: if the model's block asks for one that cannot be built, with every problem found.
+        """
+        try:
+            return self.experiment.model.build(spec)
+        except (Misfit, ExceptionGroup) as error:
+            raise ConfigError([str(problem) for problem in self._problems("model", error)]) from None
 
     def _problems(self, path: str, error: Exception) -> list[Problem]:
         node = self.root

@@ -1,7 +1,7 @@
 """A tree of values -> frozen dataclasses. Every problem at once, each with its place; no key is ignored.
 
 The types of a dataclass's fields are the schema: bool, int, float, str, Path, Literal, tuples, dicts, unions, other
-dataclasses, `Annotated[int, Range(...)]`, and `Annotated[object, REGISTRY]` for a block whose `name` chooses the class.
+dataclasses, Any for a plain value of any kind, `Annotated[int, Range(...)]`, and `Annotated[object, REGISTRY]` for a block whose `name` chooses the class.
 """
 
 import dataclasses
@@ -53,11 +53,13 @@ def describe(hint: Any) -> str:
         return f"a list of {len(arguments)}, each {describe(arguments[0])}"
     if origin is tuple:
         return f"a list, each {describe(arguments[0])}"
+    if origin is dict and arguments[1] is Any:
+        return "a block"
     if origin is dict:
         return f"a mapping, each value {describe(arguments[1])}"
     if dataclasses.is_dataclass(hint):
         return "a block with keys " + ", ".join(field_types(typing.cast(type, hint)))
-    return _WORDS[hint]
+    return "any value" if hint is Any else _WORDS[hint]
 
 
 def inner_block(hint: Any) -> type | None:
@@ -94,6 +96,8 @@ def build(hint: Any, node: Node, path: str, problems: list[Problem]) -> Any:
                 for index, (argument, item) in enumerate(zip(arguments, node.value, strict=True))
             ]
             return INVALID if any(item is INVALID for item in items) else tuple(items)
+    elif hint is Any:
+        return _build_plain(node, path, problems)
     elif origin is dict and isinstance(node.value, dict):
         values = {key: build(arguments[1], value, f"{path}.{key}", problems) for key, value in node.value.items()}
         return INVALID if any(value is INVALID for value in values.values()) else values
@@ -119,6 +123,19 @@ def _scalar(hint: Any, node: Node) -> Any:
     if hint is Path and isinstance(value, str) and value:
         return _path(node.mark.source.folder, value)
     return INVALID
+
+
+def _build_plain(node: Node, path: str, problems: list[Problem]) -> Any:
+    """Returns any value as plain Python: lists as tuples, the word none as None, as where a value is optional."""
+    if isinstance(node.value, list):
+        items = [_build_plain(item, f"{path}[{index}]", problems) for index, item in enumerate(node.value)]
+        return INVALID if any(item is INVALID for item in items) else tuple(items)
+    if isinstance(node.value, dict):
+        values = {key: _build_plain(value, f"{path}.{key}", problems) for key, value in node.value.items()}
+        return INVALID if any(value is INVALID for value in values.values()) else values
+    if isinstance(node.value, float) and not math.isfinite(node.value):
+        return _wrong(float, node, path, problems)
+    return None if node.value == "none" else node.value
 
 
 def _float(value: int | float) -> Any:
@@ -236,7 +253,19 @@ def blame(node: Node, path: str, error: Exception, trusted: set[str] | None = No
         return []
     # Only a key that is there moves the caret; a message without one stands at the block.
     mark = locate(node, key[0]) if key else node.mark
+    message = message[: key.end()] + _with_lines(node, message[key.end() :]) if key else message
     return [mark.problem(f"{path}.{message}" if path else message)]
+
+
+def _with_lines(node: Node, text: str) -> str:
+    """Adds its line to each item of a list that a text names: `layers[0]` becomes `layers[0] in line 7`."""
+
+    def with_line(match: re.Match[str]) -> str:
+        mark = locate(node, match[0])
+        is_there = match[1] in node.value and not mark.source.is_argument
+        return f"{match[0]} in line {mark.line}" if is_there else match[0]
+
+    return re.sub(r"\b([a-z]\w*)\[\d+\]", with_line, text) if isinstance(node.value, dict) else text
 
 
 def locate_value(node: Node) -> Mark:

@@ -67,7 +67,7 @@ class Training:
         with devices.strategy.scope():
             self._scale = tf.Variable(1.0, trainable=False)  # what plateaus and restores leave of the learning rate
         self._rate = learning_rate(experiment.schedule, experiment.optimizer.learning_rate, self.plan, self._scale)
-        self.engine = assemble(experiment, splits.spec, devices, self._rate)
+        self.engine = assemble(config, splits.spec, devices, self._rate)
         self._validation = self.evaluation_feed(splits.validation) if splits.validation else None
         self.engine.build(self._validation or self.evaluation_feed(splits.train))
 

@@ -95,7 +95,7 @@ def collect(config: Config, splits: Splits, devices: Devices) -> tuple[dict[str,
     experiment, spec = config.experiment, splits.spec
     require(config, splits)
     plan = plan_for(config, splits, devices.replicas)
-    engine = assemble(experiment, spec, devices, experiment.optimizer.learning_rate)
+    engine = assemble(config, spec, devices, experiment.optimizer.learning_rate)
     weights = sum(int(np.prod(weight.shape)) for weight in engine.model.trainable_weights)
     first = first_examples(experiment, splits, devices)
     values = _sample(splits.train, experiment.seed)

@@ -196,23 +196,24 @@ def monitor_of(block: Any, experiment: Experiment, splits: Splits) -> str:
     return experiment.task.monitor if splits.validation is not None else "loss"
 
 
-def assemble(experiment: Experiment, spec: DataSpec, devices: Devices, learning_rate: Any) -> Engine:
+def assemble(config: Config, spec: DataSpec, devices: Devices, learning_rate: Any) -> Engine:
     """Builds and compiles the network that the experiment describes, on its devices, from its seed.
 
     Args:
-        experiment: what to build.
+        config: what to build.
         spec: what the data are, their statistics included.
         devices: where it will run.
         learning_rate: a number or a Keras schedule.
 
     Raises:
-        ConfigError: if the network's last layer is not as wide as the data ask.
+        ConfigError: if the network cannot be built, or its last layer is not as wide as the data ask.
     """
     from dltrain.layers.fusion import fuse
 
+    experiment = config.experiment
     keras.utils.set_random_seed(experiment.seed)
     with devices.strategy.scope():
-        model = experiment.model.build(spec)
+        model = config.build_model(spec)
         if tuple(model.output_shape[1:]) != (spec.outputs,):
             raise ConfigError(
                 [f"model.name {experiment.model.registered_name} returns {list(model.output_shape[1:])} numbers for an "

@@ -187,7 +187,7 @@ def evaluate(
     if not is_other:
         compare(config, splits, saved, reporter, [name])
     with enough_memory(config):
-        engine = assemble(config.experiment, spec, devices, learning_rate=0.0)
+        engine = assemble(config, spec, devices, learning_rate=0.0)
         checkpoints.restore(saved, checkpoints.named_variables(model=engine.model.variables))
         metrics = engine.evaluate(evaluation_feed(part, config.experiment.train.examples_per_batch, devices))
     measured = "all" if is_whole else name
@@ -309,7 +309,7 @@ def _measure_best(training: Training, run: Run, stop: StopRequest) -> dict[str, 
 def _export(config: Config, training: Training, run: Run) -> None:
     """Writes model.keras: the network with its present weights, without optimizer and loss."""
     with training.devices.strategy.scope():
-        plain = config.experiment.model.build(training.splits.spec)
+        plain = config.build_model(training.splits.spec)
     for weight, trained in zip(plain.weights, training.engine.model.weights, strict=True):
         weight.assign(trained)
     with folder.replacing(run.model) as aside:

@@ -1,0 +1,192 @@
+"""What may stand in a network written in YAML: layers and their parts, their arguments, and how they are made.
+
+Names and arguments are checked without Keras, by a table of it: `_layers.json`, written by tests/models/layer_table.py.
+Nothing here takes a path, a function or a module: a block names a class of the table and gives it plain values.
+"""
+
+import ast
+import functools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dltrain.lazy import keras
+from dltrain.registry import nearest, suggestion
+
+_TABLE = Path(__file__).with_suffix(".json")
+_OWN = Path(__file__).parents[1] / "layers"
+
+_CODE = "it runs code that a config cannot hold"
+_WORDS = "it reads a vocabulary, of words or from a file; a network's inputs are numbers"
+_TARGETS = "it changes targets too, which is what the block augment is for"
+REFUSED = {
+    "Lambda": _CODE,
+    **dict.fromkeys(("TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"), _CODE),
+    **dict.fromkeys(("TextVectorization", "StringLookup", "IntegerLookup"), _WORDS),
+    **dict.fromkeys(("CutMix", "MixUp", "MaxNumBoundingBoxes"), _TARGETS),
+    "InputLayer": "the input is the dataset's",
+    "Pipeline": "its layers can stand in the list themselves",
+    "Wrapper": "it is the parent of layers and does nothing",
+}
+"""Layers of Keras that no config may choose, and why."""
+
+LISTED = {
+    **dict.fromkeys(("Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "HashedCrossing"), (2, None)),
+    **dict.fromkeys(("Dot", "Subtract"), (2, 2)),
+    **dict.fromkeys(("Attention", "AdditiveAttention"), (2, 3)),
+}
+"""Layers that take a list of inputs: how many at least and at most."""
+
+SEVERAL = dict.fromkeys(("MultiHeadAttention", "GroupQueryAttention"), (2, 3))
+"""Layers that take several inputs, one by one."""
+
+# Keras would learn these from data that it is shown before training.
+_NEEDED = {"Normalization": ("mean", "variance"), "Discretization": ("bin_boundaries",)}
+# A wrapper's `layer`, as `layer` is the key of the class: {layer: TimeDistributed, of: {layer: Dense, units: 8}}.
+_RENAMED = {"layer": "of"}
+_LAYERS = ("of", "cell", "cells", "backward_layer")
+_PARTS = ("initializer", "regularizer", "constraint", "activation")
+
+
+def head_key(kind: str) -> str:
+    """Returns the key that names a block's class: `layer` leaves `name` free for the layer's own."""
+    return "layer" if kind == "layer" else "name"
+
+
+@functools.cache
+def choices(kind: str) -> dict[str, dict[str, bool]]:
+    """Returns {name: {argument: is required}} of all that there is of a kind: layer, initializer, activation ..."""
+    table = json.loads(_TABLE.read_text())[kind]
+    found = {name: {_plain(word): word.endswith("*") for word in words.split()} for name, words in table.items()}
+    if kind == "layer":
+        for name, needed in _NEEDED.items():
+            found[name] |= dict.fromkeys(needed, True)
+        found |= {name: arguments for name, arguments in _own_layers(found).items() if name not in found}
+    return found
+
+
+def _plain(word: str) -> str:
+    argument = word.removesuffix("*")
+    return _RENAMED.get(argument, argument)
+
+
+def _own_layers(of_keras: dict[str, dict[str, bool]]) -> dict[str, dict[str, bool]]:
+    """Returns the arguments of dltrain's own layers, read from their text: importing them takes TensorFlow's start."""
+    shared = dict.fromkeys(("activity_regularizer", "trainable", "dtype"), False)
+    found = {}
+    for path in sorted(_OWN.glob("*.py")):
+        for item in ast.parse(path.read_text(encoding="utf-8")).body:
+            if not isinstance(item, ast.ClassDef) or item.name.startswith("_") or not item.decorator_list:
+                continue
+            starts = [part for part in item.body if isinstance(part, ast.FunctionDef) and part.name == "__init__"]
+            parents = [ast.unparse(parent).rpartition(".")[2] for parent in item.bases]
+            inherited = next((of_keras[name] for name in parents if name in of_keras), shared)
+            found[item.name] = _arguments(starts[0].args) | shared if starts else inherited
+    return found
+
+
+def _arguments(signature: ast.arguments) -> dict[str, bool]:
+    positional = signature.args[1:]
+    required = len(positional) - len(signature.defaults)
+    found = {item.arg: index < required for index, item in enumerate(positional)}
+    return found | {
+        item.arg: default is None for item, default in zip(signature.kwonlyargs, signature.kw_defaults, strict=True)
+    }
+
+
+def inputs_of(layer: str) -> tuple[int, int | None]:
+    """Returns how many inputs a layer takes: at least, and at most."""
+    return (LISTED | SEVERAL).get(layer, (1, 1))
+
+
+def faults(kind: str, block: dict[str, Any], path: str) -> Iterator[str]:
+    """Yields what is wrong with a block, each message beginning with the key that it is about.
+
+    Args:
+        kind: what the block describes.
+        block: its keys; a layer's `inputs` are not among them.
+        path: its key path.
+    """
+    key = head_key(kind)
+    chosen = block.get(key)
+    if not isinstance(chosen, str):
+        yield f"{path}.{key} must be the name of {_a(kind)}, " + ("which is missing" if key not in block else "got none")
+        return
+    if chosen in REFUSED and kind == "layer":
+        yield f"{path}.{key} must not be {chosen}: {REFUSED[chosen]}"
+        return
+    if chosen not in choices(kind):
+        yield f"{path}.{key}: no {kind} {chosen!r}{_meant(kind, chosen)}"
+        return
+    arguments = choices(kind)[chosen]
+    for argument, value in block.items():
+        if argument in arguments:
+            yield from _value_faults(argument, value, f"{path}.{argument}")
+        elif argument not in (key, "name"):
+            yield f"{path}.{argument} is no argument of {chosen}{suggestion(argument, list(arguments), 'it has')}"
+    for argument, is_required in arguments.items():
+        if is_required and argument not in block:
+            yield f"{path}.{argument} is missing: {chosen} needs it"
+
+
+def _value_faults(argument: str, value: Any, path: str) -> Iterator[str]:
+    kind = _kind(argument)
+    if isinstance(value, tuple) and (kind is None or argument == "cells"):
+        for index, item in enumerate(value):
+            yield from _value_faults(argument, item, f"{path}[{index}]")
+    elif isinstance(value, dict) and kind not in (None, "activation"):
+        yield from faults(str(kind), value, path)
+    elif isinstance(value, dict):
+        yield f"{path} must be a single value, got a block"
+    elif isinstance(value, str) and kind == "layer":
+        yield f"{path} must be a layer, such as {{layer: Dense, units: 8}}, got {value!r}"
+    elif isinstance(value, str) and kind is not None and value not in choices(kind):
+        yield f"{path}: no {kind} {value!r}{_meant(kind, value)}"
+
+
+def _kind(argument: str) -> str | None:
+    """Returns what an argument's value describes, none where it is a plain value: a `bias_initializer` is one."""
+    last = argument.rpartition("_")[2]
+    return "layer" if argument in _LAYERS else last if last in _PARTS else None
+
+
+def _meant(kind: str, word: str) -> str:
+    """Returns the nearest name, upper and lower case and underscores apart: `batch_normalization` is none of Keras's."""
+    names = [name for name in choices(kind) if kind != "layer" or name not in REFUSED]
+    folded = {name.replace("_", "").lower(): name for name in reversed(names)}
+    near = nearest(word.replace("_", "").lower(), list(folded))
+    if near:
+        return f', did you mean "{folded[near.split(chr(34))[1]]}"?'
+    return "; there are those of keras.layers and dltrain.layers" if kind == "layer" else suggestion(word, names)
+
+
+def make(kind: str, block: dict[str, Any]) -> Any:
+    """Returns the object that a block without faults describes.
+
+    Raises:
+        Exception: whatever the class raises at values that it refuses.
+    """
+    key = head_key(kind)
+    original = {ours: theirs for theirs, ours in _RENAMED.items()} if kind == "layer" else {}
+    arguments = {original.get(name, name): _made(name, value) for name, value in block.items() if name != key}
+    return _found(kind, block[key])(**arguments)
+
+
+def _made(argument: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return make(str(_kind(argument)), value)
+    return [_made(argument, item) for item in value] if argument == "cells" else value
+
+
+def _found(kind: str, name: str) -> Any:
+    of_keras = getattr(keras, f"{kind}s")
+    if hasattr(of_keras, name):
+        return getattr(of_keras, name)
+    import dltrain.layers  # noqa: F401  (registers them)
+
+    return keras.saving.get_registered_object(f"dltrain>{name}")
+
+
+def _a(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
