@@ -1,7 +1,8 @@
 """A tree of values -> frozen dataclasses. Every problem at once, each with its place; no key is ignored.
 
 The types of a dataclass's fields are the schema: bool, int, float, str, Path, Literal, tuples, dicts, unions, other
-dataclasses, Any for a plain value of any kind, `Annotated[int, Range(...)]`, and `Annotated[object, REGISTRY]` for a block whose `name` chooses the class.
+dataclasses, Any for a plain value of any kind, `Annotated[int, Range(...)]`, and `Annotated[object, REGISTRY]` for a
+block whose `name` chooses the class.
 """
 
 import dataclasses

@@ -45,8 +45,9 @@ SEVERAL = dict.fromkeys(("MultiHeadAttention", "GroupQueryAttention"), (2, 3))
 _NEEDED = {"Normalization": ("mean", "variance"), "Discretization": ("bin_boundaries",)}
 # A wrapper's `layer`, as `layer` is the key of the class: {layer: TimeDistributed, of: {layer: Dense, units: 8}}.
 _RENAMED = {"layer": "of"}
-_LAYERS = ("of", "cell", "cells", "backward_layer")
-_PARTS = ("initializer", "regularizer", "constraint", "activation")
+_CELLS = ("cell", "cells")
+_LAYERS = ("of", "backward_layer", *_CELLS)
+_BLOCKS = ("layer", "initializer", "regularizer", "constraint")
 
 
 def head_key(kind: str) -> str:
@@ -111,7 +112,7 @@ def faults(kind: str, block: dict[str, Any], path: str) -> Iterator[str]:
     key = head_key(kind)
     chosen = block.get(key)
     if not isinstance(chosen, str):
-        yield f"{path}.{key} must be the name of {_a(kind)}, " + ("which is missing" if key not in block else "got none")
+        yield f"{path}.{key} must be the name of {_a(kind)}, {'got no word' if key in block else 'which is missing'}"
         return
     if chosen in REFUSED and kind == "layer":
         yield f"{path}.{key} must not be {chosen}: {REFUSED[chosen]}"
@@ -132,29 +133,33 @@ def faults(kind: str, block: dict[str, Any], path: str) -> Iterator[str]:
 
 def _value_faults(argument: str, value: Any, path: str) -> Iterator[str]:
     kind = _kind(argument)
-    if isinstance(value, tuple) and (kind is None or argument == "cells"):
+    if isinstance(value, tuple) and (kind is None or argument in _CELLS):
         for index, item in enumerate(value):
             yield from _value_faults(argument, item, f"{path}[{index}]")
-    elif isinstance(value, dict) and kind not in (None, "activation"):
+    elif isinstance(value, dict) and kind in _BLOCKS:
         yield from faults(str(kind), value, path)
     elif isinstance(value, dict):
         yield f"{path} must be a single value, got a block"
-    elif isinstance(value, str) and kind == "layer":
+    elif kind is None or value is None:
+        return
+    elif kind == "layer":
         yield f"{path} must be a layer, such as {{layer: Dense, units: 8}}, got {value!r}"
-    elif isinstance(value, str) and kind is not None and value not in choices(kind):
+    elif not isinstance(value, str):
+        yield f"{path} must be the name of {_a(kind)}, got {value!r}"
+    elif value not in choices(kind):
         yield f"{path}: no {kind} {value!r}{_meant(kind, value)}"
 
 
 def _kind(argument: str) -> str | None:
     """Returns what an argument's value describes, none where it is a plain value: a `bias_initializer` is one."""
     last = argument.rpartition("_")[2]
-    return "layer" if argument in _LAYERS else last if last in _PARTS else None
+    return "layer" if argument in _LAYERS else last if last in (*_BLOCKS[1:], "activation") else None
 
 
 def _meant(kind: str, word: str) -> str:
-    """Returns the nearest name, upper and lower case and underscores apart: `batch_normalization` is none of Keras's."""
+    """Returns the nearest name, whatever its case and underscores: Keras has no `batch_normalization`."""
     names = [name for name in choices(kind) if kind != "layer" or name not in REFUSED]
-    folded = {name.replace("_", "").lower(): name for name in reversed(names)}
+    folded = {name.replace("_", "").lower(): name for name in names}
     near = nearest(word.replace("_", "").lower(), list(folded))
     if near:
         return f', did you mean "{folded[near.split(chr(34))[1]]}"?'
@@ -176,7 +181,7 @@ def make(kind: str, block: dict[str, Any]) -> Any:
 def _made(argument: str, value: Any) -> Any:
     if isinstance(value, dict):
         return make(str(_kind(argument)), value)
-    return [_made(argument, item) for item in value] if argument == "cells" else value
+    return [_made(argument, item) for item in value] if argument in _CELLS and isinstance(value, tuple) else value
 
 
 def _found(kind: str, name: str) -> Any:

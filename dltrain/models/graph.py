@@ -12,7 +12,9 @@ from dltrain.registry import MODELS, suggestion
 
 INPUTS, PREVIOUS = "inputs", "previous"
 # What the dataset's own layers and the head are called.
-RESERVED = re.compile(r"inputs|previous|normalization|features|category\d+|logits|units")
+RESERVED = re.compile(
+    r"inputs|previous|normalization|features|category\d+|(get_item|cast|subtract|one_hot)(_\d+)?|logits|units"
+)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
@@ -40,6 +42,9 @@ class Graph:
         for index, layer in enumerate(self.layers):
             block = {key: value for key, value in layer.items() if key != "inputs"}
             problems += [*faults("layer", block, f"layers[{index}]"), *self._name_faults(index)]
+            if str(layer.get("layer")).endswith(("Cell", "Cells")):
+                words = "a cell works within an RNN: {layer: RNN, cell: {layer: LSTMCell, units: 8}}"
+                problems.append(f"layers[{index}].layer must not be {layer['layer']}: {words}")
         if not problems:
             problems = [fault for index in range(len(self.layers)) for fault in self._input_faults(index)]
         if not problems:
@@ -106,7 +111,7 @@ class Graph:
         least, most = inputs_of(layer["layer"])
         if not least <= len(sources) <= (most or len(sources)):
             got = len(sources) if "inputs" in layer else "none"
-            yield f"{path}.inputs must name {_range(least, most)} for {layer['layer']} to take, got {got}"
+            yield f"{path}.inputs must name {_range(least, most)} for {layer['layer']}, got {got}"
 
     def _unused(self) -> Iterator[str]:
         used = {name for index in range(len(self.layers)) for name in self._sources(index)}
@@ -182,5 +187,5 @@ def _shape(x: Any) -> tuple[int | None, ...]:
 
 def _range(least: int, most: int | None) -> str:
     if most is None:
-        return f"at least {least}"
-    return f"{least} or {most}" if most > least else f"{least}"
+        return f"at least {least} layers"
+    return f"{least} or {most} layers" if most > least else f"{least} layer{'s' * (least > 1)}"

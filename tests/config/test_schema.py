@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
-from dltrain.config.document import Source, parse
+from dltrain.config.document import Source, dump, parse
+from dltrain.config.experiment import to_plain
 from dltrain.config.schema import INVALID, build, describe
 from dltrain.fields import Fraction, PositiveFloat, PositiveInt
 from dltrain.registry import Registry
@@ -51,6 +52,7 @@ class Outer:
     inner: Inner = field(default_factory=Inner)
     several: tuple[Inner, ...] = ()
     shape: Annotated[Any, SHAPES] = None
+    settings: tuple[dict[str, Any], ...] = ()
 
 
 def built(text):
@@ -87,6 +89,17 @@ def test_none_and_null_mean_none_where_a_value_is_optional(nothing):
     assert good(f"word: {nothing}").word is None
 
 
+def test_a_value_of_any_kind_is_plain_and_reads_back_as_it_was_written():
+    value = good(
+        "settings: [{a: 1, b: 1e-3, c: [same, [2, none]], d: '1e-3', e: {f: on, h: true}, i: ~, j: '', k: '2'}]"
+    )
+    assert value.settings[0] == {
+        "a": 1, "b": 0.001, "c": ("same", (2, None)), "d": "1e-3", "e": {"f": "on", "h": True}, "i": None, "j": "",
+        "k": "2",
+    }  # fmt: skip
+    assert good(dump({"settings": to_plain(value.settings)})) == value
+
+
 def test_none_is_a_word_where_it_is_a_choice():
     assert good("inner: {kind: none}").inner.kind == "none"
 
@@ -114,6 +127,8 @@ def test_none_is_a_word_where_it_is_a_choice():
         ("several: [{}, {rate: x}]", "several[1].rate must be a number"),
         ("cuont: 1", "unknown key 'cuont', did you mean \"count\"?"),
         ("inner: {xyz: 1}", "unknown key 'inner.xyz'; inner has rate, kind"),
+        ("settings: [{a: [1, .inf]}]", "settings[0].a[1] must be a number, got .inf"),
+        ("settings: [3]", "settings[0] must be a block, got 3"),
         ("shape: circle", "write it as a block: {name: circle}"),
         ("shape: {radius: 1}", "shape.name must be a shape (circle, ring), which is missing"),
         ("shape: {name: cirle}", 'did you mean "circle"?'),

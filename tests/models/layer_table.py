@@ -17,7 +17,7 @@ QUANTISED = {"quantization_config", "gptq_unpacked_column_size"}
 
 
 def table():
-    """Returns {kind: {name: arguments in their order, a star behind those that are required}} of Keras's public names."""
+    """Returns {kind: {name: its arguments, a star behind those that are required}} of Keras's public names."""
     import keras
 
     found = {kind: _classes(getattr(keras, f"{kind}s"), parent) for kind, parent in KINDS.items()}

@@ -12,8 +12,10 @@ from dltrain.registry import MODELS
 
 CIFAR, IMAGENET, PAPER_ALEXNET = (32, 32, 3), (224, 224, 3), (227, 227, 3)
 
+DENSE = ({"layer": "Dense", "units": 8, "activation": "relu"},)
+
 # Trainable weights: (model, its keys, input shape, classes, count). The ResNets' are those of He et al. 2015 as counted
-# by Idelbayev's and torchvision's implementations, AlexNet's those of Krizhevsky et al. 2012; mlp and cnn by hand.
+# by Idelbayev's and torchvision's implementations, AlexNet's those of Krizhevsky et al. 2012; the others by hand.
 PUBLISHED = [
     ("mlp", {"units": (512, 512)}, (784,), 10, 784 * 512 + 512 + 512 * 512 + 512 + 512 * 10 + 10),
     ("mlp", {"units": (8,), "batch_normalization": True}, (4,), 3, 4 * 8 + 2 * 8 + 8 * 3 + 3),
@@ -32,6 +34,7 @@ PUBLISHED = [
     ("resnet", {"variant": "imagenet", "depth": 50}, IMAGENET, 1000, 25_557_032),
     ("resnet", {"variant": "imagenet", "depth": 101}, IMAGENET, 1000, 44_549_160),
     ("resnet", {"variant": "imagenet", "depth": 152}, IMAGENET, 1000, 60_192_808),
+    ("graph", {"layers": DENSE}, (4,), 3, 4 * 8 + 8 + 8 * 3 + 3),
     ("alexnet", {}, PAPER_ALEXNET, 1000, 60_965_224),
     ("alexnet", {"towers": 1}, PAPER_ALEXNET, 1000, 62_378_344),
 ]
@@ -51,6 +54,18 @@ FORMS = {
             "dense": (),
         },
         {"head": "global_average", "dense_dropout": 0.5, "dense": (4,)},
+    ],
+    "graph": [
+        {
+            "layers": (
+                {"layer": "Conv2D", "name": "stem", "filters": 4, "kernel_size": 3, "bias_regularizer": {"name": "L2"}},
+                {"layer": "Conv2D", "filters": 4, "kernel_size": 3, "padding": "same", "activation": "tanh"},
+                {"layer": "Concatenate", "inputs": ("stem", "previous")},
+                {"layer": "Flatten"},
+                {"layer": "Dropout", "rate": 0.1},
+            )
+        },
+        {"layers": ({"layer": "Flatten"}, {"layer": "Dense", "units": 3}), "head": False},
     ],
     "alexnet": [{"variant": "small"}, {"variant": "small", "towers": 1}],
     "resnet": [
