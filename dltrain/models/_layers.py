@@ -112,7 +112,10 @@ def faults(kind: str, block: dict[str, Any], path: str) -> Iterator[str]:
     key = head_key(kind)
     chosen = block.get(key)
     if not isinstance(chosen, str):
-        yield f"{path}.{key} must be the name of {_a(kind)}, {'got no word' if key in block else 'which is missing'}"
+        meant = next((word for word in block if word in choices(kind)), None)
+        words = "got no word" if key in block else "which is missing"
+        hint = f"; write {{{key}: {meant}, ...}}" if meant else ""
+        yield f"{path}.{key} must be the name of {_a(kind)}, {words}{hint}"
         return
     if chosen in REFUSED and kind == "layer":
         yield f"{path}.{key} must not be {chosen}: {REFUSED[chosen]}"

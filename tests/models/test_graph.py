@@ -155,6 +155,10 @@ CONV = "{layer: Conv2D, name: stem, filters: 4, kernel_size: 3}"
         ),
         (["{layer: Xyzzy}"], ["5:15: model.layers[0].layer: no layer 'Xyzzy'; there are those of keras.layers and dl"]),
         (["{units: 3}"], ["5:7: model.layers[0].layer must be the name of a layer, which is missing"]),
+        (
+            ["Conv2D: {filters: 3}"],
+            ["5:7: model.layers[0].layer must be the name of a layer, which is missing; write {l"],
+        ),
         (["{layer: [Dense]}"], ["5:15: model.layers[0].layer must be the name of a layer, got no word"]),
         (["Flatten"], ["5:7: model.layers[0] must be a block, got 'Flatten'"]),
         (
