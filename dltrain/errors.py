@@ -13,6 +13,8 @@ DltrainError
 Anything else that escapes is a fault of dltrain's own and keeps its traceback.
 """
 
+import re
+
 
 def printable(text: str) -> str:
     """Returns a text with its control characters as escapes: names in other people's data could steer a terminal."""
@@ -20,6 +22,16 @@ def printable(text: str) -> str:
         return text
     kept = (character if character.isprintable() or character in "\n\t" else _escape(character) for character in text)
     return "".join(kept)
+
+
+def said(error: BaseException) -> str:
+    """Returns what an exception of Keras or TensorFlow says, in a line: without colours, preamble and what follows."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith(("Exception encountered when calling", "in user code:"))]
+    # Around code that it traced TensorFlow writes the frames, and what went wrong behind them.
+    told = [line for line in lines if re.match(r"[A-Z]\w*(Error|Exception): ", line)]
+    return told[-1].partition(": ")[2] if told else (lines or [""])[0]
 
 
 def _escape(character: str) -> str:

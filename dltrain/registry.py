@@ -43,10 +43,10 @@ class Registry:
 
     Args:
         kind: what is registered, in the singular, as a message names it ("model").
-        home: the package or module whose import registers the built-in ones.
+        home: the package or module whose import registers the built-in ones; none where all are the user's.
     """
 
-    def __init__(self, kind: str, home: str) -> None:
+    def __init__(self, kind: str, home: str | None = None) -> None:
         self.kind = kind
         self._home = home
         self._classes: dict[str, type] = {}
@@ -78,6 +78,14 @@ class Registry:
         self._discover()
         return sorted(self._classes)
 
+    def known(self) -> set[str]:
+        """Returns the names that are registered so far; discovers nothing."""
+        return set(self._classes)
+
+    def forget_all_but(self, names: set[str]) -> None:
+        """Takes back what was registered beside these names."""
+        self._classes = {name: cls for name, cls in self._classes.items() if name in names}
+
     def __getitem__(self, name: str) -> type:
         """Returns the class.
 
@@ -93,6 +101,8 @@ class Registry:
         if self._discovered:
             return
         self._discovered = True
+        if self._home is None:
+            return
         home = importlib.import_module(self._home)
         for module in pkgutil.iter_modules(getattr(home, "__path__", [])):
             if not module.name.startswith("_"):
@@ -108,7 +118,21 @@ AUGMENTATIONS = Registry("augmentation", "dltrain.augmentations")
 SAMPLES = Registry("sample", "dltrain.datasets._making")
 """What `dltrain datasets make` makes; no config chooses it."""
 
-REGISTRIES = {registry.kind: registry for registry in (MODELS, DATASETS, TASKS, OPTIMIZERS, SCHEDULES, AUGMENTATIONS)}
+LOSSES = Registry("loss")
+METRICS = Registry("metric")
+LAYERS = Registry("layer")
+CALLBACKS = Registry("callback", "dltrain.callbacks")
+
+KINDS = (MODELS, DATASETS, TASKS, LOSSES, METRICS, LAYERS, AUGMENTATIONS, OPTIMIZERS, SCHEDULES, CALLBACKS)
+"""What plugins may register."""
+
+REGISTRIES = {registry.kind: registry for registry in KINDS if registry not in (LOSSES, METRICS, LAYERS)}
+"""What there is to choose without plugins, by what it is called."""
+
+
+def short_name(choice: Any) -> str:
+    """Returns what a chosen word or block is called where names are short: of `my_metrics.Recall` the class alone."""
+    return choice if isinstance(choice, str) else choice.registered_name.rpartition(".")[2]
 
 
 def summary_line(cls: type) -> str:

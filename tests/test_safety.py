@@ -36,7 +36,7 @@ def refused(path):
     ("text", "words"),
     [
         ("!!python/object/apply:os.system ['touch owned']", "tags such as"),
-        ("plugins: [./mine.py]\n" + GOOD, "plugins are refused"),
+        ("plugins: [./mine.py]\n" + GOOD, "mine.py cannot be read"),
         (GOOD + "name: ../../owned\n", "name must be letters"),
         (GOOD.replace("name: mlp", "name: os.system"), "no model 'os.system'"),
         (GOOD.replace("{name: digits}", "{name: dltrain.datasets.digits}"), "no dataset"),

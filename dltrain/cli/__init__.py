@@ -6,10 +6,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from dltrain import __version__
+from dltrain import __version__, plugins
 from dltrain.cli import data, datasets, inspection, machine, repetition, training
 from dltrain.cli.arguments import echo
-from dltrain.errors import DltrainError
+from dltrain.errors import DltrainError, UserError
 
 
 class _Commands(TyperGroup):
@@ -21,6 +21,11 @@ class _Commands(TyperGroup):
         except DltrainError as error:
             echo(str(error), err=True)
             raise typer.Exit(error.exit_code) from None
+        except Exception as error:
+            if (words := plugins.fault(error)) is None:
+                raise
+            echo(words, err=True)
+            raise typer.Exit(UserError.exit_code) from None
         except KeyboardInterrupt:
             echo("interrupted", err=True)
             raise typer.Exit(130) from None

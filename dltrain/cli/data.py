@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from dltrain.cli.arguments import Json, Quiet, echo, print_json, sort_words
+from dltrain.cli.trust import Trust
 from dltrain.config import experiment as experiments
 from dltrain.errors import ConfigError, UserError
 
@@ -18,6 +19,7 @@ def inspect(
     words: Annotated[
         list[str], typer.Argument(metavar="CONFIG [KEY=VALUE]...", help="A YAML file and what to change in it.")
     ],
+    trust: Trust = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:

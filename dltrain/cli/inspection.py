@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, echo, print_json, sort_words
+from dltrain.cli.trust import Trust
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.config.schema import describe, field_types, inner_block
@@ -19,6 +20,7 @@ from dltrain.runs import folder
 
 def check(
     configs: Annotated[list[Path], typer.Argument(metavar="CONFIG...", help="YAML files.")],
+    trust: Trust = False,
 ) -> None:
     """Check configs without training: every problem, each with its line.
 
@@ -44,6 +46,7 @@ def show(
     layers: Annotated[
         bool, typer.Option(help="Build the network and show its layers; takes TensorFlow's start.")
     ] = True,
+    trust: Trust = False,
     runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
@@ -71,6 +74,7 @@ def preview(
     out: Annotated[
         Path | None, typer.Option(help="The file to write; without it preview-NAME.png in the working directory.")
     ] = None,
+    trust: Trust = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     as_json: Json = False,
@@ -127,7 +131,7 @@ def _layers(config: Config) -> dict[str, Any]:
             {
                 "name": layer.name,
                 "type": type(layer).__name__,
-                "output_shape": list(layer.output.shape[1:]),
+                "output_shape": _output_shape(layer),
                 "weights": layer.count_params(),
             }
             for layer in model.layers
@@ -137,12 +141,17 @@ def _layers(config: Config) -> dict[str, Any]:
     }
 
 
+def _output_shape(layer: Any) -> list[int | None] | None:
+    """Returns the shape of what a layer returns for an example; none in a network that only its own code knows."""
+    return list(layer.output.shape[1:]) if getattr(layer, "_inbound_nodes", None) else None
+
+
 def _layer_words(shown: dict[str, Any]) -> str:
     from dltrain.training.progress import table
 
     rows: list[list[Any]] = [["layer", "type", "output shape", "weights"]]
     for layer in shown["layers"]:
-        shape = " x ".join(map(str, layer["output_shape"]))
+        shape = "" if layer["output_shape"] is None else " x ".join(map(str, layer["output_shape"]))
         rows.append([layer["name"], layer["type"], shape, f"{layer['weights']:,}"])
     total, trainable = shown["weights"], shown["trainable_weights"]
     return f"{table(rows, right={3})}\n\n{trainable:,} trainable weights, {total - trainable:,} others"

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, echo, print_json
+from dltrain.cli.trust import Trust
 from dltrain.runs import folder
 
 Run = Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run; none for the newest.")]
@@ -13,6 +14,7 @@ Run = Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run; none fo
 def verify(
     run: Run = None,
     steps: Annotated[int, typer.Option(min=1, help="Steps to replay, at most up to the end of the epoch.")] = 50,
+    trust: Trust = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     runs: Runs = RUNS,
@@ -35,6 +37,7 @@ def reproduce(
     tolerance: Annotated[
         float, typer.Option(min=0, help="How far final metrics may be apart where the environment is another.")
     ] = 0.02,
+    trust: Trust = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     runs: Runs = RUNS,

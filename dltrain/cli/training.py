@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, Words, echo, print_json, sort_words
+from dltrain.cli.trust import Trust
 from dltrain.config import experiment as experiments
 from dltrain.config.changes import sort
 from dltrain.config.experiment import Config
@@ -41,6 +42,7 @@ def fit(
         int | None,
         typer.Option(min=2, help="Cross-validate: a run for each of so many shares held out, then mean and deviation."),
     ] = None,
+    trust: Trust = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     runs: Runs = RUNS,
@@ -126,6 +128,7 @@ def evaluate(
         typer.Option(help="The part of the data; without it the test part, or all of other data.", show_default=False),
     ] = None,
     checkpoint: Annotated[Literal["best", "last"], typer.Option(help="Which weights.")] = "best",
+    trust: Trust = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     runs: Runs = RUNS,
@@ -158,6 +161,7 @@ def bench(
     words: Annotated[
         list[str], typer.Argument(metavar="CONFIG [KEY=VALUE]...", help="A YAML file and what to change in it.")
     ],
+    trust: Trust = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     as_json: Json = False,

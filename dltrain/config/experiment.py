@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from dltrain import plugins
 from dltrain.config import document
 from dltrain.config.document import Node, Problem
-from dltrain.config.schema import blame, build
+from dltrain.config.schema import INVALID, blame, build, field_types
 from dltrain.data import DataSpec
 from dltrain.errors import AbsentData, ConfigError, Misfit
 from dltrain.fields import NonNegativeFloat, PositiveFloat, PositiveInt, Range, Seed
-from dltrain.registry import AUGMENTATIONS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS
+from dltrain.registry import AUGMENTATIONS, CALLBACKS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS
 
 # Registered classes of one kind share methods, not a parent: a checker that needs more than this reads the registry.
 Dataset = Annotated[Any, DATASETS]
@@ -23,6 +24,7 @@ Model = Annotated[Any, MODELS]
 Task = Annotated[Any, TASKS]
 Optimizer = Annotated[Any, OPTIMIZERS]
 Schedule = Annotated[Any, SCHEDULES]
+Callback = Annotated[Any, CALLBACKS]
 
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 
@@ -125,6 +127,8 @@ class Experiment:
 
     Args:
         name: the run folder's name; none for the config file's.
+        plugins: Python files of yours, run before all else once you have said so (--trust): what they register or
+            define can be chosen below.
         seed: of weights, data order, augmentation and dropout, 0 to 2^31 - 1.
         device: auto, cpu, gpu, gpu:1, all, or a list of GPUs.
         deterministic: only operations that give the same bits each time, slower on GPUs.
@@ -139,9 +143,11 @@ class Experiment:
         train: length, batch size, precision.
         early_stopping: none, or when to stop before the end.
         checkpoint: when state is saved.
+        callbacks: what else is told of the run, in Keras's way: of steps about once a second, of epochs at their end.
     """
 
     name: str | None = None
+    plugins: tuple[Path, ...] = ()
     seed: Seed = 0
     device: str | tuple[str, ...] = "auto"
     deterministic: bool = False
@@ -155,6 +161,7 @@ class Experiment:
     train: Train
     early_stopping: EarlyStopping | None = None
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    callbacks: tuple[Callback, ...] = ()
 
     def __post_init__(self) -> None:
         if self.task is None:
@@ -249,10 +256,6 @@ class Config:
         return blame(node, path, error)
 
 
-PLUGINS = "plugins"
-"""The key that would name the user's own code."""
-
-
 def load(
     path: Path, overrides: list[str] | None = None, data_may_be_absent: bool = False, reads_data: bool = True
 ) -> Config:
@@ -270,9 +273,9 @@ def load(
     """
     root = document.override(document.read(path), overrides or [])
     problems: list[Problem] = []
-    if PLUGINS in root.value:
-        problems.append(root.keys[PLUGINS].problem("plugins are refused: no config makes dltrain run code from a file"))
-        root = Node({key: value for key, value in root.value.items() if key != PLUGINS}, root.mark, root.keys)
+    if "plugins" in root.value:
+        files = build(field_types(Experiment)["plugins"], root.value["plugins"], "plugins", [])
+        plugins.load([*files] if files is not INVALID else [], str(path))
     experiment = build(Experiment, root, "", problems)
     if problems:
         problems.sort(key=lambda problem: (problem.mark.source.is_argument, problem.mark.line, problem.mark.column))

@@ -5,6 +5,7 @@ Nothing here takes a path, a function or a module: a block names a class of the 
 """
 
 import ast
+import dataclasses
 import functools
 import json
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dltrain.lazy import keras
-from dltrain.registry import nearest, suggestion
+from dltrain.registry import LAYERS, nearest, suggestion
 
 _TABLE = Path(__file__).with_suffix(".json")
 _OWN = Path(__file__).parents[1] / "layers"
@@ -55,9 +56,18 @@ def head_key(kind: str) -> str:
     return "layer" if kind == "layer" else "name"
 
 
-@functools.cache
 def choices(kind: str) -> dict[str, dict[str, bool]]:
     """Returns {name: {argument: is required}} of all that there is of a kind: layer, initializer, activation ..."""
+    if kind != "layer" or not LAYERS.names():
+        return _table(kind)
+    return _table(kind) | {
+        name: {field.name: field.default is dataclasses.MISSING for field in dataclasses.fields(LAYERS[name])}
+        for name in LAYERS.names()
+    }
+
+
+@functools.cache
+def _table(kind: str) -> dict[str, dict[str, bool]]:
     table = json.loads(_TABLE.read_text())[kind]
     found = {name: {_plain(word): word.endswith("*") for word in words.split()} for name, words in table.items()}
     if kind == "layer":
@@ -176,6 +186,10 @@ def make(kind: str, block: dict[str, Any]) -> Any:
         Exception: whatever the class raises at values that it refuses.
     """
     key = head_key(kind)
+    if kind == "layer" and block[key] in LAYERS.names():
+        made = LAYERS[block[key]](**{name: value for name, value in block.items() if name not in (key, "name")}).build()
+        made.name = block.get("name", made.name)
+        return made
     original = {ours: theirs for theirs, ours in _RENAMED.items()} if kind == "layer" else {}
     arguments = {original.get(name, name): _made(name, value) for name, value in block.items() if name != key}
     return _found(kind, block[key])(**arguments)

@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from dltrain import plugins
 from dltrain.data import DataSpec
-from dltrain.errors import Misfit
+from dltrain.errors import Misfit, said
 from dltrain.lazy import keras, tf
 from dltrain.models._layers import LISTED, faults, inputs_of, make
 from dltrain.registry import MODELS, suggestion
@@ -170,10 +171,10 @@ class Graph:
 
 
 def first_line(error: Exception) -> str:
-    """Returns what an exception of Keras says, in a line: without its colours, its preamble and what follows."""
-    lines = [line.strip() for line in re.sub(r"\x1b\[[0-9;]*m", "", str(error)).splitlines() if line.strip()]
-    said = [line for line in lines if not line.startswith("Exception encountered when calling")] or [""]
-    return said[0] if isinstance(error, ValueError) else f"{type(error).__name__}: {said[0]}"
+    """Returns what an exception of Keras says, in a line; of the user's own code with its line."""
+    if words := plugins.fault(error):
+        return words
+    return said(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {said(error)}"
 
 
 def _raise_if_memory(error: Exception) -> None:

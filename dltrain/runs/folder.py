@@ -84,6 +84,11 @@ class Run:
         return self.path / ".lock"
 
     @property
+    def plugins(self) -> Path:
+        """Copies of the user's own code that ran."""
+        return self.path / "plugins"
+
+    @property
     def profile(self) -> Path:
         """The trace of some steps, where one was asked for."""
         return self.path / "profile"

@@ -8,6 +8,7 @@ from dltrain.data import DataSpec
 from dltrain.fields import Fraction, NonNegativeFloat
 from dltrain.lazy import keras, np
 from dltrain.registry import TASKS, suggestion
+from dltrain.tasks._choices import OwnLoss, OwnMetric, build, larger_is_better, names
 from dltrain.tasks._metrics import reading
 
 
@@ -22,19 +23,22 @@ class Classification:
         metrics: what is measured beside the loss: accuracy, top_5_accuracy, auc (area under the ROC curve) and f1, both
             of the second of two classes, or the mean of each class against the rest; the first is what best checkpoints
             and early stopping go by.
+        loss_function: none for cross-entropy; or a block of a plugin's, of integer labels (batch,) and logits.
         label_smoothing: share of each label that is spread over all classes, 0 to below 1 (Szegedy et al. 2015,
             section 7).
         class_weights: weight of each class in the training loss: none; balanced, inversely to how often a class occurs;
             or a mapping of class names, 1 where one is missing.
     """
 
-    metrics: tuple[Literal["accuracy", "top_5_accuracy", "auc", "f1"], ...] = ("accuracy",)
+    metrics: tuple[Literal["accuracy", "top_5_accuracy", "auc", "f1"] | OwnMetric, ...] = ("accuracy",)
+    loss_function: OwnLoss | None = None
     label_smoothing: Fraction = 0.0
     class_weights: Literal["balanced"] | dict[str, NonNegativeFloat] | None = None
 
     def __post_init__(self) -> None:
-        if len(set(self.metrics)) < len(self.metrics):
-            raise ValueError(f"metrics must not name one twice, got {list(self.metrics)}")
+        names(self.metrics)
+        if self.loss_function is not None and self.label_smoothing:
+            raise ValueError("label_smoothing must be 0 beside a loss_function, which may smooth by itself")
 
     def check(self, data: DataSpec) -> None:
         """Raises ValueError where the task does not fit the data."""
@@ -51,14 +55,16 @@ class Classification:
     @property
     def monitor(self) -> str:
         """The column of metrics.csv that says which epoch is best, where there are validation data."""
-        return f"val_{self.metrics[0]}" if self.metrics else "val_loss"
+        return f"val_{names(self.metrics)[0]}" if self.metrics else "val_loss"
 
     def larger_is_better(self, column: str) -> bool:
         """Whether more is better in a column of metrics.csv."""
-        return not column.endswith("loss")
+        return larger_is_better(self.metrics, column, not column.endswith("loss"))
 
     def loss(self, data: DataSpec) -> Any:
         """Returns the loss of (labels, logits); labels are integers, (batch,), or soft, (batch, classes)."""
+        if self.loss_function is not None:
+            return self.loss_function.build()
 
         def crossentropy(labels: Any, logits: Any) -> Any:
             if not self.label_smoothing and not _is_soft(labels):
@@ -100,7 +106,7 @@ class Classification:
                 keras.metrics.F1Score("macro", threshold=0.5 if seen == 1 else None, name=name), against_the_rest
             ),
         }
-        return [made[name](name) for name in self.metrics]
+        return build(self.metrics, made)
 
     def weights(self, data: DataSpec, targets: np.ndarray) -> np.ndarray | None:
         """Returns the weight of each class, (classes,), float32; none where all are equal.

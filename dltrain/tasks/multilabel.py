@@ -8,6 +8,7 @@ from dltrain.data import DataSpec
 from dltrain.fields import Fraction
 from dltrain.lazy import keras, np
 from dltrain.registry import TASKS
+from dltrain.tasks._choices import OwnLoss, OwnMetric, build, larger_is_better, names
 from dltrain.tasks._metrics import reading
 
 
@@ -18,15 +19,18 @@ class Multilabel:
     Args:
         metrics: what is measured beside the loss: accuracy (labels that are right, at a probability of 0.5), auc (area
             under the ROC curve, mean of the labels), f1 (mean of the labels'). The first decides what is best.
+        loss_function: none for cross-entropy; or a block of a plugin's, of labels and logits, both (batch, labels).
         label_smoothing: share of each label that is moved towards one half, 0 to below 1.
     """
 
-    metrics: tuple[Literal["accuracy", "auc", "f1"], ...] = ("auc", "accuracy", "f1")
+    metrics: tuple[Literal["accuracy", "auc", "f1"] | OwnMetric, ...] = ("auc", "accuracy", "f1")
+    loss_function: OwnLoss | None = None
     label_smoothing: Fraction = 0.0
 
     def __post_init__(self) -> None:
-        if len(set(self.metrics)) < len(self.metrics):
-            raise ValueError(f"metrics must not name one twice, got {list(self.metrics)}")
+        names(self.metrics)
+        if self.loss_function is not None and self.label_smoothing:
+            raise ValueError("label_smoothing must be 0 beside a loss_function, which may smooth by itself")
 
     def check(self, data: DataSpec) -> None:
         """Raises ValueError where the task does not fit the data."""
@@ -38,14 +42,16 @@ class Multilabel:
     @property
     def monitor(self) -> str:
         """The column of metrics.csv that says which epoch is best, where there are validation data."""
-        return f"val_{self.metrics[0]}" if self.metrics else "val_loss"
+        return f"val_{names(self.metrics)[0]}" if self.metrics else "val_loss"
 
     def larger_is_better(self, column: str) -> bool:
         """Whether more is better in a column of metrics.csv."""
-        return not column.endswith("loss")
+        return larger_is_better(self.metrics, column, not column.endswith("loss"))
 
     def loss(self, data: DataSpec) -> Any:
         """Returns the loss of (labels of 0 and 1, logits), both (batch, labels)."""
+        if self.loss_function is not None:
+            return self.loss_function.build()
         return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=self.label_smoothing)
 
     def build_metrics(self, data: DataSpec) -> list[Any]:
@@ -59,7 +65,7 @@ class Multilabel:
                 lambda wanted, logits: (wanted, keras.ops.sigmoid(logits)),
             ),
         }
-        return [made[name](name) for name in self.metrics]
+        return build(self.metrics, made)
 
     def weights(self, data: DataSpec, targets: np.ndarray) -> None:
         """Returns none: there are no classes to weight."""

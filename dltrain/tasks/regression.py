@@ -8,6 +8,7 @@ from dltrain.data import DataSpec
 from dltrain.fields import PositiveFloat
 from dltrain.lazy import keras, np
 from dltrain.registry import TASKS
+from dltrain.tasks._choices import OwnLoss, OwnMetric, build, larger_is_better, names
 from dltrain.tasks._metrics import reading
 
 
@@ -20,19 +21,19 @@ class Regression:
 
     Args:
         loss_function: mse, the mean squared error; mae, the mean absolute error, which outliers sway less; or huber,
-            squared up to `huber_delta` and linear beyond (P. J. Huber 1964).
+            squared up to `huber_delta` and linear beyond (P. J. Huber 1964); or a block of a plugin's, in the targets'
+            units.
         huber_delta: where huber turns linear, in standard deviations of the target.
         metrics: what is measured beside the loss, over all targets: mae and rmse in their units, r2 (the share of the
             variance that is explained; 1 is perfect, 0 as good as the mean). The first decides what is best.
     """
 
-    loss_function: Literal["mse", "mae", "huber"] = "mse"
+    loss_function: Literal["mse", "mae", "huber"] | OwnLoss = "mse"
     huber_delta: PositiveFloat = 1.0
-    metrics: tuple[Literal["mae", "rmse", "r2"], ...] = ("mae", "rmse", "r2")
+    metrics: tuple[Literal["mae", "rmse", "r2"] | OwnMetric, ...] = ("mae", "rmse", "r2")
 
     def __post_init__(self) -> None:
-        if len(set(self.metrics)) < len(self.metrics):
-            raise ValueError(f"metrics must not name one twice, got {list(self.metrics)}")
+        names(self.metrics)
 
     def check(self, data: DataSpec) -> None:
         """Raises ValueError where the task does not fit the data."""
@@ -42,14 +43,16 @@ class Regression:
     @property
     def monitor(self) -> str:
         """The column of metrics.csv that says which epoch is best, where there are validation data."""
-        return f"val_{self.metrics[0]}" if self.metrics else "val_loss"
+        return f"val_{names(self.metrics)[0]}" if self.metrics else "val_loss"
 
     def larger_is_better(self, column: str) -> bool:
         """Whether more is better in a column of metrics.csv."""
-        return column.removeprefix("val_") == "r2"
+        return larger_is_better(self.metrics, column, column.removeprefix("val_") == "r2")
 
     def loss(self, data: DataSpec) -> Any:
         """Returns the loss of (targets, predictions), both (batch, targets) in their units."""
+        if not isinstance(self.loss_function, str):
+            return self.loss_function.build()
         plain = {
             "mse": keras.losses.mean_squared_error,
             "mae": keras.losses.mean_absolute_error,
@@ -72,7 +75,7 @@ class Regression:
                 lambda *values: tuple(_standardized(data, value) for value in values),
             ),
         }
-        return [made[name](name) for name in self.metrics]
+        return build(self.metrics, made)
 
     def weights(self, data: DataSpec, targets: np.ndarray) -> None:
         """Returns none: there are no classes to weight."""

@@ -4,6 +4,7 @@ from dltrain.config.experiment import Config
 from dltrain.data import Splits
 from dltrain.errors import ConfigError
 from dltrain.lazy import np
+from dltrain.registry import short_name
 from dltrain.schedules import Plan
 from dltrain.training import oversampling
 
@@ -97,7 +98,7 @@ def _check_monitors(config: Config, splits: Splits) -> None:
         ConfigError: at each key that names one which will not.
     """
     experiment, validated = config.experiment, splits.validation is not None
-    measured = ["loss", *experiment.task.metrics]
+    measured = ["loss", *map(short_name, experiment.task.metrics)]
     columns = measured + [f"val_{name}" for name in measured] * validated
     problems: list[str] = []
     for path in ("checkpoint", "early_stopping", "schedule"):

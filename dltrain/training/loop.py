@@ -12,7 +12,7 @@ import numpy as np
 
 from dltrain.config.experiment import Config, Experiment, mixes_examples
 from dltrain.data import Split, Splits
-from dltrain.errors import Interrupted, TrainingError
+from dltrain.errors import ConfigError, Interrupted, TrainingError
 from dltrain.lazy import tf
 from dltrain.runs.folder import Run
 from dltrain.schedules import learning_rate
@@ -21,6 +21,7 @@ from dltrain.training.callbacks import Best, Due, MetricsFile, Patience
 from dltrain.training.contract import plan_for
 from dltrain.training.device import Devices
 from dltrain.training.engine import shortest
+from dltrain.training.listeners import Listeners
 from dltrain.training.oversampling import drawn
 from dltrain.training.pipeline import Feed, Order, Preparation, feed
 from dltrain.training.progress import Reporter, clock, words_for
@@ -70,6 +71,23 @@ class Training:
         self.engine = assemble(config, splits.spec, devices, self._rate)
         self._validation = self.evaluation_feed(splits.validation) if splits.validation else None
         self.engine.build(self._validation or self.evaluation_feed(splits.train))
+        self._require_monitors()
+
+    def _require_monitors(self) -> None:
+        """Makes sure that the network's own steps report what decides on the best epoch, as a user's may not.
+
+        Raises:
+            ConfigError: if they do not.
+        """
+        columns = list(self.engine.model.get_metrics_result())
+        if self._validation is not None:
+            columns += [f"val_{name}" for name in columns]
+        monitor = monitor_of(self.experiment.checkpoint, self.experiment, self.splits)
+        if monitor not in columns:
+            raise ConfigError(
+                [f"checkpoint.monitor must be one of {', '.join(columns)}, which is what "
+                 f"{self.experiment.model.registered_name} reports, got {monitor!r}"]
+            )  # fmt: skip
 
     @property
     def variables(self) -> dict[str, Any]:
@@ -132,6 +150,7 @@ class Training:
         began -= self.state.seconds
         settings = self.experiment.train
         self._profile = run.profile if profile else None
+        self._listeners = Listeners(self.experiment.callbacks, run, self.engine.model, self.plan, self.state.epoch)
         if self._latest_is_best:
             self.reporter.say("no validation data: the last weights are the best")
         if settings.on_nan == "restore" and run.saved is None:
@@ -148,10 +167,12 @@ class Training:
                     self._go_back(run, error)
                     self.engine.forget(batches)
                     batches = batches.at(self.state.step)
+        self._listeners.end()
         if self._profile is not None:
             self.reporter.warn("too short to be profiled: nothing runs after the first step, which compiles")
         if self.state.stopped:
-            self.reporter.say(f"stopped early, after epoch {self.state.epoch}: early_stopping.patience is used up")
+            why = "a callback said so" if self._listeners.stopped else "early_stopping.patience is used up"
+            self.reporter.say(f"stopped early, after epoch {self.state.epoch}: {why}")
 
     def save_copy(self, run: Run) -> bool:
         """Saves the last state that was copied, from another thread, where the main one is stuck in a long step.
@@ -195,6 +216,7 @@ class Training:
                 state.patience, state.stopped = patience.state, patience.exhausted
             self._follow_plateau(row)
             metrics_file.append(row)
+            state.stopped |= self._listeners.epoch_ended(row)
             is_planned = (
                 (is_best and not self._latest_is_best)
                 or self.is_finished
@@ -227,6 +249,8 @@ class Training:
                 self._save(run, is_best=state.best is None, is_planned=due.has_come(state.step))
                 due.saved()
             self._copy_if_slow()
+            if self._listeners:
+                self._listeners.steps_done(state.step, self.engine.metrics())
             if self.reporter.shows_steps:
                 words = f"{words_for(self.engine.metrics())}  {self._pace()}"
                 self.reporter.step(self._title(state.epoch + 1), state.step - first, end - first, words)

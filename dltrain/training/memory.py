@@ -105,7 +105,8 @@ def warn(training: Training) -> None:
     # What is there already is no longer free: only what a step adds counts.
     needed = _step_bytes(training)
     if needed > free:
-        name, most = max(_activations(training.engine.model).items(), key=lambda item: item[1])
+        activations = _activations(training.engine.model) or {"unknown": 0}
+        name, most = max(activations.items(), key=lambda item: item[1])
         size = training.experiment.train.examples_per_batch
         training.reporter.warn(
             f"a step takes about {needed / 1e9:.1f} GB with train.batch_size: {size} (layer {name} alone "

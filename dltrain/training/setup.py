@@ -214,10 +214,12 @@ def assemble(config: Config, spec: DataSpec, devices: Devices, learning_rate: An
     keras.utils.set_random_seed(experiment.seed)
     with devices.strategy.scope():
         model = config.build_model(spec)
-        if tuple(model.output_shape[1:]) != (spec.outputs,):
+        found = [list(each.shape[1:]) for each in keras.tree.flatten(model.output)]
+        if found != [[spec.outputs]]:
+            shapes = " and ".join(map(str, found))
             raise ConfigError(
-                [f"model.name {experiment.model.registered_name} returns {list(model.output_shape[1:])} numbers for an "
-                 f"example, the data ask for {spec.outputs}: its build must end in data.head(x)"]
+                [f"model.name {experiment.model.registered_name} returns {shapes} numbers for an example, the data ask "
+                 f"for [{spec.outputs}]: it must end in data.head(x), or in Dense(num_classes)"]
             )  # fmt: skip
         fuse(model)
         model.compile(

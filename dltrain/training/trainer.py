@@ -10,11 +10,12 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
+from dltrain import plugins
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.data import DataSpec
-from dltrain.errors import CheckpointError, DataError, Interrupted, TrainingError
-from dltrain.lazy import tf
+from dltrain.errors import CheckpointError, DataError, DltrainError, Interrupted, TrainingError, UserError
+from dltrain.lazy import keras, tf
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
 from dltrain.runs.lock import owning
@@ -60,6 +61,7 @@ def fit(
         if resumed is not None:
             folder.refuse_links(resumed)
             held.enter_context(owning(resumed))
+            _say_changed_code(resumed, reporter)
             saved, troubles = checkpoints.latest(resumed)
             for trouble in troubles:
                 reporter.warn(trouble)
@@ -94,6 +96,14 @@ def fit(
         return {"run": str(run.path), **_trained(config, training, run, began, profile, prepare)}
 
 
+def _say_changed_code(run: Run, reporter: Reporter) -> None:
+    """Warns where a plugin is no longer the file that the run began with."""
+    for file in plugins.loaded:
+        kept = run.plugins / file.name
+        if kept.is_file() and kept.read_bytes() != file.read_bytes():
+            reporter.warn(f"{file} has changed since the run began with {kept}: what follows is another experiment")
+
+
 def _go_on(training: Training, run: Run, saved: checkpoints.Saved, changes: dict[str, tuple[Any, Any]]) -> None:
     """Puts the folder where the checkpoint is, and notes what was changed."""
     folder.tidy(run)
@@ -125,6 +135,9 @@ def _trained(
         prepare()
         _write_config(config, run)
         folder.write_json(run.environment, environment.describe(training.devices))
+        for file in plugins.loaded:
+            run.plugins.mkdir(exist_ok=True)
+            folder.write_text(run.plugins / file.name, file.read_text(encoding="utf-8"))
         folder.write_json(run.summary, _summary(training, "running"))
         with enough_memory(config), StopRequest(too_late) as stop:
             training.run(run, began, stop, profile)
@@ -312,8 +325,19 @@ def _export(config: Config, training: Training, run: Run) -> None:
         plain = config.build_model(training.splits.spec)
     for weight, trained in zip(plain.weights, training.engine.model.weights, strict=True):
         weight.assign(trained)
-    with folder.replacing(run.model) as aside:
-        plain.save(aside)
+    try:
+        with folder.replacing(run.model) as aside:
+            plain.save(aside)
+            if plugins.loaded:  # a class of the user's may be saved in a way that nothing can read
+                keras.models.load_model(aside)
+    except Exception as error:
+        if not plugins.loaded or isinstance(error, OSError):
+            raise
+        reason = " ".join(str(error).split()).partition(". ")[0][:200]
+        training.reporter.warn(
+            f"{run.model}: not written, the network cannot be exported ({reason}); eval and --resume build it anew "
+            "from config.yaml and checkpoint. Keras needs get_config and @keras.saving.register_keras_serializable()"
+        )
 
 
 def _summary(
@@ -352,6 +376,8 @@ def _peak_memory(devices: Devices) -> int:
 
 def _translated(error: BaseException, run: Run) -> BaseException:
     """Returns what the user should read in place of the system's words, where there is such a thing."""
+    if isinstance(error, Exception) and not isinstance(error, DltrainError) and (words := plugins.fault(error)):
+        return UserError(words)
     if isinstance(error, OSError | TrainingError) and not run.config.is_file():
         return TrainingError(f"{run.path}: was deleted or moved while the run was writing to it; nothing is left of it")
     if isinstance(error, OSError):

@@ -1,0 +1,132 @@
+"""The user's own function, from a plugin."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import field
+from typing import Any, ClassVar, Literal
+
+from dltrain import plugins
+from dltrain.data import DataSpec, Split, Splits, Target
+from dltrain.datasets._arrays import Part, assemble, refusing
+from dltrain.datasets._splitting import parted
+from dltrain.fields import HeldOut, Seed
+from dltrain.lazy import np, tf
+from dltrain.registry import DATASETS
+
+PARTS = ("train", "validation", "test")
+
+
+@DATASETS.register("python")
+class Python:
+    """Your own function in a file of `plugins:`, which returns the data.
+
+    It returns inputs and targets, as two arrays or one tf.data.Dataset of single examples; or {"train": ..., "test":
+    ...} of such, "validation" too. Inputs are (examples, features), (examples, height, width) or (examples, height,
+    width, channels): images are best uint8 in 0-255. Targets are whole numbers or words for classes, or numbers.
+
+    Args:
+        function: its module and name, such as my_data.load.
+        arguments: what it is called with.
+        kind: what the targets are: classes, or numbers to predict.
+        test_fraction: share of all examples held out for testing, 0 to below 1, stratified by class; unused where the
+            function returns a part "test".
+        validation_fraction: share of the remaining examples held out for tuning, likewise.
+        split_seed: which examples are held out; apart from the experiment's seed, so that runs share one test set.
+    """
+
+    reads_with_tensorflow: ClassVar[bool] = True
+    loads_like: ClassVar[bool] = True
+
+    function: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    kind: Literal["classes", "numbers"] = "classes"
+    test_fraction: HeldOut = 0.2
+    validation_fraction: HeldOut = 0.1
+    split_seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        function = plugins.function(self.function)
+        try:
+            inspect.signature(function).bind(**self.arguments)
+        except TypeError as error:
+            raise ValueError(f"arguments do not fit {self.function}{inspect.signature(function)}: {error}") from None
+
+    @property
+    def task(self) -> str:
+        """Regression where there are numbers to predict."""
+        return "regression" if self.kind == "numbers" else "classification"
+
+    def spec(self) -> None:
+        """Returns none: what the data are is known once the function has run."""
+
+    def load(self, like: DataSpec | None = None) -> Splits:
+        """Returns the parts.
+
+        Args:
+            like: what a run was trained on, whose classes these are.
+
+        Raises:
+            DataError: if what the function returns cannot be used.
+        """
+        tf.data  # noqa: B018  (TensorFlow first, quietly: the function may import it)
+        returned = plugins.function(self.function)(**self.arguments)
+        with refusing():
+            parts = {part: self._part(part, value) for part, value in self._named(returned).items()}
+            if self.kind == "classes":
+                return assemble(parts, self.validation_fraction, self.test_fraction, self.split_seed, like)
+            splits = {part: self._numbers(value) for part, value in parts.items()}
+            count = splits["train"].targets.shape[1]
+            names = [f"target {number}" for number in range(1, count + 1)] if count > 1 else ["target"]
+            return parted(
+                DataSpec(splits["train"].inputs.shape[1:], targets=tuple(map(Target, names))),
+                splits["train"],
+                validation=splits.get("validation", self.validation_fraction),
+                test=splits.get("test", self.test_fraction),
+                split_seed=self.split_seed,
+            )
+
+    def _named(self, returned: Any) -> dict[str, Any]:
+        """Returns what was returned for each part; all of it is the training part where no parts are named."""
+        if not isinstance(returned, dict):
+            return {"train": returned}
+        if "train" not in returned or not {*returned} <= {*PARTS}:
+            raise ValueError(f"function must return train, and perhaps validation and test, got {', '.join(returned)}")
+        return returned
+
+    def _part(self, part: str, value: Any) -> Part:
+        if isinstance(value, tf.data.Dataset):
+            value = self._read(part, value)
+        if not isinstance(value, tuple | list) or len(value) != 2:
+            raise ValueError(
+                f"function must return inputs and targets, two arrays or one tf.data.Dataset of single examples, for "
+                f"{part}, got {type(value).__name__}"
+            )
+        inputs, targets = (np.asarray(each) for each in value)
+        where = f"function {self.function}, {part}"
+        return Part(f"{where}: the inputs", f"{where}: the targets", inputs, targets)
+
+    def _read(self, part: str, examples: Any) -> tuple[np.ndarray, np.ndarray]:
+        if examples.cardinality() == tf.data.INFINITE_CARDINALITY:
+            raise ValueError(f"function returns a tf.data.Dataset without end for {part}: leave out repeat()")
+        pairs = list(examples.as_numpy_iterator())
+        if not pairs or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs):
+            raise ValueError(f"function must return a tf.data.Dataset of (inputs, target) for {part}, not of batches")
+        inputs, targets = (list(each) for each in zip(*pairs, strict=True))
+        shapes = {np.shape(each) for each in inputs}
+        if len(shapes) > 1:
+            some = " and ".join(map(str, sorted(shapes)[:2]))
+            raise ValueError(f"function returns examples of different shapes for {part}: {some}")
+        labels = [each.decode() if isinstance(each, bytes) else each for each in targets]
+        return np.stack(inputs), np.array(labels)
+
+    def _numbers(self, part: Part) -> Split:
+        inputs, targets = np.asarray(part.inputs), part.targets
+        targets = targets.reshape(len(targets), -1).astype(np.float32)
+        inputs = inputs if inputs.dtype == np.uint8 else inputs.astype(np.float32)
+        for name, values in ((part.inputs_name, inputs), (part.targets_name, targets)):
+            if not np.isfinite(values).all():
+                raise ValueError(f"{name} hold NaN or infinite values")
+        if inputs.ndim not in (2, 4):
+            raise ValueError(f"{part.inputs_name} must be (examples, features) or images, got shape {inputs.shape}")
+        return Split(inputs, targets)

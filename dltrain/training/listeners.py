@@ -1,0 +1,64 @@
+"""Keras callbacks, told of a run as Keras's own `fit` would tell them, but of steps about once a second."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from dltrain.lazy import keras
+from dltrain.runs.folder import Run
+from dltrain.schedules import Plan
+
+PLACE = ("epoch", "step", "seconds")
+"""What a row says of its place in the run; the rest is what was measured."""
+
+
+class Listeners:
+    """The callbacks of a run; false where there are none.
+
+    Args:
+        blocks: what the config chose.
+        run: the run's folder, for those that write.
+        model: the network that they may look at.
+        plan: how long the run is.
+        epoch: epochs that are done.
+    """
+
+    def __init__(self, blocks: Sequence[Any], run: Run, model: Any, plan: Plan, epoch: int) -> None:
+        self._model = model
+        self._list = None
+        self._steps = plan.steps_per_epoch
+        if blocks:
+            model.stop_training = False
+            epochs = -(-plan.total_steps // plan.steps_per_epoch)
+            made = [block.build(run.path) for block in blocks]
+            self._list = keras.callbacks.CallbackList(made, model=model, epochs=epochs, steps=self._steps)
+            self._list.on_train_begin()
+            self._list.on_epoch_begin(epoch)
+
+    def __bool__(self) -> bool:
+        return self._list is not None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether one of them asked to stop."""
+        return self._list is not None and bool(self._model.stop_training)
+
+    def steps_done(self, step: int, means: dict[str, float]) -> None:
+        """Tells of the last of some steps, with the means of the epoch so far."""
+        if self._list is not None:
+            batch = (step - 1) % self._steps
+            self._list.on_train_batch_begin(batch)
+            self._list.on_train_batch_end(batch, means)
+
+    def epoch_ended(self, row: dict[str, Any]) -> bool:
+        """Tells of an epoch's row, and that the next begins; returns whether one of them asks to stop."""
+        if self._list is None:
+            return False
+        self._list.on_epoch_end(row["epoch"] - 1, {key: value for key, value in row.items() if key not in PLACE})
+        if not self.stopped:
+            self._list.on_epoch_begin(row["epoch"])
+        return self.stopped
+
+    def end(self) -> None:
+        """Tells that training is over."""
+        if self._list is not None:
+            self._list.on_train_end()

@@ -1,0 +1,233 @@
+"""The user's own code: run only when the user said so, chosen like all else, blamed by file and line."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from dltrain import plugins
+from dltrain.cli import app
+from dltrain.registry import KINDS
+from dltrain.runs.folder import Run
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+NET = """
+import keras
+
+open({touched!r}, "a").close()
+
+
+class Net(keras.Model):
+    def __init__(self, units: int, num_classes: int = 2):
+        super().__init__()
+        self.flatten = keras.layers.Flatten()
+        self.drop = keras.layers.Dropout(0.3)
+        self.hidden = keras.layers.Dense(units, activation="relu")
+        self.logits = keras.layers.Dense(num_classes)
+
+    def call(self, x, training=False):
+        return self.logits(self.drop(self.hidden(self.flatten(x)), training=training))
+"""
+TAKEN = """import keras
+from dltrain.registry import MODELS
+
+
+@MODELS.register("mlp")
+class Other:
+    pass"""
+CONFIG = """
+plugins: [net.py]
+dataset: {name: digits}
+model: {name: net.Net, units: 8}
+optimizer: {name: adam, learning_rate: 0.001}
+train: {epochs: 2, batch_size: 256}
+"""
+
+
+@pytest.fixture
+def here(tensorflow, tmp_path, monkeypatch):
+    """A folder with net.yaml and net.py in it; what plugins register is gone afterwards."""
+    before = {registry: registry.known() for registry in KINDS if registry.names() is not None}
+    monkeypatch.setenv("DLTRAIN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.py").write_text(NET.format(touched=str(tmp_path / "touched")))
+    (tmp_path / "net.yaml").write_text(CONFIG)
+    yield tmp_path
+    forget(before)
+    plugins.trusts_all, plugins.ask = False, None
+
+
+def forget(before):
+    for path in plugins.loaded:
+        sys.modules.pop(path.stem, None)
+    plugins.loaded.clear()
+    for registry, names in before.items():
+        registry.forget_all_but(names)
+
+
+def again():
+    """Makes the next command load plugins as a new process would."""
+    forget({registry: {name for name in registry.known() if "." not in name} for registry in KINDS})
+
+
+def dltrain(*words):
+    result = CliRunner().invoke(app, list(words))
+    assert "Traceback" not in result.output
+    return result
+
+
+def refused(*words):
+    result = dltrain(*words)
+    assert result.exit_code == 2, result.output
+    return result.stderr
+
+
+def test_nothing_runs_before_the_user_has_said_so(here):
+    for command in ("check", "show", "fit", "inspect", "preview", "bench"):
+        assert f"net.yaml runs code from {here / 'net.py'}: read it, then say --trust" in refused(command, "net.yaml")
+    assert not (here / "touched").exists()
+    assert not (here / "runs").exists()
+
+
+def test_a_yes_is_remembered_until_the_file_changes(here):
+    assert dltrain("check", "net.yaml", "--trust").exit_code == 0
+    again()
+    assert dltrain("check", "net.yaml").exit_code == 0
+    again()
+    with (here / "net.py").open("a") as file:
+        file.write("# changed\n")
+    assert "--trust" in refused("check", "net.yaml")
+
+
+def test_a_person_at_a_terminal_is_asked(here, monkeypatch):
+    questions = []
+    monkeypatch.setattr("dltrain.cli.trust._ask", lambda question: not questions.append(question))
+    assert dltrain("check", "net.yaml").exit_code == 0
+    assert questions == [f"net.yaml runs code from {here / 'net.py'}"]
+
+
+def test_a_model_without_get_config_trains_goes_on_and_is_evaluated(here):
+    assert dltrain("fit", "net.yaml", "--trust", "train.epochs=3", "--runs", "straight").exit_code == 0
+    result = dltrain("fit", "net.yaml", "--quiet")
+    assert result.exit_code == 0
+    assert "model.keras: not written, the network cannot be exported" in result.stderr
+    run = Run(here / "runs" / "net-001")
+    assert not run.model.exists()
+    assert (run.plugins / "net.py").read_text() == (here / "net.py").read_text()
+    again()
+    assert dltrain("fit", "--resume", "net", "train.epochs=3").exit_code == 0
+    straight = Run(here / "straight" / "net-001").read_metrics()
+    columns = [column for column in straight[0] if column != "seconds"]
+    assert [[row[key] for key in columns] for row in run.read_metrics()] == [
+        [row[key] for key in columns] for row in straight
+    ]
+    again()
+    assert dltrain("eval", "net", "--json").exit_code == 0
+
+
+def test_a_model_that_keras_can_save_is_exported(here):
+    text = (here / "net.py").read_text()
+    text = text.replace("class Net", "@keras.saving.register_keras_serializable()\nclass Net")
+    text = text.replace(
+        "= 2):\n        super().__init__()",
+        "= 2, **more):\n        super().__init__(**more)\n        self.units = units",
+    )
+    text += (
+        "\n    def get_config(self):\n        return {**super().get_config(), 'units': self.units, 'num_classes': 10}\n"
+    )
+    (here / "net.py").write_text(text)
+    assert dltrain("fit", "net.yaml", "--trust", "train.epochs=1").exit_code == 0
+    assert Run(here / "runs" / "net-001").model.is_file()
+
+
+def test_changed_code_is_said_when_a_run_goes_on(here):
+    assert dltrain("fit", "net.yaml", "--trust", "train.epochs=1").exit_code == 0
+    again()
+    (here / "net.py").write_text((here / "net.py").read_text() + "\n# another thought\n")
+    result = dltrain("fit", "--resume", "net", "train.epochs=2", "--trust")
+    assert result.exit_code == 0
+    assert "net.py has changed since the run began with" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("import keras", "import kerass", "net.py:2: in <module>: ModuleNotFoundError: No module named 'kerass'"),
+        ("class Net(", "class Net((", "net.py:7: SyntaxError"),
+        ("self.hidden(self", "self.hiden(self", "net.py:16: in call: AttributeError: 'Net' object has no"),
+        ("super().__init__()", "super().__init__(units / 0)", "net.py:9: in __init__: ZeroDivisionError"),
+        ("Dense(num_classes)", "Dense(3)", "model.name net.Net returns [3] numbers for an example, the data ask for"),
+        ("import keras", TAKEN, "model 'mlp' is registered twice"),
+    ],
+    ids=["import", "syntax", "call", "init", "width", "name"],
+)  # fmt: skip
+def test_an_error_in_the_users_code_has_the_users_line(here, old, new, words):
+    (here / "net.py").write_text((here / "net.py").read_text().replace(old, new, 1))
+    assert words in refused("fit", "net.yaml", "--trust")
+    assert not (here / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("model.unit=3", "unknown key 'model.unit', did you mean \"units\"?"),
+        ("model.units=wide", "model.units must be a whole number, got 'wide'"),
+        ("model.name=net.Nett", "no model 'net.Nett', did you mean \"net.Net\"?"),
+        ("plugins=[other.py]", "other.py cannot be read: No such file or directory"),
+        ("plugins=[json.py]", "json.py is called like the module json"),
+        ("plugins=[my-net.py]", "must be a Python file whose name is a word"),
+        ("plugins=3", "plugins must be a list, each a path, got 3"),
+    ],
+)
+def test_keys_are_checked_by_the_arguments_of_init(here, override, words):
+    (here / "json.py").touch()
+    (here / "my-net.py").touch()
+    assert words in refused("fit", "net.yaml", "--trust", override)
+
+
+def test_what_fails_while_training_has_the_users_line(here):
+    text = (here / "net.py").read_text() + (
+        "\n\nclass Late(keras.callbacks.Callback):\n"
+        "    def on_epoch_end(self, epoch, logs=None):\n        logs['nothing']\n"
+    )
+    (here / "net.py").write_text(text)
+    message = refused("fit", "net.yaml", "--trust", "callbacks=[{name: net.Late}]")
+    assert re.search(r"net.py:\d+: in on_epoch_end: KeyError: 'nothing'", message)
+    assert Run(here / "runs" / "net-001").read_summary()["status"] == "failed"
+
+
+def test_a_callback_may_stop_the_run(here):
+    text = (here / "net.py").read_text() + (
+        "\n\nclass Stop(keras.callbacks.Callback):\n    def __init__(self, after: int):\n        super().__init__()\n"
+        "        self.after = after\n\n    def on_epoch_end(self, epoch, logs=None):\n"
+        "        self.model.stop_training = epoch + 1 == self.after and 'val_accuracy' in logs\n"
+    )
+    (here / "net.py").write_text(text)
+    result = dltrain("fit", "net.yaml", "--trust", "train.epochs=9", "callbacks=[{name: net.Stop, after: 2}]")
+    assert result.exit_code == 0
+    assert "stopped early, after epoch 2: a callback said so" in result.stderr
+
+
+def test_a_train_step_of_its_own_must_report_what_is_monitored(here):
+    text = (here / "net.py").read_text() + ("\n    @property\n    def metrics(self):\n        return self.mine\n")
+    text = text.replace("self.flatten =", "self.mine = [keras.metrics.Mean(name='own')]\n        self.flatten =")
+    (here / "net.py").write_text(text)
+    assert "checkpoint.monitor must be one of own, val_own, which is what net.Net reports" in refused(
+        "fit", "net.yaml", "--trust"
+    )
+
+
+def test_what_readme_shows_works(here):
+    for name, text in re.findall(r"^```\w+ (mine\.\w+)\n(.*?)^```", README, re.DOTALL | re.MULTILINE):
+        (here / name).write_text(text)
+    result = dltrain("fit", "mine.yaml", "--trust", "--json")
+    assert result.exit_code == 0, result.stderr
+    run = Run(here / "runs" / "mine-001")
+    assert len((run.path / "diary.txt").read_text().splitlines()) == 20
+    assert {"accuracy", "Doubt", "val_Doubt"} <= {*run.read_metrics()[0]}
+    assert run.read_summary()["test"]["accuracy"] > 0.6
+    assert dltrain("eval").exit_code == 0
+    graph = "model={name: graph, layers: [{layer: mine.Sine}, {layer: Dense, units: 8}]}"
+    assert dltrain("fit", "mine.yaml", graph, "train.epochs=1").exit_code == 0
