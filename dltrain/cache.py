@@ -9,3 +9,14 @@ def folder(purpose: str) -> Path:
     if chosen := os.environ.get("DLTRAIN_CACHE"):
         return Path(chosen) / purpose
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dltrain" / purpose
+
+
+def keras_folder(purpose: str) -> Path:
+    """Returns the folder in which Keras 3.15 looks for what it has downloaded.
+
+    Args:
+        purpose: datasets or models.
+    """
+    default = Path.home() if os.access(Path.home(), os.W_OK) else Path("/tmp")
+    chosen = Path(os.environ.get("KERAS_HOME", default / ".keras")).expanduser()
+    return (chosen if os.access(chosen, os.W_OK) else Path("/tmp/.keras")) / purpose

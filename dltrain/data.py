@@ -108,10 +108,14 @@ class DataSpec:
         """Returns the model's symbolic input: raw values (images in 0-255), float32, (batch, *input_shape)."""
         return keras.Input(self.input_shape, dtype="float32", name="inputs")
 
-    def normalized(self, inputs: Any) -> Any:
+    def normalized(self, inputs: Any, name: str = "normalization") -> Any:
         """Returns the inputs with mean 0 and variance 1 per channel, by a layer that is stored with the model.
 
         Categories of a table come as one-hot or learnt vectors, behind the numbers: (batch, features).
+
+        Args:
+            inputs: what `inputs()` returned, or what has its shape.
+            name: the layer's.
         """
         if self.mean is None or self.standard_deviation is None:
             return inputs
@@ -122,7 +126,7 @@ class DataSpec:
             mean=list(self.mean),
             variance=[deviation**2 for deviation in self.standard_deviation],
             dtype="float32",
-            name="normalization",
+            name=name,
         )(inputs)
 
     def _encoded(self, inputs: Any) -> Any:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from gzip import BadGzipFile
 from http.client import HTTPException
-from pathlib import Path
 from typing import Any, ClassVar
 from urllib.error import URLError
 
+from dltrain.cache import keras_folder
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets._splitting import parted
 from dltrain.errors import DataError
@@ -65,7 +64,7 @@ class KerasDownload:
         return Split(np.ascontiguousarray(images).reshape(-1, *self.image_shape), labels)
 
     def _advice(self, error: Exception) -> str:
-        by_hand = self.by_hand.format(folder=_cache_folder())
+        by_hand = self.by_hand.format(folder=keras_folder("datasets"))
         cause = error.__context__  # Keras hides a URLError behind a plain Exception
         if isinstance(cause, URLError):
             error = cause
@@ -76,10 +75,3 @@ class KerasDownload:
             f"dataset {self.registered_name} cannot be read, a file is incomplete or damaged ({reason}): "
             f"delete it and run again, or save {by_hand}"
         )
-
-
-def _cache_folder() -> Path:
-    """Returns the folder in which Keras 3.15 looks for datasets."""
-    default = Path.home() if os.access(Path.home(), os.W_OK) else Path("/tmp")
-    folder = Path(os.environ.get("KERAS_HOME", default / ".keras")).expanduser()
-    return (folder if os.access(folder, os.W_OK) else Path("/tmp/.keras")) / "datasets"

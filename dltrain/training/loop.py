@@ -49,12 +49,16 @@ class Training:
         splits: the data, loaded.
         devices: where to do it.
         reporter: what says how it goes.
+        anew: no checkpoint will be restored: the model may get or read the weights that it begins with.
 
     Raises:
         ConfigError: if config, data and devices do not fit together.
+        UserError: if the weights to begin with cannot be used.
     """
 
-    def __init__(self, config: Config, splits: Splits, devices: Devices, reporter: Reporter) -> None:
+    def __init__(
+        self, config: Config, splits: Splits, devices: Devices, reporter: Reporter, anew: bool = False
+    ) -> None:
         self.experiment = experiment = config.experiment
         self.splits, self.devices, self.reporter = splits, devices, reporter
         self.plan = plan_for(config, splits, devices.replicas)
@@ -68,7 +72,7 @@ class Training:
         with devices.strategy.scope():
             self._scale = tf.Variable(1.0, trainable=False)  # what plateaus and restores leave of the learning rate
         self._rate = learning_rate(experiment.schedule, experiment.optimizer.learning_rate, self.plan, self._scale)
-        self.engine = assemble(config, splits.spec, devices, self._rate)
+        self.engine = assemble(config, splits.spec, devices, self._rate, anew)
         self._validation = self.evaluation_feed(splits.validation) if splits.validation else None
         self.engine.build(self._validation or self.evaluation_feed(splits.train))
         self._require_monitors()

@@ -196,7 +196,7 @@ def monitor_of(block: Any, experiment: Experiment, splits: Splits) -> str:
     return experiment.task.monitor if splits.validation is not None else "loss"
 
 
-def assemble(config: Config, spec: DataSpec, devices: Devices, learning_rate: Any) -> Engine:
+def assemble(config: Config, spec: DataSpec, devices: Devices, learning_rate: Any, anew: bool = False) -> Engine:
     """Builds and compiles the network that the experiment describes, on its devices, from its seed.
 
     Args:
@@ -204,9 +204,11 @@ def assemble(config: Config, spec: DataSpec, devices: Devices, learning_rate: An
         spec: what the data are, their statistics included.
         devices: where it will run.
         learning_rate: a number or a Keras schedule.
+        anew: training begins from these weights, so that a model may get or read those that it begins with.
 
     Raises:
         ConfigError: if the network cannot be built, or its last layer is not as wide as the data ask.
+        UserError: if the weights to begin with cannot be used.
     """
     from dltrain.layers.fusion import fuse
 
@@ -221,6 +223,8 @@ def assemble(config: Config, spec: DataSpec, devices: Devices, learning_rate: An
                 [f"model.name {experiment.model.registered_name} returns {shapes} numbers for an example, the data ask "
                  f"for [{spec.outputs}]: it must end in data.head(x), or in Dense(num_classes)"]
             )  # fmt: skip
+        if anew and hasattr(experiment.model, "initialize"):
+            experiment.model.initialize(model)
         fuse(model)
         model.compile(
             optimizer=experiment.optimizer.build(learning_rate),

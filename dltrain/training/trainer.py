@@ -72,7 +72,7 @@ def fit(
         with enough_memory(config):
             config = memory.with_batch_size(config, splits, devices, reporter)
         with enough_memory(config):
-            training = Training(config, splits, devices, reporter)
+            training = Training(config, splits, devices, reporter, anew=saved is None)
             if saved is not None:
                 training.restore(saved)
             memory.warn(training)
@@ -254,7 +254,7 @@ def rehearse(config: Config, reporter: Reporter) -> dict[str, Any]:
     with enough_memory(config):
         config = memory.with_batch_size(config, splits, devices, reporter)
     with enough_memory(config):
-        training = Training(config, splits, devices, reporter)
+        training = Training(config, splits, devices, reporter, anew=True)
         memory.warn(training)
         _, finite = training.engine.train(training.training_feed(), 0, 1)
         loss = training.engine.metrics()["loss"]

@@ -59,7 +59,7 @@ def verify(run: Run, steps: int, reporter: Reporter) -> dict[str, Any]:
     notes = []
 
     def network() -> Training:
-        return Training(config, splits, devices, Reporter(quiet=True))
+        return Training(config, splits, devices, Reporter(quiet=True), anew=True)
 
     replays = []
     with enough_memory(config):
