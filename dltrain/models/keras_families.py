@@ -8,126 +8,8 @@ from typing import Any, ClassVar, Literal
 from dltrain.data import DataSpec
 from dltrain.fields import Fraction
 from dltrain.lazy import keras
+from dltrain.models._keras_networks import FAMILIES, Family, Preprocessing
 from dltrain.registry import MODELS, nearest
-
-Preprocessing = Literal["caffe", "tf", "torch", "efficientnet", "efficientnet_v2"]
-
-
-@dataclass(frozen=True)
-class _Family:
-    """Networks of one paper.
-
-    Args:
-        source: the paper.
-        preprocessing: what the ImageNet weights were trained on, see `_preprocessed`.
-        networks: name in keras.applications by registered name.
-        smallest: smallest height and width.
-        differs: what else is to be known, in whole sentences.
-    """
-
-    source: str
-    preprocessing: Preprocessing
-    networks: dict[str, str]
-    smallest: int = 32
-    differs: str = ""
-
-
-_FAMILIES = (
-    _Family(
-        'K. Simonyan and A. Zisserman, "Very deep convolutional networks for large-scale image recognition", 2014, '
-        "table 1.",
-        "caffe",
-        {"vgg16": "VGG16", "vgg19": "VGG19"},
-        differs="The paper's two dense layers of 4096 units make way for the mean over all places.",
-    ),
-    _Family(
-        'K. He, X. Zhang, S. Ren and J. Sun, "Deep residual learning for image recognition", 2015, table 1.',
-        "caffe",
-        {f"resnet{depth}": f"ResNet{depth}" for depth in (50, 101, 152)},
-        differs="A bottleneck's stride is in its first convolution, and convolutions have biases; `resnet` has neither.",
-    ),
-    _Family(
-        'K. He, X. Zhang, S. Ren and J. Sun, "Identity mappings in deep residual networks", 2016, section 4.',
-        "tf",
-        {f"resnet{depth}_v2": f"ResNet{depth}V2" for depth in (50, 101, 152)},
-    ),
-    _Family(
-        'C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens and Z. Wojna, "Rethinking the Inception architecture for '
-        'computer vision", 2015, table 1.',
-        "tf",
-        {"inception_v3": "InceptionV3"},
-        smallest=75,
-        differs="Without the auxiliary classifier.",
-    ),
-    _Family(
-        'C. Szegedy, S. Ioffe, V. Vanhoucke and A. Alemi, "Inception-v4, Inception-ResNet and the impact of residual '
-        'connections on learning", 2016, figure 15.',
-        "tf",
-        {"inception_resnet_v2": "InceptionResNetV2"},
-        smallest=75,
-    ),
-    _Family(
-        'F. Chollet, "Xception: deep learning with depthwise separable convolutions", 2016, figure 5.',
-        "tf",
-        {"xception": "Xception"},
-        smallest=71,
-    ),
-    _Family(
-        'A. Howard et al., "MobileNets: efficient convolutional neural networks for mobile vision applications", 2017, '
-        "table 1.",
-        "tf",
-        {"mobilenet": "MobileNet"},
-    ),
-    _Family(
-        'M. Sandler, A. Howard, M. Zhu, A. Zhmoginov and L.-C. Chen, "MobileNetV2: inverted residuals and linear '
-        'bottlenecks", 2018, table 2.',
-        "tf",
-        {"mobilenet_v2": "MobileNetV2"},
-    ),
-    _Family(
-        'A. Howard et al., "Searching for MobileNetV3", 2019, tables 1 and 2.',
-        "tf",
-        {"mobilenet_v3_small": "MobileNetV3Small", "mobilenet_v3_large": "MobileNetV3Large"},
-        differs="Without the dense layer between the mean over all places and the head.",
-    ),
-    _Family(
-        'G. Huang, Z. Liu, L. van der Maaten and K. Weinberger, "Densely connected convolutional networks", 2016, '
-        "table 1.",
-        "torch",
-        {f"densenet{depth}": f"DenseNet{depth}" for depth in (121, 169, 201)},
-    ),
-    _Family(
-        'M. Tan and Q. Le, "EfficientNet: rethinking model scaling for convolutional neural networks", 2019, table 1.',
-        "efficientnet",
-        {f"efficientnet_b{size}": f"EfficientNetB{size}" for size in range(8)},
-        differs="In training it leaves out whole blocks, up to every fifth, the deeper the oftener.",
-    ),
-    _Family(
-        'M. Tan and Q. Le, "EfficientNetV2: smaller models and faster training", 2021, table 4.',
-        "torch",
-        {f"efficientnet_v2_b{size}": f"EfficientNetV2B{size}" for size in range(4)},
-        differs="In training it leaves out whole blocks, up to every fifth, the deeper the oftener.",
-    ),
-    _Family(
-        'M. Tan and Q. Le, "EfficientNetV2: smaller models and faster training", 2021, table 4.',
-        "efficientnet_v2",
-        {f"efficientnet_v2_{size}": f"EfficientNetV2{size.upper()}" for size in "sml"},
-        differs="In training it leaves out whole blocks, up to every fifth, the deeper the oftener.",
-    ),
-    _Family(
-        'B. Zoph, V. Vasudevan, J. Shlens and Q. Le, "Learning transferable architectures for scalable image '
-        'recognition", 2017, table 2.',
-        "tf",
-        {"nasnet_mobile": "NASNetMobile"},
-    ),
-    _Family(
-        'Z. Liu, H. Mao, C.-Y. Wu, C. Feichtenhofer, T. Darrell and S. Xie, "A ConvNet for the 2020s", 2022, '
-        "section 3.",
-        "torch",
-        {f"convnext_{size.lower()}": f"ConvNeXt{size}" for size in ("Tiny", "Small", "Base", "Large", "XLarge")},
-        differs="Without stochastic depth.",
-    ),
-)
 
 _PREPROCESSING_WORDS: dict[Preprocessing, str] = {
     "caffe": "blue, green, red, less ImageNet's means",
@@ -151,7 +33,7 @@ class _KerasNetwork:
 
     registered_name: ClassVar[str]
     attribute: ClassVar[str]
-    family: ClassVar[_Family]
+    family: ClassVar[Family]
 
     weights: Literal["imagenet"] | Path | None = None
     dropout: Fraction = 0.0
@@ -231,7 +113,7 @@ def preprocessed(images: Any, how: Preprocessing) -> Any:
 
     Args:
         images: (batch, height, width, 3), red, green and blue in [0, 255].
-        how: caffe, tf or torch, as Keras calls them; efficientnet, the same as torch; efficientnet_v2, over 128, less 1.
+        how: caffe, tf or torch, as Keras calls them; efficientnet, as torch; efficientnet_v2, over 128 and less 1.
     """
     # float32 whatever the precision: bfloat16 cannot tell neighbouring raw values apart.
     settings = {"dtype": "float32", "name": "preprocessing"}
@@ -246,19 +128,19 @@ def preprocessed(images: Any, how: Preprocessing) -> Any:
     )(images)
 
 
-def _register(name: str, attribute: str, family: _Family) -> None:
-    smallest = family.smallest
-    document = f"""{attribute} of keras.applications, for images of at least {smallest}x{smallest}.
-
-{family.source}
-{family.differs}
-Three channels reach it as {_PREPROCESSING_WORDS[family.preprocessing]}; other numbers of channels, which it takes
-without ImageNet's weights, normalised as the dataset says.
-"""
-    entries = {"__doc__": document, "__module__": __name__, "attribute": attribute, "family": family}
+def _register(name: str, attribute: str, millions: float, family: Family) -> None:
+    lines = (
+        f"Keras's {attribute}: {millions} million weights before the head; images from {family.smallest} pixels on.",
+        "",
+        family.source,
+        *([family.differs] if family.differs else []),
+        f"Three channels reach it as {_PREPROCESSING_WORDS[family.preprocessing]}; other numbers of channels, which it",
+        "takes without ImageNet's weights, normalised as the dataset says.",
+    )
+    entries = {"__doc__": "\n".join(lines), "__module__": __name__, "attribute": attribute, "family": family}
     MODELS.register(name)(type(attribute, (_KerasNetwork,), entries))
 
 
-for _family in _FAMILIES:
-    for _name, _attribute in _family.networks.items():
-        _register(_name, _attribute, _family)
+for _family in FAMILIES:
+    for _name, (_attribute, _millions) in _family.networks.items():
+        _register(_name, _attribute, _millions, _family)
