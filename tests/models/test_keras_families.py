@@ -140,7 +140,7 @@ def test_it_computes_what_keras_does_with_the_same_weights(network, tmp_path):
     keras_own.set_weights(weights)
     if name.startswith("efficientnet_b"):  # of which ImageNet's weights hold the statistics
         layer = next(layer for layer in keras_own.layers if isinstance(layer, keras.layers.Normalization))
-        layer.set_weights([[0.485, 0.456, 0.406], np.square([0.229, 0.224, 0.225]), 0])
+        layer.set_weights([np.array([0.485, 0.456, 0.406]), np.square([0.229, 0.224, 0.225]), np.array(0)])
         layer.finalize_state()
     prepared = sys.modules[make.__module__].preprocess_input(x.copy())
     expected = np.array(keras_own(prepared))
@@ -199,6 +199,7 @@ def keras_cache(tensorflow, tmp_path, monkeypatch):
         raise urllib.error.URLError("no internet here")
 
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr("keras.src.backend.config._KERAS_DIR", str(tmp_path))  # which it reads once, when it starts
     monkeypatch.setattr(file_utils, "urlretrieve", fail)
     (tmp_path / "models").mkdir()
     return tmp_path / "models"
