@@ -16,6 +16,7 @@ class Family:
         networks: by registered name, the name in keras.applications and millions of weights before the head, for three
             channels.
         smallest: smallest height and width.
+        normalizes_batches: whether there is batch normalisation in it.
         differs: what else is to be known, in whole sentences.
     """
 
@@ -23,6 +24,7 @@ class Family:
     preprocessing: Preprocessing
     networks: dict[str, tuple[str, float]]
     smallest: int = 32
+    normalizes_batches: bool = True
     differs: str = ""
 
 
@@ -35,6 +37,7 @@ FAMILIES = (
             "vgg16": ("VGG16", 14.7),
             "vgg19": ("VGG19", 20.0),
         },
+        normalizes_batches=False,
         differs="The paper's two dense layers of 4096 units make way for the mean over all places.",
     ),
     Family(
@@ -173,6 +176,7 @@ FAMILIES = (
             "convnext_large": ("ConvNeXtLarge", 196.2),
             "convnext_xlarge": ("ConvNeXtXLarge", 348.1),
         },
+        normalizes_batches=False,
         differs="Without stochastic depth.",
     ),
 )

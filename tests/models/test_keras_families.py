@@ -169,6 +169,18 @@ def test_any_number_of_channels_is_normalised_as_the_dataset_says(tensorflow, na
     )
 
 
+@pytest.mark.parametrize(("momentum", "kept"), [(0.9, {0.9}), (None, {0.999})])
+def test_statistics_follow_as_fast_as_is_said(tensorflow, momentum, kept):
+    model = MODELS["mobilenet_v2"](batch_normalization_momentum=momentum).build(spec("mobilenet_v2"))
+    layers = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    assert {layer.momentum for layer in layers} == kept
+
+
+def test_only_networks_that_normalise_batches_have_a_momentum_for_it():
+    without = {name for name in PUBLISHED if not hasattr(MODELS[name], "batch_normalization_momentum")}
+    assert without == {name for name in PUBLISHED if name.startswith(("vgg", "convnext"))}
+
+
 @pytest.mark.parametrize(
     ("name", "keys", "shape", "message"),
     [

@@ -16,6 +16,7 @@ import pytest
 
 from dltrain.config import experiment as experiments
 from dltrain.errors import CheckpointError, ConfigError, DataError, Interrupted, RunError, TrainingError
+from dltrain.registry import MODELS
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
 from dltrain.training import checkpoints, pipeline, trainer
@@ -376,6 +377,25 @@ def test_a_rehearsal_keeps_nothing(tensorflow, config_path, monkeypatch):
     assert np.isfinite(result["loss"])
     assert result["peak_memory_bytes"] > 1e6
     assert [path.name for path in config_path.parent.iterdir()] == ["small.yaml"]
+
+
+def test_weights_to_begin_with_are_read_when_a_run_begins_and_never_again(tensorflow, config_path, monkeypatch):
+    begun = []
+
+    def initialize(model, network):
+        begun.append(model)
+        network.get_layer("logits").bias.assign([7.0] * 10)
+
+    monkeypatch.setattr(MODELS["mlp"], "initialize", initialize, raising=False)
+    run = fit(config_path, "train.epochs=1")
+    assert len(begun) == 1
+    biases = [value for name, value in variables(run).items() if name.startswith("model/") and value.shape == (10,)]
+    assert [bias.min() > 6 for bias in biases] == [True]
+    fit(run.config, "train.epochs=2", resumed=run)
+    trainer.evaluate(run, "test", "best", Reporter(quiet=True))
+    assert len(begun) == 1
+    trainer.rehearse(experiments.load(config_path), Reporter(quiet=True))
+    assert len(begun) == 2
 
 
 def test_memory_that_runs_out_is_said_before_and_after_training_too(tensorflow, config_path, monkeypatch):
