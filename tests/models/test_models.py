@@ -37,6 +37,15 @@ PUBLISHED = [
     ("graph", {"layers": DENSE}, (4,), 3, 4 * 8 + 8 + 8 * 3 + 3),
     ("alexnet", {}, PAPER_ALEXNET, 1000, 60_965_224),
     ("alexnet", {"towers": 1}, PAPER_ALEXNET, 1000, 62_378_344),
+    # As counted by ports to CIFAR-10; without normalisation the 14,714,688 of Keras's VGG16 without its dense layers.
+    ("vgg", {"depth": 11}, CIFAR, 10, 9_231_114),
+    ("vgg", {"depth": 13}, CIFAR, 10, 9_416_010),
+    ("vgg", {}, CIFAR, 10, 14_728_266),
+    ("vgg", {"depth": 19}, CIFAR, 10, 20_040_522),
+    ("vgg", {"batch_normalization": False}, CIFAR, 10, 14_714_688 + 512 * 10 + 10),
+    ("vgg", {"dense": (512,)}, CIFAR, 10, 14_728_266 + 512 * 512 + 512),
+    ("lenet5", {}, (32, 32, 1), 10, 61_706),
+    ("lenet5", {"variant": "paper"}, (28, 28, 1), 10, 60_000 + 84 * 10 + 10),
 ]
 
 # The smallest sensible form of each architecture and of each of its options that changes the graph.
@@ -73,6 +82,11 @@ FORMS = {
         {"depth": 8, "shortcut": "B", "dropout": 0.1, "width": 2},
         {"depth": 14, "preactivation": True},
         {"variant": "imagenet", "depth": 18},
+    ],
+    "lenet5": [{}, {"variant": "paper"}],
+    "vgg": [
+        {"depth": 11, "filters": 4, "pools": 3},
+        {"depth": 13, "filters": 4, "pools": 2, "batch_normalization": False, "dense": (5,)},
     ],
 }
 CASES = [(name, form) for name, forms in FORMS.items() for form in forms]
@@ -161,6 +175,10 @@ def test_normalisation_is_part_of_the_model(tensorflow):
         ("alexnet", {}, (10,), "^name alexnet needs images"),
         ("resnet", {}, (10,), "^name resnet needs images"),
         ("cnn", {}, (10,), "^name cnn needs images"),
+        ("lenet5", {}, (10,), "^name lenet5 needs images"),
+        ("vgg", {}, (10,), "^name vgg needs images"),
+        ("vgg", {}, (40, 31, 3), "^pools 5 needs images of at least 32x32, got 40x31; images of 40x31 allow 4"),
+        ("vgg", {"pools": 1}, (1, 5, 3), "^pools 1 needs images of at least 2x2, got 1x5$"),
         (
             "cnn",
             {"stages": (Stage(filters=4, padding="valid"), Stage(filters=4, kernel_size=7, padding="valid"))},
@@ -186,6 +204,42 @@ def test_the_smallest_alexnet_can_be_built(tensorflow, side):
     data = DataSpec((side, side, 3), ("a", "b"))
     MODELS["alexnet"]().check(data)
     assert MODELS["alexnet"]().build(data).output.shape == (None, 2)
+
+
+def test_the_layers_of_the_papers_lenet5_have_the_papers_weights(tensorflow):
+    model = MODELS["lenet5"](variant="paper").build(DataSpec((28, 28, 1), tuple("0123456789")))
+    counts = {}
+    for layer in model.layers:
+        name = layer.name.partition("_")[0]
+        counts[name] = counts.get(name, 0) + layer.count_params()
+    expected = {"c1": 156, "s2": 12, "c3": 1_516, "s4": 32, "c5": 48_120, "f6": 10_164, "logits": 850}
+    assert {name: count for name, count in counts.items() if count} == expected
+
+
+def test_a_map_of_the_papers_lenet5_sees_the_maps_of_table_1_and_no_other(tensorflow):
+    import keras
+
+    model = MODELS["lenet5"](variant="paper").build(DataSpec((28, 28, 1), ("a", "b")))
+    part = keras.Model(model.get_layer("s2").output, model.get_layer("c3").output)
+    plain = part(np.zeros((1, 14, 14, 6)))
+    changed = [np.any(part(np.eye(6)[seen] * np.ones((1, 14, 14, 6))) != plain, axis=(0, 1, 2)) for seen in range(6)]
+    # The rows of table I, an X where the map of S2 is seen.
+    rows = [
+        "X...XXX..XXXX.XX",
+        "XX...XXX..XXXX.X",
+        "XXX...XXX..X.XXX",
+        ".XXX..XXXX..X.XX",
+        "..XXX..XXXX.XX.X",
+        "...XXX..XXXX.XXX",
+    ]
+    assert ["".join(".X"[int(value)] for value in row) for row in changed] == rows
+
+
+def test_lenet5_puts_small_images_into_the_middle_of_a_black_field(tensorflow):
+    small, large = (MODELS["lenet5"]().build(DataSpec((side, side, 1), ("a", "b"), (9.0,), (3.0,))) for side in (27, 32))
+    large.set_weights(small.get_weights())
+    image = np.random.RandomState(0).uniform(0, 255, (1, 27, 27, 1))
+    np.testing.assert_allclose(small(image), large(np.pad(image, ((0, 0), (2, 3), (2, 3), (0, 0)))), rtol=1e-5)
 
 
 @pytest.mark.parametrize(
