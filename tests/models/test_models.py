@@ -44,6 +44,12 @@ PUBLISHED = [
     ("vgg", {"depth": 19}, CIFAR, 10, 20_040_522),
     ("vgg", {"batch_normalization": False}, CIFAR, 10, 14_714_688 + 512 * 10 + 10),
     ("vgg", {"dense": (512,)}, CIFAR, 10, 14_728_266 + 512 * 512 + 512),
+    # The Vision Transformers as counted by timm, the mixers by the authors' code.
+    ("vit", {"patch_size": 16, "width": 192, "depth": 12, "heads": 3}, IMAGENET, 1000, 5_717_416),
+    ("vit", {"patch_size": 16, "width": 384, "depth": 12, "heads": 6}, IMAGENET, 1000, 22_050_664),
+    ("vit", {"patch_size": 16, "width": 768, "depth": 12, "heads": 12}, IMAGENET, 1000, 86_567_656),
+    ("mlp_mixer", {"patch_size": 16, "width": 512, "depth": 8, "token_width": 256}, IMAGENET, 1000, 18_528_264),
+    ("mlp_mixer", {"patch_size": 16, "width": 768, "depth": 12, "token_width": 384}, IMAGENET, 1000, 59_880_472),
     ("lenet5", {}, (32, 32, 1), 10, 61_706),
     ("lenet5", {"variant": "paper"}, (28, 28, 1), 10, 60_000 + 84 * 10 + 10),
 ]
@@ -84,6 +90,14 @@ FORMS = {
         {"variant": "imagenet", "depth": 18},
     ],
     "lenet5": [{}, {"variant": "paper"}],
+    "vit": [
+        {"width": 8, "depth": 1, "heads": 2},
+        {"patch_size": 2, "width": 6, "depth": 1, "mlp_width": 5, "head": "global_average", "dropout": 0.1},
+    ],
+    "mlp_mixer": [
+        {"patch_size": 2, "width": 8, "depth": 1, "token_width": 5},
+        {"patch_size": 2, "width": 8, "depth": 2, "token_width": 5, "channel_width": 6, "dropout": 0.1},
+    ],
     "vgg": [
         {"depth": 11, "filters": 4, "pools": 3},
         {"depth": 13, "filters": 4, "pools": 2, "batch_normalization": False, "dense": (5,)},
@@ -143,7 +157,7 @@ def test_it_predicts_the_same_after_saving(tensorflow, tmp_path, name, keys):
     images = np.random.RandomState(0).randint(0, 256, (4, *SMALL.input_shape)).astype("float32")
     again = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(model.predict(images, verbose=0), again.predict(images, verbose=0))
-    if name != "alexnet":
+    if name not in ("alexnet", "vit"):
         assert {type(layer).__module__.split(".")[0] for layer in again.layers} == {"keras"}
 
 
@@ -158,6 +172,27 @@ def test_it_builds_in_mixed_precision_and_keeps_its_logits_exact(tensorflow, nam
         keras.config.set_dtype_policy("float32")
     assert model.output.dtype == "float32"
     assert {weight.dtype for weight in model.trainable_weights} == {"float32"}
+
+
+@pytest.mark.parametrize(("name", "keys"), CASES)
+def test_it_takes_a_step_in_mixed_precision_with_the_kernels_that_train_it(tensorflow, name, keys):
+    import keras
+
+    from dltrain.layers.fusion import fuse
+
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = MODELS[name](**keys).build(SMALL)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    fuse(model)
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), run_eagerly=True)
+    before = model.get_weights()
+    images = np.random.RandomState(0).randint(0, 256, (6, *SMALL.input_shape)).astype("float32")
+    assert np.isfinite(model.train_on_batch(images, np.arange(6) % 3))
+    after = model.get_weights()
+    assert all(np.isfinite(weights).all() for weights in after)
+    assert any(np.any(one != other) for one, other in zip(before, after, strict=True))
 
 
 def test_normalisation_is_part_of_the_model(tensorflow):
@@ -236,7 +271,9 @@ def test_a_map_of_the_papers_lenet5_sees_the_maps_of_table_1_and_no_other(tensor
 
 
 def test_lenet5_puts_small_images_into_the_middle_of_a_black_field(tensorflow):
-    small, large = (MODELS["lenet5"]().build(DataSpec((side, side, 1), ("a", "b"), (9.0,), (3.0,))) for side in (27, 32))
+    small, large = (
+        MODELS["lenet5"]().build(DataSpec((side, side, 1), ("a", "b"), (9.0,), (3.0,))) for side in (27, 32)
+    )
     large.set_weights(small.get_weights())
     image = np.random.RandomState(0).uniform(0, 255, (1, 27, 27, 1))
     np.testing.assert_allclose(small(image), large(np.pad(image, ((0, 0), (2, 3), (2, 3), (0, 0)))), rtol=1e-5)

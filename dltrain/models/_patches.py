@@ -1,0 +1,29 @@
+"""Images as rows of patches, and what such networks demand of images."""
+
+from typing import Any
+
+from dltrain.data import DataSpec
+from dltrain.lazy import keras
+
+
+def check_patches(name: str, patch_size: int, data: DataSpec) -> None:
+    """Raises ValueError where the data are no images, or patches do not fill them exactly."""
+    if not data.is_image:
+        raise ValueError(f"name {name} needs images (height, width, channels), got shape {data.input_shape}")
+    height, width = data.input_shape[:2]
+    if height % patch_size or width % patch_size:
+        raise ValueError(
+            f"patch_size must divide height and width of the images, {height}x{width}, got {patch_size}; "
+            f"{_fitting(height, width)}"
+        )
+
+
+def _fitting(height: int, width: int) -> str:
+    sizes = [size for size in range(1, min(height, width) + 1) if height % size == width % size == 0]
+    return f"{', '.join(map(str, sizes))} {'do' if len(sizes) > 1 else 'does'}"
+
+
+def embedded(x: Any, patch_size: int, width: int) -> Any:
+    """Returns a linear projection of each patch, left to right, top to bottom: (batch, patches, width)."""
+    x = keras.layers.Conv2D(width, patch_size, strides=patch_size, name="patches")(x)
+    return keras.layers.Reshape((-1, width), name="tokens")(x)
