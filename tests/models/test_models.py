@@ -1,7 +1,9 @@
 """Every architecture: published weight counts, and what all of them must do."""
 
+import json
 import math
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,9 @@ from dltrain.registry import MODELS
 CIFAR, IMAGENET, PAPER_ALEXNET = (32, 32, 3), (224, 224, 3), (227, 227, 3)
 
 DENSE = ({"layer": "Dense", "units": 8, "activation": "relu"},)
+# Outputs of torchvision's networks where all weights follow from `reference_weight`: the first eight and last four
+# logits, mean, deviation and the largest absolute one.
+GOLDENS = json.loads((Path(__file__).parent / "goldens.json").read_text())
 
 # Trainable weights: (model, its keys, input shape, classes, count). The ResNets' are those of He et al. 2015 as counted
 # by Idelbayev's and torchvision's implementations, AlexNet's those of Krizhevsky et al. 2012; the others by hand.
@@ -37,6 +42,7 @@ PUBLISHED = [
     ("graph", {"layers": DENSE}, (4,), 3, 4 * 8 + 8 + 8 * 3 + 3),
     ("alexnet", {}, PAPER_ALEXNET, 1000, 60_965_224),
     ("alexnet", {"towers": 1}, PAPER_ALEXNET, 1000, 62_378_344),
+    ("alexnet", {"variant": "one_weird_trick"}, IMAGENET, 1000, 61_100_840),
     # As counted by ports to CIFAR-10; without normalisation the 14,714,688 of Keras's VGG16 without its dense layers.
     ("vgg", {"depth": 11}, CIFAR, 10, 9_231_114),
     ("vgg", {"depth": 13}, CIFAR, 10, 9_416_010),
@@ -207,6 +213,7 @@ def test_normalisation_is_part_of_the_model(tensorflow):
     [
         ("alexnet", {}, (66, 227, 3), "^variant paper needs images of at least 67x67, got 66x227"),
         ("alexnet", {"variant": "small"}, (7, 8, 1), "^variant small needs images of at least 8x8, got 7x8"),
+        ("alexnet", {"variant": "one_weird_trick"}, (62, 62, 3), "^variant one_weird_trick needs .* 63x63, got 62x62"),
         ("alexnet", {}, (10,), "^name alexnet needs images"),
         ("resnet", {}, (10,), "^name resnet needs images"),
         ("cnn", {}, (10,), "^name cnn needs images"),
@@ -234,11 +241,18 @@ def test_images_that_are_too_small_are_refused(name, keys, shape, message):
         MODELS[name](**keys).check(DataSpec(shape, ("a", "b")))
 
 
-@pytest.mark.parametrize("side", [67, 68, 75])
-def test_the_smallest_alexnet_can_be_built(tensorflow, side):
-    data = DataSpec((side, side, 3), ("a", "b"))
-    MODELS["alexnet"]().check(data)
-    assert MODELS["alexnet"]().build(data).output.shape == (None, 2)
+@pytest.mark.parametrize(
+    ("variant", "side"), [*(("paper", side) for side in (67, 68, 75)), ("one_weird_trick", 63), ("one_weird_trick", 70)]
+)
+def test_the_smallest_alexnet_can_be_built(tensorflow, variant, side):
+    data, model = DataSpec((side, side, 3), ("a", "b")), MODELS["alexnet"](variant=variant)
+    model.check(data)
+    assert model.build(data).output.shape == (None, 2)
+
+
+def test_the_one_weird_trick_has_one_tower():
+    with pytest.raises(ValueError, match="^towers must be 1 for one_weird_trick, got 2"):
+        MODELS["alexnet"](variant="one_weird_trick", towers=2)
 
 
 def test_the_layers_of_the_papers_lenet5_have_the_papers_weights(tensorflow):
@@ -351,3 +365,26 @@ def test_resnet18_computes_what_torchvisions_does(tensorflow):
     np.testing.assert_allclose(logits[:8], RESNET18_FIRST, rtol=0, atol=tolerance)
     np.testing.assert_allclose(logits[-4:], RESNET18_LAST, rtol=0, atol=tolerance)
     assert abs(logits).max() == pytest.approx(RESNET18_LARGEST, rel=1e-5)
+
+
+def test_alexnets_one_weird_trick_computes_what_torchvisions_does(tensorflow):
+    data = DataSpec((224, 224, 3), tuple(map(str, range(1000))))
+    model = MODELS["alexnet"](variant="one_weird_trick").build(data)
+    for number, place in enumerate((0, 3, 6, 8, 10), 1):
+        layer, name = model.get_layer(f"convolution{number}"), f"features.{place}"
+        height, width, channels, filters = layer.kernel.shape
+        kernel = reference_weight(f"{name}.weight", (filters, channels, height, width)).transpose(2, 3, 1, 0)
+        layer.set_weights([kernel, reference_weight(f"{name}.bias", (filters,))])
+    for ours, place in (("dense6", 1), ("dense7", 4), ("logits", 6)):
+        layer, name = model.get_layer(ours), f"classifier.{place}"
+        inputs, units = layer.kernel.shape
+        kernel = reference_weight(f"{name}.weight", (units, inputs))
+        if ours == "dense6":  # what is flattened there lies as (channels, height, width)
+            kernel = kernel.reshape(units, 256, 6, 6).transpose(0, 2, 3, 1).reshape(units, inputs)
+        layer.set_weights([kernel.T, reference_weight(f"{name}.bias", (units,))])
+
+    logits = model.predict(np.random.RandomState(0).standard_normal((2, 224, 224, 3)), verbose=0).ravel()
+    expected = GOLDENS["alexnet"]["logits"]
+    measured = [*logits[:8], *logits[-4:], logits.mean(), logits.std(), abs(logits).max()]
+    numbers = [*expected["first8"], *expected["last4"], expected["mean"], expected["std"], expected["absmax"]]
+    np.testing.assert_allclose(measured, numbers, rtol=0, atol=1e-5 * expected["absmax"])
