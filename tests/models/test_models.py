@@ -293,6 +293,13 @@ def test_lenet5_puts_small_images_into_the_middle_of_a_black_field(tensorflow):
     np.testing.assert_allclose(small(image), large(np.pad(image, ((0, 0), (2, 3), (2, 3), (0, 0)))), rtol=1e-5)
 
 
+@pytest.mark.parametrize(("pools", "sides"), [(5, [16, 8, 4, 2, 1]), (2, [16, 8, 8, 8, 8])])
+def test_vgg_halves_the_sides_behind_as_many_blocks_as_it_has_pools(tensorflow, pools, sides):
+    model = MODELS["vgg"](depth=11, filters=1, pools=pools).build(DataSpec(CIFAR, ("a", "b")))
+    ends = {layer.name[5]: layer.output.shape[1] for layer in model.layers if layer.name.startswith("block")}
+    assert list(ends.values()) == sides
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [

@@ -78,6 +78,7 @@ def killed_at(step, monkeypatch, path, *overrides):
         ("optimizer={name: sgd, learning_rate: 0.1, momentum: 0.9}", "schedule={name: one_cycle}"),
         ("train.batch_size=16", "train.accumulate_steps=4", "task={name: classification, class_weights: balanced}"),
         ("augment=[{name: randaugment}]",),
+        ("model={name: vit, width: 8, depth: 1, heads: 2, dropout: 0.3}",),
         ("augment=[{name: noise}, {name: mixup}, {name: cutmix}]", "task={name: classification, label_smoothing: 0.1}"),
     ],
     ids=[
@@ -87,6 +88,7 @@ def killed_at(step, monkeypatch, path, *overrides):
         "one cycle",
         "accumulation",
         "operations drawn for each image",
+        "attention",
         "mixtures",
     ],
 )
