@@ -99,3 +99,5 @@ Initializer = Literal[
     "truncated_normal",
     "zeros",
 ]
+# Of batch, layer and group normalisation; `dltrain.models._normalization` makes the layer.
+Normalization = Literal["none", "batch", "layer", "group"]
