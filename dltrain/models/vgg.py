@@ -3,8 +3,9 @@
 from typing import Any, Literal
 
 from dltrain.data import DataSpec
-from dltrain.fields import Fraction, Initializer, PositiveInt
+from dltrain.fields import Activation, Fraction, Initializer, Normalization, PositiveInt
 from dltrain.lazy import keras
+from dltrain.models._normalization import normalized
 from dltrain.registry import MODELS
 
 # Convolutions in each of the five blocks: configurations A, B, D and E of table 1.
@@ -24,7 +25,9 @@ class VGG:
         depth: the paper's layers with weights, its three dense ones included: 11, 13, 16 or 19.
         filters: channels of the first block, the paper's 64; the others have 2, 4, 8 and 8 times as many.
         pools: blocks with a pooling, from the first on; each halves the sides. The paper's 5 need 32x32, 3 need 8x8.
-        batch_normalization: normalise between each convolution and its ReLU.
+        normalization: between each convolution and its activation: none as in the paper, batch, layer
+            or group (of 8 groups).
+        activation: of convolutions and hidden dense layers; the paper's relu.
         dense: units of each dense layer before the logits; the paper's are 4096 and 4096.
         dropout: share of these layers' outputs left out in training; the paper's 0.5.
         kernel_initializer: of convolutions and hidden dense layers.
@@ -33,10 +36,15 @@ class VGG:
     depth: Literal[11, 13, 16, 19] = 16
     filters: PositiveInt = 64
     pools: Literal[1, 2, 3, 4, 5] = 5
-    batch_normalization: bool = True
+    normalization: Normalization = "batch"
+    activation: Activation = "relu"
     dense: tuple[PositiveInt, ...] = ()
     dropout: Fraction = 0.5
     kernel_initializer: Initializer = "he_normal"
+
+    def __post_init__(self) -> None:
+        if self.normalization == "group" and self.filters % 8:
+            raise ValueError(f"filters must be a multiple of 8 with group normalisation, got {self.filters}")
 
     def check(self, data: DataSpec) -> None:
         """Raises ValueError where the data are no images, or too small for the poolings."""
@@ -61,7 +69,9 @@ class VGG:
                 x = layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
         x = layers.GlobalAveragePooling2D(name="average")(x)
         for number, units in enumerate(self.dense, 1):
-            x = layers.Dense(units, "relu", kernel_initializer=self.kernel_initializer, name=f"dense{number}")(x)
+            x = layers.Dense(units, self.activation, kernel_initializer=self.kernel_initializer, name=f"dense{number}")(
+                x
+            )
             if self.dropout:
                 x = layers.Dropout(self.dropout, name=f"dense{number}_dropout")(x)
         return keras.Model(inputs, data.head(x), name="vgg")
@@ -70,6 +80,5 @@ class VGG:
         # With a bias, as in the paper, though a normalisation takes it away again: the known counts have it.
         layers = keras.layers
         x = layers.Conv2D(filters, 3, padding="same", kernel_initializer=self.kernel_initializer, name=name)(x)
-        if self.batch_normalization:
-            x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_normalization")(x)
-        return layers.ReLU(name=f"{name}_relu")(x)
+        x = normalized(x, self.normalization, f"{name}_normalization", momentum=0.9, epsilon=1e-5)
+        return layers.Activation(self.activation, name=f"{name}_activation")(x)

@@ -48,7 +48,7 @@ PUBLISHED = [
     ("vgg", {"depth": 13}, CIFAR, 10, 9_416_010),
     ("vgg", {}, CIFAR, 10, 14_728_266),
     ("vgg", {"depth": 19}, CIFAR, 10, 20_040_522),
-    ("vgg", {"batch_normalization": False}, CIFAR, 10, 14_714_688 + 512 * 10 + 10),
+    ("vgg", {"normalization": "none"}, CIFAR, 10, 14_714_688 + 512 * 10 + 10),
     ("vgg", {"dense": (512,)}, CIFAR, 10, 14_728_266 + 512 * 512 + 512),
     # The Vision Transformers as counted by timm, the mixers by the authors' code.
     ("vit", {"patch_size": 16, "width": 192, "depth": 12, "heads": 3}, IMAGENET, 1000, 5_717_416),
@@ -106,7 +106,8 @@ FORMS = {
     ],
     "vgg": [
         {"depth": 11, "filters": 4, "pools": 3},
-        {"depth": 13, "filters": 4, "pools": 2, "batch_normalization": False, "dense": (5,)},
+        {"depth": 11, "filters": 8, "pools": 1, "normalization": "group", "activation": "silu"},
+        {"depth": 13, "filters": 4, "pools": 2, "normalization": "none", "dense": (5,)},
     ],
 }
 CASES = [(name, form) for name, forms in FORMS.items() for form in forms]
@@ -248,6 +249,11 @@ def test_the_smallest_alexnet_can_be_built(tensorflow, variant, side):
     data, model = DataSpec((side, side, 3), ("a", "b")), MODELS["alexnet"](variant=variant)
     model.check(data)
     assert model.build(data).output.shape == (None, 2)
+
+
+def test_groups_that_do_not_share_vggs_channels_evenly_are_refused():
+    with pytest.raises(ValueError, match="^filters must be a multiple of 8 with group normalisation, got 12"):
+        MODELS["vgg"](normalization="group", filters=12)
 
 
 def test_the_one_weird_trick_has_one_tower():
