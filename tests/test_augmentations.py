@@ -10,7 +10,7 @@ from dltrain.augmentations.geometry import RandomResizedCrop, Rotate, Translate,
 from dltrain.augmentations.mixing import CutMix, Mixup
 from dltrain.augmentations.noise_and_erasing import Noise, RandomErasing
 from dltrain.augmentations.policies import RandAugment, TrivialAugment
-from dltrain.data import DataSpec
+from dltrain.data import Column, DataSpec
 from dltrain.registry import AUGMENTATIONS
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (32, 6, 5, 3)).astype(np.float32)
@@ -473,3 +473,10 @@ def test_every_shift_happens_and_equally_often(tensorflow):
     counts = crops[..., 0].sum(axis=0)[1:4, 1:4]
     assert counts.sum() == 4500
     assert abs(counts - 500).max() < 106  # five standard deviations
+
+
+def test_mixup_is_refused_where_codes_of_categories_would_be_mixed():
+    numbers, kinds = Column("age", "age"), Column("kind", "kind", "category", categories=("x", "y"))
+    Mixup().check(DataSpec((1,), ("a", "b"), columns=(numbers,)))
+    with pytest.raises(ValueError, match="^name mixup needs numbers alone, got categories: 'kind'"):
+        Mixup().check(DataSpec((2,), ("a", "b"), columns=(numbers, kinds)))

@@ -19,8 +19,9 @@ class Mixup:
     """Blends each example, and its target, with another: x = w x1 + (1 - w) x2, y = w y1 + (1 - w) y2.
 
     H. Zhang, M. Cisse, Y. N. Dauphin and D. Lopez-Paz, "mixup: beyond empirical risk minimization", 2018, section 2.
-    Each example draws a weight w of its own; the authors' code draws one per batch. Takes vectors as well as images.
-    Where a list holds several augmentations that mix, one of them is drawn for each batch; they come last in it.
+    Each example draws a weight w of its own; the authors' code draws one per batch. Takes vectors of numbers as
+    well as images. Where a list holds several augmentations that mix, one of them is drawn for each batch; they come
+    last in it.
 
     Args:
         alpha: w is drawn from Beta(alpha, alpha): near 0 most mixtures are nearly one of the two, at 1 all weights are
@@ -32,6 +33,15 @@ class Mixup:
 
     alpha: PositiveFloat = 0.2
     probability: Probability = 1.0
+
+    def check(self, data: DataSpec) -> None:
+        """Raises ValueError where an example holds categories: there is nothing between two of them."""
+        categories = [column.name for column in data.columns if column.categories]
+        if categories:
+            raise ValueError(
+                f"name mixup needs numbers alone, got categories: {', '.join(map(repr, categories))}; "
+                "dataset.ignore leaves columns out"
+            )
 
     def build(self, data: DataSpec) -> Mix:
         """Returns the function of (inputs, soft targets, seed) that returns both, mixed."""
