@@ -12,5 +12,6 @@ posterize, solarize or equalize finds after a rotation), a value on the edge may
 runs the compiled ones.
 
 An augmentation with `mixes = True` combines examples, and builds a function of (images, targets, seed) that returns
-both; its targets are those of the task's `soft_targets`.
+both; its targets are those of the task's `soft_targets`. One with `of_bytes = True` reckons in grey levels, 0-255:
+float images of another range are refused before the first step.
 """

@@ -22,6 +22,8 @@ class Brightness:
         factor: the number is drawn from 1 - factor to 1 + factor; 0 to 1.
     """
 
+    of_bytes = True
+
     factor: Probability = 0.4
 
     def check(self, data: DataSpec) -> None:
@@ -44,6 +46,8 @@ class Contrast:
     Args:
         factor: distances from the mean are multiplied by a number drawn from 1 - factor to 1 + factor; 0 to 1.
     """
+
+    of_bytes = True
 
     factor: Probability = 0.4
 
@@ -68,6 +72,8 @@ class Saturation:
         factor: distances from grey are multiplied by a number drawn from 1 - factor to 1 + factor; 0 to 1.
     """
 
+    of_bytes = True
+
     factor: Probability = 0.4
 
     def check(self, data: DataSpec) -> None:
@@ -90,6 +96,8 @@ class Hue:
     Args:
         degrees: the largest turn to either side, 0 to 180; 120 makes green of red.
     """
+
+    of_bytes = True
 
     degrees: Annotated[float, Range(minimum=0, maximum=180)] = 18.0
 
@@ -117,6 +125,8 @@ class Grayscale:
     Args:
         probability: how many of the images, 0 to 1; the paper's value is 0.2.
     """
+
+    of_bytes = True
 
     probability: Probability = 0.2
 

@@ -25,6 +25,8 @@ class Rotate:
         fill: what is seen in the corners: a grey level, 0 to 255, or nearest for the colour of the border.
     """
 
+    of_bytes = True
+
     degrees: Annotated[float, Range(minimum=0, maximum=180)] = 15.0
     fill: Fill = 0.0
 
@@ -51,6 +53,8 @@ class Translate:
         width: the largest shift to the left or right, as a share of the image's width, 0 to 1; likewise.
         fill: what is seen where the image was: a grey level, 0 to 255, or nearest for the colour of the border.
     """
+
+    of_bytes = True
 
     height: Probability = 0.1
     width: Probability = 0.1
@@ -89,6 +93,8 @@ class Zoom:
         fill: what is seen around a smaller image: a grey level, 0 to 255, or nearest for the colour of the border.
     """
 
+    of_bytes = True
+
     scale: tuple[PositiveFloat, PositiveFloat] = (0.8, 1.25)
     fill: Fill = 0.0
 
@@ -123,6 +129,8 @@ class RandomResizedCrop:
         aspect_ratio: the smallest and the largest ratio of the window's width to its height; its logarithm is drawn
             evenly; the paper's values are 3/4 and 4/3.
     """
+
+    of_bytes = True
 
     area: tuple[Share, Share] = (0.08, 1.0)
     aspect_ratio: tuple[PositiveFloat, PositiveFloat] = (0.75, 4 / 3)

@@ -27,6 +27,8 @@ class Noise:
         deviation: standard deviation in grey levels, 0 or more.
     """
 
+    of_bytes = True
+
     deviation: NonNegativeFloat = 10.0
 
     def check(self, data: DataSpec) -> None:
@@ -61,6 +63,8 @@ class RandomErasing:
         aspect_ratio: the smallest and the largest ratio of its height to its width; the paper's are 0.3 and 3.33.
         fill: random for noise from 0 to 255 (the paper's choice), mean for the data's mean colour, or a grey level.
     """
+
+    of_bytes = True
 
     probability: Probability = 0.5
     area: tuple[Share, Share] = (0.02, 0.4)

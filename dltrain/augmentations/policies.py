@@ -31,6 +31,8 @@ class RandAugment:
         fill: what is seen where an image ends: a grey level, 0 to 255, or nearest for the colour of the border.
     """
 
+    of_bytes = True
+
     operations: PositiveInt = 2
     magnitude: Annotated[float, Range(minimum=0, maximum=30)] = 9.0
     fill: Fill = 128.0
@@ -76,6 +78,8 @@ class TrivialAugment:
     Args:
         fill: what is seen where an image ends: a grey level, 0 to 255, or nearest for the colour of the border.
     """
+
+    of_bytes = True
 
     fill: Fill = 128.0
 

@@ -1,7 +1,7 @@
 """What must fit together before the first step: data, task, network, batch, schedule and what is monitored."""
 
 from dltrain.config.experiment import Config
-from dltrain.data import Splits
+from dltrain.data import SAMPLE, Splits
 from dltrain.errors import ConfigError
 from dltrain.lazy import np
 from dltrain.registry import short_name
@@ -23,7 +23,7 @@ def require(config: Config, splits: Splits) -> None:
 def broken(config: Config, splits: Splits) -> list[str]:
     """Returns a message for each thing that does not fit."""
     problems: list[str] = []
-    for check in (_check_blocks, _check_targets, _check_length, _check_monitors):
+    for check in (_check_blocks, _check_range, _check_targets, _check_length, _check_monitors):
         try:
             check(config, splits)
         except ConfigError as error:
@@ -33,6 +33,33 @@ def broken(config: Config, splits: Splits) -> list[str]:
 
 def _check_blocks(config: Config, splits: Splits) -> None:
     config.check(splits.spec)
+
+
+def _check_range(config: Config, splits: Splits) -> None:
+    """Makes sure that float images are in 0-255 where an augmentation reckons so."""
+    inputs = splits.train.inputs
+    if not splits.spec.is_image or inputs.dtype.kind != "f" or not len(inputs):
+        return
+    spaced = np.unique(np.linspace(0, len(inputs) - 1, SAMPLE).astype(int))
+    low, high = np.inf, -np.inf
+    for start in range(0, len(spaced), 32):  # large images, a few at a time
+        values = np.asarray(inputs[spaced[start : start + 32]])
+        low, high = min(low, float(values.min())), max(high, float(values.max()))
+    if low >= 0 and 1.001 < high <= 255:  # a rounding above 1 is 1
+        return
+    problems: list[str] = []
+    for index, augmentation in enumerate(config.experiment.augment):
+        if getattr(augmentation, "of_bytes", False):
+            try:
+                with config.blame(f"augment[{index}]"):
+                    raise ValueError(
+                        f"name {augmentation.registered_name} must have images in 0-255, got {low:.4g} to {high:.4g}: "
+                        "store them as uint8; networks normalise by themselves"
+                    )
+            except ConfigError as error:
+                problems += error.problems
+    if problems:
+        raise ConfigError(problems)
 
 
 def _check_targets(config: Config, splits: Splits) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from dltrain.config import experiment as experiments
 from dltrain.errors import ConfigError
-from dltrain.registry import MODELS
+from dltrain.registry import AUGMENTATIONS, MODELS
 from dltrain.training.contract import broken
 from dltrain.training.device import Devices
 from dltrain.training.setup import assemble
@@ -72,3 +72,18 @@ def test_a_network_of_another_width_is_refused(config, tensorflow, monkeypatch):
     devices = Devices(tensorflow.distribute.get_strategy(), ("cpu",), "cpu")
     with pytest.raises(ConfigError, match=r"model\.name mlp returns \[7\] numbers for an example, the data ask for 10"):
         assemble(chosen, chosen.experiment.dataset.spec(), devices, 0.1)
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(1 / 255, 0.0), (1.0, -8.0), (1.1, 0.0)])
+def test_float_images_of_another_range_are_refused_where_an_augmentation_reckons_in_grey_levels(config, scale, shift):
+    splits = config().experiment.dataset.load()
+    images = splits.train.inputs.astype(np.float32) * np.float32(scale) + np.float32(shift)
+    changed = dataclasses.replace(splits, train=dataclasses.replace(splits.train, inputs=images))
+    (problem,) = broken(config("augment=[{name: flip}, {name: contrast}, {name: mixup}]"), changed)
+    assert f"contrast must have images in 0-255, got {images.min():.4g} to {images.max():.4g}: store" in problem
+    assert broken(config("augment=[{name: flip}, {name: pad_and_crop}, {name: cutmix}, {name: mixup}]"), changed) == []
+
+
+def test_every_augmentation_says_whether_it_reckons_in_grey_levels():
+    anything = {name for name in AUGMENTATIONS.names() if not getattr(AUGMENTATIONS[name], "of_bytes", False)}
+    assert anything == {"flip", "pad_and_crop", "mixup", "cutmix"}
