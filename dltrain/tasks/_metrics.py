@@ -1,10 +1,19 @@
-"""Metrics of probabilities and one-hot rows, on a network's logits."""
+"""Metrics of labels that an example has or has not, on a network's logits."""
 
 from collections.abc import Callable
 from typing import Any
 
+from dltrain.lazy import keras
 
-def reading(metric: Any, prepare: Callable[[Any, Any], tuple[Any, Any]]) -> Any:
+BINS = 4096
+"""Of each label's scores: the area under the curve is within 1e-3 of that of the ranks themselves."""
+LEVEL = 10.0
+"""The logit at which bins are four times as wide as about 0; no logit is so large that it has no bin."""
+
+Read = Callable[[Any, Any], tuple[Any, Any]]
+
+
+def reading(metric: Any, prepare: Read) -> Any:
     """Returns a Keras metric that sees targets and outputs as `prepare` makes them."""
     update = metric.update_state
 
@@ -13,3 +22,93 @@ def reading(metric: Any, prepare: Callable[[Any, Any], tuple[Any, Any]]) -> Any:
 
     metric.update_state = update_state
     return metric
+
+
+def auc(name: str, labels: int, read: Read) -> Any:
+    """Returns a Keras metric: the area under the ROC curve, mean of the labels that some examples have and some not.
+
+    Counts scores in bins that are narrow about a probability of one half and grow with the logit, so that
+    probabilities near 0 and 1 are told apart; Keras's own thresholds are even in the probability.
+
+    Args:
+        name: the metric's.
+        labels: how many.
+        read: returns of targets and outputs which labels each example has, 0 or 1, and logits, both (batch, labels).
+    """
+    ops = keras.ops
+
+    class Area(keras.Metric):
+        def __init__(self) -> None:
+            super().__init__(name=name, dtype="float32")
+            self.having = self.add_weight(shape=(labels, BINS), initializer="zeros", name="having")
+            self.others = self.add_weight(shape=(labels, BINS), initializer="zeros", name="others")
+
+        def update_state(self, targets: Any, outputs: Any, sample_weight: Any = None) -> None:
+            wanted, logits = (ops.cast(values, "float32") for values in read(targets, outputs))
+            places = ops.cast((1.0 + logits / (LEVEL + ops.abs(logits))) * (BINS / 2), "int32")
+            places = ops.clip(places, 0, BINS - 1) + BINS * ops.arange(labels, dtype="int32")
+            for counts, values in ((self.having, wanted), (self.others, 1.0 - wanted)):
+                values = ops.reshape(_weighted(values, sample_weight), (-1,))
+                added = ops.segment_sum(values, ops.reshape(places, (-1,)), labels * BINS)
+                counts.assign_add(ops.reshape(added, (labels, BINS)))
+
+        def result(self) -> Any:
+            having, others = ops.convert_to_tensor(self.having), ops.convert_to_tensor(self.others)
+            pairs = ops.sum(having, axis=1) * ops.sum(others, axis=1)
+            below = ops.cumsum(others, axis=1) - others / 2  # those in the same bin count half
+            return _mean(_ratio(ops.sum(having * below, axis=1), pairs), pairs)
+
+    return Area()
+
+
+def f1(name: str, labels: int, read: Read) -> Any:
+    """Returns a Keras metric: the harmonic mean of precision and recall, mean of the labels that some examples have.
+
+    Args:
+        name: the metric's.
+        labels: how many.
+        read: returns of targets and outputs which labels each example has and which are told, both (batch, labels).
+    """
+    ops = keras.ops
+
+    class F1(keras.Metric):
+        def __init__(self) -> None:
+            super().__init__(name=name, dtype="float32")
+            self.right = self.add_weight(shape=(labels,), initializer="zeros", name="right")
+            self.wanted = self.add_weight(shape=(labels,), initializer="zeros", name="wanted")
+            self.told = self.add_weight(shape=(labels,), initializer="zeros", name="told")
+
+        def update_state(self, targets: Any, outputs: Any, sample_weight: Any = None) -> None:
+            wanted, told = (ops.cast(values, "float32") for values in read(targets, outputs))
+            for counts, values in ((self.right, wanted * told), (self.wanted, wanted), (self.told, told)):
+                counts.assign_add(ops.sum(_weighted(values, sample_weight), axis=0))
+
+        def result(self) -> Any:
+            return _mean(_ratio(2.0 * self.right, self.wanted + self.told), self.wanted)
+
+    return F1()
+
+
+def class_logits(logits: Any) -> Any:
+    """Returns the logit of each class against all others together, log(p / (1 - p)), (batch, classes)."""
+    ops = keras.ops
+    logits = ops.cast(logits, "float32")
+    is_top = ops.one_hot(ops.argmax(logits, axis=-1), logits.shape[-1], dtype="bool")
+    shares = ops.log_softmax(logits)
+    # 1 - p of the first class would be lost in rounding; its rivals' own sum is not.
+    rivals = ops.logsumexp(ops.where(is_top, -1e30, logits), axis=-1, keepdims=True)
+    return ops.where(is_top, logits - rivals, shares - ops.log1p(-ops.where(is_top, 0.0, ops.exp(shares))))
+
+
+def _weighted(values: Any, sample_weight: Any) -> Any:
+    return values if sample_weight is None else values * keras.ops.reshape(sample_weight, (-1, 1))
+
+
+def _ratio(part: Any, whole: Any) -> Any:
+    return part / keras.ops.where(whole > 0, whole, 1.0)
+
+
+def _mean(values: Any, counts: Any) -> Any:
+    """Returns the mean of the values whose count is not 0; 0 where there is none."""
+    known = keras.ops.cast(counts > 0, "float32")
+    return _ratio(keras.ops.sum(values * known), keras.ops.sum(known))

@@ -9,7 +9,7 @@ from dltrain.fields import Fraction, NonNegativeFloat
 from dltrain.lazy import keras, np
 from dltrain.registry import TASKS, suggestion
 from dltrain.tasks._choices import OwnLoss, OwnMetric, build, larger_is_better, names
-from dltrain.tasks._metrics import reading
+from dltrain.tasks._metrics import auc, class_logits, f1
 
 
 @TASKS.register("classification")
@@ -92,19 +92,20 @@ class Classification:
             return keras.metrics.sparse_top_k_categorical_accuracy(_classes(labels), logits, 5)
 
         def against_the_rest(labels: Any, logits: Any) -> tuple[Any, Any]:
-            probabilities = keras.ops.softmax(keras.ops.cast(logits, "float32"))
-            wanted = keras.ops.one_hot(keras.ops.reshape(_classes(labels), (-1,)), classes)
-            return (wanted[:, 1:], probabilities[:, 1:]) if classes == 2 else (wanted, probabilities)
+            return one_hot(_classes(labels))[:, classes - seen :], class_logits(logits)[:, classes - seen :]
+
+        def told(labels: Any, logits: Any) -> tuple[Any, Any]:
+            chosen = one_hot(keras.ops.argmax(logits, axis=-1))
+            return one_hot(_classes(labels))[:, classes - seen :], chosen[:, classes - seen :]
+
+        def one_hot(labels: Any) -> Any:
+            return keras.ops.one_hot(keras.ops.reshape(labels, (-1,)), classes)
 
         made = {
             "accuracy": lambda name: keras.metrics.MeanMetricWrapper(accuracy, name=name),
             "top_5_accuracy": lambda name: keras.metrics.MeanMetricWrapper(top_5_accuracy, name=name),
-            "auc": lambda name: reading(
-                keras.metrics.AUC(multi_label=True, num_labels=seen, name=name), against_the_rest
-            ),
-            "f1": lambda name: reading(
-                keras.metrics.F1Score("macro", threshold=0.5 if seen == 1 else None, name=name), against_the_rest
-            ),
+            "auc": lambda name: auc(name, seen, against_the_rest),
+            "f1": lambda name: f1(name, seen, told),
         }
         return build(self.metrics, made)
 

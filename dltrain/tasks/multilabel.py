@@ -9,7 +9,7 @@ from dltrain.fields import Fraction
 from dltrain.lazy import keras, np
 from dltrain.registry import TASKS
 from dltrain.tasks._choices import OwnLoss, OwnMetric, build, larger_is_better, names
-from dltrain.tasks._metrics import reading
+from dltrain.tasks._metrics import auc, f1
 
 
 @TASKS.register("multilabel")
@@ -59,11 +59,8 @@ class Multilabel:
         labels = len(data.class_names)
         made = {
             "accuracy": lambda name: keras.metrics.BinaryAccuracy(name=name, threshold=0.0),
-            "auc": lambda name: keras.metrics.AUC(name=name, multi_label=True, num_labels=labels, from_logits=True),
-            "f1": lambda name: reading(
-                keras.metrics.F1Score("macro", threshold=0.5, name=name),
-                lambda wanted, logits: (wanted, keras.ops.sigmoid(logits)),
-            ),
+            "auc": lambda name: auc(name, labels, lambda wanted, logits: (wanted, logits)),
+            "f1": lambda name: f1(name, labels, lambda wanted, logits: (wanted, logits > 0)),
         }
         return build(self.metrics, made)
 

@@ -99,7 +99,7 @@ def test_auc_and_f1_are_scikit_learns(tensorflow, classes, weighted):
     scores, average = (probabilities[:, 1], "binary") if classes == 2 else (probabilities, "macro")
     auc = roc_auc_score(labels, scores, multi_class="ovr", sample_weight=weights)
     f1 = f1_score(labels, logits.argmax(axis=1), average=average, sample_weight=weights)
-    assert float(metrics[0].result()) == pytest.approx(auc, abs=1e-3)  # of 200 thresholds
+    assert float(metrics[0].result()) == pytest.approx(auc, abs=1e-3)
     assert float(metrics[1].result()) == pytest.approx(f1, rel=1e-5)
 
 
@@ -110,3 +110,37 @@ def test_numbers_and_labels_are_no_classes():
         Classification().check(DataSpec((4,), targets=(Target("price"),)))
     with pytest.raises(ValueError, match="the data have labels: multilabel"):
         Classification().check(DataSpec((4,), ("a", "b"), exclusive=False))
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+@pytest.mark.parametrize(("scale", "prior"), [(1.0, 0.0), (0.1, -7.0), (0.5, 12.0), (12.0, 0.0), (60.0, 0.0)])
+def test_auc_is_scikit_learns_where_probabilities_are_small_or_confident(tensorflow, classes, scale, prior):
+    from sklearn.metrics import roc_auc_score
+
+    random = np.random.RandomState(1)
+    logits = random.normal(size=(3000, classes)).astype(np.float32)
+    labels = (logits + 2 * random.normal(size=logits.shape)).argmax(axis=1).astype(np.int32)
+    logits = logits * np.float32(scale) + np.float32(prior) * np.eye(classes, dtype=np.float32)[-1]
+    exact = logits.astype(float)
+    others = [np.logaddexp.reduce(np.delete(exact, index, axis=1), axis=1) for index in range(classes)]
+    odds = exact - np.stack(others, axis=1)
+    (metric,) = Classification(metrics=("auc",)).build_metrics(DataSpec((4,), tuple("abcde"[:classes])))
+    metric.update_state(labels, logits)
+    expected = np.mean([roc_auc_score(labels == label, odds[:, label]) for label in range(classes)])
+    assert float(metric.result()) == pytest.approx(expected, abs=1e-3)
+
+
+def test_classes_that_no_example_has_do_not_count(tensorflow):
+    from sklearn.metrics import f1_score, roc_auc_score
+
+    random = np.random.RandomState(2)
+    logits = random.normal(size=(400, 4)).astype(np.float32)
+    labels = (logits + random.normal(size=logits.shape))[:, :3].argmax(axis=1).astype(np.int32)
+    auc, f1 = Classification(metrics=("auc", "f1")).build_metrics(DataSpec((4,), tuple("abcd")))
+    for metric in (auc, f1):
+        metric.update_state(labels, logits)
+    odds = log_softmax(logits)
+    expected = np.mean([roc_auc_score(labels == label, odds[:, label]) for label in range(3)])
+    assert float(auc.result()) == pytest.approx(expected, abs=1e-3)
+    expected = f1_score(labels, logits.argmax(axis=1), labels=[0, 1, 2], average="macro")
+    assert float(f1.result()) == pytest.approx(expected, rel=1e-5)

@@ -27,7 +27,7 @@ def test_metrics_are_scikit_learns(tensorflow):
             metric.update_state(LABELS[part : part + 100], LOGITS[part : part + 100])
     assert [metric.name for metric in metrics] == ["auc", "accuracy", "f1"]
     auc, accuracy, f1 = (float(metric.result()) for metric in metrics)
-    assert auc == pytest.approx(roc_auc_score(LABELS, LOGITS), abs=1e-3)  # of 200 thresholds
+    assert auc == pytest.approx(roc_auc_score(LABELS, LOGITS), abs=1e-3)
     assert accuracy == pytest.approx(((LOGITS > 0) == LABELS).mean(), rel=1e-6)
     assert f1 == pytest.approx(f1_score(LABELS, LOGITS > 0, average="macro"), rel=1e-5)
 
