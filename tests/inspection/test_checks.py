@@ -98,6 +98,35 @@ def test_a_few_equal_rows_of_a_table_are_a_note():
     assert found(changed(splits, "test", inputs=inputs))["leak"].severity == "note"
 
 
+def few_values(targets):
+    """Rows of which each has many equals by chance."""
+    random = np.random.RandomState(0)
+    parts = [part(rows, targets(random, rows)) for rows in (random.randint(0, 3, (count, 3)) for count in (300, 60))]
+    return Splits(DataSpec((3,), ("a", "b")), parts[0], test=parts[1]).with_statistics()
+
+
+def test_rows_that_are_equal_by_chance_are_a_note():
+    finding = found(few_values(lambda random, rows: random.randint(0, 2, len(rows))))["leak"]
+    assert finding.severity == "note"
+    assert "100.0% of the train part have a copy within it" in finding.message
+
+
+def test_rows_whose_equals_all_have_their_target_are_a_leak():
+    assert found(few_values(lambda random, rows: rows.sum(axis=1) > 3), brief=True)["leak"].severity == "warning"
+
+
+def test_more_copies_than_chance_explains_are_a_leak():
+    splits = table(train=300, test=60)
+    inputs, targets = splits.train.inputs.copy(), splits.train.targets.copy()
+    inputs[20:40] = inputs[:20]  # 40 of 300 have a copy within train
+    leaky = splits.test.inputs.copy()
+    leaky[:20] = inputs[100:120]
+    splits = changed(changed(splits, inputs=inputs, targets=1 - targets % 2), "test", inputs=leaky)
+    finding = found(splits, brief=True)["leak"]
+    assert finding.severity == "warning"
+    assert "(33.3%) in the train part too; 13.3% of the train part have a copy" in finding.message
+
+
 def test_copies_in_training_are_found_and_those_that_contradict_apart():
     splits = table()
     inputs, targets = splits.train.inputs.copy(), splits.train.targets.copy()
@@ -182,6 +211,18 @@ def test_a_column_that_gives_the_class_away_is_named():
     inputs[:, 1] += np.random.RandomState(0).uniform(-0.5, 0.5, 300)
     kinds = found(changed(splits, inputs=inputs))
     assert kinds["near target leak"].where[0].startswith("feature 1 gives the class, score")
+
+
+def test_few_rows_equal_the_target_by_luck():
+    for rows, single in ((20, False), (60, True)):
+        splits = table(train=rows)
+        targets = splits.train.targets % 2
+        if single:
+            targets[:] = 0
+            targets[7] = 1
+        inputs = splits.train.inputs.copy()
+        inputs[:, 1] = targets
+        assert "target leak" not in found(changed(splits, inputs=inputs, targets=targets), brief=True)
 
 
 def test_a_target_that_never_changes_is_said():

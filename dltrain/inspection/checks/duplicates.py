@@ -10,7 +10,9 @@ from dltrain.inspection.subject import Subject
 from dltrain.lazy import np
 
 TABLE_SHARE = 0.05
-"""Of the smaller part; rows of a table may be equal by chance, so that fewer are worth no more than a note."""
+"""By which rows with a copy in another part exceed what is chance in a table of few distinct rows, to be a warning."""
+PAIRS = 20
+"""Equal rows, besides those of the most frequent target, from which on no other target among them is no chance."""
 
 
 @check(brief=True)
@@ -26,17 +28,39 @@ def leaks(subject: Subject) -> Iterator[Finding]:
         values, places = np.unique(known, return_index=True)
         origins = places[np.searchsorted(values, others[twice])]
         share = len(twice) / len(others)
-        severity: Severity = "note" if subject.is_table and share < TABLE_SHARE else "warning"
+        chance = _share_of_copies(known) if subject.is_table else 0.0
+        pairs = subject.parts[second].targets[twice], subject.parts[first].targets[origins]
+        is_chance = subject.is_table and not _is_beyond_chance(share, chance, len(others), *pairs)
+        severity: Severity = "note" if is_chance else "warning"
+        usual = f"; {chance:.1%} of the {first} part have a copy within it" if chance else ""
         yield Finding(
             "leak",
             severity,
-            f"{_examples(len(twice), 'is', 'are')} of the {second} part ({share:.1%}) in the {first} part too",
+            f"{_examples(len(twice), 'is', 'are')} of the {second} part ({share:.1%}) in the {first} part too{usual}",
             tuple(
                 f"{subject.place(second, index)} = {subject.place(first, origin)}"
                 for index, origin in zip(twice.tolist(), origins.tolist(), strict=True)
             ),
-            "keep each example in one part alone: delete the copies",
+            "rows of few values are equal by chance; if they are copies, delete them"
+            if is_chance
+            else "keep each example in one part alone: delete the copies",
         )
+
+
+def _share_of_copies(digests: np.ndarray) -> float:
+    """Returns how many examples have an equal one among the others: as many as fresh ones would have by chance."""
+    _, groups, sizes = np.unique(digests, return_inverse=True, return_counts=True)
+    return float((sizes[groups] > 1).mean())
+
+
+def _is_beyond_chance(share: float, chance: float, count: int, targets: np.ndarray, others: np.ndarray) -> bool:
+    """Whether copies are more than rows of few values explain, or tell the same target without exception."""
+    if share < TABLE_SHARE:
+        return False
+    if share - chance > max(TABLE_SHARE, 3 * (chance * (1 - chance) / count) ** 0.5):
+        return True
+    _, sizes = np.unique(targets, axis=0, return_counts=True)
+    return len(targets) - sizes.max() >= PAIRS and bool((targets == others).all())
 
 
 @check(brief=True)

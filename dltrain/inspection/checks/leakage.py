@@ -13,6 +13,8 @@ EQUAL = 0.999999
 """Correlation from which on a column is the target in another unit."""
 NEARLY = 0.99
 """Score from which on a column nearly determines the target."""
+FEWEST = 30
+"""Examples, and two of each class: of fewer, a rule and luck look alike."""
 BRIEF_ROWS = 2_000
 ROWS = 5_000
 """Training examples, evenly spaced, that a column is judged by."""
@@ -77,12 +79,14 @@ def _targets(subject: Subject, targets: np.ndarray) -> list[tuple[str, np.ndarra
 
 def _equal(inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Returns whether each column equals the target, (columns,), bool."""
+    if len(target) < FEWEST:
+        return np.zeros(inputs.shape[1], bool)
     if target.dtype.kind == "f":
         x, y = inputs - inputs.mean(axis=0, dtype=float), target - target.mean(dtype=float)
         scale = np.sqrt((x**2).sum(axis=0) * (y**2).sum())
         return np.abs(y @ x) > EQUAL * np.where(scale > 0, scale, np.inf)
-    classes = np.unique(target)
-    if len(classes) < 2:
+    classes, counts = np.unique(target, return_counts=True)
+    if len(classes) < 2 or counts.min() < 2:
         return np.zeros(inputs.shape[1], bool)
     low, high = (
         np.stack([extreme(inputs[target == label], axis=0) for label in classes]) for extreme in (np.min, np.max)
@@ -95,7 +99,7 @@ def _score(column: np.ndarray, target: np.ndarray) -> float:
     from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-    if len(target) < 30:  # too few to tell a rule from luck
+    if len(target) < FEWEST:
         return 0.0
     settings = {"min_samples_leaf": 3, "random_state": 0}
     if target.dtype.kind == "f":
