@@ -1,5 +1,6 @@
 """The user's own code: run only when the user said so, chosen like all else, blamed by file and line."""
 
+import logging
 import re
 import sys
 from pathlib import Path
@@ -57,6 +58,7 @@ def here(tensorflow, tmp_path, monkeypatch):
     yield tmp_path
     forget(before)
     plugins.trusts_all, plugins.ask = False, None
+    logging.getLogger("dltrain").handlers.clear()  # which write to a log in this folder
 
 
 def forget(before):
