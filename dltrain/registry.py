@@ -24,6 +24,8 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeVar, dataclass_transform
 
+from dltrain.beginning import Beginning
+
 Class = TypeVar("Class", bound=type)
 
 
@@ -44,10 +46,12 @@ class Registry:
     Args:
         kind: what is registered, in the singular, as a message names it ("model").
         home: the package or module whose import registers the built-in ones; none where all are the user's.
+        shared: a dataclass whose fields every registered class gets as well, where it has none of that name.
     """
 
-    def __init__(self, kind: str, home: str | None = None) -> None:
+    def __init__(self, kind: str, home: str | None = None, shared: type | None = None) -> None:
         self.kind = kind
+        self._shared = shared
         self._home = home
         self._classes: dict[str, type] = {}
         self._discovered = False
@@ -67,6 +71,10 @@ class Registry:
             if name in self._classes:
                 raise ValueError(f"{self.kind} {name!r} is registered twice: {self._classes[name]} and {cls}")
             registered: Any = dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+            if self._shared is not None:
+                about = {key: getattr(cls, key) for key in ("__doc__", "__module__", "__qualname__")}
+                joined = type(cls.__name__, (registered, self._shared), about)
+                registered = dataclasses.dataclass(frozen=True, kw_only=True)(joined)
             registered.registered_name = name
             self._classes[name] = registered
             return registered
@@ -109,7 +117,7 @@ class Registry:
                 importlib.import_module(f"{self._home}.{module.name}")
 
 
-MODELS = Registry("model", "dltrain.models")
+MODELS = Registry("model", "dltrain.models", Beginning)
 DATASETS = Registry("dataset", "dltrain.datasets")
 TASKS = Registry("task", "dltrain.tasks")
 OPTIMIZERS = Registry("optimizer", "dltrain.optimizers")

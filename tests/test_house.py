@@ -11,7 +11,7 @@ import dltrain
 from dltrain.registry import REGISTRIES
 
 PACKAGE = Path(dltrain.__file__).parent
-GROUND = {"registry", "data", "fields", "lazy", "importing", "plugins", "keras_classes", "cache", "errors"}
+GROUND = {"registry", "beginning", "data", "fields", "lazy", "importing", "plugins", "keras_classes", "cache", "errors"}
 CHOICES = {"models", "datasets", "tasks", "optimizers", "schedules", "augmentations", "callbacks"}
 MAY_IMPORT = {
     "cli": {"cli", "config", "training", "runs"} | GROUND,
@@ -25,7 +25,8 @@ MAY_IMPORT = {
     "fused_optimizers": set(),
     **{room: {room, "layers"} | GROUND for room in CHOICES - {"optimizers"}},
     "optimizers": {"fused_optimizers"} | GROUND,
-    "registry": {"errors"},
+    "registry": {"beginning", "errors"},
+    "beginning": set(),
     "data": {"errors", "fields", "lazy"},
     "fields": set(),
     "cache": set(),

@@ -120,12 +120,20 @@ def list_choices(
 
 
 def _layers(config: Config) -> dict[str, Any]:
-    """Returns {"layers": [{"name", "type", "output_shape", "weights"}], "weights", "trainable_weights"}."""
+    """Returns {"layers": [{"name", "type", "output_shape", "weights", "frozen"}], and "weights", "trainable_weights"
+    and "frozen_weights", which are numbers; a layer's `frozen` is false, true or, of a network within it, partly.
+    """
     from dltrain.importing import import_tensorflow
+    from dltrain.training.freezing import freeze
 
     import_tensorflow()
     spec = config.experiment.dataset.spec() or config.experiment.dataset.load().spec
     model = config.build_model(spec)
+    could_be_trained = _count(model.trainable_weights)
+    before = [len(layer.trainable_weights) for layer in model.layers]
+    with config.blame("model"):
+        freeze(model, config.experiment.model.freeze)
+    after = [len(layer.trainable_weights) for layer in model.layers]
     return {
         "layers": [
             {
@@ -133,11 +141,13 @@ def _layers(config: Config) -> dict[str, Any]:
                 "type": type(layer).__name__,
                 "output_shape": _output_shape(layer),
                 "weights": layer.count_params(),
+                "frozen": left < had and (left == 0 or "partly"),
             }
-            for layer in model.layers
+            for layer, had, left in zip(model.layers, before, after, strict=True)
         ],
         "weights": model.count_params(),
-        "trainable_weights": sum(math.prod(weight.shape) for weight in model.trainable_weights),
+        "trainable_weights": _count(model.trainable_weights),
+        "frozen_weights": could_be_trained - _count(model.trainable_weights),
     }
 
 
@@ -146,15 +156,21 @@ def _output_shape(layer: Any) -> list[int | None] | None:
     return list(layer.output.shape[1:]) if getattr(layer, "_inbound_nodes", None) else None
 
 
+def _count(weights: list[Any]) -> int:
+    return sum(math.prod(weight.shape) for weight in weights)
+
+
 def _layer_words(shown: dict[str, Any]) -> str:
     from dltrain.training.progress import table
 
-    rows: list[list[Any]] = [["layer", "type", "output shape", "weights"]]
+    total, trainable, frozen = shown["weights"], shown["trainable_weights"], shown["frozen_weights"]
+    rows: list[list[Any]] = [["layer", "type", "output shape", "weights", *["" for _ in range(frozen > 0)]]]
     for layer in shown["layers"]:
         shape = "" if layer["output_shape"] is None else " x ".join(map(str, layer["output_shape"]))
-        rows.append([layer["name"], layer["type"], shape, f"{layer['weights']:,}"])
-    total, trainable = shown["weights"], shown["trainable_weights"]
-    return f"{table(rows, right={3})}\n\n{trainable:,} trainable weights, {total - trainable:,} others"
+        mark = {False: "", True: "frozen"}.get(layer["frozen"], f"{layer['frozen']} frozen")
+        rows.append([layer["name"], layer["type"], shape, f"{layer['weights']:,}", *[mark for _ in range(frozen > 0)]])
+    words = [f"{trainable:,} trainable weights", *([f"{frozen:,} frozen"] if frozen else [])]
+    return f"{table(rows, right={3})}\n\n{', '.join(words)}, {total - trainable - frozen:,} others"
 
 
 def _registry_words(registry: Registry) -> str:

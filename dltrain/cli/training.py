@@ -77,7 +77,7 @@ def fit(
 
     reporter = Reporter(quiet, verbose)
     if dry_run:
-        rehearsal = trainer.rehearse(config, reporter)
+        rehearsal = trainer.rehearse(config, reporter, runs)
         print_json(rehearsal) if as_json else echo(_rehearsal_words(rehearsal))
         return
     summary = trainer.fit(config, reporter, runs, run, profile, changes, force)
@@ -208,6 +208,9 @@ def _resumed(given: Words, runs: Path, force: bool) -> tuple[Run | None, Config,
     with before.blame("train"):
         before.experiment.train.examples_per_batch  # noqa: B018  (a number in a run's config, or a ValueError)
     after = experiments.renamed(experiments.load(given.config or run.config, given.overrides), before.experiment.name)
+    if any(word.startswith("model.weights=") for word in given.overrides):
+        raise ConfigError([f"{run.path}: model.weights is where a run begins: it cannot be said when one goes on"])
+    after = experiments.with_beginning_of(after, before)
     if after.experiment.train.batch_size == "auto":
         anew = any(word.startswith("train.batch_size=") for word in given.overrides) and given.run != AUTO
         after = experiments.with_batch_of(after, before, anew)

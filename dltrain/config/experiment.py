@@ -322,6 +322,15 @@ def renamed(config: Config, name: str | None) -> Config:
     return dataclasses.replace(config, experiment=dataclasses.replace(config.experiment, name=name))
 
 
+def with_beginning_of(config: Config, other: Config) -> Config:
+    """Returns the config with the `model.weights` that a run began with: they are not read again."""
+    mine, theirs = config.experiment.model, other.experiment.model
+    if type(mine) is not type(theirs):
+        return config
+    model = dataclasses.replace(mine, weights=theirs.weights)
+    return dataclasses.replace(config, experiment=dataclasses.replace(config.experiment, model=model))
+
+
 def with_batch_of(config: Config, other: Config, anew: bool) -> Config:
     """Returns a config whose batch size is auto with what was chosen when a run began.
 

@@ -16,6 +16,7 @@ from dltrain.lazy import keras, tf
 from dltrain.training import memory
 from dltrain.training.contract import plan_for
 from dltrain.training.engine import on_host
+from dltrain.training.freezing import freeze
 from dltrain.training.loop import Training
 from dltrain.training.pipeline import Feed, Preparation, feed, is_resident
 from dltrain.training.progress import Reporter
@@ -265,6 +266,7 @@ def _keras_seconds(config: Config, training: Training, seconds: float) -> float:
     part = _first_batches(training)
     inputs, targets = np.asarray(part.inputs, np.float32), part.targets
     model = experiment.model.build(spec)
+    freeze(model, experiment.model.freeze)
     model.compile(
         optimizer=experiment.optimizer.build(experiment.optimizer.learning_rate, plain=True),
         loss=experiment.task.loss(spec),

@@ -125,7 +125,16 @@ def load(run: Run, name: str) -> Saved:
     Raises:
         CheckpointError: if it is missing or damaged.
     """
-    return _read(run.checkpoints / f"{name}.npz")
+    return load_file(run.checkpoints / f"{name}.npz")
+
+
+def load_file(path: Path) -> Saved:
+    """Reads a checkpoint by its path, whole.
+
+    Raises:
+        CheckpointError: if it is missing or damaged.
+    """
+    return _read(path)
 
 
 def latest(run: Run) -> tuple[Saved, list[str]]:

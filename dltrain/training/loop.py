@@ -49,7 +49,7 @@ class Training:
         splits: the data, loaded.
         devices: where to do it.
         reporter: what says how it goes.
-        anew: no checkpoint will be restored: the model may get or read the weights that it begins with.
+        anew: no checkpoint will be restored: the network gets the weights that it is to begin with.
 
     Raises:
         ConfigError: if config, data and devices do not fit together.

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from dltrain.config.experiment import Config, Experiment
@@ -20,7 +21,9 @@ from dltrain.training.checkpoints import Saved
 from dltrain.training.contract import require
 from dltrain.training.device import Devices
 from dltrain.training.engine import Engine
+from dltrain.training.freezing import freeze
 from dltrain.training.progress import Reporter
+from dltrain.training.starting import begin_with
 from dltrain.training.state import State, digest
 
 SHOWN = 5
@@ -204,10 +207,10 @@ def assemble(config: Config, spec: DataSpec, devices: Devices, learning_rate: An
         spec: what the data are, their statistics included.
         devices: where it will run.
         learning_rate: a number or a Keras schedule.
-        anew: training begins from these weights, so that a model may get or read those that it begins with.
+        anew: training begins here: the network gets the weights that it is to begin with.
 
     Raises:
-        ConfigError: if the network cannot be built, or its last layer is not as wide as the data ask.
+        ConfigError: if the network cannot be built or begun, or its last layer is not as wide as the data ask.
         UserError: if the weights to begin with cannot be used.
     """
     from dltrain.layers.fusion import fuse
@@ -223,8 +226,10 @@ def assemble(config: Config, spec: DataSpec, devices: Devices, learning_rate: An
                 [f"model.name {experiment.model.registered_name} returns {shapes} numbers for an example, the data ask "
                  f"for [{spec.outputs}]: it must end in data.head(x), or in Dense(num_classes)"]
             )  # fmt: skip
-        if anew and hasattr(experiment.model, "initialize"):
-            experiment.model.initialize(model)
+        with config.blame("model"):
+            if anew:
+                _begin(experiment.model, model, spec)
+            freeze(model, experiment.model.freeze)
         fuse(model)
         model.compile(
             optimizer=experiment.optimizer.build(learning_rate),
@@ -232,3 +237,11 @@ def assemble(config: Config, spec: DataSpec, devices: Devices, learning_rate: An
             metrics=experiment.task.build_metrics(spec),
         )
     return Engine(model, devices.strategy)
+
+
+def _begin(block: Any, model: Any, spec: DataSpec) -> None:
+    """Gives a network the weights that it is to begin with, by itself where it knows of some."""
+    if hasattr(block, "initialize"):
+        block.initialize(model)
+    elif isinstance(block.weights, Path):
+        begin_with(block.weights, model, spec)

@@ -25,6 +25,7 @@ from dltrain.training.loop import Training, evaluation_feed
 from dltrain.training.progress import Reporter, words_for
 from dltrain.training.setup import PARTS, as_before, assemble, begin, compare, enough_memory
 from dltrain.training.signals import StopRequest
+from dltrain.training.starting import resolved
 from dltrain.training.state import State
 
 
@@ -56,6 +57,8 @@ def fit(
         TrainingError, Interrupted: the run stopped early; its summary says so.
     """
     began = time.monotonic()
+    if resumed is None:
+        config = resolved(config, root)
     with ExitStack() as held:
         saved = None
         if resumed is not None:
@@ -240,8 +243,13 @@ def _chosen(run: Run, checkpoint: str, reporter: Reporter) -> checkpoints.Saved:
         raise CheckpointError(f"{error}\n`--checkpoint last` measures the newest state that can be read") from None
 
 
-def rehearse(config: Config, reporter: Reporter) -> dict[str, Any]:
+def rehearse(config: Config, reporter: Reporter, root: Path = folder.DEFAULT_ROOT) -> dict[str, Any]:
     """Does all that a run does, once, in a folder that goes away: a batch, an evaluation, a save and a load.
+
+    Args:
+        config: what to do.
+        reporter: what says how it goes.
+        root: the folder in which other runs are looked for.
 
     Returns:
         {"device", "parameters", "steps_per_epoch", "loss", "evaluation", "checkpoint_bytes", "peak_memory_bytes"}
@@ -250,6 +258,7 @@ def rehearse(config: Config, reporter: Reporter) -> dict[str, Any]:
         UserError: something the user can mend.
         TrainingError: the loss is not finite, or memory runs out.
     """
+    config = resolved(config, root)
     devices, splits = begin(config, reporter, trains=True)
     with enough_memory(config):
         config = memory.with_batch_size(config, splits, devices, reporter)
