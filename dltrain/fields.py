@@ -78,6 +78,8 @@ NonNegativeFloat = Annotated[float, Range(minimum=0)]
 Seed = Annotated[int, Range(minimum=0, maximum=2**31 - 1)]
 # A share that may be nothing but never all: dropout rates, momentum, split fractions.
 Fraction = Annotated[float, Range(minimum=0, maximum=1, open_maximum=True)]
+# A share that may be all but never nothing.
+Share = Annotated[float, Range(minimum=0, maximum=1, open_minimum=True)]
 # What is held out: a share at random, or one of several shares that together are all examples.
 HeldOut = Fraction | Annotated[str, Fold()]
 # How often something happens, never and always included.

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from dltrain.fields import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt
+from dltrain.fields import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Share
 from dltrain.lazy import keras
 from dltrain.registry import OPTIMIZERS
 
@@ -24,6 +24,10 @@ class Optimizer:
         clipnorm: scales each weight's gradient down to at most this norm; none to leave it.
         global_clipnorm: scales all gradients together down to at most this norm; none to leave them.
         clipvalue: cuts each component of a gradient to plus or minus this; none to leave it.
+        layer_decay: the head learns at r, each layer before it at this share of the next one's rate, decoupled weight
+            decay included (Clark et al. 2020: 0.8 to 0.9; Bao et al. 2022: 0.65 to 0.75); none for r everywhere.
+        ema_momentum: keeps a moving average of the weights, m * average + (1 - m) * w after each step, which validation,
+            the best weights and the exported network are of; moving statistics stay those of w; none for no average.
     """
 
     learning_rate: PositiveFloat = 0.001
@@ -32,6 +36,8 @@ class Optimizer:
     clipnorm: PositiveFloat | None = None
     global_clipnorm: PositiveFloat | None = None
     clipvalue: PositiveFloat | None = None
+    layer_decay: Share | None = None
+    ema_momentum: Fraction | None = None
 
     def __post_init__(self) -> None:
         given = [name for name in ("clipnorm", "global_clipnorm", "clipvalue") if getattr(self, name) is not None]
@@ -42,18 +48,25 @@ class Optimizer:
         """Returns the Keras class of the same arguments."""
         raise NotImplementedError
 
-    def build(self, learning_rate: Any, plain: bool = False) -> Any:
+    def build(self, learning_rate: Any, plain: bool = False, shares: tuple[float, ...] = ()) -> Any:
         """Returns the Keras optimizer.
 
         Args:
             learning_rate: a number or a Keras LearningRateSchedule; takes the place of the field.
             plain: take Keras's own class where there is one that does the same in fewer passes.
+            shares: of the learning rate, of each weight in their order; without them it is the same for all.
         """
         from dltrain.fused_optimizers import ONE_PASS
 
         arguments = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         l2 = arguments.pop("l2")
+        arguments.pop("layer_decay")  # which the shares are made of
+        if self.ema_momentum is None:
+            arguments.pop("ema_momentum")
+        else:
+            arguments["use_ema"] = True
         cls = self._keras() if plain else ONE_PASS.get(self._keras(), self._keras())
+        cls = with_shares(cls, shares) if shares else cls
         return (with_l2(cls, l2) if l2 else cls)(**arguments | {"learning_rate": learning_rate})
 
 
@@ -71,6 +84,37 @@ def with_l2(cls: Any, l2: float) -> Any:
 
     WithL2.__name__ = cls.__name__
     return WithL2
+
+
+def with_shares(cls: Any, shares: tuple[float, ...]) -> Any:
+    """Returns a Keras optimizer class that moves each weight at its own share of the learning rate.
+
+    Args:
+        cls: the class.
+        shares: one for each weight, in the order in which the optimizer gets them.
+    """
+
+    class WithShares(cls):
+        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> Any:
+            share = shares[self._get_variable_index(variable)]
+            return super().update_step(gradient, variable, keras.ops.multiply(learning_rate, share))
+
+        def _apply_weight_decay(self, variables: Any) -> None:
+            # Keras multiplies it with the whole learning rate.
+            whole = {key: value for key in _DECAYS if (value := getattr(self, key, None)) is not None}
+            for variable in variables if whole else ():
+                share = shares[self._get_variable_index(variable)]
+                for key, value in whole.items():
+                    setattr(self, key, value * share)
+                super()._apply_weight_decay([variable])
+            for key, value in whole.items():
+                setattr(self, key, value)
+
+    WithShares.__name__ = cls.__name__
+    return WithShares
+
+
+_DECAYS = ("weight_decay", "adam_weight_decay")
 
 
 @OPTIMIZERS.register("sgd")

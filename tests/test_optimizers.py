@@ -178,3 +178,21 @@ def test_muon_moves_the_layers_that_it_excludes_as_adam_does(tensorflow):
 def test_muon_refuses_what_is_no_regular_expression():
     with pytest.raises(ValueError, match=r"^exclude_layers\[1\] must be a regular expression"):
         OPTIMIZERS["muon"](exclude_layers=("logits", "("))
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS.names())
+def test_a_share_of_the_rate_is_a_step_at_that_rate_weight_decay_included(tensorflow, name):
+    import keras
+
+    random = np.random.RandomState(0)
+    start, gradient = random.standard_normal((2, 3, 4)).astype(np.float32)
+    moved = []
+    for rate, shares in ((RATE, (1.0, 0.25)), (RATE / 4, ())):
+        built = OPTIMIZERS[name](weight_decay=0.5, l2=0.1).build(rate, shares=shares)
+        weights = [keras.Variable(start), keras.Variable(start)]
+        built.build(weights)
+        for _ in range(2):
+            built.apply([keras.ops.array(gradient)] * 2, weights)
+        moved.append(weights[1].numpy())
+    np.testing.assert_allclose(*moved, rtol=1e-5, atol=1e-6)
+    assert not np.allclose(weights[0], start)

@@ -120,11 +120,13 @@ def list_choices(
 
 
 def _layers(config: Config) -> dict[str, Any]:
-    """Returns {"layers": [{"name", "type", "output_shape", "weights", "frozen"}], and "weights", "trainable_weights"
-    and "frozen_weights", which are numbers; a layer's `frozen` is false, true or, of a network within it, partly.
+    """Returns {"layers": [{"name", "type", "output_shape", "weights", "frozen", "rate"}], and "weights",
+    "trainable_weights" and "frozen_weights", which are numbers. A layer's `frozen` is false, true or, of a network
+    within it, partly; its `rate` is a share of the learning rate.
     """
     from dltrain.importing import import_tensorflow
     from dltrain.training.freezing import freeze
+    from dltrain.training.layer_rates import layer_shares
 
     import_tensorflow()
     spec = config.experiment.dataset.spec() or config.experiment.dataset.load().spec
@@ -133,6 +135,7 @@ def _layers(config: Config) -> dict[str, Any]:
     before = [len(layer.trainable_weights) for layer in model.layers]
     with config.blame("model"):
         freeze(model, config.experiment.model.freeze)
+    shares = layer_shares(model, config.experiment.optimizer.layer_decay or 1.0)
     after = [len(layer.trainable_weights) for layer in model.layers]
     return {
         "layers": [
@@ -142,6 +145,7 @@ def _layers(config: Config) -> dict[str, Any]:
                 "output_shape": _output_shape(layer),
                 "weights": layer.count_params(),
                 "frozen": left < had and (left == 0 or "partly"),
+                "rate": shares.get(layer.name, 1.0),
             }
             for layer, had, left in zip(model.layers, before, after, strict=True)
         ],
@@ -164,11 +168,12 @@ def _layer_words(shown: dict[str, Any]) -> str:
     from dltrain.training.progress import table
 
     total, trainable, frozen = shown["weights"], shown["trainable_weights"], shown["frozen_weights"]
-    rows: list[list[Any]] = [["layer", "type", "output shape", "weights", *["" for _ in range(frozen > 0)]]]
+    rows: list[list[Any]] = [["layer", "type", "output shape", "weights", ""]]
     for layer in shown["layers"]:
         shape = "" if layer["output_shape"] is None else " x ".join(map(str, layer["output_shape"]))
-        mark = {False: "", True: "frozen"}.get(layer["frozen"], f"{layer['frozen']} frozen")
-        rows.append([layer["name"], layer["type"], shape, f"{layer['weights']:,}", *[mark for _ in range(frozen > 0)]])
+        rate = f"rate x {layer['rate']:.3g}" if layer["rate"] < 1 else ""
+        mark = {False: rate, True: "frozen"}.get(layer["frozen"], f"{layer['frozen']} frozen")
+        rows.append([layer["name"], layer["type"], shape, f"{layer['weights']:,}", mark])
     words = [f"{trainable:,} trainable weights", *([f"{frozen:,} frozen"] if frozen else [])]
     return f"{table(rows, right={3})}\n\n{', '.join(words)}, {total - trainable - frozen:,} others"
 

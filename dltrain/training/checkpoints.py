@@ -14,7 +14,7 @@ import re
 import shutil
 import zipfile
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,6 +22,9 @@ import numpy as np
 
 from dltrain.errors import CheckpointError, TrainingError
 from dltrain.runs.folder import Run, replacing
+
+AVERAGE = "average"
+"""Who owns the moving averages of the model's weights, which have the names of these."""
 
 _MANIFEST = "dltrain.json"
 _DAMAGE = (
@@ -308,6 +311,16 @@ def restore(saved: Saved, variables: dict[str, Any]) -> None:
             raise CheckpointError(f"{saved.path}: is of another model: {variable.path} must be {wanted}, is {came}")
     for name, variable in variables.items():
         variable.assign(saved.arrays[name])
+
+
+def averaged(saved: Saved) -> Saved:
+    """Returns a checkpoint with the moving averages of the weights in place of the weights, where it holds some."""
+    averages = {
+        name.replace(AVERAGE, "model", 1): array
+        for name, array in saved.arrays.items()
+        if name.startswith(f"{AVERAGE}/")
+    }
+    return replace(saved, arrays={**saved.arrays, **averages})
 
 
 def _kind(shape: Any, dtype: Any) -> str:

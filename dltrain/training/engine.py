@@ -1,6 +1,7 @@
 """The compiled step loop: many steps of the model's own `train_step` in one call, under any tf.distribute strategy."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,30 @@ class Engine:
         """Makes the variables that Keras makes at the first step: those of the optimizer, the loss and the metrics."""
         with self._strategy.scope():
             self.model.optimizer.build(self.model.trainable_variables)
+            for weight, average in self.averages():
+                average.assign(weight)
             self.model.test_step(feed.examples(0, 1))
             self.model.reset_metrics()
+
+    def averages(self) -> list[tuple[Any, Any]]:
+        """Returns each trainable weight with its moving average; nothing where the optimizer keeps none."""
+        optimizer = self.model.optimizer
+        optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # 16-bit floats come with a scale of the loss
+        kept = optimizer._model_variables_moving_average if optimizer.use_ema else []
+        return list(zip(self.model.trainable_variables, kept, strict=True)) if kept else []
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Puts the moving averages, where there are some, in place of the weights for as long as it lasts."""
+        pairs = self.averages()
+        weights = [np.array(weight) for weight, _ in pairs]
+        for weight, average in pairs:
+            weight.assign(average)
+        try:
+            yield
+        finally:
+            for (weight, _), value in zip(pairs, weights, strict=True):
+                weight.assign(value)
 
     def train(self, feed: Feed, step: int, count: int) -> tuple[int, bool]:
         """Trains for `count` steps.

@@ -97,9 +97,21 @@ class Training:
     def variables(self) -> dict[str, Any]:
         """All variables that training changes, by name."""
         model = self.engine.model
-        return checkpoints.named_variables(
-            model=model.variables, optimizer=model.optimizer.variables, metrics=model.metrics_variables
-        )
+        average_of = {id(weight): average for weight, average in self.engine.averages()}
+        averages = {id(average) for average in average_of.values()}
+        weights = checkpoints.named_variables(model=model.variables)
+        return {
+            **weights,
+            **checkpoints.named_variables(
+                optimizer=[variable for variable in model.optimizer.variables if id(variable) not in averages],
+                metrics=model.metrics_variables,
+            ),
+            **{
+                name.replace("model", checkpoints.AVERAGE, 1): average_of[id(weight)]
+                for name, weight in weights.items()
+                if id(weight) in average_of
+            },
+        }
 
     @property
     def parameters(self) -> int:
@@ -313,7 +325,8 @@ class Training:
     def _validate(self, stop: StopRequest) -> dict[str, float] | None:
         if self._validation is None:
             return {}
-        metrics = self.engine.evaluate(self._validation, stop.__bool__)
+        with self.engine.averaged():
+            metrics = self.engine.evaluate(self._validation, stop.__bool__)
         return None if metrics is None else {f"val_{name}": value for name, value in metrics.items()}
 
     @property

@@ -22,6 +22,7 @@ from dltrain.training.contract import require
 from dltrain.training.device import Devices
 from dltrain.training.engine import Engine
 from dltrain.training.freezing import freeze
+from dltrain.training.layer_rates import weight_shares
 from dltrain.training.progress import Reporter
 from dltrain.training.starting import begin_with
 from dltrain.training.state import State, digest
@@ -231,8 +232,9 @@ def assemble(config: Config, spec: DataSpec, devices: Devices, learning_rate: An
                 _begin(experiment.model, model, spec)
             freeze(model, experiment.model.freeze)
         fuse(model)
+        decay = experiment.optimizer.layer_decay
         model.compile(
-            optimizer=experiment.optimizer.build(learning_rate),
+            optimizer=experiment.optimizer.build(learning_rate, shares=weight_shares(model, decay) if decay else ()),
             loss=experiment.task.loss(spec),
             metrics=experiment.task.build_metrics(spec),
         )

@@ -90,7 +90,7 @@ def trained(run: Run, checkpoint: Path | None = None) -> tuple[Any, DataSpec, Sa
     saved = checkpoints.load_file(checkpoint) if checkpoint else checkpoints.load(run, "best")
     spec = State.of(saved).spec
     model = config.build_model(spec)
-    checkpoints.restore(saved, checkpoints.named_variables(model=model.variables))
+    checkpoints.restore(checkpoints.averaged(saved), checkpoints.named_variables(model=model.variables))
     return model, spec, saved
 
 
@@ -126,7 +126,7 @@ def _read(path: Path, model: Any) -> Source:
             raise RunError("it is no run: there is no config.yaml" if path.is_dir() else "it lies in no run's folder")
         network, spec, saved = trained(run, None if path.is_dir() else path)
         named = named_layers(network)
-        arrays = {name: [np.asarray(weight) for weight in layer.weights] for name, layer in named.items()}
+        arrays = {name: [np.array(weight) for weight in layer.weights] for name, layer in named.items()}
         kind = "the best weights" if path.is_dir() else f"{path.name}"
         return Source(f"{kind} of {run.name} (step {saved.state['step']})", arrays, head_of(named), spec)
     named = named_layers(model)

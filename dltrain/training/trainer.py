@@ -204,7 +204,7 @@ def evaluate(
         compare(config, splits, saved, reporter, [name])
     with enough_memory(config):
         engine = assemble(config, spec, devices, learning_rate=0.0)
-        checkpoints.restore(saved, checkpoints.named_variables(model=engine.model.variables))
+        checkpoints.restore(checkpoints.averaged(saved), checkpoints.named_variables(model=engine.model.variables))
         metrics = engine.evaluate(evaluation_feed(part, config.experiment.train.examples_per_batch, devices))
     measured = "all" if is_whole else name
     return {"run": run.name, "checkpoint": checkpoint, "split": measured, "examples": len(part), "metrics": metrics}
@@ -311,9 +311,10 @@ def _measure_best(training: Training, run: Run, stop: StopRequest) -> dict[str, 
     """
     model = training.engine.model
     # Else they are in place: reading them would take memory for a second state. But several devices have normalisation
-    # statistics of their own, of which a checkpoint holds the mean.
-    if training.devices.replicas > 1 or not checkpoints.best_is_last(run):
-        checkpoints.restore(checkpoints.load(run, "best"), checkpoints.named_variables(model=model.variables))
+    # statistics of their own, of which a checkpoint holds the mean, and the best weights may be averages.
+    if training.devices.replicas > 1 or training.engine.averages() or not checkpoints.best_is_last(run):
+        best = checkpoints.averaged(checkpoints.load(run, "best"))
+        checkpoints.restore(best, checkpoints.named_variables(model=model.variables))
     measured: dict[str, Any] = {}
     for name in ("validation", "test"):
         part = getattr(training.splits, name)
