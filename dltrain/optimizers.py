@@ -26,8 +26,8 @@ class Optimizer:
         clipvalue: cuts each component of a gradient to plus or minus this; none to leave it.
         layer_decay: the head learns at r, each layer before it at this share of the next one's rate, decoupled weight
             decay included (Clark et al. 2020: 0.8 to 0.9; Bao et al. 2022: 0.65 to 0.75); none for r everywhere.
-        ema_momentum: keeps a moving average of the weights, m * average + (1 - m) * w after each step, which validation,
-            the best weights and the exported network are of; moving statistics stay those of w; none for no average.
+        ema_momentum: keeps an average of the weights, m * average + (1 - m) * w after each step, of which validation,
+            the best weights and the exported network are; moving statistics stay those of w; none for no average.
     """
 
     learning_rate: PositiveFloat = 0.001

@@ -210,7 +210,9 @@ def _resumed(given: Words, runs: Path, force: bool) -> tuple[Run | None, Config,
     after = experiments.renamed(experiments.load(given.config or run.config, given.overrides), before.experiment.name)
     if any(word.startswith("model.weights=") for word in given.overrides):
         raise ConfigError([f"{run.path}: model.weights is where a run begins: it cannot be said when one goes on"])
-    after = experiments.with_beginning_of(after, before)
+    from dltrain.training.starting import resolved
+
+    after = resolved(experiments.with_beginning_of(after, before), runs, anew=False)
     if after.experiment.train.batch_size == "auto":
         anew = any(word.startswith("train.batch_size=") for word in given.overrides) and given.run != AUTO
         after = experiments.with_batch_of(after, before, anew)

@@ -14,7 +14,7 @@ from dltrain.config.document import Node, Problem
 from dltrain.config.schema import INVALID, blame, build, field_types
 from dltrain.data import DataSpec
 from dltrain.errors import AbsentData, ConfigError, Misfit
-from dltrain.fields import NonNegativeFloat, PositiveFloat, PositiveInt, Range, Seed
+from dltrain.fields import NonNegativeFloat, PositiveFloat, PositiveInt, Probability, Range, Seed
 from dltrain.registry import AUGMENTATIONS, CALLBACKS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS
 
 # Registered classes of one kind share methods, not a parent: a checker that needs more than this reads the registry.
@@ -122,6 +122,26 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Teacher:
+    """A trained network that says how alike the classes are in each example; for one class per example.
+
+    G. Hinton, O. Vinyals and J. Dean, "Distilling the knowledge in a neural network", 2015, section 2. The loss of
+    training is (1 - weight) * the task's + weight * temperature^2 * KL(teacher || network), both softened; that of
+    validation is the task's.
+
+    Args:
+        run: a run on the same inputs and classes: its folder, name or stem in the folder of runs. Its best weights see
+            each batch as the network does, augmented.
+        temperature: what both logits are divided by; the paper's 1 to 20.
+        weight: share of the teacher in the loss.
+    """
+
+    run: Path
+    temperature: PositiveFloat = 2.0
+    weight: Probability = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
 class Experiment:
     """An experiment: all that a config can say, in the order in which it is used.
 
@@ -138,6 +158,7 @@ class Experiment:
             drawn for each batch.
         model: the architecture.
         task: what the labels mean; left out, what the dataset says.
+        teacher: none, or a trained network to learn from.
         optimizer: the update rule.
         schedule: the learning rate over time.
         train: length, batch size, precision.
@@ -156,6 +177,7 @@ class Experiment:
     augment: tuple[Augmentation, ...] = ()
     model: Model
     task: Task = None
+    teacher: Teacher | None = None
     optimizer: Optimizer
     schedule: Schedule = field(default_factory=lambda: SCHEDULES["constant"]())
     train: Train
@@ -178,6 +200,8 @@ class Experiment:
         if self.train.oversample and getattr(self.task, "class_weights", None) == "balanced":
             raise ValueError("train.oversample must not be true beside task.class_weights: balanced: that counts twice")
         self._check_mixing()
+        if self.teacher is not None and not hasattr(self.task, "soft_targets"):
+            raise ValueError(f"teacher must be none: it is for classes, not for task {self.task.registered_name}")
 
     def _check_mixing(self) -> None:
         mixing = [mixes_examples(augmentation) for augmentation in self.augment]

@@ -11,8 +11,8 @@ def layer_shares(model: Any, decay: float) -> dict[str, float]:
     Each layer with a kernel, a weight of two dimensions or more, lies one deeper than the next such one; what has none,
     such as a normalisation, goes with the one before it.
 
-    K. Clark et al., "ELECTRA: pre-training text encoders as discriminators rather than generators", 2020; H. Bao et al.,
-    "BEiT: BERT pre-training of image transformers", 2022: the learning rates of their fine-tuning.
+    K. Clark et al., "ELECTRA: pre-training text encoders as discriminators rather than generators", 2020, and H. Bao et
+    al., "BEiT: BERT pre-training of image transformers", 2022, fine-tune in this way.
 
     Args:
         model: a built network.

@@ -20,6 +20,7 @@ from dltrain.training import checkpoints, profiling
 from dltrain.training.callbacks import Best, Due, MetricsFile, Patience
 from dltrain.training.contract import plan_for
 from dltrain.training.device import Devices
+from dltrain.training.distillation import teach
 from dltrain.training.engine import shortest
 from dltrain.training.listeners import Listeners
 from dltrain.training.oversampling import drawn
@@ -73,6 +74,8 @@ class Training:
             self._scale = tf.Variable(1.0, trainable=False)  # what plateaus and restores leave of the learning rate
         self._rate = learning_rate(experiment.schedule, experiment.optimizer.learning_rate, self.plan, self._scale)
         self.engine = assemble(config, splits.spec, devices, self._rate, anew)
+        with devices.strategy.scope():
+            teach(config, splits.spec, self.engine.model, devices.replicas)
         self._validation = self.evaluation_feed(splits.validation) if splits.validation else None
         self.engine.build(self._validation or self.evaluation_feed(splits.train))
         self._require_monitors()

@@ -41,22 +41,24 @@ class Source:
     spec: DataSpec | None = None
 
 
-def resolved(config: Config, root: Path) -> Config:
-    """Returns the config with a full path as `model.weights`, so that it means the same ever after.
+def resolved(config: Config, root: Path, anew: bool = True) -> Config:
+    """Returns the config with full paths to what it builds on, so that it means the same ever after.
 
     Args:
         config: a config.
         root: the folder that runs lie in.
+        anew: training begins here: `model.weights` will be read.
 
     Raises:
         ConfigError: if there is neither such a run nor such a file.
     """
-    model = config.experiment.model
-    if not isinstance(getattr(model, "weights", None), Path):
-        return config
-    path = _place(config, "model", "weights", model.weights, root)
-    model = dataclasses.replace(model, weights=path)
-    return dataclasses.replace(config, experiment=dataclasses.replace(config.experiment, model=model))
+    experiment = config.experiment
+    model, teacher = experiment.model, experiment.teacher
+    if anew and isinstance(model.weights, Path):
+        model = dataclasses.replace(model, weights=_place(config, "model", "weights", model.weights, root))
+    if teacher is not None:
+        teacher = dataclasses.replace(teacher, run=_place(config, "teacher", "run", teacher.run, root))
+    return dataclasses.replace(config, experiment=dataclasses.replace(experiment, model=model, teacher=teacher))
 
 
 def _place(config: Config, block: str, key: str, path: Path, root: Path) -> Path:
