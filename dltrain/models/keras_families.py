@@ -26,8 +26,9 @@ class _KerasNetwork:
 
     Args:
         weights: none for a random start; imagenet for those of Keras, downloaded once and kept in its cache, a grey
-            image being repeated to three channels; or a file that ends in .weights.h5, of this network for as many
-            channels, relative to the config. A head of other classes begins anew. Read when a run begins, not after.
+            image being repeated to three channels; a run (its folder, name or stem), whose best weights are taken; or a
+            file: a run's checkpoint, or one that ends in .weights.h5 or .keras, of which only weights are read. A head
+            of other classes begins anew. Read when a run begins, not after.
         dropout: share of the features left out in training before the head, 0 to below 1.
     """
 
@@ -39,10 +40,10 @@ class _KerasNetwork:
     dropout: Fraction = 0.0
 
     def __post_init__(self) -> None:
-        if isinstance(self.weights, Path) and not self.weights.name.endswith(".weights.h5"):
+        if isinstance(self.weights, Path) and not self.weights.exists():
             word = self.weights.name
-            hint = nearest(word, ["imagenet", "none"])
-            raise ValueError(f"weights must be none, imagenet or a file that ends in .weights.h5, got {word!r}{hint}")
+            if hint := nearest(word, ["imagenet", "none"]):
+                raise ValueError(f"weights must be none, imagenet, a run or a file, got {word!r}{hint}")
 
     def check(self, data: DataSpec) -> None:
         """Raises ValueError where the data are no images, too small ones, or not for ImageNet's weights."""
@@ -75,20 +76,15 @@ class _KerasNetwork:
         return keras.Model(inputs, data.head(x), name=self.registered_name)
 
     def initialize(self, model: Any) -> None:
-        """Gives a network that was just built the weights that `weights` names.
+        """Gives a network that was just built ImageNet's weights.
 
         Raises:
             UserError: if they cannot be had or do not fit.
         """
-        if self.weights is None:
-            return
-        from dltrain.models import _pretrained
+        from dltrain.models._pretrained import load_imagenet
 
-        if isinstance(self.weights, Path):
-            _pretrained.load_file(model, self.weights)
-        else:
-            spec = DataSpec((*model.input_shape[1:3], 3))
-            _pretrained.load_imagenet(model, lambda: self._body(spec, weights="imagenet"))
+        spec = DataSpec((*model.input_shape[1:3], 3))
+        load_imagenet(model, lambda: self._body(spec, weights="imagenet"))
 
     def _adapted(self, body: Any) -> Any:
         return body

@@ -243,7 +243,7 @@ def assemble(config: Config, spec: DataSpec, devices: Devices, learning_rate: An
 
 def _begin(block: Any, model: Any, spec: DataSpec) -> None:
     """Gives a network the weights that it is to begin with, by itself where it knows of some."""
-    if hasattr(block, "initialize"):
-        block.initialize(model)
-    elif isinstance(block.weights, Path):
+    if isinstance(block.weights, Path):
         begin_with(block.weights, model, spec)
+    elif block.weights is not None:
+        block.initialize(model)
