@@ -86,7 +86,19 @@ HeldOut = Fraction | Annotated[str, Fold()]
 Probability = Annotated[float, Range(minimum=0, maximum=1)]
 
 Activation = Literal[
-    "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "sigmoid", "tanh", "softmax", "softplus", "linear"
+    "relu",
+    "relu6",
+    "leaky_relu",
+    "elu",
+    "selu",
+    "gelu",
+    "silu",
+    "mish",
+    "sigmoid",
+    "tanh",
+    "softmax",
+    "softplus",
+    "linear",
 ]
 Initializer = Literal[
     "glorot_uniform",

@@ -50,10 +50,11 @@ class DilatedPooling2D(keras.layers.Layer):
         """Raises ValueError where a window would find nothing."""
         if len(input_shape) != 4 or None in input_shape[1:3]:
             raise ValueError(f"inputs must be (batch, height, width, channels) with known sides, got {input_shape}")
-        for side, size, rate in zip(input_shape[1:3], self.pool_size, self.dilation_rate, strict=True):
+        sides = [side for side in input_shape[1:3] if side is not None]
+        for side, size, rate in zip(sides, self.pool_size, self.dilation_rate, strict=True):
             if self.padding == "valid" and (size - 1) * rate >= side:
                 raise ValueError(f"pool_size must span at most {side} values, got {(size - 1) * rate + 1}")
-            if rate > side:
+            if self.padding == "same" and rate > side:  # there would be windows of padding alone
                 raise ValueError(f"dilation_rate must be at most the side {side}, got {rate}")
 
     def call(self, inputs: Any) -> Any:

@@ -27,3 +27,12 @@ def normalized(x: Any, kind: Normalization, name: str, *, groups: int = 8, **bat
         case "group":
             return keras.layers.GroupNormalization(groups, epsilon=1e-5, name=name)(x)
     return x
+
+
+def check_groups(
+    kind: Normalization, groups: int, channels: int, key: str = "normalization_groups"
+) -> list[ValueError]:
+    """Returns the problem of groups that do not divide the channels, in a list; an empty one where there is none."""
+    if kind != "group" or channels % groups == 0:
+        return []
+    return [ValueError(f"{key} must divide the {channels} channels that are normalised, got {groups}")]

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from dltrain.data import DataSpec
-from dltrain.fields import Activation, Fraction, Initializer, PositiveInt
+from dltrain.fields import Activation, Fraction, Initializer, Normalization, PositiveInt
 from dltrain.lazy import keras
+from dltrain.models._normalization import check_groups, normalized
 from dltrain.registry import MODELS
 
 Size = PositiveInt | tuple[PositiveInt, PositiveInt]
@@ -23,13 +24,17 @@ class Stage:
         strides: step of the convolution.
         padding: same keeps height and width (over strides), valid takes no padding.
         dilation: gap between the filter's taps; 1 for none.
-        convolution: standard, or separable: a spatial one per channel, then a 1x1 (Chollet 2016).
+        convolution: standard; separable: a spatial one per channel, then a 1x1 (Chollet 2016); or depthwise_separable:
+            each of these two with its own normalisation and activation (MobileNet: Howard et al. 2017, figure 3).
         activation: of the stage.
-        batch_normalization: none, or before or after the activation.
-        pool: max, average or none.
-        pool_size: window of the pooling.
+        normalization: before the activation: none, batch, layer (over the channels of each pixel) or group.
+        normalization_groups: of group normalisation; must divide the channels.
+        batch_normalization: batch normalisation by its place: none, or before or after the activation.
+        pool: max or average of a window; global_max or global_average of the whole, which leaves 1x1; or none.
+        pool_size: height and width of the pooling's window, in values that are looked at.
         pool_strides: step of the pooling, none for the window's size.
-        pool_padding: same or valid.
+        pool_dilation: distance of the window's values; 1 for no gaps.
+        pool_padding: same or valid; padding takes no part in maximum and average.
         dropout: share of the stage's outputs left out in training, 0 to below 1.
     """
 
@@ -38,12 +43,15 @@ class Stage:
     strides: Size = 1
     padding: Padding = "same"
     dilation: Size = 1
-    convolution: Literal["standard", "separable"] = "standard"
+    convolution: Literal["standard", "separable", "depthwise_separable"] = "standard"
     activation: Activation = "relu"
+    normalization: Normalization = "none"
+    normalization_groups: PositiveInt = 8
     batch_normalization: Literal["none", "before", "after"] = "none"
-    pool: Literal["max", "average", "none"] = "none"
+    pool: Literal["max", "average", "global_max", "global_average", "none"] = "none"
     pool_size: Size = 2
     pool_strides: Size | None = None
+    pool_dilation: Size = 1
     pool_padding: Padding = "valid"
     dropout: Fraction = 0.0
 
@@ -76,8 +84,19 @@ class CNN:
         for index, stage in enumerate(self.stages):
             if max(_pair(stage.strides)) > 1 and max(_pair(stage.dilation)) > 1:
                 problems.append(ValueError(f"stages[{index}].dilation must be 1 where strides are above 1"))
-            if stage.convolution == "separable" and len(set(_pair(stage.strides))) > 1:
+            if stage.convolution != "standard" and len(set(_pair(stage.strides))) > 1:
                 problems.append(ValueError(f"stages[{index}].strides of a separable convolution must be equal"))
+            if stage.normalization != "none" and stage.batch_normalization != "none":
+                problems.append(
+                    ValueError(f"stages[{index}].batch_normalization must be none where there is a normalization")
+                )
+            key = f"stages[{index}].normalization_groups"
+            problems += check_groups(stage.normalization, stage.normalization_groups, stage.filters, key)
+            for key in ("pool_size", "pool_strides", "pool_dilation", "pool_padding"):
+                # A window of what is not pooled was always let pass, but for its gaps.
+                is_idle = stage.pool.startswith("global") or (stage.pool == "none" and key == "pool_dilation")
+                if is_idle and getattr(stage, key) != getattr(Stage, key):
+                    problems.append(ValueError(f"stages[{index}].{key} must be left out where pool is {stage.pool}"))
         if problems:
             raise ExceptionGroup("cnn", problems)
 
@@ -85,19 +104,15 @@ class CNN:
         """Raises ValueError where the data are no images, or shrink below 1x1 on the way."""
         if not data.is_image:
             raise ValueError(f"name cnn needs images (height, width, channels), got shape {data.input_shape}")
-        height, width = data.input_shape[:2]
+        sides, channels = data.input_shape[:2], data.input_shape[2]
         for index, stage in enumerate(self.stages):
-            sides = []
-            for axis, side in enumerate((height, width)):
-                window = (_pair(stage.kernel_size)[axis] - 1) * _pair(stage.dilation)[axis] + 1
-                where = f"stages[{index}].kernel_size"
-                side = _shrunk(side, window, _pair(stage.strides)[axis], stage.padding, where)
-                if stage.pool != "none":
-                    pool = _pair(stage.pool_size)
-                    step = _pair(stage.pool_strides or stage.pool_size)[axis]
-                    side = _shrunk(side, pool[axis], step, stage.pool_padding, f"stages[{index}].pool_size")
-                sides.append(side)
-            height, width = sides
+            where = f"stages[{index}]"
+            # The first of the two normalisations sees the channels that arrive.
+            kind = stage.normalization if stage.convolution == "depthwise_separable" else "none"
+            for problem in check_groups(kind, stage.normalization_groups, channels, f"{where}.normalization_groups"):
+                raise problem
+            sides = tuple(_side_after(stage, axis, side, where) for axis, side in enumerate(sides))
+            channels = stage.filters
 
     def build(self, data: DataSpec) -> Any:
         """Returns the network, from raw images to logits."""
@@ -123,32 +138,82 @@ class CNN:
 
     def _stage(self, x: Any, stage: Stage, name: str) -> Any:
         layers = keras.layers
-        settings = {
-            "strides": stage.strides,
-            "padding": stage.padding,
-            "dilation_rate": stage.dilation,
-            "use_bias": stage.batch_normalization != "before",  # the normalisation brings its own
-            "name": f"{name}_convolution",
-        }
-        if stage.convolution == "separable":
-            initializers = {
-                "depthwise_initializer": self.kernel_initializer,
-                "pointwise_initializer": self.kernel_initializer,
-            }
-            x = layers.SeparableConv2D(stage.filters, stage.kernel_size, **settings, **initializers)(x)
-        else:
-            x = layers.Conv2D(stage.filters, stage.kernel_size, kernel_initializer=self.kernel_initializer, **settings)(
-                x
-            )
-        if stage.batch_normalization == "before":
-            x = layers.BatchNormalization(name=f"{name}_normalization")(x)
-        x = layers.Activation(stage.activation, name=f"{name}_activation")(x)
-        if stage.batch_normalization == "after":
-            x = layers.BatchNormalization(name=f"{name}_normalization")(x)
-        if stage.pool != "none":
-            pooling = layers.MaxPooling2D if stage.pool == "max" else layers.AveragePooling2D
-            x = pooling(stage.pool_size, stage.pool_strides, stage.pool_padding, name=f"{name}_pool")(x)
+        spatial = {"strides": stage.strides, "padding": stage.padding, "dilation_rate": stage.dilation}
+        # The normalisation brings a bias of its own.
+        bias = {"use_bias": stage.normalization == "none" and stage.batch_normalization != "before"}
+        kernel = {"kernel_initializer": self.kernel_initializer}
+        match stage.convolution:
+            case "standard":
+                x = layers.Conv2D(
+                    stage.filters, stage.kernel_size, **spatial, **bias, **kernel, name=f"{name}_convolution"
+                )(x)
+            case "separable":
+                x = layers.SeparableConv2D(
+                    stage.filters,
+                    stage.kernel_size,
+                    **spatial,
+                    **bias,
+                    depthwise_initializer=self.kernel_initializer,
+                    pointwise_initializer=self.kernel_initializer,
+                    name=f"{name}_convolution",
+                )(x)
+            case "depthwise_separable":
+                x = layers.DepthwiseConv2D(
+                    stage.kernel_size,
+                    **spatial,
+                    **bias,
+                    depthwise_initializer=self.kernel_initializer,
+                    name=f"{name}_depthwise",
+                )(x)
+                x = _activated(x, stage, f"{name}_depthwise")
+                x = layers.Conv2D(stage.filters, 1, **bias, **kernel, name=f"{name}_convolution")(x)
+        x = _pooled(_activated(x, stage, name), stage, f"{name}_pool")
         return layers.Dropout(stage.dropout, name=f"{name}_dropout")(x) if stage.dropout else x
+
+
+def _activated(x: Any, stage: Stage, name: str) -> Any:
+    """Activation, with the normalisation before or after it."""
+    kind: Normalization = stage.normalization
+    if stage.batch_normalization == "before":
+        kind = "batch"
+    x = normalized(x, kind, f"{name}_normalization", groups=stage.normalization_groups)
+    x = keras.layers.Activation(stage.activation, name=f"{name}_activation")(x)
+    return normalized(x, "batch", f"{name}_normalization") if stage.batch_normalization == "after" else x
+
+
+def _pooled(x: Any, stage: Stage, name: str) -> Any:
+    layers, window = keras.layers, (stage.pool_size, stage.pool_strides, stage.pool_padding)
+    match stage.pool:
+        case "global_max":
+            return layers.GlobalMaxPooling2D(keepdims=True, name=name)(x)
+        case "global_average":
+            return layers.GlobalAveragePooling2D(keepdims=True, name=name)(x)
+        case "max" | "average" if max(_pair(stage.pool_dilation)) > 1:
+            from dltrain.layers.dilated_pooling import DilatedPooling2D
+
+            size, strides, padding = window
+            return DilatedPooling2D(size, stage.pool_dilation, strides, padding, stage.pool, name=name)(x)
+        case "max":
+            return layers.MaxPooling2D(*window, name=name)(x)
+        case "average":
+            return layers.AveragePooling2D(*window, name=name)(x)
+    return x
+
+
+def _side_after(stage: Stage, axis: int, side: int, where: str) -> int:
+    """Returns a side's length behind a stage; raises where nothing is left."""
+    window = (_pair(stage.kernel_size)[axis] - 1) * _pair(stage.dilation)[axis] + 1
+    side = _shrunk(side, window, _pair(stage.strides)[axis], stage.padding, f"{where}.kernel_size")
+    if stage.pool == "none":
+        return side
+    if stage.pool.startswith("global"):
+        return 1
+    rate = _pair(stage.pool_dilation)[axis]
+    if stage.pool_padding == "same" and rate > side:  # there would be windows of padding alone
+        raise ValueError(f"{where}.pool_dilation must be at most the {side} that arrive there, got {rate}")
+    window = (_pair(stage.pool_size)[axis] - 1) * rate + 1
+    step = _pair(stage.pool_strides or stage.pool_size)[axis]
+    return _shrunk(side, window, step, stage.pool_padding, f"{where}.pool_size")
 
 
 def _pair(size: int | tuple[int, int] | None) -> tuple[int, int]:

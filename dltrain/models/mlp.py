@@ -3,8 +3,9 @@
 from typing import Any
 
 from dltrain.data import DataSpec
-from dltrain.fields import Activation, Fraction, Initializer, NonNegativeFloat, PositiveInt
+from dltrain.fields import Activation, Fraction, Initializer, NonNegativeFloat, Normalization, PositiveInt
 from dltrain.lazy import keras
+from dltrain.models._normalization import check_groups, normalized
 from dltrain.registry import MODELS
 
 
@@ -19,7 +20,9 @@ class MLP:
         units: width of each hidden layer; an empty list gives softmax regression.
         activation: of the hidden layers.
         dropout: share of each hidden layer's outputs left out in training, 0 to below 1.
-        batch_normalization: normalise each hidden layer before its activation.
+        normalization: of each hidden layer before its activation: none, batch, layer or group.
+        normalization_groups: of group normalisation; must divide the units, and leave two or more to a group.
+        batch_normalization: true is the same as normalization: batch.
         l2: adds l2 * (sum of squared kernels) to the loss, of all layers; biases are free.
         kernel_initializer: of the hidden layers.
     """
@@ -27,13 +30,28 @@ class MLP:
     units: tuple[PositiveInt, ...] = (512, 512)
     activation: Activation = "relu"
     dropout: Fraction = 0.0
+    normalization: Normalization = "none"
+    normalization_groups: PositiveInt = 8
     batch_normalization: bool = False
     l2: NonNegativeFloat = 0.0
     kernel_initializer: Initializer = "glorot_uniform"
 
+    def __post_init__(self) -> None:
+        problems = []
+        if self.batch_normalization and self.normalization != "none":
+            problems.append(ValueError("batch_normalization must be false where there is a normalization"))
+        for units in dict.fromkeys(self.units):
+            problems += check_groups(self.normalization, self.normalization_groups, units)
+            # A single number less its mean is 0, whatever it was.
+            if self.normalization == "group" and units == self.normalization_groups:
+                problems.append(ValueError(f"normalization_groups must be below the {units} units, got {units}"))
+        if problems:
+            raise problems[0] if len(problems) == 1 else ExceptionGroup("mlp", problems)
+
     def build(self, data: DataSpec) -> Any:
         """Returns the network, from raw inputs to logits."""
         layers, inputs = keras.layers, data.inputs()
+        kind: Normalization = "batch" if self.batch_normalization else self.normalization
         penalty = {"kernel_regularizer": keras.regularizers.L2(self.l2)} if self.l2 else {}
         x = data.normalized(inputs)
         if len(data.input_shape) > 1:
@@ -41,13 +59,12 @@ class MLP:
         for number, units in enumerate(self.units, 1):
             x = layers.Dense(
                 units,
-                use_bias=not self.batch_normalization,
+                use_bias=kind == "none",
                 kernel_initializer=self.kernel_initializer,
                 name=f"dense{number}",
                 **penalty,
             )(x)
-            if self.batch_normalization:
-                x = layers.BatchNormalization(name=f"normalization{number}")(x)
+            x = normalized(x, kind, f"normalization{number}", groups=self.normalization_groups)
             x = layers.Activation(self.activation, name=f"activation{number}")(x)
             if self.dropout:
                 x = layers.Dropout(self.dropout, name=f"dropout{number}")(x)

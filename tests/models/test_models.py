@@ -1,5 +1,6 @@
 """Every architecture: published weight counts, and what all of them must do."""
 
+import itertools
 import json
 import math
 import zlib
@@ -15,12 +16,25 @@ from dltrain.registry import MODELS
 CIFAR, IMAGENET, PAPER_ALEXNET = (32, 32, 3), (224, 224, 3), (227, 227, 3)
 
 DENSE = ({"layer": "Dense", "units": 8, "activation": "relu"},)
-# Outputs of torchvision's networks where all weights follow from `reference_weight`: the first eight and last four
-# logits, mean, deviation and the largest absolute one.
-GOLDENS = json.loads((Path(__file__).parent / "goldens.json").read_text())
+# The whole of MobileNet (Howard et al. 2017, table 1): (channels, strides) of its depthwise separable convolutions.
+MOBILENET = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1)]
+
+
+def mobilenet(width=1.0):
+    """MobileNet as stages of a cnn."""
+    stage = {"batch_normalization": "before", "activation": "relu6"}
+    blocks = [
+        Stage(filters=int(filters * width), strides=strides, convolution="depthwise_separable", **stage)
+        for filters, strides in MOBILENET
+    ]
+    first = Stage(filters=int(32 * width), strides=2, **stage)
+    return {"stages": (first, *blocks), "head": "global_average", "dense": ()}
+
 
 # Trainable weights: (model, its keys, input shape, classes, count). The ResNets' are those of He et al. 2015 as counted
-# by Idelbayev's and torchvision's implementations, AlexNet's those of Krizhevsky et al. 2012; the others by hand.
+# by Idelbayev's and torchvision's implementations (with squeeze and excitation: imgclsmob's), the
+# wide ones' those of Zagoruyko's, AlexNet's those of Krizhevsky et al. 2012; MobileNet's those of Keras; the others
+# by hand.
 PUBLISHED = [
     ("mlp", {"units": (512, 512)}, (784,), 10, 784 * 512 + 512 + 512 * 512 + 512 + 512 * 10 + 10),
     ("mlp", {"units": (8,), "batch_normalization": True}, (4,), 3, 4 * 8 + 2 * 8 + 8 * 3 + 3),
@@ -40,6 +54,15 @@ PUBLISHED = [
     ("resnet", {"variant": "imagenet", "depth": 101}, IMAGENET, 1000, 44_549_160),
     ("resnet", {"variant": "imagenet", "depth": 152}, IMAGENET, 1000, 60_192_808),
     ("graph", {"layers": DENSE}, (4,), 3, 4 * 8 + 8 + 8 * 3 + 3),
+    ("resnet", {"variant": "imagenet", "depth": 18, "squeeze_excitation": 16}, IMAGENET, 1000, 11_778_592),
+    ("resnet", {"variant": "imagenet", "depth": 50, "squeeze_excitation": 16}, IMAGENET, 1000, 28_088_024),
+    ("resnet", {"depth": 20, "normalization": "group"}, CIFAR, 10, 269_722),
+    ("cnn", mobilenet(), IMAGENET, 1000, 4_231_976),
+    ("wide_resnet", {"depth": 16, "width": 4}, CIFAR, 10, 2_748_890),
+    ("wide_resnet", {"depth": 40, "width": 2}, CIFAR, 10, 2_243_546),
+    ("wide_resnet", {"depth": 40, "width": 4}, CIFAR, 10, 8_949_210),
+    ("wide_resnet", {"depth": 28, "width": 10}, CIFAR, 10, 36_479_194),
+    ("wide_resnet", {"depth": 28, "width": 10, "dropout": 0.3}, CIFAR, 100, 36_536_884),
     ("alexnet", {}, PAPER_ALEXNET, 1000, 60_965_224),
     ("alexnet", {"towers": 1}, PAPER_ALEXNET, 1000, 62_378_344),
     ("alexnet", {"variant": "one_weird_trick"}, IMAGENET, 1000, 61_100_840),
@@ -62,7 +85,12 @@ PUBLISHED = [
 
 # The smallest sensible form of each architecture and of each of its options that changes the graph.
 FORMS = {
-    "mlp": [{"units": (6,), "dropout": 0.1, "l2": 1e-3}, {"units": (6, 5), "batch_normalization": True}],
+    "mlp": [
+        {"units": (6,), "dropout": 0.1, "l2": 1e-3},
+        {"units": (6, 5), "batch_normalization": True},
+        {"units": (6, 5), "normalization": "layer", "activation": "gelu"},
+        {"units": (6,), "normalization": "group", "normalization_groups": 2, "activation": "tanh"},
+    ],
     "cnn": [
         {"stages": (Stage(filters=4, pool="max", batch_normalization="before", dropout=0.1),), "dense": (5,)},
         {
@@ -75,6 +103,20 @@ FORMS = {
             "dense": (),
         },
         {"head": "global_average", "dense_dropout": 0.5, "dense": (4,)},
+        {
+            "stages": (
+                Stage(filters=8, normalization="group", pool="max", pool_dilation=2, pool_strides=1),
+                Stage(filters=6, normalization="layer", pool="average", pool_dilation=(1, 3), pool_padding="same"),
+            ),
+            "kernel_initializer": "he_normal",
+        },
+        {
+            "stages": (
+                Stage(filters=4, convolution="depthwise_separable", strides=2, normalization="batch"),
+                Stage(filters=8, convolution="depthwise_separable", dilation=2, pool="global_average"),
+            ),
+        },
+        {"stages": (Stage(filters=4, activation="silu", pool="global_max"),), "dense": ()},
     ],
     "graph": [
         {
@@ -94,6 +136,14 @@ FORMS = {
         {"depth": 8, "shortcut": "B", "dropout": 0.1, "width": 2},
         {"depth": 14, "preactivation": True},
         {"variant": "imagenet", "depth": 18},
+        {"depth": 8, "squeeze_excitation": 4, "stochastic_depth": 0.2, "normalization": "group"},
+        {"depth": 8, "preactivation": True, "squeeze_excitation": 4, "normalization": "layer", "activation": "elu"},
+        {"variant": "imagenet", "depth": 18, "activation": "silu", "kernel_initializer": "lecun_normal"},
+        {"depth": 8, "normalization": "none"},
+    ],
+    "wide_resnet": [
+        {"depth": 10, "width": 2, "dropout": 0.1},
+        {"depth": 10, "width": 1, "normalization": "group", "activation": "silu"},
     ],
     "lenet5": [{}, {"variant": "paper"}],
     "vit": [
@@ -164,7 +214,8 @@ def test_it_predicts_the_same_after_saving(tensorflow, tmp_path, name, keys):
     images = np.random.RandomState(0).randint(0, 256, (4, *SMALL.input_shape)).astype("float32")
     again = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(model.predict(images, verbose=0), again.predict(images, verbose=0))
-    if name not in ("alexnet", "vit"):
+    is_dilated = any(max(np.ravel(stage.pool_dilation)) > 1 for stage in keys.get("stages", ()))
+    if name not in ("alexnet", "vit") and not is_dilated:
         assert {type(layer).__module__.split(".")[0] for layer in again.layers} == {"keras"}
 
 
@@ -234,6 +285,25 @@ def test_normalisation_is_part_of_the_model(tensorflow):
             (8, 8, 1),
             r"^stages\[0\].kernel_size .*floor\(\(8 - 9\)/1\) \+ 1 = 0",
         ),
+        (
+            "cnn",
+            {"stages": (Stage(filters=4, pool="average", pool_dilation=8),)},
+            (8, 8, 1),
+            r"^stages\[0\].pool_size .*floor\(\(8 - 9\)/2\) \+ 1 = 0",
+        ),
+        (
+            "cnn",
+            {"stages": (Stage(filters=4, pool="max", pool_dilation=9, pool_padding="same"),)},
+            (8, 8, 1),
+            r"^stages\[0\].pool_dilation must be at most the 8 that arrive there, got 9",
+        ),
+        (
+            "cnn",
+            {"stages": (Stage(filters=8, convolution="depthwise_separable", normalization="group"),)},
+            (8, 8, 3),
+            r"^stages\[0\].normalization_groups must divide the 3 channels that are normalised, got 8",
+        ),
+        ("wide_resnet", {}, (10,), "^name wide_resnet needs images"),
         ("cnn", {"stages": (Stage(filters=4, pool="max"),) * 4}, (8, 8, 1), r"^stages\[3\].pool_size .*\(1 - 2\)/2"),
     ],
 )
@@ -306,32 +376,68 @@ def test_vgg_halves_the_sides_behind_as_many_blocks_as_it_has_pools(tensorflow, 
     assert list(ends.values()) == sides
 
 
+@pytest.mark.parametrize("padding", ["same", "valid"])
+def test_a_cnn_is_refused_exactly_where_it_cannot_be_built(tensorflow, padding):
+    kinds = [{"pool": "global_max"}]
+    for pool_size, dilation, strides in itertools.product([1, 2, 3], [1, 2, (3, 6)], [None, 1, 3]):
+        kinds.append({"pool": "max", "pool_size": pool_size, "pool_dilation": dilation, "pool_strides": strides})
+    for kind, side in itertools.product(kinds, [2, 5]):
+        cut = {} if kind["pool"] == "global_max" else {"pool_padding": padding}
+        model = MODELS["cnn"](stages=(Stage(filters=1, kernel_size=1, **kind, **cut),), dense=())
+        data = DataSpec((side, side + 1, 1), ("a", "b"))
+        outcomes = []
+        for attempt in (model.check, model.build):
+            try:
+                attempt(data)
+                outcomes.append(True)
+            except ValueError:
+                outcomes.append(False)
+        assert outcomes[0] == outcomes[1], (kind, side)
+
+
 @pytest.mark.parametrize(
-    ("keys", "message"),
+    ("name", "keys", "message"),
     [
-        ({"depth": 21}, "^depth must be 6n"),
-        ({"variant": "imagenet"}, "^depth must be one of 18"),
-        ({"variant": "imagenet", "depth": 18, "shortcut": "A"}, "^shortcut must be B"),
+        ("resnet", {"depth": 21}, "^depth must be 6n"),
+        ("resnet", {"variant": "imagenet"}, "^depth must be one of 18"),
+        ("resnet", {"variant": "imagenet", "depth": 18, "shortcut": "A"}, "^shortcut must be B"),
+        ("resnet", {"normalization": "group", "normalization_groups": 5}, "^normalization_groups must divide the 16"),
+        ("resnet", {"squeeze_excitation": 17}, "^squeeze_excitation must be at most 16"),
+        ("wide_resnet", {"depth": 27}, r"^depth must be 6N \+ 4 \(16, 22, 28, 40 in the paper\), got 27"),
+        ("wide_resnet", {"normalization": "group", "normalization_groups": 32}, "^normalization_groups must divide"),
+        ("mlp", {"units": (8, 6), "normalization": "group", "normalization_groups": 4}, "must divide the 6 channels"),
+        ("mlp", {"units": (8,), "normalization": "group"}, "^normalization_groups must be below the 8 units, got 8"),
+        ("mlp", {"normalization": "layer", "batch_normalization": True}, "^batch_normalization must be false"),
     ],
 )
-def test_resnets_that_do_not_exist_are_refused(keys, message):
+def test_networks_that_do_not_exist_are_refused(name, keys, message):
     with pytest.raises(ValueError, match=message):
-        MODELS["resnet"](**keys)
+        MODELS[name](**keys)
 
 
 def test_every_problem_of_a_cnns_stages_is_reported():
     with pytest.raises(ExceptionGroup) as caught:
         MODELS["cnn"](
-            stages=(Stage(filters=1, strides=2, dilation=2), Stage(filters=1, convolution="separable", strides=(1, 2)))
+            stages=(
+                Stage(filters=1, strides=2, dilation=2),
+                Stage(filters=1, convolution="separable", strides=(1, 2)),
+                Stage(filters=6, normalization="group", normalization_groups=4),
+                Stage(filters=1, normalization="layer", batch_normalization="after"),
+                Stage(filters=1, pool="global_max", pool_size=3),
+                Stage(filters=1, pool_dilation=2),
+            )
         )
-    assert [str(error)[:17] for error in caught.value.exceptions] == ["stages[0].dilatio", "stages[1].strides"]
+    assert [str(error).split()[0] for error in caught.value.exceptions] == [
+        "stages[0].dilation",
+        "stages[1].strides",
+        "stages[2].normalization_groups",
+        "stages[3].batch_normalization",
+        "stages[4].pool_size",
+        "stages[5].pool_dilation",
+    ]
 
 
-# Outputs of torchvision 0.28's resnet18 on RandomState(0).standard_normal((2, 112, 112, 3)), its weights made by
-# `reference_weight`: the first eight and last four logits, and the largest absolute one.
-RESNET18_FIRST = [66.612617, 41.053715, -23.421791, -6.7036314, 73.278908, 10.619624, 52.377781, -2.9085598]
-RESNET18_LAST = [22.042374, 31.995161, -28.292265, -31.011665]
-RESNET18_LARGEST = 113.13634
+GOLDENS = json.loads((Path(__file__).parent / "goldens.json").read_text())
 
 
 def reference_weight(name, shape):
@@ -346,8 +452,11 @@ def reference_weight(name, shape):
     return z * np.sqrt(2 / math.prod(shape[1:]))
 
 
-def test_resnet18_computes_what_torchvisions_does(tensorflow):
-    model = MODELS["resnet"](variant="imagenet", depth=18).build(DataSpec((112, 112, 3), tuple(map(str, range(1000)))))
+@pytest.mark.parametrize(("depth", "blocks"), [(18, (2, 2, 2, 2)), (34, (3, 4, 6, 3)), (50, (3, 4, 6, 3))])
+def test_resnet_computes_what_torchvisions_does(tensorflow, depth, blocks):
+    data = DataSpec((112, 112, 3), tuple(map(str, range(1000))))
+    model, golden = MODELS["resnet"](variant="imagenet", depth=depth).build(data), GOLDENS[f"resnet{depth}"]
+    assert trainable(model) == golden["params"]
 
     def set_convolution(layer, name):
         height, width, channels, filters = model.get_layer(layer).kernel.shape
@@ -361,23 +470,25 @@ def test_resnet18_computes_what_torchvisions_does(tensorflow):
 
     set_convolution("stem", "conv1")
     set_normalization("stem_normalization", "bn1")
-    for stage in range(1, 5):
-        for block in (1, 2):
+    for stage, count in enumerate(blocks, 1):
+        for block in range(1, count + 1):
             ours, theirs = f"stage{stage}_block{block}", f"layer{stage}.{block - 1}"
-            for number in (1, 2):
+            for number in (1, 2, 3) if depth == 50 else (1, 2):
                 set_convolution(f"{ours}_convolution{number}", f"{theirs}.conv{number}")
                 set_normalization(f"{ours}_{number}_normalization", f"{theirs}.bn{number}")
-            if stage > 1 and block == 1:
+            if block == 1 and (stage > 1 or depth == 50):
                 set_convolution(f"{ours}_projection", f"{theirs}.downsample.0")
                 set_normalization(f"{ours}_projection_normalization", f"{theirs}.downsample.1")
-    kernel = reference_weight("fc.weight", (1000, 512)).T
+    features = model.get_layer("logits").kernel.shape[0]
+    kernel = reference_weight("fc.weight", (1000, features)).T
     model.get_layer("logits").set_weights([kernel, reference_weight("fc.bias", (1000,))])
 
     logits = model.predict(np.random.RandomState(0).standard_normal((2, 112, 112, 3)), verbose=0).ravel()
-    tolerance = 1e-5 * RESNET18_LARGEST
-    np.testing.assert_allclose(logits[:8], RESNET18_FIRST, rtol=0, atol=tolerance)
-    np.testing.assert_allclose(logits[-4:], RESNET18_LAST, rtol=0, atol=tolerance)
-    assert abs(logits).max() == pytest.approx(RESNET18_LARGEST, rel=1e-5)
+    tolerance = 1e-5 * golden["absmax"]
+    np.testing.assert_allclose(logits[:8], golden["first8"], rtol=0, atol=tolerance)
+    np.testing.assert_allclose(logits[-4:], golden["last4"], rtol=0, atol=tolerance)
+    assert logits.mean() == pytest.approx(golden["mean"], abs=tolerance)
+    assert abs(logits).max() == pytest.approx(golden["absmax"], rel=1e-5)
 
 
 def test_alexnets_one_weird_trick_computes_what_torchvisions_does(tensorflow):
@@ -397,7 +508,61 @@ def test_alexnets_one_weird_trick_computes_what_torchvisions_does(tensorflow):
         layer.set_weights([kernel.T, reference_weight(f"{name}.bias", (units,))])
 
     logits = model.predict(np.random.RandomState(0).standard_normal((2, 224, 224, 3)), verbose=0).ravel()
-    expected = GOLDENS["alexnet"]["logits"]
+    expected = GOLDENS["alexnet"]
     measured = [*logits[:8], *logits[-4:], logits.mean(), logits.std(), abs(logits).max()]
     numbers = [*expected["first8"], *expected["last4"], expected["mean"], expected["std"], expected["absmax"]]
     np.testing.assert_allclose(measured, numbers, rtol=0, atol=1e-5 * expected["absmax"])
+
+
+def test_separable_stages_compute_what_keras_mobilenet_does(tensorflow):
+    import keras
+
+    theirs = keras.applications.MobileNet((32, 32, 3), 0.25, weights=None, classes=7, classifier_activation=None)
+    ours = MODELS["cnn"](**mobilenet(0.25)).build(DataSpec((32, 32, 3), tuple("abcdefg")))
+    random = np.random.RandomState(0)
+    weights = [random.random_sample(weight.shape) / 4 for weight in theirs.get_weights()]
+    theirs.set_weights(weights)
+    ours.set_weights([weight.reshape(own.shape) for weight, own in zip(weights, ours.get_weights(), strict=True)])
+    images = random.standard_normal((2, 32, 32, 3)).astype("float32")
+    expected = theirs.predict(images, verbose=0)
+    np.testing.assert_allclose(ours.predict(images, verbose=0), expected, rtol=1e-5)
+    assert len(np.unique(expected)) == expected.size
+
+
+def test_stochastic_depth_leaves_out_whole_branches_of_single_examples_more_often_the_later(tensorflow):
+    import keras
+
+    keras.utils.set_random_seed(0)
+    model = MODELS["resnet"](depth=20, stochastic_depth=0.5).build(SMALL)
+    drops = [layer for layer in model.layers if layer.name.endswith("_stochastic_depth")]
+    assert [layer.rate for layer in drops] == pytest.approx([0.5 * number / 9 for number in range(1, 10)])
+    branch = np.ones((4000, 2, 2, 3), "float32")
+    kept = np.asarray(drops[-1](branch, training=True))
+    assert set(np.unique(kept)) == {0, 2}
+    assert (kept == kept[:, :1, :1, :1]).all()
+    assert kept.mean() == pytest.approx(1, abs=0.05)
+    np.testing.assert_array_equal(drops[-1](branch, training=False), branch)
+
+
+def test_squeeze_and_excitation_weighs_channels_by_their_means(tensorflow):
+    import keras
+
+    model = MODELS["resnet"](depth=8, squeeze_excitation=4).build(SMALL)
+    block = "stage2_block1"
+    names = [f"{block}_2_normalization", f"{block}_excitation1", f"{block}_excitation2", f"{block}_excitation"]
+    probe = keras.Model(model.input, [model.get_layer(name).output for name in names])
+    y, _, _, weighed = probe(np.random.RandomState(0).random_sample((2, 8, 8, 1)) * 255)
+    (first, first_bias), (second, second_bias) = (model.get_layer(name).get_weights() for name in names[1:3])
+    assert first.shape == (32, 8)
+    hidden = np.maximum(np.mean(y, axis=(1, 2)) @ first + first_bias, 0)
+    gate = 1 / (1 + np.exp(-(hidden @ second + second_bias)))
+    np.testing.assert_allclose(weighed, y * gate[:, None, None], rtol=1e-4, atol=1e-5)
+
+
+def test_a_border_is_never_the_largest_of_what_the_stem_pools(tensorflow):
+    import keras
+
+    model = MODELS["resnet"](variant="imagenet", depth=18, activation="tanh").build(SMALL)
+    model.get_layer("stem_normalization").set_weights([np.zeros(64), -np.ones(64), np.zeros(64), np.ones(64)])
+    pooled = keras.Model(model.input, model.get_layer("stem_pool").output)(np.zeros((1, 8, 8, 1)))
+    np.testing.assert_allclose(pooled, np.full(pooled.shape, np.tanh(-1)), rtol=1e-6)
