@@ -67,7 +67,7 @@ PUBLISHED = {
     "convnext_xlarge": 350_196_968,
 }
 # The smallest of a kind; the others take minutes together.
-QUICK = ("vgg16", "resnet50", "mobilenet", "mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0")
+QUICK = ("vgg16", "resnet50", "mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0")
 
 
 def all_of(names):
@@ -146,6 +146,18 @@ def test_it_computes_what_keras_does_with_the_same_weights(network, tmp_path):
     prepared = sys.modules[make.__module__].preprocess_input(x.copy())
     expected = np.array(keras_own(prepared))
     np.testing.assert_allclose(ours(x), expected, rtol=0, atol=1e-4 * abs(expected).max())
+
+
+@pytest.mark.parametrize("name", all_of(["efficientnet_b0", "convnext_tiny", "resnet50_v2", "nasnet_mobile"]))
+def test_in_mixed_precision_weights_preprocessing_and_logits_stay_exact(tensorflow, name):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = MODELS[name]().build(spec(name))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert model.output.dtype == model.get_layer("preprocessing").output.dtype == "float32"
+    assert {weight.dtype for weight in model.trainable_weights} == {"float32"}
+    assert np.isfinite(model(images(spec(name)))).all()
 
 
 @pytest.mark.parametrize("how", ["caffe", "tf", "torch"])
