@@ -79,6 +79,7 @@ def killed_at(step, monkeypatch, path, *overrides):
         ("train.batch_size=16", "train.accumulate_steps=4", "task={name: classification, class_weights: balanced}"),
         ("augment=[{name: randaugment}]",),
         ("model={name: vit, width: 8, depth: 1, heads: 2, dropout: 0.3}",),
+        ("model={name: resnet, depth: 8, stochastic_depth: 0.5}",),
         ("augment=[{name: noise}, {name: mixup}, {name: cutmix}]", "task={name: classification, label_smoothing: 0.1}"),
     ],
     ids=[
@@ -89,6 +90,7 @@ def killed_at(step, monkeypatch, path, *overrides):
         "accumulation",
         "operations drawn for each image",
         "attention",
+        "stochastic depth",
         "mixtures",
     ],
 )
