@@ -5,11 +5,12 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dltrain.datasets._delimited import Rows, parse
 from dltrain.datasets._telling import tell
@@ -205,28 +206,58 @@ def _json_lines(content: bytes, path: Path) -> Rows:
             return Rows(frame, np.array(lines), [])
     except pl.exceptions.PolarsError:
         pass
-    good = []
+    good: dict[int, dict[str, Any]] = {}
     for number in lines:
         try:
-            if not isinstance(json.loads(texts[number - 1]), dict):
+            row = json.loads(texts[number - 1], parse_constant=_CONSTANTS.get)
+            if isinstance(row, dict):
+                good[number] = row
+            else:
                 faults.append(f'{path}:{number}: must be an object, such as {{"a": 1}}')
-                continue
         except (ValueError, RecursionError) as error:
             faults.append(f"{path}:{number}: is no JSON: {error}")
-            continue
-        good.append(number)
+    for number, why in _odd_kinds(good):
+        faults.append(f"{path}:{number}: {why}")
+        del good[number]
     if not good:
         return Rows(pl.DataFrame(), np.array([], np.int64), faults)
-    frame = pl.read_ndjson(b"\n".join(texts[number - 1] for number in good), infer_schema_length=None)
-    return Rows(frame, np.array(good), faults)
+    frame = pl.read_ndjson("\n".join(map(json.dumps, good.values())).encode(), infer_schema_length=None)
+    return Rows(frame, np.array(list(good)), faults)
+
+
+_CONSTANTS = {"Infinity": "inf", "-Infinity": "-inf"}  # as a CSV file writes them; NaN is missing
+_KINDS = {bool: "a truth value", int: "a number", float: "a number", str: "a text", list: "a list", dict: "an object"}
+
+
+def _odd_kinds(rows: dict[int, dict[str, Any]]) -> list[tuple[int, str]]:
+    """Returns which rows have a value of another kind than most of its column, and what is wrong with them.
+
+    Numbers, or truth values, may stand among texts: they are texts too, as in a CSV file.
+    """
+    kinds: dict[str, dict[int, str]] = {}
+    for number, row in rows.items():
+        for name, value in row.items():
+            if value is not None:
+                kinds.setdefault(name, {})[number] = _KINDS[type(value)]
+    odd: dict[int, str] = {}
+    for name, of_rows in kinds.items():
+        counts = Counter(of_rows.values())
+        if len(counts) == 1 or counts.keys() in ({"a number", "a text"}, {"a truth value", "a text"}):
+            continue
+        ((most, _),) = counts.most_common(1)
+        for number, kind in of_rows.items():
+            if kind != most:
+                odd.setdefault(number, f"{name} must be {most} as in most rows, got {kind}")
+    return sorted(odd.items())
 
 
 def _nulled(frame: pl.DataFrame, missing: tuple[str, ...]) -> pl.DataFrame:
-    """Returns the rows with nulls for texts that stand for no value."""
+    """Returns the rows with nulls for texts that stand for no value, and for NaN, which pandas writes for it."""
     import polars as pl
 
     texts = pl.col(pl.String)
-    return frame.with_columns(pl.when(~texts.is_in(missing)).then(texts).name.keep())
+    frame = frame.with_columns(pl.when(~texts.is_in(missing)).then(texts).name.keep())
+    return frame.with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None))
 
 
 def _flat(frame: pl.DataFrame) -> pl.DataFrame:

@@ -593,6 +593,41 @@ def test_lines_that_are_no_json_may_be_skipped(table):
     assert [message.partition("t.jsonl:")[2].partition(":")[0] for message in splits.skipped] == ["7", "11"]
 
 
+def test_json_lines_may_hold_pythons_nan_and_a_number_beyond_all(table):
+    rows = [json.dumps({"x": row, "y": row % 2}) for row in range(ROWS)]
+    rows[3] = json.dumps({"x": float("nan"), "y": 1})
+    splits = table("\n".join(rows), "t.jsonl", **WHOLE).load()
+    assert [column.part for column in splits.spec.columns] == ["value", "missing"]
+    assert np.flatnonzero(splits.train.inputs[:, 1]).tolist() == [3]
+    rows[4] = json.dumps({"x": float("-inf"), "y": 0})
+    message = "t.jsonl:5: x must be within float32, which ends at 3.4e38, got '-inf'"
+    assert message in refused(table("\n".join(rows), "t.jsonl"))
+
+
+def test_json_values_of_another_kind_are_named_and_may_be_skipped(table):
+    rows = [{"x": row, "c": "ab"[row % 2], "y": row % 2} for row in range(ROWS)]
+    rows[3]["x"], rows[5]["c"], rows[9]["x"] = [3], {"b": 1}, True
+    text = "\n".join(map(json.dumps, rows))
+    message = refused(table(text, "t.jsonl"))
+    assert "t.jsonl:4: x must be a number as in most rows, got a list" in message
+    assert "t.jsonl:6: c must be a text as in most rows, got an object" in message
+    assert "t.jsonl:10: x must be a number as in most rows, got a truth value" in message
+    splits = table(text, "t.jsonl", on_bad_example="skip", **WHOLE).load()
+    assert (len(splits.train), len(splits.skipped)) == (ROWS - 3, 3)
+
+
+def test_nan_is_no_value_and_no_class(tmp_path):
+    nan = float("nan")
+    values = {"x": [nan if row == 2 else row / 1 for row in range(ROWS)]}
+    values["y"] = [nan if row == 4 else float(row % 2) for row in range(ROWS)]
+    pl.DataFrame(values).write_parquet(tmp_path / "t.parquet")
+    dataset = CSV(path=tmp_path / "t.parquet", target="y", **WHOLE)
+    assert "t.parquet:5: has no y" in refused(dataset)
+    splits = CSV(path=tmp_path / "t.parquet", target="y", on_bad_example="skip", **WHOLE).load()
+    assert splits.spec.class_names == ("0", "1")
+    assert [column.part for column in splits.spec.columns] == ["value", "missing"]
+
+
 def test_lists_and_structures_are_left_out_and_said(table, caplog):
     text = "\n".join(json.dumps({"x": row, "l": [row], "s": {"a": row}, "y": row % 2}) for row in range(ROWS))
     with caplog.at_level(logging.INFO, "dltrain"):
