@@ -57,7 +57,7 @@ def _is_beyond_chance(share: float, chance: float, count: int, targets: np.ndarr
     """Whether copies are more than rows of few values explain, or tell the same target without exception."""
     if share < TABLE_SHARE:
         return False
-    if share - chance > max(TABLE_SHARE, 3 * (chance * (1 - chance) / count) ** 0.5):
+    if share - chance >= max(TABLE_SHARE, 3 * (chance * (1 - chance) / count) ** 0.5):
         return True
     _, sizes = np.unique(targets, axis=0, return_counts=True)
     return len(targets) - sizes.max() >= PAIRS and bool((targets == others).all())
