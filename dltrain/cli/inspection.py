@@ -135,7 +135,7 @@ def _layers(config: Config) -> dict[str, Any]:
     before = [len(layer.trainable_weights) for layer in model.layers]
     with config.blame("model"):
         freeze(model, config.experiment.model.freeze)
-    shares = layer_shares(model, config.experiment.optimizer.layer_decay or 1.0)
+    shares = layer_shares(model, getattr(config.experiment.optimizer, "layer_decay", None) or 1.0)
     after = [len(layer.trainable_weights) for layer in model.layers]
     return {
         "layers": [

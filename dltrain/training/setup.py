@@ -225,16 +225,17 @@ def assemble(config: Config, spec: DataSpec, devices: Devices, learning_rate: An
             shapes = " and ".join(map(str, found))
             raise ConfigError(
                 [f"model.name {experiment.model.registered_name} returns {shapes} numbers for an example, the data ask "
-                 f"for [{spec.outputs}]: it must end in data.head(x), or in Dense(num_classes)"]
+                 f"for {spec.outputs}: it must end in data.head(x), or in Dense(num_classes)"]
             )  # fmt: skip
         with config.blame("model"):
             if anew:
                 _begin(experiment.model, model, spec)
             freeze(model, experiment.model.freeze)
         fuse(model)
-        decay = experiment.optimizer.layer_decay
+        decay = getattr(experiment.optimizer, "layer_decay", None)  # a plugin's optimizer need not have it
+        shares = {"shares": weight_shares(model, decay)} if decay else {}
         model.compile(
-            optimizer=experiment.optimizer.build(learning_rate, shares=weight_shares(model, decay) if decay else ()),
+            optimizer=experiment.optimizer.build(learning_rate, **shares),
             loss=experiment.task.loss(spec),
             metrics=experiment.task.build_metrics(spec),
         )

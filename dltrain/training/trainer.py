@@ -388,7 +388,8 @@ def _translated(error: BaseException, run: Run) -> BaseException:
     """Returns what the user should read in place of the system's words, where there is such a thing."""
     if isinstance(error, Exception) and not isinstance(error, DltrainError) and (words := plugins.fault(error)):
         return UserError(words)
-    if isinstance(error, OSError | TrainingError) and not run.config.is_file():
+    is_gone = not (run.config.is_file() and run.checkpoints.is_dir())
+    if isinstance(error, OSError | TrainingError) and is_gone:
         return TrainingError(f"{run.path}: was deleted or moved while the run was writing to it; nothing is left of it")
     if isinstance(error, OSError):
         place = error.filename or run.path

@@ -153,9 +153,9 @@ def test_a_run_sent_back_goes_to_the_same_state_whether_a_signal_saved_another_o
 ):
     original_init, original_train = Training.__init__, Engine.train
 
-    def remember(self, *arguments):
+    def remember(self, *arguments, **settings):
         nonlocal current
-        original_init(self, *arguments)
+        original_init(self, *arguments, **settings)
         current = self
 
     def train(self, feed, done, count):

@@ -165,9 +165,9 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been_stopped(tensorflow, config_
 
     original_init = Training.__init__
 
-    def remember(self, *arguments):
+    def remember(self, *arguments, **settings):
         nonlocal current
-        original_init(self, *arguments)
+        original_init(self, *arguments, **settings)
         self.speed.next_count = 1
         current = self
 
