@@ -16,10 +16,9 @@ import pytest
 
 from dltrain.config import experiment as experiments
 from dltrain.errors import CheckpointError, ConfigError, DataError, Interrupted, RunError, TrainingError
-from dltrain.registry import MODELS
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
-from dltrain.training import checkpoints, pipeline, trainer
+from dltrain.training import checkpoints, pipeline, setup, trainer
 from dltrain.training.engine import Engine
 from dltrain.training.loop import Training
 from dltrain.training.progress import Reporter
@@ -382,11 +381,11 @@ def test_a_rehearsal_keeps_nothing(tensorflow, config_path, monkeypatch):
 def test_weights_to_begin_with_are_read_when_a_run_begins_and_never_again(tensorflow, config_path, monkeypatch):
     begun = []
 
-    def initialize(model, network):
-        begun.append(model)
+    def begin(block, network, spec):
+        begun.append(block)
         network.get_layer("logits").bias.assign([7.0] * 10)
 
-    monkeypatch.setattr(MODELS["mlp"], "initialize", initialize, raising=False)
+    monkeypatch.setattr(setup, "_begin", begin)
     run = fit(config_path, "train.epochs=1")
     assert len(begun) == 1
     biases = [value for name, value in variables(run).items() if name.startswith("model/") and value.shape == (10,)]
