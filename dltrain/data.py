@@ -92,7 +92,8 @@ class DataSpec:
     def shapes(self) -> tuple[Any, ...]:
         """All that weights depend on: data of other shapes are data for another network."""
         names = tuple(target.name for target in self.targets)
-        return self.input_shape, self.class_names, self.columns, names, self.exclusive
+        columns = tuple(replace(column, fill=0.0) for column in self.columns)  # a statistic, like the means
+        return self.input_shape, self.class_names, columns, names, self.exclusive
 
     @property
     def outputs(self) -> int:

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -111,3 +113,11 @@ def test_an_unknown_category_adds_nothing(tensorflow):
     inputs = spec.inputs()
     features = keras.Model(inputs, spec.normalized(inputs))(np.array([[1, 0], [3, 1], [5, 2], [5, 9]], np.float32))
     np.testing.assert_array_equal(features, [[0, 0, 0], [1, 1, 0], [2, 0, 1], [2, 0, 0]])
+
+
+def test_what_fills_a_missing_value_is_a_statistic_and_no_shape():
+    spec = DataSpec((1,), ("a", "b"), columns=(Column("x", "x", fill=1.0),))
+    later = dataclasses.replace(spec, columns=(Column("x", "x", fill=2.0),))
+    assert later != spec
+    assert later.shapes == spec.shapes
+    assert dataclasses.replace(spec, columns=(Column("x", "x", "missing"),)).shapes != spec.shapes
