@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,7 +41,7 @@ def parse(content: bytes, path: Path, delimiter: str, missing: tuple[str, ...]) 
     Args:
         content: UTF-8.
         path: where it comes from, for messages.
-        delimiter: one character, tab, or auto for what parts the header into the most fields.
+        delimiter: one character, tab, or auto: tab for a .tsv, else what parts the header into the most fields.
         missing: what stands for a value that is not there.
 
     Raises:
@@ -54,7 +55,7 @@ def parse(content: bytes, path: Path, delimiter: str, missing: tuple[str, ...]) 
     header = content[first : content.find(b"\n", first)].decode()
     if not header.strip():
         raise ValueError(f"path is empty: {path}")
-    separator = _sniffed(header) if delimiter == "auto" else delimiter.replace("tab", "\t")
+    separator = _sniffed(header, path) if delimiter == "auto" else delimiter.replace("tab", "\t")
     layout = _Layout.of(content, separator)
     if layout is not None:
         rows = _parse_plain(content, layout, path, separator, missing)
@@ -63,14 +64,18 @@ def parse(content: bytes, path: Path, delimiter: str, missing: tuple[str, ...]) 
     return _parse_odd(content, path, separator, missing)
 
 
-def _sniffed(header: str) -> str:
-    return max(DELIMITERS, key=header.count)
+def _sniffed(header: str, path: Path) -> str:
+    """Returns what parts a header: tabs where the file's name says so, else the most frequent outside of names."""
+    if {".tsv", ".tab"} & {suffix.lower() for suffix in path.suffixes[-2:]}:
+        return "\t"
+    bare = re.sub(r'"[^"]*"', "", header)
+    return max(DELIMITERS, key=bare.count)
 
 
 def _names(fields: list[str], path: Path, line: int, separator: str) -> list[str]:
     """Returns the names of the columns."""
     names = [name.strip() for name in fields]
-    other = _sniffed(names[0])
+    other = max(DELIMITERS, key=names[0].count)
     if len(names) == 1 and other in names[0]:
         raise ValueError(f"delimiter {separator!r} parts nothing in {path}: the header looks parted by {other!r}")
     for number, name in enumerate(names, 1):
@@ -180,7 +185,8 @@ def _parse_odd(content: bytes, path: Path, separator: str, missing: tuple[str, .
         except StopIteration:
             break
         except csv.Error as error:  # the reader goes on with the next line
-            faults.append(f"{path}:{line}: {error}; is a quotation mark not closed, or within a field?")
+            lost = f"; lines {line} to {reader.line_num} are lost by it" if reader.line_num > line else ""
+            faults.append(f"{path}:{line}: {error}; is a quotation mark not closed, or within a field?{lost}")
             row = []
         if row and not names:
             names = _names(row, path, line, separator)

@@ -268,4 +268,7 @@ def _flat(frame: pl.DataFrame) -> pl.DataFrame:
         if kind.is_nested() or kind in (pl.Binary, pl.Object, pl.Unknown):
             tell(f"column {name!r} is left out: it holds {kind}, neither numbers, texts nor dates")
             frame = frame.drop(name)
+        elif kind == pl.Duration:
+            tell(f"column {name!r} holds durations: they are counted in seconds")
+            frame = frame.with_columns(pl.col(name).dt.total_microseconds() / 1e6)
     return frame

@@ -29,7 +29,7 @@ _DATE_PARTS = ("year", "month", "weekday", "day")
 # A stroke is American: 13/1/2020 is no date. Of eight digits only a given column is one, for they are a number too.
 _DATES = {r"\d{4}-\d\d?-\d\d?": "%Y-%m-%d", r"\d{4}/\d\d?/\d\d?": "%Y/%m/%d", r"\d\d?\.\d\d?\.\d{4}": "%d.%m.%Y"}
 _DATES |= {r"\d\d?/\d\d?/\d{4}": "%m/%d/%Y", r"\d{8}": "%Y%m%d"}
-_KEY = re.compile(r"(^|[_ ])id$|^(id|index|row)$|Id$|ID$")
+_KEY = re.compile(r"(^|[_ .-])(id|Id|ID)$|[a-z](Id|ID)$|^(?i:index|row)$")
 
 
 @dataclass(frozen=True)
@@ -267,6 +267,18 @@ def as_dates(series: pl.Series) -> pl.DataFrame:
     )
     dates = [pl.col("date").str.to_date(pattern, strict=False) for pattern in _DATES.values()]
     return found.with_columns(date=pl.coalesce(dates))
+
+
+def is_date(series: pl.Series) -> bool:
+    """Whether a column is of dates or times; of texts, where there are more of them than classes are."""
+    import polars as pl
+
+    if series.dtype in (pl.Date, pl.Datetime, pl.Time):
+        return True
+    known = series.drop_nulls()
+    if series.dtype != pl.String or known.n_unique() <= FEW or as_numbers(known).count():
+        return False
+    return as_dates(known)["date"].null_count() == 0
 
 
 def _date_part(found: pl.DataFrame, part: str) -> pl.Series:

@@ -20,6 +20,7 @@ from dltrain.datasets._tables import (
     as_text,
     beyond_float32,
     encode,
+    is_date,
     learn,
 )
 from dltrain.datasets._telling import tell
@@ -59,7 +60,8 @@ class CSV:
         ignore: columns that are not used.
         weight: the column that says how much a row counts in training; none if all count the same.
         split: the column that says which part a row belongs to: train, validation or test; none to split at random.
-        delimiter: what parts the fields of a CSV file; auto sees it from the header: one of , ; tab |.
+        delimiter: what parts the fields of a CSV file; auto sees it from the header: one of , ; tab |; tab for
+            .tsv and .tab.
         encoding: of a CSV or JSON lines file.
         missing_values: what stands for a value that is not there.
         impute: what takes the place of a missing number: median or mean of the training part, or zero.
@@ -209,6 +211,8 @@ class CSV:
         """Returns the rows that have a target and numbers where numbers must be."""
         skip = self.on_bad_example == "skip"
         for name in self._targets:
+            if is_date(table.frame[name]):
+                raise ValueError(f"target {name!r} is a date or time; make a number of it, such as days since a start")
             if table.frame[name].null_count() == len(table.frame):
                 raise ValueError(f"target {name!r} has no values in {self.path.name}")
             table = table.without(table.frame[name].is_null(), f"has no {name}", skip)

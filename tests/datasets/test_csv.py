@@ -74,6 +74,13 @@ def test_delimiters_and_line_endings_are_seen(table, delimiter, ending):
     assert found.spec == expected.spec
 
 
+def test_delimiters_within_quoted_names_and_beside_a_tab_do_not_count(table):
+    quoted = lines(cells=lambda row: f"{row}.5;{row % 7};{row % 2}", header='"a, of, it";b;y')
+    assert names(table(quoted)) == ["a, of, it", "b"]
+    tabs = lines(cells=lambda row: f"{row}.5\t{row % 7}\t{row % 2}", header="a, of, it\tb\ty")
+    assert names(table(tabs, "t.tsv")) == names(table(tabs, "t.tab")) == ["a, of, it", "b"]
+
+
 def test_a_delimiter_may_be_given(table):
     text = lines().replace(",", "~")
     assert names(table(text, delimiter="~")) == ["x", "c"]
@@ -256,6 +263,39 @@ def test_columns_that_say_nothing_are_left_out_and_said(table, caplog):
     assert "'constant' is left out: each row has the same value, 'same'" in said
     assert "'empty' is left out: it has no values" in said
     assert "'hash' is left out: it is a different word in almost each row" in said
+
+
+@pytest.mark.parametrize("name", ["id", "ID", "Id", "row_id", "customer ID", "customerId", "userID", "Index", "row"])
+def test_names_of_keys_are_seen(table, name):
+    assert names(table(lines(cells=lambda row: f"{row}.5,{row},{row % 2}", header=f"x,{name},y"))) == ["x"]
+
+
+@pytest.mark.parametrize("name", ["PAID", "SCORE_GRID", "paid", "VALID", "grid", "brow"])
+def test_words_that_end_like_a_key_are_none(table, name):
+    assert names(table(lines(cells=lambda row: f"{row}.5,{row},{row % 2}", header=f"x,{name},y"))) == ["x", name]
+
+
+def test_dates_are_no_target_and_durations_are_seconds(table, tmp_path, caplog):
+    import datetime
+
+    start, hours = datetime.datetime(2020, 1, 1), [datetime.timedelta(hours=row) for row in range(ROWS)]
+    for values in ([start + hour for hour in hours], [(start + 24 * hour).date() for hour in hours]):
+        pl.DataFrame({"x": range(ROWS), "y": values}).write_parquet(tmp_path / "t.parquet")
+        assert "target 'y' is a date or time" in refused(CSV(path=tmp_path / "t.parquet", target="y"))
+    text = lines(cells=lambda row: f"{row},2020-01-{row % 28 + 1:02} {row % 24}:00", header="x,y")
+    assert "target 'y' is a date or time" in refused(table(text))
+    pl.DataFrame({"x": hours, "y": hours}).write_parquet(tmp_path / "t.parquet")
+    with caplog.at_level(logging.INFO, "dltrain"):
+        splits = CSV(path=tmp_path / "t.parquet", target="y", **WHOLE).load()
+    assert splits.train.targets[2].tolist() == [7200.0]
+    assert splits.train.inputs[2].tolist() == [7200.0]
+    assert "column 'y' holds durations: they are counted in seconds" in caplog.text
+
+
+def test_lines_that_an_open_quotation_mark_swallows_are_told(table):
+    text = lines().replace("7.5,b", '7.5,"b', 1)
+    splits = table(text, on_bad_example="skip", **WHOLE).load()
+    assert splits.skipped[0].endswith("lines 9 to 41 are lost by it")
 
 
 def test_roles_may_be_given(table):
