@@ -30,6 +30,7 @@ class Column:
         categories: the known categories; the number is the position of one, counted from 1, and 0 for all others.
         embedding: length of the vector that is learnt for each category; none for one-hot.
         word: the word that is counted, where part is word.
+        day_first: whether 3/4/2020 is in April, where part is one of a date.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Column:
     categories: tuple[str, ...] = ()
     embedding: int | None = None
     word: str | None = None
+    day_first: bool = False
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,7 @@ def read(path: Path, delimiter: str, encoding: str, missing: tuple[str, ...], sk
     if not len(frame):
         last = f"path holds no row that can be used: {skipped[0]}" if skipped else f"path {path} has a header, no rows"
         raise ValueError(last)
-    return Table(_flat(frame), files, [part.lines for part in parts], skipped)
+    return Table(_with_points(_flat(frame)), files, [part.lines for part in parts], skipped)
 
 
 @contextmanager
@@ -271,4 +271,27 @@ def _flat(frame: pl.DataFrame) -> pl.DataFrame:
         elif kind == pl.Duration:
             tell(f"column {name!r} holds durations: they are counted in seconds")
             frame = frame.with_columns(pl.col(name).dt.total_microseconds() / 1e6)
+    return frame
+
+
+def _with_points(frame: pl.DataFrame) -> pl.DataFrame:
+    """Returns numbers with points where all values of a column have decimal commas; says so."""
+    import polars as pl
+
+    for name in frame.columns:
+        if frame[name].dtype != pl.String or not frame[name].str.contains(",", literal=True).any():
+            continue
+        values = frame[name].drop_nulls()
+        example = values.filter(values.str.contains(",", literal=True))[0]
+        if values.str.contains(r"^[+-]?(0|[1-9]\d{0,2}(,\d{3})*)(\.\d+)?$").all():
+            tell(
+                f"column {name!r} has commas that may part thousands or decimals, such as {example!r}: it is taken for "
+                "words; write numbers without thousands, or with a decimal point"
+            )
+            continue
+        if not values.str.contains(r"^[+-]?\d+(,\d+)?([eE][+-]?\d+)?$").all():
+            continue
+        pointed = example.replace(",", ".")
+        tell(f"column {name!r} has decimal commas: {example!r} is read as {pointed}")
+        frame = frame.with_columns(pl.col(name).str.replace(",", ".", literal=True))
     return frame

@@ -25,10 +25,12 @@ FEW = 20
 MOSTLY = 0.9
 """Share of numbers from which on a column is one of numbers, in which other words are missing values."""
 
+_STROKES = r"\d\d?/\d\d?/\d{4}"
 _DATE_PARTS = ("year", "month", "weekday", "day")
-# A stroke is American: 13/1/2020 is no date. Of eight digits only a given column is one, for they are a number too.
+# A stroke is American unless the file has one such as 13/1/2020. Of eight digits only a given column is one, for they
+# are a number too.
 _DATES = {r"\d{4}-\d\d?-\d\d?": "%Y-%m-%d", r"\d{4}/\d\d?/\d\d?": "%Y/%m/%d", r"\d\d?\.\d\d?\.\d{4}": "%d.%m.%Y"}
-_DATES |= {r"\d\d?/\d\d?/\d{4}": "%m/%d/%Y", r"\d{8}": "%Y%m%d"}
+_DATES |= {_STROKES: "%m/%d/%Y", r"\d{8}": "%Y%m%d"}
 _KEY = re.compile(r"(^|[_ .-])(id|Id|ID)$|[a-z](Id|ID)$|^(?i:index|row)$")
 
 
@@ -72,13 +74,13 @@ def learn(frame: pl.DataFrame, rows: np.ndarray, given: dict[str, Role], encodin
                     f"{role} names {name!r}, which has no values in the training part; ignore leaves it out"
                 )
         else:
-            role, why = _looks(series)
+            role, why = _looks(series, frame[name])
         if why:
             tell(f"column {name!r} is left out: {why}; name it under numeric, categorical or text to use it")
         if role == "numeric":
             numbers += _numeric(series, encoding.impute)
         elif role == "dates":
-            numbers += _dates(series)
+            numbers += _dates(series, frame[name])
         elif role == "text":
             numbers += [Column(f"{name} {word}", name, "word", word=word) for word in _frequent(series, encoding.words)]
         elif role == "categorical":
@@ -86,8 +88,8 @@ def learn(frame: pl.DataFrame, rows: np.ndarray, given: dict[str, Role], encodin
     return (*numbers, *categories)
 
 
-def _looks(series: pl.Series) -> tuple[Role, str]:
-    """Returns what a column is by its values, and why it is left out if it is."""
+def _looks(series: pl.Series, whole: pl.Series) -> tuple[Role, str]:
+    """Returns what a column is by its values, and why it is left out if it is; `whole` is that of all parts."""
     import polars as pl
 
     values = series.drop_nulls()
@@ -103,7 +105,7 @@ def _looks(series: pl.Series) -> tuple[Role, str]:
         if is_key and (numbers == numbers.round()).all():
             return "ignore", "it is a different whole number in each row, and called like a key"
         return "numeric", ""
-    if as_dates(values)["date"].null_count() == 0:
+    if as_dates(values, is_day_first(whole))["date"].null_count() == 0:
         return "dates", ""
     distinct = values.n_unique()
     if distinct > FEW and numbers.count() >= MOSTLY * len(values):
@@ -120,12 +122,6 @@ def _looks(series: pl.Series) -> tuple[Role, str]:
 def _numeric(series: pl.Series, impute: str) -> list[Column]:
     numbers = as_numbers(series)
     known = numbers.drop_nulls()
-    strays = series.filter(numbers.is_null() & series.is_not_null())
-    if len(strays):
-        tell(
-            f"column {series.name!r} is taken for numbers; {len(strays)} of its values are none and count as missing, "
-            f"such as {strays[0]!r}"
-        )
     middle: Any = 0.0 if impute == "zero" else known.median() if impute == "median" else known.mean()
     columns = [Column(series.name, series.name, fill=float(middle or 0.0))]
     if numbers.null_count():
@@ -133,13 +129,17 @@ def _numeric(series: pl.Series, impute: str) -> list[Column]:
     return columns
 
 
-def _dates(series: pl.Series) -> list[Column]:
-    found = as_dates(series)
+def _dates(series: pl.Series, whole: pl.Series) -> list[Column]:
+    """Returns a column for each part of a date; how the numbers of one are ordered is seen from all rows."""
+    day_first = is_day_first(whole)
+    found = as_dates(series, day_first)
+    if not day_first and _is_either(whole):
+        tell(f"column {series.name!r}: 3/4/2020 is taken for the 4th of March; no date tells which number is the month")
     parts = (*_DATE_PARTS, "hour") if found["hour"].count() else _DATE_PARTS
     columns = []
     for part in parts:
         middle: Any = _date_part(found, part).median()
-        columns.append(Column(f"{series.name} {part}", series.name, part, fill=float(middle or 0.0)))
+        columns.append(Column(f"{series.name} {part}", series.name, part, float(middle or 0.0), day_first=day_first))
     return columns
 
 
@@ -202,8 +202,26 @@ def _numbers(series: pl.Series, columns: list[Column]) -> list[pl.Series]:
             else numbers.fill_null(column.fill).cast(pl.Float32)
             for column in columns
         ]
-    found = as_dates(series)
+    found = as_dates(series, columns[0].day_first)
     return [_date_part(found, column.part).fill_null(column.fill).cast(pl.Float32) for column in columns]
+
+
+def strays(frame: pl.DataFrame, columns: tuple[Column, ...]) -> dict[str, tuple[str, pl.Series]]:
+    """Returns which values are there but none of what their column is, which are taken for missing.
+
+    Returns:
+        of each column that has some: what it is, and whether each row is one.
+    """
+    found: dict[str, tuple[str, pl.Series]] = {}
+    for column in columns:
+        if column.source in found or column.part not in ("value", "year"):
+            continue
+        series, is_number = frame[column.source], column.part == "value"
+        read = as_numbers(series) if is_number else as_dates(series, column.day_first)["date"]
+        wrong = read.is_null() & series.is_not_null()
+        if wrong.any():
+            found[column.source] = "numbers" if is_number else "dates", wrong
+    return found
 
 
 def _count_words(series: pl.Series, places: dict[str | None, int], matrix: np.ndarray) -> None:
@@ -252,8 +270,35 @@ def as_text(series: pl.Series) -> pl.Series:
     return text.str.replace(r"^([+-]?\d+)\.0+$", "$1") if text.str.contains(r"\.0+$").any() else text
 
 
-def as_dates(series: pl.Series) -> pl.DataFrame:
-    """Returns `date` and `hour` of a column, by the clock that wrote it; null where there is none."""
+def is_day_first(series: pl.Series) -> bool:
+    """Whether any date of a column, written with strokes, can only begin with the day."""
+    firsts, _ = _stroke_numbers(series)
+    return bool((firsts > 12).any())
+
+
+def _is_either(series: pl.Series) -> bool:
+    """Whether a column has dates written with strokes, and any of them may begin with the month or the day."""
+    firsts, seconds = _stroke_numbers(series)
+    return len(firsts) > 0 and not ((firsts > 12) | (seconds > 12)).any() and bool((firsts != seconds).any())
+
+
+def _stroke_numbers(series: pl.Series) -> tuple[pl.Series, pl.Series]:
+    import polars as pl
+
+    if series.dtype != pl.String:
+        return pl.Series(dtype=pl.Int8), pl.Series(dtype=pl.Int8)
+    dates = series.filter(series.str.contains(f"^{_STROKES}([T ]|$)"))
+    firsts, seconds = (dates.str.extract(r"^(\d+)/(\d+)", group).cast(pl.Int8) for group in (1, 2))
+    return firsts, seconds
+
+
+def as_dates(series: pl.Series, day_first: bool = False) -> pl.DataFrame:
+    """Returns `date` and `hour` of a column, by the clock that wrote it; null where there is none.
+
+    Args:
+        series: the column.
+        day_first: whether the first number of a date written with strokes is the day.
+    """
     import polars as pl
 
     if series.dtype == pl.Datetime:
@@ -265,7 +310,8 @@ def as_dates(series: pl.Series) -> pl.DataFrame:
     found = text.to_frame().select(
         date=pl.col("text").str.extract(form, 1), hour=pl.col("text").str.extract(form, 2).cast(pl.Int8, strict=False)
     )
-    dates = [pl.col("date").str.to_date(pattern, strict=False) for pattern in _DATES.values()]
+    patterns = (_DATES | {_STROKES: "%d/%m/%Y"} if day_first else _DATES).values()
+    dates = [pl.col("date").str.to_date(pattern, strict=False) for pattern in patterns]
     return found.with_columns(date=pl.coalesce(dates))
 
 
@@ -278,7 +324,7 @@ def is_date(series: pl.Series) -> bool:
     known = series.drop_nulls()
     if series.dtype != pl.String or known.n_unique() <= FEW or as_numbers(known).count():
         return False
-    return as_dates(known)["date"].null_count() == 0
+    return as_dates(known, is_day_first(known))["date"].null_count() == 0
 
 
 def _date_part(found: pl.DataFrame, part: str) -> pl.Series:

@@ -21,7 +21,9 @@ from dltrain.datasets._tables import (
     beyond_float32,
     encode,
     is_date,
+    is_day_first,
     learn,
+    strays,
 )
 from dltrain.datasets._telling import tell
 from dltrain.fields import HeldOut, NonNegativeInt, PositiveInt, Seed
@@ -162,7 +164,7 @@ class CSV:
         table = read(self.path, self.delimiter, self.encoding, self.missing_values, self.on_bad_example == "skip")
         self._check_names(table.frame.columns)
         kind = self._kind_of(table.frame, like)
-        table = self._usable(table, kind)
+        table = self._usable(table, kind, like)
         targets, classes = self._targets_of(table, kind, like)
         weights = None if self.weight is None else as_numbers(table.frame[self.weight]).to_numpy().astype(np.float32)
         parts = self._parts(table.frame, Split(np.arange(len(table.frame))[:, None], targets, weights))
@@ -172,6 +174,7 @@ class CSV:
         if like is None:
             like = self._learnt(table, train, kind, classes)
         matrix = encode(table.frame, like.columns)
+        _tell_strays(table, like, parts)
         skipped = tuple(table.skipped)
         place = replace(table, frame=table.frame.clear()).place  # which keeps no values
         del table
@@ -207,7 +210,7 @@ class CSV:
             return "numbers" if distinct > FEW and numbers.count() >= MOSTLY * len(values) else "classes"
         return "classes" if distinct <= FEW and (numbers == numbers.round()).all() else "numbers"
 
-    def _usable(self, table: Table, kind: Kind) -> Table:
+    def _usable(self, table: Table, kind: Kind, like: DataSpec | None) -> Table:
         """Returns the rows that have a target and numbers where numbers must be."""
         skip = self.on_bad_example == "skip"
         for name in self._targets:
@@ -227,7 +230,8 @@ class CSV:
             stray = as_numbers(table.frame[name]).is_null() & table.frame[name].is_not_null()
             table = table.without(stray, f"{name} must be a number", skip, name)
         for name in self.dates:
-            stray = as_dates(table.frame[name])["date"].is_null() & table.frame[name].is_not_null()
+            order = is_day_first(table.frame[name]) if like is None else _day_first(like, name)
+            stray = as_dates(table.frame[name], order)["date"].is_null() & table.frame[name].is_not_null()
             table = table.without(stray, f"{name} must be a date, such as 2020-12-31 23:59", skip, name)
         if self.weight is not None:
             weights = as_numbers(table.frame[self.weight])
@@ -314,6 +318,23 @@ def _number_first(label: str) -> tuple[int, float, str]:
         return 0, float(label), label
     except ValueError:
         return 1, 0.0, label
+
+
+def _day_first(spec: DataSpec, name: str) -> bool:
+    return any(column.day_first for column in spec.columns if column.source == name)
+
+
+def _tell_strays(table: Table, spec: DataSpec, parts: dict[str, Split | None]) -> None:
+    """Says which values count as missing because they are not what their column is, in which parts."""
+    for name, (what, wrong) in strays(table.frame, spec.columns).items():
+        flags = wrong.to_numpy()
+        first = int(flags.argmax())
+        counts = {part: int(flags[rows.inputs[:, 0]].sum()) for part, rows in parts.items() if rows}
+        shares = ", ".join(f"{count} in {part}" for part, count in counts.items() if count)
+        tell(
+            f"column {name!r} is taken for {what}; {flags.sum()} of its values are none and count as missing "
+            f"({shares}), such as {table.frame[name][first]!r}, {table.place(first)}"
+        )
 
 
 def _with_statistics(spec: DataSpec, inputs: Any) -> DataSpec:

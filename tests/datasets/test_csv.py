@@ -235,6 +235,53 @@ def test_dates_and_times_are_taken_apart(table):
         assert splits.train.inputs[7].tolist() == [2021, 3, 5, 18691, 7]  # a Friday
 
 
+def test_values_of_held_out_parts_that_cannot_be_read_are_told(table, caplog):
+    def cells(row):
+        part = ("train", "test")[row % 4 == 3]
+        number, day = (row, f"2020-01-{row % 28 + 1}") if part == "train" else ("much", "soon")
+        return f"{number},{day},{part},{row % 2 if part == 'train' else row // 4 % 2}"
+
+    other = table(lines(cells=cells, header="x,d,part,y"), split="part")
+    with caplog.at_level(logging.INFO, "dltrain"):
+        learnt = other.load().spec
+    for column, kind, value in (("x", "numbers", "much"), ("d", "dates", "soon")):
+        words = f"column '{column}' is taken for {kind}; 10 of its values are none and count as missing (10 in test)"
+        assert re.search(re.escape(f"{words}, such as '{value}', ") + r"\S*t.csv:5", caplog.text)
+    caplog.clear()
+    with caplog.at_level(logging.INFO, "dltrain"):
+        table("x,d,y\n1,2020-01-01,0\nfew,2020-01-01,1\n", **WHOLE).load(learnt)
+    assert "1 of its values are none and count as missing (1 in train), such as 'few'" in caplog.text
+
+
+def test_the_order_of_stroke_dates_is_seen_from_all_rows(table, caplog):
+    def parts(text, like=None):
+        return table(text, **WHOLE).load(like)
+
+    european = parts(lines(cells=lambda row: f"{row % 28 + 1}/2/2020,{row % 2}", header="d,y"))
+    assert european.train.inputs[3, :3].tolist() == [2020, 2, 2]  # the 4th, a Tuesday
+    american = parts(lines(cells=lambda row: f"2/{row % 28 + 1}/2020,{row % 2}", header="d,y"))
+    np.testing.assert_array_equal(american.train.inputs, european.train.inputs)
+    assert "is taken for the 4th of March" not in caplog.text
+    assert parts("d,y\n4/2/2020,0\n5/2/2020,1\n", european.spec).train.inputs[0, 1] == 2
+    with caplog.at_level(logging.INFO, "dltrain"):
+        either = parts(lines(cells=lambda row: f"3/{row % 12 + 1}/2020,{row % 2}", header="d,y"))
+    assert either.train.inputs[3, :2].tolist() == [2020, 3]
+    assert "column 'd': 3/4/2020 is taken for the 4th of March" in caplog.text
+
+
+def test_a_column_with_decimal_commas_is_one_of_numbers(table, caplog):
+    text = lines(cells=lambda row: f"{row},{row % 10}5;{row % 2}", header="x;y")
+    with caplog.at_level(logging.INFO, "dltrain"):
+        splits = table(text, **WHOLE).load()
+    assert splits.train.inputs[13].tolist() == pytest.approx([13.35])
+    assert "column 'x' has decimal commas: '0,05' is read as 0.05" in caplog.text
+    assert table(lines(cells=lambda row: f"{row};{row},5", header="x;y")).task == "regression"
+    caplog.clear()
+    with caplog.at_level(logging.INFO, "dltrain"):
+        table(lines(cells=lambda row: f"{row};{row + 1},250{',000' * (row > 9)};{row % 2}", header="x;p;y")).spec()
+    assert "column 'p' has commas that may part thousands or decimals, such as '1,250'" in caplog.text
+
+
 def test_days_of_a_parquet_file_have_no_hour(table, tmp_path):
     import datetime
 
@@ -322,7 +369,8 @@ def test_numbers_with_a_few_words_among_them_are_numbers_and_it_is_said(table, c
     text = lines(100, cells=lambda row: f"{'about ten' if row == 7 else row},{row % 2}", header="x,y")
     with caplog.at_level(logging.INFO, "dltrain"):
         assert names(table(text, **WHOLE)) == ["x", "x missing"]
-    assert "1 of its values are none and count as missing, such as 'about ten'" in caplog.text
+    assert "1 of its values are none and count as missing (1 in train), such as 'about ten', " in caplog.text
+    assert "t.csv:9" in caplog.text
     message = refused(table(text, numeric=("x",)))
     assert "t.csv:9: x must be a number, got 'about ten'" in message
     splits = table(text, numeric=("x",), on_bad_example="skip", **WHOLE).load()
