@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -55,6 +57,7 @@ class TFRecord:
     """
 
     loads_like: ClassVar[bool] = True
+    reads_with_tensorflow: ClassVar[bool] = True
 
     path: Path
     features: dict[str, Feature]
@@ -149,7 +152,10 @@ class TFRecord:
             except OSError as error:
                 raise ValueError(f"{key} cannot be read: {file}: {error.strerror or error}") from None
             except (tf.errors.OpError, ValueError) as error:
-                words = " ".join(str(getattr(error, "message", error)).split())[:300]
+                misfit = self._misfit(file, is_gzip, number)
+                if misfit and not number:  # it is the config's fault, or all of them are wrong
+                    raise ValueError(f"{misfit}, {file}") from None
+                words = misfit or _told(error)
                 raise ValueError(f"{key} {file}: example {number} (from 0) cannot be used: {words}") from None
 
     def _parsed(self, record: Any) -> Any:
@@ -159,6 +165,29 @@ class TFRecord:
             for name, feature in self.features.items()
         }
         return tf.io.parse_single_example(record, wanted)
+
+    def _misfit(self, file: Path, is_gzip: bool, number: int) -> str | None:
+        """Returns what an example holds otherwise than the config says; none where that is not the trouble."""
+        try:
+            with tf.device("CPU:0"):
+                (record,) = tf.data.TFRecordDataset(str(file), "GZIP" if is_gzip else "").skip(number).take(1)
+                held = tf.train.Example.FromString(record.numpy()).features.feature
+        except Exception:  # damaged, which is told in TensorFlow's words; protobuf's errors have no common parent
+            return None
+        lists = {"floats": "float_list", "ints": "int64_list", "image": "bytes_list", "text": "bytes_list"}
+        words = {"float_list": "floats", "int64_list": "ints", "bytes_list": "image or text", None: "nothing"}
+        for name, feature in self.features.items():
+            if name not in held:
+                hint = suggestion(name, sorted(held), "it has")
+                return f"features.{name} is not in the example{hint}"
+            kind = held[name].WhichOneof("kind")
+            if kind != lists[feature.kind]:
+                return f"features.{name}.kind is {feature.kind}, the example holds {words[kind]}"
+            count, wanted = len(getattr(held[name], kind).value), 1 if feature.kind == "image" else prod(feature.shape)
+            if count != wanted:
+                shape = list(feature.shape)
+                return f"features.{name}.shape {shape} asks for {_values(wanted)}, the example holds {_values(count)}"
+        return None
 
     def _value(self, feature: Feature, value: Any) -> Any:
         if feature.kind == "image":
@@ -172,6 +201,16 @@ class TFRecord:
         count = train.targets.shape[1]
         names = [f"{self.target} {number}" for number in range(1, count + 1)] if count > 1 else [self.target]
         return DataSpec(train.inputs.shape[1:], targets=tuple(map(Target, names)))
+
+
+def _values(count: int) -> str:
+    return "1 value" if count == 1 else f"{count} values"
+
+
+def _told(error: Exception) -> str:
+    """Returns the part of TensorFlow's message that speaks of the data."""
+    words = " ".join(str(getattr(error, "message", error)).split())
+    return re.sub(r"^\{\{.*?\}\} | \[Op:.*", "", words.rpartition("::")[2].strip())[:300]
 
 
 def _numbers(part: Part) -> Split:

@@ -106,12 +106,6 @@ def test_features_that_cannot_be_are_refused(tmp_path, features, target, message
 
 
 def test_files_that_cannot_be_used_are_named_with_the_example(records, tmp_path):
-    dataset = records(numbers, {**NUMBERS, "z": Feature(kind="floats")})
-    with pytest.raises(DataError, match=r"^dataset.path .*data-0.tfrecord: example 0 .from 0. cannot be used: .*z"):
-        dataset.load()
-    dataset = records(lambda row: {**numbers(row), "x": [1.0] * (3 if row == 5 else 2)})
-    with pytest.raises(DataError, match=r"example 5 .from 0. cannot be used"):
-        dataset.load()
     whole = records(numbers)
     content = (tmp_path / "data-0.tfrecord").read_bytes()
     for damaged in (content[:-9], content[:200] + b"\xff" + content[201:], b"hello" * 9):
@@ -127,6 +121,35 @@ def test_files_that_cannot_be_used_are_named_with_the_example(records, tmp_path)
         records(lambda row: {"image": b"no image", "label": row % 2}, features).load()
     with pytest.raises(ValueError, match="^test_path no such file"):
         records(numbers, test_path=tmp_path / "none").spec()
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"z": Feature(kind="floats")}, "features.z is not in the example; it has label, n, x, "),
+        ({"lable": Feature(kind="ints")}, 'features.lable is not in the example, did you mean "label"?, '),
+        ({"n": Feature(kind="floats")}, "features.n.kind is floats, the example holds ints, "),
+        ({"n": Feature(kind="text")}, "features.n.kind is text, the example holds ints, "),
+        (
+            {"x": Feature(kind="floats", shape=(3,))},
+            "features.x.shape [3] asks for 3 values, the example holds 2 values",
+        ),
+    ],
+)
+def test_a_config_that_does_not_describe_the_examples_is_told_what_they_hold(records, changed, message):
+    dataset = records(numbers, {**NUMBERS, **changed}, target="n" if "n" in changed else "label")
+    if changed.get("n") == Feature(kind="text"):
+        dataset = records(numbers, {"x": NUMBERS["x"], **changed}, target="n")
+    with pytest.raises(DataError) as error:
+        dataset.load()
+    assert str(error.value).startswith(f"dataset.{message}")
+    assert "data-0.tfrecord" in str(error.value)
+
+
+def test_an_example_that_differs_from_those_before_it_is_named(records):
+    dataset = records(lambda row: {**numbers(row), "x": [1.0] * (3 if row == 5 else 2)})
+    with pytest.raises(DataError, match=r"data-0.tfrecord: example 5 .from 0. cannot be used: features.x.shape \[2\]"):
+        dataset.load()
 
 
 def test_a_config_describes_features(records, tmp_path):
