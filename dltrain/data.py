@@ -259,6 +259,7 @@ class Splits:
         test: the part that is held out, if any.
         skipped: a message for each example that was left out of all parts because it cannot be used.
         fingerprint: a hash of the content of each part, by its name; empty before it is known.
+        ignored: files beside the examples, of kinds that are not read.
     """
 
     spec: DataSpec
@@ -267,6 +268,7 @@ class Splits:
     test: Split | None = None
     skipped: tuple[str, ...] = ()
     fingerprint: dict[str, str] = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()
 
     @property
     def parts(self) -> dict[str, Split]:

@@ -33,8 +33,10 @@ def listed(root: Path, known: tuple[str, ...] = ()) -> Listing:
     """
     folders = {part: root / name for part, name in _parts(root).items()}
     names = known or _classes(folders["train"])
-    parts = {part: _part(folder, names) for part, folder in folders.items()}
-    return Listing(names, parts, {part: str(folder) for part, folder in folders.items()})
+    others: list[str] = []
+    parts = {part: _part(folder, names, others) for part, folder in folders.items()}
+    places = {part: str(folder) for part, folder in folders.items()}
+    return Listing(names, parts, places, ignored=tuple(sorted(others)))
 
 
 def _parts(root: Path | Listed) -> dict[str, str]:
@@ -80,7 +82,7 @@ def _classes(folder: Path | Listed, known: tuple[str, ...] = ()) -> tuple[str, .
     return tuple(names)
 
 
-def _part(folder: Path, names: tuple[str, ...]) -> tuple[list[Path], np.ndarray]:
+def _part(folder: Path, names: tuple[str, ...], others: list[str]) -> tuple[list[Path], np.ndarray]:
     if foreign := sorted(set(_classes(folder, names)) - set(names)):
         few = ", ".join(names[:10]) + (f" and {len(names) - 10:,} more" if len(names) > 10 else "")
         raise ValueError(f"path has the class {foreign[0]} in {folder}, which is not in the training part: {few}")
@@ -89,7 +91,7 @@ def _part(folder: Path, names: tuple[str, ...]) -> tuple[list[Path], np.ndarray]
     empty = []
     for name in names:
         # As paths are sorted, by the names on the way to a file; a Path each would take three times as long.
-        files = sorted(_images_below(folder / name), key=_names)
+        files = sorted(_images_below(folder / name, others), key=_names)
         if not files and (folder / name).is_dir():
             empty.append(str(folder / name))
         paths += map(Path, files)
@@ -103,15 +105,16 @@ def _names(file: str) -> list[str]:
     return file.split(os.sep)  # noqa: PTH206
 
 
-def _images_below(folder: Path) -> list[str]:
+def _images_below(folder: Path, others: list[str]) -> list[str]:
+    """Returns the images; what else there is goes to the others."""
     found: list[str] = []
     waiting = [str(folder)] if folder.is_dir() else []
     while waiting:
         for entry in _entries(Path(waiting.pop())):
             if entry.is_dir(follow_symlinks=False):
                 waiting.append(entry.path)
-            elif _is_image(entry):
-                found.append(entry.path)
+            else:
+                (found if _is_image(entry) else others).append(entry.path)
     return found
 
 

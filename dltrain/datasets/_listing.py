@@ -21,12 +21,14 @@ class Listing:
         parts: files and labels, (files,), int32, of each part that the source has of its own; `train` is all else.
         places: where the images of each part are, as a message says it.
         skipped: a message for each file that was left out.
+        ignored: files of other kinds beside the images.
     """
 
     class_names: tuple[str, ...]
     parts: Mapping[str, tuple[list[Path], np.ndarray]]
     places: Mapping[str, str]
     skipped: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
 
     def where(self, part: str, label: int) -> str:
         """Returns where the images of a class in a part are, as a message says it."""

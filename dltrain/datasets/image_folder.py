@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Container
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -11,6 +13,7 @@ from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets._archives import Archive
 from dltrain.datasets._arrays import refusing
 from dltrain.datasets._class_folders import class_names, listed
+from dltrain.datasets._headers import SUFFIXES
 from dltrain.datasets._image_table import KINDS, ImageTable
 from dltrain.datasets._images import Decoding, ImageFiles
 from dltrain.datasets._listing import Listing
@@ -139,7 +142,8 @@ class ImageFolder:
             skipped=(*found.skipped, *problems.values()),
         )
         _tell_absent_classes(parts, own=found.parts)
-        return parts
+        _tell_ignored(found.ignored)
+        return replace(parts, ignored=found.ignored)
 
     @property
     def _is_table(self) -> bool:
@@ -178,6 +182,14 @@ def _tell_absent_classes(splits: Splits, own: Container[str]) -> None:
         if absent:
             shown = ", ".join(absent[:5]) + (f" and {len(absent) - 5:,} more" if len(absent) > 5 else "")
             tell(f"the {part} part has no image of {shown}: too few to hold some out and train on the others")
+
+
+def _tell_ignored(files: tuple[str, ...]) -> None:
+    """Says how many files of which kinds are no images that are read."""
+    if files:
+        suffixes = Counter(Path(file).suffix.lower() or "no suffix" for file in files)
+        kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in suffixes.most_common())
+        tell(f"{len(files):,} of the files are not read ({kinds}): only {', '.join(sorted(SUFFIXES))} are")
 
 
 def _check_memory(needed: int) -> None:

@@ -55,6 +55,17 @@ def test_folders_are_the_classes_and_files_the_examples(folder):
     assert splits.spec.mean == pytest.approx(splits.train.inputs[:].mean(axis=(0, 1, 2)))
 
 
+def test_files_of_other_kinds_are_counted_by_suffix(folder, caplog):
+    for name in ("a.heic", "b.HEIC", "deeper/c.tif"):
+        (folder / "light" / name).parent.mkdir(exist_ok=True)
+        (folder / "light" / name).write_bytes(b"no matter")
+    with caplog.at_level(logging.INFO, "dltrain"):
+        splits = ImageFolder(path=folder, size=16).load()
+    assert "4 of the files are not read (2 .heic, 1 .txt, 1 .tif): only .bmp, .gif, " in caplog.text
+    expected = [folder / "dark" / "notes.txt", *(folder / "light" / name for name in ("a.heic", "b.HEIC"))]
+    assert splits.ignored == tuple(map(str, [*expected, folder / "light" / "deeper" / "c.tif"]))
+
+
 def test_parts_in_folders_of_their_own_are_kept(folder, tmp_path):
     root = tmp_path / "parts"
     for part, count in (("train", 6), ("val", 2), ("test", 2)):

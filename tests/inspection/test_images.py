@@ -41,6 +41,16 @@ def test_different_photos_are_left_alone(photos):
     assert found(photos) == found(photos, brief=True) == {}
 
 
+def test_images_of_kinds_that_are_not_read_are_named(photos):
+    notes = photos / "train" / "china" / "notes.txt"
+    notes.write_text("no image")
+    assert found(photos)["ignored files"].severity == "note"
+    (photos / "train" / "china" / "04.HEIC").write_bytes(b"no matter")
+    finding = found(photos)["ignored files"]
+    assert finding.severity == "warning"
+    assert finding.where == (f"{photos}/train/china/04.HEIC", str(notes))
+
+
 def test_a_copy_in_another_part_is_found_by_name(photos):
     shutil.copy(photos / "train" / "china" / "03.png", photos / "test" / "china" / "copy.png")
     for brief in (False, True):

@@ -10,6 +10,8 @@ from dltrain.inspection.subject import Subject
 
 ODD_SHAPE = 3.0
 """Times that one side of an image may be as long as the other."""
+OTHER_IMAGES = (".heic", ".heif", ".tif", ".tiff", ".avif", ".jp2", ".jxl", ".dng")
+"""Suffixes of images that are not read."""
 RARE = 0.1
 """Share below which a kind of colour is odd among the others."""
 
@@ -25,6 +27,21 @@ def unusable(subject: Subject) -> Iterator[Finding]:
             f"{len(skipped):,} cannot be used",
             skipped,
             "mend or delete them, or leave them out: dataset.on_bad_example=skip",
+        )
+
+
+@check(brief=False)
+def ignored(subject: Subject) -> Iterator[Finding]:
+    """Files among the images that are not read, because of their kind."""
+    files = subject.splits.ignored
+    if files:
+        are_images = any(file.lower().endswith(OTHER_IMAGES) for file in files)
+        yield Finding(
+            "ignored files",
+            "warning" if are_images else "note",
+            f"{len(files):,} of the files beside the images are not read: they are of other kinds",
+            files,
+            "store images as .jpg or .png, or delete them",
         )
 
 
