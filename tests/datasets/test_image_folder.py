@@ -437,7 +437,7 @@ def test_a_class_of_one_image_is_trained_on_and_said(folder, caplog):
     write(folder / "lone" / "1.png", SCENE)
     splits = ImageFolder(path=folder, size=8).load()
     assert (splits.train.targets == splits.spec.class_names.index("lone")).sum() == 1
-    assert [message.split(": ")[0] for message in caplog.messages] == [
+    assert [message.split(": ")[0] for message in caplog.messages if "(1 .txt)" not in message] == [
         "the validation part has no image of lone",
         "the test part has no image of lone",
     ]
@@ -504,7 +504,8 @@ def test_skipping_gives_what_there_would_be_without_the_bad_files(mixed, tmp_pat
 def test_looking_for_bad_files_is_said(mixed, caplog):
     caplog.set_level(logging.INFO, "dltrain")
     ImageFolder(path=mixed, size=8, on_bad_example="skip").load()
-    assert caplog.messages == [f"looking for images that cannot be used among {20 + len(BAD)}"]
+    told = [message for message in caplog.messages if "(1 .txt)" not in message]
+    assert told == [f"looking for images that cannot be used among {20 + len(BAD)}"]
 
 
 @pytest.mark.parametrize(("cache", "times"), [("memory", 1), ("disk", 1), ("none", 2)])
