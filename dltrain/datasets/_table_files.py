@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 SHOWN = 5
 """Rows that a message names."""
 
+_OTHERS = ".json .zip .bz2 .xz .zst .7z .tar .tgz .xlsx .xls .ods .feather .arrow .avro .orc .npy .npz .h5 .pkl .sqlite"
+OTHER_KINDS = frozenset(_OTHERS.split())
+"""Suffixes of files that are no text of rows, whatever else they are."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -33,12 +37,14 @@ class Table:
         files: the files.
         lines: of each file, the line of each row; of a Parquet file its number, from 1.
         skipped: a message for each row that was left out.
+        nested: what columns hold that are left out because it is no number, text or time.
     """
 
     frame: pl.DataFrame
     files: list[Path]
     lines: list[np.ndarray]
     skipped: list[str] = field(default_factory=list)
+    nested: dict[str, str] = field(default_factory=dict)
 
     def place(self, row: int) -> str:
         """Returns file and line of a row."""
@@ -134,7 +140,9 @@ def read(path: Path, delimiter: str, encoding: str, missing: tuple[str, ...], sk
     if not len(frame):
         last = f"path holds no row that can be used: {skipped[0]}" if skipped else f"path {path} has a header, no rows"
         raise ValueError(last)
-    return Table(_with_points(_flat(frame)), files, [part.lines for part in parts], skipped)
+    nested: dict[str, str] = {}
+    frame = _with_points(_flat(frame, nested))
+    return Table(frame, files, [part.lines for part in parts], skipped, nested)
 
 
 @contextmanager
@@ -154,6 +162,12 @@ def _rows(path: Path, delimiter: str, encoding: str, missing: tuple[str, ...]) -
     import polars as pl
 
     suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes[-1:] and suffixes[-1] in OTHER_KINDS:
+        hint = "; rows of JSON, one a line, are a .jsonl" if suffixes[-1] == ".json" else ""
+        raise ValueError(
+            "path must be .csv, .tsv, .tab, .txt, .jsonl or .ndjson, plain or .gz, or .parquet or .pq, "
+            f"got {path.name}{hint}"
+        )
     if suffixes[-1:] in ([".parquet"], [".pq"]):
         frame = pl.read_parquet(path, glob=False, hive_partitioning=False)
         return Rows(_nulled(frame, missing), np.arange(1, len(frame) + 1), [])
@@ -260,7 +274,7 @@ def _nulled(frame: pl.DataFrame, missing: tuple[str, ...]) -> pl.DataFrame:
     return frame.with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None))
 
 
-def _flat(frame: pl.DataFrame) -> pl.DataFrame:
+def _flat(frame: pl.DataFrame, nested: dict[str, str]) -> pl.DataFrame:
     """Returns the columns that hold one number, text or time in each row; says which others there are."""
     import polars as pl
 
@@ -268,6 +282,7 @@ def _flat(frame: pl.DataFrame) -> pl.DataFrame:
         if kind.is_nested() or kind in (pl.Binary, pl.Object, pl.Unknown):
             tell(f"column {name!r} is left out: it holds {kind}, neither numbers, texts nor dates")
             frame = frame.drop(name)
+            nested[name] = str(kind)
         elif kind == pl.Duration:
             tell(f"column {name!r} holds durations: they are counted in seconds")
             frame = frame.with_columns(pl.col(name).dt.total_microseconds() / 1e6)

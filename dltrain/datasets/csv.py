@@ -162,7 +162,7 @@ class CSV:
 
     def _read(self, like: DataSpec | None) -> tuple[Kind, Splits]:
         table = read(self.path, self.delimiter, self.encoding, self.missing_values, self.on_bad_example == "skip")
-        self._check_names(table.frame.columns)
+        self._check_names(table.frame.columns, table.nested)
         kind = self._kind_of(table.frame, like)
         table = self._usable(table, kind, like)
         targets, classes = self._targets_of(table, kind, like)
@@ -188,11 +188,13 @@ class CSV:
             like = _with_statistics(like, made["train"].inputs)
         return kind, Splits(like, made["train"], made.get("validation"), made.get("test"), skipped)
 
-    def _check_names(self, names: list[str]) -> None:
+    def _check_names(self, names: list[str], nested: dict[str, str]) -> None:
         for key in ("target", *_ROLES, "weight", "split"):
             value = getattr(self, key)
             for name in value if isinstance(value, tuple) else [value] if value else []:
-                if name not in names:
+                if name in nested and key != "ignore":
+                    raise ValueError(f"{key} {name!r} holds {nested[name]}, neither numbers, texts nor dates")
+                if name not in names and name not in nested:
                     hint = suggestion(name, names) if len(names) > 1 else f": {names[0]!r} is the only one; delimiter?"
                     raise ValueError(f"{key} is no column of {self.path.name}: {name!r}{hint}")
 

@@ -189,7 +189,8 @@ def _tell_ignored(files: tuple[str, ...]) -> None:
     if files:
         suffixes = Counter(Path(file).suffix.lower() or "no suffix" for file in files)
         kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in suffixes.most_common())
-        tell(f"{len(files):,} of the files are not read ({kinds}): only {', '.join(sorted(SUFFIXES))} are")
+        many = "1 file is" if len(files) == 1 else f"{len(files):,} files are"
+        tell(f"{many} not read ({kinds}): only {', '.join(sorted(SUFFIXES))} are")
 
 
 def _check_memory(needed: int) -> None:

@@ -42,17 +42,33 @@ def facts(experiment: Experiment, splits: Splits, plan: Plan, weights: int) -> d
 
 def _words(block: Any) -> str:
     """Returns the name of a chosen block with those of its settings that are not the defaults."""
-    settings = [
-        f"{field.name}: {_plain(getattr(block, field.name))}"
-        for field in dataclasses.fields(block)
-        if getattr(block, field.name) != field.default
-    ]
-    return f"{block.registered_name} ({', '.join(settings)})" if settings else block.registered_name
+    settings = _settings(block)
+    return f"{block.registered_name} ({settings})" if settings else block.registered_name
+
+
+def _settings(block: Any) -> str:
+    """Returns the fields of a block that are not the defaults, as a config has them."""
+    values = {field.name: getattr(block, field.name) for field in dataclasses.fields(block) if _is_set(block, field)}
+    return ", ".join(f"{name}: {_plain(value)}" for name, value in values.items())
+
+
+def _is_set(block: Any, field: dataclasses.Field) -> bool:
+    made = field.default_factory
+    default = field.default if made is dataclasses.MISSING else made()
+    return getattr(block, field.name) != default
 
 
 def _plain(value: Any) -> str:
+    """Returns a value as YAML writes it in one line."""
+    if dataclasses.is_dataclass(value):
+        name = getattr(value, "registered_name", None)
+        return f"{{{', '.join(filter(None, (name and f'name: {name}', _settings(value))))}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_plain, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_plain(item)}' for key, item in value.items())}}}"
     plain = to_plain(value)
-    return f"[{', '.join(map(str, plain))}]" if isinstance(plain, list) else str(plain)
+    return str(plain).lower() if isinstance(plain, bool) else str(plain)
 
 
 def _weighting(experiment: Experiment, splits: Splits) -> str:

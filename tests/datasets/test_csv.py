@@ -723,6 +723,21 @@ def test_lists_and_structures_are_left_out_and_said(table, caplog):
     assert "column 'l' is left out: it holds List(Int64)" in caplog.text
 
 
+def test_a_target_of_lists_is_refused_as_such(tmp_path):
+    pl.DataFrame({"x": range(ROWS), "y": [[row] for row in range(ROWS)]}).write_parquet(tmp_path / "t.parquet")
+    message = "target 'y' holds List(Int64), neither numbers, texts nor dates"
+    assert refused(CSV(path=tmp_path / "t.parquet", target="y")) == message
+    pl.DataFrame({"x": range(ROWS), "l": [[1]] * ROWS, "y": [0, 1] * (ROWS // 2)}).write_parquet(tmp_path / "t.pq")
+    assert names(CSV(path=tmp_path / "t.pq", target="y", ignore=("l",))) == ["x"]
+
+
+@pytest.mark.parametrize("name", ["t.json", "t.csv.zip", "t.xlsx", "t.csv.bz2"])
+def test_files_of_other_kinds_are_refused_with_those_that_are_read(table, name):
+    message = refused(table(lines(), name))
+    assert message.startswith("path must be .csv, .tsv, .tab, .txt, .jsonl or .ndjson, plain or .gz, or .parquet or")
+    assert f"got {name}" in message
+
+
 def test_parquet_columns_of_any_kind(table, tmp_path):
     import datetime
     import decimal

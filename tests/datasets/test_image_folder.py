@@ -61,7 +61,7 @@ def test_files_of_other_kinds_are_counted_by_suffix(folder, caplog):
         (folder / "light" / name).write_bytes(b"no matter")
     with caplog.at_level(logging.INFO, "dltrain"):
         splits = ImageFolder(path=folder, size=16).load()
-    assert "4 of the files are not read (2 .heic, 1 .txt, 1 .tif): only .bmp, .gif, " in caplog.text
+    assert "4 files are not read (2 .heic, 1 .txt, 1 .tif): only .bmp, .gif, " in caplog.text
     expected = [folder / "dark" / "notes.txt", *(folder / "light" / name for name in ("a.heic", "b.HEIC"))]
     assert splits.ignored == tuple(map(str, [*expected, folder / "light" / "deeper" / "c.tif"]))
 

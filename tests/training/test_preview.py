@@ -272,3 +272,18 @@ def test_weights_of_examples_are_told(tmp_path):
     train = dataclasses.replace(splits.train, weights=np.linspace(0.5, 2, len(splits.train), dtype=np.float32))
     _, page = preview.collect(config, dataclasses.replace(splits, train=train), devices)
     assert page.facts["Weighting"] == "examples count 0.5 to 2 times"
+
+
+def test_settings_are_told_as_yaml_and_only_those_that_differ(tmp_path):
+    from dltrain.training.facts import _words
+
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        "dataset: {name: digits}\n"
+        "model: {name: cnn, stages: [{filters: 8}, {filters: 16, pool: max}], dense: []}\n"
+        "task: {name: classification, class_weights: {'1': 2.0}}\n"
+        "optimizer: {name: adam, learning_rate: 0.01}\ntrain: {epochs: 1}\n"
+    )
+    experiment = experiments.load(path).experiment
+    assert _words(experiment.model) == "cnn (stages: [{filters: 8}, {filters: 16, pool: max}], dense: [])"
+    assert _words(experiment.task) == "classification (class_weights: {1: 2.0})"

@@ -39,7 +39,7 @@ def ignored(subject: Subject) -> Iterator[Finding]:
         yield Finding(
             "ignored files",
             "warning" if are_images else "note",
-            f"{len(files):,} of the files beside the images are not read: they are of other kinds",
+            f"{len(files):,} beside the images of a kind that is not read",
             files,
             "store images as .jpg or .png, or delete them",
         )
