@@ -14,6 +14,9 @@ from dltrain.lazy import keras, np
 RANDOM = "philox"
 """TensorFlow's algorithm of random numbers for data: the same whole numbers on every device, compiled or not."""
 
+HEAD = "logits"
+"""The layer that `DataSpec.head` makes: it belongs to the data, not to the network."""
+
 SAMPLE = 512
 """Examples that mean and deviation are taken from, where reading them all would take long."""
 
@@ -159,7 +162,7 @@ class DataSpec:
             x: (batch, features).
             settings: more arguments of the last Dense layer.
         """
-        x = keras.layers.Dense(self.outputs, dtype="float32", name="logits", **settings)(x)
+        x = keras.layers.Dense(self.outputs, dtype="float32", name=HEAD, **settings)(x)
         if not self.targets:
             return x
         scale, offset = [target.standard_deviation for target in self.targets], [target.mean for target in self.targets]

@@ -17,8 +17,8 @@ from dltrain.importing import import_tensorflow
 from dltrain.keras_classes import offer
 from dltrain.registry import KINDS, suggestion
 
-loaded: dict[Path, str] = {}
-"""The files that were run in this process, and the SHA-256 of what they held."""
+loaded: dict[Path, bytes] = {}
+"""The files that were run in this process, and what they held then."""
 
 trusts_all = False
 """Whether the user said --trust."""
@@ -105,7 +105,7 @@ def _require_trust(contents: dict[Path, bytes], named_in: str) -> None:
         UserError: if not.
     """
     place = cache.folder("trusted")
-    strange = {path: _digest(content) for path, content in contents.items()}
+    strange = {path: hashlib.sha256(content).hexdigest() for path, content in contents.items()}
     strange = {path: digest for path, digest in strange.items() if not (place / digest).exists()}
     if not strange:
         return
@@ -120,17 +120,13 @@ def _require_trust(contents: dict[Path, bytes], named_in: str) -> None:
             return  # a home that cannot be written to is asked again
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
 def _run(path: Path, content: bytes) -> None:
     """Runs a file as a module; where it fails, nothing of it stays."""
     before = {registry: registry.known() for registry in KINDS}
     module = types.ModuleType(path.stem)
     module.__file__ = str(path)
     sys.modules[path.stem] = module
-    loaded[path] = _digest(content)
+    loaded[path] = content
     try:
         code = compile(content, str(path), "exec")
         if _imports_tensorflow(content):
@@ -152,15 +148,10 @@ def _syntax(path: Path, error: Exception) -> str | None:
 
 
 def _imports_tensorflow(content: bytes) -> bool:
-    names = [
-        name
-        for node in ast.walk(ast.parse(content))
-        for name in (
-            [alias.name for alias in node.names]
-            if isinstance(node, ast.Import)
-            else [node.module or ""]
-            if isinstance(node, ast.ImportFrom)
-            else []
-        )
-    ]
+    names = []
+    for node in ast.walk(ast.parse(content)):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names.append(node.module or "")
     return any(name.split(".")[0] in ("tensorflow", "keras") for name in names)

@@ -9,13 +9,11 @@ from typing import Any
 from urllib.error import URLError
 
 from dltrain.cache import keras_folder
+from dltrain.data import HEAD
 from dltrain.errors import UserError
 from dltrain.lazy import keras
 
 _log = logging.getLogger("dltrain")
-
-HEAD = "logits"
-"""The layer that `DataSpec.head` makes: it belongs to the data, not to the network."""
 
 
 def load_imagenet(model: Any, body: Callable[[], Any]) -> None:

@@ -5,11 +5,9 @@ import re
 from collections import Counter
 from typing import Any
 
+from dltrain.data import HEAD
 from dltrain.lazy import keras
 from dltrain.registry import suggestion
-
-HEAD = "logits"
-"""The layer that `DataSpec.head` makes: it belongs to the data, not to the network."""
 
 
 def named_layers(model: Any) -> dict[str, Any]:

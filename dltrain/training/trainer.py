@@ -101,9 +101,9 @@ def fit(
 
 def _say_changed_code(run: Run, reporter: Reporter) -> None:
     """Warns where a plugin is no longer the file that the run began with."""
-    for file in plugins.loaded:
+    for file, content in plugins.loaded.items():
         kept = run.plugins / file.name
-        if kept.is_file() and kept.read_bytes() != file.read_bytes():
+        if kept.is_file() and kept.read_bytes() != content:
             reporter.warn(f"{file} has changed since the run began with {kept}: what follows is another experiment")
 
 
@@ -138,9 +138,10 @@ def _trained(
         prepare()
         _write_config(config, run)
         folder.write_json(run.environment, environment.describe(training.devices))
-        for file in plugins.loaded:
+        for file, content in plugins.loaded.items():
             run.plugins.mkdir(exist_ok=True)
-            folder.write_text(run.plugins / file.name, file.read_text(encoding="utf-8"))
+            with folder.replacing(run.plugins / file.name) as aside:
+                aside.write_bytes(content)
         folder.write_json(run.summary, _summary(training, "running"))
         with enough_memory(config), StopRequest(too_late) as stop:
             training.run(run, began, stop, profile)
