@@ -10,7 +10,6 @@ from dltrain.errors import ConfigError
 from dltrain.runs.folder import Run
 from dltrain.training import checkpoints, trainer
 from dltrain.training.distillation import distillation_loss
-from dltrain.training.engine import Engine
 from dltrain.training.loop import Training
 from dltrain.training.progress import Reporter
 from dltrain.training.setup import begin
@@ -72,23 +71,11 @@ def test_the_loss_of_a_step_is_the_closed_form_and_that_of_validation_the_task_s
     assert float(distillation_loss(known, own, 3.0, np.arange(32) < 16)) < taught
 
 
-class Killed(BaseException):
-    """What nothing expects."""
-
-
-def test_a_run_with_a_teacher_goes_on_with_the_same_bits_and_is_measured_without_it(path, monkeypatch):
+def test_a_run_with_a_teacher_goes_on_with_the_same_bits_and_is_measured_without_it(path, killed_after):
     whole = fit(path)
     assert f"run: {path.parent / 'runs' / 'teacher-001'}" in whole.config.read_text()
     assert "teacher: the best weights of teacher-001" in whole.log.read_text()
-    original = Engine.train
-
-    def train(self, feed, done, count):
-        if done + count > 4:
-            raise Killed
-        return original(self, feed, done, count)
-
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(Engine, "train", train)
+    with killed_after(4):
         fit(path)
     cut = Run(path.parent / "runs" / "student-002")
     fit(cut.config, resumed=cut)

@@ -10,7 +10,6 @@ from dltrain.data import DataSpec
 from dltrain.registry import MODELS
 from dltrain.runs.folder import Run
 from dltrain.training import checkpoints, trainer
-from dltrain.training.engine import Engine
 from dltrain.training.layer_rates import layer_shares, weight_shares
 from dltrain.training.progress import Reporter
 
@@ -80,21 +79,9 @@ def test_the_average_is_that_of_the_steps_and_what_is_measured_and_exported(path
     assert summary["validation"]["accuracy"] == pytest.approx(summary["best"]["value"], abs=1e-6)
 
 
-class Killed(BaseException):
-    """What nothing expects."""
-
-
-def test_a_run_with_averages_goes_on_with_the_same_bits(path, monkeypatch):
+def test_a_run_with_averages_goes_on_with_the_same_bits(path, killed_after):
     whole = fit(path, "optimizer.layer_decay=0.7")
-    original = Engine.train
-
-    def train(self, feed, done, count):
-        if done + count > 3:
-            raise Killed
-        return original(self, feed, done, count)
-
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(Engine, "train", train)
+    with killed_after(3):
         fit(path, "optimizer.layer_decay=0.7")
     cut = Run(path.parent / "runs" / "small-002")
     fit(cut.config, resumed=cut)

@@ -54,17 +54,9 @@ class Killed(BaseException):
     """What nothing expects."""
 
 
-def killed_at(step, monkeypatch, path, *overrides):
+def killed_at(step, killed_after, path, *overrides):
     """Trains until the engine is asked for more than `step` steps; nothing is saved then. Returns the run."""
-    original = Engine.train
-
-    def train(self, feed, done, count):
-        if done + count > step:
-            raise Killed
-        return original(self, feed, done, count)
-
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(Engine, "train", train)
+    with killed_after(step):
         fit(path, *overrides)
     return folder.find("small", path.parent / "runs")
 
@@ -95,11 +87,13 @@ def killed_at(step, monkeypatch, path, *overrides):
     ],
 )
 @pytest.mark.parametrize("streamed", [False, True], ids=["resident", "streamed"])
-def test_a_run_cut_within_an_epoch_ends_with_the_same_bits(tensorflow, config_path, monkeypatch, settings, streamed):
+def test_a_run_cut_within_an_epoch_ends_with_the_same_bits(
+    tensorflow, config_path, monkeypatch, killed_after, settings, streamed
+):
     if streamed:
         monkeypatch.setattr(pipeline, "RESIDENT_BYTES", 0)
     whole = fit(config_path, *settings)
-    cut = killed_at(34, monkeypatch, config_path, *settings)
+    cut = killed_at(34, killed_after, config_path, *settings)
     assert checkpoints.load(cut, "last").state["step"] == 28
     assert len(rows(cut)) == 1
     fit(cut.config, resumed=cut)
@@ -108,8 +102,8 @@ def test_a_run_cut_within_an_epoch_ends_with_the_same_bits(tensorflow, config_pa
     assert differing(whole, cut, "best") == []
 
 
-def test_rows_beyond_the_checkpoint_are_cut_off_and_no_other(tensorflow, config_path, monkeypatch):
-    cut = killed_at(50, monkeypatch, config_path, "checkpoint={every_epochs: 3, monitor: loss, every_minutes: 1000}")
+def test_rows_beyond_the_checkpoint_are_cut_off_and_no_other(tensorflow, config_path, monkeypatch, killed_after):
+    cut = killed_at(50, killed_after, config_path, "checkpoint={every_epochs: 3, monitor: loss, every_minutes: 1000}")
     assert [row["epoch"] for row in rows(cut)] == ["1", "2"]
     saved = checkpoints.load(cut, "last").state["epoch"]
     before = rows(cut)
@@ -261,8 +255,8 @@ def test_checkpoints_are_as_far_apart_as_asked_for_without_validation_data_too(t
     assert run.read_summary()["best"]["epoch"] == 3
 
 
-def test_states_are_saved_by_the_minute_within_an_epoch(tensorflow, config_path, monkeypatch):
-    cut = killed_at(15, monkeypatch, config_path, "checkpoint={every_minutes: 1e-9}")
+def test_states_are_saved_by_the_minute_within_an_epoch(tensorflow, config_path, killed_after):
+    cut = killed_at(15, killed_after, config_path, "checkpoint={every_minutes: 1e-9}")
     assert checkpoints.load(cut, "last").state["step"] > 0
 
 

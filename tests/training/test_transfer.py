@@ -13,7 +13,6 @@ from dltrain.config import experiment as experiments
 from dltrain.errors import ConfigError
 from dltrain.runs.folder import Run
 from dltrain.training import checkpoints, trainer
-from dltrain.training.engine import Engine
 from dltrain.training.freezing import freeze, named_layers
 from dltrain.training.progress import Reporter
 from dltrain.training.starting import begin_with, trained
@@ -112,26 +111,14 @@ def test_frozen_layers_stay_to_the_bit_statistics_too_and_all_others_move(before
     assert run.read_summary()["parameters"] == 3 * 3 * 4 * 6 + 6 + 4 * 4 * 6 * 8 + 8 + 8 * 4 + 4
 
 
-class Killed(BaseException):
-    """What nothing expects."""
-
-
 def test_a_run_with_frozen_layers_goes_on_with_the_same_bits_and_needs_no_source_any_more(
-    before, after, monkeypatch, tmp_path
+    before, after, killed_after, tmp_path
 ):
     settings = ("model.freeze=[stage1*]", "checkpoint.every_steps=1")
     source = tmp_path / "source.weights.h5"
     trained(before)[0].save_weights(source)
     whole = fit(after, *settings, f"model.weights={source}")
-    original = Engine.train
-
-    def train(self, feed, done, count):
-        if done + count > 3:
-            raise Killed
-        return original(self, feed, done, count)
-
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(Engine, "train", train)
+    with killed_after(3):
         fit(after, *settings, f"model.weights={source}")
     cut = Run(sorted(whole.path.parent.glob("after-*"))[-1])
     source.unlink()
