@@ -36,9 +36,10 @@ def apply(tensorflow, augmentation, images=IMAGES, seed=(1, 2), spec=SPEC) -> np
 
 @pytest.mark.parametrize("name", AUGMENTATIONS.names())
 def test_the_same_seed_gives_the_same_change_and_another_seed_another(tensorflow, name):
-    first, again, other, third = (
-        apply(tensorflow, AUGMENTATIONS[name](), seed=seed) for seed in ((1, 2), (1, 2), (1, 3), (2, 2))
-    )
+    # Compiled, as training does it: of kernels that share their work among threads the last bit may differ.
+    augment = tensorflow.function(function(AUGMENTATIONS[name](), SPEC), jit_compile=True, autograph=False)
+    seeds = [tensorflow.constant(seed) for seed in ((1, 2), (1, 2), (1, 3), (2, 2))]
+    first, again, other, third = (augment(tensorflow.constant(IMAGES), seed).numpy() for seed in seeds)
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
     assert not np.array_equal(first, third)
