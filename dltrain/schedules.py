@@ -254,18 +254,19 @@ def _half_cosine(start: float, end: float, share: Any) -> Any:
     return end + (start - end) * 0.5 * (1.0 + keras.ops.cos(math.pi * keras.ops.clip(share, 0.0, 1.0)))
 
 
-def learning_rate(schedule: Any, peak: float, plan: Plan, scale: Any = 1.0) -> Any:
-    """Returns the Keras schedule whose value at a step is peak * multiplier(step) * scale.
+def learning_rate(schedule: Any, peak: float, plan: Plan, scale: Any = 1.0, first_step: int = 0) -> Any:
+    """Returns the Keras schedule whose value at a step is peak * multiplier(first_step + step) * scale.
 
     Args:
         schedule: a registered schedule.
         peak: the largest learning rate.
         plan: how long the run is.
         scale: a number or variable; what the plateau schedule has come down to.
+        first_step: steps of the run before the first that the optimizer counts.
     """
 
     class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
         def __call__(self, step: Any) -> Any:
-            return peak * schedule.multiplier(step, plan) * keras.ops.cast(scale, "float32")
+            return peak * schedule.multiplier(step + first_step, plan) * keras.ops.cast(scale, "float32")
 
     return LearningRate()

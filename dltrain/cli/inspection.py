@@ -120,12 +120,12 @@ def list_choices(
 
 
 def _layers(config: Config) -> dict[str, Any]:
-    """Returns {"layers": [{"name", "type", "output_shape", "weights", "frozen", "rate"}], and "weights",
+    """Returns {"layers": [{"name", "type", "output_shape", "weights", "frozen", "stages", "rate"}], and "weights",
     "trainable_weights" and "frozen_weights", which are numbers. A layer's `frozen` is false, true or, of a network
-    within it, partly; its `rate` is a share of the learning rate.
+    within it, partly; `stages` are those in which it is trained, from 1; its `rate` is a share of the learning rate.
     """
     from dltrain.importing import import_tensorflow
-    from dltrain.training.freezing import freeze
+    from dltrain.training.freezing import freeze, kept_in, named_layers
     from dltrain.training.layer_rates import layer_shares
 
     import_tensorflow()
@@ -135,6 +135,11 @@ def _layers(config: Config) -> dict[str, Any]:
     before = [len(layer.trainable_weights) for layer in model.layers]
     with config.blame("model"):
         freeze(model, config.experiment.model.freeze)
+    named, trained = named_layers(model), dict[str, list[int]]()
+    for index, stage in enumerate(config.experiment.stages):
+        with config.blame(f"stages[{index}]"):
+            for name in sorted(named.keys() - kept_in(named, stage)):
+                trained.setdefault(name.partition("/")[0], []).append(index + 1)
     shares = layer_shares(model, getattr(config.experiment.optimizer, "layer_decay", None) or 1.0)
     after = [len(layer.trainable_weights) for layer in model.layers]
     return {
@@ -145,6 +150,7 @@ def _layers(config: Config) -> dict[str, Any]:
                 "output_shape": _output_shape(layer),
                 "weights": layer.count_params(),
                 "frozen": left < had and (left == 0 or "partly"),
+                "stages": sorted(set(trained.get(layer.name, []))) if left else [],
                 "rate": shares.get(layer.name, 1.0),
             }
             for layer, had, left in zip(model.layers, before, after, strict=True)
@@ -169,10 +175,14 @@ def _layer_words(shown: dict[str, Any]) -> str:
 
     total, trainable, frozen = shown["weights"], shown["trainable_weights"], shown["frozen_weights"]
     rows: list[list[Any]] = [["layer", "type", "output shape", "weights", ""]]
+    stages = len(shown["config"]["stages"])
     for layer in shown["layers"]:
         shape = "" if layer["output_shape"] is None else " x ".join(map(str, layer["output_shape"]))
         rate = f"rate x {layer['rate']:.3g}" if layer["rate"] < 1 else ""
         mark = {False: rate, True: "frozen"}.get(layer["frozen"], f"{layer['frozen']} frozen")
+        if layer["weights"] and layer["frozen"] is not True and len(layer["stages"]) < stages:
+            in_stages = ", ".join(map(str, layer["stages"])) or "none"
+            mark = ", ".join(filter(None, [mark, f"trained in stage {in_stages}"]))
         rows.append([layer["name"], layer["type"], shape, f"{layer['weights']:,}", mark])
     words = [f"{trainable:,} trainable weights", *([f"{frozen:,} frozen"] if frozen else [])]
     return f"{table(rows, right={3})}\n\n{', '.join(words)}, {total - trainable - frozen:,} others"

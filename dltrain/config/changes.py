@@ -12,7 +12,7 @@ SAFE = ("name", "device", "strict", "train.epochs", "train.steps", "train.on_nan
 BATCH = ("train.batch_size", "train.accumulate_steps", "train.effective_batch_size")
 """Safe as long as a step sees the same examples."""
 
-REFUSED = ("model", "optimizer.name", "task.name", "train.oversample")
+REFUSED = ("model", "optimizer.name", "task.name", "train.oversample", "stages")
 """Other weights than the checkpoint holds, or epochs of another length."""
 
 

@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from dltrain import plugins
 from dltrain.config import document
+from dltrain.config.blocks import Checkpoint, EarlyStopping, Stage, Teacher, Train
 from dltrain.config.document import Node, Problem
 from dltrain.config.schema import INVALID, blame, build, field_types
 from dltrain.data import DataSpec
 from dltrain.errors import AbsentData, ConfigError, Misfit
-from dltrain.fields import NonNegativeFloat, PositiveFloat, PositiveInt, Probability, Range, Seed
+from dltrain.fields import Seed
 from dltrain.registry import AUGMENTATIONS, CALLBACKS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS
 
 # Registered classes of one kind share methods, not a parent: a checker that needs more than this reads the registry.
@@ -25,120 +26,6 @@ Task = Annotated[Any, TASKS]
 Optimizer = Annotated[Any, OPTIMIZERS]
 Schedule = Annotated[Any, SCHEDULES]
 Callback = Annotated[Any, CALLBACKS]
-
-Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Train:
-    """How long, in what portions and in which arithmetic.
-
-    Args:
-        epochs: passes over the training part; give this or `steps`.
-        steps: optimizer steps; give this or `epochs`.
-        batch_size: examples per pass through the network, over all devices together; an epoch leaves out what does not
-            fill a step. auto takes the largest that fits into memory, and accumulates up to `effective_batch_size`.
-        accumulate_steps: batches whose mean gradient makes one optimizer step: batch_size times this many examples.
-        effective_batch_size: with batch_size auto, examples per optimizer step; none for 256, or as many as there are.
-        oversample: repeat the examples of rarer classes until an epoch has as many of each class.
-        precision: float32, or mixed_bfloat16 or mixed_float16: arithmetic in 16 bits, weights in 32.
-        on_nan: when the loss or a weight is not finite, stop; or restore: go back to the last checkpoint and on with
-            half the learning rate.
-        max_restores: how often at most.
-    """
-
-    epochs: PositiveInt | None = None
-    steps: PositiveInt | None = None
-    batch_size: PositiveInt | Literal["auto"] = 32
-    accumulate_steps: PositiveInt = 1
-    effective_batch_size: PositiveInt | None = None
-    oversample: bool = False
-    precision: Precision = "float32"
-    on_nan: Literal["stop", "restore"] = "stop"
-    max_restores: PositiveInt = 3
-
-    def __post_init__(self) -> None:
-        if self.epochs is not None and self.steps is not None:
-            raise ValueError("steps must not be given beside epochs: one of the two says how long, the other is none")
-        if self.epochs is None and self.steps is None:
-            raise ValueError("epochs is missing (or steps): a whole number of at least 1")
-        if self.batch_size == "auto" and self.accumulate_steps != 1:
-            raise ValueError("accumulate_steps is chosen by batch_size: auto; say effective_batch_size instead")
-        if self.batch_size != "auto" and self.effective_batch_size is not None:
-            raise ValueError(
-                "effective_batch_size goes with batch_size: auto; otherwise it is batch_size * accumulate_steps"
-            )
-
-    @property
-    def examples_per_batch(self) -> int:
-        """`batch_size`, which is a number once training has begun."""
-        if self.batch_size == "auto":
-            raise ValueError("batch_size must be a number here: auto is for the start of a run")
-        return self.batch_size
-
-    @property
-    def planned_examples_per_step(self) -> int | None:
-        """Examples that one optimizer step will see; none where that is found with the batch size."""
-        return self.effective_batch_size if self.batch_size == "auto" else self.examples_per_step
-
-    @property
-    def examples_per_step(self) -> int:
-        """Examples that one optimizer step sees."""
-        return self.examples_per_batch * self.accumulate_steps
-
-
-@dataclass(frozen=True, kw_only=True)
-class EarlyStopping:
-    """Stops a run that no longer improves.
-
-    Args:
-        monitor: a column of metrics.csv; none for what the task monitors.
-        patience: epochs without improvement after which the run stops.
-        min_delta: a smaller change is no improvement.
-    """
-
-    monitor: str | None = None
-    patience: PositiveInt = 10
-    min_delta: NonNegativeFloat = 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Checkpoint:
-    """When state is saved and how much of it is kept.
-
-    Args:
-        every_epochs: epochs between two checkpoints; the last epoch is always saved.
-        every_steps: optimizer steps between two checkpoints, within epochs too; none for no such ones.
-        every_minutes: minutes after which a checkpoint is due, within an epoch too; none for no such ones.
-        keep: newest checkpoints that stay, beside the best, at least 2: a damaged one must have another before it.
-        monitor: a column of metrics.csv that says which epoch is best; none for what the task monitors.
-    """
-
-    every_epochs: PositiveInt = 1
-    every_steps: PositiveInt | None = None
-    every_minutes: PositiveFloat | None = None
-    keep: Annotated[int, Range(minimum=2)] = 2
-    monitor: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Teacher:
-    """A trained network that says how alike the classes are in each example; for one class per example.
-
-    G. Hinton, O. Vinyals and J. Dean, "Distilling the knowledge in a neural network", 2015, section 2. The loss of
-    training is (1 - weight) * the task's + weight * temperature^2 * KL(teacher || network), both softened; that of
-    validation is the task's.
-
-    Args:
-        run: a run on the same inputs and classes: its folder, name or stem in the folder of runs. Its best weights see
-            each batch as the network does, augmented.
-        temperature: what both logits are divided by; the paper's 1 to 20.
-        weight: share of the teacher in the loss.
-    """
-
-    run: Path
-    temperature: PositiveFloat = 2.0
-    weight: Probability = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +49,8 @@ class Experiment:
         optimizer: the update rule.
         schedule: the learning rate over time.
         train: length, batch size, precision.
-        early_stopping: none, or when to stop before the end.
+        stages: parts of the run, in order: which layers are trained, how fast, on images of which size.
+        early_stopping: none, or when to stop before the end; of several stages, in the last.
         checkpoint: when state is saved.
         callbacks: what else is told of the run, in Keras's way: of steps about once a second, of epochs at their end.
     """
@@ -181,6 +69,7 @@ class Experiment:
     optimizer: Optimizer
     schedule: Schedule = field(default_factory=lambda: SCHEDULES["constant"]())
     train: Train
+    stages: tuple[Stage, ...] = ()
     early_stopping: EarlyStopping | None = None
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
     callbacks: tuple[Callback, ...] = ()
@@ -202,6 +91,39 @@ class Experiment:
         self._check_mixing()
         if self.teacher is not None and not hasattr(self.task, "soft_targets"):
             raise ValueError(f"teacher must be none: it is for classes, not for task {self.task.registered_name}")
+        self._check_stages()
+
+    def _check_stages(self) -> None:
+        if not self.stages:
+            return
+        *before, last = self.stages
+        if self.train.epochs is None:
+            raise ValueError("train.epochs must say how long the run is where it has stages, not steps")
+        for index, stage in enumerate(before):
+            if stage.epochs is None:
+                raise ValueError(f"stages[{index}].epochs is missing: only the last stage lasts until train.epochs")
+        if last.epochs is not None:
+            raise ValueError(
+                f"stages[{len(before)}].epochs must be left out: the last stage lasts until train.epochs, "
+                f"{self.train.epochs}"
+            )
+        if last.image_size is not None:
+            raise ValueError(
+                f"stages[{len(before)}].image_size must be none: the last stage sees the images as they are"
+            )
+        if self.epochs_before(len(before)) >= self.train.epochs:
+            raise ValueError(
+                f"train.epochs must leave some for the last stage: those before it take "
+                f"{self.epochs_before(len(before))} of {self.train.epochs}"
+            )
+        if self.teacher is not None and any(stage.image_size for stage in before):
+            raise ValueError(
+                "teacher must be none beside stages of another image_size: it takes the images as they are"
+            )
+
+    def epochs_before(self, stage: int) -> int:
+        """Returns after how many epochs a stage begins, 0 being the first."""
+        return sum(each.epochs or 0 for each in self.stages[:stage])
 
     def _check_mixing(self) -> None:
         mixing = [mixes_examples(augmentation) for augmentation in self.augment]

@@ -7,6 +7,7 @@ from dltrain.lazy import np
 from dltrain.registry import short_name
 from dltrain.schedules import Plan
 from dltrain.training import oversampling
+from dltrain.training.shrinking import seen
 
 
 def require(config: Config, splits: Splits) -> None:
@@ -23,7 +24,7 @@ def require(config: Config, splits: Splits) -> None:
 def broken(config: Config, splits: Splits) -> list[str]:
     """Returns a message for each thing that does not fit."""
     problems: list[str] = []
-    for check in (_check_blocks, _check_range, _check_targets, _check_length, _check_monitors):
+    for check in (_check_blocks, _check_stages, _check_range, _check_targets, _check_length, _check_monitors):
         try:
             check(config, splits)
         except ConfigError as error:
@@ -33,6 +34,30 @@ def broken(config: Config, splits: Splits) -> list[str]:
 
 def _check_blocks(config: Config, splits: Splits) -> None:
     config.check(splits.spec)
+
+
+def _check_stages(config: Config, splits: Splits) -> None:
+    """Makes sure that the images of each stage can be made, and that network and augmentations can take them."""
+    spec, problems = splits.spec, list[str]()
+    for index, stage in enumerate(config.experiment.stages):
+        if stage.image_size is None:
+            continue
+        smaller = seen(spec, stage)
+        try:
+            with config.blame(f"stages[{index}]"):
+                if not spec.is_image:
+                    raise ValueError("image_size must be none: the examples are no images")
+                size, most = smaller.input_shape[:2], spec.input_shape[:2]
+                if size[0] > most[0] or size[1] > most[1]:
+                    raise ValueError(f"image_size must be at most that of the images, {' x '.join(map(str, most))}")
+                try:
+                    config.check(smaller)
+                except ConfigError as error:
+                    raise ValueError(f"image_size is too small: {error.problems[0].splitlines()[0]}") from None
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
 
 
 def _check_range(config: Config, splits: Splits) -> None:

@@ -8,7 +8,7 @@ from dltrain.config.experiment import Experiment
 from dltrain.data import Splits
 from dltrain.lazy import tf
 from dltrain.training.device import Devices
-from dltrain.training.loop import preparation, training_order
+from dltrain.training.feeds import preparation, training_order
 
 SHOWN = 24
 CANDIDATES = 64
@@ -26,7 +26,8 @@ class FirstExamples:
         stored: as the dataset has them, (examples, *input_shape).
         seen: as the network is trained on them, float32.
         targets: (examples,) or (examples, outputs).
-        is_exact: whether each batch was prepared whole, so that training draws the very same random numbers.
+        is_exact: whether each batch was prepared whole and at the size that is trained first, so that training draws
+            the very same random numbers.
     """
 
     stored: np.ndarray
@@ -57,7 +58,8 @@ def first_examples(experiment: Experiment, splits: Splits, devices: Devices) -> 
         seen = prepare(portion * order.accumulate + part, tf.constant(stored), tf.constant(batch.targets))[0]
         found.append((stored[:CANDIDATES], seen[:CANDIDATES].numpy(), batch.targets[:CANDIDATES]))
     stored, seen, targets = (np.concatenate(values)[:CANDIDATES] for values in zip(*found, strict=True))
-    return FirstExamples(stored, seen, targets, size == order.part_size).take(_varied(targets))
+    is_exact = size == order.part_size and not any(stage.image_size for stage in experiment.stages[:1])
+    return FirstExamples(stored, seen, targets, is_exact).take(_varied(targets))
 
 
 def _varied(targets: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from typing import Any
 
+from dltrain.config.blocks import Stage
 from dltrain.data import HEAD
 from dltrain.lazy import keras
 from dltrain.registry import suggestion
@@ -59,6 +60,36 @@ def freeze(model: Any, patterns: tuple[str, ...]) -> None:
         raise ExceptionGroup("freeze", problems)
     if patterns and not model.trainable_weights:
         raise ValueError("freeze must leave something to train: it names every layer")
+
+
+def kept_in(named: dict[str, Any], stage: Stage) -> list[str]:
+    """Returns which layers keep their weights and statistics in a stage, by name.
+
+    Raises:
+        ValueError: if the stage begins at no layer with weights.
+    """
+    names = list(named)
+    first = 0
+    if stage.train_from is not None:
+        pattern = head_of(named) if stage.train_from == "head" else stage.train_from
+        found = [index for index, name in enumerate(names) if fnmatch.fnmatchcase(name, pattern)]
+        if not found:
+            there = suggestion(pattern.strip("*?"), names, "there are")
+            raise ValueError(f"train_from must be the name of a layer with weights, or head, got {pattern!r}{there}")
+        first = found[0]
+    return [
+        name
+        for index, name in enumerate(names)
+        if index < first
+        or (stage.freeze_batch_normalization and isinstance(named[name], keras.layers.BatchNormalization))
+    ]
+
+
+def freeze_for(model: Any, stage: Stage) -> None:
+    """Makes the layers keep their weights that do so in a stage; ValueError if it begins at no layer."""
+    named = named_layers(model)
+    for name in kept_in(named, stage):
+        named[name].trainable = False
 
 
 def snake_case(cls: type) -> str:

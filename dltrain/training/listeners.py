@@ -42,6 +42,13 @@ class Listeners:
         """Whether one of them asked to stop."""
         return self._list is not None and bool(self._model.stop_training)
 
+    def look_at(self, model: Any) -> None:
+        """Shows them another network, which the run goes on with."""
+        if self._list is not None:
+            model.stop_training = self._model.stop_training
+            self._model = model
+            self._list.set_model(model)
+
     def steps_done(self, step: int, means: dict[str, float]) -> None:
         """Tells of the last of some steps, with the means of the epoch so far."""
         if self._list is not None:

@@ -4,29 +4,29 @@ import dataclasses
 import math
 import threading
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dltrain.config.experiment import Config, Experiment, mixes_examples
+from dltrain.config.experiment import Config
 from dltrain.data import Split, Splits
 from dltrain.errors import ConfigError, Interrupted, TrainingError
 from dltrain.lazy import tf
 from dltrain.runs.folder import Run
 from dltrain.schedules import learning_rate
-from dltrain.training import checkpoints, profiling
+from dltrain.training import checkpoints, profiling, stages
 from dltrain.training.callbacks import Best, Due, MetricsFile, Patience
 from dltrain.training.contract import plan_for
 from dltrain.training.device import Devices
 from dltrain.training.distillation import teach
-from dltrain.training.engine import shortest
+from dltrain.training.engine import Engine, shortest
+from dltrain.training.feeds import evaluation_feed, preparation, training_order
 from dltrain.training.listeners import Listeners
-from dltrain.training.oversampling import drawn
-from dltrain.training.pipeline import Feed, Order, Preparation, feed
+from dltrain.training.pipeline import Feed, Preparation, feed
 from dltrain.training.progress import Reporter, clock, words_for
 from dltrain.training.setup import assemble, monitor_of
+from dltrain.training.shrinking import seen, shrinking
 from dltrain.training.signals import StopRequest
 from dltrain.training.speed import Speed
 from dltrain.training.state import State, digest
@@ -51,6 +51,7 @@ class Training:
         devices: where to do it.
         reporter: what says how it goes.
         anew: no checkpoint will be restored: the network gets the weights that it is to begin with.
+        stage: in which to begin, counted from 0.
 
     Raises:
         ConfigError: if config, data and devices do not fit together.
@@ -58,27 +59,54 @@ class Training:
     """
 
     def __init__(
-        self, config: Config, splits: Splits, devices: Devices, reporter: Reporter, anew: bool = False
+        self,
+        config: Config,
+        splits: Splits,
+        devices: Devices,
+        reporter: Reporter,
+        anew: bool = False,
+        stage: int = 0,
     ) -> None:
-        self.experiment = experiment = config.experiment
+        self._config, self.experiment = config, config.experiment
         self.splits, self.devices, self.reporter = splits, devices, reporter
         self.plan = plan_for(config, splits, devices.replicas)
+        self._spans = stages.spans(self.experiment, self.plan)
         targets = digest(splits.train.targets)
         self.state = State(dataclasses.asdict(splits.spec), len(splits.train), targets, fingerprint=splits.fingerprint)
-        self.speed = Speed(experiment.train.examples_per_step)
+        self.speed = Speed(self.experiment.train.examples_per_step)
         self._profile: Path | None = None
         self._went_back_to: int | None = None
         self._saving = threading.Lock()
         self._copy: tuple[dict[str, np.ndarray], dict[str, Any]] | None = None
         with devices.strategy.scope():
             self._scale = tf.Variable(1.0, trainable=False)  # what plateaus and restores leave of the learning rate
-        self._rate = learning_rate(experiment.schedule, experiment.optimizer.learning_rate, self.plan, self._scale)
-        self.engine = assemble(config, splits.spec, devices, self._rate, anew)
-        with devices.strategy.scope():
-            teach(config, splits.spec, self.engine.model, devices.replicas)
         self._validation = self.evaluation_feed(splits.validation) if splits.validation else None
-        self.engine.build(self._validation or self.evaluation_feed(splits.train))
+        self._measured: Engine | None = None
+        trained = stages.require(config, splits.spec) if self.experiment.stages else None
+        self._assemble(stage, anew)
+        self.parameters = trained or sum(math.prod(weight.shape) for weight in self.engine.model.trainable_weights)
         self._require_monitors()
+
+    def _assemble(self, number: int, anew: bool = False) -> None:
+        """Builds the network as a stage trains it, with an optimizer that begins anew."""
+        self.state.stage, self._span = number, self._spans[number]
+        stage, full = self._span.settings, self.splits.spec
+        spec = seen(full, stage)
+        peak, schedule = stage.learning_rate or self.experiment.optimizer.learning_rate, self.experiment.schedule
+        self._rate = learning_rate(schedule, peak, self.plan, self._scale)
+        counted = learning_rate(schedule, peak, self.plan, self._scale, self._span.first_step)
+        self.engine = assemble(self._config, spec, self.devices, counted, anew, stage)
+        with self.devices.strategy.scope():
+            teach(self._config, spec, self.engine.model, self.devices.replicas)
+        if spec != full and self._measured is None:
+            self._measured = assemble(self._config, full, self.devices, learning_rate=0.0)
+        if spec == full:
+            self._measured = None
+            self.engine.build(self._validation or self.evaluation_feed(self.splits.train))
+        else:
+            size = self.experiment.train.examples_per_batch
+            shrunk = Preparation(shrinking(full, spec))
+            self.engine.build(evaluation_feed(self.splits.train.first(size), size, self.devices, shrunk))
 
     def _require_monitors(self) -> None:
         """Makes sure that the network's own steps report what decides on the best epoch, as a user's may not.
@@ -117,9 +145,13 @@ class Training:
         }
 
     @property
-    def parameters(self) -> int:
-        """The number of trainable weights."""
-        return sum(math.prod(weight.shape) for weight in self.engine.model.trainable_weights)
+    def measured(self) -> Engine:
+        """The network with its present weights, for examples as they are: a stage may train on smaller ones."""
+        if self._measured is None:
+            return self.engine
+        for weight, trained in zip(self._measured.model.variables, self.engine.model.variables, strict=True):
+            weight.assign(np.array(trained))
+        return self._measured
 
     @property
     def is_finished(self) -> bool:
@@ -130,6 +162,8 @@ class Training:
     def restore(self, saved: checkpoints.Saved) -> None:
         """Puts variables and state where they were when the checkpoint was made."""
         state = State.of(saved)
+        if state.stage != self.state.stage:
+            self._assemble(state.stage)
         checkpoints.restore(saved, self.variables)
         self.state, self._copy = state, None
         state.fingerprint = self.splits.fingerprint  # of what is trained on from here on
@@ -147,7 +181,8 @@ class Training:
         """
         train = part or self.splits.train
         order = training_order(self.experiment, train, self.devices)
-        return feed(train, order, preparation(self.experiment, self.splits), self.devices.strategy, self.state.step)
+        prepare = preparation(self.experiment, self.splits, self._span.settings)
+        return feed(train, order, prepare, self.devices.strategy, self.state.step)
 
     def evaluation_feed(self, split: Split) -> Feed:
         """Returns a part's batches, in their order and as they are."""
@@ -174,18 +209,17 @@ class Training:
             self.reporter.say("no validation data: the last weights are the best")
         if settings.on_nan == "restore" and run.saved is None:
             self._save(run, is_best=True)  # else there would be nothing to go back to before the first epoch's end
-        batches = self.training_feed()
+        self._batches = self.training_feed()
         with self.reporter:
+            self._say_stage()
             while True:
                 try:
-                    self._train(run, began, stop, batches)
+                    self._train(run, began, stop)
                     break
                 except NotFinite as error:
                     if settings.on_nan == "stop":
                         raise
                     self._go_back(run, error)
-                    self.engine.forget(batches)
-                    batches = batches.at(self.state.step)
         self._listeners.end()
         if self._profile is not None:
             self.reporter.warn("too short to be profiled: nothing runs after the first step, which compiles")
@@ -206,7 +240,7 @@ class Training:
                 checkpoints.save(run, variables, state, state["best"] is None, keep, is_planned=False)
         return run.saved is not None
 
-    def _train(self, run: Run, began: float, stop: StopRequest, batches: Feed) -> None:
+    def _train(self, run: Run, began: float, stop: StopRequest) -> None:
         """Does epoch after epoch."""
         state, task = self.state, self.experiment.task
         monitor = monitor_of(self.experiment.checkpoint, self.experiment, self.splits)
@@ -216,7 +250,9 @@ class Training:
         due = Due(self.experiment.checkpoint.every_steps, self.experiment.checkpoint.every_minutes)
         while not self.is_finished:
             if state.means is None:
-                self._train_epoch(run, began, stop, batches, due)
+                if (number := stages.number_at(self._spans, state.step)) != state.stage:
+                    self._enter(number)
+                self._train_epoch(run, began, stop, due)
             validated = None if stop else self._validate(stop)
             state.seconds = time.monotonic() - began
             if state.means is None or validated is None:
@@ -230,7 +266,7 @@ class Training:
             row = self._row(state.means, validated)
             is_best = best.update(row)
             state.epoch, state.means, state.best = state.epoch + 1, None, best.state
-            if patience is not None:
+            if patience is not None and self._span is self._spans[-1]:
                 patience.update(row)
                 state.patience, state.stopped = patience.state, patience.exhausted
             self._follow_plateau(row)
@@ -247,7 +283,19 @@ class Training:
                 due.saved()
             self._say_epoch(row)
 
-    def _train_epoch(self, run: Run, began: float, stop: StopRequest, batches: Feed, due: Due) -> None:
+    def _enter(self, number: int) -> None:
+        """Goes on with another stage: the weights and their averages as they are, the optimizer anew."""
+        kept = {name: np.array(variable) for name, variable in self.variables.items() if _is_of_network(name)}
+        del self._batches, self.engine  # else both stages' would be in memory at once
+        self._assemble(number)
+        for name, variable in self.variables.items():
+            if name in kept:
+                variable.assign(kept[name])
+        self._batches, self._copy = self.training_feed(), None
+        self._listeners.look_at(self.engine.model)
+        self._say_stage()
+
+    def _train_epoch(self, run: Run, began: float, stop: StopRequest, due: Due) -> None:
         """Does the rest of the epoch; its means stay unset if it is stopped before the end."""
         state = self.state
         first = state.step - state.step % self.plan.steps_per_epoch
@@ -255,11 +303,11 @@ class Training:
         while state.step < end and not stop:
             if self._profile is not None and self.speed.has_begun:
                 place, self._profile = self._profile, None
-                finite = self._record(place, batches, min(profiling.STEPS, end - state.step))
+                finite = self._record(place, min(profiling.STEPS, end - state.step))
             else:
                 count = min(self.speed.next_count, end - state.step, due.steps_left(state.step))
                 with self.speed.doing(count):
-                    state.step, finite = self.engine.train(batches, state.step, count)
+                    state.step, finite = self.engine.train(self._batches, state.step, count)
             if not finite:
                 raise self._not_finite("the loss")
             if state.step < end and (due.has_come(state.step) or due.is_late):
@@ -305,8 +353,14 @@ class Training:
             saved = checkpoints.latest_planned(run, before=saved.state["step"]) or saved
         if saved is None:
             raise NotFinite(f"{error}\nThere is no good checkpoint to go back to.") from None
-        self._went_back_to = saved.state["step"]
+        self._went_back_to, stage = saved.state["step"], self.state.stage
         self.restore(saved)
+        if self.state.stage == stage:
+            self.engine.forget(self._batches)
+            self._batches = self._batches.at(self.state.step)
+        else:
+            self._batches = self.training_feed()
+            self._listeners.look_at(self.engine.model)
         if not checkpoints.settle(run, saved):
             self.state.best = None
             self.reporter.warn("the best weights are lost: what is best is looked for from here on")
@@ -317,11 +371,11 @@ class Training:
             f"{self._rate_at(self.state.step):.4g} (train.on_nan: restore, {restores} of {most})"
         )
 
-    def _record(self, place: Path, batches: Feed, count: int) -> bool:
+    def _record(self, place: Path, count: int) -> bool:
         """Trains for some steps, recorded; says where the time went and returns whether the loss is finite."""
         before = self.state.step
         with profiling.recorded(place) as files:
-            self.state.step, finite = self.engine.train(batches, before, count)
+            self.state.step, finite = self.engine.train(self._batches, before, count)
         self.reporter.say(profiling.words(place, files, self.state.step - before))
         return finite
 
@@ -329,7 +383,7 @@ class Training:
         if self._validation is None:
             return {}
         with self.engine.averaged():
-            metrics = self.engine.evaluate(self._validation, stop.__bool__)
+            metrics = self.measured.evaluate(self._validation, stop.__bool__)
         return None if metrics is None else {f"val_{name}": value for name, value in metrics.items()}
 
     @property
@@ -429,6 +483,10 @@ class Training:
             return ""
         return f"{self.speed.examples_per_second:,.0f} examples/s  {clock(left)} left"
 
+    def _say_stage(self) -> None:
+        if self._span.name:
+            self.reporter.say(stages.words(self._span, self.engine.model, self._rate_at(self.state.step)))
+
     def _say_epoch(self, row: dict[str, Any]) -> None:
         measured = {
             name: value for name, value in row.items() if name not in ("epoch", "step", "seconds", "learning_rate")
@@ -436,29 +494,5 @@ class Training:
         self.reporter.say(f"{self._title(row['epoch'])}  {words_for(measured)}  {self._pace()}".rstrip())
 
 
-def training_order(experiment: Experiment, train: Split, devices: Devices) -> Order:
-    """Returns which of the training examples each step sees."""
-    settings, rows = experiment.train, drawn(experiment, train)
-    examples = len(train) if rows is None else len(rows)
-    size, batches = settings.examples_per_batch, settings.accumulate_steps
-    return Order(examples, size, devices.replicas, experiment.seed, batches, rows)
-
-
-def preparation(experiment: Experiment, splits: Splits) -> Preparation:
-    """Returns what happens to training examples before the network sees them."""
-    spec, augment = splits.spec, experiment.augment
-    single = [augmentation for augmentation in augment if not mixes_examples(augmentation)]
-    return Preparation(
-        [augmentation.build(spec) for augmentation in single],
-        experiment.task.weights(spec, splits.train.targets),
-        experiment.seed,
-        [augmentation.build(spec) for augmentation in augment[len(single) :]],
-        partial(experiment.task.soft_targets, spec) if len(single) < len(augment) else None,
-    )
-
-
-def evaluation_feed(split: Split, batch_size: int, devices: Devices) -> Feed:
-    """Returns a part's batches, in their order and as they are."""
-    order = Order(len(split), batch_size, devices.replicas)
-    # Weights say what to learn from, not what a result is worth.
-    return feed(dataclasses.replace(split, weights=None), order, Preparation(), devices.strategy)
+def _is_of_network(name: str) -> bool:
+    return name.partition("/")[0] in ("model", checkpoints.AVERAGE)

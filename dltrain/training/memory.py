@@ -42,8 +42,9 @@ def with_batch_size(config: Config, splits: Splits, devices: Devices, reporter: 
         return dataclasses.replace(config, experiment=dataclasses.replace(config.experiment, train=chosen))
 
     fits = _fits_free_memory if devices.names == ("cpu",) else _fits_gpu
+    last = max(len(config.experiment.stages) - 1, 0)  # the stage that trains the most, on the largest images
     for size in _sizes(goal, devices.replicas):
-        if fits(lambda config: Training(config, splits, devices, reporter), sized(size)):
+        if fits(lambda config: Training(config, splits, devices, reporter, stage=last), sized(size)):
             reporter.say(
                 f"train.batch_size: auto is {size}, train.accumulate_steps {goal // size}: "
                 f"{goal} examples per optimizer step"

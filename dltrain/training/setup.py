@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from dltrain.config.blocks import Stage
 from dltrain.config.experiment import Config, Experiment
 from dltrain.data import DataSpec, Splits
 from dltrain.errors import ConfigError, DataError, TrainingError
@@ -21,7 +22,7 @@ from dltrain.training.checkpoints import Saved
 from dltrain.training.contract import require
 from dltrain.training.device import Devices
 from dltrain.training.engine import Engine
-from dltrain.training.freezing import freeze
+from dltrain.training.freezing import freeze, freeze_for
 from dltrain.training.layer_rates import weight_shares
 from dltrain.training.progress import Reporter
 from dltrain.training.starting import begin_with
@@ -200,7 +201,14 @@ def monitor_of(block: Any, experiment: Experiment, splits: Splits) -> str:
     return experiment.task.monitor if splits.validation is not None else "loss"
 
 
-def assemble(config: Config, spec: DataSpec, devices: Devices, learning_rate: Any, anew: bool = False) -> Engine:
+def assemble(
+    config: Config,
+    spec: DataSpec,
+    devices: Devices,
+    learning_rate: Any,
+    anew: bool = False,
+    stage: Stage | None = None,
+) -> Engine:
     """Builds and compiles the network that the experiment describes, on its devices, from its seed.
 
     Args:
@@ -209,6 +217,7 @@ def assemble(config: Config, spec: DataSpec, devices: Devices, learning_rate: An
         devices: where it will run.
         learning_rate: a number or a Keras schedule.
         anew: training begins here: the network gets the weights that it is to begin with.
+        stage: the part of the run that it is trained in; none to train all that may be.
 
     Raises:
         ConfigError: if the network cannot be built or begun, or its last layer is not as wide as the data ask.
@@ -231,6 +240,8 @@ def assemble(config: Config, spec: DataSpec, devices: Devices, learning_rate: An
             if anew:
                 _begin(experiment.model, model, spec)
             freeze(model, experiment.model.freeze)
+        if stage is not None:
+            freeze_for(model, stage)
         fuse(model)
         decay = getattr(experiment.optimizer, "layer_decay", None)  # a plugin's optimizer need not have it
         shares = {"shares": weight_shares(model, decay)} if decay else {}

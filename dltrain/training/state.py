@@ -25,6 +25,8 @@ class State:
         targets: a digest of the training part's targets.
         step: steps done.
         epoch: epochs done.
+        stage: of which the variables are, counted from 0; the stage before the one that begins with the next step,
+            until that begins.
         seconds: time spent, over all resumes.
         means: the epoch's training loss and metrics, once its last step is done and until its row is written.
         best: what `Best` keeps.
@@ -41,6 +43,7 @@ class State:
     targets: str
     step: int = 0
     epoch: int = 0
+    stage: int = 0
     seconds: float = 0.0
     means: dict[str, float] | None = None
     best: dict[str, Any] | None = None

@@ -21,7 +21,8 @@ from dltrain.runs.folder import Run
 from dltrain.runs.lock import owning
 from dltrain.training import checkpoints, environment, memory
 from dltrain.training.device import Devices
-from dltrain.training.loop import Training, evaluation_feed
+from dltrain.training.feeds import evaluation_feed
+from dltrain.training.loop import Training
 from dltrain.training.progress import Reporter, words_for
 from dltrain.training.setup import PARTS, as_before, assemble, begin, compare, enough_memory
 from dltrain.training.signals import StopRequest
@@ -75,7 +76,8 @@ def fit(
         with enough_memory(config):
             config = memory.with_batch_size(config, splits, devices, reporter)
         with enough_memory(config):
-            training = Training(config, splits, devices, reporter, anew=saved is None)
+            stage = 0 if saved is None else State.of(saved).stage
+            training = Training(config, splits, devices, reporter, anew=saved is None, stage=stage)
             if saved is not None:
                 training.restore(saved)
             memory.warn(training)
@@ -272,7 +274,7 @@ def rehearse(config: Config, reporter: Reporter, root: Path = folder.DEFAULT_ROO
             raise TrainingError(f"the loss of the first batch is not finite: {loss}")
         size = config.experiment.train.examples_per_batch
         part = training.splits.validation or training.splits.train
-        metrics = training.engine.evaluate(evaluation_feed(part.first(size), size, devices))
+        metrics = training.measured.evaluate(evaluation_feed(part.first(size), size, devices))
     with tempfile.TemporaryDirectory() as temporary:
         run = folder.create(Path(temporary), "dry-run")
         checkpoints.save(run, training.variables, dataclasses.asdict(training.state), is_best=True, keep=2)
@@ -319,7 +321,7 @@ def _measure_best(training: Training, run: Run, stop: StopRequest) -> dict[str, 
     measured: dict[str, Any] = {}
     for name in ("validation", "test"):
         part = getattr(training.splits, name)
-        measured[name] = training.engine.evaluate(training.evaluation_feed(part), stop.__bool__) if part else None
+        measured[name] = training.measured.evaluate(training.evaluation_feed(part), stop.__bool__) if part else None
         if stop:
             raise Interrupted(
                 f"stopped while the best weights are measured, all saved; go on with: dltrain fit --resume {run.path}",
