@@ -17,7 +17,7 @@ from dltrain.training import memory
 from dltrain.training.contract import plan_for
 from dltrain.training.engine import on_host
 from dltrain.training.freezing import freeze
-from dltrain.training.loop import Training
+from dltrain.training.learner import Learner
 from dltrain.training.pipeline import Feed, Preparation, feed, is_resident
 from dltrain.training.progress import Reporter
 from dltrain.training.setup import begin, enough_memory
@@ -53,9 +53,9 @@ def bench(config: Config, reporter: Reporter) -> dict[str, Any]:
     plan_for(config, splits, devices.replicas)  # refuses what `fit` would: without accumulation there are more steps
     with enough_memory(config):
         one_batch = _without_accumulation(config)
-        training = Training(one_batch, splits, devices, reporter)
-        memory.warn(training)
-        found = _found(one_batch, training)
+        learner = Learner(one_batch, splits, devices, reporter)
+        memory.warn(learner)
+        found = _found(one_batch, learner)
     batches = config.experiment.train.accumulate_steps
     if batches > 1:
         found["notes"].append(f"measured with an optimizer step per batch, not per {batches} (train.accumulate_steps)")
@@ -68,22 +68,22 @@ def _without_accumulation(config: Config) -> Config:
     return dataclasses.replace(config, experiment=dataclasses.replace(experiment, train=train))
 
 
-def _found(config: Config, training: Training) -> dict[str, Any]:
-    devices, reporter = training.devices, training.reporter
+def _found(config: Config, learner: Learner) -> dict[str, Any]:
+    devices, reporter = learner.devices, learner.reporter
     batch_size = config.experiment.train.examples_per_batch
-    part, is_read, in_first_epoch = _first_batches(training), not is_resident(training.splits.train), False
-    sample = training.training_feed(part)
+    part, is_read, in_first_epoch = _first_batches(learner), not is_resident(learner.splits.train), False
+    sample = learner.training_feed(part)
     reporter.say("measuring: the step and its parts")
-    works = {"computed": _steps(training, sample), **_parts(training, sample)}
+    works = {"computed": _steps(learner, sample), **_parts(learner, sample)}
     if config.experiment.augment:
-        works["plain"] = _steps(training, feed(part, sample.order, Preparation(), devices.strategy))
+        works["plain"] = _steps(learner, feed(part, sample.order, Preparation(), devices.strategy))
     if not is_read:
-        works["step"] = _steps(training, training.training_feed())
+        works["step"] = _steps(learner, learner.training_feed())
     seconds = _measured(works)
     if is_read:
         reporter.say("measuring: the step with the reading of its data")
-        seconds["step"], in_first_epoch = _seconds_with_reading(training)
-    if not math.isfinite(training.engine.metrics()["loss"]):
+        seconds["step"], in_first_epoch = _seconds_with_reading(learner)
+    if not math.isfinite(learner.engine.metrics()["loss"]):
         reporter.warn("the loss is not finite: measured are steps that learn nothing; try a smaller learning rate")
     cumulative = [seconds[name] for name in ("input", "forward", "backward", "computed")]
     parts = {
@@ -94,7 +94,7 @@ def _found(config: Config, training: Training) -> dict[str, Any]:
     }
     parts["wait"] = max(seconds["step"] - seconds["computed"], 0.0) if is_read else 0.0
     reporter.say("measuring: products of matrices, Keras's fit, other settings")
-    measured, used = _product_rate(), _operations(training, sample) / seconds["step"]
+    measured, used = _product_rate(), _operations(learner, sample) / seconds["step"]
     single = devices.replicas == 1
     found = {
         "device": ", ".join(devices.names),
@@ -104,24 +104,24 @@ def _found(config: Config, training: Training) -> dict[str, Any]:
         "milliseconds": {"step": 1e3 * seconds["step"], **{name: 1e3 * value for name, value in parts.items()}},
         "products": {"measured": measured, "used": used, "share": used / measured / devices.replicas},
         "bound_by": "input" if parts["wait"] + parts["input"] > seconds["step"] / 3 else "compute",
-        "keras": _beside_keras(config, training, seconds.get("plain", seconds["computed"])) if single else None,
-        "try": _alternatives(config, training, seconds["computed"] / batch_size) if single else {},
+        "keras": _beside_keras(config, learner, seconds.get("plain", seconds["computed"])) if single else None,
+        "try": _alternatives(config, learner, seconds["computed"] / batch_size) if single else {},
     }
     return {**found, "notes": _notes(config, found, in_first_epoch)}
 
 
-def _steps(training: Training, feed: Any) -> Work:
+def _steps(learner: Learner, feed: Any) -> Work:
     done = 0
 
     def work(count: int) -> None:
         nonlocal done
-        done, _ = training.engine.train(feed, done, count)
+        done, _ = learner.engine.train(feed, done, count)
 
     return work
 
 
-def _repeated(training: Training, feed: Any, what: Callable[[tuple[Any, ...]], Any]) -> Work:
-    loop, done = training.engine.each(feed, what), 0
+def _repeated(learner: Learner, feed: Any, what: Callable[[tuple[Any, ...]], Any]) -> Work:
+    loop, done = learner.engine.each(feed, what), 0
 
     def work(count: int) -> None:
         nonlocal done
@@ -131,15 +131,15 @@ def _repeated(training: Training, feed: Any, what: Callable[[tuple[Any, ...]], A
     return work
 
 
-def _first_batches(training: Training) -> Split:
+def _first_batches(learner: Learner) -> Split:
     """Returns the examples of a few training batches, read."""
-    part = training.splits.train.first(BATCHES * training.experiment.train.examples_per_batch)
+    part = learner.splits.train.first(BATCHES * learner.experiment.train.examples_per_batch)
     return part if isinstance(part.inputs, np.ndarray) else Split(part.inputs[:], part.targets)
 
 
-def _parts(training: Training, sample: Feed) -> dict[str, Work]:
+def _parts(learner: Learner, sample: Feed) -> dict[str, Work]:
     """Returns the beginnings of a step: its input; and the forward pass; and the backward pass."""
-    model = training.engine.model
+    model = learner.engine.model
 
     def forward(batch: tuple[Any, ...]) -> Any:
         x, y, weights = keras.utils.unpack_x_y_sample_weight(batch)
@@ -154,9 +154,9 @@ def _parts(training: Training, sample: Feed) -> dict[str, Work]:
         return tf.function(work, autograph=False, jit_compile=True) if model.jit_compile else work
 
     return {
-        "input": _repeated(training, sample, lambda batch: batch),
-        "forward": _repeated(training, sample, compiled(forward)),
-        "backward": _repeated(training, sample, compiled(backward)),
+        "input": _repeated(learner, sample, lambda batch: batch),
+        "forward": _repeated(learner, sample, compiled(forward)),
+        "backward": _repeated(learner, sample, compiled(backward)),
     }
 
 
@@ -176,14 +176,14 @@ def _measured(works: dict[str, Work]) -> dict[str, float]:
     return {name: statistics.median(each[name] for each in rounds) for name in works}
 
 
-def _seconds_with_reading(training: Training) -> tuple[float, bool]:
+def _seconds_with_reading(learner: Learner) -> tuple[float, bool]:
     """Returns the seconds of one step with batches that are read ahead, and whether the first epoch's were measured.
 
     The rounds of `_measured` would use up what was read while the other works took their turn. Here nothing else is
     measured meanwhile, and each stretch is twice as long as the one before it, which used up what was ready.
     """
-    batches = training.training_feed()
-    work, done, epoch = _steps(training, batches), 1, batches.order.steps_per_epoch
+    batches = learner.training_feed()
+    work, done, epoch = _steps(learner, batches), 1, batches.order.steps_per_epoch
     work(1)  # compiles
     least = 4 * (batches.read_ahead + 1)
     count, seconds, is_mixed = least // 4, 0.0, False
@@ -193,7 +193,7 @@ def _seconds_with_reading(training: Training) -> tuple[float, bool]:
         # The first epoch may decode what the later ones find in a cache: a stretch of both tells of neither.
         is_mixed = done < epoch < done + count
         done += count
-    training.engine.forget(batches)  # it would go on reading
+    learner.engine.forget(batches)  # it would go on reading
     return seconds / count, done <= epoch
 
 
@@ -213,9 +213,9 @@ def _product_rate() -> float:
     return 2 * size**3 / min(_seconds(lambda _: multiply().numpy(), 1) for _ in range(12))
 
 
-def _operations(training: Training, sample: Feed) -> float:
+def _operations(learner: Learner, sample: Feed) -> float:
     """Returns the floating-point operations of the products and convolutions of one step, counted in its graph."""
-    model, batch = training.engine.model, sample.examples(0, training.experiment.train.examples_per_batch)
+    model, batch = learner.engine.model, sample.examples(0, learner.experiment.train.examples_per_batch)
     graph = tf.function(lambda: model.train_step(batch), autograph=False).get_concrete_function().graph
     waiting = [tensor.op for tensor in graph.outputs] + list(graph.control_outputs)
     needed = set()  # what no result needs is never computed, such as the gradient of the images
@@ -248,10 +248,10 @@ def _operations_of(operation: Any) -> int:
     return 0 if None in terms else 2 * math.prod(terms)
 
 
-def _beside_keras(config: Config, training: Training, seconds: float) -> dict[str, float]:
+def _beside_keras(config: Config, learner: Learner, seconds: float) -> dict[str, float]:
     """Returns how fast Keras's fit trains on arrays in memory, and that `seconds` is of dltrain's step on the same."""
     size = config.experiment.train.examples_per_batch
-    bare = _keras_seconds(config, training, seconds)
+    bare = _keras_seconds(config, learner, seconds)
     return {
         "examples_per_second": size / bare,
         "dltrain_examples_per_second": size / seconds,
@@ -259,11 +259,11 @@ def _beside_keras(config: Config, training: Training, seconds: float) -> dict[st
     }
 
 
-def _keras_seconds(config: Config, training: Training, seconds: float) -> float:
+def _keras_seconds(config: Config, learner: Learner, seconds: float) -> float:
     """Returns the seconds per step of `compile` and `fit` as Keras's documentation shows them, on the same network."""
     experiment, size = config.experiment, config.experiment.train.examples_per_batch
-    spec = training.splits.spec
-    part = _first_batches(training)
+    spec = learner.splits.spec
+    part = _first_batches(learner)
     inputs, targets = np.asarray(part.inputs, np.float32), part.targets
     model = experiment.model.build(spec)
     freeze(model, experiment.model.freeze)
@@ -282,14 +282,14 @@ def _keras_seconds(config: Config, training: Training, seconds: float) -> float:
     return statistics.median(np.diff(ends).tolist()) / batches
 
 
-def _alternatives(config: Config, training: Training, seconds: float) -> dict[str, float]:
+def _alternatives(config: Config, learner: Learner, seconds: float) -> dict[str, float]:
     """Returns settings that can be used and are faster, and by which factor, measured on the same batches."""
     experiment = config.experiment
     train, faster = experiment.train, {}
     changes: dict[str, Any] = {}
-    if 2 * train.examples_per_batch <= len(training.splits.train):
+    if 2 * train.examples_per_batch <= len(learner.splits.train):
         changes[f"train.batch_size={2 * train.examples_per_batch}"] = {"batch_size": 2 * train.examples_per_batch}
-    on_gpu = training.devices.names != ("cpu",)
+    on_gpu = learner.devices.names != ("cpu",)
     precision = "mixed_float16" if on_gpu else "float32"
     if (train.precision == "float32") == on_gpu:
         changes[f"train.precision={precision}"] = {"precision": precision}
@@ -297,7 +297,7 @@ def _alternatives(config: Config, training: Training, seconds: float) -> dict[st
         changed = dataclasses.replace(experiment, train=dataclasses.replace(train, **change))
         try:
             keras.config.set_dtype_policy(changed.train.precision)
-            ratio = seconds / _seconds_per_example(dataclasses.replace(config, experiment=changed), training)
+            ratio = seconds / _seconds_per_example(dataclasses.replace(config, experiment=changed), learner)
         except (UserError, TrainingError, tf.errors.ResourceExhaustedError):
             continue  # what cannot be run need not be tried; all else that was measured stands
         finally:
@@ -307,16 +307,16 @@ def _alternatives(config: Config, training: Training, seconds: float) -> dict[st
     return faster
 
 
-def _seconds_per_example(config: Config, training: Training) -> float:
+def _seconds_per_example(config: Config, learner: Learner) -> float:
     """Returns how long a changed config computes on an example.
 
     Raises:
         UserError: if it does not fit the data.
         TrainingError: if it would not fit into memory, where the system ends a process instead of refusing.
     """
-    changed = Training(config, training.splits, training.devices, training.reporter)
+    changed = Learner(config, learner.splits, learner.devices, learner.reporter)
     free = memory.free_bytes()
-    if training.devices.names == ("cpu",) and free is not None and memory.needed_bytes(changed) > free:
+    if learner.devices.names == ("cpu",) and free is not None and memory.needed_bytes(changed) > free:
         raise TrainingError("out of memory")
     work = _steps(changed, changed.training_feed(_first_batches(changed)))
     return _measured({"changed": work})["changed"] / config.experiment.train.examples_per_batch

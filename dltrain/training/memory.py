@@ -15,7 +15,7 @@ from dltrain.errors import TrainingError
 from dltrain.lazy import keras, tf
 from dltrain.training import oversampling
 from dltrain.training.device import Devices
-from dltrain.training.loop import Training
+from dltrain.training.learner import Learner
 from dltrain.training.progress import Reporter
 
 EFFECTIVE_BATCH_SIZE = 256
@@ -44,7 +44,7 @@ def with_batch_size(config: Config, splits: Splits, devices: Devices, reporter: 
     fits = _fits_free_memory if devices.names == ("cpu",) else _fits_gpu
     last = max(len(config.experiment.stages) - 1, 0)  # the stage that trains the most, on the largest images
     for size in _sizes(goal, devices.replicas):
-        if fits(lambda config: Training(config, splits, devices, reporter, stage=last), sized(size)):
+        if fits(lambda config: Learner(config, splits, devices, reporter, stage=last), sized(size)):
             reporter.say(
                 f"train.batch_size: auto is {size}, train.accumulate_steps {goal // size}: "
                 f"{goal} examples per optimizer step"
@@ -79,50 +79,50 @@ def _sizes(goal: int, replicas: int) -> Iterator[int]:
         size -= 1
 
 
-def _fits_gpu(build: Callable[[Config], Training], config: Config) -> bool:
+def _fits_gpu(build: Callable[[Config], Learner], config: Config) -> bool:
     """Tries one step."""
     try:
-        training = build(config)
-        training.engine.train(training.training_feed(), 0, 1)
+        learner = build(config)
+        learner.engine.train(learner.training_feed(), 0, 1)
     except tf.errors.ResourceExhaustedError:
         return False
     finally:
-        training = None  # type: ignore[assignment]
+        learner = None  # type: ignore[assignment]
         keras.backend.clear_session()
         gc.collect()
     return True
 
 
-def _fits_free_memory(build: Callable[[Config], Training], config: Config) -> bool:
+def _fits_free_memory(build: Callable[[Config], Learner], config: Config) -> bool:
     free = free_bytes()
     return free is None or needed_bytes(build(config)) <= SHARE * free
 
 
-def warn(training: Training) -> None:
+def warn(learner: Learner) -> None:
     """Says so where a run on the CPU will probably not fit into memory, and which layer takes most of it."""
     free = free_bytes()
-    if training.devices.names != ("cpu",) or free is None:
+    if learner.devices.names != ("cpu",) or free is None:
         return
     # What is there already is no longer free: only what a step adds counts.
-    needed = _step_bytes(training)
+    needed = _step_bytes(learner)
     if needed > free:
-        activations = _activations(training.engine.model) or {"unknown": 0}
+        activations = _activations(learner.engine.model) or {"unknown": 0}
         name, most = max(activations.items(), key=lambda item: item[1])
-        size = training.experiment.train.examples_per_batch
-        training.reporter.warn(
+        size = learner.experiment.train.examples_per_batch
+        learner.reporter.warn(
             f"a step takes about {needed / 1e9:.1f} GB with train.batch_size: {size} (layer {name} alone "
             f"{most * size / 1e9:.1f} GB), and {free / 1e9:.1f} GB are free: the system may end the run without a "
             "word; train.batch_size=auto takes a size that fits"
         )
 
 
-def needed_bytes(training: Training) -> int:
+def needed_bytes(learner: Learner) -> int:
     """Estimates what a run takes beside its data: weights, the optimizer's slots, gradients and activations."""
-    return _bytes(training.variables.values()) + _step_bytes(training)
+    return _bytes(learner.variables.values()) + _step_bytes(learner)
 
 
-def _step_bytes(training: Training) -> int:
-    model, train = training.engine.model, training.experiment.train
+def _step_bytes(learner: Learner) -> int:
+    model, train = learner.engine.model, learner.experiment.train
     gradients = _bytes(model.trainable_variables) * (2 if train.accumulate_steps > 1 else 1)
     # What each layer returns is kept for the backward pass, where a gradient of the same size stands beside it.
     return gradients + 2 * sum(_activations(model).values()) * train.examples_per_batch

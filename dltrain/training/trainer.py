@@ -22,7 +22,8 @@ from dltrain.runs.lock import owning
 from dltrain.training import checkpoints, environment, memory
 from dltrain.training.device import Devices
 from dltrain.training.feeds import evaluation_feed
-from dltrain.training.loop import Training
+from dltrain.training.learner import Learner
+from dltrain.training.loop import Loop
 from dltrain.training.progress import Reporter, words_for
 from dltrain.training.setup import PARTS, as_before, assemble, begin, compare, enough_memory
 from dltrain.training.signals import StopRequest
@@ -77,10 +78,10 @@ def fit(
             config = memory.with_batch_size(config, splits, devices, reporter)
         with enough_memory(config):
             stage = 0 if saved is None else State.of(saved).stage
-            training = Training(config, splits, devices, reporter, anew=saved is None, stage=stage)
+            learner = Learner(config, splits, devices, reporter, anew=saved is None, stage=stage)
             if saved is not None:
-                training.restore(saved)
-            memory.warn(training)
+                learner.restore(saved)
+            memory.warn(learner)
         if resumed is None:
             run = folder.create(root, str(config.experiment.name))
             held.enter_context(owning(run))
@@ -89,16 +90,18 @@ def fit(
         before = run.read_summary()
         run.read_metrics()  # a table that cannot be gone on with is refused before anything is written
         reporter.log_to(run.log)
-        if training.is_finished and before.get("status") == "finished":
-            reporter.say(f"{run.path} is finished: nothing left to do; for more, say so: {_more(training)}")
+        if learner.is_finished and before.get("status") == "finished":
+            reporter.say(f"{run.path} is finished: nothing left to do; for more, say so: {_more(learner)}")
             return {"run": str(run.path), **before}
-        reporter.say(f"run: {run.path}" + (f", going on after step {training.state.step}" if resumed else ""))
+        reporter.say(f"run: {run.path}" + (f", going on after step {learner.state.step}" if resumed else ""))
+
+        loop = Loop(learner, run, began, profile)
 
         def prepare() -> None:
             if saved is not None:
-                _go_on(training, run, saved, changes or {})
+                _go_on(loop, run, saved, changes or {})
 
-        return {"run": str(run.path), **_trained(config, training, run, began, profile, prepare)}
+        return {"run": str(run.path), **_trained(config, loop, run, prepare)}
 
 
 def _say_changed_code(run: Run, reporter: Reporter) -> None:
@@ -109,47 +112,47 @@ def _say_changed_code(run: Run, reporter: Reporter) -> None:
             reporter.warn(f"{file} has changed since the run began with {kept}: what follows is another experiment")
 
 
-def _go_on(training: Training, run: Run, saved: checkpoints.Saved, changes: dict[str, tuple[Any, Any]]) -> None:
+def _go_on(loop: Loop, run: Run, saved: checkpoints.Saved, changes: dict[str, tuple[Any, Any]]) -> None:
     """Puts the folder where the checkpoint is, and notes what was changed."""
     folder.tidy(run)
+    learner = loop.learner
     if not checkpoints.settle(run, saved):
-        training.state.best = None
-        training.reporter.warn("the best weights are lost: what is best is looked for from here on")
+        learner.state.best = None
+        learner.reporter.warn("the best weights are lost: what is best is looked for from here on")
     for key, (old, new) in changes.items():
-        training.reporter.note(f"changed  {key}: {old} -> {new}")
+        learner.reporter.note(f"changed  {key}: {old} -> {new}")
     if changes:
-        training.note_changes(run, saved, {key: [old, new] for key, (old, new) in changes.items()})
+        loop.note_changes(saved, {key: [old, new] for key, (old, new) in changes.items()})
 
 
-def _trained(
-    config: Config, training: Training, run: Run, began: float, profile: bool, prepare: Callable[[], None]
-) -> dict[str, Any]:
+def _trained(config: Config, loop: Loop, run: Run, prepare: Callable[[], None]) -> dict[str, Any]:
     """Prepares the folder, trains, measures and exports; returns the summary, which is written whatever happens."""
-    reporter = training.reporter
-    reporter.say(_overview(training))
+    learner = loop.learner
+    reporter = learner.reporter
+    reporter.say(_overview(learner))
 
     def too_late() -> None:
-        is_saved = training.save_copy(run)
-        words = f"stopped after step {training.state.step}, " + (
+        is_saved = loop.save_copy()
+        words = f"stopped after step {learner.state.step}, " + (
             f"go on with: dltrain fit --resume {run.path}" if is_saved else "before there was anything to save"
         )
-        folder.write_json(run.summary, _summary(training, "interrupted", error=words))
+        folder.write_json(run.summary, _summary(loop, "interrupted", error=words))
         reporter.say(words)
 
     try:
         prepare()
         _write_config(config, run)
-        folder.write_json(run.environment, environment.describe(training.devices))
+        folder.write_json(run.environment, environment.describe(learner.devices))
         for file, content in plugins.loaded.items():
             run.plugins.mkdir(exist_ok=True)
             with folder.replacing(run.plugins / file.name) as aside:
                 aside.write_bytes(content)
-        folder.write_json(run.summary, _summary(training, "running"))
+        folder.write_json(run.summary, _summary(loop, "running"))
         with enough_memory(config), StopRequest(too_late) as stop:
-            training.run(run, began, stop, profile)
-            measured = _measure_best(training, run, stop)
-            _export(config, training, run)
-        summary = _summary(training, "finished", measured)
+            loop.run(stop)
+            measured = _measure_best(learner, run, stop)
+            _export(config, learner, run)
+        summary = _summary(loop, "finished", measured)
         folder.write_json(run.summary, summary)
     except BaseException as error:
         failed = _translated(error, run)
@@ -157,7 +160,7 @@ def _trained(
         words = str(failed) or type(failed).__name__
         with suppress(OSError, TrainingError):  # on a full disk the message on the terminal is what remains
             reporter.note(words)
-            folder.write_json(run.summary, _summary(training, status, error=words))
+            folder.write_json(run.summary, _summary(loop, status, error=words))
         if failed is error:
             raise
         raise failed from None
@@ -266,25 +269,25 @@ def rehearse(config: Config, reporter: Reporter, root: Path = folder.DEFAULT_ROO
     with enough_memory(config):
         config = memory.with_batch_size(config, splits, devices, reporter)
     with enough_memory(config):
-        training = Training(config, splits, devices, reporter, anew=True)
-        memory.warn(training)
-        _, finite = training.engine.train(training.training_feed(), 0, 1)
-        loss = training.engine.metrics()["loss"]
+        learner = Learner(config, splits, devices, reporter, anew=True)
+        memory.warn(learner)
+        _, finite = learner.engine.train(learner.training_feed(), 0, 1)
+        loss = learner.engine.metrics()["loss"]
         if not finite:
             raise TrainingError(f"the loss of the first batch is not finite: {loss}")
         size = config.experiment.train.examples_per_batch
-        part = training.splits.validation or training.splits.train
-        metrics = training.measured.evaluate(evaluation_feed(part.first(size), size, devices))
+        part = learner.splits.validation or learner.splits.train
+        metrics = learner.measured.evaluate(evaluation_feed(part.first(size), size, devices))
     with tempfile.TemporaryDirectory() as temporary:
         run = folder.create(Path(temporary), "dry-run")
-        checkpoints.save(run, training.variables, dataclasses.asdict(training.state), is_best=True, keep=2)
-        training.restore(checkpoints.load(run, "last"))
-        _export(config, training, run)
+        checkpoints.save(run, learner.variables, dataclasses.asdict(learner.state), is_best=True, keep=2)
+        learner.restore(checkpoints.load(run, "last"))
+        _export(config, learner, run)
         checkpoint_bytes = (run.checkpoints / "last.npz").stat().st_size
     return {
         "device": ", ".join(devices.names),
-        "parameters": training.parameters,
-        "steps_per_epoch": training.plan.steps_per_epoch,
+        "parameters": learner.parameters,
+        "steps_per_epoch": learner.plan.steps_per_epoch,
         "loss": loss,
         "evaluation": metrics,
         "checkpoint_bytes": checkpoint_bytes,
@@ -292,11 +295,11 @@ def rehearse(config: Config, reporter: Reporter, root: Path = folder.DEFAULT_ROO
     }
 
 
-def _more(training: Training) -> str:
+def _more(learner: Learner) -> str:
     """Returns what to type so that a finished run goes on."""
-    if training.state.step < training.plan.total_steps:
+    if learner.state.step < learner.plan.total_steps:
         return "early_stopping.patience=N or early_stopping=none"
-    return "train.epochs=N" if training.experiment.train.steps is None else "train.steps=N"
+    return "train.epochs=N" if learner.experiment.train.steps is None else "train.steps=N"
 
 
 def _write_config(config: Config, run: Run) -> None:
@@ -306,37 +309,37 @@ def _write_config(config: Config, run: Run) -> None:
         raise RuntimeError(f"{run.config} does not read back as the experiment that was written")
 
 
-def _measure_best(training: Training, run: Run, stop: StopRequest) -> dict[str, Any]:
+def _measure_best(learner: Learner, run: Run, stop: StopRequest) -> dict[str, Any]:
     """Puts the best weights in place and measures them on validation and test.
 
     Raises:
         Interrupted: if a signal asks to stop.
     """
-    model = training.engine.model
+    model = learner.engine.model
     # Else they are in place: reading them would take memory for a second state. But several devices have normalisation
     # statistics of their own, of which a checkpoint holds the mean, and the best weights may be averages.
-    if training.devices.replicas > 1 or training.engine.averages() or not checkpoints.best_is_last(run):
+    if learner.devices.replicas > 1 or learner.engine.averages() or not checkpoints.best_is_last(run):
         best = checkpoints.averaged(checkpoints.load(run, "best"))
         checkpoints.restore(best, checkpoints.named_variables(model=model.variables))
     measured: dict[str, Any] = {}
     for name in ("validation", "test"):
-        part = getattr(training.splits, name)
-        measured[name] = training.measured.evaluate(training.evaluation_feed(part), stop.__bool__) if part else None
+        part = getattr(learner.splits, name)
+        measured[name] = learner.measured.evaluate(learner.evaluation_feed(part), stop.__bool__) if part else None
         if stop:
             raise Interrupted(
                 f"stopped while the best weights are measured, all saved; go on with: dltrain fit --resume {run.path}",
                 stop.exit_code or 130,
             )
         if part:
-            training.reporter.note(f"{name} ({len(part)} examples, best weights)  {words_for(measured[name])}")
+            learner.reporter.note(f"{name} ({len(part)} examples, best weights)  {words_for(measured[name])}")
     return measured
 
 
-def _export(config: Config, training: Training, run: Run) -> None:
+def _export(config: Config, learner: Learner, run: Run) -> None:
     """Writes model.keras: the network with its present weights, without optimizer and loss."""
-    with training.devices.strategy.scope():
-        plain = config.build_model(training.splits.spec)
-    for weight, trained in zip(plain.weights, training.engine.model.weights, strict=True):
+    with learner.devices.strategy.scope():
+        plain = config.build_model(learner.splits.spec)
+    for weight, trained in zip(plain.weights, learner.engine.model.weights, strict=True):
         weight.assign(trained)
     try:
         with folder.replacing(run.model) as aside:
@@ -347,30 +350,30 @@ def _export(config: Config, training: Training, run: Run) -> None:
         if not plugins.loaded or isinstance(error, OSError):
             raise
         reason = " ".join(str(error).split()).partition(". ")[0][:200]
-        training.reporter.warn(
+        learner.reporter.warn(
             f"{run.model}: not written, the network cannot be exported ({reason}); eval and --resume build it anew "
             "from config.yaml and checkpoint. Keras needs get_config and @keras.saving.register_keras_serializable()"
         )
 
 
 def _summary(
-    training: Training, status: str, measured: dict[str, Any] | None = None, error: str | None = None
+    loop: Loop, status: str, measured: dict[str, Any] | None = None, error: str | None = None
 ) -> dict[str, Any]:
     """Returns summary.json: the same keys whatever has happened so far."""
-    state = training.state
+    learner, state = loop.learner, loop.learner.state
     return {
         "status": status,
         "epochs": state.epoch,
         "steps": state.step,
         "seconds": round(state.seconds, 3),
-        "parameters": training.parameters,
-        "examples_per_second": training.speed.examples_per_second,
-        "device": ", ".join(training.devices.names),
-        "precision": training.experiment.train.precision,
+        "parameters": learner.parameters,
+        "examples_per_second": loop.speed.examples_per_second,
+        "device": ", ".join(learner.devices.names),
+        "precision": learner.experiment.train.precision,
         "best": None if state.best is None else {key: state.best[key] for key in ("monitor", "value", "epoch")},
         "restores": state.restores,
         "data": state.fingerprint,
-        "skipped_examples": len(training.splits.skipped),
+        "skipped_examples": len(learner.splits.skipped),
         "changes": state.changes,
         "validation": None,
         "test": None,
@@ -400,12 +403,12 @@ def _translated(error: BaseException, run: Run) -> BaseException:
     return error
 
 
-def _overview(training: Training) -> str:
+def _overview(learner: Learner) -> str:
     """Returns what will be trained on what, in one line."""
-    splits, experiment = training.splits, training.experiment
+    splits, experiment = learner.splits, learner.experiment
     sizes = ", ".join(f"{len(part):,} {name}" for name, part in splits.parts.items())
     return (
         f"{experiment.dataset.registered_name}: {sizes} examples; "
-        f"{experiment.model.registered_name}: {training.parameters:,} weights; "
-        f"{training.plan.steps_per_epoch} steps per epoch"
+        f"{experiment.model.registered_name}: {learner.parameters:,} weights; "
+        f"{learner.plan.steps_per_epoch} steps per epoch"
     )

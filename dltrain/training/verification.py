@@ -11,7 +11,7 @@ from dltrain.config import experiment as experiments
 from dltrain.errors import CheckpointError, RunError
 from dltrain.runs.folder import Run
 from dltrain.training import checkpoints
-from dltrain.training.loop import Training
+from dltrain.training.learner import Learner
 from dltrain.training.progress import Reporter
 from dltrain.training.setup import as_before, begin, compare, enough_memory
 from dltrain.training.state import State, digest
@@ -58,8 +58,8 @@ def verify(run: Run, steps: int, reporter: Reporter) -> dict[str, Any]:
     state = State.of(saved)
     notes = []
 
-    def network() -> Training:
-        return Training(config, splits, devices, Reporter(quiet=True), anew=True)
+    def network() -> Learner:
+        return Learner(config, splits, devices, Reporter(quiet=True), anew=True)
 
     replays = []
     with enough_memory(config):
@@ -132,7 +132,7 @@ class _Replay:
         count: how many steps.
     """
 
-    def __init__(self, network: Callable[[], Training], saved: checkpoints.Saved | None, count: int) -> None:
+    def __init__(self, network: Callable[[], Learner], saved: checkpoints.Saved | None, count: int) -> None:
         self._network, self._saved, self.count = network, saved, count
         self.compared: list[str] = []
         self._digests: list[dict[str, str]] = []
@@ -172,18 +172,18 @@ class _Replay:
 
     def _states(self) -> Iterator[tuple[int, dict[str, str]]]:
         """Yields the number of each step that is done and the digest of each variable after it."""
-        training = self._network()
+        learner = self._network()
         if self._saved is not None:
-            training.restore(self._saved)
-        feed = training.training_feed()
-        variables = training.variables
+            learner.restore(self._saved)
+        feed = learner.training_feed()
+        variables = learner.variables
         self._paths = {name: f"{variable.path} ({name.partition('/')[0]})" for name, variable in variables.items()}
         for _ in range(self.count):
-            training.state.step, finite = training.engine.train(feed, training.state.step, 1)
+            learner.state.step, finite = learner.engine.train(feed, learner.state.step, 1)
             if not finite:
-                raise RunError(f"the loss is not finite at step {training.state.step}: nothing to compare after it")
+                raise RunError(f"the loss is not finite at step {learner.state.step}: nothing to compare after it")
             yield (
-                training.state.step,
+                learner.state.step,
                 {name: digest(np.asarray(variable)) for name, variable in variables.items()},
             )
-        self._step, self._metrics = training.state.step, training.engine.metrics()
+        self._step, self._metrics = learner.state.step, learner.engine.metrics()

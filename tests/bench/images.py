@@ -60,13 +60,13 @@ def train_dltrain(root: Path, count: int) -> tuple[float, list[float], int]:
         "optimizer": {"name": "sgd", "learning_rate": 0.001, "momentum": 0.9},
         "train": {"epochs": EPOCHS, "batch_size": BATCH_SIZE},
     }  # fmt: skip
-    ends, train_epoch = [], loop.Training._train_epoch
+    ends, train_epoch = [], loop.Loop._train_epoch
 
     def timed_epoch(*arguments):
         train_epoch(*arguments)
         ends.append(time.perf_counter())
 
-    loop.Training._train_epoch = timed_epoch
+    loop.Loop._train_epoch = timed_epoch
     import_tensorflow()  # as Keras's side has done by now
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench.yaml"

@@ -15,7 +15,7 @@ from side import WORKLOADS, synthetic
 
 from dltrain.config import experiment
 from dltrain.training import trainer
-from dltrain.training.loop import Training
+from dltrain.training.loop import Loop
 from dltrain.training.progress import Reporter
 
 
@@ -23,10 +23,10 @@ def measure(name: str, epochs: int) -> list[float]:
     """Returns seconds of an epoch of fit over seconds of an epoch of the plain loop, for each pair of epochs."""
     workload, loops, ratios, ended = WORKLOADS[name], [], [], []
 
-    def plain_loop(training):
+    def plain_loop(learner):
         import tensorflow as tf
 
-        train, size = training.splits.train, workload.batch_size
+        train, size = learner.splits.train, workload.batch_size
         inputs, targets = tf.constant(train.inputs), tf.constant(train.targets)
 
         @tf.function
@@ -34,22 +34,22 @@ def measure(name: str, epochs: int) -> list[float]:
             order = tf.random.shuffle(tf.range(len(train)))
             for step in tf.range(len(train) // size):
                 chosen = order[step * size : (step + 1) * size]
-                training.engine.model.train_step(
+                learner.engine.model.train_step(
                     (tf.cast(tf.gather(inputs, chosen), tf.float32), tf.gather(targets, chosen))
                 )
 
         return loop
 
-    def after_epoch(training, row):
+    def after_epoch(fitting, row):
         now = time.perf_counter()
         if not loops:
-            loops.append(plain_loop(training))
+            loops.append(plain_loop(fitting.learner))
             loops[0]()
         else:
             began = time.perf_counter()
             loops[0]()
             ratios.append((now - ended[-1]) / (time.perf_counter() - began))
-        training.engine.reset()
+        fitting.learner.engine.reset()
         ended.append(time.perf_counter())
 
     config = {
@@ -58,12 +58,12 @@ def measure(name: str, epochs: int) -> list[float]:
         "optimizer": {"name": "sgd", "learning_rate": 0.001, "momentum": 0.9},
         "train": {"epochs": epochs + 2, "batch_size": workload.batch_size},
     }
-    say_epoch, Training._say_epoch = Training._say_epoch, after_epoch
+    say_epoch, Loop._say_epoch = Loop._say_epoch, after_epoch
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench.yaml"
         path.write_text(json.dumps(config))
         trainer.fit(experiment.load(path), Reporter(quiet=True), Path(folder) / "runs")
-    Training._say_epoch = say_epoch
+    Loop._say_epoch = say_epoch
     return ratios[1:]
 
 

@@ -13,7 +13,7 @@ from dltrain.data import Split
 from dltrain.datasets.synthetic import Synthetic
 from dltrain.errors import ConfigError
 from dltrain.training import bench
-from dltrain.training.loop import Training
+from dltrain.training.learner import Learner
 from dltrain.training.progress import Reporter
 from dltrain.training.setup import load, start
 
@@ -53,8 +53,8 @@ def config_for(tmp_path, shape, model, *overrides, **dataset):
 )
 def test_operations_are_those_of_the_layers(tensorflow, tmp_path, shape, model, operations):
     config, reporter = config_for(tmp_path, shape, model), Reporter(quiet=True)
-    training = Training(config, load(config), start(config, reporter), reporter)
-    assert bench._operations(training, training.training_feed()) == 16 * operations
+    learner = Learner(config, load(config), start(config, reporter), reporter)
+    assert bench._operations(learner, learner.training_feed()) == 16 * operations
 
 
 @pytest.fixture
@@ -135,12 +135,12 @@ def test_an_alternative_that_cannot_be_planned_is_left_out(tensorflow, tmp_path,
 def test_an_alternative_that_does_not_fit_into_memory_is_left_out(tensorflow, tmp_path, short, monkeypatch, by):
     import keras
 
-    def built(config, *arguments, original=Training):
+    def built(config, *arguments, original=Learner):
         if config.experiment.train.batch_size == 32 and by == "TensorFlow":
             raise tensorflow.errors.ResourceExhaustedError(None, None, "out of memory")
         return original(config, *arguments)
 
-    monkeypatch.setattr(bench, "Training", built)
+    monkeypatch.setattr(bench, "Learner", built)
     monkeypatch.setattr(bench.memory, "free_bytes", lambda: 0 if by == "estimate" else None)
     config = config_for(tmp_path, [20], {"name": "mlp"}, "train.precision=mixed_bfloat16")
     found = bench.bench(config, Reporter(quiet=True))

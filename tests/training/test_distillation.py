@@ -10,7 +10,7 @@ from dltrain.errors import ConfigError
 from dltrain.runs.folder import Run
 from dltrain.training import checkpoints, trainer
 from dltrain.training.distillation import distillation_loss
-from dltrain.training.loop import Training
+from dltrain.training.learner import Learner
 from dltrain.training.progress import Reporter
 from dltrain.training.setup import begin
 from dltrain.training.starting import resolved, trained
@@ -55,8 +55,8 @@ def softmax(logits):
 def test_the_loss_of_a_step_is_the_closed_form_and_that_of_validation_the_task_s(path):
     config = resolved(experiments.load(path), path.parent / "runs")
     devices, splits = begin(config, Reporter(quiet=True))
-    training = Training(config, splits, devices, Reporter(quiet=True), anew=True)
-    model, batch = training.engine.model, splits.train.take(np.arange(32))
+    learner = Learner(config, splits, devices, Reporter(quiet=True), anew=True)
+    model, batch = learner.engine.model, splits.train.take(np.arange(32))
     teacher = trained(Run(path.parent / "runs" / "teacher-001"))[0]
     known, own = (np.asarray(network(batch.inputs, training=False), float) for network in (teacher, model))
     penalty = sum(0.01 * np.square(np.asarray(layer.kernel, float)).sum() for layer in model.layers if layer.weights)

@@ -9,7 +9,7 @@ from dltrain.errors import ConfigError
 from dltrain.runs.folder import Run
 from dltrain.training import trainer
 from dltrain.training.device import start
-from dltrain.training.loop import training_order
+from dltrain.training.feeds import training_order
 from dltrain.training.oversampling import drawn
 from dltrain.training.progress import Reporter
 

@@ -16,7 +16,7 @@ from dltrain.figures.examples import Lines, Pictures, Rows
 from dltrain.figures.panels import Bars, Curve, Histogram
 from dltrain.training import preview
 from dltrain.training.first_steps import DECODED, _varied, first_examples
-from dltrain.training.loop import Training
+from dltrain.training.learner import Learner
 from dltrain.training.progress import Reporter
 from dltrain.training.setup import load, start
 
@@ -94,7 +94,7 @@ def test_examples_of_many_classes_are_shown_first_come_first_served():
 def test_what_is_shown_is_what_training_sees(tensorflow, tmp_path, overrides):
     config, splits, devices = loaded(tmp_path, overrides=overrides)
     first = first_examples(config.experiment, splits, devices)
-    feed = Training(config, splits, devices, Reporter(quiet=True)).training_feed()
+    feed = Learner(config, splits, devices, Reporter(quiet=True)).training_feed()
     accumulate = config.experiment.train.accumulate_steps
     images, labels = [], []
     for index in range(64 // config.experiment.train.batch_size):

@@ -12,7 +12,9 @@ from dltrain.runs import folder
 from dltrain.runs.folder import Run
 from dltrain.training import checkpoints, memory, pipeline, trainer
 from dltrain.training.engine import Engine
-from dltrain.training.loop import NotFinite, Training
+from dltrain.training.finiteness import NotFinite
+from dltrain.training.learner import Learner
+from dltrain.training.loop import Loop
 from dltrain.training.progress import Reporter
 from dltrain.training.setup import begin
 from dltrain.training.signals import StopRequest
@@ -145,7 +147,7 @@ def test_no_row_is_there_twice_wherever_the_run_was_cut(tensorflow, config_path,
 def test_a_run_sent_back_goes_to_the_same_state_whether_a_signal_saved_another_or_not(
     tensorflow, config_path, monkeypatch
 ):
-    original_init, original_train = Training.__init__, Engine.train
+    original_init, original_train = Learner.__init__, Engine.train
 
     def remember(self, *arguments, **settings):
         nonlocal current
@@ -163,7 +165,7 @@ def test_a_run_sent_back_goes_to_the_same_state_whether_a_signal_saved_another_o
         return original(self)
 
     current = None
-    monkeypatch.setattr(Training, "__init__", remember)
+    monkeypatch.setattr(Learner, "__init__", remember)
     monkeypatch.setattr(Engine, "train", train)
     monkeypatch.setattr(StopRequest, "__bool__", stopping)
     settings, is_to_stop = ("train.on_nan=restore", "checkpoint.every_steps=none"), False
@@ -183,15 +185,17 @@ def test_a_copy_of_lost_weights_or_of_a_former_way_is_never_kept(tensorflow, con
     run = fit(config_path, "train.epochs=1")
     config = experiments.load(run.config)
     devices, splits = begin(config, Reporter(quiet=True))
-    training = Training(config, splits, devices, Reporter(quiet=True))
-    training.speed.last_seconds = 100.0
-    training._copy_if_slow()
-    assert training._copy is not None
-    training.restore(checkpoints.load(run, "last"))
-    assert training._copy is None
-    training.engine.model.trainable_variables[0].assign(np.full((64, 32), np.inf))
+    learner = Learner(config, splits, devices, Reporter(quiet=True))
+    loop = Loop(learner, run, began=0.0)
+    loop.speed.last_seconds = 100.0
+    loop._copy_if_slow()
+    assert loop._copy is not None
+    loop._batches = learner.training_feed()
+    loop._go_back(NotFinite("the loss is not finite"))
+    assert loop._copy is None
+    learner.engine.model.trainable_variables[0].assign(np.full((64, 32), np.inf))
     with pytest.raises(NotFinite):
-        training._copy_if_slow()
+        loop._copy_if_slow()
 
 
 def test_a_change_is_on_record_from_the_first_moment_on(tensorflow, config_path, monkeypatch):
@@ -457,14 +461,14 @@ def test_batches_that_cannot_be_are_refused(tensorflow, config_path, overrides, 
 def test_a_step_that_will_not_fit_is_foretold_with_its_largest_layer(tensorflow, config_path, monkeypatch, capsys):
     config = experiments.load(config_path, ["model.units=[4,512,4]"])
     devices, splits = trainer.begin(config, Reporter(quiet=True))
-    training = Training(config, splits, devices, Reporter(quiet=True))
-    memory.warn(training)
+    learner = Learner(config, splits, devices, Reporter(quiet=True))
+    memory.warn(learner)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(memory, "free_bytes", lambda: 1000)
-    memory.warn(training)
+    memory.warn(learner)
     said = " ".join(capsys.readouterr().err.split())
     assert "train.batch_size: 64" in said
-    largest = max(training.engine.model.layers, key=lambda layer: np.prod(layer.output.shape[1:]))
+    largest = max(learner.engine.model.layers, key=lambda layer: np.prod(layer.output.shape[1:]))
     assert f"(layer {largest.name} alone" in said
 
 

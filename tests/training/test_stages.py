@@ -12,7 +12,8 @@ from dltrain.errors import ConfigError, Interrupted
 from dltrain.lazy import keras
 from dltrain.runs.folder import Run
 from dltrain.training import checkpoints, trainer
-from dltrain.training.loop import NotFinite, Training
+from dltrain.training.finiteness import NotFinite
+from dltrain.training.loop import Loop
 from dltrain.training.progress import Reporter
 from dltrain.training.shrinking import shrinking
 
@@ -105,14 +106,14 @@ def test_a_run_cut_in_or_between_stages_ends_with_the_same_bits(path, killed_aft
 
 
 def test_a_run_stopped_where_a_stage_begins_goes_on_in_that_stage(path, monkeypatch):
-    whole, enter = fit(path), Training._enter
+    whole, enter = fit(path), Loop._enter
 
     def stop_then(self, number):
         enter(self, number)
         self._train_epoch = lambda *_: None  # as if the signal came before its first step
 
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
-        patch.setattr(Training, "_enter", stop_then)
+        patch.setattr(Loop, "_enter", stop_then)
         fit(path)
     stopped = Run(path.parent / "runs" / "small-002")
     assert checkpoints.load(stopped, "last").state["stage"] == 1

@@ -20,7 +20,7 @@ from dltrain.runs import folder
 from dltrain.runs.folder import Run
 from dltrain.training import checkpoints, pipeline, setup, trainer
 from dltrain.training.engine import Engine
-from dltrain.training.loop import Training
+from dltrain.training.loop import Loop
 from dltrain.training.progress import Reporter
 from dltrain.training.signals import StopRequest
 
@@ -162,18 +162,18 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been_stopped(tensorflow, config_
             self.exit_code = 130
         return original(self)
 
-    original_init = Training.__init__
+    original_init = Loop.__init__
 
     def remember(self, *arguments, **settings):
         nonlocal current
         original_init(self, *arguments, **settings)
         self.speed.next_count = 1
-        current = self
+        current = self.learner
 
     current = None
     with monkeypatch.context() as patch:
         patch.setattr(StopRequest, "__bool__", stopping)
-        patch.setattr(Training, "__init__", remember)
+        patch.setattr(Loop, "__init__", remember)
         with pytest.raises(Interrupted) as caught:
             fit(config_path)
     assert caught.value.exit_code == 130

@@ -1,0 +1,44 @@
+"""A loss or a weight that is not finite: what is said, and what to try."""
+
+import dataclasses
+
+from dltrain.config.experiment import Experiment
+from dltrain.errors import TrainingError
+from dltrain.schedules import Plan
+
+
+class NotFinite(TrainingError):
+    """The loss or a weight is NaN or infinite."""
+
+
+def not_finite(what: str, experiment: Experiment, plan: Plan, step: int, rate: float) -> NotFinite:
+    """Returns the error that says so.
+
+    Args:
+        what: the loss, or which weight.
+        experiment: what was being done.
+        plan: how long the run is.
+        step: steps done, the one included that failed.
+        rate: that step's learning rate.
+    """
+    epoch = (step - 1) // plan.steps_per_epoch + 1
+    return NotFinite(
+        f"{what} is not finite at step {step} (epoch {epoch}), "
+        f"learning rate {rate:.4g}; the last checkpoint stands.\n"
+        f"Try a smaller optimizer.learning_rate{_warm_up_words(experiment, plan)} or optimizer.global_clipnorm=1; "
+        "look for NaN and huge values in the data."
+        + (" Or train.on_nan=restore, which goes back by itself." if experiment.train.on_nan == "stop" else "")
+    )
+
+
+def _warm_up_words(experiment: Experiment, plan: Plan) -> str:
+    """Returns how to ask for a warm-up, nothing where there is one or the schedule takes none."""
+    schedule = experiment.schedule
+    if getattr(schedule, "warmup_epochs", None) != 0:
+        return ""
+    try:
+        dataclasses.replace(schedule, warmup_epochs=1.0).check(plan)
+    except ValueError:
+        return ""
+    # The name too: the config may have left the whole block to its defaults.
+    return f", schedule.name={schedule.registered_name} schedule.warmup_epochs=1"
