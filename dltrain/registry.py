@@ -129,12 +129,13 @@ SAMPLES = Registry("sample", "dltrain.datasets._making")
 LOSSES = Registry("loss")
 METRICS = Registry("metric")
 LAYERS = Registry("layer")
-CALLBACKS = Registry("callback", "dltrain.callbacks")
+CALLBACKS = Registry("callback")
+TRACKERS = Registry("tracker", "dltrain.trackers")
 
-KINDS = (MODELS, DATASETS, TASKS, LOSSES, METRICS, LAYERS, AUGMENTATIONS, OPTIMIZERS, SCHEDULES, CALLBACKS)
+KINDS = (MODELS, DATASETS, TASKS, LOSSES, METRICS, LAYERS, AUGMENTATIONS, OPTIMIZERS, SCHEDULES, CALLBACKS, TRACKERS)
 """What plugins may register."""
 
-REGISTRIES = {registry.kind: registry for registry in KINDS if registry not in (LOSSES, METRICS, LAYERS)}
+REGISTRIES = {registry.kind: registry for registry in KINDS if registry not in (LOSSES, METRICS, LAYERS, CALLBACKS)}
 """What there is to choose without plugins, by what it is called."""
 
 

@@ -12,7 +12,7 @@ from dltrain.registry import REGISTRIES
 
 PACKAGE = Path(dltrain.__file__).parent
 GROUND = {"registry", "beginning", "data", "fields", "lazy", "importing", "plugins", "keras_classes", "cache", "errors"}
-CHOICES = {"models", "datasets", "tasks", "optimizers", "schedules", "augmentations", "callbacks"}
+CHOICES = {"models", "datasets", "tasks", "optimizers", "schedules", "augmentations", "trackers"}
 MAY_IMPORT = {
     "cli": {"cli", "config", "training", "runs"} | GROUND,
     "inspection": {"inspection"} | GROUND,

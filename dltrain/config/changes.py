@@ -6,7 +6,7 @@ from typing import Any
 from dltrain.config.experiment import Experiment, to_plain
 
 SAFE = ("name", "device", "strict", "train.epochs", "train.steps", "train.on_nan", "train.max_restores",
-        "early_stopping", "checkpoint")  # fmt: skip
+        "early_stopping", "checkpoint", "trackers")  # fmt: skip
 """How long, where, and when to stop or save: the steps that are done stay what they were."""
 
 BATCH = ("train.batch_size", "train.accumulate_steps", "train.effective_batch_size")

@@ -16,7 +16,7 @@ from dltrain.config.schema import INVALID, blame, build, field_types
 from dltrain.data import DataSpec
 from dltrain.errors import AbsentData, ConfigError, Misfit
 from dltrain.fields import Seed
-from dltrain.registry import AUGMENTATIONS, CALLBACKS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS
+from dltrain.registry import AUGMENTATIONS, CALLBACKS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS, TRACKERS
 
 # Registered classes of one kind share methods, not a parent: a checker that needs more than this reads the registry.
 Dataset = Annotated[Any, DATASETS]
@@ -26,6 +26,7 @@ Task = Annotated[Any, TASKS]
 Optimizer = Annotated[Any, OPTIMIZERS]
 Schedule = Annotated[Any, SCHEDULES]
 Callback = Annotated[Any, CALLBACKS]
+Tracker = Annotated[Any, TRACKERS]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +54,7 @@ class Experiment:
         early_stopping: none, or when to stop before the end; of several stages, in the last.
         checkpoint: when state is saved.
         callbacks: what else is told of the run, in Keras's way: of steps about once a second, of epochs at their end.
+        trackers: what else keeps the run: tensorboard, mlflow, wandb.
     """
 
     name: str | None = None
@@ -73,6 +75,7 @@ class Experiment:
     early_stopping: EarlyStopping | None = None
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
     callbacks: tuple[Callback, ...] = ()
+    trackers: tuple[Tracker, ...] = ()
 
     def __post_init__(self) -> None:
         if self.task is None:
@@ -92,6 +95,9 @@ class Experiment:
         if self.teacher is not None and not hasattr(self.task, "soft_targets"):
             raise ValueError(f"teacher must be none: it is for classes, not for task {self.task.registered_name}")
         self._check_stages()
+        names = [tracker.registered_name for tracker in self.trackers]
+        if len(set(names)) < len(names):
+            raise ValueError(f"trackers must not hold {max(names, key=names.count)} twice")
 
     def _check_stages(self) -> None:
         if not self.stages:

@@ -21,6 +21,7 @@ from dltrain.training.setup import monitor_of
 from dltrain.training.signals import StopRequest
 from dltrain.training.speed import Speed
 from dltrain.training.state import State
+from dltrain.training.tracking import Tracking
 
 SLOW_SECONDS = 3.0
 """After a call that took longer the state is copied: the next may keep the main thread from saving in time."""
@@ -40,6 +41,7 @@ class Loop:
         self.learner, self.reporter, self._run = learner, learner.reporter, run
         self._experiment, self._plan = learner.experiment, learner.plan
         self.speed = Speed(learner.experiment.train.examples_per_step)
+        self.tracking = Tracking(learner.experiment, run, learner.reporter)
         self._began = began
         self._profile = run.profile if profile else None
         self._went_back_to: int | None = None
@@ -135,6 +137,7 @@ class Loop:
                 state.patience, state.stopped = patience.state, patience.exhausted
             self._follow_plateau(row)
             metrics_file.append(row)
+            self.tracking.epoch(row, self.learner.engine.model)
             state.stopped |= self._listeners.epoch_ended(row)
             is_planned = (
                 (is_best and not self.learner.latest_is_best)

@@ -149,18 +149,22 @@ def _trained(config: Config, loop: Loop, run: Run, prepare: Callable[[], None]) 
                 aside.write_bytes(content)
         folder.write_json(run.summary, _summary(loop, "running"))
         with enough_memory(config), StopRequest(too_late) as stop:
+            loop.tracking.start()
             loop.run(stop)
             measured = _measure_best(learner, run, stop)
             _export(config, learner, run)
         summary = _summary(loop, "finished", measured)
         folder.write_json(run.summary, summary)
+        loop.tracking.end(summary)
     except BaseException as error:
         failed = _translated(error, run)
         status = "interrupted" if isinstance(failed, Interrupted | KeyboardInterrupt) else "failed"
         words = str(failed) or type(failed).__name__
         with suppress(OSError, TrainingError):  # on a full disk the message on the terminal is what remains
             reporter.note(words)
-            folder.write_json(run.summary, _summary(loop, status, error=words))
+            summary = _summary(loop, status, error=words)
+            folder.write_json(run.summary, summary)
+            loop.tracking.end(summary)
         if failed is error:
             raise
         raise failed from None

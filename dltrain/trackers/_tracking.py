@@ -1,0 +1,31 @@
+"""What trackers have in common."""
+
+from importlib.util import find_spec
+from typing import Any
+
+
+def require(package: str, name: str) -> None:
+    """Raises ValueError, which names the extra, where a tracker's package is not installed."""
+    if find_spec(package) is None:
+        raise ValueError(f"name: {package} needs {name}: pip install 'dltrain[{package}]'")
+
+
+def flat(value: Any, path: str = "") -> dict[str, str]:
+    """Returns the settings of a config by key path, as text; those of a list's items as `augment.0.name`."""
+    below = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+    if below is None:
+        return {path: str(value)}
+    prefix = f"{path}." if path else ""
+    return {key: text for name, inner in below for key, text in flat(inner, f"{prefix}{name}").items()}
+
+
+def measured(row: dict[str, Any]) -> dict[str, float]:
+    """Returns the numbers of a row of metrics.csv, the place in the run apart."""
+    return {name: float(value) for name, value in row.items() if name not in ("epoch", "step")}
+
+
+def results(summary: dict[str, Any]) -> dict[str, float]:
+    """Returns what was measured with the best weights, as `test_accuracy` and `best_val_accuracy`."""
+    best = summary.get("best")
+    found = {f"best_{best['monitor']}": best["value"]} if best else {}
+    return found | {f"test_{name}": value for name, value in (summary.get("test") or {}).items()}

@@ -1,0 +1,65 @@
+"""Weights & Biases."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from dltrain.registry import TRACKERS
+from dltrain.trackers._tracking import measured, require, results
+
+
+@TRACKERS.register("wandb")
+class WeightsAndBiases:
+    """A run in Weights & Biases: the config, a value per epoch of each metric, the results as its summary.
+
+    Nothing leaves the machine unless `mode` is online. Needs its package: pip install 'dltrain[wandb]'.
+
+    Args:
+        project: the name under which runs are put together.
+        entity: the team or user that they belong to; none for your own.
+        mode: offline writes into the folder of runs, to be sent with `wandb sync runs/wandb/offline-run-*`; online sends
+            as it goes, after `wandb login`.
+    """
+
+    project: str = "dltrain"
+    entity: str | None = None
+    mode: Literal["offline", "online"] = "offline"
+
+    def __post_init__(self) -> None:
+        require("wandb", "Weights & Biases")
+
+    def start(self, run: Path, config: dict[str, Any]) -> "_WandbRun":
+        """Returns what keeps the run; one that was begun goes on under the same number."""
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+        import wandb
+
+        number = hashlib.blake2b(str(run.resolve()).encode(), digest_size=4).hexdigest()
+        return _WandbRun(
+            wandb.init(
+                project=self.project,
+                entity=self.entity,
+                name=run.name,
+                id=f"{run.name}-{number}",
+                dir=str(run.resolve().parent),  # it makes links, which a run's folder must not hold
+                mode=self.mode,
+                resume="allow",
+                config=config,
+                settings=wandb.Settings(console="off", silent=True, save_code=False),
+            )
+        )
+
+
+class _WandbRun:
+    def __init__(self, kept: Any) -> None:
+        self._kept = kept
+        kept.define_metric("*", step_metric="epoch")
+
+    def epoch(self, row: dict[str, Any], model: Any) -> None:
+        """Keeps an epoch's numbers."""
+        self._kept.log({"epoch": row["epoch"], **measured(row)})
+
+    def end(self, summary: dict[str, Any]) -> None:
+        """Keeps the results, and says whether it ended well."""
+        self._kept.summary.update(results(summary))
+        self._kept.finish(exit_code=0 if summary["status"] == "finished" else 1)
