@@ -18,8 +18,8 @@ class WeightsAndBiases:
     Args:
         project: the name under which runs are put together.
         entity: the team or user that they belong to; none for your own.
-        mode: offline writes into the folder of runs, to be sent with `wandb sync runs/wandb/offline-run-*`; online sends
-            as it goes, after `wandb login`.
+        mode: offline writes into the folder of runs, to be sent with `wandb sync runs/wandb/offline-run-*`; online
+            sends as it goes, after `wandb login`.
     """
 
     project: str = "dltrain"
