@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from dltrain import __version__, plugins
-from dltrain.cli import data, datasets, inspection, machine, repetition, training
+from dltrain.cli import data, datasets, inspection, machine, repetition, runs, training
 from dltrain.cli.arguments import echo
 from dltrain.errors import DltrainError, UserError
 
@@ -43,6 +43,10 @@ app.command("eval")(training.evaluate)
 app.command("verify")(repetition.verify)
 app.command("reproduce")(repetition.reproduce)
 app.command("bench")(training.bench)
+app.command("runs")(runs.list_runs)
+app.command("logs")(runs.logs)
+app.command("rm")(runs.remove)
+app.command("gc")(runs.collect)
 app.command("check")(inspection.check)
 app.command("inspect")(data.inspect)
 app.command("show")(inspection.show)

@@ -53,6 +53,11 @@ def echo(text: str, err: bool = False) -> None:
     typer.echo(printable(text), err=err)
 
 
+def one_line(text: str) -> str:
+    """Returns a text, which may come from a stranger's folder, as it can stand in a line."""
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
 def print_json(value: Any) -> None:
     """Prints the one JSON object of `--json`. A number that is not finite becomes null."""
     typer.echo(json.dumps(finite(value), indent=2, allow_nan=False))

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, echo, print_json, sort_words
+from dltrain.cli.story import show_run
 from dltrain.cli.trust import Trust
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
@@ -44,22 +45,30 @@ def show(
         list[str], typer.Argument(metavar="CONFIG|RUN [KEY=VALUE]...", help="A YAML file or a run, and changes to it.")
     ],
     layers: Annotated[
-        bool, typer.Option(help="Build the network and show its layers; takes TensorFlow's start.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--layers/--no-layers",
+            help="Build the network and show its layers; takes TensorFlow's start. Of a CONFIG, unless you say no.",
+            show_default=False,
+        ),
+    ] = None,
     trust: Trust = False,
     runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
-    """Show the config with every default filled in, and the network's layers, output shapes and weights."""
+    """Show CONFIG with every default filled in and the network's layers; or what a RUN was and how it went."""
     given = sort_words(words)
     if given.config is None and given.run is None:
         raise ConfigError(["show needs a CONFIG, a file that ends in .yaml, or a RUN"])
+    if given.config is None and not given.overrides and not layers:
+        show_run(folder.find(given.run, runs), as_json)
+        return
     path = given.config or folder.find(given.run, runs).config
     config = experiments.load(path, given.overrides)
     if not as_json:
         echo(experiments.dump(config.experiment))
     shown: dict[str, Any] = {"config": experiments.to_plain(config.experiment)}
-    if layers:
+    if layers is not False:
         shown |= _layers(config)
         if not as_json:
             echo(_layer_words(shown))

@@ -6,6 +6,7 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +177,7 @@ def find(reference: str | None, root: Path) -> Run:
                 raise RunError(f"{path}: is no run folder: it has no config.yaml")
         if runs := _stem_runs(root, reference):
             return runs[-1]
-        raise RunError(f"no run {reference!r} in {root}/; {_there_are(root)}")
+        raise RunError(f"no run {reference!r} in {root}/{_meant(reference, root)}")
     saved = [(run.saved, run) for run in all_runs(root) if run.saved is not None]
     if saved:
         return max(saved, key=lambda item: item[0])[1]
@@ -198,9 +199,12 @@ def _number(folder: str, name: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def _there_are(root: Path) -> str:
+def _meant(reference: str, root: Path) -> str:
+    """Returns which run may have been meant, or else which there are."""
     names = [run.name for run in all_runs(root)]
-    return f"there are {', '.join(names[-10:])}" if names else "there are none yet"
+    if near := get_close_matches(reference, names + [name.rpartition("-")[0] for name in names], n=1):
+        return f', did you mean "{near[0]}"?'
+    return f"; there are {', '.join(names[-10:])}" if names else "; there are none yet"
 
 
 def write_text(path: Path, text: str) -> None:

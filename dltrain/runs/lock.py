@@ -3,8 +3,9 @@
 import fcntl
 import os
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from dltrain.errors import RunError
 from dltrain.runs.folder import Run
@@ -23,11 +24,10 @@ def owning(run: Run) -> Iterator[None]:
         raise RunError(f"{run.lock}: cannot be written: {error.strerror}") from None
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(descriptor)
         except BlockingIOError:
-            owner = os.read(descriptor, 200).decode(errors="replace").strip()
             raise RunError(
-                f"{run.path}: is in use by {owner or 'another process'}; wait until it is done, or stop it"
+                f"{run.path}: is in use by {_owner(descriptor)}; wait until it is done, or stop it"
             ) from None
         except OSError as error:
             raise RunError(
@@ -38,3 +38,33 @@ def owning(run: Run) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def owner(run: Run) -> str | None:
+    """Returns which process works on a run, in words; none if none does. Writes nothing."""
+    try:
+        descriptor = os.open(run.lock, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _owner(descriptor)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _owner(descriptor: int) -> str:
+    return os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
+
+
+def _take(descriptor: int) -> None:
+    """Takes the lock; tries for a fifth of a second, since who asks for the owner holds it for a moment too."""
+    for _ in range(10):
+        with suppress(BlockingIOError):
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        time.sleep(0.02)
+    return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,179 @@
+"""`dltrain runs`, `logs`, `rm` and `gc`: what there is, what a run said, and what may go."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dltrain.cli.arguments import RUNS, Json, Runs, echo, one_line, print_json
+from dltrain.errors import RunError
+from dltrain.runs import removal, selection
+from dltrain.runs.following import log_lines
+from dltrain.runs.listing import Entry, entries, entry
+from dltrain.runs.removal import Removal
+
+STYLES = {"running": "cyan", "finished": "green", "interrupted": "yellow", "empty": "dim"}
+"""Of the status; all else is red."""
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def list_runs(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[WORD]...", help="Only runs whose name, model, data or status has it."),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="Only runs of which it is true: model=resnet, status=finished, any key of the config. Again for more.",
+        ),
+    ] = None,
+    sort: Annotated[
+        str,
+        typer.Option(
+            metavar="KEY", help=f"{', '.join(selection.ORDERS)}; test.accuracy and such; a key of the config."
+        ),
+    ] = "newest",
+    reverse: Annotated[bool, typer.Option("--reverse", help="The other way round.")] = False,
+    runs: Runs = RUNS,
+    as_json: Json = False,
+) -> None:
+    """List the runs: model, data, best value, epochs, time and status."""
+    found = entries(runs)
+    chosen = selection.order(selection.select(found, words or [], where or []), sort)
+    if reverse:
+        chosen.reverse()
+    if as_json:
+        print_json({"runs": [each.to_plain() for each in chosen]})
+    elif not chosen:
+        none = (
+            "none of these runs is such a one" if found else "no runs yet; `dltrain fit configs/resnet.yaml` makes one"
+        )
+        echo(f"{runs}/: {none}", err=True)
+    else:
+        _print_runs(chosen, sort)
+
+
+def logs(
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run; none for the one that spoke last.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as long as the run does.")] = False,
+    runs: Runs = RUNS,
+) -> None:
+    """Print what a run said, or with -f says."""
+    chosen = selection.resolve([run], runs)[0] if run else _spoke_last(runs)
+    for line in log_lines(chosen.run, follow):
+        echo(line)
+    if follow:
+        ended = entry(chosen.run)
+        echo(f"{ended.run.path}: {ended.status}" + (f": {one_line(ended.reason)}" if ended.reason else ""), err=True)
+
+
+def remove(
+    names: Annotated[list[str], typer.Argument(metavar="RUN...", help="Full names, folders, or patterns: 'try-*'.")],
+    yes: Yes = False,
+    runs: Runs = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Remove runs, whole, after asking."""
+    _remove(removal.named(names, runs), "rm", yes, as_json)
+
+
+def collect(
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Also runs that failed and have a checkpoint to go on from.")
+    ] = False,
+    checkpoints: Annotated[
+        bool, typer.Option("--checkpoints", help="Also checkpoints of finished runs, all but the best and the newest.")
+    ] = False,
+    yes: Yes = False,
+    runs: Runs = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Remove, after asking, what is of no use: runs that ended before they had saved anything."""
+    _remove(removal.waste(entries(runs), failed, checkpoints), "gc", yes, as_json)
+
+
+def _spoke_last(root: Path) -> Entry:
+    there = [each for each in entries(root) if each.run.log.exists()]
+    if not there:
+        raise RunError(f"no run in {root}/ has said anything yet")
+    return max(there, key=lambda each: each.run.log.stat().st_mtime)
+
+
+def _remove(found: list[Removal], command: str, yes: bool, as_json: bool) -> None:
+    if not found:
+        echo("nothing to remove", err=True)
+    elif not yes:
+        for each in found:
+            echo(_removal_words(each), err=True)
+        total = _megabytes(sum(each.bytes for each in found))
+        if not _may_ask():
+            raise RunError(f"{command} asks before it removes these ({total}), and nobody can answer here; add --yes")
+        if not typer.confirm(f"Remove for good, {total}?", err=True):
+            echo("nothing was removed", err=True)
+            return
+    for each in found:
+        removal.remove(each)
+        if not as_json:
+            echo(f"removed  {_removal_words(each)}")
+    if as_json:
+        print_json({"removed": [each.to_plain() for each in found], "bytes": sum(each.bytes for each in found)})
+
+
+def _removal_words(each: Removal) -> str:
+    what = "" if each.is_whole else f"{len(each.paths)} old checkpoints, "
+    others = f", with {', '.join(each.others)}, which dltrain did not write" if each.others else ""
+    return one_line(f"{each.run.path}  {each.status}  {what}{_megabytes(each.bytes)}{others}")
+
+
+def _may_ask() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB"
+
+
+def _print_runs(found: list[Entry], sort: str) -> None:
+    from dltrain.cli.tables import Column, print_table
+    from dltrain.training.progress import clock
+
+    columns = [
+        Column("name", [each.run.name for each in found]),
+        Column("model", [str(each.settings.get("model.name", "")) for each in found]),
+        Column("data", [str(each.settings.get("dataset.name", "")) for each in found]),
+        Column("best", [best_words(each) for each in found]),
+        Column("epochs", [_progress(each) for each in found], is_number=True),
+        Column("time", [clock(each.seconds) if each.seconds else "" for each in found], is_number=True),
+        Column("status", [each.status for each in found], styles=[STYLES.get(each.status, "red") for each in found]),
+    ]
+    if sort not in selection.ORDERS:
+        columns.insert(4, Column(sort, [_value(each, sort) for each in found], is_number=True))
+    print_table(columns, expendable=["time", "data", "epochs", "model"])
+    for each in found:
+        if each.status in ("damaged", "dead", "failed"):
+            echo(f"{one_line(each.run.name)}: {each.status}: {one_line(each.reason)}", err=True)
+
+
+def _value(entry: Entry, key: str) -> str:
+    value = selection.values(entry).get(key)
+    return "" if value is None else figure(value) if isinstance(value, float) else selection.spelled(value)
+
+
+def best_words(entry: Entry) -> str:
+    """Returns the best value of a run and what it is of; a run that goes on may find a better one."""
+    best = entry.best
+    return f"{best['monitor']} {figure(best['value'])}" if best else ""
+
+
+def figure(value: float) -> str:
+    """Returns a metric's value as short as it can be compared."""
+    return f"{value:.4f}" if 0.001 <= abs(value) < 1000 or value == 0 else f"{value:.4g}"
+
+
+def _progress(entry: Entry) -> str:
+    total = entry.planned.removesuffix(" epochs")
+    return f"{entry.epochs}/{total}" if total.isdecimal() and entry.status != "finished" else str(entry.epochs or "")

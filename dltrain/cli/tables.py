@@ -1,0 +1,80 @@
+"""Tables on standard output: aligned columns in a pipe, fitted and coloured in a terminal."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+from rich.text import Text
+
+from dltrain.cli.arguments import echo, one_line
+
+GAP = 2
+SHORTEST = 24
+"""Letters to which a first column may be cut before other columns are left out."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column.
+
+    Args:
+        title: its heading.
+        cells: below it.
+        is_number: aligned to the right.
+        styles: of each cell, in Rich's words; none for none.
+    """
+
+    title: str
+    cells: Sequence[str]
+    is_number: bool = False
+    styles: Sequence[str] = ()
+
+    @property
+    def width(self) -> int:
+        """Of the widest cell, in letters of the terminal."""
+        return max(cell_len(one_line(text)) for text in (self.title, *self.cells))
+
+
+def print_table(columns: Sequence[Column], expendable: Sequence[str] = ()) -> None:
+    """Prints a table.
+
+    Args:
+        columns: from left to right; where the terminal is too narrow, the first is shortened.
+        expendable: titles of columns that are left out, in this order, where that is not enough; which is said.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    kept = list(columns)
+    dropped = []
+    room = console.width if console.is_terminal else 10**6
+    for title in expendable:
+        if _others(kept) + min(kept[0].width, SHORTEST) <= room:
+            break
+        dropped += [title for column in kept if column.title == title]
+        kept = [column for column in kept if column.title != title]
+    widths = [column.width for column in kept]
+    widths[0] = max(min(widths[0], room - _others(kept)), min(widths[0], 8))
+    for row in range(-1, len(columns[0].cells)):
+        line = Text()
+        for column, width in zip(kept, widths, strict=True):
+            text = shortened(one_line(column.title if row < 0 else column.cells[row]), width)
+            padding = " " * (width - cell_len(text))
+            style = "bold" if row < 0 else column.styles[row] if column.styles else ""
+            line.append(padding if column.is_number else "").append(text, style)
+            line.append(("" if column.is_number else padding) + " " * GAP)
+        line.rstrip()
+        console.print(line)
+    if dropped:
+        echo(f"left out, for want of room: {', '.join(dropped)}", err=True)
+
+
+def _others(columns: Sequence[Column]) -> int:
+    return sum(column.width + GAP for column in columns[1:])
+
+
+def shortened(text: str, width: int) -> str:
+    """Returns a text that takes at most so many letters of the terminal, shortened in its middle."""
+    if cell_len(text) <= width:
+        return text
+    left = set_cell_size(text, width // 2)
+    return f"{left}…{set_cell_size(text[::-1], width - 1 - width // 2)[::-1]}"

@@ -1,0 +1,235 @@
+"""All runs of a folder, each with how it goes; a damaged one is told as such and stops nobody."""
+
+import math
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from dltrain.errors import RunError
+from dltrain.runs import folder
+from dltrain.runs.folder import Run
+from dltrain.runs.lock import owner
+from dltrain.runs.settings import settings
+
+STATUSES = ("running", "finished", "interrupted", "failed", "dead", "empty", "damaged")
+"""What a run can be: `dead` says that it was running and its process ended without a word; `empty`, that nothing was
+trained yet."""
+
+_NUMBERED = re.compile(r".+-\d{3,}")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A run and how it goes.
+
+    Args:
+        run: its folder.
+        status: one of `STATUSES`.
+        reason: why it is not simply running or finished; "" if there is nothing to say.
+        settings: its config by key path; empty where that cannot be read.
+        summary: its summary; empty where that cannot be read.
+        rows: its metrics.csv; empty where that cannot be read.
+    """
+
+    run: Run
+    status: str
+    reason: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    summary: dict[str, Any] = field(default_factory=dict)
+    rows: list[dict[str, str]] = field(default_factory=list)
+
+    @cached_property
+    def changed(self) -> float:
+        """When something was last written, in seconds since 1970."""
+        times = []
+        for path in (self.run.path, self.run.config, self.run.summary, self.run.metrics, self.run.log):
+            try:
+                times.append(path.stat().st_mtime)
+            except OSError:
+                continue
+        return max(times, default=0.0)
+
+    @property
+    def best(self) -> dict[str, Any] | None:
+        """The best epoch, {"monitor", "value", "epoch"}; of a run that is not done, the best so far."""
+        best = self.summary.get("best")
+        if _is_best(best) and self.status not in ("running", "dead"):
+            return best
+        column = self._monitor()
+        values = [(_number(row.get(column)), int(row["epoch"])) for row in self.rows]
+        values = [(value, epoch) for value, epoch in values if math.isfinite(value)]
+        if not values:
+            return best if _is_best(best) else None
+        sign = 1 if more_is_better(column) else -1
+        value, epoch = max(values, key=lambda item: (sign * item[0], item[1]))
+        return {"monitor": column, "value": value, "epoch": epoch}
+
+    @property
+    def larger_is_better(self) -> bool:
+        """Whether more is better in what says which epoch is best: as its values show, else as its name says."""
+        best = self.best or {"monitor": "loss", "value": math.nan}
+        values = [_number(row.get(best["monitor"])) for row in self.rows]
+        values = [value for value in values if math.isfinite(value)]
+        if values and min(values) < max(values) and best["value"] in (min(values), max(values)):
+            return best["value"] == max(values)
+        return more_is_better(best["monitor"])
+
+    def _monitor(self) -> str:
+        """Returns the column that says which epoch is best: as the config says, or as the tasks choose it."""
+        columns = [*(self.rows[0] if self.rows else {})]
+        chosen = self.settings.get("checkpoint.monitor", "none")
+        measured = [column for column in columns if column.startswith("val_") and column != "val_loss"]
+        wanted = [chosen, *measured[:1], "val_loss"]
+        return next((column for column in wanted if column in columns), "loss")
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs are done."""
+        return int(self.rows[-1]["epoch"]) if self.rows else _whole(self.summary.get("epochs"))
+
+    @property
+    def planned(self) -> str:
+        """How long it is to train, "30 epochs" or "1000 steps"; "" where that is not known."""
+        for unit in ("epochs", "steps"):
+            if isinstance(count := self.settings.get(f"train.{unit}"), int):
+                return f"{count} {unit}"
+        return ""
+
+    @property
+    def seconds(self) -> float:
+        """How long it has trained."""
+        last = _number(self.rows[-1].get("seconds")) if self.rows else math.nan
+        said = self.summary.get("seconds")
+        said = float(said) if isinstance(said, int | float) else 0.0
+        return max(said, last) if math.isfinite(last) else said
+
+    def to_plain(self) -> dict[str, Any]:
+        """Returns it for `--json`."""
+        return {
+            "run": str(self.run.path),
+            "name": self.run.name,
+            "status": self.status,
+            "reason": self.reason or None,
+            "model": self.settings.get("model.name"),
+            "data": self.settings.get("dataset.name"),
+            "task": self.settings.get("task.name"),
+            "seed": self.settings.get("seed"),
+            "best": self.best,
+            "validation": self.summary.get("validation"),
+            "test": self.summary.get("test"),
+            "epochs": self.epochs,
+            "planned": self.planned or None,
+            "seconds": self.seconds,
+        }
+
+
+def entries(root: Path) -> list[Entry]:
+    """Returns the runs of a folder, the one that was written to last as the last.
+
+    Raises:
+        RunError: if there is no such folder, or if it cannot be read.
+    """
+    if not root.is_dir():
+        if root == folder.DEFAULT_ROOT:
+            return []
+        raise RunError(f"{root}: must be the folder that runs lie in, there is none")
+    try:
+        found = [Run(path) for path in sorted(root.iterdir()) if is_run(path)]
+    except OSError as error:
+        raise RunError(f"{root}: cannot be read: {error.strerror}") from None
+    return sorted([entry(run) for run in found], key=lambda each: each.changed)
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder is, or was, a run's: it has a config or a summary beside checkpoints, or nothing yet."""
+    run = Run(path)
+    if not path.is_dir() or path.name.startswith(".") or not run.checkpoints.is_dir():
+        return False
+    if run.config.is_file() or run.summary.is_file():
+        return True
+    # Left by a process that was killed before it could write its config.
+    return bool(_NUMBERED.fullmatch(path.name)) and all(
+        each == run.checkpoints or each.name.startswith(".") for each in path.iterdir()
+    )
+
+
+def entry(run: Run) -> Entry:
+    """Returns one run with how it goes."""
+    read: dict[str, Any] = {}
+    damages = []
+    for key, reader in (
+        ("settings", lambda: settings(run) if run.config.exists() else {}),
+        ("summary", lambda: _checked(run)),
+        ("rows", run.read_metrics),
+    ):
+        try:
+            read[key] = reader()
+        except RunError as error:
+            damages.append(str(error))
+    if not run.config.exists() and run.summary.exists():
+        damages.insert(0, f"{run.config}: is gone")
+    status, reason = _status(run, read.get("summary", {}), damages)
+    return Entry(run, status, reason, **read)
+
+
+def _status(run: Run, summary: dict[str, Any], damages: list[str]) -> tuple[str, str]:
+    working = owner(run)
+    if damages:
+        return "damaged", "; ".join(damages)
+    if working is not None:
+        return "running", working
+    said = summary.get("status")
+    if said == "running" or (said is None and run.saved is not None):
+        advice = f"go on with: dltrain fit --resume {run.path}" if run.saved else "nothing was saved"
+        return "dead", f"its process ended without a word; {advice}"
+    if said is None:
+        return "empty", "nothing was trained"
+    return said, "" if said == "finished" else str(summary.get("error") or "")
+
+
+def _checked(run: Run) -> dict[str, Any]:
+    """Returns the summary.
+
+    Raises:
+        RunError: if it is no summary.
+    """
+    summary = run.read_summary()
+    wanted = "running, finished, interrupted or failed"
+    if not isinstance(summary, dict) or (
+        summary and summary.get("status") not in wanted.replace(" or", ",").split(", ")
+    ):
+        raise RunError(f"{run.summary}: must be an object whose status is {wanted}")
+    for part in ("validation", "test"):
+        measured = summary.get(part) or {}
+        if not isinstance(measured, dict) or not all(
+            isinstance(value, int | float | None) for value in measured.values()
+        ):
+            raise RunError(f"{run.summary}: {part} must be metrics by name")
+    return summary
+
+
+def _is_best(best: Any) -> bool:
+    return (
+        isinstance(best, dict)
+        and isinstance(best.get("monitor"), str)
+        and isinstance(best.get("value"), int | float)
+        and isinstance(best.get("epoch"), int)
+    )
+
+
+def more_is_better(column: str) -> bool:
+    """Whether more is better in a metric, by its name."""
+    return not re.search(r"(^|_)(loss|mae|mse|rmse|error)$", column)
+
+
+def _number(text: Any) -> float:
+    try:
+        return float(text)
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def _whole(value: Any) -> int:
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,142 @@
+"""Which runs are shown, and in which order."""
+
+import os
+from collections.abc import Sequence
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from dltrain.errors import RunError
+from dltrain.runs import folder
+from dltrain.runs.listing import Entry, entry, is_run, more_is_better
+
+ORDERS = ("newest", "best", "name", "model", "data", "epochs", "time", "status")
+"""Orders by name; any other key of `values` orders as well."""
+_LARGEST_FIRST = ("epochs", "time")
+
+
+def values(entry: Entry) -> dict[str, Any]:
+    """Returns what runs can be filtered and sorted by: columns, metrics such as test.accuracy, keys of the config."""
+    best = entry.best
+    plain = entry.to_plain()
+    measured = {
+        f"{part}.{name}": value
+        for part in ("validation", "test")
+        for name, value in (entry.summary.get(part) or {}).items()
+    }
+    columns = {key: plain[key] for key in ("name", "model", "data", "task", "status", "epochs")}
+    return {**entry.settings, **measured, **columns, "time": entry.seconds, "best": best and best["value"]}
+
+
+def select(found: Sequence[Entry], words: Sequence[str], where: Sequence[str]) -> list[Entry]:
+    """Returns those that fit all of the words and conditions.
+
+    Args:
+        found: the runs.
+        words: parts of the name, model, data or status.
+        where: KEY=VALUE, of the keys of `values`.
+
+    Raises:
+        RunError: if a condition is not of this form, or of a key that no run has.
+    """
+    chosen = list(found)
+    for word in words:
+        chosen = [each for each in chosen if any(word.casefold() in text.casefold() for text in _texts(each))]
+    for condition in where:
+        key, equals, wanted = condition.partition("=")
+        if not equals:
+            raise RunError(f"--where must be KEY=VALUE, such as model=resnet, got {condition!r}")
+        _require(key, found, "--where")
+        chosen = [each for each in chosen if _is_equal(values(each).get(key), wanted)]
+    return chosen
+
+
+def order(found: Sequence[Entry], key: str) -> list[Entry]:
+    """Returns the runs by a key: the newest, the best, the longest first, others as they rise.
+
+    Raises:
+        RunError: if no run has the key.
+    """
+    if key == "newest":
+        return sorted(found, key=lambda each: -each.changed)
+    if key == "best":
+        monitors = [each.best["monitor"] for each in found if each.best]
+        return sorted(found, key=lambda each: _rank(each, monitors))
+    _require(key, found, "--sort")
+    is_metric = key.startswith(("test.", "validation."))
+    sign = -1 if key in _LARGEST_FIRST or (is_metric and more_is_better(key.partition(".")[2])) else 1
+    return sorted(found, key=lambda each: _sortable(values(each).get(key), sign))
+
+
+def resolve(references: Sequence[str], root: Path) -> list[Entry]:
+    """Returns the runs that the user means, each once: folders, names, stems, and patterns such as cnn-seed*.
+
+    Raises:
+        RunError: if one of the references means none.
+    """
+    paths: list[Path] = []
+    for reference in references:
+        if "*" in reference and not Path(reference).exists():
+            named = [each.name for each in root.iterdir() if is_run(each)] if root.is_dir() else []
+            matching = sorted(name for name in named if fnmatchcase(name, reference))
+            if not matching:
+                raise RunError(f"no run in {root}/ is called like {reference!r}")
+            paths += [root / name for name in matching]
+        else:
+            paths.append(_one(reference, root))
+    once = {os.path.realpath(path): path for path in reversed(paths)}
+    return [entry(folder.Run(path)) for path in reversed(once.values())]
+
+
+def _one(reference: str, root: Path) -> Path:
+    """Returns the folder of a run, also of one that `folder.find` would refuse: damaged, or without a config."""
+    for path in (Path(reference), root / reference):
+        if reference not in ("", ".", "..") and is_run(path):
+            return path
+    return folder.find(reference, root).path
+
+
+def _texts(entry: Entry) -> list[str]:
+    plain = entry.to_plain()
+    return [str(plain[key] or "") for key in ("name", "model", "data", "status")]
+
+
+def _require(key: str, found: Sequence[Entry], option: str) -> None:
+    keys = {key: None for each in found for key in values(each)}
+    if found and key not in keys:
+        near = get_close_matches(key, [*ORDERS, *keys], n=1)
+        words = f', did you mean "{near[0]}"?' if near else "; `dltrain show RUN` shows the keys of a config"
+        raise RunError(f"{option}: no run has the key {key!r}{words}")
+
+
+def _is_equal(value: Any, wanted: str) -> bool:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            return float(wanted) == value
+        except ValueError:
+            return False
+    return spelled(value).casefold() == wanted.casefold()
+
+
+def spelled(value: Any) -> str:
+    """Returns a value of a config as YAML in one line."""
+    if isinstance(value, list):
+        return f"[{', '.join(spelled(item) for item in value)}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {spelled(item)}' for key, item in value.items())}}}"
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _rank(entry: Entry, monitors: list[str]) -> tuple[Any, ...]:
+    """What the best sort by: runs that are measured by the same column stand together, those of the commonest first."""
+    if (best := entry.best) is None:
+        return (1,)
+    sign = -1 if entry.larger_is_better else 1
+    return 0, -monitors.count(best["monitor"]), best["monitor"], sign * best["value"]
+
+
+def _sortable(value: Any, sign: int) -> tuple[Any, ...]:
+    if value is None:
+        return (2,)
+    return (0, sign * value) if isinstance(value, int | float) else (1, spelled(value).casefold())
