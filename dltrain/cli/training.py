@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 import typer
 
 from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, Words, echo, print_json, sort_words
+from dltrain.cli.series import AUTO, config_of, fit_series
 from dltrain.cli.trust import Trust
 from dltrain.config import experiment as experiments
-from dltrain.config.changes import sort
 from dltrain.config.experiment import Config
 from dltrain.errors import ConfigError, RunError
 from dltrain.runs import folder
@@ -42,6 +42,12 @@ def fit(
         int | None,
         typer.Option(min=2, help="Cross-validate: a run for each of so many shares held out, then mean and deviation."),
     ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            min=2, help="Train so many runs, with seed, seed + 1 ...; then mean and deviation, which is chance."
+        ),
+    ] = None,
     trust: Trust = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -50,9 +56,10 @@ def fit(
 ) -> None:
     """Train what CONFIG describes, into a new folder under runs/."""
     given = sort_words(words or [])
-    for option, is_given in (("--resume", resume), ("--dry-run", dry_run), ("--profile", profile)):
-        if folds is not None and is_given:
-            raise ConfigError([f"--folds starts several runs anew: it does not go with {option}"])
+    if folds is not None or seeds is not None:
+        one_run = {"--dry-run": dry_run, "--profile": profile, "--resume RUN": resume and given.run != AUTO}
+        fit_series(given, folds, seeds, one_run, runs, resume, force, quiet, verbose, as_json)
+        return
     for option, is_given in (("--resume", resume), ("--profile", profile)):
         if dry_run and is_given:
             raise ConfigError([f"--dry-run starts anew and keeps nothing: it does not go with {option}"])
@@ -62,15 +69,7 @@ def fit(
     elif force:
         raise ConfigError(["--force goes with --resume"])
     else:
-        if given.config is None:
-            what = f"got {given.run!r}" if given.run else "got none"
-            raise ConfigError([f"fit needs a CONFIG, a file that ends in .yaml, {what}; a RUN goes with --resume"])
-        if given.run:
-            raise ConfigError([f"{given.run!r} is neither a CONFIG (.yaml) nor KEY=VALUE; a RUN goes with --resume"])
-        run, config = None, experiments.load(given.config, given.overrides)
-        if folds is not None:
-            _cross_validate(given.config, given.overrides, folds, runs, quiet, verbose, as_json)
-            return
+        run, config = None, experiments.load(config_of(given), given.overrides)
 
     from dltrain.training import trainer
     from dltrain.training.progress import Reporter, words_for
@@ -88,34 +87,6 @@ def fit(
         if summary.get(split):
             echo(f"{split} (best weights)  {words_for(summary[split])}")
     echo(f"run  {summary['run']}")
-
-
-def _cross_validate(
-    path: Path, overrides: list[str], count: int, runs: Path, quiet: bool, verbose: bool, as_json: bool
-) -> None:
-    from dltrain.training import folds
-    from dltrain.training.progress import Reporter
-
-    found = folds.cross_validate(path, overrides, count, runs, lambda: Reporter(quiet, verbose))
-    print_json(found) if as_json else echo(_fold_words(found))
-
-
-def _fold_words(found: dict[str, Any]) -> str:
-    from dltrain.training.progress import table
-
-    metrics = found[found["held_out"]]
-    rows: list[list[Any]] = [["run", *(f"{found['held_out']} {name}" for name in metrics)]]
-    for index, run in enumerate(found["runs"]):
-        rows.append([run, *(f"{values['values'][index]:.4f}" for values in metrics.values())])
-    lines = [table(rows, right=set(range(1, len(metrics) + 1))), ""]
-    for part in ("validation", "test"):
-        if found[part]:
-            measured = "  ".join(
-                f"{name} {values['mean']:.4f} ({values['standard_deviation']:.4f})"
-                for name, values in found[part].items()
-            )
-            lines.append(f"{part} (best weights), mean of {found['folds']} folds (sd)  {measured}")
-    return "\n".join(lines)
 
 
 def evaluate(
@@ -182,9 +153,6 @@ def bench(
 MEASURING = ("dataset.", "device=", "strict=", "train.batch_size=")
 """How the overrides begin with which a run may be measured."""
 
-AUTO = "auto"
-"""The RUN of `--resume auto`."""
-
 
 def _resumed(given: Words, runs: Path, force: bool) -> tuple[Run | None, Config, dict[str, tuple[Any, Any]]]:
     """Returns the run to go on with, its config, changes included, and what changed; no run where one is to start.
@@ -204,34 +172,13 @@ def _resumed(given: Words, runs: Path, force: bool) -> tuple[Run | None, Config,
         return None, experiments.load(given.config, given.overrides), {}
     if run is None:
         raise RunError("--resume auto needs a CONFIG to start with where there is no run")
-    before = experiments.load(run.config)
-    with before.blame("train"):
-        before.experiment.train.examples_per_batch  # noqa: B018  (a number in a run's config, or a ValueError)
-    after = experiments.renamed(experiments.load(given.config or run.config, given.overrides), before.experiment.name)
-    if any(word.startswith("model.weights=") for word in given.overrides):
-        raise ConfigError([f"{run.path}: model.weights is where a run begins: it cannot be said when one goes on"])
-    from dltrain.training.starting import resolved
+    from dltrain.training.resuming import continued
 
-    after = resolved(experiments.with_beginning_of(after, before), runs, anew=False)
-    if after.experiment.train.batch_size == "auto":
-        anew = any(word.startswith("train.batch_size=") for word in given.overrides) and given.run != AUTO
-        after = experiments.with_batch_of(after, before, anew)
-    changes = sort(before.experiment, after.experiment)
-    for key, (old, new) in changes.all.items():
-        echo(f"changed  {key}: {_short(old)} -> {_short(new)}", err=True)
-    if changes.refused:
-        raise ConfigError(
-            [f"{run.path}: {', '.join(changes.refused)} cannot change when a run goes on: the checkpoint would not "
-             "fit; start a new one: dltrain fit CONFIG"]
-        )  # fmt: skip
-    if changes.forced and not force:
-        raise ConfigError(
-            [f"{run.path}: {', '.join(changes.forced)} would make it another experiment from here on; add --force to "
-             "go on all the same, or start a new one: dltrain fit CONFIG"]
-        )  # fmt: skip
-    if changes.lengthens:
-        echo("the learning-rate schedule is planned anew for the new length", err=True)
-    return run, after, changes.all
+    after, changes = continued(
+        run, experiments.load(given.config or run.config, given.overrides), runs, given.overrides,
+        lambda text: echo(text, err=True), force, sizes_anew=given.run != AUTO,
+    )  # fmt: skip
+    return run, after, changes
 
 
 def _meant(given: Words) -> str | None:
@@ -243,10 +190,6 @@ def _meant(given: Words) -> str | None:
     if given.config == around.config and around.checkpoints.is_dir():
         return str(around.path)
     return experiments.load(given.config, given.overrides).experiment.name
-
-
-def _short(value: Any) -> str:
-    return str(value) if len(str(value)) <= 60 else f"{str(value)[:60]}..."
 
 
 def _rehearsal_words(rehearsal: dict[str, Any]) -> str:

@@ -189,6 +189,11 @@ def all_runs(root: Path) -> list[Run]:
     return [Run(path.parent) for path in sorted(root.glob("*/config.yaml"))]
 
 
+def newest(root: Path, stem: str) -> Run | None:
+    """Returns the newest run of a stem, none if there is none."""
+    return next(reversed(_stem_runs(root, stem)), None)
+
+
 def _stem_runs(root: Path, stem: str) -> list[Run]:
     numbered = [(number, run) for run in all_runs(root) if (number := _number(run.name, stem)) is not None]
     return [run for _, run in sorted(numbered, key=lambda item: item[0])]

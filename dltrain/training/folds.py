@@ -1,55 +1,39 @@
 """Cross-validation: the same experiment several times, each with another share of the examples held out."""
 
 import dataclasses
-import statistics
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.errors import ConfigError
-from dltrain.lazy import keras
-from dltrain.training import setup, trainer
+from dltrain.training import setup
 from dltrain.training.progress import Reporter
+from dltrain.training.series import Series, spread
 
 
-def cross_validate(
-    path: Path, overrides: list[str], count: int, root: Path, reporter: Callable[[], Reporter]
-) -> dict[str, Any]:
+def cross_validate(series: Series, count: int, command: str) -> dict[str, Any]:
     """Trains one run for each of several shares, each of which is the test part once.
 
     Where the data have a test part of their own, that stays what it is, and the shares are validation parts.
 
     Args:
-        path: the config.
-        overrides: `key.path=value` arguments.
+        series: of what, and where.
         count: how many shares, at least 2.
-        root: the folder in which each run gets its own.
-        reporter: makes what says how it goes, for each run anew.
+        command: what to type so that those that are left are trained.
 
     Returns:
-        {"folds", "held_out": "test" or "validation", "runs": [folder], "validation" and "test": {metric: {"mean",
-        "standard_deviation", "values"}}}, none for a part that there is not.
+        {"folds", "held_out": "test" or "validation"}, and what `spread` returns.
 
     Raises:
         ConfigError: if the data cannot be cut into so many shares.
         UserError, TrainingError, Interrupted: as `fit`.
     """
-    config = experiments.load(path, overrides)
-    key, held_out = _key(config, count, reporter())
-    summaries = []
-    for number in range(1, count + 1):
-        fold = experiments.load(path, [*overrides, f"dataset.{key}=fold {number} of {count}"])
-        name = f"{str(config.experiment.name)[:80]}-fold{number}of{count}"
-        summaries.append(trainer.fit(experiments.renamed(fold, name), reporter(), root))
-        keras.backend.clear_session()  # else each network stays in memory
-    return {
-        "folds": count,
-        "held_out": held_out,
-        "runs": [summary["run"] for summary in summaries],
-        **{part: _spread([summary[part] for summary in summaries]) for part in ("validation", "test")},
-    }
+    key, held_out = _key(experiments.load(series.path, [*series.overrides]), count, series.reporter())
+    members = [
+        series.member(f"fold{number}of{count}", f"dataset.{key}=fold {number} of {count}")
+        for number in range(1, count + 1)
+    ]
+    return {"folds": count, "held_out": held_out, **spread(series.train(members, command))}
 
 
 def _key(config: Config, count: int, reporter: Reporter) -> tuple[str, str]:
@@ -67,15 +51,3 @@ def _key(config: Config, count: int, reporter: Reporter) -> tuple[str, str]:
         return key, part
     name = dataset.registered_name
     raise ConfigError([f"--folds: dataset {name} has validation and test parts of its own, or none that can be cut"])
-
-
-def _spread(measured: list[dict[str, float] | None]) -> dict[str, dict[str, Any]] | None:
-    """Returns mean and standard deviation (of a sample) of each metric over the runs; none where none was measured."""
-    found = [metrics for metrics in measured if metrics]
-    if not found:
-        return None
-    values = {name: [metrics[name] for metrics in found] for name in found[0]}
-    return {
-        name: {"mean": statistics.fmean(each), "standard_deviation": statistics.stdev(each), "values": each}
-        for name, each in values.items()
-    }

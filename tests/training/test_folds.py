@@ -14,6 +14,7 @@ from dltrain.fields import Fold
 from dltrain.runs.folder import Run
 from dltrain.training import folds, trainer
 from dltrain.training.progress import Reporter
+from dltrain.training.series import Series
 
 CONFIG = """
 dataset: {{name: {dataset}}}
@@ -33,6 +34,10 @@ def config_path(tmp_path):
         return path
 
     return write
+
+
+def series(path, tmp_path):
+    return Series(path, [], tmp_path / "runs", lambda: Reporter(quiet=True))
 
 
 @pytest.mark.parametrize(
@@ -79,7 +84,7 @@ def test_a_test_part_of_its_own_stays_and_the_folds_are_validation_parts(tensorf
     np.savez(tmp_path / "data.npz", x_train=inputs, y_train=labels, x_test=inputs[:6], y_test=labels[:6])
     path = tmp_path / "small.yaml"
     path.write_text(CONFIG.format(dataset="npz, path: data.npz"))
-    found = folds.cross_validate(path, [], 2, tmp_path / "runs", lambda: Reporter(quiet=True))
+    found = folds.cross_validate(series(path, tmp_path), 2, "")
     assert found["held_out"] == "validation"
     spec = experiments.load(Run(tmp_path / found["runs"][1]).config).experiment.dataset
     assert (spec.validation_fraction, spec.test_fraction) == ("fold 2 of 2", 0.2)
@@ -88,7 +93,7 @@ def test_a_test_part_of_its_own_stays_and_the_folds_are_validation_parts(tensorf
 
 def test_more_folds_than_examples_are_refused_before_anything_is_written(tensorflow, config_path, tmp_path):
     with pytest.raises(ConfigError, match="--folds must be at most the 150 examples, got 151"):
-        folds.cross_validate(config_path("iris"), [], 151, tmp_path / "runs", lambda: Reporter(quiet=True))
+        folds.cross_validate(series(config_path("iris"), tmp_path), 151, "")
     assert not (tmp_path / "runs").exists()
 
 

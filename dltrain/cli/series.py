@@ -1,0 +1,99 @@
+"""`dltrain fit --folds` and `--seeds`: several runs of one experiment, and what they have in common."""
+
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from dltrain.cli.arguments import Words, echo, print_json
+from dltrain.errors import ConfigError
+from dltrain.runs.folder import DEFAULT_ROOT
+
+AUTO = "auto"
+"""The RUN of `--resume auto`."""
+
+
+def config_of(given: Words) -> Path:
+    """Returns the CONFIG with which `fit` starts.
+
+    Raises:
+        ConfigError: if none was given, or a RUN beside it.
+    """
+    if given.config is None:
+        what = f"got {given.run!r}" if given.run else "got none"
+        raise ConfigError([f"fit needs a CONFIG, a file that ends in .yaml, {what}; a RUN goes with --resume"])
+    if given.run:
+        raise ConfigError([f"{given.run!r} is neither a CONFIG (.yaml) nor KEY=VALUE; a RUN goes with --resume"])
+    return given.config
+
+
+def fit_series(
+    given: Words, folds: int | None, seeds: int | None, one_run: dict[str, bool], runs: Path, resume: bool, force: bool,
+    quiet: bool, verbose: bool, as_json: bool
+) -> None:  # fmt: skip
+    """Trains the runs of a series, and prints mean and deviation.
+
+    Args:
+        given: the CONFIG and what to change in it.
+        folds: how many of them, or
+        seeds: how many of them.
+        one_run: which options were given that are for one run.
+        runs: the folder that runs lie in.
+        resume: keep what is finished, and go on with what was cut.
+        force: let runs go on although it is another experiment.
+        quiet: say less.
+        verbose: say more.
+        as_json: print one JSON object.
+
+    Raises:
+        ConfigError: if an option does not go with it.
+    """
+    kind, count = ("folds", folds) if folds else ("seeds", seeds or 0)
+    for option, is_given in {**one_run, "--seeds": None not in (folds, seeds)}.items():
+        if is_given:
+            hint = "; say `CONFIG --resume auto`" if option.startswith("--resume") else ""
+            raise ConfigError([f"--{kind} trains several runs: it does not go with {option}{hint}"])
+    if force and not resume:
+        raise ConfigError(["--force goes with --resume"])
+    path, overrides = config_of(replace(given, run=None if resume else given.run)), given.overrides
+
+    from dltrain.training.folds import cross_validate
+    from dltrain.training.progress import Reporter
+    from dltrain.training.seeds import train_seeds
+    from dltrain.training.series import Series
+
+    place = [] if runs == DEFAULT_ROOT else ["--runs", str(runs)]
+    words = ["dltrain", "fit", str(path), *overrides, f"--{kind}", str(count), "--resume", "auto", *place]
+    series = Series(path, overrides, runs, lambda: Reporter(quiet, verbose), resume, force)
+    trains = cross_validate if kind == "folds" else train_seeds
+    found = trains(series, count, shlex.join(words))
+    if as_json:
+        print_json(found)
+    elif kind == "folds":
+        echo(_words(found, [found["held_out"]], f"mean of {count} folds"))
+    else:
+        echo(_words(found, ["validation", "test"], f"mean of {count} seeds"))
+        echo(f"compare  dltrain compare {shlex.quote(_pattern(found['runs']))} OTHER...")
+
+
+def _words(found: dict[str, Any], parts: list[str], mean: str) -> str:
+    """Returns a table of the runs with what was measured on some parts, and the means of all."""
+    from dltrain.training.progress import table
+
+    columns = [(f"{part} {name}", values) for part in parts for name, values in (found[part] or {}).items()]
+    rows: list[list[Any]] = [["run", *(name for name, _ in columns)]]
+    for index, run in enumerate(found["runs"]):
+        rows.append([run, *(f"{values['values'][index]:.4f}" for _, values in columns)])
+    lines = [table(rows, right=set(range(1, len(columns) + 1))), ""]
+    for part in ("validation", "test"):
+        lines += [
+            f"{part} {name} (best weights)  {mean} {values['mean']:.4f}, sd {values['standard_deviation']:.4f}, "
+            f"{values['minimum']:.4f} to {values['maximum']:.4f}"
+            for name, values in (found[part] or {}).items()
+        ]
+    return "\n".join(lines)
+
+
+def _pattern(runs: list[str]) -> str:
+    """Returns a pattern of names that these runs fit."""
+    return f"{Path(runs[0]).name.rpartition('-seed')[0]}-seed*"
