@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from dltrain import __version__, plugins
-from dltrain.cli import data, datasets, inspection, machine, repetition, runs, training
+from dltrain.cli import comparison, data, datasets, inspection, machine, repetition, runs, training
 from dltrain.cli.arguments import echo
 from dltrain.errors import DltrainError, UserError
 
@@ -44,6 +44,8 @@ app.command("verify")(repetition.verify)
 app.command("reproduce")(repetition.reproduce)
 app.command("bench")(training.bench)
 app.command("runs")(runs.list_runs)
+app.command("compare")(comparison.compare)
+app.command("plot")(comparison.plot)
 app.command("logs")(runs.logs)
 app.command("rm")(runs.remove)
 app.command("gc")(runs.collect)

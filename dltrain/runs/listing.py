@@ -52,6 +52,11 @@ class Entry:
         return max(times, default=0.0)
 
     @property
+    def seed(self) -> int:
+        """The seed."""
+        return _whole(self.settings.get("seed"))
+
+    @property
     def best(self) -> dict[str, Any] | None:
         """The best epoch, {"monitor", "value", "epoch"}; of a run that is not done, the best so far."""
         best = self.summary.get("best")
@@ -115,7 +120,7 @@ class Entry:
             "model": self.settings.get("model.name"),
             "data": self.settings.get("dataset.name"),
             "task": self.settings.get("task.name"),
-            "seed": self.settings.get("seed"),
+            "seed": self.seed,
             "best": self.best,
             "validation": self.summary.get("validation"),
             "test": self.summary.get("test"),

@@ -1,6 +1,5 @@
 """One page about an experiment, before any training: its examples as the network sees them, its data, its schedule."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +7,12 @@ import numpy as np
 
 from dltrain.config.experiment import Config, Experiment
 from dltrain.data import DataSpec, Split, Splits
-from dltrain.errors import ConfigError, TrainingError
+from dltrain.errors import TrainingError
 from dltrain.figures.distributions import MOST_COLUMNS, cell, channels, class_counts, columns, target_histograms
 from dltrain.figures.examples import Lines, Pictures, Rows
 from dltrain.figures.page import Page, Panel, Row
 from dltrain.figures.panels import Curve, number
-from dltrain.figures.sheet import is_ours
+from dltrain.figures.place import require_place
 from dltrain.runs.folder import replacing
 from dltrain.schedules import Plan, learning_rate
 from dltrain.training import memory
@@ -50,40 +49,19 @@ def preview(config: Config, out: Path, reporter: Reporter) -> dict[str, Any]:
         UserError: something the user can mend; nothing was written.
         TrainingError: memory runs out, or the page cannot be written.
     """
-    _check_place(out)
+    require_place(out)
     devices, splits = begin(config, reporter)
     config = memory.with_batch_size(config, splits, devices, reporter)
     with enough_memory(config):
         counts, page = collect(config, splits, devices)
     content = page.render()
-    _check_place(out)
+    require_place(out)
     try:
         with replacing(out) as aside:
             aside.write_bytes(content)
     except OSError as error:
         raise TrainingError(f"{out}: cannot be written: {error.strerror or error}") from None
     return {"path": str(out), **counts}
-
-
-def _check_place(out: Path) -> None:
-    """Makes sure that a page may be written there.
-
-    Raises:
-        ConfigError: if it would replace what is not one, or there is no such folder.
-    """
-    if out.suffix.lower() != ".png":
-        raise ConfigError([f"--out must be a file that ends in .png, got {out}"])
-    if not out.parent.is_dir():
-        raise ConfigError([f"{out}: there is no folder {out.parent}"])
-    if not os.access(out.parent, os.W_OK):
-        raise ConfigError([f"{out}: the folder {out.parent} cannot be written to; --out FILE.png takes another"])
-    if out.is_symlink() or out.exists():
-        beginning = b""
-        if out.is_file() and not out.is_symlink():
-            with out.open("rb") as file:
-                beginning = file.read(1024)
-        if not is_ours(beginning):
-            raise ConfigError([f"{out}: exists, and is no page of dltrain: it stays; --out FILE.png takes another"])
 
 
 def collect(config: Config, splits: Splits, devices: Devices) -> tuple[dict[str, Any], Page]:

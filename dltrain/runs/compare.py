@@ -1,0 +1,225 @@
+"""Runs side by side: what differs in their configs and metrics; those that differ in the seed are one group."""
+
+import json
+import os
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from dltrain.errors import RunError
+from dltrain.runs.listing import Entry
+from dltrain.runs.seed_noise import Verdict, judge
+
+PARTS = ("test", "validation", "best")
+"""What is compared: measured with the best weights, or, of runs that are not done, the best epoch so far."""
+_OWN = ("name", "seed")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs of one config, seed apart.
+
+    Args:
+        label: what they are called together.
+        entries: the runs, by seed.
+        repeats: runs whose seed is in the group already; the newest counts.
+    """
+
+    label: str
+    entries: list[Entry]
+    repeats: list[Entry]
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The config, without what is each run's own."""
+        return {key: value for key, value in self.entries[0].settings.items() if key not in _OWN}
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seed of each."""
+        return [each.seed for each in self.entries]
+
+    def measured(self, part: str) -> dict[str, dict[int, float]]:
+        """Returns each metric's value by seed, of the runs that have one."""
+        found: dict[str, dict[int, float]] = {}
+        for seed, each in zip(self.seeds, self.entries, strict=True):
+            best = each.best
+            metrics = ({best["monitor"]: best["value"]} if best else {}) if part == "best" else each.summary.get(part)
+            for name, value in (metrics or {}).items():
+                if value is not None:
+                    found.setdefault(name, {})[seed] = value
+        return found
+
+    def to_plain(self) -> dict[str, Any]:
+        """Returns it for `--json`."""
+        return {"label": self.label, "runs": [str(each.run.path) for each in self.entries], "seeds": self.seeds}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A metric of all groups.
+
+    Args:
+        part: of `PARTS`.
+        metric: its name.
+        values: by seed, of each group; empty where it was not measured.
+        verdicts: each group beside the first; none where one of the two was not measured.
+    """
+
+    part: str
+    metric: str
+    values: list[dict[int, float]]
+    verdicts: list[Verdict | None]
+
+    @property
+    def name(self) -> str:
+        """How it is called."""
+        return f"{self.part} {self.metric}"
+
+    def to_plain(self) -> dict[str, Any]:
+        """Returns it for `--json`."""
+        return {
+            "part": self.part,
+            "metric": self.metric,
+            "groups": [_spread(values) for values in self.values],
+            "verdicts": [verdict and verdict.to_plain() for verdict in self.verdicts],
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What there is to say.
+
+    Args:
+        groups: in the order in which they were named.
+        config: the values of each key that differs, one for each group; none where it has no such key.
+        measured: the metrics.
+        headline: the one of them that matters most; none where there is none.
+        notes: what makes the comparison less than it seems.
+    """
+
+    groups: list[Group]
+    config: dict[str, list[Any]]
+    measured: list[Measured]
+    headline: Measured | None
+    notes: list[str]
+
+    def to_plain(self) -> dict[str, Any]:
+        """Returns it for `--json`."""
+        return {
+            "groups": [group.to_plain() for group in self.groups],
+            "config": self.config,
+            "metrics": [measured.to_plain() for measured in self.measured],
+            "headline": self.headline and {"part": self.headline.part, "metric": self.headline.metric},
+            "notes": self.notes,
+        }
+
+
+def compare(entries: Sequence[Entry]) -> Comparison:
+    """Compares runs.
+
+    Raises:
+        RunError: if they are fewer than two, or if one is damaged or empty.
+    """
+    if len(entries) < 2:
+        raise RunError(f"compare needs two runs or more, got {entries[0].run.name if entries else 'none'}")
+    for each in entries:
+        if each.status in ("damaged", "empty"):
+            raise RunError(f"{each.run.path}: is {each.status}: {each.reason}")
+    groups = _grouped(entries)
+    notes = [
+        f"{each.run.name} is left out: another run of {group.label} has its seed, {each.seed}"
+        for group in groups
+        for each in group.repeats
+    ]
+    for group in groups:
+        notes += [
+            f"{each.run.name} is {each.status}, after {each.epochs} epochs"
+            for each in group.entries
+            if each.status != "finished"
+        ]
+    tasks = list(dict.fromkeys(str(group.settings.get("task.name")) for group in groups))
+    measured: list[Measured] = []
+    if len(tasks) > 1:
+        notes.append(f"runs of different tasks ({', '.join(tasks)}): only their configs can be compared")
+    else:
+        measured = _all_measured(groups, notes)
+    return Comparison(groups, _differences(groups), measured, _headline(groups, measured), notes)
+
+
+def _grouped(entries: Sequence[Entry]) -> list[Group]:
+    alike: dict[str, list[Entry]] = {}
+    for each in entries:
+        shared = {key: value for key, value in each.settings.items() if key not in _OWN}
+        alike.setdefault(json.dumps(shared, sort_keys=True), []).append(each)
+    groups: list[Group] = []
+    for members in alike.values():
+        by_seed: dict[int, Entry] = {}
+        for each in sorted(members, key=lambda each: each.changed):
+            by_seed[each.seed] = each
+        kept = [by_seed[seed] for seed in sorted(by_seed)]
+        label = _label([each.run.name for each in kept], [group.label for group in groups])
+        groups.append(Group(label, kept, [each for each in members if each not in kept]))
+    return groups
+
+
+def _label(names: list[str], taken: list[str]) -> str:
+    shared = os.path.commonprefix(names)
+    if len(names) == 1 or (shared and f"{shared}*" not in taken):
+        return names[0] if len(names) == 1 else f"{shared}*"
+    return f"{names[0]} and {len(names) - 1} more"
+
+
+def _differences(groups: list[Group]) -> dict[str, list[Any]]:
+    keys = list(dict.fromkeys(key for group in groups for key in group.settings))
+    blocks = list(dict.fromkeys(key.partition(".")[0] for key in keys))
+    keys.sort(key=lambda key: blocks.index(key.partition(".")[0]))
+    found = {key: [group.settings.get(key) for group in groups] for key in keys}
+    return {key: values for key, values in found.items() if any(value != values[0] for value in values)}
+
+
+def _all_measured(groups: list[Group], notes: list[str]) -> list[Measured]:
+    found = []
+    is_done = all(each.status == "finished" for group in groups for each in group.entries)
+    for part in PARTS[: 2 if is_done else 3]:
+        others = _other_data(groups, part)
+        of_groups = [group.measured(part) for group in groups]
+        if others and any(of_groups):
+            notes.append(f"the {part} part is not the same in all of them: its numbers cannot be compared")
+        for metric in dict.fromkeys(name for metrics in of_groups for name in metrics):
+            values = [metrics.get(metric, {}) for metrics in of_groups]
+            verdicts = [
+                judge(values[0], each) if values[0] and each and not others and part != "best" else None
+                for each in values[1:]
+            ]
+            found.append(Measured(part, metric, values, verdicts))
+    return found
+
+
+def _other_data(groups: list[Group], part: str) -> bool:
+    """Whether a part of the data is not the same everywhere, as its fingerprints say."""
+    prints = {(each.summary.get("data") or {}).get(part) for group in groups for each in group.entries}
+    return len(prints - {None}) > 1
+
+
+def _headline(groups: list[Group], measured: list[Measured]) -> Measured | None:
+    """Returns the metric that says which epoch is best, where it can be judged: of the test part, or of validation."""
+    best = groups[0].entries[0].best
+    monitor = best["monitor"].removeprefix("val_") if best else "loss"
+    judged = [each for each in measured if any(each.verdicts)]
+    # Without validation data it is the loss that is monitored, for want of anything better.
+    wanted = [each for each in judged if each.metric == monitor != "loss" or each.metric != "loss" == monitor]
+    return next(iter([*wanted, *judged]), None)
+
+
+def _spread(values: dict[int, float]) -> dict[str, Any] | None:
+    if not values:
+        return None
+    return {
+        "mean": statistics.fmean(values.values()),
+        "standard_deviation": statistics.stdev(values.values()) if len(values) > 1 else None,
+        "n": len(values),
+        "values": {str(seed): value for seed, value in values.items()},
+    }
