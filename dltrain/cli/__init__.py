@@ -1,6 +1,7 @@
 """What a person types: the `dltrain` command. Nothing here imports TensorFlow before a command's body needs it."""
 
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -38,26 +39,33 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("fit")(training.fit)
-app.command("eval")(training.evaluate)
-app.command("verify")(repetition.verify)
-app.command("reproduce")(repetition.reproduce)
-app.command("bench")(training.bench)
-app.command("runs")(runs.list_runs)
-app.command("compare")(comparison.compare)
-app.command("plot")(comparison.plot)
-app.command("logs")(runs.logs)
-app.command("rm")(runs.remove)
-app.command("gc")(runs.collect)
-app.command("check")(inspection.check)
-app.command("inspect")(data.inspect)
-app.command("show")(inspection.show)
-app.command("preview")(inspection.preview)
-app.command("list")(inspection.list_choices)
-app.command("devices")(machine.devices)
+_PANELS: dict[str, dict[str, Callable[..., None]]] = {
+    "Train": {"fit": training.fit, "bench": training.bench},
+    "Look first": {
+        "check": inspection.check,
+        "inspect": data.inspect,
+        "show": inspection.show,
+        "preview": inspection.preview,
+        "list": inspection.list_choices,
+        "devices": machine.devices,
+    },
+    "Look afterwards": {
+        "runs": runs.list_runs,
+        "plot": comparison.plot,
+        "compare": comparison.compare,
+        "logs": runs.logs,
+        "eval": training.evaluate,
+        "verify": repetition.verify,
+        "reproduce": repetition.reproduce,
+    },
+    "Tidy up": {"rm": runs.remove, "gc": runs.collect},
+}
+for _panel, _commands in _PANELS.items():
+    for _name, _command in _commands.items():
+        app.command(_name, rich_help_panel=_panel)(_command)
 _datasets = typer.Typer(help="Make small data to try things on.", no_args_is_help=True)
 _datasets.command("make")(datasets.make)
-app.add_typer(_datasets, name="datasets")
+app.add_typer(_datasets, name="datasets", rich_help_panel="Look first")
 
 
 def _show_version(wanted: bool) -> None:

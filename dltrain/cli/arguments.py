@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from dltrain.errors import ConfigError, printable
-from dltrain.runs.folder import DEFAULT_ROOT, finite
+from dltrain.runs.folder import DEFAULT_ROOT, all_runs, finite
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but warnings, errors and results.")]
@@ -46,6 +46,12 @@ def sort_words(words: list[str]) -> Words:
         if len(given) > 1:
             raise ConfigError([f"one {kind} at a time, got {' and '.join(given)}; an override has the form key=value"])
     return Words(Path(configs[0]) if configs else None, runs[0] if runs else None, overrides)
+
+
+def run_names(context: typer.Context, incomplete: str) -> list[str]:
+    """Returns how the shell may complete the name of a run."""
+    root = Path(context.params.get("runs") or RUNS)
+    return [run.name for run in all_runs(root) if run.name.startswith(incomplete)]
 
 
 def echo(text: str, err: bool = False) -> None:

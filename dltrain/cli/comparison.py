@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dltrain.cli.arguments import RUNS, Json, Runs, echo, one_line, print_json
+from dltrain.cli.arguments import RUNS, Json, Runs, echo, one_line, print_json, run_names
 from dltrain.cli.runs import figure
 from dltrain.errors import RunError
 from dltrain.runs import selection
@@ -29,7 +29,9 @@ def compare(
     names: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN RUN...", help="Runs, or patterns: 'cnn-seed*'. Those that differ in the seed are one."
+            metavar="RUN",
+            autocompletion=run_names,
+            help="Runs, or patterns: 'cnn-seed*'. Those that differ in the seed are one.",
         ),
     ],
     metric: Metrics = None,
@@ -39,6 +41,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare runs: what differs in configs and metrics, and whether by more than seed noise."""
+    _require_place(out)
     found = compared(selection.resolve(names, runs))
     groups = _drawable(found) if found.measured else {}
     wanted = metrics([run for group in groups.values() for run in group], metric or []) if groups else []
@@ -59,7 +62,10 @@ def compare(
 
 
 def plot(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs; none for the newest.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="RUN", autocompletion=run_names, help="Runs; none for the newest."),
+    ] = None,
     metric: Metrics = None,
     out: Out = None,
     png: Picture = True,
@@ -67,6 +73,7 @@ def plot(
     as_json: Json = False,
 ) -> None:
     """Plot the curves of runs, in the terminal and as a PNG."""
+    _require_place(out)
     chosen = selection.resolve(names, runs) if names else [entry(find(None, runs))]
     named = [each.run.name for each in chosen]
     drawn = {
@@ -94,11 +101,17 @@ def plot(
         echo(f"curves  {path}")
 
 
-def _drawn(place: Path, draw: Callable[[], bytes]) -> str:
-    from dltrain.cli import pictures
+def _require_place(out: Path | None) -> None:
     from dltrain.figures.place import require_place
 
-    require_place(place)
+    if out is not None:
+        require_place(out)
+
+
+def _drawn(place: Path, draw: Callable[[], bytes]) -> str:
+    from dltrain.cli import pictures
+
+    _require_place(place)
     pictures.write(place, draw())
     return str(place)
 
@@ -154,7 +167,8 @@ def _print_comparison(found: Comparison) -> None:
         rows += [Column(label, cells, is_number=True) for label, cells in zip(labels, columns, strict=True)]
         if len(labels) == 2:
             rows.append(Column("difference", [_difference_words(each) for each in found.measured], is_number=True))
-            rows.append(Column("p", [_p_words(each) for each in found.measured], is_number=True))
+            probabilities = [_p_words(each) for each in found.measured]
+            rows += [Column("p", probabilities, is_number=True)] if any(probabilities) else []
         print_table(rows)
     if found.headline:
         echo("")

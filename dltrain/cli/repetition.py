@@ -4,11 +4,13 @@ from typing import Annotated, Any
 
 import typer
 
-from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, echo, print_json
+from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, echo, print_json, run_names
 from dltrain.cli.trust import Trust
 from dltrain.runs import folder
 
-Run = Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run; none for the newest.")]
+Run = Annotated[
+    str | None, typer.Argument(metavar="[RUN]", autocompletion=run_names, help="A run; none for the newest.")
+]
 
 
 def verify(

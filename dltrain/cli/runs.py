@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dltrain.cli.arguments import RUNS, Json, Runs, echo, one_line, print_json
+from dltrain.cli.arguments import RUNS, Json, Runs, echo, one_line, print_json, run_names
 from dltrain.errors import RunError
 from dltrain.runs import removal, selection
 from dltrain.runs.following import log_lines
@@ -22,7 +22,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 def list_runs(
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[WORD]...", help="Only runs whose name, model, data or status has it."),
+        typer.Argument(metavar="WORD", help="Only runs whose name, model, data or status has it."),
     ] = None,
     where: Annotated[
         list[str] | None,
@@ -58,7 +58,10 @@ def list_runs(
 
 
 def logs(
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run; none for the one that spoke last.")] = None,
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="RUN", autocompletion=run_names, help="A run; none for the one that spoke last."),
+    ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as long as the run does.")] = False,
     runs: Runs = RUNS,
 ) -> None:
@@ -72,7 +75,10 @@ def logs(
 
 
 def remove(
-    names: Annotated[list[str], typer.Argument(metavar="RUN...", help="Full names, folders, or patterns: 'try-*'.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN", autocompletion=run_names, help="Full names, folders, or patterns: 'try-*'."),
+    ],
     yes: Yes = False,
     runs: Runs = RUNS,
     as_json: Json = False,
@@ -152,7 +158,7 @@ def _print_runs(found: list[Entry], sort: str) -> None:
     ]
     if sort not in selection.ORDERS:
         columns.insert(4, Column(sort, [_value(each, sort) for each in found], is_number=True))
-    print_table(columns, expendable=["time", "data", "epochs", "model"])
+    print_table(columns, expendable=["time", "data", "epochs", "model", "best"])
     for each in found:
         if each.status in ("damaged", "dead", "failed"):
             echo(f"{one_line(each.run.name)}: {each.status}: {one_line(each.reason)}", err=True)

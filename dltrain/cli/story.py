@@ -22,8 +22,8 @@ def show_run(run: Run, as_json: bool) -> None:
         return
     from dltrain.training.progress import clock, words_for
 
-    how_far = f"{told['epochs']} epochs" + (f" of {told['planned']}" if told["status"] != "finished" else "")
-    _line(told["name"], f"{told['status']}, {how_far} in {clock(told['seconds'])}")
+    planned = f", {told['planned']} planned" if told["planned"] and told["status"] != "finished" else ""
+    _line(told["name"], f"{told['status']}: {told['epochs']} epochs in {clock(told['seconds'])}{planned}")
     if told["reason"]:
         _line("", told["reason"])
     if told["best"]:

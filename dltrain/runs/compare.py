@@ -156,6 +156,9 @@ def _grouped(entries: Sequence[Entry]) -> list[Group]:
         alike.setdefault(json.dumps(shared, sort_keys=True), []).append(each)
     groups: list[Group] = []
     for members in alike.values():
+        if len({each.seed for each in members}) == 1:  # the same run again: what differs is what is asked for
+            groups += [Group(each.run.name, [each], []) for each in members]
+            continue
         by_seed: dict[int, Entry] = {}
         for each in sorted(members, key=lambda each: each.changed):
             by_seed[each.seed] = each
@@ -167,8 +170,8 @@ def _grouped(entries: Sequence[Entry]) -> list[Group]:
 
 def _label(names: list[str], taken: list[str]) -> str:
     shared = os.path.commonprefix(names)
-    if len(names) == 1 or (shared and f"{shared}*" not in taken):
-        return names[0] if len(names) == 1 else f"{shared}*"
+    if shared and f"{shared}*" not in taken:
+        return f"{shared}*"
     return f"{names[0]} and {len(names) - 1} more"
 
 
