@@ -103,20 +103,42 @@ COMMANDS = [
     ["preview", "configs/resnet.yaml", "train.epochs=0"],
     ["eval", "no-such-run"],
     ["datasets", "make"],
+    ["runs"],
+    ["runs", "--sort", "best", "--json"],
+    ["show", "no-such-run"],
+    ["compare", "no-such-run", "nor-this"],
+    ["plot", "no-such-run"],
+    ["logs", "no-such-run"],
+    ["rm", "no-such-run"],
+    ["gc"],
 ]
+
+
+def test_runs_are_looked_at_without_tensorflow(make_run, tmp_path):
+    """Nor with SciPy and Matplotlib, unless there are seeds to judge and a picture to draw."""
+    names = [make_run(f"{name}-001").name for name in "ab"]
+    for command in (["runs"], ["show", "a"], ["plot", "a", "--no-png"], ["compare", *names, "--no-png"], ["logs", "a"]):
+        assert loaded(command, tmp_path) == []
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_what_needs_no_training_loads_no_tensorflow(command):
+    assert loaded(command, PACKAGE.parent) == []
+
+
+def loaded(command, folder):
+    """Runs a command in a process of its own; returns which of the slow libraries it loaded."""
     script = (
         "import sys\nfrom dltrain.__main__ import main\nsys.argv[0] = 'dltrain'\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        "print('LOADED', sorted({'tensorflow', 'keras', 'sklearn', 'pandas', 'matplotlib'} & set(sys.modules)))"
+        "slow = {'tensorflow', 'keras', 'sklearn', 'scipy', 'pandas', 'matplotlib'}\n"
+        "print('LOADED', sorted(slow & set(sys.modules)))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, *command], cwd=PACKAGE.parent, capture_output=True, text=True, check=True
+        [sys.executable, "-c", script, *command], cwd=folder, capture_output=True, text=True, check=True
     )
-    assert done.stdout.splitlines()[-1] == "LOADED []"
+    assert "Traceback" not in done.stderr
+    return ast.literal_eval(done.stdout.splitlines()[-1].removeprefix("LOADED "))
 
 
 def test_checking_a_config_needs_no_numpy():

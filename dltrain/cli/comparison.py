@@ -85,6 +85,7 @@ def plot(
     from dltrain.cli import pictures
 
     if not as_json:
+        echo("\n".join(f"{one_line(each.run.name)}  {each.status}, {each.epochs} epochs" for each in chosen) + "\n")
         pictures.print_plots(drawn, wanted if metric else _foremost(chosen, wanted))
     path = None
     if png:
