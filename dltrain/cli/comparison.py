@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dltrain.cli.arguments import RUNS, Json, Runs, echo, one_line, print_json, run_names
-from dltrain.cli.runs import figure
+from dltrain.cli.arguments import RUNS, Json, Runs, echo, figure, one_line, print_json, run_names
 from dltrain.errors import RunError
 from dltrain.runs import selection
 from dltrain.runs.compare import Comparison, Group, Measured
@@ -141,12 +140,14 @@ def _drawable(found: Comparison) -> dict[str, list[dict[str, Curve]]]:
 
 
 def _print_comparison(found: Comparison) -> None:
-    from dltrain.cli.tables import Column, print_table
+    from dltrain.cli.tables import Column, letters_for, print_table, shortened
 
-    labels = [group.label for group in found.groups]
+    letters = letters_for(len(found.groups), LONGEST)
+    full = [group.label for group in found.groups]
+    labels = [shortened(one_line(label), letters) for label in full]
     print_table(
         [
-            Column("group", labels),
+            Column("group", full),
             Column("n", [str(len(group.entries)) for group in found.groups], is_number=True),
             Column("seeds", [_seed_words(group) for group in found.groups]),
             Column("runs", [_run_words(group) for group in found.groups]),
@@ -156,7 +157,10 @@ def _print_comparison(found: Comparison) -> None:
     echo("")
     shown = {key: values for key, values in found.config.items() if not _is_idle(values)}
     if shown:
-        columns = [[_value_words(values[index]) for values in shown.values()] for index in range(len(labels))]
+        columns = [
+            [shortened(_value_words(values[index]), letters) for values in shown.values()]
+            for index in range(len(labels))
+        ]
         print_table([Column("config", list(shown)), *map(Column, labels, columns)])
     else:
         echo("config  the same in all of them")
@@ -173,11 +177,11 @@ def _print_comparison(found: Comparison) -> None:
         print_table(rows)
     if found.headline:
         echo("")
-        for label, verdict in zip(labels[1:], found.headline.verdicts, strict=True):
+        for label, verdict in zip(full[1:], found.headline.verdicts, strict=True):
             if verdict:
-                echo(one_line(f"{found.headline.name}: {verdict_words(labels[0], label, verdict)}"))
+                echo(one_line(f"{found.headline.name}: {verdict_words(full[0], label, verdict)}"))
         if len(labels) > 2:
-            echo(f"each beside {one_line(labels[0])}; of many comparisons some seem large by chance", err=True)
+            echo(f"each beside {one_line(full[0])}; of many comparisons some seem large by chance", err=True)
 
 
 def verdict_words(first: str, second: str, verdict: Verdict) -> str:
@@ -237,5 +241,4 @@ def _is_idle(values: list[Any]) -> bool:
 
 
 def _value_words(value: Any) -> str:
-    text = "-" if value is None else selection.spelled(value)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+    return "-" if value is None else one_line(selection.spelled(value))

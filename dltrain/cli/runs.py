@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dltrain.cli.arguments import RUNS, Json, Runs, echo, one_line, print_json, run_names
+from dltrain.cli.arguments import RUNS, Json, Runs, echo, figure, one_line, print_json, run_names
 from dltrain.errors import RunError
 from dltrain.runs import removal, selection
 from dltrain.runs.following import log_lines
@@ -173,11 +173,6 @@ def best_words(entry: Entry) -> str:
     """Returns the best value of a run and what it is of; a run that goes on may find a better one."""
     best = entry.best
     return f"{best['monitor']} {figure(best['value'])}" if best else ""
-
-
-def figure(value: float) -> str:
-    """Returns a metric's value as short as it can be compared."""
-    return f"{value:.4f}" if 0.001 <= abs(value) < 1000 or value == 0 else f"{value:.4g}"
 
 
 def _progress(entry: Entry) -> str:

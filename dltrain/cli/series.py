@@ -73,7 +73,7 @@ def fit_series(
         echo(_words(found, [found["held_out"]], f"mean of {count} folds"))
     else:
         echo(_words(found, ["validation", "test"], f"mean of {count} seeds"))
-        echo(f"compare  dltrain compare {shlex.quote(_pattern(found['runs']))} OTHER...")
+        echo(f"compare  {shlex.join(['dltrain', 'compare', _pattern(found['runs']), *place])} OTHER...")
 
 
 def _words(found: dict[str, Any], parts: list[str], mean: str) -> str:

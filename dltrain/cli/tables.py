@@ -68,6 +68,14 @@ def print_table(columns: Sequence[Column], expendable: Sequence[str] = ()) -> No
         echo(f"left out, for want of room: {', '.join(dropped)}", err=True)
 
 
+def letters_for(columns: int, longest: int) -> int:
+    """Returns how wide each of so many columns may be beside a first one, so that they fit into the terminal."""
+    console = Console()
+    if not console.is_terminal:
+        return longest
+    return max(min(longest, (console.width - SHORTEST) // columns - GAP), 12)
+
+
 def _others(columns: Sequence[Column]) -> int:
     return sum(column.width + GAP for column in columns[1:])
 

@@ -157,7 +157,9 @@ def _grouped(entries: Sequence[Entry]) -> list[Group]:
     groups: list[Group] = []
     for members in alike.values():
         if len({each.seed for each in members}) == 1:  # the same run again: what differs is what is asked for
-            groups += [Group(each.run.name, [each], []) for each in members]
+            for each in members:
+                taken = [group.label for group in groups]
+                groups.append(Group(each.run.name if each.run.name not in taken else str(each.run.path), [each], []))
             continue
         by_seed: dict[int, Entry] = {}
         for each in sorted(members, key=lambda each: each.changed):
@@ -179,8 +181,22 @@ def _differences(groups: list[Group]) -> dict[str, list[Any]]:
     keys = list(dict.fromkeys(key for group in groups for key in group.settings))
     blocks = list(dict.fromkeys(key.partition(".")[0] for key in keys))
     keys.sort(key=lambda key: blocks.index(key.partition(".")[0]))
-    found = {key: [group.settings.get(key) for group in groups] for key in keys}
+    found: dict[str, list[Any]] = {}
+    for key in keys:
+        found |= _unfolded(key, [group.settings.get(key) for group in groups])
     return {key: values for key, values in found.items() if any(value != values[0] for value in values)}
+
+
+def _unfolded(key: str, values: list[Any]) -> dict[str, list[Any]]:
+    """Returns lists of as many blocks each as their keys, such as model.stages[1].filters; other values as they are."""
+    lists = [value for value in values if isinstance(value, list) and value and isinstance(value[0], dict)]
+    if len(lists) < len(values) or len({len(each) for each in lists}) > 1:
+        return {key: values}
+    found = {}
+    for index, blocks in enumerate(zip(*lists, strict=True)):
+        for name in dict.fromkeys(name for block in blocks for name in block):
+            found[f"{key}[{index}].{name}"] = [block.get(name) for block in blocks]
+    return found
 
 
 def _all_measured(groups: list[Group], notes: list[str]) -> list[Measured]:

@@ -148,16 +148,15 @@ def entries(root: Path) -> list[Entry]:
 
 
 def is_run(path: Path) -> bool:
-    """Whether a folder is, or was, a run's: it has a config or a summary beside checkpoints, or nothing yet."""
+    """Whether a folder is, or was, a run's: it has two or more of what a run leaves, or nothing yet."""
     run = Run(path)
-    if not path.is_dir() or path.name.startswith(".") or not run.checkpoints.is_dir():
+    if path.name.startswith(".") or not path.is_dir():
         return False
-    if run.config.is_file() or run.summary.is_file():
+    if sum(each.exists() for each in (run.config, run.summary, run.metrics, run.checkpoints)) >= 2:
         return True
     # Left by a process that was killed before it could write its config.
-    return bool(_NUMBERED.fullmatch(path.name)) and all(
-        each == run.checkpoints or each.name.startswith(".") for each in path.iterdir()
-    )
+    is_new = run.checkpoints.is_dir() and bool(_NUMBERED.fullmatch(path.name))
+    return is_new and all(each == run.checkpoints or each.name.startswith(".") for each in path.iterdir())
 
 
 def entry(run: Run) -> Entry:

@@ -45,6 +45,14 @@ def test_the_same_run_again_is_compared_with_the_first(make_run):
     assert "--seeds" in found.headline.verdicts[0].reason
 
 
+def test_lists_of_blocks_differ_in_the_key_that_differs(make_run):
+    found = compared(
+        make_run("a-001", model="cnn, stages: [{filters: 8}, {filters: 16, dropout: 0.1}]"),
+        make_run("b-001", model="cnn, stages: [{filters: 8}, {filters: 32, dropout: 0.1}]"),
+    )
+    assert found.config == {"model.stages[1].filters": [16, 32]}
+
+
 def test_of_different_tasks_only_the_configs_are_compared(make_run):
     found = compared(make_run("a-001"), make_run("b-001", task="regression"))
     assert found.config == {"task.name": ["classification", "regression"]}

@@ -70,6 +70,12 @@ def test_a_folder_from_before_the_first_write_is_empty_and_other_folders_are_no_
     assert not is_run(root / "notes")
 
 
+def test_a_run_whose_checkpoints_were_deleted_is_still_a_run(make_run, tmp_path):
+    run = make_run("a-001", saved=False)
+    run.checkpoints.rmdir()
+    assert [each.status for each in entries(tmp_path / "runs")] == ["finished"]
+
+
 @pytest.mark.parametrize(("values", "larger"), [([0.9, 0.5, 0.7], False), ([0.5, 0.9, 0.7], True)])
 def test_what_is_better_shows_in_the_values_where_a_metric_of_ones_own_does_not_say(make_run, values, larger):
     run = make_run("a-001")
