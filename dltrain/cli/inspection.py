@@ -17,6 +17,7 @@ from dltrain.config.schema import describe, field_types, inner_block
 from dltrain.errors import ConfigError, UserError
 from dltrain.registry import REGISTRIES, Registry, field_help, suggestion, summary_line
 from dltrain.runs import folder
+from dltrain.runs.selection import resolve
 
 
 def check(
@@ -61,7 +62,7 @@ def show(
     if given.config is None and given.run is None:
         raise ConfigError(["show needs a CONFIG, a file that ends in .yaml, or a RUN"])
     if given.config is None and not given.overrides and not layers:
-        show_run(folder.find(given.run, runs), as_json)
+        show_run(resolve([str(given.run)], runs)[0], as_json)
         return
     path = given.config or folder.find(given.run, runs).config
     config = experiments.load(path, given.overrides)

@@ -10,7 +10,7 @@ from dltrain.cli.arguments import RUNS, Json, Runs, echo, figure, one_line, prin
 from dltrain.errors import RunError
 from dltrain.runs import removal, selection
 from dltrain.runs.following import log_lines
-from dltrain.runs.listing import Entry, entries, entry
+from dltrain.runs.listing import Entry, entries, entry, is_open
 from dltrain.runs.removal import Removal
 
 STYLES = {"running": "cyan", "finished": "green", "interrupted": "yellow", "empty": "dim"}
@@ -103,7 +103,7 @@ def collect(
 
 
 def _spoke_last(root: Path) -> Entry:
-    there = [each for each in entries(root) if each.run.log.exists()]
+    there = [each for each in entries(root) if is_open(each.run.path) and each.run.log.exists()]
     if not there:
         raise RunError(f"no run in {root}/ has said anything yet")
     return max(there, key=lambda each: each.run.log.stat().st_mtime)

@@ -3,20 +3,19 @@
 from typing import Any
 
 from dltrain.cli.arguments import echo, one_line, print_json
-from dltrain.runs.folder import Run
-from dltrain.runs.listing import entry
+from dltrain.runs.listing import Entry
 from dltrain.runs.story import config_lines, story
 
 WIDTH = 13
 
 
-def show_run(run: Run, as_json: bool) -> None:
+def show_run(run: Entry, as_json: bool) -> None:
     """Prints a run's story.
 
     Raises:
         RunError: if the run is damaged.
     """
-    told = story(entry(run))
+    told = story(run)
     if as_json:
         print_json(told)
         return
@@ -49,7 +48,7 @@ def show_run(run: Run, as_json: bool) -> None:
     for change in told["changes"]:
         _line("changed", str(change))
     files = [f"{name} {_megabytes(size)}" for name, size in told["files"].items()]
-    _line("files", f"{run.path}/: {', '.join(files)}")
+    _line("files", f"{told['run']}/: {', '.join(files)}")
 
 
 def _numbers(told: dict[str, Any]) -> None:

@@ -189,7 +189,7 @@ def _differences(groups: list[Group]) -> dict[str, list[Any]]:
 
 def _unfolded(key: str, values: list[Any]) -> dict[str, list[Any]]:
     """Returns lists of as many blocks each as their keys, such as model.stages[1].filters; other values as they are."""
-    lists = [value for value in values if isinstance(value, list) and value and isinstance(value[0], dict)]
+    lists = [value for value in values if isinstance(value, list) and all(isinstance(each, dict) for each in value)]
     if len(lists) < len(values) or len({len(each) for each in lists}) > 1:
         return {key: values}
     found = {}

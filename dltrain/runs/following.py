@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from dltrain.errors import RunError
 from dltrain.runs.folder import Run
+from dltrain.runs.listing import is_open
 from dltrain.runs.lock import owner
 
 PAUSE = 0.2
@@ -19,6 +20,8 @@ def log_lines(run: Run, follows: bool) -> Iterator[str]:
     Raises:
         RunError: if there is no log, or if it cannot be read.
     """
+    if not is_open(run.path):
+        raise RunError(f"{run.path}: cannot be read: permission denied")
     if not run.log.exists() and not (follows and owner(run)):
         raise RunError(f"{run.log}: there is none yet")
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")

@@ -1,6 +1,7 @@
 """All runs of a folder, each with how it goes; a damaged one is told as such and stops nobody."""
 
 import math
+import os
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -152,6 +153,8 @@ def is_run(path: Path) -> bool:
     run = Run(path)
     if path.name.startswith(".") or not path.is_dir():
         return False
+    if not is_open(path):
+        return bool(_NUMBERED.fullmatch(path.name))  # by its name a run's, which is told as one that cannot be read
     if sum(each.exists() for each in (run.config, run.summary, run.metrics, run.checkpoints)) >= 2:
         return True
     # Left by a process that was killed before it could write its config.
@@ -159,12 +162,19 @@ def is_run(path: Path) -> bool:
     return is_new and all(each == run.checkpoints or each.name.startswith(".") for each in path.iterdir())
 
 
+def is_open(path: Path) -> bool:
+    """Whether this user may look into a folder."""
+    return os.access(path, os.R_OK | os.X_OK)
+
+
 def entry(run: Run) -> Entry:
     """Returns one run with how it goes."""
+    if not is_open(run.path):
+        return Entry(run, "damaged", f"{run.path}: cannot be read: permission denied")
     read: dict[str, Any] = {}
     damages = []
     for key, reader in (
-        ("settings", lambda: settings(run) if run.config.exists() else {}),
+        ("settings", lambda: settings(run)),
         ("summary", lambda: _checked(run)),
         ("rows", run.read_metrics),
     ):
@@ -172,7 +182,7 @@ def entry(run: Run) -> Entry:
             read[key] = reader()
         except RunError as error:
             damages.append(str(error))
-    if not run.config.exists() and run.summary.exists():
+    if read.get("settings") == {} and read.get("summary"):
         damages.insert(0, f"{run.config}: is gone")
     status, reason = _status(run, read.get("summary", {}), damages)
     return Entry(run, status, reason, **read)

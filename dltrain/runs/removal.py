@@ -8,7 +8,7 @@ from typing import Any
 
 from dltrain.errors import RunError
 from dltrain.runs.folder import Run
-from dltrain.runs.listing import Entry, is_run
+from dltrain.runs.listing import Entry, is_open, is_run
 from dltrain.runs.lock import owner, owning
 from dltrain.runs.selection import resolve
 
@@ -74,7 +74,7 @@ def waste(found: Iterable[Entry], failed: bool, checkpoints: bool) -> list[Remov
     removals = []
     for each in found:
         run = each.run
-        if run.path.is_symlink() or each.status == "running":
+        if run.path.is_symlink() or each.status == "running" or not is_open(run.path):
             continue
         is_done = each.status == "finished"
         if not is_done and ((run.saved is None and not run.model.exists()) or (failed and each.status == "failed")):
@@ -108,6 +108,8 @@ def _require_removable(path: Path, root: Path) -> None:
         raise RunError(f"{path}: lies outside of {root}/, where nothing is removed; say --runs {path.resolve().parent}")
     if not is_run(path):
         raise RunError(f"{path}: is no run folder")
+    if not is_open(path):
+        raise RunError(f"{path}: cannot be read: permission denied")
     if working := owner(Run(path)):
         raise RunError(f"{path}: is in use by {working}; wait until it is done, or stop it")
 

@@ -25,7 +25,7 @@ def settings(run: Run) -> dict[str, Any]:
 
 
 def read(run: Run) -> dict[str, Any]:
-    """Returns what a run's config.yaml says, block within block.
+    """Returns what a run's config.yaml says, block within block; empty where there is none yet.
 
     Raises:
         RunError: if the file cannot be read as one that a run writes.
@@ -38,6 +38,8 @@ def read(run: Run) -> dict[str, Any]:
         found = _Walk().plain(yaml.load(data.decode(), _LOADER))  # noqa: S506  (it makes texts alone)
         if not isinstance(found, dict):
             raise ValueError("is no mapping of keys to values")
+    except FileNotFoundError:
+        return {}
     except OSError as error:
         raise RunError(f"{run.config}: cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError, yaml.YAMLError) as error:

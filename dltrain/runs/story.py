@@ -34,7 +34,7 @@ def story(each: Entry) -> dict[str, Any]:
         "last_epoch": each.rows[-1] if each.rows else None,
         "environment": _environment(each.run),
         "files": _sizes(each.run),
-        "config": read(each.run) if each.run.config.exists() else {},
+        "config": read(each.run),
     }
 
 
