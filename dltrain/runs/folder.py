@@ -124,7 +124,7 @@ class Run:
         for row in reader:
             # A row that is too long has the key None, one that is too short the value None.
             numbers = (row.get("epoch") or "", row.get("step") or "")
-            if None in row or None in row.values() or not all(re.fullmatch(r"\d+", number) for number in numbers):
+            if None in row or None in row.values() or not all(re.fullmatch(r"\d{1,18}", number) for number in numbers):
                 raise RunError(
                     f"{self.metrics}:{reader.line_num}: must have a value in each column and whole numbers as epoch "
                     "and step, parted by commas; put the file back as it was, or move it away to begin a new one"

@@ -1,5 +1,6 @@
 """All runs of a folder, each with how it goes; a damaged one is told as such and stops nobody."""
 
+import json
 import math
 import os
 import re
@@ -18,6 +19,15 @@ STATUSES = ("running", "finished", "interrupted", "failed", "dead", "empty", "da
 """What a run can be: `dead` says that it was running and its process ended without a word; `empty`, that nothing was
 trained yet."""
 
+_NUMBER = int | float
+_KINDS: dict[str, Any] = {
+    **dict.fromkeys(("seconds", "examples_per_second"), _NUMBER),
+    **dict.fromkeys(("epochs", "steps", "parameters", "restores", "skipped_examples"), int),
+    **dict.fromkeys(("validation", "test", "data", "best"), dict),
+    "changes": list,
+}
+"""Of what is in a summary; all of it may be none."""
+_VALUES: dict[str, Any] = {"validation": _NUMBER | None, "test": _NUMBER | None, "data": str | None}
 _NUMBERED = re.compile(r".+-\d{3,}")
 
 
@@ -210,17 +220,16 @@ def _checked(run: Run) -> dict[str, Any]:
         RunError: if it is no summary.
     """
     summary = run.read_summary()
-    wanted = "running, finished, interrupted or failed"
-    if not isinstance(summary, dict) or (
-        summary and summary.get("status") not in wanted.replace(" or", ",").split(", ")
-    ):
-        raise RunError(f"{run.summary}: must be an object whose status is {wanted}")
-    for part in ("validation", "test"):
-        measured = summary.get(part) or {}
-        if not isinstance(measured, dict) or not all(
-            isinstance(value, int | float | None) for value in measured.values()
-        ):
-            raise RunError(f"{run.summary}: {part} must be metrics by name")
+    wanted = ("running", "finished", "interrupted", "failed")
+    if not isinstance(summary, dict) or (summary and summary.get("status") not in wanted):
+        raise RunError(f"{run.summary}: must be an object whose status is {', '.join(wanted[:-1])} or {wanted[-1]}")
+    wrong = [key for key, kind in _KINDS.items() if not isinstance(summary.get(key), kind | None)]
+    for key, kind in _VALUES.items():
+        wrong += (
+            [key for value in (summary.get(key) or {}).values() if not isinstance(value, kind)] if not wrong else []
+        )
+    if wrong:
+        raise RunError(f"{run.summary}: {wrong[0]} cannot be {json.dumps(summary[wrong[0]])[:60]}")
     return summary
 
 

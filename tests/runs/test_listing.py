@@ -16,7 +16,11 @@ from dltrain.runs.lock import owner, owning
         ("summary.json", '{"status":', "summary.json: cannot be read"),
         ("summary.json", "[1]", "summary.json: must be an object whose status is"),
         ("summary.json", '{"status": "dancing"}', "summary.json: must be an object whose status is"),
-        ("summary.json", '{"status": "finished", "test": {"accuracy": "much"}}', "test must be metrics by name"),
+        (
+            "summary.json",
+            '{"status": "finished", "test": {"accuracy": "much"}}',
+            'summary.json: test cannot be {"accuracy": "much"}',
+        ),
         ("metrics.csv", "epoch;step\n1;2\n", "metrics.csv:2: must have"),
         ("config.yaml", "[" * 50_000, "config.yaml: cannot be read"),
         ("config.yaml", "a: &a [x, x]\nb: [*a, *a]\n", "config.yaml: cannot be read: has anchors"),
