@@ -8,11 +8,12 @@ from typing import Any
 
 from dltrain.figures.page import GAP, Page, Row
 from dltrain.figures.panels import number
-from dltrain.figures.sheet import BODY, FAINT, FRAME, INK, SMALL, Box, Sheet
+from dltrain.figures.sheet import BODY, FAINT, FRAME, INK, SHADES, SMALL, Box, Sheet
 from dltrain.figures.terminal import is_logarithmic
 
-HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#5f5f5f")
-"""Told apart by colour-blind readers, M. Okabe and K. Ito, "Color universal design", 2008; further ones are dashed."""
+HUES = (SHADES[0], "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#5f5f5f")
+"""The sheet's blue, then hues that colour-blind readers tell apart (M. Okabe and K. Ito, "Color universal design",
+2008); further curves take them again, dashed."""
 FEW = 25
 """Epochs up to which each has a dot."""
 

@@ -14,7 +14,7 @@ MARKS = "*o+x#@%&"
 _DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 """Bits of the dots in a Braille cell: column, then row from above."""
 _LABEL = 9
-LOG_FROM = 100.0
+LOG_FROM = 30.0
 """Ratio of the largest to the smallest value from which on a scale is logarithmic."""
 
 
