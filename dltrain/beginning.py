@@ -18,3 +18,19 @@ class Beginning:
 
     weights: Path | None = None
     freeze: tuple[str, ...] = ()
+
+    def __init_subclass__(cls) -> None:
+        """Refuses a network's own key of such a name, which would be taken for this one.
+
+        Only `weights` may be its own, where it has a method `initialize` that takes up what is no path.
+
+        Raises:
+            ValueError: if there is one.
+        """
+        own = {*cls.__dataclass_fields__} - ({"weights"} if hasattr(cls, "initialize") else set())
+        for key in ("weights", "freeze"):
+            if key in own:
+                raise ValueError(
+                    f"{cls.__name__} must call its `{key}` otherwise: every network has a key of that name, "
+                    "which says how training begins"
+                )

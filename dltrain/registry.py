@@ -46,7 +46,7 @@ class Registry:
     Args:
         kind: what is registered, in the singular, as a message names it ("model").
         home: the package or module whose import registers the built-in ones; none where all are the user's.
-        shared: a dataclass whose fields every registered class gets as well, where it has none of that name.
+        shared: a dataclass whose fields every registered class gets as well, behind its own.
     """
 
     def __init__(self, kind: str, home: str | None = None, shared: type | None = None) -> None:
@@ -75,6 +75,10 @@ class Registry:
                 about = {key: getattr(cls, key) for key in ("__doc__", "__module__", "__qualname__")}
                 joined = type(cls.__name__, (registered, self._shared), about)
                 registered = dataclasses.dataclass(frozen=True, kw_only=True)(joined)
+                fields: Any = registered.__dataclass_fields__
+                registered.__dataclass_fields__ = {
+                    key: fields[key] for key in sorted(fields, key=lambda key: hasattr(self._shared, key))
+                }
             registered.registered_name = name
             self._classes[name] = registered
             return registered

@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import zlib
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -172,6 +173,11 @@ def test_every_model_is_in_both_tables():
     # Keras's own have a table in test_keras_families.py.
     names = {name for name in MODELS.names() if MODELS[name].__module__ != "dltrain.models.keras_families"}
     assert {row[0] for row in PUBLISHED} == FORMS.keys() == names
+
+
+def test_what_every_network_takes_stands_behind_its_own_keys():
+    for name in MODELS.names():
+        assert [field.name for field in fields(MODELS[name])][-2:] == ["weights", "freeze"]
 
 
 @pytest.mark.parametrize(("name", "keys", "shape", "classes", "count"), PUBLISHED)
