@@ -23,22 +23,41 @@ from dltrain.runs.selection import resolve
 def check(
     configs: Annotated[list[Path], typer.Argument(metavar="CONFIG...", help="YAML files.")],
     trust: Trust = False,
+    runs: Runs = RUNS,
+    as_json: Json = False,
 ) -> None:
     """Check configs without training: every problem, each with its line.
 
     A config is good although its data are elsewhere, which is said: it may be written here and trained there.
     """
-    wrong = 0
+    found = []
     for path in configs:
+        absent: str | None = None
+        problems: list[str] = []
         try:
-            config = experiments.load(path, data_may_be_absent=True)
+            absent = _resolved(experiments.load(path, data_may_be_absent=True), runs).absent
         except UserError as error:
-            wrong += 1
-            echo(str(error), err=True)
-        else:
-            echo(f"{path}: good" + (f", as far as it goes without its data: {config.absent}" if config.absent else ""))
-    if wrong:
+            problems = getattr(error, "problems", [str(error)])
+        found.append({"config": str(path), "good": not problems, "absent": absent, "problems": problems})
+        if problems:
+            echo("\n\n".join(problems), err=True)
+        elif not as_json:
+            echo(f"{path}: good" + (f", as far as it goes without its data: {absent}" if absent else ""))
+    if as_json:
+        print_json({"configs": found})
+    if not all(config["good"] for config in found):
         raise typer.Exit(UserError.exit_code)
+
+
+def _resolved(config: Config, runs: Path) -> Config:
+    """Returns the config with the runs and files that it builds on, which must be there."""
+    experiment = config.experiment
+    if not isinstance(experiment.model.weights, Path) and experiment.teacher is None:
+        return config
+
+    from dltrain.training.starting import resolved
+
+    return resolved(config, runs)
 
 
 def show(
@@ -66,6 +85,8 @@ def show(
         return
     path = given.config or folder.find(given.run, runs).config
     config = experiments.load(path, given.overrides)
+    if given.config is not None:  # a run has what it built on
+        config = _resolved(config, runs)
     if not as_json:
         echo(experiments.dump(config.experiment))
     shown: dict[str, Any] = {"config": experiments.to_plain(config.experiment)}
@@ -139,8 +160,12 @@ def _layers(config: Config) -> dict[str, Any]:
     from dltrain.training.layer_rates import layer_shares
 
     import_tensorflow()
+
+    from dltrain.training.setup import enough_memory
+
     spec = config.experiment.dataset.spec() or config.experiment.dataset.load().spec
-    model = config.build_model(spec)
+    with enough_memory(config):
+        model = config.build_model(spec)
     could_be_trained = _count(model.trainable_weights)
     before = [len(layer.trainable_weights) for layer in model.layers]
     with config.blame("model"):

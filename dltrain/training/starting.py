@@ -62,17 +62,23 @@ def resolved(config: Config, root: Path, anew: bool = True) -> Config:
 
 
 def _place(config: Config, block: str, key: str, path: Path, root: Path) -> Path:
-    """Returns the run or file that a path or a run's name means."""
+    """Returns the run, or the file where a key takes one, that a path or a run's name means."""
+    takes = "a run or a file" if key == "weights" else "a run"
     with config.blame(block):
         if path.exists():
+            if path.is_dir() and not Run(path).config.is_file():
+                raise ValueError(f"{key} must be {takes}: {path} is no run, there is no config.yaml in it")
+            if path.is_file() and not (key == "weights" and path.name.endswith(weight_files.ENDINGS)):
+                endings = f", one that ends in {', '.join(weight_files.ENDINGS)}" if key == "weights" else ""
+                raise ValueError(f"{key} must be {takes}{endings}, got {path}")
             return path
         word = str(config.root.value[block].value[key].value)
         if Path(word).name == word and not word.endswith(weight_files.ENDINGS):
             try:
                 return folder.find(word, root).path.resolve()
             except RunError as error:
-                raise ValueError(f"{key} must be a run or a file, got {word!r}: {error}") from None
-        raise ValueError(f"{key} must be a run or a file, there is none at {path}")
+                raise ValueError(f"{key} must be {takes}, got {word!r}: {error}") from None
+        raise ValueError(f"{key} must be {takes}, there is none at {path}")
 
 
 def trained(run: Run, checkpoint: Path | None = None) -> tuple[Any, DataSpec, Saved]:
