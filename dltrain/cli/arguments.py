@@ -2,16 +2,30 @@
 
 import json
 import re
+import sys
+from contextlib import redirect_stdout
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
 from dltrain.errors import ConfigError, printable
 from dltrain.runs.folder import DEFAULT_ROOT, all_runs, finite
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+
+def _json_alone(context: typer.Context, wanted: bool) -> bool:
+    """Leaves standard output to `print_json`: what a plugin prints goes to standard error."""
+    if wanted:
+        token = _output.set(sys.stdout)
+        context.call_on_close(lambda: _output.reset(token))
+        context.with_resource(redirect_stdout(sys.stderr))
+    return wanted
+
+
+_output: ContextVar[TextIO | None] = ContextVar("output", default=None)
+Json = Annotated[bool, typer.Option("--json", callback=_json_alone, help="Print one JSON object on standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but warnings, errors and results.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
 Runs = Annotated[Path, typer.Option("--runs", help="The folder that runs lie in.")]
@@ -71,4 +85,4 @@ def figure(value: float) -> str:
 
 def print_json(value: Any) -> None:
     """Prints the one JSON object of `--json`. A number that is not finite becomes null."""
-    typer.echo(json.dumps(finite(value), indent=2, allow_nan=False))
+    typer.echo(json.dumps(finite(value), indent=2, allow_nan=False), file=_output.get())
