@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dltrain.config.experiment import Config
+from dltrain.config.experiment import Config, to_plain
 from dltrain.data import Split, Splits
 from dltrain.errors import ConfigError
 from dltrain.lazy import tf
@@ -171,7 +171,9 @@ class Learner:
             state.plateau = None  # of a schedule that the run no longer has
         self.set_scale()
         patience = self.patience()  # which may be larger now than when it was used up
-        self.state.stopped = patience is not None and patience.exhausted
+        if state.halted_by != to_plain(self.experiment.callbacks):
+            state.halted_by = None
+        self.state.stopped = state.halted_by is not None or (patience is not None and patience.exhausted)
 
     def training_feed(self, part: Split | None = None) -> Feed:
         """Returns the training part's batches, from the one after the steps that are done.

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from dltrain.config.experiment import to_plain
 from dltrain.errors import Interrupted
 from dltrain.runs.folder import Run
 from dltrain.training import checkpoints, profiling, stages
@@ -90,7 +91,7 @@ class Loop:
         if self._profile is not None:
             self.reporter.warn("too short to be profiled: nothing runs after the first step, which compiles")
         if self._state.stopped:
-            why = "a callback said so" if self._listeners.stopped else "early_stopping.patience is used up"
+            why = "a callback said so" if self._state.halted_by else "early_stopping.patience is used up"
             self.reporter.say(f"stopped early, after epoch {self._state.epoch}: {why}")
 
     def save_copy(self) -> bool:
@@ -138,7 +139,8 @@ class Loop:
             self._follow_plateau(row)
             metrics_file.append(row)
             self.tracking.epoch(row, self.learner.engine.model)
-            state.stopped |= self._listeners.epoch_ended(row)
+            if self._listeners.epoch_ended(row):
+                state.stopped, state.halted_by = True, to_plain(self._experiment.callbacks)
             is_planned = (
                 (is_best and not self.learner.latest_is_best)
                 or self.learner.is_finished

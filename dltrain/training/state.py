@@ -32,7 +32,8 @@ class State:
         best: what `Best` keeps.
         patience: what `Patience` keeps.
         plateau: what the plateau schedule keeps.
-        stopped: early stopping has ended the run.
+        stopped: early stopping, or a callback, has ended the run.
+        halted_by: the callbacks of which one asked to stop, as the config has them; none where none did.
         restores: how often a loss that was not finite sent the run back.
         fingerprint: a hash of the content of each part of the data, by its name; empty where it is not known.
         changes: what was changed when the run went on: {"step": steps done, key: [before, after]}.
@@ -50,6 +51,7 @@ class State:
     patience: dict[str, Any] | None = None
     plateau: dict[str, Any] | None = None
     stopped: bool = False
+    halted_by: list[dict[str, Any]] | None = None
     restores: int = 0
     fingerprint: dict[str, str] = field(default_factory=dict)
     changes: list[dict[str, Any]] = field(default_factory=list)
