@@ -14,12 +14,12 @@ from dltrain import plugins
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.data import DataSpec
-from dltrain.errors import CheckpointError, DataError, DltrainError, Interrupted, TrainingError, UserError
+from dltrain.errors import CheckpointError, DataError, DltrainError, Interrupted, TrainingError
 from dltrain.lazy import keras, tf
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
 from dltrain.runs.lock import owning
-from dltrain.training import checkpoints, environment, memory
+from dltrain.training import checkpoints, environment, memory, origins
 from dltrain.training.device import Devices
 from dltrain.training.feeds import evaluation_feed
 from dltrain.training.learner import Learner
@@ -142,7 +142,8 @@ def _trained(config: Config, loop: Loop, run: Run, prepare: Callable[[], None]) 
     try:
         prepare()
         _write_config(config, run)
-        folder.write_json(run.environment, environment.describe(learner.devices))
+        built_on = {origins.KEY: origins.origins(config.experiment, run, reporter)}
+        folder.write_json(run.environment, environment.describe(learner.devices) | built_on)
         for file, content in plugins.loaded.items():
             run.plugins.mkdir(exist_ok=True)
             with folder.replacing(run.plugins / file.name) as aside:
@@ -301,6 +302,8 @@ def rehearse(config: Config, reporter: Reporter, root: Path = folder.DEFAULT_ROO
 
 def _more(learner: Learner) -> str:
     """Returns what to type so that a finished run goes on."""
+    if learner.state.halted_by is not None:
+        return "callbacks=[] --force, a callback stopped it"
     if learner.state.step < learner.plan.total_steps:
         return "early_stopping.patience=N or early_stopping=none"
     return "train.epochs=N" if learner.experiment.train.steps is None else "train.steps=N"
@@ -397,7 +400,7 @@ def _peak_memory(devices: Devices) -> int:
 def _translated(error: BaseException, run: Run) -> BaseException:
     """Returns what the user should read in place of the system's words, where there is such a thing."""
     if isinstance(error, Exception) and not isinstance(error, DltrainError) and (words := plugins.fault(error)):
-        return UserError(words)
+        return TrainingError(words)
     is_gone = not (run.config.is_file() and run.checkpoints.is_dir())
     if isinstance(error, OSError | TrainingError) and is_gone:
         return TrainingError(f"{run.path}: was deleted or moved while the run was writing to it; nothing is left of it")

@@ -1,5 +1,6 @@
 """A trained network as a teacher."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -92,7 +93,7 @@ def test_a_run_with_a_teacher_goes_on_with_the_same_bits_and_is_measured_without
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("teacher.run=nobody", "teacher.run must be a run or a file, got 'nobody'"),
+        ("teacher.run=nobody", "teacher.run must be a run, got 'nobody'"),
         ("dataset.shape=[5]", "teacher.run must take the same inputs: teacher-001 takes 4, the data are 5"),
         ("dataset.num_classes=4", "teacher.run must know the same classes: teacher-001 knows 0, 1, 2; the data have 0"),
         ("dataset={name: diabetes}", "teacher must be none: it is for classes, not for task regression"),
@@ -105,3 +106,17 @@ def test_a_mistake_is_told_with_its_line_and_leaves_nothing(path, change, messag
         fit(path, change)
     assert "argument" in str(told.value) or "student.yaml:" in str(told.value)
     assert sorted((path.parent / "runs").iterdir()) == runs
+
+
+def test_a_teacher_that_was_trained_anew_is_told_when_a_run_goes_on(path):
+    teacher, run = path.parent / "runs" / "teacher-001", fit(path)
+    teacher.rename(teacher.with_name("away"))
+    try:
+        fit(path.with_name("teacher.yaml"), "seed=1", "name=other").path.rename(teacher)
+        fit(run.config, "train.epochs=4", resumed=run)
+        assert f"the weights of {teacher} have changed since the run began" in run.log.read_text()
+        fit(run.config, "train.epochs=5", resumed=run)
+        assert run.log.read_text().count("have changed since the run began") == 1
+    finally:
+        shutil.rmtree(teacher)
+        teacher.with_name("away").rename(teacher)

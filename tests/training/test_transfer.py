@@ -1,6 +1,8 @@
 """Training that begins with trained weights, and layers that stay as they are."""
 
+import json
 import re
+import shutil
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -8,13 +10,16 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from dltrain.cli import app
 from dltrain.config import experiment as experiments
 from dltrain.errors import ConfigError
 from dltrain.runs.folder import Run
 from dltrain.training import checkpoints, trainer
 from dltrain.training.freezing import freeze, named_layers
 from dltrain.training.progress import Reporter
+from dltrain.training.reproduction import reproduce
 from dltrain.training.starting import begin_with, trained
 
 CNN = "{name: cnn, stages: [{filters: 4, batch_normalization: before, pool: max}, {filters: 6}], dense: [8]}"
@@ -135,6 +140,8 @@ def test_a_run_with_frozen_layers_goes_on_with_the_same_bits_and_needs_no_source
         ("model.weights=no/such.weights.h5", r"model.weights must be a run or a file, there is none at .*such.weights"),
         ("model.freeze=[stage3*]", r"model.freeze\[0\] must be the name of a layer with weights, got .stage3.*stage"),
         ("model.freeze=['*']", "model.freeze must leave something to train"),
+        (f"model.weights={__file__}", r"model.weights must be a run or a file, one that ends in .npz, .weights"),
+        ("model.weights=/tmp", "model.weights must be a run or a file: /tmp is no run, there is no config.yaml in it"),
         ("model.dense=[9]", "layer dense1 is 96x9 and 9 here, 96x8 and 8 there"),
         ("model.dense=[8, 8]", 'have no layer dense2, did you mean "dense1"'),
         ("model.dense=[]", "have a layer dense1, which is not here"),
@@ -147,6 +154,55 @@ def test_a_mistake_is_told_with_its_line_and_leaves_nothing(before, after, chang
         fit(after, "model.weights=before", change)
     assert "argument" in str(told.value) or "after.yaml:3" in str(told.value)
     assert sorted(before.path.parent.iterdir()) == runs
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (
+            "{name: cnn",
+            "{name: cnn, weights: gone.weights.h5",
+            "after.yaml:3:29: model.weights must be a run or a file, there is none at",
+        ),
+        (
+            "{name: cnn",
+            "{name: cnn, weights: befor",
+            "model.weights must be a run or a file, got 'befor': no run 'befor'",
+        ),
+        ("model:", "teacher: {run: gone/away}\nmodel:", "after.yaml:3:16: teacher.run must be a run, there is none at"),
+        ("model:", "teacher: {run: after.yaml}\nmodel:", "teacher.run must be a run, got .*after.yaml"),
+        ("{name: cnn", "{name: cnn, weights: before", None),
+    ],
+)
+def test_what_training_begins_with_is_looked_for_by_check(before, after, old, new, words):
+    after.write_text(AFTER.replace(old, new, 1))
+    result = CliRunner().invoke(app, ["check", str(after), "--runs", str(before.path.parent), "--json"])
+    (found,) = json.loads(result.stdout)["configs"]
+    assert (result.exit_code, found["good"]) == ((0, True) if words is None else (2, False))
+    assert [bool(re.search(words, problem)) for problem in found["problems"]] == ([] if words is None else [True])
+
+
+def origins_of(run):
+    return json.loads(run.environment.read_text())["origins"]
+
+
+def test_a_run_records_what_it_began_from_so_that_a_repeat_can_tell_other_weights(before, after):
+    source = before.path.parent / "source-001"
+    shutil.copytree(before.path, source)
+    run = fit(after, "model.weights=source")
+    assert list(origins_of(run)) == ["model.weights"]
+    assert origins_of(fit(after, "model.weights=before")) == origins_of(run)
+    assert origins_of(fit(after, f"model.weights={before.checkpoints / 'best.npz'}")) == origins_of(run)
+    shutil.rmtree(source)
+    other = after.with_name("other.yaml")
+    other.write_text(BEFORE)
+    shutil.copytree(fit(other, "seed=5").path, source)
+    result = reproduce(run, run.path.parent, 0.02, Reporter(quiet=True))
+    assert result["notes"] == ["it builds on other weights than then: what model.weights names has changed"]
+    assert not result["reproduced"]
+    kept = origins_of(run)
+    fit(run.config, "train.epochs=3", resumed=run)
+    assert origins_of(run) == kept
 
 
 def weights_file(path, before, spoil):
