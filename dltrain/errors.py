@@ -26,12 +26,18 @@ def printable(text: str) -> str:
 
 def said(error: BaseException) -> str:
     """Returns what an exception of Keras or TensorFlow says, in a line: without colours, preamble and what follows."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    text = re.sub(r"\x1b\[[0-9;]*m|\{\{function_node [^}]*\}\} ?| ?\[Op:\w+\]( name: )?", "", str(error))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    lines = [line for line in lines if not line.startswith(("Exception encountered when calling", "in user code:"))]
+    lines = [line for line in lines if not line.startswith(_AROUND)]
     # Around code that it traced TensorFlow writes the frames, and what went wrong behind them.
     told = [line for line in lines if re.match(r"[A-Z]\w*(Error|Exception): ", line)]
     return told[-1].partition(": ")[2] if told else (lines or [""])[0]
+
+
+_AROUND = (
+    *("Exception encountered when calling", "Could not automatically infer the output shape"),  # Keras
+    *("in user code:", "Graph execution error:", "Detected at node", 'File "', "[[{{node"),  # TensorFlow
+)
 
 
 def _escape(character: str) -> str:

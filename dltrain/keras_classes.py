@@ -1,11 +1,14 @@
 """Classes of Keras's kinds that a user defines, offered to configs: the arguments of `__init__` are the keys."""
 
+import copy
+import dataclasses
 import functools
 import inspect
 import operator
 import sys
 import types
 import typing
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -54,7 +57,7 @@ def _register(registry: Registry, name: str, cls: Any, builder: Any) -> None:
     for key, parameter in parameters.items():
         types_[key] = _field_type(hints.get(key), parameter.default)
         if parameter.default is not inspect.Parameter.empty:
-            fields[key] = tuple(parameter.default) if isinstance(parameter.default, list) else parameter.default
+            fields[key] = _default(parameter.default)
     if registry is OPTIMIZERS:
         types_["learning_rate"] = PositiveFloat
         default = _parameters(cls)["learning_rate"].default if "learning_rate" in _parameters(cls) else None
@@ -64,6 +67,13 @@ def _register(registry: Registry, name: str, cls: Any, builder: Any) -> None:
         types_["num_classes"], fields["num_classes"] = int | None, None
     fields |= {"__annotations__": types_, "__module__": cls.__module__, "keras_class": cls, "build": builder}
     registry.register(name)(type(cls.__name__, (), fields))
+
+
+def _default(value: Any) -> Any:
+    """Returns a default as a field has it: what can be changed is copied for each block."""
+    if isinstance(value, list):
+        return tuple(value)
+    return value if isinstance(value, Hashable) else dataclasses.field(default_factory=lambda: copy.copy(value))
 
 
 def _parameters(cls: Any) -> dict[str, inspect.Parameter]:
@@ -98,14 +108,17 @@ def _known_type(hint: Any) -> Any:
 
 def _arguments(block: Any, **filled: Any) -> dict[str, Any]:
     """Returns the arguments of `__init__`: what the config gives, and what dltrain fills in where it is asked for."""
-    given = {key: _listed(getattr(block, key)) for key in block.__dataclass_fields__}
+    given = {key: as_given(getattr(block, key)) for key in block.__dataclass_fields__}
     wanted = _parameters(block.keras_class)
     given |= {key: value for key, value in filled.items() if key in wanted and given.get(key) is None}
     return {key: value for key, value in given.items() if key in wanted}
 
 
-def _listed(value: Any) -> Any:
-    return [_listed(item) for item in value] if isinstance(value, tuple) else value
+def as_given(value: Any) -> Any:
+    """Returns a config's value as the user's code gets it: lists as lists, and nothing that the config keeps."""
+    if isinstance(value, dict):
+        return {key: as_given(item) for key, item in value.items()}
+    return [as_given(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _build(block: Any) -> Any:

@@ -133,7 +133,7 @@ def _run(path: Path, content: bytes) -> None:
             import_tensorflow()
         exec(code, module.__dict__)
         offer(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         words = _syntax(path, error) or fault(error) or f"{path}: {error}"
         del sys.modules[path.stem], loaded[path]
         for registry, known in before.items():
@@ -141,7 +141,7 @@ def _run(path: Path, content: bytes) -> None:
         raise UserError(f"plugins: {words}") from None
 
 
-def _syntax(path: Path, error: Exception) -> str | None:
+def _syntax(path: Path, error: BaseException) -> str | None:
     if isinstance(error, SyntaxError) and error.filename == str(path):
         return f"{path}:{error.lineno}: {type(error).__name__}: {error.msg}"
     return None

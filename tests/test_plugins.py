@@ -1,5 +1,6 @@
 """The user's own code: run only when the user said so, chosen like all else, blamed by file and line."""
 
+import json
 import logging
 import re
 import sys
@@ -162,8 +163,13 @@ def test_changed_code_is_said_when_a_run_goes_on(here):
         ("super().__init__()", "super().__init__(units / 0)", "net.py:9: in __init__: ZeroDivisionError"),
         ("Dense(num_classes)", "Dense(3)", "model.name net.Net returns [3] numbers for an example, the data ask for"),
         ("import keras", TAKEN, "model 'mlp' is registered twice"),
+        ("import keras", "import sys, keras\n\nsys.exit(3)", "net.py:4: in <module>: SystemExit: 3"),
+        ("units: int,", "units: int, freeze: bool = False,", "net.py: Net must call its `freeze` otherwise"),
+        ("units: int,", "units: int, weights=1.0,", "net.py: Net must call its `weights` otherwise"),
+        ("return self", "return self if tf.executing_eagerly() else self", "call: NameError: name 'tf' is not defined"),
+        ("self.hidden(self.flatten(x))", "self.hidden(keras.ops.reshape(x, (-1, 7)))", "Error: Input to reshape is"),
     ],
-    ids=["import", "syntax", "call", "init", "width", "name"],
+    ids=["import", "syntax", "call", "init", "width", "name", "exit", "freeze", "weights", "traced", "shape"],
 )  # fmt: skip
 def test_an_error_in_the_users_code_has_the_users_line(here, old, new, words):
     (here / "net.py").write_text((here / "net.py").read_text().replace(old, new, 1))
@@ -195,9 +201,49 @@ def test_what_fails_while_training_has_the_users_line(here):
         "    def on_epoch_end(self, epoch, logs=None):\n        logs['nothing']\n"
     )
     (here / "net.py").write_text(text)
-    message = refused("fit", "net.yaml", "--trust", "callbacks=[{name: net.Late}]")
-    assert re.search(r"net.py:\d+: in on_epoch_end: KeyError: 'nothing'", message)
+    result = dltrain("fit", "net.yaml", "--trust", "callbacks=[{name: net.Late}]")
+    assert result.exit_code == 1  # 2 would say that nothing was written
+    assert re.search(r"net.py:\d+: in on_epoch_end: KeyError: 'nothing'", result.stderr)
     assert Run(here / "runs" / "net-001").read_summary()["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("return None", "the network's train_step must return its metrics, {name: value}, got None"),
+        ("return {}", "the network's train_step must return its metrics, {name: value}, got {}"),
+        (
+            "return data.nothing",
+            r"net.py:\d+: in train_step: AttributeError: 'tuple' object has no attribute 'nothing'",
+        ),
+        (
+            "tf.debugging.assert_less(tf.reduce_max(data[0]), 15.0)",
+            r"net.py:\d+: in train_step: InvalidArgumentError: assertion failed: \[Condition x < y did not hold",
+        ),
+    ],
+    ids=["none", "empty", "trace", "graph"],
+)
+def test_a_train_step_that_fails_says_where_and_why(here, body, words):
+    step = f"\n    def train_step(self, data):\n        {body}\n        return super().train_step(data)\n"
+    (here / "net.py").write_text("import tensorflow as tf\n" + (here / "net.py").read_text() + step)
+    result = dltrain("fit", "net.yaml", "--trust")
+    assert result.exit_code == 1
+    assert re.search(words, result.stderr.splitlines()[-1])
+
+
+def test_what_a_plugin_prints_stays_out_of_the_json(here):
+    (here / "net.py").write_text((here / "net.py").read_text() + "\nprint('loaded')\n")
+    result = dltrain("fit", "net.yaml", "--trust", "train.epochs=1", "--json")
+    assert json.loads(result.stdout)["epochs"] == 1
+    assert "loaded" in result.stderr
+
+
+def test_what_the_users_code_does_to_its_arguments_leaves_the_config_alone(here):
+    text = (here / "net.py").read_text().replace("units: int,", "units: int, sizes={'more': 3},")
+    text = text.replace("Dense(units,", "Dense(units + sizes.pop('more'),")
+    (here / "net.py").write_text(text)
+    assert dltrain("fit", "net.yaml", "--trust", "train.epochs=1").exit_code == 0
+    assert "sizes:\n    more: 3" in Run(here / "runs" / "net-001").config.read_text()
 
 
 def test_a_callback_may_stop_the_run(here):
@@ -210,6 +256,12 @@ def test_a_callback_may_stop_the_run(here):
     result = dltrain("fit", "net.yaml", "--trust", "train.epochs=9", "callbacks=[{name: net.Stop, after: 2}]")
     assert result.exit_code == 0
     assert "stopped early, after epoch 2: a callback said so" in result.stderr
+    again()
+    result = dltrain("fit", "--resume", "net", "train.epochs=20")
+    assert "nothing left to do; for more, say so: callbacks=[] --force, a callback stopped it" in result.stderr
+    again()
+    assert dltrain("fit", "--resume", "net", "train.epochs=3", "callbacks=[]", "--force").exit_code == 0
+    assert len(Run(here / "runs" / "net-001").read_metrics()) == 3
 
 
 def test_a_train_step_of_its_own_must_report_what_is_monitored(here):

@@ -46,8 +46,9 @@ def describe(hint: Any) -> str:
             else ("one of " + ", ".join(str(choice) for choice in arguments))
         )
     if _is_union(origin):
+        hidden = {types.NoneType, *({int} if float in arguments else set())}  # a whole number is a number
         return " or ".join(
-            [describe(argument) for argument in arguments if argument is not types.NoneType]
+            [describe(argument) for argument in arguments if argument not in hidden]
             + ["none"] * (types.NoneType in arguments)
         )
     if origin is tuple and arguments[-1] is not Ellipsis:

@@ -11,6 +11,7 @@ from dltrain.data import DataSpec, Split, Splits, Target
 from dltrain.datasets._arrays import Part, assemble, refusing
 from dltrain.datasets._splitting import parted
 from dltrain.fields import HeldOut, Seed
+from dltrain.keras_classes import as_given
 from dltrain.lazy import np, tf
 from dltrain.registry import DATASETS
 
@@ -70,7 +71,7 @@ class Python:
             DataError: if what the function returns cannot be used.
         """
         tf.data  # noqa: B018  (TensorFlow first, quietly: the function may import it)
-        returned = plugins.function(self.function)(**self.arguments)
+        returned = plugins.function(self.function)(**as_given(self.arguments))
         with refusing():
             parts = {part: self._part(part, value) for part, value in self._named(returned).items()}
             if self.kind == "classes":
@@ -104,7 +105,7 @@ class Python:
             )
         inputs, targets = (np.asarray(each) for each in value)
         where = f"function {self.function}, {part}"
-        return Part(f"{where}: the inputs", f"{where}: the targets", inputs, targets)
+        return Part(f"{where}: the array of inputs", f"{where}: the array of targets", inputs, targets)
 
     def _read(self, part: str, examples: Any) -> tuple[np.ndarray, np.ndarray]:
         if examples.cardinality() == tf.data.INFINITE_CARDINALITY:
@@ -126,7 +127,7 @@ class Python:
         inputs = inputs if inputs.dtype == np.uint8 else inputs.astype(np.float32)
         for name, values in ((part.inputs_name, inputs), (part.targets_name, targets)):
             if not np.isfinite(values).all():
-                raise ValueError(f"{name} hold NaN or infinite values")
+                raise ValueError(f"{name} holds NaN or infinite values")
         if inputs.ndim not in (2, 4):
             raise ValueError(f"{part.inputs_name} must be (examples, features) or images, got shape {inputs.shape}")
         return Split(inputs, targets)

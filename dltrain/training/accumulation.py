@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from dltrain.errors import TrainingError
 from dltrain.lazy import tf
 from dltrain.training.pipeline import Feed
 
@@ -72,7 +73,13 @@ def _held(optimizer: Any) -> Iterator[dict[int, Any]]:
 
 
 def fault(logs: dict[str, Any]) -> Any:
-    """Returns 1.0 where what a step reports is not finite, else 0.0; a float32 scalar."""
+    """Returns 1.0 where what a step reports is not finite, else 0.0; a float32 scalar.
+
+    Raises:
+        TrainingError: if it reports nothing, as a user's step may.
+    """
+    if not isinstance(logs, dict) or not logs:
+        raise TrainingError(f"the network's train_step must return its metrics, {{name: value}}, got {logs!r}")
     # `loss` is the mean since the epoch began: it turns non-finite with the first loss that is, and stays so.
     watched = [logs["loss"]] if "loss" in logs else list(logs.values())
     finite = [tf.reduce_all(tf.math.is_finite(tf.cast(value, tf.float32))) for value in watched]

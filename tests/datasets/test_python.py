@@ -60,9 +60,9 @@ def test_other_data_take_the_classes_of_the_run(returning):
     ("value", "words"),
     [
         (X, "function must return inputs and targets, two arrays or one tf.data.Dataset"),
-        ((X, Y[:3]), "the inputs and the labels must be equally many, got 20 and 3"),
+        ((X, Y[:3]), "the array of inputs and the labels must be equally many, got 20 and 3"),
         ({"training": (X, Y)}, "function must return train, and perhaps validation and test, got training"),
-        ((X * np.nan, Y), "holds NaN or infinite values"),
+        ((X * np.nan, Y), "the array of inputs holds NaN or infinite values"),
         ((X, np.zeros(20, int)), "must hold at least 2 classes"),
     ],
 )
@@ -91,3 +91,17 @@ def test_arguments_are_held_against_the_function(returning):
 def test_no_function_but_one_of_a_plugin_is_called():
     with pytest.raises(ValueError, match="function must be module.name, of a file in plugins, got 'os.system'"):
         Python(function="os.system")
+
+
+def test_a_list_in_the_config_is_a_list_to_the_function(tensorflow, monkeypatch):
+    seen = []
+
+    def load(sizes, more):
+        seen.append((sizes, more.pop("depths")))
+        return X, Y
+
+    monkeypatch.setattr(plugins, "function", lambda name: load)
+    dataset = Python(function="mine.load", arguments={"sizes": (1, (2, 3)), "more": {"depths": (4,)}})
+    dataset.load()
+    dataset.load()
+    assert seen == [([1, [2, 3]], [4])] * 2
