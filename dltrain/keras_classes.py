@@ -6,13 +6,17 @@ import functools
 import inspect
 import operator
 import sys
+import traceback
 import types
 import typing
-from collections.abc import Hashable
+import warnings
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 from dltrain.data import DataSpec
+from dltrain.errors import UserError, said
 from dltrain.fields import PositiveFloat
 from dltrain.lazy import keras
 from dltrain.registry import CALLBACKS, LAYERS, LOSSES, METRICS, MODELS, OPTIMIZERS, Registry
@@ -121,19 +125,41 @@ def as_given(value: Any) -> Any:
     return [as_given(item) for item in value] if isinstance(value, tuple) else value
 
 
+@contextmanager
+def _blaming(cls: type) -> Iterator[None]:
+    """Names the class where what fails is not in a line of the user's, but in what Keras or Python make of the class.
+
+    Raises:
+        UserError: in place of such an error.
+    """
+    try:
+        yield
+    except (TypeError, ValueError, AttributeError, RuntimeError) as error:
+        file = sys.modules[cls.__module__].__file__
+        if any(frame.filename == file for frame in traceback.extract_tb(error.__traceback__)):
+            raise
+        line = inspect.getsourcelines(cls)[1]
+        raise UserError(f"{file}:{line}: {cls.__name__}: {type(error).__name__}: {said(error)}") from None
+
+
+def _made(block: Any, **arguments: Any) -> Any:
+    with _blaming(block.keras_class):
+        return block.keras_class(**arguments)
+
+
 def _build(block: Any) -> Any:
     """Returns an object of the class."""
-    return block.keras_class(**_arguments(block))
+    return _made(block, **_arguments(block))
 
 
 def _build_callback(block: Any, folder: Path) -> Any:
     """Returns the callback; an argument `run_folder` gets the run's folder."""
-    return block.keras_class(**_arguments(block, run_folder=folder))
+    return _made(block, **_arguments(block, run_folder=folder))
 
 
 def _build_optimizer(block: Any, learning_rate: Any, plain: bool = False) -> Any:
     """Returns the optimizer, at a learning rate or a Keras schedule of it."""
-    return block.keras_class(**_arguments(block) | {"learning_rate": learning_rate})
+    return _made(block, **_arguments(block) | {"learning_rate": learning_rate})
 
 
 def _build_model(block: Any, data: DataSpec) -> Any:
@@ -141,8 +167,12 @@ def _build_model(block: Any, data: DataSpec) -> Any:
 
     An argument `data` gets the DataSpec, `num_classes` the number of outputs where the config says none.
     """
-    model = block.keras_class(**_arguments(block, data=data, num_classes=data.outputs))
-    # Eagerly first: what fails in the user's `call` is told as it is; of a trace Keras says that it may have failed.
-    model(keras.ops.zeros((1, *data.input_shape), "float32"))
-    model(data.inputs())
+    model = _made(block, **_arguments(block, data=data, num_classes=data.outputs))
+    with _blaming(block.keras_class), warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", r"`build\(\)` was called on layer"
+        )  # of one without weights, as is told later
+        # Eagerly first: what fails in the user's `call` is told as it is; of a trace Keras says that it may have.
+        model(keras.ops.zeros((1, *data.input_shape), "float32"))
+        model(data.inputs())
     return model

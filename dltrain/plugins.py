@@ -20,6 +20,9 @@ from dltrain.registry import KINDS, suggestion
 loaded: dict[Path, bytes] = {}
 """The files that were run in this process, and what they held then."""
 
+KEPT = "plugins"
+"""The folder in a run's own that keeps copies of them."""
+
 trusts_all = False
 """Whether the user said --trust."""
 
@@ -40,7 +43,7 @@ def load(paths: list[Path], named_in: str) -> None:
     Raises:
         UserError: if one is not trusted, cannot be read or fails.
     """
-    contents = {path: _read(path) for path in paths if path not in loaded}
+    contents = {path: _read(path, Path(named_in).parent / KEPT) for path in paths if path not in loaded}
     for path in contents:
         _check_name(path)
     _require_trust(contents, named_in)
@@ -83,11 +86,13 @@ def function(name: str) -> Callable[..., Any]:
     return functions[last]
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, kept: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise UserError(f"plugins: {path} cannot be read: {error.strerror}") from None
+        copy = kept / path.name
+        words = f"; as it ran it is kept in {copy}" if copy.is_file() else ""
+        raise UserError(f"plugins: {path} cannot be read: {error.strerror}{words}") from None
 
 
 def _check_name(path: Path) -> None:

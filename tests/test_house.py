@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "fields": set(),
     "cache": set(),
     "plugins": {"importing", "keras_classes", "registry", "cache", "errors"},
-    "keras_classes": {"data", "fields", "lazy", "registry"},
+    "keras_classes": {"data", "fields", "lazy", "registry", "errors"},
     "importing": {"cache", "errors", "lazy"},
     "lazy": set(),
     "errors": set(),

@@ -145,13 +145,24 @@ def test_a_model_that_keras_can_save_is_exported(here):
     assert Run(here / "runs" / "net-001").model.is_file()
 
 
-def test_changed_code_is_said_when_a_run_goes_on(here):
+def test_changed_code_is_said_when_a_run_goes_on_or_is_measured(here):
     assert dltrain("fit", "net.yaml", "--trust", "train.epochs=1").exit_code == 0
     again()
     (here / "net.py").write_text((here / "net.py").read_text() + "\n# another thought\n")
-    result = dltrain("fit", "--resume", "net", "train.epochs=2", "--trust")
-    assert result.exit_code == 0
-    assert "net.py has changed since the run began with" in result.stderr
+    for words in (("eval", "net"), ("fit", "--resume", "net", "train.epochs=2")):
+        again()
+        result = dltrain(*words, "--trust")
+        assert result.exit_code == 0
+        assert "net.py has changed since the run began with" in result.stderr
+
+
+def test_a_file_that_is_gone_is_pointed_to_where_the_run_keeps_it(here):
+    assert dltrain("fit", "net.yaml", "--trust", "train.epochs=1").exit_code == 0
+    again()
+    (here / "net.py").unlink()
+    kept = "runs/net-001/plugins/net.py"
+    assert f"net.py cannot be read: No such file or directory; as it ran it is kept in {kept}" in refused("eval", "net")
+    assert dltrain("eval", "net", f"plugins=[{kept}]").exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -168,8 +179,12 @@ def test_changed_code_is_said_when_a_run_goes_on(here):
         ("units: int,", "units: int, weights=1.0,", "net.py: Net must call its `weights` otherwise"),
         ("return self", "return self if tf.executing_eagerly() else self", "call: NameError: name 'tf' is not defined"),
         ("self.hidden(self.flatten(x))", "self.hidden(keras.ops.reshape(x, (-1, 7)))", "Error: Input to reshape is"),
+        ("        super().__init__()\n", "", "net.py:7: Net: RuntimeError: In layer 'Net', you forgot to call"),
+        ("return self", "return keras.layers.Dense(10)(self.flatten(x))\n        self", "Net has no weights to train"),
+        ("return self", "self", "model.name net.Net returns no numbers for an example, the data ask for 10"),
     ],
-    ids=["import", "syntax", "call", "init", "width", "name", "exit", "freeze", "weights", "traced", "shape"],
+    ids=["import", "syntax", "call", "init", "width", "name", "exit", "freeze", "weights", "traced", "shape", "super",
+         "weightless", "nothing"],
 )  # fmt: skip
 def test_an_error_in_the_users_code_has_the_users_line(here, old, new, words):
     (here / "net.py").write_text((here / "net.py").read_text().replace(old, new, 1))
@@ -229,6 +244,47 @@ def test_a_train_step_that_fails_says_where_and_why(here, body, words):
     result = dltrain("fit", "net.yaml", "--trust")
     assert result.exit_code == 1
     assert re.search(words, result.stderr.splitlines()[-1])
+
+
+PARTS = """
+
+class Odd(keras.metrics.Metric):
+    def update_state(self, labels, logits, sample_weight=None):
+        pass
+
+    def result(self):
+        return {result}
+
+
+class Rateless(keras.optimizers.SGD):
+    def __init__(self, rate=0.1):
+        super().__init__(rate)
+"""
+
+
+@pytest.mark.parametrize(
+    ("result", "override", "words"),
+    [
+        ("{'a': 1.0}", "task.metrics=[{name: net.Odd}]", "metric Odd must give one number, got {'a': 1.0}"),
+        (
+            "keras.ops.ones(3)",
+            "task.metrics=[accuracy, {name: net.Odd}]",
+            r"metric Odd must give one number, got \[1. 1. 1.\]",
+        ),
+        ("1", "task.metrics=[net.Odd]", "got 'net.Odd'; write it as a block: {name: net.Odd}"),
+        (
+            "1",
+            "optimizer={name: net.Rateless, learning_rate: 0.1}",
+            r"net.py:\d+: Rateless: TypeError: .*unexpected keyword argument 'learning",
+        ),
+    ],
+    ids=["dict", "list", "word", "rate"],
+)
+def test_a_part_that_cannot_be_used_is_named_before_training(here, result, override, words):
+    (here / "net.py").write_text((here / "net.py").read_text() + PARTS.replace("{result}", result))
+    message = refused("fit", "net.yaml", "--trust", "task={name: classification}", override)
+    assert re.search(words, message)
+    assert not (here / "runs").exists()
 
 
 def test_what_a_plugin_prints_stays_out_of_the_json(here):

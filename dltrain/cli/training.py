@@ -112,7 +112,7 @@ def evaluate(
     strange = [word for word in given.overrides if not re.match(rf"({'|'.join(map(re.escape, MEASURING))})", word)]
     if strange:
         raise ConfigError(
-            [f"{word}: eval takes dataset.KEY=..., device, strict and train.batch_size: all else is the run's"
+            [f"{word}: eval takes dataset.KEY=..., device, plugins, strict and train.batch_size: all else is the run's"
              for word in strange]
         )  # fmt: skip
     found = folder.find(given.run, runs)
@@ -135,6 +135,7 @@ def bench(
     trust: Trust = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
+    runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
     """Measure what CONFIG describes: examples/s, where a step's time goes, and what would be faster."""
@@ -145,12 +146,13 @@ def bench(
 
     from dltrain.training import bench as measurement
     from dltrain.training.progress import Reporter
+    from dltrain.training.starting import resolved
 
-    found = measurement.bench(config, Reporter(quiet, verbose))
+    found = measurement.bench(resolved(config, runs, anew=False), Reporter(quiet, verbose))
     print_json(found) if as_json else echo(_bench_words(found))
 
 
-MEASURING = ("dataset.", "device=", "strict=", "train.batch_size=")
+MEASURING = ("dataset.", "device=", "plugins=", "strict=", "train.batch_size=")
 """How the overrides begin with which a run may be measured."""
 
 

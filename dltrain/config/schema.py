@@ -295,12 +295,20 @@ def shown(node: Node) -> str:
 def _wrong(hint: Any, node: Node, path: str, problems: list[Problem]) -> Any:
     expected = describe(hint)
     word = ""
-    if isinstance(node.value, str):
+    if isinstance(node.value, str) and any(node.value in registry.names() for registry in _registries(hint)):
+        word = f"; write it as a block: {{name: {node.value}}}"
+    elif isinstance(node.value, str):
         word = nearest(node.value, [str(choice) for choice in _choices(hint)])
     elif isinstance(node.value, int | float) and str in (hint, *typing.get_args(hint)):
         word = f'; for text write "{node.value}"'
     problems.append(node.mark.problem(f"{path or 'a config'} must be {expected}, got {shown(node)}{word}"))
     return INVALID
+
+
+def _registries(hint: Any) -> list[Registry]:
+    if _is_union(typing.get_origin(hint)):
+        return [found for alternative in typing.get_args(hint) for found in _registries(alternative)]
+    return [extra for extra in getattr(hint, "__metadata__", ()) if isinstance(extra, Registry)]
 
 
 def _choices(hint: Any) -> list[Any]:

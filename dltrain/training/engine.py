@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dltrain.errors import UserError
 from dltrain.lazy import tf
 from dltrain.training.accumulation import Accumulation, fault
 from dltrain.training.pipeline import HOST, Feed
@@ -80,8 +81,16 @@ class Engine:
             variable.assign(np.array(variable))
 
     def metrics(self) -> dict[str, float]:
-        """Returns the means since the last `reset`, by name."""
-        return {name: shortest(value) for name, value in self.model.get_metrics_result().items()}
+        """Returns the means since the last `reset`, by name.
+
+        Raises:
+            UserError: if a metric gives anything but a number, as a user's may.
+        """
+        found = self.model.get_metrics_result()
+        for name, value in found.items():
+            if np.shape(value) != () or isinstance(value, dict):
+                raise UserError(f"metric {name} must give one number, got {value}")
+        return {name: shortest(value) for name, value in found.items()}
 
     def reset(self) -> None:
         """Begins new means."""

@@ -97,7 +97,7 @@ class Learner:
         Raises:
             ConfigError: if they do not.
         """
-        columns = list(self.engine.model.get_metrics_result())
+        columns = list(self.engine.metrics())
         if self.validation is not None:
             columns += [f"val_{name}" for name in columns]
         monitor = monitor_of(self.experiment.checkpoint, self.experiment, self.splits)

@@ -231,10 +231,15 @@ def assemble(
         model = config.build_model(spec)
         found = [list(each.shape[1:]) for each in keras.tree.flatten(model.output)]
         if found != [[spec.outputs]]:
-            shapes = " and ".join(map(str, found))
+            shapes = " and ".join(map(str, found)) or "no"
             raise ConfigError(
                 [f"model.name {experiment.model.registered_name} returns {shapes} numbers for an example, the data ask "
                  f"for {spec.outputs}: it must end in data.head(x), or in Dense(num_classes)"]
+            )  # fmt: skip
+        if not model.trainable_weights:
+            raise ConfigError(
+                [f"model.name {experiment.model.registered_name} has no weights to train: a network makes its layers "
+                 "in __init__, not in call"]
             )  # fmt: skip
         with config.blame("model"):
             if anew:

@@ -109,7 +109,7 @@ def _say_changed_code(run: Run, reporter: Reporter) -> None:
     for file, content in plugins.loaded.items():
         kept = run.plugins / file.name
         if kept.is_file() and kept.read_bytes() != content:
-            reporter.warn(f"{file} has changed since the run began with {kept}: what follows is another experiment")
+            reporter.warn(f"{file} has changed since the run began with {kept}: what follows goes by what it is now")
 
 
 def _go_on(loop: Loop, run: Run, saved: checkpoints.Saved, changes: dict[str, tuple[Any, Any]]) -> None:
@@ -200,6 +200,7 @@ def evaluate(
     config = experiments.load(run.config, [*overrides], reads_data=False)
     with config.blame("train"):
         config.experiment.train.examples_per_batch  # noqa: B018  (a number in a run's config, or a ValueError)
+    _say_changed_code(run, reporter)
     saved = _chosen(run, checkpoint, reporter)
     spec = State.of(saved).spec
     devices, splits = begin(config, reporter, like=spec)

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from dltrain.cli import app
 from dltrain.config import experiment as experiments
 from dltrain.errors import ConfigError
 from dltrain.runs.folder import Run
@@ -106,6 +108,12 @@ def test_a_mistake_is_told_with_its_line_and_leaves_nothing(path, change, messag
         fit(path, change)
     assert "argument" in str(told.value) or "student.yaml:" in str(told.value)
     assert sorted((path.parent / "runs").iterdir()) == runs
+
+
+def test_bench_finds_a_teacher_by_its_name(path):
+    result = CliRunner().invoke(app, ["bench", str(path), "--runs", str(path.parent / "runs"), "--quiet"])
+    assert result.exit_code == 0, result.stderr
+    assert "examples/s" in result.stdout
 
 
 def test_a_teacher_that_was_trained_anew_is_told_when_a_run_goes_on(path):
