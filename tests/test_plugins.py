@@ -6,6 +6,7 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -13,6 +14,8 @@ from dltrain import plugins
 from dltrain.cli import app
 from dltrain.registry import KINDS
 from dltrain.runs.folder import Run
+from dltrain.training import checkpoints
+from dltrain.training.starting import trained
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 NET = """
@@ -128,6 +131,33 @@ def test_a_model_without_get_config_trains_goes_on_and_is_evaluated(here):
     ]
     again()
     assert dltrain("eval", "net", "--json").exit_code == 0
+
+
+OWN = """        self.scale = self.add_weight(shape=(), name="scale", initializer="ones")
+        self.more = [keras.layers.Identity(), keras.layers.Dense(4)]
+"""
+
+
+@pytest.mark.parametrize("kind", ["run", "file"])
+def test_a_class_begins_with_weights_of_its_layers_its_lists_and_its_own(here, kind):
+    text = (here / "net.py").read_text().replace("self.hidden(self", "self.scale * self.more[1](self.hidden(self")
+    text = text.replace("(x))", "(x)))").replace("        self.flatten =", f"{OWN}        self.flatten =")
+    (here / "net.py").write_text(text)
+    assert dltrain("fit", "net.yaml", "--trust", "train.epochs=1").exit_code == 0
+    first = Run(here / "runs" / "net-001")
+    trained(first)[0].save_weights(here / "net.weights.h5")
+    source = {"run": "net-001", "file": "net.weights.h5"}[kind]
+    still = ("optimizer={name: sgd, learning_rate: 1e-30}", "train={steps: 1, batch_size: 64}")
+    assert dltrain("fit", "net.yaml", f"model.weights={source}", *still).exit_code == 0
+    one, other = (checkpoints.load(run, "last").arrays for run in (first, Run(here / "runs" / "net-002")))
+    names = [name for name in one if name.startswith("model/") and "state" not in name]
+    assert len(names) == 7
+    assert [name for name in names if not np.array_equal(one[name], other[name])] == []
+    (here / "net.py").write_text(text.replace("shape=()", "shape=(1,)"))
+    again()
+    # A run's own network is built from what the file is now.
+    words = {"run": "scale must be of shape (1,)", "file": "its own, outside of layers, are 1 here, one number there"}
+    assert words[kind] in refused("fit", "net.yaml", "--trust", f"model.weights={source}")
 
 
 def test_a_model_that_keras_can_save_is_exported(here):

@@ -30,6 +30,12 @@ def named_layers(model: Any) -> dict[str, Any]:
     return named
 
 
+def loose_weights(model: Any) -> list[Any]:
+    """Returns the weights that lie in none of these layers: those that a class of the user's has itself."""
+    held = {id(weight) for layer in named_layers(model).values() for weight in layer.weights}
+    return [weight for weight in model.weights if id(weight) not in held]
+
+
 def head_of(named: dict[str, Any]) -> str:
     """Returns which of the layers is the head: the one that belongs to the classes, else the last."""
     return HEAD if HEAD in named else list(named)[-1]

@@ -18,7 +18,7 @@ from dltrain.runs import folder
 from dltrain.runs.folder import Run
 from dltrain.training import checkpoints, weight_files
 from dltrain.training.checkpoints import Saved
-from dltrain.training.freezing import head_of, named_layers
+from dltrain.training.freezing import head_of, loose_weights, named_layers
 from dltrain.training.state import State
 
 _log = logging.getLogger("dltrain")
@@ -134,7 +134,8 @@ def _read(path: Path, model: Any) -> Source:
             raise RunError("it is no run: there is no config.yaml" if path.is_dir() else "it lies in no run's folder")
         network, spec, saved = trained(run, None if path.is_dir() else path)
         named = named_layers(network)
-        arrays = {name: [np.array(weight) for weight in layer.weights] for name, layer in named.items()}
+        groups = {name: layer.weights for name, layer in named.items()} | {weight_files.LOOSE: loose_weights(network)}
+        arrays = {name: [np.array(weight) for weight in weights] for name, weights in groups.items() if weights}
         kind = "the best weights" if path.is_dir() else f"{path.name}"
         return Source(f"{kind} of {run.name} (step {saved.state['step']})", arrays, head_of(named), spec)
     named = named_layers(model)
@@ -166,7 +167,13 @@ def _matched(model: Any, spec: DataSpec, source: Source) -> tuple[list[tuple[Any
             words = f"{_shapes(shapes)} here, {_shapes(found)} there"
             raise ValueError(f"weights must be of this network: layer {name} is {words} ({source.words})")
         pairs += zip(layer.weights, values or [], strict=True)
-    known = {*named, source.head}
+    own, loose = source.arrays.get(weight_files.LOOSE, []), loose_weights(model)
+    shapes, found = ([tuple(weight.shape) for weight in weights] for weights in (loose, own))
+    if found != shapes:
+        words = f"{_shapes(shapes) or 'none'} here, {_shapes(found) or 'none'} there"
+        raise ValueError(f"weights must be of this network: its own, outside of layers, are {words} ({source.words})")
+    pairs += zip(loose, own, strict=True)
+    known = {*named, source.head, weight_files.LOOSE}
     if strange := [name for name in source.arrays if name not in known]:
         raise ValueError(
             f"weights must be of this network: {source.words} have a layer {strange[0]}, which is not here"

@@ -7,16 +7,19 @@ import io
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from dltrain.errors import CheckpointError
 from dltrain.lazy import keras
-from dltrain.training.freezing import named_layers, snake_case
+from dltrain.training.freezing import loose_weights, named_layers, snake_case
 
 ENDINGS = (".npz", ".weights.h5", ".keras")
 """How files with weights are named: dltrain's own, and Keras's."""
+
+LOOSE = "(own)"
+"""Stands for the layer of weights that lie in none."""
 
 _MEMBER = "model.weights.h5"
 _MAX_DEPTH, _MAX_ARRAYS = 16, 100_000
@@ -60,25 +63,31 @@ def _member(path: Path, model: Any) -> io.BytesIO:
 
 
 def _layers(file: Any, model: Any) -> dict[str, list[Any]]:
-    found = dict(_arrays(file["layers"], "layers")) if "layers" in file else {}
+    found = dict(_arrays(file))
     if not found:
         raise ValueError("it holds no layers: it is not as Keras 3 writes it")
     named = {id(layer): (name, layer) for name, layer in named_layers(model).items()}
     layers: dict[str, list[Any]] = {}
     for layer, address in _addresses(model):
-        name, shapes = named[id(layer)][0], [tuple(weight.shape) for weight in layer.weights]
         own = {key: found.pop(key) for key in [*found] if key.startswith(f"{address}/")}
-        listed = [own.get(f"{address}/vars/{index}") for index in range(len(own))]
-        if own and any(array is None for array in listed):
-            raise ValueError(f"layer {name} has layers within it: such weights are taken from a run, not from a file")
-        fits = [array.shape for array in listed if array is not None] == shapes
-        # Where shapes differ they are told, or the head begins anew: neither needs the values.
-        layers[name] = [array[()] if fits else _Shaped(array.shape) for array in listed if array is not None]
-        if not own:
-            del layers[name]
+        if own:
+            name = named[id(layer)][0]
+            layers[name] = _fitting(name, own, address, layer.weights)
+    if own := {key: found.pop(key) for key in [*found] if key.startswith("vars/")}:
+        layers[LOOSE] = _fitting("of its own", own, "", loose_weights(model))
     left = {key.partition("/vars/")[0] for key in found}
     layers |= {key: [] for key in sorted(left) if not key.rpartition("/")[2].startswith(_NO_WEIGHTS)}
     return layers
+
+
+def _fitting(name: str, own: dict[str, Any], address: str, weights: list[Any]) -> list[Any]:
+    """Returns the arrays of a layer in their order, read where they fit."""
+    listed = [own.get(f"{address}/vars/{index}".lstrip("/")) for index in range(len(own))]
+    if any(array is None for array in listed):
+        raise ValueError(f"layer {name} has layers within it: such weights are taken from a run, not from a file")
+    fits = [array.shape for array in listed if array is not None] == [tuple(weight.shape) for weight in weights]
+    # Where shapes differ they are told, or the head begins anew: neither needs the values.
+    return [array[()] if fits else _Shaped(array.shape) for array in listed if array is not None]
 
 
 class _Shaped:
@@ -88,20 +97,31 @@ class _Shaped:
         self.shape = shape
 
 
-def _addresses(model: Any, inside: str = "layers") -> Iterator[tuple[Any, str]]:
-    """Yields layers with weights and where Keras puts them: numbered by class, in the network's order."""
-    seen: Counter[str] = Counter()
-    for layer in model.layers:
-        kind = snake_case(type(layer))
-        address = f"{inside}/{kind}_{seen[kind]}" if seen[kind] else f"{inside}/{kind}"
-        seen[kind] += 1
+def _addresses(model: Any, inside: str = "") -> Iterator[tuple[Any, str]]:
+    """Yields layers with weights and where Keras may put them: numbered by class, or by a class's own attributes."""
+    places = [*_numbered(model.layers, f"{inside}layers")]
+    for name, value in vars(model).items():
+        if isinstance(value, keras.layers.Layer):
+            places.append((value, f"{inside}{name}"))
+        elif isinstance(value, list | tuple):
+            places += _numbered(value, f"{inside}{name}")
+    for layer, address in places:
         if isinstance(layer, keras.Model):
-            yield from _addresses(layer, f"{address}/layers")
+            yield from _addresses(layer, f"{address}/")
         elif layer.weights and not isinstance(layer, keras.layers.Normalization):
             yield layer, address
 
 
-def _arrays(group: Any, address: str, depth: int = 0, count: list[int] | None = None) -> Iterator[tuple[str, Any]]:
+def _numbered(layers: Iterable[Any], inside: str) -> Iterator[tuple[Any, str]]:
+    seen: Counter[str] = Counter()
+    for layer in layers:
+        if isinstance(layer, keras.layers.Layer):
+            kind = snake_case(type(layer))
+            yield layer, f"{inside}/{kind}_{seen[kind]}" if seen[kind] else f"{inside}/{kind}"
+            seen[kind] += 1
+
+
+def _arrays(group: Any, address: str = "", depth: int = 0, count: list[int] | None = None) -> Iterator[tuple[str, Any]]:
     """Yields every array below a group with its address.
 
     Raises:
@@ -111,12 +131,14 @@ def _arrays(group: Any, address: str, depth: int = 0, count: list[int] | None = 
 
     count = [0] if count is None else count
     for key in group:
-        place = f"{address}/{key}"
+        place = f"{address}/{key}" if address else key
         count[0] += 1
         if depth > _MAX_DEPTH or count[0] > _MAX_ARRAYS:
             raise ValueError(f"{address} holds more than a network")
         if not isinstance(group.get(key, getlink=True), h5py.HardLink):
             raise ValueError(f"{place} is a link")
+        if place == "optimizer":
+            continue
         item = group[key]
         if isinstance(item, h5py.Group):
             yield from _arrays(item, place, depth + 1, count)

@@ -217,6 +217,11 @@ def _linked(file):
     file["layers/conv2d/vars/0"] = h5py.ExternalLink("/etc/passwd", "/x")
 
 
+def _linked_above(file):
+    del file["layers"]
+    file["layers"] = h5py.ExternalLink("/etc/passwd", "/x")
+
+
 def _outside(file):
     del file["layers/conv2d/vars/0"]
     shape = (3, 3, 1, 4)
@@ -237,6 +242,7 @@ def _deeper(file):
     [
         (_linked, "layers/conv2d/vars/0 is a link"),
         (_outside, "layers/conv2d/vars/0 is kept in another file"),
+        (_linked_above, "layers is a link"),
         (_huge, "layer stage1_convolution is 3x3x1x4 here, 1099511627776 there"),
         (_deeper, "have a layer layers/dense_2, which is not here"),
         (lambda file: file.pop("layers"), "it holds no layers"),
