@@ -19,11 +19,14 @@ MAY_IMPORT = {
     "config": {"config"} | GROUND,
     # A page is drawn from what is trained on: training collects the numbers, figures knows no training.
     "figures": {"figures", "data", "errors"},
-    "training": {"training", "figures", "config", "runs", "schedules", "layers", "inspection"} | GROUND,
+    # What a run's page tells is plain: training collects it, and the tasks say how their answers are drawn.
+    "report": {"report", "figures", "runs", "data", "errors"},
+    "training": {"training", "report", "figures", "config", "runs", "schedules", "layers", "inspection"} | GROUND,
     "runs": {"runs", "errors"},
     "layers": {"layers"},
     "fused_optimizers": set(),
-    **{room: {room, "layers"} | GROUND for room in CHOICES - {"optimizers"}},
+    **{room: {room, "layers"} | GROUND for room in CHOICES - {"optimizers", "tasks"}},
+    "tasks": {"tasks", "report", "figures"} | GROUND,
     "optimizers": {"fused_optimizers"} | GROUND,
     "registry": {"beginning", "errors"},
     "beginning": set(),

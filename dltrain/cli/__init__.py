@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from dltrain import __version__, plugins
-from dltrain.cli import comparison, data, datasets, inspection, machine, repetition, runs, training
+from dltrain.cli import comparison, data, datasets, inspection, machine, repetition, reporting, runs, training
 from dltrain.cli.arguments import echo
 from dltrain.errors import DltrainError, UserError
 
@@ -51,6 +51,7 @@ _PANELS: dict[str, dict[str, Callable[..., None]]] = {
     },
     "Look afterwards": {
         "runs": runs.list_runs,
+        "report": reporting.report,
         "plot": comparison.plot,
         "compare": comparison.compare,
         "logs": runs.logs,

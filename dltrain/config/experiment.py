@@ -55,6 +55,7 @@ class Experiment:
         checkpoint: when state is saved.
         callbacks: what else is told of the run, in Keras's way: of steps about once a second, of epochs at their end.
         trackers: what else keeps the run: tensorboard, mlflow, wandb.
+        report: at the end, write report.html and figures/; `dltrain report` does so at any time.
     """
 
     name: str | None = None
@@ -76,6 +77,7 @@ class Experiment:
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
     callbacks: tuple[Callback, ...] = ()
     trackers: tuple[Tracker, ...] = ()
+    report: bool = True
 
     def __post_init__(self) -> None:
         if self.task is None:

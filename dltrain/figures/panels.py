@@ -26,7 +26,8 @@ def number(value: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _title(sheet: Sheet, box: Box, title: str, note: str) -> Box:
+def titled(sheet: Sheet, box: Box, title: str, note: str) -> Box:
+    """Writes a panel's title and note; returns what is left of its box."""
     sheet.write(box.left, box.top, title, box.width, BODY, weight="bold")
     lines = sheet.wrapped(note, box.width, SMALL, 2)
     reserved = 2 if box.width < 400 else len(lines)  # so that frames of tiles stand in one line
@@ -35,7 +36,8 @@ def _title(sheet: Sheet, box: Box, title: str, note: str) -> Box:
     return box.below(30 + 16 * reserved)
 
 
-def _ticks(axis: Any, most: int, whole: bool = False) -> None:
+def ticks(axis: Any, most: int, whole: bool = False) -> None:
+    """Sets how many ticks an axis has at most, and writes their numbers short."""
     from matplotlib.ticker import MaxNLocator
 
     axis.set_major_locator(MaxNLocator(most, integer=whole))
@@ -125,7 +127,7 @@ class Histogram:
 
     def draw(self, sheet: Sheet, box: Box) -> None:
         """Draws areas and outlines, and mean and deviation as a yardstick above."""
-        box = _title(sheet, box, self.title, self.note)
+        box = titled(sheet, box, self.title, self.note)
         axes = sheet.axes(box._replace(height=min(box.height, 260) - 24))
         first, *others = self.shares.items()
         top = max(float(np.max(shares)) for shares in self.shares.values()) or 1.0
@@ -139,7 +141,7 @@ class Histogram:
             _yardstick(axes, self.mean, self.deviation)
         axes.set(yticks=[], ylim=(0, 1.2), xlim=(self.edges[0], self.edges[-1]))
         if self.tick is None:
-            _ticks(axes.xaxis, min(5, int(box.width // 90)), whole=bool(self.edges[0] % 1 == 0.5))
+            ticks(axes.xaxis, min(5, int(box.width // 90)), whole=bool(self.edges[0] % 1 == 0.5))
         else:
             places = self.edges[0] + np.array([0.2, 0.8]) * (self.edges[-1] - self.edges[0])
             axes.set_xticks(places, [self.tick(place) for place in places])
@@ -168,7 +170,7 @@ class Shares:
 
     def draw(self, sheet: Sheet, box: Box) -> None:
         """Draws a bar for each."""
-        box = _title(sheet, box, self.title, self.note)
+        box = titled(sheet, box, self.title, self.note)
         name_width, most = box.width * 0.45, max([*self.shares, 1e-9])
         across = (box.width - name_width - 50) / most
         for index, (name, share) in enumerate(zip(self.names, self.shares, strict=True)):
@@ -201,7 +203,7 @@ class Bands:
 
     def draw(self, sheet: Sheet, box: Box) -> None:
         """Draws the range as a light band, the middle half as a darker one, and mean and median as lines."""
-        box = _title(sheet, box, self.title, self.note)
+        box = titled(sheet, box, self.title, self.note)
         axes = sheet.axes(Box(box.left + 52, box.top, box.width - 52, box.height - 46))
         features = np.arange(1, self.quantiles.shape[1] + 1)
         low, quarter, median, upper, high = self.quantiles
@@ -210,8 +212,8 @@ class Bands:
         axes.step(features, median, where="mid", color=SHADES[0], linewidth=1.5, label="median")
         axes.plot(features, self.means, color=INK, linestyle="", marker=".", markersize=4, label="mean")
         axes.set_xlim(0.5, len(features) + 0.5)
-        _ticks(axes.xaxis, 8, whole=True)
-        _ticks(axes.yaxis, 5)
+        ticks(axes.xaxis, 8, whole=True)
+        ticks(axes.yaxis, 5)
         below: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0, -0.1), "ncols": 4, "borderaxespad": 0.2}
         axes.legend(fontsize=SMALL, frameon=False, handlelength=1.2, handletextpad=0.4, columnspacing=1, **below)
 
@@ -241,15 +243,15 @@ class Curve:
 
     def draw(self, sheet: Sheet, box: Box) -> None:
         """Draws the curve over steps, with epochs as a second scale below."""
-        box = _title(sheet, box, "Learning rate", self.note)
+        box = titled(sheet, box, "Learning rate", self.note)
         high = min(box.height, 340) - 64
         axes = sheet.axes(Box(box.left + 62, box.top, box.width - 74, high))
         axes.spines["left"].set(visible=True, color=FRAME)
         axes.plot(self.steps, self.rates, color=SHADES[0], linewidth=2)
         last = max(float(self.steps[-1]), 2.0)
         axes.set(ylim=(0, float(self.rates.max()) * 1.08), xlim=(1, last))
-        _ticks(axes.xaxis, 6, whole=True)
-        _ticks(axes.yaxis, 5)
+        ticks(axes.xaxis, 6, whole=True)
+        ticks(axes.yaxis, 5)
         axes.set_xlabel("step", fontsize=SMALL, color=FAINT, labelpad=1, loc="right")
         if self.warmup:
             axes.axvline(self.warmup, color=INK, linewidth=1, linestyle=(0, (4, 2)))
@@ -260,5 +262,5 @@ class Curve:
         epochs = axes.secondary_xaxis(-38 / high, functions=scales)
         epochs.tick_params(labelsize=SMALL, colors=FAINT, length=3)
         epochs.spines["bottom"].set_color(FRAME)
-        _ticks(epochs.xaxis, 6, whole=last >= 3 * per_epoch)
+        ticks(epochs.xaxis, 6, whole=last >= 3 * per_epoch)
         epochs.set_xlabel("epochs", fontsize=SMALL, color=FAINT, labelpad=1, loc="right")

@@ -22,6 +22,8 @@ MADE_BY = "dltrain"
 INK, FAINT, FRAME = "#1a1a1a", "#5f5f5f", "#b4b4b4"
 SHADES = ("#1f4e79", "#79add6", "#d9e6f2")
 """One hue in steps of lightness: told apart in grey, and whatever colours the reader sees."""
+ACCENT, PAPER = "#d55e00", "#ffffff"
+"""What is set against the shades, lighter than the first and darker than the others; what is drawn on."""
 
 BODY, SMALL, HEADING, TITLE = 10.0, 9.0, 11.5, 17.0
 """Sizes of type in points; one is 1.39 pixels."""
@@ -130,6 +132,20 @@ class Sheet:
         """Returns the sheet as a PNG that says who made it."""
         file = io.BytesIO()
         self._figure.savefig(file, format="png", dpi=DPI, metadata={"Software": MADE_BY})
+        return file.getvalue()
+
+    def svg(self, name: str) -> str:
+        """Returns the sheet as an SVG drawing whose text is text.
+
+        Args:
+            name: keeps what it refers to within itself apart from that of other drawings on one page.
+        """
+        import matplotlib
+
+        file = io.StringIO()
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+            self._figure.savefig(file, format="svg", metadata=nothing)
         return file.getvalue()
 
     def _wide(self, text: str, size: float, weight: str) -> float:

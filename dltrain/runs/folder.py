@@ -80,6 +80,16 @@ class Run:
         return self.path / "log.txt"
 
     @property
+    def report(self) -> Path:
+        """What the run was worth, on one page."""
+        return self.path / "report.html"
+
+    @property
+    def figures(self) -> Path:
+        """The report's figures, each as PNG and SVG."""
+        return self.path / "figures"
+
+    @property
     def lock(self) -> Path:
         """What the process that works on the run holds."""
         return self.path / ".lock"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from dltrain.data import DataSpec
 from dltrain.fields import Fraction, NonNegativeFloat
@@ -10,6 +10,10 @@ from dltrain.lazy import keras, np
 from dltrain.registry import TASKS, suggestion
 from dltrain.tasks._choices import OwnLoss, OwnMetric, build, larger_is_better, names
 from dltrain.tasks._metrics import auc, class_logits, f1
+
+if TYPE_CHECKING:
+    from dltrain.report.outcome import Mistakes, Outcome
+    from dltrain.report.parts import Chapter
 
 
 @TASKS.register("classification")
@@ -123,6 +127,57 @@ class Classification:
             return np.array([self.class_weights.get(name, 1.0) for name in data.class_names], np.float32)
         counts = np.bincount(targets, minlength=classes)
         return (len(targets) / (classes * np.maximum(counts, 1))).astype(np.float32)
+
+    def baselines(self, data: DataSpec, targets: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns logits that ignore the inputs: how often each class is in the training part.
+
+        Args:
+            data: what the classes are.
+            targets: the training labels.
+        """
+        counts = np.bincount(targets, minlength=len(data.class_names))
+        words = f"always {data.class_names[int(counts.argmax())]!r}, the most frequent class"
+        return {words: np.log(np.maximum(counts, 0.5) / len(targets)).astype(np.float32)}
+
+    def chapters(self, outcome: Outcome) -> list[Chapter]:
+        """Returns confusion, measures of each class, ROC and PR, calibration."""
+        from dltrain.report import classes, scores
+        from dltrain.report.parts import Chapter
+
+        names, truth = outcome.data.class_names, outcome.targets
+        shares, told = scores.softmax(outcome.outputs), outcome.outputs.argmax(axis=1)
+        positions = np.arange(len(names))
+        found = classes.measure(names, shares, truth[:, None] == positions, told[:, None] == positions)
+        # Of two classes one curve is the other's mirror: the second's, as in the metrics.
+        seen = found if len(names) > 2 else found._replace(names=names[1:], rankings=found.rankings[1:])
+        note = "confidence is the probability of the class that is told"
+        reliability = classes.reliability(shares.max(axis=1), told == truth, "share of answers that are right", note)
+        return [
+            Chapter("Classes", [*classes.confused(names, truth, told, outcome.part), classes.class_table(found)]),
+            Chapter("Confidence", [*classes.trade_offs(seen), reliability]),
+        ]
+
+    def mistakes(self, outcome: Outcome, most: int) -> Mistakes:
+        """Returns the examples whose true class has the smallest probability, of those that are wrong."""
+        from dltrain.report import classes, scores
+        from dltrain.report.outcome import Mistake, Mistakes
+
+        names, truth = outcome.data.class_names, outcome.targets
+        told, shares = outcome.outputs.argmax(axis=1), scores.softmax(outcome.outputs)
+        wrong = np.flatnonzero(told != truth)
+        of_truth = shares[wrong, truth[wrong]]
+        worst = wrong[np.argsort(of_truth, kind="stable")][:most]
+        found = [
+            Mistake(
+                int(place), names[truth[place]], names[told[place]],
+                f"{shares[place, told[place]]:.1%} sure; of the truth {shares[place, truth[place]]:.2g}",
+            )
+            for place in worst
+        ]  # fmt: skip
+        note = "those first whose true class has the smallest probability"
+        return Mistakes(
+            classes.counted(len(worst), len(wrong), "mistake"), found, note if found else "", wrong.tolist()
+        )
 
 
 def _is_soft(labels: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from dltrain.data import DataSpec
 from dltrain.fields import Fraction
@@ -10,6 +10,10 @@ from dltrain.lazy import keras, np
 from dltrain.registry import TASKS
 from dltrain.tasks._choices import OwnLoss, OwnMetric, build, larger_is_better, names
 from dltrain.tasks._metrics import auc, f1
+
+if TYPE_CHECKING:
+    from dltrain.report.outcome import Mistakes, Outcome
+    from dltrain.report.parts import Chapter
 
 
 @TASKS.register("multilabel")
@@ -66,3 +70,43 @@ class Multilabel:
 
     def weights(self, data: DataSpec, targets: np.ndarray) -> None:
         """Returns none: there are no classes to weight."""
+
+    def baselines(self, data: DataSpec, targets: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns logits that ignore the inputs: how often each label is there in the training part."""
+        shares = np.clip(targets.mean(axis=0, dtype=np.float64), 1e-6, 1 - 1e-6)
+        return {"for each label what is more frequent": np.log(shares / (1 - shares)).astype(np.float32)}
+
+    def chapters(self, outcome: Outcome) -> list[Chapter]:
+        """Returns measures of each label, ROC and PR, calibration."""
+        from dltrain.report import classes, scores
+        from dltrain.report.parts import Chapter
+
+        has, told, shares = outcome.targets > 0.5, outcome.outputs > 0, scores.sigmoid(outcome.outputs)
+        found = classes.measure(outcome.data.class_names, shares, has, told)
+        note = "confidence is the probability that a label is there, all labels together"
+        reliability = classes.reliability(shares.ravel(), has.ravel(), "share of the labels that are there", note)
+        return [
+            Chapter("Labels", [classes.class_table(found)], f"{outcome.part} part, at a probability of 0.5"),
+            Chapter("Confidence", [*classes.trade_offs(found), reliability]),
+        ]
+
+    def mistakes(self, outcome: Outcome, most: int) -> Mistakes:
+        """Returns the examples of the largest cross-entropy, of those with a wrong label."""
+        from dltrain.report import classes, scores
+        from dltrain.report.outcome import Mistake, Mistakes
+
+        names, has, shares = outcome.data.class_names, outcome.targets > 0.5, scores.sigmoid(outcome.outputs)
+        is_wrong = has != (outcome.outputs > 0)
+        wrong = np.flatnonzero(is_wrong.any(axis=1))
+        losses = np.logaddexp(0, np.where(has, -outcome.outputs, outcome.outputs)).sum(axis=1)
+        found = []
+        for place in wrong[np.argsort(-losses[wrong], kind="stable")][:most]:
+            true, told = (classes.listed([names[index] for index in np.flatnonzero(row)])
+                          for row in (has[place], outcome.outputs[place] > 0))  # fmt: skip
+            odd = np.flatnonzero(is_wrong[place])
+            odd = odd[np.argsort(-np.abs(outcome.outputs[place, odd]), kind="stable")]
+            sure = classes.listed([f"{names[index]} {shares[place, index]:.2g}" for index in odd])
+            found.append(Mistake(int(place), true, told, f"wrong, with the probability of each: {sure}"))
+        note = "the largest cross-entropy first"
+        title = classes.counted(len(found), len(wrong), "example with a wrong label")
+        return Mistakes(title.replace("labels", "label"), found, note if found else "", wrong.tolist())

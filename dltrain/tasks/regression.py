@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from dltrain.data import DataSpec
 from dltrain.fields import PositiveFloat
@@ -10,6 +10,10 @@ from dltrain.lazy import keras, np
 from dltrain.registry import TASKS
 from dltrain.tasks._choices import OwnLoss, OwnMetric, build, larger_is_better, names
 from dltrain.tasks._metrics import reading
+
+if TYPE_CHECKING:
+    from dltrain.report.outcome import Mistakes, Outcome
+    from dltrain.report.parts import Chapter
 
 
 @TASKS.register("regression")
@@ -79,6 +83,45 @@ class Regression:
 
     def weights(self, data: DataSpec, targets: np.ndarray) -> None:
         """Returns none: there are no classes to weight."""
+
+    def baselines(self, data: DataSpec, targets: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns predictions that ignore the inputs: mean and median of the training part."""
+        return {
+            "always the mean": targets.mean(axis=0, dtype=np.float64).astype(np.float32),
+            "always the median": np.median(targets, axis=0).astype(np.float32),
+        }
+
+    def chapters(self, outcome: Outcome) -> list[Chapter]:
+        """Returns predictions against truth, and residuals."""
+        from dltrain.report.numbers import numbers
+        from dltrain.report.parts import Chapter
+
+        return [Chapter("Predictions", numbers(outcome.data.targets, outcome.targets, outcome.outputs, outcome.part))]
+
+    def mistakes(self, outcome: Outcome, most: int) -> Mistakes:
+        """Returns the examples of the largest errors, in deviations of the targets."""
+        from dltrain.figures.panels import number
+        from dltrain.report.outcome import Mistake, Mistakes
+
+        targets, residuals = outcome.data.targets, outcome.outputs.astype(np.float64) - outcome.targets
+        scale = np.array([target.standard_deviation for target in targets])
+        sizes = np.abs(residuals / scale).max(axis=1)
+        worst = np.argsort(-sizes, kind="stable")[:most]
+        found = [
+            Mistake(
+                int(place), _listed(outcome.targets[place]), _listed(outcome.outputs[place]),
+                f"off by {_listed(residuals[place])}, {number(sizes[place])} deviations of the data",
+            )
+            for place in worst
+        ]  # fmt: skip
+        return Mistakes(f"The {len(found)} largest errors", found, "in deviations of what is predicted")
+
+
+def _listed(values: np.ndarray) -> str:
+    from dltrain.figures.panels import number
+
+    more = f" and {len(values) - 4} more" if len(values) > 4 else ""
+    return ", ".join(number(value) for value in values[:4]) + more
 
 
 def _standardized(data: DataSpec, values: Any) -> Any:

@@ -8,11 +8,12 @@ import numpy as np
 from dltrain.config.experiment import Config, Experiment
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.errors import TrainingError
-from dltrain.figures.distributions import MOST_COLUMNS, cell, channels, class_counts, columns, target_histograms
+from dltrain.figures.distributions import MOST_COLUMNS, channels, class_counts, columns, target_histograms
 from dltrain.figures.examples import Lines, Pictures, Rows
 from dltrain.figures.page import Page, Panel, Row
 from dltrain.figures.panels import Curve, number
 from dltrain.figures.place import require_place
+from dltrain.figures.reading import cells, drawable, label
 from dltrain.runs.folder import replacing
 from dltrain.schedules import Plan, learning_rate
 from dltrain.training import memory
@@ -25,9 +26,6 @@ from dltrain.training.setup import assemble, begin, enough_memory
 
 VALUES = 2**24
 """Numbers that distributions are taken from, at most."""
-
-CELLS = 9
-"""Columns of which the values of a few examples are shown."""
 
 POINTS = 2000
 """Of the learning rate's curve: more than the page has pixels for it."""
@@ -120,13 +118,13 @@ def curve(experiment: Experiment, plan: Plan) -> Curve:
 
 
 def _examples(experiment: Experiment, spec: DataSpec, first: FirstExamples) -> Row:
-    labels = [_label(spec, target) for target in first.targets]
+    labels = [label(spec, target) for target in first.targets]
     heading = "Training examples of the first steps"
     if spec.columns:
         return Row((_table(spec, first.stored[:6], labels),), heading)
     if not spec.is_image:
         return Row((Lines(first.stored[:16].astype(np.float64), labels[:16]),), f"{heading}: values over features")
-    drawn, scale = _drawable(first.stored, first.stored)
+    drawn, scale = drawable(first.stored, first.stored)
     if experiment.augment:
         changes = ", ".join(block.registered_name for block in experiment.augment)
         heading += f", and below each what the network is trained on: after {changes}"
@@ -134,48 +132,14 @@ def _examples(experiment: Experiment, spec: DataSpec, first: FirstExamples) -> R
             heading += f" (drawn in a batch of {DECODED}: training draws others)"
     else:
         heading += ": nothing changes them (augment: [])"
-    changed = _drawable(first.seen, first.stored)[0] if experiment.augment else ()
+    changed = drawable(first.seen, first.stored)[0] if experiment.augment else ()
     return Row((Pictures(drawn, changed, labels),), f"{heading}; {scale}" if scale else heading)
 
 
-def _drawable(images: np.ndarray, reference: np.ndarray) -> tuple[list[np.ndarray], str]:
-    """Returns images as bytes, grey or of three colours, on the scale of others; and what must be said of it."""
-    said = []
-    there = images.shape[-1]
-    used = 3 if there >= 3 else 1
-    if used != there:
-        said.append(f"channels 1 to 3 of {there}" if used == 3 else f"channel 1 of {there}")
-    images, reference = images[..., :used], reference[..., :used]
-    low, high = 0.0, 255.0
-    if reference.dtype != np.uint8:
-        low, high = float(reference.min()), float(reference.max())
-        said.append(f"{number(low)} is drawn black, {number(high)} white")
-    scaled = (images.astype(np.float64) - low) / ((high - low) or 1.0) * 255
-    drawn = np.clip(scaled.round(), 0, 255).astype(np.uint8)
-    return list(drawn[..., 0] if used == 1 else drawn), ", ".join(said)
-
-
-def _label(spec: DataSpec, target: Any) -> str:
-    if spec.targets:
-        return ", ".join(number(value) for value in target)
-    if np.ndim(target) == 0:
-        return spec.class_names[int(target)]
-    return ", ".join(name for name, has in zip(spec.class_names, target, strict=True) if has) or "none"
-
-
 def _table(spec: DataSpec, stored: np.ndarray, labels: list[str]) -> Rows:
-    names = [", ".join(target.name for target in spec.targets) or "label"]
-    rows = [[label] for label in labels[: len(stored)]]
-    shown = [index for index, column in enumerate(spec.columns) if column.part in ("value", "day", "category")]
-    for index in shown[:CELLS]:
-        column = spec.columns[index]
-        names.append(column.source)
-        flags = [
-            other for other, flag in enumerate(spec.columns) if (flag.source, flag.part) == (column.source, "missing")
-        ]
-        for row, values in zip(rows, stored, strict=True):
-            row.append("(missing)" if flags and values[flags[0]] else cell(column, float(values[index])))
-    return Rows(names, rows)
+    names, rows = cells(spec, stored)
+    target = ", ".join(target.name for target in spec.targets) or "label"
+    return Rows([target, *names], [[label, *row] for label, row in zip(labels, rows, strict=False)])
 
 
 def _value_rows(spec: DataSpec, values: np.ndarray, others: list[Panel]) -> list[Row]:

@@ -9,13 +9,13 @@ import numpy as np
 from dltrain.config import experiment as experiments
 from dltrain.errors import CheckpointError, RunError
 from dltrain.runs.folder import Run
-from dltrain.training import checkpoints, origins, trainer
+from dltrain.training import checkpoints, lineage, trainer
 from dltrain.training.progress import Reporter
 
-UNTOLD = ("command",)
+UNTOLD = ("command", "origins")
 """What environment.json holds that says nothing of the environment."""
 
-UNWEIGHED = ("git", origins.KEY)
+UNWEIGHED = ("git", lineage.KEY)
 """What is listed and excuses nothing: the commit is that of the folder in which the command was given, and a run that
 builds on other weights is another run."""
 
@@ -69,14 +69,14 @@ def reproduce(run: Run, root: Path, tolerance: float, reporter: Reporter) -> dic
 
 def _notes(then: dict[str, Any], changed: dict[str, list[Any]], is_elsewhere: bool, exact: bool) -> list[str]:
     notes = []
-    if origins.KEY in changed:
-        before, after = (found or {} for found in changed[origins.KEY])
+    if lineage.KEY in changed:
+        before, after = (found or {} for found in changed[lineage.KEY])
         keys = ", ".join(key for key in {**before, **after} if before.get(key) != after.get(key))
         notes.append(f"it builds on other weights than then: what {keys} names has changed")
     if then.get("changes") and not exact:
         steps = ", ".join(str(change["step"]) for change in then["changes"])
         notes.append(f"the run was changed when it went on (after step {steps}); its config tells the end of it only")
-    if not exact and not is_elsewhere and origins.KEY not in changed:
+    if not exact and not is_elsewhere and lineage.KEY not in changed:
         notes.append("`dltrain verify` names the first step and tensor that differ; deterministic: true may mend it")
     return notes
 

@@ -13,18 +13,20 @@ from typing import Any
 from dltrain import plugins
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
+from dltrain.config.origins import origins
 from dltrain.data import DataSpec
 from dltrain.errors import CheckpointError, DataError, DltrainError, Interrupted, TrainingError
 from dltrain.lazy import keras, tf
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
 from dltrain.runs.lock import owning
-from dltrain.training import checkpoints, environment, memory, origins
+from dltrain.training import checkpoints, environment, lineage, memory
 from dltrain.training.device import Devices
 from dltrain.training.feeds import evaluation_feed
 from dltrain.training.learner import Learner
 from dltrain.training.loop import Loop
 from dltrain.training.progress import Reporter, words_for
+from dltrain.training.reporting import known_origins, report_at_end
 from dltrain.training.setup import PARTS, as_before, assemble, begin, compare, enough_memory
 from dltrain.training.signals import StopRequest
 from dltrain.training.starting import resolved
@@ -142,8 +144,8 @@ def _trained(config: Config, loop: Loop, run: Run, prepare: Callable[[], None]) 
     try:
         prepare()
         _write_config(config, run)
-        built_on = {origins.KEY: origins.origins(config.experiment, run, reporter)}
-        folder.write_json(run.environment, environment.describe(learner.devices) | built_on)
+        told = {"origins": _origins(config, run), lineage.KEY: lineage.built_on(config.experiment, run, reporter)}
+        folder.write_json(run.environment, environment.describe(learner.devices) | told)
         for file, content in plugins.loaded.items():
             run.plugins.mkdir(exist_ok=True)
             with folder.replacing(run.plugins / file.name) as aside:
@@ -156,7 +158,6 @@ def _trained(config: Config, loop: Loop, run: Run, prepare: Callable[[], None]) 
             _export(config, learner, run)
         summary = _summary(loop, "finished", measured)
         folder.write_json(run.summary, summary)
-        loop.tracking.end(summary)
     except BaseException as error:
         failed = _translated(error, run)
         status = "interrupted" if isinstance(failed, Interrupted | KeyboardInterrupt) else "failed"
@@ -169,6 +170,9 @@ def _trained(config: Config, loop: Loop, run: Run, prepare: Callable[[], None]) 
         if failed is error:
             raise
         raise failed from None
+    if config.experiment.report:
+        report_at_end(config, learner, run)
+    loop.tracking.end(summary)
     return summary
 
 
@@ -315,6 +319,12 @@ def _write_config(config: Config, run: Run) -> None:
     folder.write_text(run.config, experiments.dump(config.experiment))
     if experiments.load(run.config).experiment != config.experiment:
         raise RuntimeError(f"{run.config} does not read back as the experiment that was written")
+
+
+def _origins(config: Config, run: Run) -> dict[str, str]:
+    """Returns where the config's values came from; of a run that goes on, what its folder knew, and the arguments."""
+    found, before = origins(config), known_origins(run)
+    return {**before, **{key: words for key, words in found.items() if not before or words.startswith("argument ")}}
 
 
 def _measure_best(learner: Learner, run: Run, stop: StopRequest) -> dict[str, Any]:

@@ -182,17 +182,17 @@ def test_what_training_begins_with_is_looked_for_by_check(before, after, old, ne
     assert [bool(re.search(words, problem)) for problem in found["problems"]] == ([] if words is None else [True])
 
 
-def origins_of(run):
-    return json.loads(run.environment.read_text())["origins"]
+def built_on(run):
+    return json.loads(run.environment.read_text())["built_on"]
 
 
 def test_a_run_records_what_it_began_from_so_that_a_repeat_can_tell_other_weights(before, after):
     source = before.path.parent / "source-001"
     shutil.copytree(before.path, source)
     run = fit(after, "model.weights=source")
-    assert list(origins_of(run)) == ["model.weights"]
-    assert origins_of(fit(after, "model.weights=before")) == origins_of(run)
-    assert origins_of(fit(after, f"model.weights={before.checkpoints / 'best.npz'}")) == origins_of(run)
+    assert list(built_on(run)) == ["model.weights"]
+    assert built_on(fit(after, "model.weights=before")) == built_on(run)
+    assert built_on(fit(after, f"model.weights={before.checkpoints / 'best.npz'}")) == built_on(run)
     shutil.rmtree(source)
     other = after.with_name("other.yaml")
     other.write_text(BEFORE)
@@ -200,9 +200,9 @@ def test_a_run_records_what_it_began_from_so_that_a_repeat_can_tell_other_weight
     result = reproduce(run, run.path.parent, 0.02, Reporter(quiet=True))
     assert result["notes"] == ["it builds on other weights than then: what model.weights names has changed"]
     assert not result["reproduced"]
-    kept = origins_of(run)
+    kept = built_on(run)
     fit(run.config, "train.epochs=3", resumed=run)
-    assert origins_of(run) == kept
+    assert built_on(run) == kept
 
 
 def weights_file(path, before, spoil):

@@ -12,11 +12,11 @@ from dltrain.training import checkpoints
 from dltrain.training.progress import Reporter
 from dltrain.training.state import digest
 
-KEY = "origins"
+KEY = "built_on"
 """What environment.json calls them."""
 
 
-def origins(experiment: Experiment, run: Run, reporter: Reporter) -> dict[str, str]:
+def built_on(experiment: Experiment, run: Run, reporter: Reporter) -> dict[str, str]:
     """Returns the digest of the weights that each key of an experiment names; warns where a run goes on with others.
 
     Args:

@@ -1,0 +1,176 @@
+"""What answers about classes, and about labels, look like in a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dltrain.figures.answers import MOST_NAMED, Confusion, Reliability, TradeOff
+from dltrain.figures.panels import number
+from dltrain.report.parts import Figure, Part, Table
+from dltrain.report.scores import Ranking, calibration, confusion, per_class, ranking
+
+GRID = np.linspace(0, 1, 201)
+"""Where curves are read off."""
+
+MOST_ROWS = 1000
+"""Classes that a table names; of more those with the smallest F1."""
+
+PAIRS = 20
+"""Confused pairs that a table names."""
+
+LISTED = 5
+"""Labels of one example that a line names."""
+
+
+def confused(names: Sequence[str], truth: np.ndarray, told: np.ndarray, part: str) -> list[Part]:
+    """Returns the confusion matrix, and of many classes a table of those that are most often taken for another."""
+    counts = confusion(truth, told, len(names))
+    wrong = int(counts.sum() - np.trace(counts))
+    note = f"{part} part: {wrong:,} of {len(truth):,} examples are taken for another class; darker, a larger share"
+    if len(names) > MOST_NAMED:
+        note += f"; neighbours of the {len(names):,} classes share a cell"
+    panel = Confusion("Confusion", note, names, counts)
+    parts: list[Part] = [Figure("confusion", panel, panel.width)]
+    if len(names) > 10 and wrong:
+        between = counts - np.diag(np.diag(counts))
+        order = np.argsort(-between, axis=None, kind="stable")[:PAIRS]
+        pairs = [divmod(int(place), len(names)) for place in order if between.flat[place]]
+        sizes = counts.sum(axis=1)
+        rows = [
+            (names[true], names[other], f"{between[true, other]:,}", f"{between[true, other] / sizes[true]:.1%}")
+            for true, other in pairs
+        ]
+        parts.append(Table("Most confused", ("true", "told", "examples", "of the true class"), rows, words=2))
+    return parts
+
+
+class Measured(NamedTuple):
+    """What there is to say of classes, one by one.
+
+    Args:
+        names: what they are called.
+        sizes: how many examples have each.
+        right: how often each was told rightly.
+        told: how often each was told.
+        rankings: the curves of each, none where all examples have it or none has.
+    """
+
+    names: Sequence[str]
+    sizes: np.ndarray
+    right: np.ndarray
+    told: np.ndarray
+    rankings: Sequence[Ranking | None]
+
+
+def measure(names: Sequence[str], scores: np.ndarray, has: np.ndarray, told: np.ndarray) -> Measured:
+    """Returns the measures of classes or labels.
+
+    Args:
+        names: what they are called.
+        scores: more means rather, (examples, classes).
+        has: which each example has, bool, likewise.
+        told: which each is told to have, bool, likewise.
+    """
+    rankings = [ranking(scores[:, index], has[:, index]) for index in range(len(names))]
+    return Measured(names, has.sum(axis=0), (has & told).sum(axis=0), told.sum(axis=0), rankings)
+
+
+def class_table(found: Measured) -> Table:
+    """Returns precision, recall, F1 and the areas of each class; of many classes the worst first."""
+    precision, recall, f1 = per_class(found.right, found.sizes, found.told)
+    order, note = (
+        list(range(len(found.names))),
+        "- where there is nothing to count: no example has it, or none is told to have it",
+    )
+    if len(order) > Table.shown:
+        order.sort(key=lambda index: (np.isnan(f1[index]) or not found.sizes[index], f1[index], index))
+        more = f"; {MOST_ROWS:,} of {len(order):,} are listed" if len(order) > MOST_ROWS else ""
+        note = f"smallest F1 first{more}; {note}"
+    areas = [(each.area, each.average_precision) if each else (np.nan, np.nan) for each in found.rankings]
+    rows = [
+        (found.names[index], f"{found.sizes[index]:,}", *map(_share, (precision[index], recall[index], f1[index])),
+         *map(_share, areas[index]))
+        for index in order[:MOST_ROWS]
+    ]  # fmt: skip
+    there = found.sizes > 0
+    means = [_mean(values[there]) for values in (precision, recall, f1)]
+    means += [_mean(np.array(values)) for values in zip(*areas, strict=True)]
+    if len(order) > 1:
+        rows.insert(0, (f"mean of the {int(there.sum()):,} that occur", f"{int(found.sizes.sum()):,}", *means))
+    columns = ("", "examples", "precision", "recall", "F1", "ROC area", "average precision")
+    return Table("One by one", columns, rows, note)
+
+
+def trade_offs(found: Measured) -> list[Part]:
+    """Returns the curves ROC, and precision over recall: of one class, or the mean and the worst of several."""
+    known = [(name, each) for name, each in zip(found.names, found.rankings, strict=True) if each]
+    if not known:
+        return []
+    rates = np.array([_steps(GRID, each.false_alarms, each.found) for _, each in known])
+    precisions = np.array([each.precision[np.searchsorted(each.found, GRID - 1e-12)] for _, each in known])
+    areas = np.array([each.area for _, each in known])
+    averages = np.array([each.average_precision for _, each in known])
+    one = f" of {known[0][0]!r}" if len(known) == 1 else ""
+    whose = "mean area" if len(known) > 1 else "area"
+    roc = TradeOff(
+        f"ROC{one}", f"{whose} {number(areas.mean())}; 1 is perfect, 0.5 guessing",
+        "false alarms, share of the others", "found, share of those that are it",
+        GRID, rates.mean(axis=0), chance=GRID, **_others(known, rates, areas),
+    )  # fmt: skip
+    chance = known[0][1].precision[-1]  # at the last threshold all are told to have it
+    precision = TradeOff(
+        f"Precision over recall{one}",
+        f"{'mean average' if len(known) > 1 else 'average'} precision {number(averages.mean())}",
+        "recall, share of those that are it", "precision, share that is right",
+        GRID, precisions.mean(axis=0), chance=np.full_like(GRID, chance) if len(known) == 1 else None,
+        **_others(known, precisions, averages),
+    )  # fmt: skip
+    return [Figure("roc", roc), Figure("precision-recall", precision)]
+
+
+def _others(known: list[tuple[str, Ranking]], curves: np.ndarray, areas: np.ndarray) -> dict[str, Any]:
+    """Returns where nine in ten of the curves are above, and the worst curve with its name; nothing of a single one."""
+    if len(known) == 1:
+        return {}
+    worst = int(np.argmin(areas))
+    return {"low": np.quantile(curves, 0.1, axis=0), "worst": curves[worst], "worst_name": known[worst][0]}
+
+
+def _steps(at: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return y[np.searchsorted(x, at, side="right") - 1]
+
+
+def reliability(confidence: np.ndarray, is_right: np.ndarray, answers: str, note: str) -> Figure:
+    """Returns how well confidence tells the share of right answers, with the expected calibration error."""
+    found = calibration(confidence, is_right)
+    title = f"Calibration: ECE {number(found.error)}"
+    words = f"expected calibration error, {len(found.counts)} bins: the mean gap to the broken line; {note}"
+    return Figure("calibration", Reliability(title, words, found.confidence, found.right, found.counts, answers))
+
+
+def counted(shown: int, all_of_them: int, what: str) -> str:
+    """Returns the title of a list of mistakes."""
+    if not all_of_them:
+        return f"No {what}s"
+    plural = "" if all_of_them == 1 else "s"
+    if shown == all_of_them:
+        return f"All {shown:,} {what}s" if shown > 1 else f"The one {what}"
+    return f"The {shown} worst of {all_of_them:,} {what}{plural}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Returns a few names in a line."""
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more or "none"
+
+
+def _share(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:.3f}"
+
+
+def _mean(values: np.ndarray) -> str:
+    known = values[~np.isnan(values)]
+    return _share(float(known.mean())) if len(known) else "-"

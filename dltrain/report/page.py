@@ -1,0 +1,169 @@
+"""The page: one HTML file that asks nothing of any other, for wide and narrow screens, light and dark.
+
+All that comes from data is escaped; there is no script, and the page forbids itself any request.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from string import Template
+
+from dltrain.errors import printable
+from dltrain.report.drawing import drawn, image, inline
+from dltrain.report.parts import WIDE, Chapter, Figure, Gallery, Part, Picture, Table, Text
+
+LONGEST = 200
+"""Letters of a name that are shown; the middle of a longer one is left out."""
+
+WRAPPED = 20
+"""Letters from which on a cell of words may take several lines."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A result, or what it is held against.
+
+    Args:
+        name: what was measured.
+        value: what came out.
+        words: of what, or how.
+        is_lesser: it is there to be compared with.
+    """
+
+    name: str
+    value: str
+    words: str
+    is_lesser: bool = False
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a page says.
+
+    Args:
+        title: the run's name.
+        lead: what was trained on what, in a line.
+        claims: the result, and its baselines.
+        warnings: what must be known before anything else is believed.
+        chapters: in their order.
+    """
+
+    title: str
+    lead: str
+    claims: Sequence[Claim]
+    warnings: Sequence[str]
+    chapters: Sequence[Chapter]
+
+
+def render(report: Report) -> tuple[str, dict[str, bytes]]:
+    """Returns the page, and the content of each figure's files by their names."""
+    files: dict[str, bytes] = {}
+    chapters, links = [], []
+    for chapter in report.chapters:
+        anchor = re.sub(r"\W+", "-", chapter.title.lower())
+        links.append(f'<a href="#{anchor}">{text(chapter.title)}</a>')
+        chapters.append(f'<section id="{anchor}">\n<h2>{text(chapter.title)}</h2>{_note(chapter.note)}')
+        chapters += [_parts(chapter.parts, files), "</section>"]
+    claims = "".join(_claim(claim) for claim in report.claims)
+    warnings = "".join(f'<p class="warning">{text(words, 2000)}</p>\n' for words in report.warnings)
+    folder = Path(__file__).parent
+    page = Template((folder / "page.html").read_text(encoding="utf-8")).substitute(
+        title=text(report.title),
+        style=(folder / "page.css").read_text(encoding="utf-8"),
+        lead=text(report.lead, 500),
+        headline=(f'<div class="headline">{claims}</div>\n' if claims else "") + warnings,
+        links="\n".join(links),
+        chapters="\n".join(chapters),
+    )
+    return page, files
+
+
+def text(words: str, longest: int = LONGEST) -> str:
+    """Returns words as HTML: what is no letter as an escape, what is too long without its middle."""
+    shown = printable(str(words))
+    if len(shown) > longest:
+        shown = f"{shown[: longest // 2]}…{shown[-longest // 2 :]}"
+    return escape(shown)
+
+
+def _claim(claim: Claim) -> str:
+    kind = ' class="lesser"' if claim.is_lesser else ""
+    return f"<div{kind}>{text(claim.name)}<b>{text(claim.value)}</b><span>{text(claim.words)}</span></div>"
+
+
+def _note(words: str) -> str:
+    return f'\n<p class="note">{text(words, 1000)}</p>' if words else ""
+
+
+def _parts(parts: Iterable[Part], files: dict[str, bytes]) -> str:
+    """Returns parts as HTML; figures that follow each other stand side by side."""
+    found: list[str] = []
+    is_open = False
+    for part in parts:
+        if isinstance(part, Figure) != is_open:
+            found.append("</div>" if is_open else '<div class="figures">')
+            is_open = not is_open
+        match part:
+            case Figure():
+                found.append(_figure(part, files))
+            case Table():
+                found.append(_table(part))
+            case Gallery():
+                found.append(_gallery(part))
+            case Text():
+                found.append(_text(part))
+    return "\n".join([*found, *(["</div>"] if is_open else [])])
+
+
+def _figure(figure: Figure, files: dict[str, bytes]) -> str:
+    svg, png = drawn(figure)
+    files[f"{figure.name}.svg"], files[f"{figure.name}.png"] = svg.encode(), png
+    wide = ' class="wide"' if figure.width >= WIDE * 0.7 else ""
+    title = printable(str(getattr(figure.panel, "title", figure.name)))
+    return f'<figure{wide} id="figure-{figure.name}">{inline(svg, title)}</figure>'
+
+
+def _table(table: Table) -> str:
+    kinds = [' class="word"' if index < table.words else "" for index in range(len(table.columns))]
+
+    def lines(rows: Sequence[Sequence[str]]) -> str:
+        written = [
+            "<tr>" + "".join(_cell(cell, index < table.words) for index, cell in enumerate(row)) + "</tr>"
+            for row in rows
+        ]
+        head = "".join(f"<th{kind}>{text(name)}</th>" for kind, name in zip(kinds, table.columns, strict=True))
+        head = f"<thead><tr>{head}</tr></thead>\n" if any(table.columns) else ""
+        return f'<div class="scroll"><table>{head}<tbody>\n' + "\n".join(written) + "\n</tbody></table></div>"
+
+    first, others = table.rows[: table.shown], table.rows[table.shown :]
+    more = f"\n<details><summary>{len(others):,} more</summary>{lines(others)}</details>" if others else ""
+    return f"<h3>{text(table.title)}</h3>{_note(table.note)}\n{lines(first) if first else ''}{more}"
+
+
+def _cell(words: str, is_word: bool) -> str:
+    kind = "" if not is_word else ' class="word"' if len(str(words)) > WRAPPED else ' class="word short"'
+    return f"<td{kind}>{text(words)}</td>"
+
+
+def _gallery(gallery: Gallery) -> str:
+    pictures = "\n".join(_picture(picture) for picture in gallery.pictures)
+    return f'<h3>{text(gallery.title)}</h3>{_note(gallery.note)}\n<div class="gallery">\n{pictures}\n</div>'
+
+
+def _picture(picture: Picture) -> str:
+    images = []
+    for pixels in picture.images:
+        address, is_small = image(pixels)
+        kind = ' class="small"' if is_small else ""
+        images.append(f'<img{kind} alt="" src="{address}">')
+    lines = [f"<b>{text(line, 80)}</b>" if index == 0 else text(line, 120) for index, line in enumerate(picture.lines)]
+    place = f' title="{text(picture.place, 500)}"' if picture.place else ""
+    return f"<figure{place}>{''.join(images)}<figcaption>{'<br>'.join(lines)}</figcaption></figure>"
+
+
+def _text(part: Text) -> str:
+    return f"<h3>{text(part.title)}</h3>\n<pre>{text(part.text, 20_000)}</pre>"

@@ -1,0 +1,116 @@
+"""What answers are worth: confusion, precision and recall, the curves ROC and PR, calibration."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+BINS = 15
+"""Of confidence: C. Guo et al., "On calibration of modern neural networks", 2017, section 5."""
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Returns the probability of each class, (examples, classes), float64."""
+    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    return shifted / shifted.sum(axis=1, keepdims=True)
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Returns the probability of each label, float64."""
+    return 0.5 * (1 + np.tanh(0.5 * logits.astype(np.float64)))
+
+
+def confusion(truth: np.ndarray, told: np.ndarray, classes: int) -> np.ndarray:
+    """Returns how many examples of each class (rows) were taken for each (columns), (classes, classes)."""
+    return np.bincount(truth.astype(np.int64) * classes + told, minlength=classes * classes).reshape(classes, classes)
+
+
+class PerClass(NamedTuple):
+    """Measures of each class or label, (classes,); NaN where one is 0 / 0."""
+
+    precision: np.ndarray
+    recall: np.ndarray
+    f1: np.ndarray
+
+
+def per_class(right: np.ndarray, wanted: np.ndarray, told: np.ndarray) -> PerClass:
+    """Returns precision, recall and F1.
+
+    Args:
+        right: how often each class was told rightly.
+        wanted: how many examples have it.
+        told: how often it was told.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return PerClass(right / told, right / wanted, 2 * right / (wanted + told))
+
+
+class Ranking(NamedTuple):
+    """How well scores tell those that have something from those that have not.
+
+    Args:
+        false_alarms: share of those that have it not which score at least as much, rising from 0 to 1.
+        found: share of those that have it, the recall, at the same thresholds.
+        precision: share of those that have it among all at or above the threshold.
+        area: under the ROC curve; equal scores count half.
+        average_precision: the mean of precision over recall, by steps.
+    """
+
+    false_alarms: np.ndarray
+    found: np.ndarray
+    precision: np.ndarray
+    area: float
+    average_precision: float
+
+
+def ranking(scores: np.ndarray, has: np.ndarray) -> Ranking | None:
+    """Returns the curves, none where all examples have it or none has.
+
+    Args:
+        scores: more means rather, (examples,).
+        has: whether each example has it, bool.
+    """
+    order = np.argsort(-scores, kind="stable")
+    falling, having = scores[order], has[order]
+    ends = np.append(np.flatnonzero(np.diff(falling)), len(falling) - 1)
+    right = np.cumsum(having)[ends].astype(float)
+    wrong = ends + 1 - right
+    if not right[-1] or not wrong[-1]:
+        return None
+    found, alarms, precision = right / right[-1], wrong / wrong[-1], right / (right + wrong)
+    average = float((np.diff(found, prepend=0) * precision).sum())
+    alarms, recall = np.append(0, alarms), np.append(0, found)
+    area = float(np.trapezoid(recall, alarms))
+    return Ranking(alarms, recall, np.append(precision[0], precision), area, average)
+
+
+class Calibration(NamedTuple):
+    """How often answers are right that are given with some confidence.
+
+    Args:
+        confidence: mean in each bin, NaN in an empty one, (bins,).
+        right: share of right answers in each bin, likewise.
+        counts: answers in each bin.
+        error: the expected calibration error: the mean gap, weighted by counts.
+    """
+
+    confidence: np.ndarray
+    right: np.ndarray
+    counts: np.ndarray
+    error: float
+
+
+def calibration(confidence: np.ndarray, is_right: np.ndarray) -> Calibration:
+    """Returns how well confidence tells the share of right answers, in bins of equal width from 0 to 1.
+
+    Args:
+        confidence: of each answer, 0 to 1.
+        is_right: whether it is right, or how much of it.
+    """
+    places = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    counts = np.bincount(places, minlength=BINS)
+    with np.errstate(invalid="ignore"):
+        mean, right = (np.bincount(places, values, BINS) / counts for values in (confidence, is_right.astype(float)))
+    error = float(np.nansum(counts * np.abs(mean - right)) / max(len(confidence), 1))
+    return Calibration(mean, right, counts, error)

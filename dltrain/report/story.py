@@ -1,0 +1,326 @@
+"""What a report tells, in its order: the result, how it came about, where it is wrong, what it was made of."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dltrain.errors import RunError
+from dltrain.figures.history import History
+from dltrain.figures.mosaic import Filters
+from dltrain.figures.panels import number
+from dltrain.figures.reading import cells, drawable, label
+from dltrain.report.drawing import overlaid
+from dltrain.report.outcome import Evidence, Example
+from dltrain.report.page import Claim, Report
+from dltrain.report.parts import Chapter, Figure, Gallery, Picture, Table
+from dltrain.runs.folder import Run
+
+NOT_MEASURED = ("epoch", "step", "seconds", "learning_rate")
+"""Columns of metrics.csv that measure nothing."""
+
+
+def tell(
+    run: Run, settings: Sequence[tuple[str, str, str]], evidence: Evidence | None, troubles: Sequence[str]
+) -> Report:
+    """Returns what there is to say of a run, as far as its folder can be read.
+
+    Args:
+        run: the run.
+        settings: its config: key, value, and where that came from, which is "default" for those that were not written.
+        evidence: what the network says; none where it cannot be asked.
+        troubles: what is missing, and why.
+    """
+    warnings = list(troubles)
+
+    def read(what: Any, otherwise: Any) -> Any:
+        try:
+            return what()
+        except (RunError, OSError, ValueError) as error:
+            warnings.append(str(error))
+            return otherwise
+
+    summary = read(run.read_summary, {})
+    if not isinstance(summary, dict):
+        warnings.append(f"{run.summary}: is no summary")
+        summary = {}
+    rows = read(run.read_metrics, [])
+    environment = read(lambda: json.loads(run.environment.read_text(encoding="utf-8")), {})
+    warnings += _state(summary, rows)
+    values = {key: value for key, value, _ in settings}
+    chapters = [
+        Chapter("Result", [_results(summary, evidence)] if evidence or _measured(summary) else []),
+        Chapter("Training", [*curves(rows, summary), _timing(summary, rows)], _training_note(summary)),
+        *(_evident(evidence) if evidence else []),
+        Chapter("Config", [_config(settings)] if settings else []),
+        Chapter("Environment", [_environment(environment)] if isinstance(environment, dict) and environment else []),
+    ]
+    return Report(
+        run.name,
+        _lead(values, summary),
+        _claims(summary, evidence, rows),
+        warnings,
+        [chapter for chapter in chapters if chapter.parts],
+    )
+
+
+def _state(summary: dict[str, Any], rows: list[dict[str, str]]) -> list[str]:
+    """Returns what must be said of a run that is not finished."""
+    status, done = summary.get("status"), f"{len(rows):,} epoch{'' if len(rows) == 1 else 's'} done"
+    if status == "finished":
+        return []
+    if status == "running":
+        return [f"This run was still going when the report was made: {done}. `dltrain report` makes it anew."]
+    if status is None:
+        return [f"This run has no summary: {done}."]
+    return [f"This run is {status}: {done}. {summary.get('error') or ''}".strip()]
+
+
+def _lead(values: Mapping[str, str], summary: dict[str, Any]) -> str:
+    weights = summary.get("parameters")
+    words = [
+        f"{values['model.name']} on {values['dataset.name']}"
+        if {"model.name", "dataset.name"} <= values.keys()
+        else "",
+        f"{weights:,} weights" if isinstance(weights, int) else "",
+        f"{summary['epochs']:,} epochs" if isinstance(summary.get("epochs"), int) else "",
+        _clock(summary["seconds"]) if isinstance(summary.get("seconds"), int | float) else "",
+        str(summary.get("device") or ""),
+    ]
+    return " · ".join(filter(None, words))
+
+
+def _measured(summary: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Returns what was measured with the best weights, by part, test before validation."""
+    found = {part: summary.get(part) for part in ("test", "validation")}
+    return {part: metrics for part, metrics in found.items() if isinstance(metrics, dict) and metrics}
+
+
+def _claims(summary: dict[str, Any], evidence: Evidence | None, rows: list[dict[str, str]]) -> list[Claim]:
+    """Returns the headline: a metric, and what it would be without looking at the inputs."""
+    measured = _measured(summary)
+    if measured:
+        part, metrics = next(iter(measured.items()))
+        words = "best weights"
+    elif evidence:
+        part, metrics, words = evidence.outcome.part, evidence.metrics, "best weights so far"
+    else:
+        part, words = "validation", f"epoch {rows[-1]['epoch']}" if rows else ""
+        last = {name: _float(value) for name, value in rows[-1].items()} if rows else {}
+        metrics = {name.removeprefix("val_"): value for name, value in last.items() if name.startswith("val_")}
+    best = summary.get("best")
+    monitor = str(best.get("monitor")).removeprefix("val_") if isinstance(best, dict) else ""
+    names = [name for name in metrics if name != "loss"] or list(metrics)
+    if not names:
+        return []
+    name = monitor if monitor in names else names[0]
+    size = ""
+    if evidence:
+        count = evidence.examples.get("training" if part == "train" else part)
+        size = f" of {count:,} examples" if count else ""
+    claims = [Claim(name, _shown(metrics[name]), f"{part} part{size}, {words}")]
+    for baseline, values in (evidence.baselines if evidence else {}).items():
+        if name in values:
+            claims.append(Claim(f"{name} of a baseline", _shown(values[name]), baseline, is_lesser=True))
+    return claims
+
+
+def _results(summary: dict[str, Any], evidence: Evidence | None) -> Table:
+    measured = _measured(summary)
+    if not measured and evidence:
+        measured = {evidence.outcome.part: evidence.metrics}
+    names = list(dict.fromkeys(name for metrics in measured.values() for name in metrics))
+    columns: dict[str, dict[str, float]] = dict(measured)
+    columns |= evidence.baselines if evidence else {}
+    rows = [[name, *(_shown(values[name]) if name in values else "" for values in columns.values())] for name in names]
+    note = "with the weights of the best epoch"
+    if evidence and evidence.baselines:
+        whole = evidence.examples.get(evidence.outcome.part, 0)
+        note += "; a baseline ignores the inputs and knows the training part's targets alone"
+        if len(evidence.outcome.targets) < whole:
+            note += f"; figures below: {len(evidence.outcome.targets):,} of {whole:,} examples, evenly spaced"
+    return Table("Measured", ["", *columns], rows, note)
+
+
+def curves(rows: list[dict[str, str]], summary: dict[str, Any]) -> list[Figure]:
+    """Returns a figure of each measure over the epochs, and of the learning rate."""
+    if not rows:
+        return []
+    epochs = np.array([int(row["epoch"]) for row in rows])
+    columns = {name: np.array([_float(row[name]) for row in rows]) for name in rows[0]}
+    best = summary.get("best")
+    at = best.get("epoch") if isinstance(best, dict) else None
+    found = []
+    for name in columns:
+        if name in NOT_MEASURED or name.startswith("val_") or np.isnan(columns[name]).all():
+            continue
+        lines = {"training": columns[name]}
+        if f"val_{name}" in columns:
+            lines["validation"] = columns[f"val_{name}"]
+        is_loss = name.endswith("loss")
+        is_best = isinstance(at, int) and at in epochs
+        found.append(Figure(f"curve-{_slug(name)}", History(name, epochs, lines, "", at if is_best else None, is_loss)))
+    if "learning_rate" in columns:
+        rate = History("learning rate", epochs, {"of the epoch's last step": columns["learning_rate"]})
+        found.append(Figure("learning-rate", rate))
+    return found
+
+
+def _training_note(summary: dict[str, Any]) -> str:
+    best = summary.get("best")
+    if not isinstance(best, dict) or not {"monitor", "value", "epoch"} <= best.keys():
+        return ""
+    words = f"Best epoch: {best['epoch']}, by {best['monitor']} {_shown(_float(best['value']))}."
+    restores = summary.get("restores")
+    return words + (f" Went back {restores} times because of a loss that was not finite." if restores else "")
+
+
+def _timing(summary: dict[str, Any], rows: list[dict[str, str]]) -> Table:
+    seconds = np.array([_float(row.get("seconds", "")) for row in rows])
+    speed = summary.get("examples_per_second")
+    found = [("in all", _clock(summary["seconds"]))] if isinstance(summary.get("seconds"), int | float) else []
+    if len(seconds):
+        found.append(("until the first epoch's end, start included", _clock(seconds[0])))
+    if len(seconds) > 1:
+        found.append(("an epoch, median of the others", f"{number(np.median(np.diff(seconds)))} s"))
+    if isinstance(speed, int | float):
+        found.append(("examples per second", f"{speed:,.0f}"))
+    for key in ("steps", "precision"):
+        if summary.get(key):
+            found.append((key, f"{summary[key]:,}" if isinstance(summary[key], int) else str(summary[key])))
+    return Table("Time", ("", ""), found)
+
+
+def _evident(evidence: Evidence) -> list[Chapter]:
+    """Returns the chapters that need the network."""
+    chapters = list(evidence.chapters)
+    if evidence.mistakes is not None:
+        parts = [_mistakes(evidence)] if evidence.wrong else []
+        title = "Mistakes"
+        chapters.append(Chapter(title, parts or [Table(evidence.mistakes.title, (), ())]))
+    looks: list[Any] = []
+    if any(example.attention is not None for example in evidence.right):
+        looks.append(_attention(evidence))
+    if evidence.filters is not None:
+        count, height, width, _ = evidence.filters.shape
+        note = f"{count} of {height} x {width} weights; grey is 0, each as bright as its largest weight"
+        looks.append(Figure("filters", Filters("Weights of the first layer", note, evidence.filters)))
+    chapters.append(Chapter("What the network looks at", looks))
+    chapters.append(_data(evidence))
+    return chapters
+
+
+def _mistakes(evidence: Evidence) -> Gallery | Table:
+    """Returns the worst mistakes as pictures, or as rows."""
+    spec, mistakes = evidence.outcome.data, evidence.mistakes
+    if mistakes is None:
+        raise ValueError("a task that tells no mistakes has none to show")
+    inputs = np.stack([example.inputs for example in evidence.wrong])
+    if spec.is_image:
+        drawn, said = drawable(inputs, inputs)
+        pictures = [
+            Picture(
+                _with_attention(image, example),
+                (f"told: {mistake.told}", f"true: {mistake.truth}", mistake.certainty),
+                example.place,
+            )
+            for image, example, mistake in zip(drawn, evidence.wrong, mistakes.worst, strict=True)
+        ]
+        below = "below each, in orange, what spoke for the answer (Grad-CAM)"
+        has_maps = any(example.attention is not None for example in evidence.wrong)
+        return Gallery(mistakes.title, pictures, "; ".join(filter(None, [mistakes.note, below * has_maps, said])))
+    names, rows = cells(spec, inputs)
+    if not spec.columns:
+        flat = inputs.reshape(len(inputs), -1)[:, :6]
+        names = [f"feature {index + 1}" for index in range(flat.shape[1])]
+        rows = [[number(value) for value in row] for row in flat]
+    found = [
+        (example.place, mistake.told, mistake.truth, mistake.certainty, *row)
+        for example, mistake, row in zip(evidence.wrong, mistakes.worst, rows, strict=True)
+    ]
+    return Table(mistakes.title, ("example", "told", "true", "", *names), found, mistakes.note, words=4, shown=25)
+
+
+def _attention(evidence: Evidence) -> Gallery:
+    spec, examples = evidence.outcome.data, evidence.right
+    drawn, said = drawable(np.stack([example.inputs for example in examples]), examples[0].inputs)
+    pictures = [
+        Picture(_with_attention(image, example), (label(spec, example.target),), example.place)
+        for image, example in zip(drawn, examples, strict=True)
+    ]
+    note = "Grad-CAM: in orange, the places that speak for the answer, in the last feature map before it is pooled"
+    has_mistakes = evidence.mistakes is not None and len(evidence.mistakes.wrong)
+    title = "Right answers" if has_mistakes or not spec.targets else "Examples"
+    return Gallery(title, pictures, "; ".join(filter(None, [note, said])))
+
+
+def _with_attention(image: np.ndarray, example: Example) -> list[np.ndarray]:
+    return [image] if example.attention is None else [image, overlaid(image, example.attention)]
+
+
+def _data(evidence: Evidence) -> Chapter:
+    rows = [
+        (part, f"{count:,}", evidence.fingerprint.get("train" if part == "training" else part, ""))
+        for part, count in evidence.examples.items()
+    ]
+    shape = " x ".join(map(str, evidence.outcome.data.input_shape))
+    parts = [Table("Parts", ("part", "examples", "fingerprint"), rows, f"one example: {shape} numbers")]
+    findings = [(severity, words) for severity, words in evidence.findings]
+    note = "of a quick look; `dltrain inspect CONFIG` looks longer" if findings else "a quick look finds nothing wrong"
+    parts.append(Table("Findings", ("", "") if findings else (), findings, note, words=2))
+    return Chapter("Data", parts)
+
+
+def _config(settings: Sequence[tuple[str, str, str]]) -> Table:
+    """Returns the settings, those that were written down first."""
+    order = sorted(settings, key=lambda setting: setting[2] == "default")
+    said = [setting for setting in order if setting[2] != "default"]
+    note = "what was written down; behind the click what is by default"
+    return Table("Settings", ("key", "value", "from"), order, note, words=3, shown=max(len(said), 1))
+
+
+def _environment(environment: dict[str, Any]) -> Table:
+    rows = []
+    for key, value in environment.items():
+        if key == "origins" or value is None:
+            continue
+        if isinstance(value, list):
+            shown = " ".join(map(str, value))
+        elif isinstance(value, dict):
+            shown = ", ".join(f"{name} {_word(item)}" for name, item in value.items())
+        else:
+            shown = str(value)
+        rows.append((key, shown))
+    return Table("Made with", ("", ""), rows, words=2, shown=50)
+
+
+def _word(value: Any) -> str:
+    return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+
+
+def _shown(value: Any) -> str:
+    value = _float(value)
+    return "not finite" if not math.isfinite(value) else f"{value:.4f}" if abs(value) < 10 else number(value)
+
+
+def _float(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def _slug(name: str) -> str:
+    return "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in name)
+
+
+def _clock(seconds: float) -> str:
+    if seconds < 100:
+        return f"{number(seconds)} s"
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours} h {minute} min" if hours else f"{minute} min {second} s"
