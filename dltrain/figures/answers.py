@@ -40,7 +40,7 @@ class Confusion:
     names: Sequence[str]
     counts: np.ndarray
 
-    HEAD = 82
+    HEAD = 62
 
     @property
     def _names(self) -> int:
@@ -64,6 +64,7 @@ class Confusion:
         sheet.write(box.left, box.top - 8, "true ↓   told →", box.width, SMALL, color=FAINT)
         box = box.below(12)
         side = box.width - self._names
+        side -= 16 if len(self.names) > MOST_NAMED else 0  # for the last number of the scale
         frame = Box(box.left + self._names, box.top, side, side)
         counts = self.counts if len(self.names) <= MOST_NAMED else _gathered(self.counts, MOST_CELLS)
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

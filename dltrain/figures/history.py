@@ -28,6 +28,7 @@ class History:
         note: what else there is to say.
         best: the epoch whose weights are kept; none if it is not known.
         may_be_logarithmic: whether values over several orders of magnitude get a logarithmic scale.
+        from_zero: whether the scale begins at 0.
     """
 
     title: str
@@ -36,6 +37,7 @@ class History:
     note: str = ""
     best: int | None = None
     may_be_logarithmic: bool = False
+    from_zero: bool = False
 
     @property
     def height(self) -> float:
@@ -72,6 +74,8 @@ class History:
             axes.yaxis.set_minor_formatter(lambda value, _: "")
         else:
             ticks(axes.yaxis, 5)
+            if self.from_zero and len(values):
+                axes.set_ylim(0, float(values.max()) * 1.08 or 1.0)
         axes.set_xlabel("epoch", fontsize=SMALL, color=FAINT, labelpad=1, loc="right")
 
 

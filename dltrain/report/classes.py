@@ -147,18 +147,15 @@ def reliability(confidence: np.ndarray, is_right: np.ndarray, answers: str, note
     """Returns how well confidence tells the share of right answers, with the expected calibration error."""
     found = calibration(confidence, is_right)
     title = f"Calibration: ECE {number(found.error)}"
-    words = f"expected calibration error, {len(found.counts)} bins: the mean gap to the broken line; {note}"
+    words = f"ECE: mean gap to the dotted line, in {len(found.counts)} bins; {note}"
     return Figure("calibration", Reliability(title, words, found.confidence, found.right, found.counts, answers))
 
 
-def counted(shown: int, all_of_them: int, what: str) -> str:
-    """Returns the title of a list of mistakes."""
-    if not all_of_them:
-        return f"No {what}s"
-    plural = "" if all_of_them == 1 else "s"
-    if shown == all_of_them:
-        return f"All {shown:,} {what}s" if shown > 1 else f"The one {what}"
-    return f"The {shown} worst of {all_of_them:,} {what}{plural}"
+def counted(shown: int, all_of_them: int, one: str, several: str) -> str:
+    """Returns the title of a list of mistakes, what one is called and what several are."""
+    if shown < all_of_them:
+        return f"The {shown} worst of {all_of_them:,} {several}"
+    return {0: f"No {several}", 1: f"The one {one}"}.get(shown, f"All {shown:,} {several}")
 
 
 def listed(names: Sequence[str]) -> str:

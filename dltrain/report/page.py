@@ -84,7 +84,7 @@ def render(report: Report) -> tuple[str, dict[str, bytes]]:
 
 def text(words: str, longest: int = LONGEST) -> str:
     """Returns words as HTML: what is no letter as an escape, what is too long without its middle."""
-    shown = printable(str(words))
+    shown = printable(words)
     if len(shown) > longest:
         shown = f"{shown[: longest // 2]}…{shown[-longest // 2 :]}"
     return escape(shown)
@@ -124,7 +124,8 @@ def _figure(figure: Figure, files: dict[str, bytes]) -> str:
     files[f"{figure.name}.svg"], files[f"{figure.name}.png"] = svg.encode(), png
     wide = ' class="wide"' if figure.width >= WIDE * 0.7 else ""
     title = printable(str(getattr(figure.panel, "title", figure.name)))
-    return f'<figure{wide} id="figure-{figure.name}">{inline(svg, title)}</figure>'
+    size = f'style="max-width: {figure.width}px"'
+    return f'<figure{wide} id="figure-{figure.name}" {size}>{inline(svg, title)}</figure>'
 
 
 def _table(table: Table) -> str:
@@ -132,7 +133,9 @@ def _table(table: Table) -> str:
 
     def lines(rows: Sequence[Sequence[str]]) -> str:
         written = [
-            "<tr>" + "".join(_cell(cell, index < table.words) for index, cell in enumerate(row)) + "</tr>"
+            "<tr>"
+            + "".join(_cell(cell, index < table.words, table.longest) for index, cell in enumerate(row))
+            + "</tr>"
             for row in rows
         ]
         head = "".join(f"<th{kind}>{text(name)}</th>" for kind, name in zip(kinds, table.columns, strict=True))
@@ -144,9 +147,10 @@ def _table(table: Table) -> str:
     return f"<h3>{text(table.title)}</h3>{_note(table.note)}\n{lines(first) if first else ''}{more}"
 
 
-def _cell(words: str, is_word: bool) -> str:
-    kind = "" if not is_word else ' class="word"' if len(str(words)) > WRAPPED else ' class="word short"'
-    return f"<td{kind}>{text(words)}</td>"
+def _cell(words: str, is_word: bool, longest: int) -> str:
+    kind = "" if not is_word else ' class="word"' if len(words) > WRAPPED else ' class="word short"'
+    whole = f' title="{text(words, 500)}"' if len(words) > longest else ""
+    return f"<td{kind}{whole}>{text(words, longest)}</td>"
 
 
 def _gallery(gallery: Gallery) -> str:

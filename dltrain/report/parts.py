@@ -41,6 +41,7 @@ class Table:
         note: what else there is to say.
         words: how many of the first columns are words; the others are numbers, and stand to the right.
         shown: rows that are seen at once; the others after a click.
+        longest: letters of a cell that are shown: the middle of longer ones is left out.
     """
 
     title: str
@@ -49,6 +50,7 @@ class Table:
     note: str = ""
     words: int = 1
     shown: int = 15
+    longest: int = 60
 
 
 @dataclass(frozen=True)

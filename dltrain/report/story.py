@@ -54,7 +54,7 @@ def tell(
     values = {key: value for key, value, _ in settings}
     chapters = [
         Chapter("Result", [_results(summary, evidence)] if evidence or _measured(summary) else []),
-        Chapter("Training", [*curves(rows, summary), _timing(summary, rows)], _training_note(summary)),
+        Chapter("Training", [*curves(rows, summary), _timing(summary, rows)], _training_note(summary, rows, values)),
         *(_evident(evidence) if evidence else []),
         Chapter("Config", [_config(settings)] if settings else []),
         Chapter("Environment", [_environment(environment)] if isinstance(environment, dict) and environment else []),
@@ -165,16 +165,20 @@ def curves(rows: list[dict[str, str]], summary: dict[str, Any]) -> list[Figure]:
         is_best = isinstance(at, int) and at in epochs
         found.append(Figure(f"curve-{_slug(name)}", History(name, epochs, lines, "", at if is_best else None, is_loss)))
     if "learning_rate" in columns:
-        rate = History("learning rate", epochs, {"of the epoch's last step": columns["learning_rate"]})
+        rate = History("learning rate", epochs, {"of the epoch's last step": columns["learning_rate"]}, from_zero=True)
         found.append(Figure("learning-rate", rate))
     return found
 
 
-def _training_note(summary: dict[str, Any]) -> str:
+def _training_note(summary: dict[str, Any], rows: list[dict[str, str]], values: Mapping[str, str]) -> str:
     best = summary.get("best")
     if not isinstance(best, dict) or not {"monitor", "value", "epoch"} <= best.keys():
         return ""
-    words = f"Best epoch: {best['epoch']}, by {best['monitor']} {_shown(_float(best['value']))}."
+    is_validated = any(name.startswith("val_") for name in rows[0]) if rows else True
+    if not is_validated and values.get("checkpoint.monitor") == "none":
+        words = f"There is no validation part: the last weights are kept, those of epoch {best['epoch']}."
+    else:
+        words = f"Best epoch: {best['epoch']}, by {best['monitor']} {_shown(_float(best['value']))}."
     restores = summary.get("restores")
     return words + (f" Went back {restores} times because of a loss that was not finite." if restores else "")
 
@@ -239,10 +243,15 @@ def _mistakes(evidence: Evidence) -> Gallery | Table:
         names = [f"feature {index + 1}" for index in range(flat.shape[1])]
         rows = [[number(value) for value in row] for row in flat]
     found = [
-        (example.place, mistake.told, mistake.truth, mistake.certainty, *row)
+        (_named(example.place), mistake.told, mistake.truth, mistake.certainty, *row)
         for example, mistake, row in zip(evidence.wrong, mistakes.worst, rows, strict=True)
     ]
     return Table(mistakes.title, ("example", "told", "true", "", *names), found, mistakes.note, words=4, shown=25)
+
+
+def _named(place: str) -> str:
+    """Returns where an example came from without the folders."""
+    return place.rpartition("/")[2] or place
 
 
 def _attention(evidence: Evidence) -> Gallery:
@@ -271,7 +280,7 @@ def _data(evidence: Evidence) -> Chapter:
     parts = [Table("Parts", ("part", "examples", "fingerprint"), rows, f"one example: {shape} numbers")]
     findings = [(severity, words) for severity, words in evidence.findings]
     note = "of a quick look; `dltrain inspect CONFIG` looks longer" if findings else "a quick look finds nothing wrong"
-    parts.append(Table("Findings", ("", "") if findings else (), findings, note, words=2))
+    parts.append(Table("Findings", ("", "") if findings else (), findings, note, words=2, longest=1000))
     return Chapter("Data", parts)
 
 
@@ -280,7 +289,7 @@ def _config(settings: Sequence[tuple[str, str, str]]) -> Table:
     order = sorted(settings, key=lambda setting: setting[2] == "default")
     said = [setting for setting in order if setting[2] != "default"]
     note = "what was written down; behind the click what is by default"
-    return Table("Settings", ("key", "value", "from"), order, note, words=3, shown=max(len(said), 1))
+    return Table("Settings", ("key", "value", "from"), order, note, words=3, shown=max(len(said), 1), longest=300)
 
 
 def _environment(environment: dict[str, Any]) -> Table:
@@ -295,7 +304,7 @@ def _environment(environment: dict[str, Any]) -> Table:
         else:
             shown = str(value)
         rows.append((key, shown))
-    return Table("Made with", ("", ""), rows, words=2, shown=50)
+    return Table("Made with", ("", ""), rows, words=2, shown=50, longest=500)
 
 
 def _word(value: Any) -> str:

@@ -150,7 +150,7 @@ class Classification:
         found = classes.measure(names, shares, truth[:, None] == positions, told[:, None] == positions)
         # Of two classes one curve is the other's mirror: the second's, as in the metrics.
         seen = found if len(names) > 2 else found._replace(names=names[1:], rankings=found.rankings[1:])
-        note = "confidence is the probability of the class that is told"
+        note = "confidence: probability of what is told"
         reliability = classes.reliability(shares.max(axis=1), told == truth, "share of answers that are right", note)
         return [
             Chapter("Classes", [*classes.confused(names, truth, told, outcome.part), classes.class_table(found)]),
@@ -176,7 +176,7 @@ class Classification:
         ]  # fmt: skip
         note = "those first whose true class has the smallest probability"
         return Mistakes(
-            classes.counted(len(worst), len(wrong), "mistake"), found, note if found else "", wrong.tolist()
+            classes.counted(len(worst), len(wrong), "mistake", "mistakes"), found, note if found else "", wrong.tolist()
         )
 
 

@@ -83,7 +83,7 @@ class Multilabel:
 
         has, told, shares = outcome.targets > 0.5, outcome.outputs > 0, scores.sigmoid(outcome.outputs)
         found = classes.measure(outcome.data.class_names, shares, has, told)
-        note = "confidence is the probability that a label is there, all labels together"
+        note = "confidence: probability of a label, all together"
         reliability = classes.reliability(shares.ravel(), has.ravel(), "share of the labels that are there", note)
         return [
             Chapter("Labels", [classes.class_table(found)], f"{outcome.part} part, at a probability of 0.5"),
@@ -106,7 +106,8 @@ class Multilabel:
             odd = np.flatnonzero(is_wrong[place])
             odd = odd[np.argsort(-np.abs(outcome.outputs[place, odd]), kind="stable")]
             sure = classes.listed([f"{names[index]} {shares[place, index]:.2g}" for index in odd])
-            found.append(Mistake(int(place), true, told, f"wrong, with the probability of each: {sure}"))
-        note = "the largest cross-entropy first"
-        title = classes.counted(len(found), len(wrong), "example with a wrong label")
-        return Mistakes(title.replace("labels", "label"), found, note if found else "", wrong.tolist())
+            found.append(Mistake(int(place), true, told, f"wrong: {sure}"))
+        note = "the largest cross-entropy first; with the probability of each wrong label"
+        many = "examples with a wrong label"
+        title = classes.counted(len(found), len(wrong), "example with a wrong label", many)
+        return Mistakes(title, found, note if found else "", wrong.tolist())

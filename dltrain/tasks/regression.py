@@ -110,11 +110,11 @@ class Regression:
         found = [
             Mistake(
                 int(place), _listed(outcome.targets[place]), _listed(outcome.outputs[place]),
-                f"off by {_listed(residuals[place])}, {number(sizes[place])} deviations of the data",
+                f"off by {_listed(residuals[place])}, {number(sizes[place])} sd",
             )
             for place in worst
         ]  # fmt: skip
-        return Mistakes(f"The {len(found)} largest errors", found, "in deviations of what is predicted")
+        return Mistakes(f"The {len(found)} largest errors", found, "in standard deviations (sd) of what is predicted")
 
 
 def _listed(values: np.ndarray) -> str:
