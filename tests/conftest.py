@@ -9,6 +9,18 @@ from dltrain.runs.folder import Run
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 
+@pytest.fixture(autouse=True)
+def no_reports(request, monkeypatch):
+    """Ends the runs of tests without their report, which takes a second each; those about it ask for `reports`."""
+    if "reports" not in request.fixturenames:
+        monkeypatch.setattr("dltrain.training.trainer.report_at_end", lambda *_: None)
+
+
+@pytest.fixture
+def reports():
+    """Runs end with their report, as outside of tests."""
+
+
 @pytest.fixture(scope="session")
 def tensorflow():
     """TensorFlow, started as the command starts it."""

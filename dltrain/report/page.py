@@ -138,7 +138,7 @@ def _table(table: Table) -> str:
             + "</tr>"
             for row in rows
         ]
-        head = "".join(f"<th{kind}>{text(name)}</th>" for kind, name in zip(kinds, table.columns, strict=True))
+        head = "".join(f"<th{kind}>{text(name, table.longest)}</th>" for kind, name in zip(kinds, table.columns, strict=True))
         head = f"<thead><tr>{head}</tr></thead>\n" if any(table.columns) else ""
         return f'<div class="scroll"><table>{head}<tbody>\n' + "\n".join(written) + "\n</tbody></table></div>"
 
