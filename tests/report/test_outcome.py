@@ -1,0 +1,142 @@
+"""Every task says how its answers are drawn, whatever the data are called and however few they are."""
+
+import numpy as np
+import pytest
+
+from dltrain.data import DataSpec, Target
+from dltrain.registry import TASKS
+from dltrain.report.outcome import Outcome
+from dltrain.report.page import Report, render
+from dltrain.report.parts import Chapter, Figure, Table
+from dltrain.training.evidence import measured
+
+STRANGE = ("<script>alert(1)</script>", "a\x1b[31m", "b" * 300)
+
+
+def outcome(task, examples=40, names=STRANGE, seed=0):
+    """An outcome of the kind that a task is for."""
+    random = np.random.RandomState(seed)
+    outputs = random.standard_normal((examples, len(names))).astype(np.float32)
+    numbers = random.standard_normal((examples, len(names))).astype(np.float32)
+    for spec, targets in (
+        (DataSpec((4,), names), random.randint(len(names), size=examples).astype(np.int32)),
+        (DataSpec((4,), names, exclusive=False), (numbers > 0).astype(np.float32)),
+        (DataSpec((4,), targets=tuple(map(Target, names))), numbers),
+    ):
+        try:
+            TASKS[task]().check(spec)
+        except ValueError:
+            continue
+        return Outcome(spec, "test", targets, outputs)
+    raise AssertionError(f"what is {task} for?")
+
+
+def figures(chapters):
+    return {part.name: part for chapter in chapters for part in chapter.parts if isinstance(part, Figure)}
+
+
+def tables(chapters):
+    return {part.title: part for chapter in chapters for part in chapter.parts if isinstance(part, Table)}
+
+
+def shown(outcome, task):
+    """The page, and the figures' files, of an outcome alone."""
+    chapters = TASKS[task]().chapters(outcome)
+    return render(Report("", "", [], [], [*chapters, Chapter("end")]))
+
+
+@pytest.mark.parametrize("task", TASKS.names())
+def test_strange_names_are_drawn_and_escaped(task):
+    page, files = shown(outcome(task), task)
+    assert "<script" not in page
+    assert "&lt;script" in page
+    assert files
+    assert len(page) < 3_000_000
+
+
+@pytest.mark.parametrize("task", TASKS.names())
+def test_a_single_example_is_drawn(task):
+    assert shown(outcome(task, 1), task)[1]
+
+
+@pytest.mark.parametrize("task", TASKS.names())
+def test_a_baseline_is_of_the_networks_kind_and_ignores_the_inputs(tensorflow, task):
+    found = outcome(task)
+    baselines = TASKS[task]().baselines(found.data, found.targets)
+    for constant in baselines.values():
+        assert constant.shape == found.outputs.shape[1:]
+        metrics = measured(TASKS[task](), found.data, found.targets, constant)
+        assert np.isfinite(list(metrics.values())).all()
+
+
+@pytest.mark.parametrize("task", TASKS.names())
+def test_the_worst_mistakes_come_first_and_no_more_than_asked_for(task):
+    found = outcome(task)
+    few, all_of_them = (TASKS[task]().mistakes(found, most) for most in (5, 40))
+    assert [each.position for each in few.worst] == [each.position for each in all_of_them.worst[:5]]
+    assert len({each.position for each in few.worst}) == 5
+    assert str(len(few.worst)) in few.title
+
+
+@pytest.mark.parametrize("task", ["classification", "multilabel"])
+def test_a_network_that_is_always_right_has_no_mistakes(task):
+    found = outcome(task)
+    hot = found.targets[:, None] == np.arange(3) if found.targets.ndim == 1 else found.targets
+    right = Outcome(found.data, found.part, found.targets, np.where(hot, 9, -9).astype(np.float32))
+    assert TASKS[task]().mistakes(right, 25).worst == []
+    assert TASKS[task]().mistakes(right, 25).title.startswith("No ")
+    assert shown(right, task)[1]
+
+
+@pytest.mark.parametrize("task", ["classification", "multilabel"])
+def test_a_thousand_classes_stay_readable_and_small(task):
+    page, files = shown(outcome(task, 500, tuple(f"class {index}" for index in range(1000))), task)
+    assert len(page.encode()) < 1_000_000
+    assert "mean of the classes" in page
+    assert files
+
+
+def test_of_many_classes_those_that_are_confused_most_are_named():
+    truth = np.repeat(np.arange(30), 4).astype(np.int32)
+    outputs = np.eye(30, dtype=np.float32)[truth]
+    outputs[truth == 7] = np.eye(30, dtype=np.float32)[12]
+    names = tuple(f"n{index}" for index in range(30))
+    chapters = TASKS["classification"]().chapters(Outcome(DataSpec((4,), names), "test", truth, outputs))
+    assert tables(chapters)["Most confused"].rows == [("n7", "n12", "4", "100.0%")]
+    assert tables(chapters)["One by one"].rows[1][0] == "n7"
+    assert figures(chapters)["confusion"].panel.counts[7, 12] == 4
+
+
+def test_a_class_that_does_not_occur_takes_nothing_from_the_mean():
+    truth = np.array([0, 1, 0, 1], np.int32)
+    outputs = np.eye(3, dtype=np.float32)[truth]
+    chapters = TASKS["classification"]().chapters(Outcome(DataSpec((4,), ("a", "b", "c")), "test", truth, outputs))
+    rows = {row[0]: row[1:] for row in tables(chapters)["One by one"].rows}
+    assert rows["mean of the 2 that occur"] == ("4", *["1.000"] * 5)
+    assert rows["c"] == ("0", *["-"] * 5)
+
+
+def test_the_majority_class_is_the_baseline_of_classes(tensorflow):
+    spec, task = DataSpec((4,), ("a", "b")), TASKS["classification"]()
+    baselines = task.baselines(spec, np.array([0, 1, 1], np.int32))
+    ((words, constant),) = baselines.items()
+    assert words == "always 'b', the most frequent class"
+    assert measured(task, spec, np.array([1, 1, 1, 0], np.int32), constant) == {"accuracy": 0.75}
+
+
+def test_mean_and_median_are_the_baselines_of_numbers(tensorflow):
+    spec, task = DataSpec((4,), targets=(Target("y", 3.0, 2.0),)), TASKS["regression"]()
+    targets = np.array([[0.0], [0.0], [9.0]], np.float32)
+    baselines = task.baselines(spec, targets)
+    assert measured(task, spec, targets, baselines["always the mean"])["r2"] == pytest.approx(0, abs=1e-6)
+    assert measured(task, spec, targets, baselines["always the median"])["mae"] == pytest.approx(3)
+
+
+def test_residuals_are_prediction_less_truth():
+    spec = DataSpec((4,), targets=(Target("y"),))
+    chapters = TASKS["regression"]().chapters(
+        Outcome(spec, "test", np.array([[1.0], [2.0]], np.float32), np.array([[3.0], [2.0]], np.float32))
+    )
+    assert figures(chapters)["residuals"].panel.y.tolist() == [2, 0]
+    assert tables(chapters)["Errors"].rows[0][0:2] == ("y", "1")
+    assert tables(chapters)["Errors"].rows[0][4] == "1"
