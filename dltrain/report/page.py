@@ -13,6 +13,7 @@ from pathlib import Path
 from string import Template
 
 from dltrain.errors import printable
+from dltrain.figures.mosaic import Pictures
 from dltrain.report.drawing import drawn, image, inline
 from dltrain.report.parts import WIDE, Chapter, Figure, Gallery, Part, Picture, Table, Text
 
@@ -113,19 +114,25 @@ def _parts(parts: Iterable[Part], files: dict[str, bytes]) -> str:
             case Table():
                 found.append(_table(part))
             case Gallery():
-                found.append(_gallery(part))
+                found.append(_gallery(part, files))
             case Text():
                 found.append(_text(part))
     return "\n".join([*found, *(["</div>"] if is_open else [])])
 
 
 def _figure(figure: Figure, files: dict[str, bytes]) -> str:
-    svg, png = drawn(figure)
-    files[f"{figure.name}.svg"], files[f"{figure.name}.png"] = svg.encode(), png
+    svg = _file(figure, files)
     wide = ' class="wide"' if figure.width >= WIDE * 0.7 else ""
     title = printable(str(getattr(figure.panel, "title", figure.name)))
     size = f'style="max-width: {figure.width}px"'
     return f'<figure{wide} id="figure-{figure.name}" {size}>{inline(svg, title)}</figure>'
+
+
+def _file(figure: Figure, files: dict[str, bytes]) -> str:
+    """Draws a figure into its files; returns the SVG."""
+    svg, png = drawn(figure)
+    files[f"{figure.name}.svg"], files[f"{figure.name}.png"] = svg.encode(), png
+    return svg
 
 
 def _table(table: Table) -> str:
@@ -138,7 +145,9 @@ def _table(table: Table) -> str:
             + "</tr>"
             for row in rows
         ]
-        head = "".join(f"<th{kind}>{text(name, table.longest)}</th>" for kind, name in zip(kinds, table.columns, strict=True))
+        head = "".join(
+            f"<th{kind}>{text(name, table.longest)}</th>" for kind, name in zip(kinds, table.columns, strict=True)
+        )
         head = f"<thead><tr>{head}</tr></thead>\n" if any(table.columns) else ""
         return f'<div class="scroll"><table>{head}<tbody>\n' + "\n".join(written) + "\n</tbody></table></div>"
 
@@ -153,7 +162,10 @@ def _cell(words: str, is_word: bool, longest: int) -> str:
     return f"<td{kind}{whole}>{text(words, longest)}</td>"
 
 
-def _gallery(gallery: Gallery) -> str:
+def _gallery(gallery: Gallery, files: dict[str, bytes]) -> str:
+    images = [picture.images for picture in gallery.pictures]
+    panel = Pictures(gallery.title, gallery.note, images, [picture.lines for picture in gallery.pictures])
+    _file(Figure(gallery.name, panel, WIDE), files)
     pictures = "\n".join(_picture(picture) for picture in gallery.pictures)
     return f'<h3>{text(gallery.title)}</h3>{_note(gallery.note)}\n<div class="gallery">\n{pictures}\n</div>'
 
@@ -164,7 +176,7 @@ def _picture(picture: Picture) -> str:
         address, is_small = image(pixels)
         kind = ' class="small"' if is_small else ""
         images.append(f'<img{kind} alt="" src="{address}">')
-    lines = [f"<b>{text(line, 80)}</b>" if index == 0 else text(line, 120) for index, line in enumerate(picture.lines)]
+    lines = [f"<b>{text(line, 48)}</b>" if index == 0 else text(line, 80) for index, line in enumerate(picture.lines)]
     place = f' title="{text(picture.place, 500)}"' if picture.place else ""
     return f"<figure{place}>{''.join(images)}<figcaption>{'<br>'.join(lines)}</figcaption></figure>"
 

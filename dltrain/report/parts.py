@@ -73,11 +73,13 @@ class Gallery:
     """Pictures beside each other.
 
     Args:
+        name: of its files, letters and dashes.
         title: what they show.
         pictures: in the order of their importance.
         note: what else there is to say.
     """
 
+    name: str
     title: str
     pictures: Sequence[Picture]
     note: str = ""

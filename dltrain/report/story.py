@@ -77,7 +77,8 @@ def _state(summary: dict[str, Any], rows: list[dict[str, str]]) -> list[str]:
         return [f"This run was still going when the report was made: {done}. `dltrain report` makes it anew."]
     if status is None:
         return [f"This run has no summary: {done}."]
-    return [f"This run is {status}: {done}. {summary.get('error') or ''}".strip()]
+    how = {"failed": "failed", "interrupted": "was interrupted"}.get(str(status), f"is {status}")
+    return [f"This run {how}: {done}. {summary.get('error') or ''}".strip()]
 
 
 def _lead(values: Mapping[str, str], summary: dict[str, Any]) -> str:
@@ -236,7 +237,9 @@ def _mistakes(evidence: Evidence) -> Gallery | Table:
         ]
         below = "below each, in orange, what spoke for the answer (Grad-CAM)"
         has_maps = any(example.attention is not None for example in evidence.wrong)
-        return Gallery(mistakes.title, pictures, "; ".join(filter(None, [mistakes.note, below * has_maps, said])))
+        return Gallery(
+            "mistakes", mistakes.title, pictures, "; ".join(filter(None, [mistakes.note, below * has_maps, said]))
+        )
     names, rows = cells(spec, inputs)
     if not spec.columns:
         flat = inputs.reshape(len(inputs), -1)[:, :6]
@@ -264,7 +267,7 @@ def _attention(evidence: Evidence) -> Gallery:
     note = "Grad-CAM: in orange, the places that speak for the answer, in the last feature map before it is pooled"
     has_mistakes = evidence.mistakes is not None and len(evidence.mistakes.wrong)
     title = "Right answers" if has_mistakes or not spec.targets else "Examples"
-    return Gallery(title, pictures, "; ".join(filter(None, [note, said])))
+    return Gallery("attention", title, pictures, "; ".join(filter(None, [note, said])))
 
 
 def _with_attention(image: np.ndarray, example: Example) -> list[np.ndarray]:

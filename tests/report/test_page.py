@@ -22,7 +22,12 @@ def report():
     figure = Figure("confusion", Confusion("<b>title</b>", "<i>note</i>", STRANGE, counts))
     picture = Picture([np.zeros((3, 4), np.uint8), np.zeros((3, 4, 3), np.uint8)], STRANGE, STRANGE[0])
     table = Table(STRANGE[0], STRANGE, [STRANGE] * 20, STRANGE[1], words=3)
-    parts = [figure, table, Gallery(STRANGE[0], [picture] * 2, STRANGE[1]), Text(STRANGE[0], "\n".join(STRANGE))]
+    parts = [
+        figure,
+        table,
+        Gallery("pictures", STRANGE[0], [picture] * 2, STRANGE[1]),
+        Text(STRANGE[0], "\n".join(STRANGE)),
+    ]
     claims = [Claim(*STRANGE[:3]), Claim(*STRANGE[3:], is_lesser=True)]
     return Report(STRANGE[0], STRANGE[1], claims, STRANGE, [Chapter(STRANGE[0], parts, STRANGE[0])])
 
@@ -71,7 +76,7 @@ def test_a_figure_follows_the_readers_colours(page):
 
 def test_the_figures_come_as_files_that_stand_alone(report):
     _, files = render(report)
-    assert files.keys() == {"confusion.svg", "confusion.png"}
+    assert files.keys() == {"confusion.svg", "confusion.png", "pictures.svg", "pictures.png"}
     assert files["confusion.png"].startswith(b"\x89PNG")
     ElementTree.fromstring(files["confusion.svg"].decode())
     assert b"var(" not in files["confusion.svg"]
