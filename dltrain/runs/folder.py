@@ -282,7 +282,7 @@ def sync_folder(folder: Path) -> None:
 
 def tidy(run: Run) -> None:
     """Removes what processes that were killed had begun to write; only who holds the run's lock may."""
-    for path in [*run.path.iterdir(), *run.checkpoints.iterdir()]:
+    for path in [*run.path.iterdir(), *run.checkpoints.iterdir(), *run.figures.glob(".*")]:
         if re.fullmatch(r"\..+\.\d+(\.\w+)?", path.name):
             path.unlink(missing_ok=True)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from dltrain.config.experiment import Experiment
 from dltrain.data import DataSpec, Split, Splits
+from dltrain.errors import TrainingError
 from dltrain.inspection.findings import examine, short
 from dltrain.inspection.subject import Subject
 from dltrain.lazy import tf
@@ -44,6 +45,7 @@ def gather(experiment: Experiment, model: Any, splits: Splits, stopped: Callable
     Raises:
         Stopped: once `stopped` is true.
         DataError: if an example cannot be read.
+        TrainingError: if what the network says is not finite.
     """
     name = next(name for name in ("test", "validation", "train") if getattr(splits, name))
     spec, task, whole = splits.spec, experiment.task, getattr(splits, name)
@@ -51,6 +53,9 @@ def gather(experiment: Experiment, model: Any, splits: Splits, stopped: Callable
     part = whole if len(places) == len(whole) else whole.take(places)
     size = min(experiment.train.examples_per_batch, BATCH)
     outputs = answers(model, part, size, stopped)
+    lost = int((~np.isfinite(outputs)).any(axis=1).sum())
+    if lost:
+        raise TrainingError(f"what the network says is not finite for {lost:,} of {len(part):,} examples")
     outcome = Outcome(spec, "training" if name == "train" else name, part.targets, outputs)
     baselines = task.baselines(spec, splits.train.targets) if hasattr(task, "baselines") else {}
     mistakes = task.mistakes(outcome, MOST_MISTAKES) if hasattr(task, "mistakes") else None

@@ -188,6 +188,15 @@ def test_the_network_is_asked_about_so_many_examples_and_no_more(run, monkeypatc
     assert value(page, "accuracy") == f"{run.read_summary()['test']['accuracy']:.4f}"
 
 
+def test_answers_that_are_not_finite_are_said(run, monkeypatch):
+    import numpy as np
+
+    run.report.unlink()
+    monkeypatch.setattr(evidence, "answers", lambda model, part, *_: np.full((len(part), 3), np.nan, np.float32))
+    assert dltrain("report", run.path).exit_code == 0
+    assert "not finite for 30 of 30 examples" in run.report.read_text()
+
+
 def test_no_run_has_no_report():
     done = dltrain("report", "no-such-run")
     assert done.exit_code == 2
