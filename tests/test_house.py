@@ -105,6 +105,7 @@ COMMANDS = [
     ["fit", "configs/resnet.yaml", "train.epochs=0"],
     ["preview", "configs/resnet.yaml", "train.epochs=0"],
     ["eval", "no-such-run"],
+    ["report", "no-such-run"],
     ["datasets", "make"],
     ["runs"],
     ["runs", "--sort", "best", "--json"],

@@ -104,9 +104,9 @@ def class_table(found: Measured) -> Table:
     return Table("One by one", columns, rows, note)
 
 
-def trade_offs(found: Measured) -> list[Part]:
+def trade_offs(names: Sequence[str], rankings: Sequence[Ranking | None]) -> list[Part]:
     """Returns the curves ROC, and precision over recall: of one class, or the mean and the worst of several."""
-    known = [(name, each) for name, each in zip(found.names, found.rankings, strict=True) if each]
+    known = [(name, each) for name, each in zip(names, rankings, strict=True) if each]
     if not known:
         return []
     rates = np.array([_steps(GRID, each.false_alarms, each.found) for _, each in known])

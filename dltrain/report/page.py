@@ -15,7 +15,7 @@ from string import Template
 from dltrain.errors import printable
 from dltrain.figures.mosaic import Pictures
 from dltrain.report.drawing import drawn, image, inline
-from dltrain.report.parts import WIDE, Chapter, Figure, Gallery, Part, Picture, Table, Text
+from dltrain.report.parts import WIDE, Chapter, Figure, Gallery, Part, Picture, Table
 
 LONGEST = 200
 """Letters of a name that are shown; the middle of a longer one is left out."""
@@ -115,8 +115,6 @@ def _parts(parts: Iterable[Part], files: dict[str, bytes]) -> str:
                 found.append(_table(part))
             case Gallery():
                 found.append(_gallery(part, files))
-            case Text():
-                found.append(_text(part))
     return "\n".join([*found, *(["</div>"] if is_open else [])])
 
 
@@ -179,7 +177,3 @@ def _picture(picture: Picture) -> str:
     lines = [f"<b>{text(line, 48)}</b>" if index == 0 else text(line, 80) for index, line in enumerate(picture.lines)]
     place = f' title="{text(picture.place, 500)}"' if picture.place else ""
     return f"<figure{place}>{''.join(images)}<figcaption>{'<br>'.join(lines)}</figcaption></figure>"
-
-
-def _text(part: Text) -> str:
-    return f"<h3>{text(part.title)}</h3>\n<pre>{text(part.text, 20_000)}</pre>"

@@ -85,20 +85,7 @@ class Gallery:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class Text:
-    """Words in a box, line by line as they are.
-
-    Args:
-        title: what they are.
-        text: they.
-    """
-
-    title: str
-    text: str
-
-
-Part = Figure | Table | Gallery | Text
+Part = Figure | Table | Gallery
 
 
 @dataclass(frozen=True)

@@ -149,12 +149,12 @@ class Classification:
         positions = np.arange(len(names))
         found = classes.measure(names, shares, truth[:, None] == positions, told[:, None] == positions)
         # Of two classes one curve is the other's mirror: the second's, as in the metrics.
-        seen = found if len(names) > 2 else found._replace(names=names[1:], rankings=found.rankings[1:])
+        first = 1 if len(names) == 2 else 0
         note = "confidence: probability of what is told"
         reliability = classes.reliability(shares.max(axis=1), told == truth, "share of answers that are right", note)
         return [
             Chapter("Classes", [*classes.confused(names, truth, told, outcome.part), classes.class_table(found)]),
-            Chapter("Confidence", [*classes.trade_offs(seen), reliability]),
+            Chapter("Confidence", [*classes.trade_offs(names[first:], found.rankings[first:]), reliability]),
         ]
 
     def mistakes(self, outcome: Outcome, most: int) -> Mistakes:

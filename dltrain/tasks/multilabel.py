@@ -87,7 +87,7 @@ class Multilabel:
         reliability = classes.reliability(shares.ravel(), has.ravel(), "share of the labels that are there", note)
         return [
             Chapter("Labels", [classes.class_table(found)], f"{outcome.part} part, at a probability of 0.5"),
-            Chapter("Confidence", [*classes.trade_offs(found), reliability]),
+            Chapter("Confidence", [*classes.trade_offs(found.names, found.rankings), reliability]),
         ]
 
     def mistakes(self, outcome: Outcome, most: int) -> Mistakes:

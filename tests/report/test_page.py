@@ -11,7 +11,7 @@ from dltrain.figures.history import History
 from dltrain.figures.mosaic import Filters
 from dltrain.report.drawing import drawn, image, inline, overlaid
 from dltrain.report.page import Claim, Report, render, text
-from dltrain.report.parts import Chapter, Figure, Gallery, Picture, Table, Text
+from dltrain.report.parts import Chapter, Figure, Gallery, Picture, Table
 
 STRANGE = ['<script>alert("x")</script>', "'\"&</td>", "a\x00\x1b[31m\u202e\ud800", "b" * 300, "$x^2$ ${style}", ""]
 
@@ -26,7 +26,6 @@ def report():
         figure,
         table,
         Gallery("pictures", STRANGE[0], [picture] * 2, STRANGE[1]),
-        Text(STRANGE[0], "\n".join(STRANGE)),
     ]
     claims = [Claim(*STRANGE[:3]), Claim(*STRANGE[3:], is_lesser=True)]
     return Report(STRANGE[0], STRANGE[1], claims, STRANGE, [Chapter(STRANGE[0], parts, STRANGE[0])])
