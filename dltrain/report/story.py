@@ -49,6 +49,8 @@ def tell(
     rows = read(run.read_metrics, [])
     environment = read(lambda: json.loads(run.environment.read_text(encoding="utf-8")), {})
     warnings += _state(summary, rows)
+    if evidence and evidence.outcome.part == "training":
+        warnings.append("There is no test or validation part: all of this is of the examples that were trained on.")
     values = {key: value for key, value, _ in settings}
     chapters = [
         Chapter("Result", [_results(summary, evidence)] if evidence or _measured(summary) else []),
@@ -106,7 +108,8 @@ def _claims(summary: dict[str, Any], evidence: Evidence | None, rows: list[dict[
         part, metrics = next(iter(measured.items()))
         words = "best weights"
     elif evidence:
-        part, metrics, words = evidence.outcome.part, evidence.metrics, "best weights so far"
+        part, metrics = evidence.outcome.part, evidence.metrics
+        words = "best weights" if summary.get("status") == "finished" else "best weights so far"
     else:
         part, words = "validation", f"epoch {rows[-1]['epoch']}" if rows else ""
         last = {name: _float(value) for name, value in rows[-1].items()} if rows else {}
@@ -119,7 +122,7 @@ def _claims(summary: dict[str, Any], evidence: Evidence | None, rows: list[dict[
     name = monitor if monitor in names else names[0]
     size = ""
     if evidence:
-        count = evidence.examples.get("training" if part == "train" else part)
+        count = evidence.examples.get(part)
         size = f" of {count:,} examples" if count else ""
     claims = [Claim(name, _shown(metrics[name]), f"{part} part{size}, {words}")]
     for baseline, values in (evidence.baselines if evidence else {}).items():
