@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from dltrain.datasets._glyphs import glyphs
 from dltrain.errors import DataError
 from dltrain.fields import Seed
 from dltrain.lazy import np, tf
@@ -151,6 +152,19 @@ def _digits() -> tuple[np.ndarray, np.ndarray]:
 
     scans, labels = load_digits(return_X_y=True)
     return np.rint(scans.reshape(-1, 8, 8, 1) * (255 / 16)).astype(np.uint8), labels
+
+
+@SAMPLES.register("glyphs")
+class Glyphs(Sample):
+    """20,000 letters of an alphabet that the seed invents, 100 classes, grey, 8x8 pixels: glyphs.npz.
+
+    Written and scanned like scikit-learn's digits: to train on before there are digits.
+    """
+
+    def write(self, folder: Path) -> None:
+        """Writes glyphs.npz with x, (20000, 8, 8), uint8, and y, labels of 0 to 99, letter after letter."""
+        images, labels = glyphs(np.random.RandomState(self.seed), letters=100, examples=200)
+        np.savez_compressed(folder / "glyphs.npz", x=images, y=labels)
 
 
 @SAMPLES.register("wine_csv")

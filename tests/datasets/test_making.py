@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from dltrain.cli import app
 from dltrain.datasets.image_folder import ImageFolder
+from dltrain.datasets.npz import NPZ
 from dltrain.registry import SAMPLES
 
 
@@ -127,3 +128,11 @@ def test_images_are_those_that_a_config_reads(tensorflow, tmp_path):
     splits = ImageFolder(path=tmp_path / "digits", size=8, color_mode="grayscale", test_fraction=0.0).load()
     assert splits.spec.class_names == tuple("0123456789")
     assert len(splits.train) + len(splits.validation) == 1797
+
+
+def test_letters_are_arrays_that_a_config_reads(tmp_path):
+    dltrain("glyphs", tmp_path / "glyphs")
+    splits = NPZ(path=tmp_path / "glyphs" / "glyphs.npz").load()
+    assert splits.spec.input_shape == (8, 8, 1)
+    assert len(splits.spec.class_names) == 100
+    assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [14400, 1600, 4000]
