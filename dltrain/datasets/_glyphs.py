@@ -92,5 +92,6 @@ def _scanned(random: np.random.RandomState, way: np.ndarray) -> np.ndarray:
         for right in range(-2, 3):
             inked = np.flatnonzero(pen >= math.hypot(down, right))
             page[inked[:, None], dots[inked, :, 0] + down, dots[inked, :, 1] + right] = 1
+    page &= random.uniform(size=page.shape) > 0.01  # the pen misses a dot here and there: no two images are the same
     ink = page.reshape(len(way), 8, SIDE // 8, 8, SIDE // 8).mean(axis=(2, 4))
     return (ink * 255).round().astype(np.uint8)
