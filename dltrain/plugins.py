@@ -48,6 +48,7 @@ def load(paths: list[Path], named_in: str) -> None:
         _check_name(path)
     _require_trust(contents, named_in)
     for path, content in contents.items():
+        _check_name(path)  # again: one before it may be called so too, or import it from elsewhere
         _run(path, content)
 
 
@@ -100,7 +101,10 @@ def _check_name(path: Path) -> None:
     if path.suffix != ".py" or not stem.isidentifier():
         raise UserError(f"plugins: {path} must be a Python file whose name is a word, such as my_net.py")
     if stem in sys.modules or stem in sys.stdlib_module_names:
-        raise UserError(f"plugins: {path} is called like the module {stem} that is there already; rename it")
+        raise UserError(
+            f"plugins: {path} is called like the module {stem} that is there already; rename it, or name it before "
+            "what imports it"
+        )
 
 
 def _require_trust(contents: dict[Path, bytes], named_in: str) -> None:

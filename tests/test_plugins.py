@@ -138,6 +138,31 @@ OWN = """        self.scale = self.add_weight(shape=(), name="scale", initialize
 """
 
 
+def test_two_files_of_one_name_are_refused(here):
+    (here / "other").mkdir()
+    (here / "other" / "net.py").touch()
+    (here / "net.yaml").write_text(CONFIG.replace("[net.py]", "[net.py, other/net.py]"))
+    message = refused("check", "net.yaml", "--trust")
+    assert f"{here / 'other' / 'net.py'} is called like the module net that is there already" in message
+
+
+def test_a_train_step_that_would_not_hear_its_teacher_is_told(here):
+    step = """
+    def train_step(self, data):
+        if {asks}:
+            self.compute_loss(data[0], data[1], self(data[0]))
+        return {{metric.name: metric.result() for metric in self.metrics}}
+"""
+    assert dltrain("fit", "net.yaml", "--trust", "train.epochs=1").exit_code == 0
+    text = (here / "net.py").read_text()
+    for asks in (True, False):
+        again()
+        (here / "net.py").write_text(text + step.format(asks=asks))
+        result = dltrain("fit", "net.yaml", "--trust", "teacher={run: net-001}", "train.epochs=1")
+        assert result.exit_code == (0 if asks else 1)
+    assert "teacher: the network's own train_step must take its loss from self.compute_loss" in result.stderr
+
+
 @pytest.mark.parametrize("kind", ["run", "file"])
 def test_a_class_begins_with_weights_of_its_layers_its_lists_and_its_own(here, kind):
     text = (here / "net.py").read_text().replace("self.hidden(self", "self.scale * self.more[1](self.hidden(self")

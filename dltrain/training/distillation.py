@@ -5,7 +5,7 @@ from typing import Any
 
 from dltrain.config.experiment import Config
 from dltrain.data import DataSpec
-from dltrain.errors import UserError
+from dltrain.errors import TrainingError, UserError
 from dltrain.lazy import keras
 from dltrain.runs.folder import Run
 from dltrain.training.starting import trained
@@ -21,7 +21,7 @@ def teach(config: Config, spec: DataSpec, model: Any, replicas: int) -> None:
     Args:
         config: whose `teacher` is asked for.
         spec: what the network is trained on.
-        model: the network; its `train_step` must take its loss from `compute_loss`, as Keras's does.
+        model: the network; its `train_step` must take its loss from `compute_loss`, as Keras's does, or it fails.
         replicas: devices that share a batch.
 
     Raises:
@@ -46,11 +46,12 @@ def teach(config: Config, spec: DataSpec, model: Any, replicas: int) -> None:
     teacher.trainable = False
     fuse(teacher)
     _log.info("%s", f"teacher: the best weights of {settings.run.name} (step {saved.state['step']})")
-    own_loss = model.compute_loss
+    own_loss, own_step, asked = model.compute_loss, model.train_step, []
 
     def compute_loss(
         x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
+        asked.append(training)
         loss = own_loss(x, y, y_pred, sample_weight, training=training)
         if not training:
             return loss
@@ -58,7 +59,18 @@ def teach(config: Config, spec: DataSpec, model: Any, replicas: int) -> None:
         taught = distillation_loss(teacher(x, training=False), y_pred, settings.temperature, sample_weight) / replicas
         return (1 - settings.weight) * (loss - penalties) + settings.weight * taught + penalties
 
-    object.__setattr__(model, "compute_loss", compute_loss)  # past Keras's tracking of attributes
+    def train_step(data: Any) -> Any:
+        asked.clear()
+        logs = own_step(data)
+        if not asked:
+            words = (
+                "the network's own train_step must take its loss from self.compute_loss, or none learns from the run"
+            )
+            raise TrainingError(f"teacher: {words}")
+        return logs
+
+    for method in (compute_loss, train_step):
+        object.__setattr__(model, method.__name__, method)  # past Keras's tracking of attributes
 
 
 def distillation_loss(teacher: Any, student: Any, temperature: float, weights: Any = None) -> Any:
