@@ -246,7 +246,7 @@ class Reliability:
             marker=".",
             label="network",
         )
-        axes.legend(fontsize=SMALL, frameon=False, loc="upper left", labelcolor=INK)
+        axes.legend(fontsize=SMALL, frameon=False, loc="best", labelcolor=INK)
         counts = sheet.axes(Box(box.left + 50, box.top + box.height - lower - 22, box.width - 62, lower - 14))
         counts.bar(middles, self.counts, 0.92 / bins, color=SHADES[0], linewidth=0)
         counts.set(xlim=(0, 1), yticks=[])
