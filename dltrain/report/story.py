@@ -212,7 +212,7 @@ def _config(settings: Sequence[tuple[str, str, str]]) -> Table:
 def _environment(environment: dict[str, Any]) -> Table:
     rows = []
     for key, value in environment.items():
-        if key == "origins" or value is None:
+        if key == "origins" or value in (None, {}, []):
             continue
         if isinstance(value, list):
             shown = " ".join(map(str, value))
