@@ -1,4 +1,5 @@
 import json
+import logging
 import os
 
 import pytest
@@ -75,3 +76,10 @@ def make_run(tmp_path):
         return run
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def no_reporter_of_another_test():
+    """What is logged in a test never goes to the log of a run of the test before."""
+    yield
+    logging.getLogger("dltrain").handlers.clear()
