@@ -14,6 +14,8 @@ Anything else that escapes is a fault of dltrain's own and keeps its traceback.
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def printable(text: str) -> str:
@@ -66,6 +68,15 @@ class ConfigError(UserError):
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
         super().__init__("\n\n".join(problems))
+
+
+@contextmanager
+def gathered(problems: list[str]) -> Iterator[None]:
+    """Adds what a ConfigError says to other problems, and goes on behind the block: all are told at once."""
+    try:
+        yield
+    except ConfigError as error:
+        problems += error.problems
 
 
 class DataError(UserError):

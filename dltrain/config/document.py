@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from dltrain.errors import ConfigError
+from dltrain.errors import ConfigError, gathered
 
 MAX_BYTES = 128 * 1024
 MAX_VALUES = 10_000
@@ -303,10 +303,8 @@ def override(root: Node, arguments: list[str]) -> Node:
             (list(_steps(path)), _in_argument(node, Source(argument, argument, Path.cwd(), is_argument=True)))
         )
     for path_keys, node in sorted(parsed, key=lambda item: item[0][-1] != "name"):
-        try:
+        with gathered(problems):
             root = _laid_over(root, path_keys, node, Mark(node.mark.source, 1, 1))
-        except ConfigError as error:
-            problems += error.problems
     if problems:
         raise ConfigError(problems)
     return root

@@ -2,7 +2,7 @@
 
 from dltrain.config.experiment import Config
 from dltrain.data import SAMPLE, Splits
-from dltrain.errors import ConfigError
+from dltrain.errors import ConfigError, gathered
 from dltrain.lazy import np
 from dltrain.registry import short_name
 from dltrain.schedules import Plan
@@ -25,10 +25,8 @@ def broken(config: Config, splits: Splits) -> list[str]:
     """Returns a message for each thing that does not fit."""
     problems: list[str] = []
     for check in (_check_blocks, _check_stages, _check_range, _check_targets, _check_length, _check_monitors):
-        try:
+        with gathered(problems):
             check(config, splits)
-        except ConfigError as error:
-            problems += error.problems
     return problems
 
 
@@ -43,19 +41,16 @@ def _check_stages(config: Config, splits: Splits) -> None:
         if stage.image_size is None:
             continue
         smaller = seen(spec, stage)
-        try:
-            with config.blame(f"stages[{index}]"):
-                if not spec.is_image:
-                    raise ValueError("image_size must be none: the examples are no images")
-                size, most = smaller.input_shape[:2], spec.input_shape[:2]
-                if size[0] > most[0] or size[1] > most[1]:
-                    raise ValueError(f"image_size must be at most that of the images, {' x '.join(map(str, most))}")
-                try:
-                    config.check(smaller)
-                except ConfigError as error:
-                    raise ValueError(f"image_size is too small: {error.problems[0].splitlines()[0]}") from None
-        except ConfigError as error:
-            problems += error.problems
+        with gathered(problems), config.blame(f"stages[{index}]"):
+            if not spec.is_image:
+                raise ValueError("image_size must be none: the examples are no images")
+            size, most = smaller.input_shape[:2], spec.input_shape[:2]
+            if size[0] > most[0] or size[1] > most[1]:
+                raise ValueError(f"image_size must be at most that of the images, {' x '.join(map(str, most))}")
+            try:
+                config.check(smaller)
+            except ConfigError as error:
+                raise ValueError(f"image_size is too small: {error.problems[0].splitlines()[0]}") from None
     if problems:
         raise ConfigError(problems)
 
@@ -75,14 +70,11 @@ def _check_range(config: Config, splits: Splits) -> None:
     problems: list[str] = []
     for index, augmentation in enumerate(config.experiment.augment):
         if getattr(augmentation, "of_bytes", False):
-            try:
-                with config.blame(f"augment[{index}]"):
-                    raise ValueError(
-                        f"name {augmentation.registered_name} must have images in 0-255, got {low:.4g} to {high:.4g}: "
-                        "store them as uint8; networks normalise by themselves"
-                    )
-            except ConfigError as error:
-                problems += error.problems
+            with gathered(problems), config.blame(f"augment[{index}]"):
+                raise ValueError(
+                    f"name {augmentation.registered_name} must have images in 0-255, got {low:.4g} to {high:.4g}: "
+                    "store them as uint8; networks normalise by themselves"
+                )
     if problems:
         raise ConfigError(problems)
 
@@ -157,10 +149,7 @@ def _check_monitors(config: Config, splits: Splits) -> None:
         monitor = getattr(getattr(experiment, path), "monitor", None)
         if monitor is not None and monitor not in columns:
             reason = "" if validated else "; there are no validation data"
-            try:
-                with config.blame(path):
-                    raise ValueError(f"monitor must be one of {', '.join(columns)}, got {monitor!r}{reason}")
-            except ConfigError as error:
-                problems += error.problems
+            with gathered(problems), config.blame(path):
+                raise ValueError(f"monitor must be one of {', '.join(columns)}, got {monitor!r}{reason}")
     if problems:
         raise ConfigError(problems)

@@ -156,9 +156,14 @@ class Loop:
         """Goes on with another stage."""
         del self._batches
         self.learner.enter(number)
-        self._batches, self._copy = self.learner.training_feed(), None
-        self._listeners.look_at(self.learner.engine.model)
+        self._copy = None
+        self._take_up()
         self._say_stage()
+
+    def _take_up(self) -> None:
+        """Goes on with another network that the learner has built."""
+        self._batches = self.learner.training_feed()
+        self._listeners.look_at(self.learner.engine.model)
 
     def _train_epoch(self, stop: StopRequest, due: Due) -> None:
         """Does the rest of the epoch; its means stay unset if it is stopped before the end."""
@@ -225,8 +230,7 @@ class Loop:
             self.learner.engine.forget(self._batches)
             self._batches = self._batches.at(self._state.step)
         else:
-            self._batches = self.learner.training_feed()
-            self._listeners.look_at(self.learner.engine.model)
+            self._take_up()
         if not checkpoints.settle(self._run, saved):
             self._state.best = None
             self.reporter.warn("the best weights are lost: what is best is looked for from here on")

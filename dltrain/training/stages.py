@@ -1,15 +1,13 @@
 """The stages of a run: when each begins, what it trains, and whether the network can take its images."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from dltrain.config.blocks import Stage
 from dltrain.config.experiment import Config, Experiment
 from dltrain.data import DataSpec
-from dltrain.errors import ConfigError
+from dltrain.errors import ConfigError, gathered
 from dltrain.schedules import Plan
 from dltrain.training.freezing import freeze, kept_in, named_layers
 from dltrain.training.shrinking import seen
@@ -61,7 +59,7 @@ def require(config: Config, spec: DataSpec) -> int:
     always_kept = set(named)
     problems: list[str] = []
     for index, stage in enumerate(config.experiment.stages):
-        with _gathered(problems), config.blame(f"stages[{index}]"):
+        with gathered(problems), config.blame(f"stages[{index}]"):
             kept = kept_in(named, stage)
             if all(name in kept or not named[name].trainable_weights for name in named):
                 raise ValueError("train_from must leave something to train: model.freeze names all that is behind it")
@@ -71,14 +69,6 @@ def require(config: Config, spec: DataSpec) -> int:
         raise ConfigError(problems)
     lost = {id(weight) for name in always_kept for weight in named[name].weights}
     return sum(math.prod(weight.shape) for weight in model.trainable_weights if id(weight) not in lost)
-
-
-@contextmanager
-def _gathered(problems: list[str]) -> Iterator[None]:
-    try:
-        yield
-    except ConfigError as error:
-        problems += error.problems
 
 
 def _require_size(config: Config, spec: DataSpec, stage: Stage, model: Any) -> None:
