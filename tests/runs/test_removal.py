@@ -21,6 +21,7 @@ def test_a_named_run_goes_whole_with_its_size(make_run, root):
     run = make_run("a-001")
     make_run("b-001")
     (run.path / "thoughts.md").write_text("mine")
+    (run.path / "mlflow.json").write_text("{}")
     (removal,) = named(["a-001"], root)
     assert removal.others == ("thoughts.md",)
     assert removal.bytes == sum(path.stat().st_size for path in run.path.rglob("*") if path.is_file())
