@@ -313,6 +313,11 @@ def restore(saved: Saved, variables: dict[str, Any]) -> None:
         variable.assign(saved.arrays[name])
 
 
+def restore_network(saved: Saved, model: Any) -> None:
+    """Gives a network the saved weights, or the averages of them that were kept; raises as `restore`."""
+    restore(averaged(saved), named_variables(model=model.variables))
+
+
 def averaged(saved: Saved) -> Saved:
     """Returns a checkpoint with the moving averages of the weights in place of the weights, where it holds some."""
     averages = {

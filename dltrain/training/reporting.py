@@ -106,7 +106,7 @@ def _asked(config: Config, run: Run, reporter: Reporter) -> Evidence:
     compare(config, splits, saved, reporter)
     with enough_memory(config):
         engine = assemble(config, spec, devices, learning_rate=0.0)
-        checkpoints.restore(checkpoints.averaged(saved), checkpoints.named_variables(model=engine.model.variables))
+        checkpoints.restore_network(saved, engine.model)
         return gather(config.experiment, engine.model, splits)
 
 

@@ -98,7 +98,7 @@ def trained(run: Run, checkpoint: Path | None = None) -> tuple[Any, DataSpec, Sa
     saved = checkpoints.load_file(checkpoint) if checkpoint else checkpoints.load(run, "best")
     spec = State.of(saved).spec
     model = config.build_model(spec)
-    checkpoints.restore(checkpoints.averaged(saved), checkpoints.named_variables(model=model.variables))
+    checkpoints.restore_network(saved, model)
     return model, spec, saved
 
 

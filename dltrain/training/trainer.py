@@ -220,7 +220,7 @@ def evaluate(
         compare(config, splits, saved, reporter, [name])
     with enough_memory(config):
         engine = assemble(config, spec, devices, learning_rate=0.0)
-        checkpoints.restore(checkpoints.averaged(saved), checkpoints.named_variables(model=engine.model.variables))
+        checkpoints.restore_network(saved, engine.model)
         metrics = engine.evaluate(evaluation_feed(part, config.experiment.train.examples_per_batch, devices))
     measured = "all" if is_whole else name
     return {"run": run.name, "checkpoint": checkpoint, "split": measured, "examples": len(part), "metrics": metrics}
@@ -333,12 +333,10 @@ def _measure_best(learner: Learner, run: Run, stop: StopRequest) -> dict[str, An
     Raises:
         Interrupted: if a signal asks to stop.
     """
-    model = learner.engine.model
     # Else they are in place: reading them would take memory for a second state. But several devices have normalisation
     # statistics of their own, of which a checkpoint holds the mean, and the best weights may be averages.
     if learner.devices.replicas > 1 or learner.engine.averages() or not checkpoints.best_is_last(run):
-        best = checkpoints.averaged(checkpoints.load(run, "best"))
-        checkpoints.restore(best, checkpoints.named_variables(model=model.variables))
+        checkpoints.restore_network(checkpoints.load(run, "best"), learner.engine.model)
     measured: dict[str, Any] = {}
     for name in ("validation", "test"):
         part = getattr(learner.splits, name)
