@@ -109,6 +109,11 @@ def test_an_example_that_cannot_be_read_is_named(tensorflow, split):
         engine.train(feed, 0, 6)
 
 
+def test_no_thread_tunes_what_is_fixed_for_python_may_wait_for_it_forever_at_its_end(tensorflow, split):
+    feed = StreamedFeed(split, Order(50, 8), Preparation(), tensorflow.distribute.get_strategy())
+    assert feed._portions(0).options().autotune.enabled is False
+
+
 def test_training_equals_keras_train_on_batch(tensorflow, split):
     import keras
 
