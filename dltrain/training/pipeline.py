@@ -291,7 +291,7 @@ class StreamedFeed:
         portions = portions.map(load, num_parallel_calls=2, deterministic=True)
         options = tf.data.Options()
         options.experimental_warm_start = True  # reads while the network is being compiled
-        # There is nothing to tune, and the thread that does so may not hear that its iterator goes: Python hangs at exit.
+        # There is nothing to tune, and the thread that does so may miss that its iterator goes: Python hangs at exit.
         options.autotune.enabled = False
         return portions.prefetch(self.read_ahead).with_options(options)
 
