@@ -14,7 +14,7 @@ PACKAGE = Path(dltrain.__file__).parent
 GROUND = {"registry", "beginning", "data", "fields", "lazy", "importing", "plugins", "keras_classes", "cache", "errors"}
 CHOICES = {"models", "datasets", "tasks", "optimizers", "schedules", "augmentations", "trackers"}
 MAY_IMPORT = {
-    "cli": {"cli", "config", "training", "runs", "figures"} | GROUND,
+    "cli": {"cli", "config", "training", "runs", "figures", "report"} | GROUND,
     "inspection": {"inspection"} | GROUND,
     "config": {"config"} | GROUND,
     # A page is drawn from what is trained on: training collects the numbers, figures knows no training.

@@ -78,11 +78,6 @@ def one_line(text: str) -> str:
     return printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
-def figure(value: float) -> str:
-    """Returns a metric's value as short as it can be compared."""
-    return f"{value:.4f}" if 0.001 <= abs(value) < 1000 or value == 0 else f"{value:.4g}"
-
-
 def print_json(value: Any) -> None:
     """Prints the one JSON object of `--json`. A number that is not finite becomes null."""
     typer.echo(json.dumps(finite(value), indent=2, allow_nan=False), file=_output.get())

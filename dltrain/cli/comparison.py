@@ -1,23 +1,25 @@
 """`dltrain compare` and `dltrain plot`: runs side by side, and their curves."""
 
-import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from dltrain.cli.arguments import RUNS, Json, Runs, echo, figure, one_line, print_json, run_names
+from dltrain.cli.arguments import RUNS, Json, Runs, echo, one_line, print_json, run_names
 from dltrain.errors import RunError
-from dltrain.runs import selection
-from dltrain.runs.compare import Comparison, Group, Measured
+from dltrain.runs import selection, wording
+from dltrain.runs.compare import Comparison
 from dltrain.runs.compare import compare as compared
 from dltrain.runs.curves import Curve, curves, metrics
 from dltrain.runs.folder import find
 from dltrain.runs.listing import Entry, entry
-from dltrain.runs.seed_noise import Verdict
 
 Out = Annotated[Path | None, typer.Option(help="The PNG to write; without it one in the working directory.")]
+PngOrHtml = Annotated[
+    Path | None,
+    typer.Option(help="The .png of curves, or the .html page of all of it; without it a PNG in the working directory."),
+]
 Picture = Annotated[bool, typer.Option("--png/--no-png", help="Draw the curves as a PNG, which takes a second.")]
 Metrics = Annotated[list[str] | None, typer.Option("--metric", metavar="NAME", help="This metric; again for more.")]
 LONGEST = 40
@@ -34,13 +36,17 @@ def compare(
         ),
     ],
     metric: Metrics = None,
-    out: Out = None,
+    out: PngOrHtml = None,
     png: Picture = True,
     runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
     """Compare runs: what differs in configs and metrics, and whether by more than seed noise."""
-    _require_place(out)
+    from dltrain.figures.place import require_place
+
+    is_page = out is not None and out.suffix.lower() == ".html"
+    if out is not None:
+        require_place(out, (".png", ".html"))
     found = compared(selection.resolve(names, runs))
     groups = _drawable(found) if found.measured else {}
     wanted = metrics([run for group in groups.values() for run in group], metric or []) if groups else []
@@ -49,11 +55,13 @@ def compare(
     for note in found.notes:
         echo(f"note: {one_line(note)}", err=True)
     path = None
-    if png and groups:
+    if is_page or (png and groups):
         from dltrain.cli import pictures
 
         place = out or pictures.place("compare", list(groups))
-        path = _drawn(place, lambda: pictures.picture_of_groups(groups, wanted))
+        path = _drawn(place, lambda: pictures.comparison(found, groups, wanted, is_page))
+    elif out is not None:
+        echo(f"note: {out} is not written: there are no curves to draw", err=True)
     if as_json:
         print_json({**found.to_plain(), "path": path})
     elif path:
@@ -72,7 +80,10 @@ def plot(
     as_json: Json = False,
 ) -> None:
     """Plot the curves of runs, in the terminal and as a PNG."""
-    _require_place(out)
+    from dltrain.figures.place import require_place
+
+    if out is not None:
+        require_place(out)
     chosen = selection.resolve(names, runs) if names else [entry(find(None, runs))]
     named = [each.run.name for each in chosen]
     drawn = {
@@ -90,7 +101,7 @@ def plot(
     if png:
         place = out or pictures.place("plot", list(drawn))
         best = chosen[0].best if len(chosen) == 1 else None
-        path = _drawn(place, lambda: pictures.picture_of_runs(drawn, wanted, best))
+        path = _drawn(place, lambda: pictures.plot(drawn, wanted, best))
     if as_json:
         columns = {
             name: {column: {"epochs": curve.epochs, "values": curve.values} for column, curve in run.items()}
@@ -101,17 +112,11 @@ def plot(
         echo(f"curves  {path}")
 
 
-def _require_place(out: Path | None) -> None:
-    from dltrain.figures.place import require_place
-
-    if out is not None:
-        require_place(out)
-
-
 def _drawn(place: Path, draw: Callable[[], bytes]) -> str:
     from dltrain.cli import pictures
+    from dltrain.figures.place import require_place
 
-    _require_place(place)
+    require_place(place, (place.suffix.lower(),))
     pictures.write(place, draw())
     return str(place)
 
@@ -149,96 +154,26 @@ def _print_comparison(found: Comparison) -> None:
         [
             Column("group", full),
             Column("n", [str(len(group.entries)) for group in found.groups], is_number=True),
-            Column("seeds", [_seed_words(group) for group in found.groups]),
-            Column("runs", [_run_words(group) for group in found.groups]),
+            Column("seeds", [wording.seeds(group) for group in found.groups]),
+            Column("runs", [wording.run_names(group) for group in found.groups]),
         ],
         expendable=["runs", "seeds"],
     )
     echo("")
-    shown = {key: values for key, values in found.config.items() if not _is_idle(values)}
-    if shown:
-        columns = [
-            [shortened(_value_words(values[index]), letters) for values in shown.values()]
-            for index in range(len(labels))
-        ]
-        print_table([Column("config", list(shown)), *map(Column, labels, columns)])
+    if shown := wording.config_rows(found):
+        columns = zip(*([shortened(one_line(cell), letters) for cell in cells] for _, cells in shown), strict=True)
+        print_table([Column("config", [key for key, _ in shown]), *map(Column, labels, columns)])
     else:
         echo("config  the same in all of them")
-    if found.measured:
+    if measured := wording.measured_rows(found):
         echo("")
-        columns = [[_measured_words(each.values[index]) for each in found.measured] for index in range(len(labels))]
-        title = "mean (sd)" if any(len(group.entries) > 1 for group in found.groups) else "metric"
-        rows = [Column(title, [each.name for each in found.measured])]
-        rows += [Column(label, cells, is_number=True) for label, cells in zip(labels, columns, strict=True)]
-        if len(labels) == 2:
-            rows.append(Column("difference", [_difference_words(each) for each in found.measured], is_number=True))
-            probabilities = [_p_words(each) for each in found.measured]
-            rows += [Column("p", probabilities, is_number=True)] if any(probabilities) else []
-        print_table(rows)
-    if found.headline:
+        titles = wording.measured_columns(measured, labels)
+        cells = zip(*(cells for _, cells in measured), strict=True)
+        numbers = [Column(title, column, is_number=True) for title, column in zip(titles, cells, strict=True)]
+        print_table([Column(wording.measured_title(found), [name for name, _ in measured]), *numbers])
+    if said := wording.verdicts(found):
         echo("")
-        for label, verdict in zip(full[1:], found.headline.verdicts, strict=True):
-            if verdict:
-                echo(one_line(f"{found.headline.name}: {verdict_words(full[0], label, verdict)}"))
+        for words in said:
+            echo(one_line(words))
         if len(labels) > 2:
             echo(f"each beside {one_line(full[0])}; of many comparisons some seem large by chance", err=True)
-
-
-def verdict_words(first: str, second: str, verdict: Verdict) -> str:
-    """Returns what is said of the difference between two groups."""
-    n = f"n = {verdict.n[0]}" if verdict.n[0] == verdict.n[1] else f"n = {verdict.n[0]} and {verdict.n[1]}"
-    digits = 4 if abs(verdict.difference) >= 0.001 else 7
-    size = f"{abs(verdict.difference):.{digits}f}"
-    words = f"{second} is {'higher' if verdict.difference > 0 else 'lower'} than {first} by {size}"
-    if verdict.difference == 0:
-        words = f"{second} and {first} are equal"
-    if verdict.p is None or verdict.interval is None:
-        said = "no difference" if verdict.is_larger is False else "whether that is more than seed noise cannot be told"
-        return f"{words}; {said} ({n}: {verdict.reason})"
-    low, high = verdict.interval
-    said = "more than seed noise" if verdict.is_larger else "NOT more than seed noise"
-    interval = f"95 % interval {low:.{digits}f} to {high:.{digits}f}"
-    return f"{words}: {said} ({verdict.test}, {n}, p = {_p(verdict.p)}; {interval})"
-
-
-def _difference_words(each: Measured) -> str:
-    if not all(each.values):
-        return ""
-    first, second = (statistics.fmean(values.values()) for values in each.values)
-    return ("+" if second >= first else "-") + figure(abs(second - first))
-
-
-def _p_words(each: Measured) -> str:
-    verdict = each.verdicts[0]
-    return "" if verdict is None or verdict.p is None else _p(verdict.p)
-
-
-def _p(value: float) -> str:
-    return f"{value:.3f}" if value >= 0.001 else f"{value:.1e}"
-
-
-def _measured_words(values: dict[int, float]) -> str:
-    if not values:
-        return "-"
-    mean = figure(statistics.fmean(values.values()))
-    return mean if len(values) == 1 else f"{mean} ({figure(statistics.stdev(values.values()))})"
-
-
-def _seed_words(group: Group) -> str:
-    seeds = group.seeds
-    is_range = len(seeds) > 2 and seeds == [*range(seeds[0], seeds[0] + len(seeds))]
-    return f"{seeds[0]} to {seeds[-1]}" if is_range else ", ".join(map(str, seeds))
-
-
-def _run_words(group: Group) -> str:
-    names = [each.run.name for each in group.entries]
-    return ", ".join(names) if len(names) <= 2 else f"{names[0]} to {names[-1]}"
-
-
-def _is_idle(values: list[Any]) -> bool:
-    """Whether a key says nothing: it is of one side's choice alone, and none or false there."""
-    return None in values and all(value in (None, "none", False) or value == [] for value in values)
-
-
-def _value_words(value: Any) -> str:
-    return "-" if value is None else one_line(selection.spelled(value))

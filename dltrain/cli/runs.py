@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from dltrain.cli.arguments import RUNS, Json, Runs, echo, figure, one_line, print_json, run_names
+from dltrain.cli.arguments import RUNS, Json, Runs, echo, one_line, print_json, run_names
 from dltrain.errors import RunError
 from dltrain.runs import removal, selection
 from dltrain.runs.following import log_lines
 from dltrain.runs.listing import Entry, entries, entry, is_open
 from dltrain.runs.removal import Removal
+from dltrain.runs.wording import figure
 
 STYLES = {"running": "cyan", "finished": "green", "interrupted": "yellow", "empty": "dim"}
 """Of the status; all else is red."""

@@ -6,16 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from dltrain.figures.page import GAP, Page, Row
-from dltrain.figures.panels import number
-from dltrain.figures.sheet import BODY, FAINT, FRAME, INK, SHADES, SMALL, Box, Sheet
+from dltrain.figures.panels import number, ticks, titled
+from dltrain.figures.sheet import ACCENT, BODY, FAINT, FRAME, INK, SHADES, SMALL, Box, Sheet
 from dltrain.figures.terminal import is_logarithmic
 
-HUES = (SHADES[0], "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#5f5f5f")
+HUES = (SHADES[0], ACCENT, "#009e73", "#cc79a7", "#e69f00", "#56b4e9", FAINT)
 """The sheet's blue, then hues that colour-blind readers tell apart (M. Okabe and K. Ito, "Color universal design",
 2008); further curves take them again, dashed."""
-FEW = 25
+FEW = 30
 """Epochs up to which each has a dot."""
+POINTS = 400
+"""Epochs up to which each is drawn; of more, the least and the most of each stretch."""
 
 
 @dataclass(frozen=True)
@@ -23,17 +27,17 @@ class Line:
     """A curve.
 
     Args:
-        epochs: rising.
-        values: at these.
+        name: what it is of.
+        epochs: rising, counted from 1.
+        values: at these; what is not finite leaves a gap.
         hue: which colour, counted from 0.
-        is_faint: thin and light: of less weight than the others.
         deviations: of the values, drawn as a band around them; none for none.
     """
 
-    epochs: Sequence[int]
-    values: Sequence[float]
+    name: str
+    epochs: Sequence[int] | np.ndarray
+    values: Sequence[float] | np.ndarray
     hue: int = 0
-    is_faint: bool = False
     deviations: Sequence[float] | None = None
 
 
@@ -44,58 +48,55 @@ class Chart:
     Args:
         title: of which.
         lines: the curves.
-        mark: an epoch and its value that stand out; none for none.
-        is_linear: also where values lie far apart.
+        best: the epoch whose weights are kept; none if there is not the one.
+        may_be_logarithmic: whether values over several orders of magnitude get a logarithmic scale.
+        from_zero: whether the scale begins at 0.
+        is_named: whether the names of the lines stand below; otherwise a `Legend` has them.
     """
 
     title: str
     lines: Sequence[Line]
-    mark: tuple[int, float] | None = None
-    is_linear: bool = False
+    best: int | None = None
+    may_be_logarithmic: bool = False
+    from_zero: bool = False
+    is_named: bool = False
 
     @property
     def height(self) -> float:
         """In pixels."""
-        return 330
+        return 300
 
     def draw(self, sheet: Sheet, box: Box) -> None:
-        """Draws the curves over epochs; on a logarithmic scale where values lie far apart."""
-        values = [value for line in self.lines for value in line.values]
-        epochs = [epoch for line in self.lines for epoch in line.epochs]
-        logarithmic = is_logarithmic(values) and not self.is_linear
-        title = f"{self.title}, logarithmic" if logarithmic else self.title
-        sheet.write(box.left, box.top, title, box.width, BODY, weight="bold")
-        axes = sheet.axes(Box(box.left + 62, box.top + 26, box.width - 74, box.height - 70))
+        """Draws the curves over epochs, and the best epoch as a broken line."""
+        values = np.concatenate([np.asarray(line.values, float) for line in self.lines])
+        epochs = np.concatenate([line.epochs for line in self.lines])
+        finite = values[np.isfinite(values)].tolist()
+        logarithmic = self.may_be_logarithmic and is_logarithmic(finite)
+        box = titled(sheet, box, self.title, "logarithmic scale" if logarithmic else " ")
+        axes = sheet.axes(Box(box.left + 56, box.top, box.width - 68, box.height - (66 if self.is_named else 40)))
         axes.spines["left"].set(visible=True, color=FRAME)
-        axes.grid(axis="y", color=FRAME, linewidth=0.5, alpha=0.5)
+        axes.grid(axis="y", color=FRAME, linewidth=0.4, alpha=0.6)
+        axes.set_axisbelow(True)
         if logarithmic:
             axes.set_yscale("log")
-        for line in sorted(self.lines, key=lambda line: not line.is_faint):
-            self._draw(axes, line)
-        if self.mark is not None:
-            axes.plot(*self.mark, marker="o", markersize=7, markerfacecolor="none", color=INK, clip_on=False)
-        low, high = min(epochs), max(epochs)
-        axes.set_xlim(*((low, high) if high > low else (low - 0.5, high + 0.5)))
-        _scales(axes, logarithmic)
+            axes.yaxis.set_major_formatter(lambda value, _: number(value))
+            axes.yaxis.set_minor_formatter(lambda value, _: "")
+        for line in self.lines:
+            _stroke(axes, line)
+        first, last = float(epochs.min()), float(epochs.max())
+        if self.best is not None and last > first:
+            axes.axvline(self.best, color=FAINT, linewidth=1, linestyle=(0, (3, 3)), label=f"best: {self.best}")
+        if self.is_named:
+            axes.legend(fontsize=SMALL, frameon=False, loc="upper left", bbox_to_anchor=(-0.16, -0.2), ncols=3,
+                        borderaxespad=0.2, handlelength=2, columnspacing=1.2, labelcolor=INK)  # fmt: skip
+        room = max(0.02 * (last - first), 0.05 if last > first else 0.5)
+        axes.set_xlim(first - room, last + room)
+        ticks(axes.xaxis, int(min(6, max(last - first, 1))), whole=True)
+        if not logarithmic:
+            ticks(axes.yaxis, 5)
+            if self.from_zero and finite:
+                axes.set_ylim(0, max(finite) * 1.08 or 1.0)
         axes.set_xlabel("epoch", fontsize=SMALL, color=FAINT, labelpad=1, loc="right")
-
-    def _draw(self, axes: Any, line: Line) -> None:
-        colour = HUES[line.hue % len(HUES)]
-        style: dict[str, Any] = {
-            "color": colour,
-            "linewidth": 1.0 if line.is_faint else 2.0,
-            "alpha": 0.45 if line.is_faint else 1.0,
-            "linestyle": _dashes(line.hue),
-        }
-        if len(line.epochs) <= FEW:
-            style |= {"marker": "o", "markersize": 3 if line.is_faint else 5, "clip_on": False}
-        axes.plot(line.epochs, line.values, **style)
-        if line.deviations is not None:
-            pairs = list(zip(line.values, line.deviations, strict=True))
-            low, high = [value - deviation for value, deviation in pairs], [sum(pair) for pair in pairs]
-            if axes.get_yscale() == "log":
-                low = [max(each, value / 10) for each, value in zip(low, line.values, strict=True)]
-            axes.fill_between(line.epochs, low, high, color=colour, alpha=0.18, linewidth=0)
 
 
 @dataclass(frozen=True)
@@ -134,17 +135,33 @@ def page(title: str, facts: dict[str, str], legend: Legend, charts: Sequence[Cha
     return Page(title, facts, (Row((legend,)), *(Row(pair, columns=columns) for pair in pairs)))
 
 
+def _stroke(axes: Any, line: Line) -> None:
+    colour = HUES[line.hue % len(HUES)]
+    epochs, values = thinned(np.asarray(line.epochs), np.asarray(line.values, float))
+    dots = "o" if len(epochs) <= FEW else ""
+    style = _dashes(line.hue)
+    axes.plot(epochs, values, color=colour, linestyle=style, linewidth=1.6, marker=dots, markersize=4, label=line.name)
+    if line.deviations is not None:
+        middle, deviations = np.asarray(line.values, float), np.asarray(line.deviations, float)
+        low = middle - deviations
+        if axes.get_yscale() == "log":  # on which nothing lies below zero
+            low = np.maximum(low, middle / 10)
+        axes.fill_between(line.epochs, low, middle + deviations, color=colour, alpha=0.18, linewidth=0)
+
+
 def _dashes(hue: int) -> str:
     return "-" if hue < len(HUES) else "--"
 
 
-def _scales(axes: Any, logarithmic: bool) -> None:
-    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
-
-    axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10], integer=True))
-    axes.xaxis.set_major_formatter(lambda value, _: number(value))
-    low, high = axes.get_ylim()
-    between = (1.0, 3.0) if logarithmic and high < 1000 * low else (1.0,)
-    axes.yaxis.set_major_locator(LogLocator(subs=between) if logarithmic else MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
-    axes.yaxis.set_major_formatter(lambda value, _: number(value))
-    axes.yaxis.set_minor_locator(NullLocator())
+def thinned(epochs: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns a line's points; of very many, the least and the most of each stretch, so that no peak is lost."""
+    if len(epochs) <= POINTS:
+        return epochs, values
+    kept: list[int] = []
+    for stretch in np.array_split(np.arange(len(epochs)), POINTS // 2):
+        inside = np.where(np.isfinite(values[stretch]), values[stretch], np.nan)
+        if np.isnan(inside).all():
+            kept.append(int(stretch[0]))
+        else:
+            kept += sorted({int(stretch[np.nanargmin(inside)]), int(stretch[np.nanargmax(inside)])})
+    return epochs[kept], values[kept]

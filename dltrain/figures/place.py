@@ -1,28 +1,32 @@
 """Where a picture may be written: a file that there is not yet, or an older picture of dltrain's own."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from dltrain.errors import ConfigError
 from dltrain.figures.sheet import is_ours
 
+MADE_BY = b'<meta name="generator" content="dltrain">'
+"""In the beginning of a page of dltrain's own."""
 
-def require_place(out: Path) -> None:
-    """Makes sure that a PNG may be written there.
+
+def require_place(out: Path, kinds: Sequence[str] = (".png",)) -> None:
+    """Makes sure that a picture, or a page, may be written there.
 
     Raises:
         ConfigError: if it would replace what is not dltrain's, or there is no such folder.
     """
-    if out.suffix.lower() != ".png":
-        raise ConfigError([f"--out must be a file that ends in .png, got {out}"])
+    if out.suffix.lower() not in kinds:
+        raise ConfigError([f"--out must be a file that ends in {' or '.join(kinds)}, got {out}"])
     if not out.parent.is_dir():
         raise ConfigError([f"{out}: there is no folder {out.parent}"])
     if not os.access(out.parent, os.W_OK):
-        raise ConfigError([f"{out}: the folder {out.parent} cannot be written to; --out FILE.png takes another"])
+        raise ConfigError([f"{out}: the folder {out.parent} cannot be written to; --out FILE takes another"])
     if out.is_symlink() or out.exists():
         beginning = b""
         if out.is_file() and not out.is_symlink():
             with out.open("rb") as file:
                 beginning = file.read(1024)
-        if not is_ours(beginning):
-            raise ConfigError([f"{out}: exists, and is no page of dltrain: it stays; --out FILE.png takes another"])
+        if not (is_ours(beginning) or beginning.startswith(b"<!DOCTYPE html>") and MADE_BY in beginning):
+            raise ConfigError([f"{out}: exists, and is no page of dltrain: it stays; --out FILE takes another"])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dltrain.errors import RunError
-from dltrain.figures.history import History
+from dltrain.figures.curves import Chart, Line
 from dltrain.figures.panels import number
 from dltrain.report.examples import chapters_of
 from dltrain.report.outcome import Evidence
@@ -160,15 +160,15 @@ def curves(rows: list[dict[str, str]], summary: dict[str, Any]) -> list[Figure]:
     for name in columns:
         if name in NOT_MEASURED or name.startswith("val_") or np.isnan(columns[name]).all():
             continue
-        lines = {"training": columns[name]}
+        lines = [Line("training", epochs, columns[name])]
         if f"val_{name}" in columns:
-            lines["validation"] = columns[f"val_{name}"]
+            lines.append(Line("validation", epochs, columns[f"val_{name}"], hue=1))
         is_loss = name.endswith("loss")
-        is_best = isinstance(at, int) and at in epochs
-        found.append(Figure(f"curve-{_slug(name)}", History(name, epochs, lines, "", at if is_best else None, is_loss)))
+        kept = at if isinstance(at, int) and at in epochs else None
+        found.append(Figure(f"curve-{_slug(name)}", Chart(name, lines, kept, is_loss, is_named=True)))
     if "learning_rate" in columns:
-        rate = History("learning rate", epochs, {"of the epoch's last step": columns["learning_rate"]}, from_zero=True)
-        found.append(Figure("learning-rate", rate))
+        rate = Line("of the epoch's last step", epochs, columns["learning_rate"])
+        found.append(Figure("learning-rate", Chart("learning rate", [rate], from_zero=True, is_named=True)))
     return found
 
 

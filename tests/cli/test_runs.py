@@ -147,6 +147,20 @@ def test_five_seeds_of_two_configs_are_compared_with_a_verdict_and_a_picture(her
     assert (verdict["n"], verdict["is_larger"], found["path"]) == ([3, 1], None, None)
 
 
+def test_a_comparison_is_a_page_too_with_all_that_is_said_and_the_curves(here):
+    assert said("compare", "low-seed*", "high-seed*", "--out", "beside.html").endswith("curves  beside.html\n")
+    page = (here / "beside.html").read_text(encoding="utf-8")
+    for part in ("more than seed noise", "optimizer.learning_rate", "0.8100 (0.0100)", "figure-curve-1", "(3 seeds)"):
+        assert part in page
+    assert "<script" not in page
+    assert not re.search(r'(src|href)="(?!#|data:)', page)
+    said("compare", "low-seed*", "high-seed*", "--out", "beside.html")
+    (here / "mine.html").write_text("<!DOCTYPE html>\nmine")
+    result = dltrain("compare", "low-seed*", "high-seed*", "--out", "mine.html")
+    assert (result.exit_code, (here / "mine.html").read_text()) == (2, "<!DOCTYPE html>\nmine")
+    assert "mine.html: exists, and is no page of dltrain" in result.stderr
+
+
 def test_runs_of_different_tasks_are_compared_by_their_configs_alone(here, make_run):
     make_run("other-001", task="regression")
     result = dltrain("compare", "low-seed0-001", "other-001")
@@ -234,7 +248,10 @@ def test_gc_removes_what_is_of_no_use_and_nothing_else(here, make_run):
         (["show", "bad-001"], "is damaged: runs/bad-001/summary.json"),
         (["compare", "bad-001", "low-seed0-001"], "is damaged: runs/bad-001/summary.json"),
         (["plot", "low-seed0-001", "--metric", "los"], 'did you mean "loss"?'),
-        (["compare", "low-seed0-001", "low-seed1-001", "--out", "a.html"], "--out must be a file that ends in .png"),
+        (
+            ["compare", "low-seed0-001", "low-seed1-001", "--out", "a.pdf"],
+            "must be a file that ends in .png or .html",
+        ),
         (["runs", "--sort", "statsu"], 'did you mean "status"?'),
         (["runs", "--where", "model"], "--where must be KEY=VALUE"),
         (["runs", "--runs", "nowhere"], "must be the folder that runs lie in"),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dltrain.figures.answers import Confusion
-from dltrain.figures.history import History
+from dltrain.figures.curves import Chart, Line
 from dltrain.figures.mosaic import Filters
 from dltrain.report.drawing import drawn, image, inline, overlaid
 from dltrain.report.page import Claim, Report, render, text
@@ -82,7 +82,7 @@ def test_the_figures_come_as_files_that_stand_alone(report):
 
 
 def test_text_that_looks_like_a_colour_stays_as_it_is():
-    svg, _ = drawn(Figure("f", History("#1a1a1a", np.array([1]), {"#ffffff": np.array([1.0])})))
+    svg, _ = drawn(Figure("f", Chart("#1a1a1a", [Line("#ffffff", [1], [1.0])], is_named=True)))
     shown = inline(svg, "#1a1a1a")
     assert ">#1a1a1a<" in shown
     assert ">#ffffff<" in shown
