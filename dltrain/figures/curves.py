@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dltrain.figures.page import GAP, Page, Row
-from dltrain.figures.panels import number, ticks, titled
+from dltrain.figures.panels import number, ticks
 from dltrain.figures.sheet import ACCENT, BODY, FAINT, FRAME, INK, SHADES, SMALL, Box, Sheet
 from dltrain.figures.terminal import is_logarithmic
 
@@ -64,7 +64,7 @@ class Chart:
     @property
     def height(self) -> float:
         """In pixels."""
-        return 300
+        return 290
 
     def draw(self, sheet: Sheet, box: Box) -> None:
         """Draws the curves over epochs, and the best epoch as a broken line."""
@@ -72,7 +72,10 @@ class Chart:
         epochs = np.concatenate([line.epochs for line in self.lines])
         finite = values[np.isfinite(values)].tolist()
         logarithmic = self.may_be_logarithmic and is_logarithmic(finite)
-        box = titled(sheet, box, self.title, "logarithmic scale" if logarithmic else " ")
+        wide = sheet.write(box.left, box.top, self.title, box.width, BODY, weight="bold")
+        if logarithmic and wide + 110 < box.width:
+            sheet.write(box.left + wide + 12, box.top + 1, "logarithmic", 110, SMALL, color=FAINT)
+        box = box.below(30)
         axes = sheet.axes(Box(box.left + 56, box.top, box.width - 68, box.height - (66 if self.is_named else 40)))
         axes.spines["left"].set(visible=True, color=FRAME)
         axes.grid(axis="y", color=FRAME, linewidth=0.4, alpha=0.6)

@@ -97,10 +97,11 @@ class Sheet:
         """Fills a box, with a line around it if it has a colour."""
         from matplotlib.patches import Rectangle
 
-        corner = box.left, self._height - box.top - box.height
-        self._figure.add_artist(
-            Rectangle(corner, box.width, box.height, facecolor=color, edgecolor=edge, linewidth=0.6, transform=None)
-        )
+        corner = box.left / self._width, 1 - (box.top + box.height) / self._height
+        size = box.width / self._width, box.height / self._height
+        look: dict[str, Any] = {"facecolor": color, "edgecolor": edge, "linewidth": 0.6}
+        # In shares of the sheet, not in pixels: an SVG has others than a PNG.
+        self._figure.add_artist(Rectangle(corner, *size, transform=self._figure.transFigure, **look))
 
     def fitted(self, words: str, room: float, size: float = BODY, weight: str = "normal") -> str:
         """Returns words as they can be drawn, shortened in the middle: names often differ at both of their ends."""

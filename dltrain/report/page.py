@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import groupby
 from pathlib import Path
 from string import Template
 
@@ -101,26 +102,45 @@ def _note(words: str) -> str:
 
 
 def _parts(parts: Iterable[Part], files: dict[str, bytes]) -> str:
-    """Returns parts as HTML; figures that follow each other stand side by side."""
+    """Returns parts as HTML: figures that follow each other side by side, a narrow one beside the tables after it."""
     found: list[str] = []
-    is_open = False
-    for part in parts:
-        if isinstance(part, Figure) != is_open:
-            found.append("</div>" if is_open else '<div class="figures">')
-            is_open = not is_open
-        match part:
-            case Figure():
-                found.append(_figure(part, files))
-            case Table():
-                found.append(_table(part))
-            case Gallery():
-                found.append(_gallery(part, files))
-    return "\n".join([*found, *(["</div>"] if is_open else [])])
+    lone = ""
+    for kind, members in groupby(parts, type):
+        group = list(members)
+        content = "\n".join(_part(part, files) for part in group)
+        if kind is Table and lone:
+            found.append(f'<div class="beside">{lone}<div>\n{content}</div></div>')
+        elif isinstance(group[0], Figure) and len(group) == 1 and not _is_wide(group[0]):
+            lone = content
+            continue
+        else:
+            found += [_row(lone)] if lone else []
+            found.append(_row(content) if kind is Figure else content)
+        lone = ""
+    return "\n".join([*found, *([_row(lone)] if lone else [])])
+
+
+def _row(figures: str) -> str:
+    return f'<div class="figures">\n{figures}\n</div>'
+
+
+def _part(part: Part, files: dict[str, bytes]) -> str:
+    match part:
+        case Figure():
+            return _figure(part, files)
+        case Table():
+            return _table(part)
+        case Gallery():
+            return _gallery(part, files)
+
+
+def _is_wide(figure: Figure) -> bool:
+    return figure.width >= WIDE * 0.7
 
 
 def _figure(figure: Figure, files: dict[str, bytes]) -> str:
     svg = _file(figure, files)
-    wide = ' class="wide"' if figure.width >= WIDE * 0.7 else ""
+    wide = ' class="wide"' if _is_wide(figure) else ""
     title = printable(str(getattr(figure.panel, "title", figure.name)))
     size = f'style="max-width: {figure.width}px"'
     return f'<figure{wide} id="figure-{figure.name}" {size}>{inline(svg, title)}</figure>'
