@@ -10,6 +10,7 @@ from dltrain.config import experiment as experiments
 from dltrain.errors import ConfigError, Interrupted, UserError
 from dltrain.registry import TRACKERS
 from dltrain.runs.folder import Run
+from dltrain.trackers._tracking import require
 from dltrain.training import trainer
 from dltrain.training.loop import Loop
 from dltrain.training.progress import Reporter
@@ -76,6 +77,14 @@ def test_without_its_package_the_extra_is_named_before_anything_starts(path, mon
     monkeypatch.setattr("dltrain.trackers._tracking.find_spec", lambda _: None)
     with pytest.raises(ConfigError, match=rf"needs {words}.*: pip install 'dltrain\[{name}\]'"):
         experiments.load(path, [f"trackers=[{{name: {name}}}]"])
+
+
+def test_a_run_is_evaluated_without_the_packages_of_its_trackers(tensorflow, path, told, monkeypatch):
+    told()
+    run = fit(path, "trackers=[{name: tensorboard}]")
+    monkeypatch.setattr("dltrain.trackers.tensorboard.require", require)
+    monkeypatch.setattr("dltrain.trackers._tracking.find_spec", lambda _: None)
+    assert trainer.evaluate(run, "test", "best", Reporter())["examples"] == 30
 
 
 def test_a_tracker_is_told_of_each_epoch_and_of_the_end(tensorflow, path, told):

@@ -189,6 +189,22 @@ class Config:
         if problems:
             raise ConfigError([str(problem) for problem in problems])
 
+    def require_packages(self) -> None:
+        """Makes sure that what is told of the run is installed: only who trains needs it.
+
+        Raises:
+            ConfigError: with every package that is missing.
+        """
+        problems: list[Problem] = []
+        for index, tracker in enumerate(self.experiment.trackers):
+            try:
+                if hasattr(tracker, "require"):
+                    tracker.require()
+            except ValueError as error:
+                problems += self._problems(f"trackers[{index}]", error)
+        if problems:
+            raise ConfigError([str(problem) for problem in problems])
+
     def build_model(self, spec: DataSpec) -> Any:
         """Returns the network.
 
@@ -220,7 +236,8 @@ def load(
         overrides: `key.path=value` arguments.
         data_may_be_absent: take a config whose data are not on this machine, and say so in `absent`; what takes the
             data is then not checked.
-        reads_data: look at the data, and check that model, task and augmentation fit them.
+        reads_data: look at the data, and check that model, task and augmentation fit them; and that what trackers
+            need is installed.
 
     Raises:
         ConfigError: with every problem found.
@@ -241,6 +258,7 @@ def load(
     config = Config(experiment, root)
     if not reads_data:
         return config
+    config.require_packages()
     with config.blame("dataset"):
         try:
             spec = experiment.dataset.spec()

@@ -36,7 +36,8 @@ class MLflow:
     experiment: str = "dltrain"
     uri: str | None = None
 
-    def __post_init__(self) -> None:
+    def require(self) -> None:
+        """Raises ValueError where its package is not installed."""
         require("mlflow", "MLflow")
 
     def start(self, run: Path, config: dict[str, Any]) -> "_MLflowRun":

@@ -21,7 +21,8 @@ class TensorBoard:
 
     histogram_epochs: NonNegativeInt = 0
 
-    def __post_init__(self) -> None:
+    def require(self) -> None:
+        """Raises ValueError where its package is not installed."""
         require("tensorboard", "TensorBoard")
 
     def start(self, run: Path, config: dict[str, Any]) -> "_Curves":

@@ -26,7 +26,8 @@ class WeightsAndBiases:
     entity: str | None = None
     mode: Literal["offline", "online"] = "offline"
 
-    def __post_init__(self) -> None:
+    def require(self) -> None:
+        """Raises ValueError where its package is not installed."""
         require("wandb", "Weights & Biases")
 
     def start(self, run: Path, config: dict[str, Any]) -> "_WandbRun":
