@@ -82,65 +82,65 @@ class Experiment:
     def __post_init__(self) -> None:
         if self.task is None:
             object.__setattr__(self, "task", TASKS[self.dataset.task]())  # frozen: this is the one way
+        problems = [ValueError(words) for words in self._problems()]
+        if problems:
+            raise ExceptionGroup("the experiment", problems)
+
+    def _problems(self) -> Iterator[str]:
         if self.name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", self.name):
-            raise ValueError(f"name must be letters, digits and _ . - (at most 100), got {self.name!r}")
+            yield f"name must be letters, digits and _ . - (at most 100), got {self.name!r}"
         listed = isinstance(self.device, tuple)
         devices = self.device if isinstance(self.device, tuple) else (self.device,)
         allowed = r"gpu:\d{1,3}" if listed else r"auto|cpu|gpu|all|gpu:\d{1,3}"
         wrong = [name for name in devices if not re.fullmatch(allowed, name)]
         if wrong or not devices or len(set(devices)) < len(devices):
             got = "an empty list" if not devices else repr(wrong[0]) if wrong else "one of them twice"
-            raise ValueError(f"device must be auto, cpu, gpu, gpu:N, all, or a list of different gpu:N, got {got}")
+            yield f"device must be auto, cpu, gpu, gpu:N, all, or a list of different gpu:N, got {got}"
         if self.train.oversample and getattr(self.task, "class_weights", None) == "balanced":
-            raise ValueError("train.oversample must not be true beside task.class_weights: balanced: that counts twice")
-        self._check_mixing()
+            yield "train.oversample must not be true beside task.class_weights: balanced: that counts twice"
+        yield from self._problems_of_mixing()
         if self.teacher is not None and not hasattr(self.task, "soft_targets"):
-            raise ValueError(f"teacher must be none: it is for classes, not for task {self.task.registered_name}")
-        self._check_stages()
+            yield f"teacher must be none: it is for classes, not for task {self.task.registered_name}"
+        yield from self._problems_of_stages()
         names = [tracker.registered_name for tracker in self.trackers]
         if len(set(names)) < len(names):
-            raise ValueError(f"trackers must not hold {max(names, key=names.count)} twice")
+            yield f"trackers must not hold {max(names, key=names.count)} twice"
 
-    def _check_stages(self) -> None:
+    def _problems_of_mixing(self) -> Iterator[str]:
+        mixing = [mixes_examples(augmentation) for augmentation in self.augment]
+        if mixing != sorted(mixing):
+            name = self.augment[mixing.index(True)].registered_name
+            yield f"augment must have {name}, which mixes examples, behind what changes each by itself"
+        if any(mixing) and not hasattr(self.task, "soft_targets"):
+            name = [each.registered_name for each in self.augment if mixes_examples(each)][-1]
+            yield f"augment must not hold {name}: the targets of task {self.task.registered_name} cannot be mixed"
+
+    def _problems_of_stages(self) -> Iterator[str]:
         if not self.stages:
             return
         *before, last = self.stages
-        if self.train.epochs is None:
-            raise ValueError("train.epochs must say how long the run is where it has stages, not steps")
         for index, stage in enumerate(before):
             if stage.epochs is None:
-                raise ValueError(f"stages[{index}].epochs is missing: only the last stage lasts until train.epochs")
+                yield f"stages[{index}].epochs is missing: only the last stage lasts until train.epochs"
         if last.epochs is not None:
-            raise ValueError(
-                f"stages[{len(before)}].epochs must be left out: the last stage lasts until train.epochs, "
+            until = "train.epochs" if self.train.epochs is None else f"train.epochs, {self.train.epochs}"
+            yield f"stages[{len(before)}].epochs must be left out: the last stage lasts until {until}"
+        if last.image_size is not None:
+            yield f"stages[{len(before)}].image_size must be none: the last stage sees the images as they are"
+        earlier = self.epochs_before(len(before))
+        if self.train.epochs is None:
+            yield "train.epochs must say how long the run is where it has stages, not steps"
+        elif earlier >= self.train.epochs:
+            yield (
+                f"train.epochs must leave some for the last stage: those before it take {earlier} of "
                 f"{self.train.epochs}"
             )
-        if last.image_size is not None:
-            raise ValueError(
-                f"stages[{len(before)}].image_size must be none: the last stage sees the images as they are"
-            )
-        if self.epochs_before(len(before)) >= self.train.epochs:
-            raise ValueError(
-                f"train.epochs must leave some for the last stage: those before it take "
-                f"{self.epochs_before(len(before))} of {self.train.epochs}"
-            )
         if self.teacher is not None and any(stage.image_size for stage in before):
-            raise ValueError(
-                "teacher must be none beside stages of another image_size: it takes the images as they are"
-            )
+            yield "teacher must be none beside stages of another image_size: it takes the images as they are"
 
     def epochs_before(self, stage: int) -> int:
         """Returns after how many epochs a stage begins, 0 being the first."""
         return sum(each.epochs or 0 for each in self.stages[:stage])
-
-    def _check_mixing(self) -> None:
-        mixing = [mixes_examples(augmentation) for augmentation in self.augment]
-        if mixing != sorted(mixing):
-            name = self.augment[mixing.index(True)].registered_name
-            raise ValueError(f"augment must have {name}, which mixes examples, behind what changes each by itself")
-        if any(mixing) and not hasattr(self.task, "soft_targets"):
-            name, task = self.augment[-1].registered_name, self.task.registered_name
-            raise ValueError(f"augment must not hold {name}: the targets of task {task} cannot be mixed")
 
 
 def mixes_examples(augmentation: Any) -> bool:

@@ -192,6 +192,13 @@ def test_what_is_wrong_with_a_stage_is_said_before_training(path, override, mess
     assert not (path.parent / "runs").exists()
 
 
+def test_all_that_is_wrong_with_an_experiment_as_a_whole_is_said_at_once(path):
+    with pytest.raises(ConfigError) as refused:
+        fit(path, "stages=[{}, {epochs: 3, image_size: 4}]", "device=gpu:x", "name=a/b")
+    for words in ("stages[0].epochs is missing", "stages[1].epochs must be", "stages[1].image_size", "device", "name"):
+        assert words in str(refused.value)
+
+
 def test_a_network_whose_weights_depend_on_the_size_takes_one_size(path):
     with pytest.raises(ConfigError, match=r"stages\[0\].image_size must be none: .* 8 x 8|weights depend on the size"):
         fit(path, SMALLER, "model={name: mlp, units: [4]}")
