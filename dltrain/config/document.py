@@ -1,9 +1,11 @@
 """YAML text -> a tree of values that know their file, line and column. Safe on any input, and without surprises.
 
 Scalars follow YAML 1.2 (`1e-3` is a number, `on` a word, `010` ten). Duplicate keys, tags, anchors that multiply,
-deep nesting, several documents and large files are refused.
+deep nesting, several documents and large files are refused. `${NAME}` in a scalar is an environment variable; a scalar
+without quotation marks is typed by what it holds then: `batch_size: ${BATCH:64}` is a number.
 """
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from dltrain.config import variables
 from dltrain.errors import ConfigError, gathered
 
 MAX_BYTES = 128 * 1024
@@ -48,7 +51,7 @@ class _Loader(_Yaml12, yaml.SafeLoader):
     """Composes nodes only, nothing is ever constructed; gives up early on what is too deep or too much."""
 
     def __init__(self, text: str) -> None:
-        super().__init__(text)
+        super().__init__(variables.shield(text))
         self._depth = 0
         self._count = 0
 
@@ -65,6 +68,10 @@ class _Loader(_Yaml12, yaml.SafeLoader):
         return node
 
 
+class _Resolver(_Yaml12, yaml.resolver.BaseResolver):
+    """Tells the type of a scalar by its text."""
+
+
 class _Dumper(_Yaml12, yaml.SafeDumper):
     """Quotes what YAML 1.2 would read as something other than text; writes lists of scalars in one line."""
 
@@ -77,7 +84,12 @@ def _represent_list(dumper: _Dumper, items: list[Any]) -> yaml.Node:
     return dumper.represent_sequence(_TAG + "seq", items, flow_style=in_line)
 
 
+def _represent_text(dumper: _Dumper, text: str) -> yaml.Node:
+    return dumper.represent_scalar(_TAG + "str", variables.escaped(text), style='"' if "\n" in text else None)
+
+
 _Dumper.add_representer(list, _represent_list)
+_Dumper.add_representer(str, _represent_text)
 
 
 @dataclass(frozen=True)
@@ -99,11 +111,23 @@ class Source:
 
 @dataclass(frozen=True)
 class Mark:
-    """A place in a source; line and column count from 1."""
+    """A place in a source.
+
+    Args:
+        source: which.
+        line: counted from 1.
+        column: counted from 1.
+        variables: what is to be said of the environment variables that the value is made of: `from $NAME`.
+    """
 
     source: Source
     line: int
     column: int
+    variables: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        place = f"argument {self.source.name}" if self.source.is_argument else f"{self.source.name}:{self.line}"
+        return ", ".join([place, *self.variables])
 
     def problem(self, message: str) -> "Problem":
         """Returns the problem that the message describes at this place."""
@@ -121,14 +145,15 @@ class Problem:
         source, line, column = self.mark.source, self.mark.line, self.mark.column
         lines = source.text.splitlines()
         text = lines[line - 1] if line <= len(lines) else ""
+        message = self.message + "".join(f" ({words})" for words in self.mark.variables)
         place = f"argument {source.name!r}" if source.is_argument else f"{source.name}:{line}:{column}"
         if not text.strip():
-            return f"{place}: {self.message}"
+            return f"{place}: {message}"
         number = "" if source.is_argument else str(line)
         start = max(0, column - 80)  # a long line is shown around the caret
         shown = "".join(character if character.isprintable() else " " for character in text[start : start + 120])
         margin = " " * len(number)
-        return f"{place}: {self.message}\n  {number} | {shown}\n  {margin} | {' ' * (column - 1 - start)}^"
+        return f"{place}: {message}\n  {number} | {shown}\n  {margin} | {' ' * (column - 1 - start)}^"
 
 
 @dataclass(frozen=True)
@@ -139,11 +164,13 @@ class Node:
         value: None, bool, int, float or str; a list of nodes; or a dict of nodes by key.
         mark: where the value begins.
         keys: where each key of a dict begins.
+        over: what it took the place of, in a base or in the file; none where there was nothing.
     """
 
     value: Any
     mark: Mark
     keys: dict[str, Mark] = field(default_factory=dict)
+    over: "Node | None" = None
 
 
 def read(path: Path) -> Node:
@@ -215,6 +242,7 @@ class _Walk:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._visited = 0
+        self._resolver = _Resolver()
         self.problems: list[Problem] = []
 
     def convert(self, node: yaml.Node, depth: int) -> Node:
@@ -229,7 +257,7 @@ class _Walk:
         if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
             return self._mapping(node, mark, depth)
         if isinstance(node, yaml.ScalarNode):
-            return Node(self._scalar(node, mark), mark)
+            return self._expanded(node, mark)
         self.problems.append(mark.problem(f"tags such as {_shown_tag(node.tag)} are not allowed"))
         return Node(None, mark)
 
@@ -241,13 +269,29 @@ class _Walk:
             if not isinstance(key_node, yaml.ScalarNode):
                 self.problems.append(key_mark.problem("a key must be a word, got a list or a mapping"))
                 continue
-            key = key_node.value
+            key = variables.unshield(key_node.value)
             if key in values:
                 self.problems.append(key_mark.problem(f"{key!r} is given twice, first in line {keys[key].line}"))
                 continue
             keys[key] = key_mark
             values[key] = self.convert(value_node, depth + 1)
         return Node(values, mark, keys)
+
+    def _expanded(self, node: yaml.ScalarNode, mark: Mark) -> Node:
+        """Returns a scalar, its variables in place; without quotation marks it is typed by what it holds then."""
+        written = variables.unshield(node.value)
+        if "${" not in written:
+            return Node(self._scalar(node, mark), mark)
+        try:
+            text, told = variables.expand(written)
+        except ExceptionGroup as group:
+            self.problems += [mark.problem(str(error)) for error in group.exceptions]
+            return Node(None, mark)
+        tag = node.tag
+        if node.style is None and told:
+            tag = self._resolver.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
+        mark = dataclasses.replace(mark, variables=told)
+        return Node(self._scalar(yaml.ScalarNode(tag, text), mark), mark)
 
     def _scalar(self, node: yaml.ScalarNode, mark: Mark) -> Any:
         kind, text = node.tag.removeprefix(_TAG), node.value
@@ -314,7 +358,7 @@ def _in_argument(node: Node, source: Source) -> Node:
     """Returns the node with the whole argument, key included, as its source."""
 
     def moved(mark: Mark) -> Mark:
-        return Mark(source, mark.line, min(mark.column, len(source.text)))
+        return dataclasses.replace(mark, source=source, column=min(mark.column, len(source.text)))
 
     value = node.value
     if isinstance(value, list):
@@ -326,7 +370,7 @@ def _in_argument(node: Node, source: Source) -> Node:
 
 def _laid_over(node: Node, path: list[str], new: Node, key_mark: Mark, is_root: bool = True) -> Node:
     if not path:
-        return new
+        return dataclasses.replace(new, over=node if node.keys or node.value is not None else None)
     key, rest = path[0], path[1:]
     if isinstance(node.value, list) and key.isdecimal():
         index, count = int(key), len(node.value)
@@ -339,7 +383,7 @@ def _laid_over(node: Node, path: list[str], new: Node, key_mark: Mark, is_root: 
     keys = node.keys if isinstance(node.value, dict) else {}
     mark = node.mark if isinstance(node.value, dict) else key_mark
     if not is_root and key == "name" and not rest and "name" in values and values["name"].value != new.value:
-        return Node({"name": new}, mark, {"name": key_mark})
+        return Node({"name": dataclasses.replace(new, over=values["name"])}, mark, {"name": key_mark})
     below = values.get(key, Node(None, key_mark))
     laid = _laid_over(below, rest, new, key_mark, is_root=False)
     return Node({**values, key: laid}, mark, {**keys, key: key_mark})

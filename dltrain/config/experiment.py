@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from dltrain import plugins
-from dltrain.config import document
+from dltrain.config import bases, document
 from dltrain.config.blocks import Checkpoint, EarlyStopping, Stage, Teacher, Train
-from dltrain.config.document import Node, Problem
+from dltrain.config.document import Mark, Node, Problem
 from dltrain.config.schema import INVALID, blame, build, field_types
 from dltrain.data import DataSpec
 from dltrain.errors import AbsentData, ConfigError, Misfit
@@ -242,14 +242,19 @@ def load(
     Raises:
         ConfigError: with every problem found.
     """
-    root = document.override(document.read(path), overrides or [])
+    root = document.override(bases.read(path), overrides or [])
     problems: list[Problem] = []
+    if bases.KEY in root.value:
+        root, mark = bases.without(root), root.keys[bases.KEY]
+        problems.append(mark.problem(f"{bases.KEY} must stand in a file: an argument changes a config, not its base"))
     if "plugins" in root.value:
-        files = build(field_types(Experiment)["plugins"], root.value["plugins"], "plugins", [])
-        plugins.load([*files] if files is not INVALID else [], str(path))
+        named = root.value["plugins"]
+        files = build(field_types(Experiment)["plugins"], named, "plugins", [])
+        named_in = str(path) if named.mark.source.is_argument else named.mark.source.name
+        plugins.load([*files] if files is not INVALID else [], named_in)
     experiment = build(Experiment, root, "", problems)
     if problems:
-        problems.sort(key=lambda problem: (problem.mark.source.is_argument, problem.mark.line, problem.mark.column))
+        problems.sort(key=lambda problem: _order(path, problem.mark))
         raise ConfigError([str(problem) for problem in problems])
     if experiment.name is None:
         stem = re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem).lstrip("_.-")[:100]
@@ -269,6 +274,13 @@ def load(
     if spec is not None:
         config.check(spec)
     return config
+
+
+def _order(path: Path, mark: Mark) -> tuple[bool, bool, str, int, int]:
+    """Returns what problems are sorted by: those of the file first, then of its bases, then of the arguments."""
+    source = mark.source
+    name = "" if source.is_argument else source.name
+    return source.is_argument, name not in ("", str(path)), name, mark.line, mark.column
 
 
 def dump(experiment: Experiment) -> str:

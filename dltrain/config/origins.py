@@ -11,7 +11,7 @@ DEFAULT = "default"
 
 def origins(config: Config) -> dict[str, str]:
     """Returns where each value that was written down stands, by key path: `cnn.yaml:24`, or `argument seed=1`."""
-    return {path: _words(mark) for path, mark in _marks(config.root, "")}
+    return {path: str(mark) for path, mark in _marks(config.root, "")}
 
 
 def settings(config: Config, found: dict[str, str]) -> list[tuple[str, str, str]]:
@@ -45,10 +45,6 @@ def _marks(node: Node, path: str) -> Iterator[tuple[str, Mark]]:
             yield from _marks(item, f"{path}[{index}]")
     else:
         yield path, node.mark
-
-
-def _words(mark: Mark) -> str:
-    return f"argument {mark.source.name}" if mark.source.is_argument else f"{mark.source.name}:{mark.line}"
 
 
 def _origin(key: str, found: dict[str, str]) -> str:

@@ -265,7 +265,8 @@ def _with_lines(node: Node, text: str) -> str:
     def with_line(match: re.Match[str]) -> str:
         mark = locate(node, match[0])
         is_there = match[1] in node.value and not mark.source.is_argument
-        return f"{match[0]} in line {mark.line}" if is_there else match[0]
+        place = f"line {mark.line}" if mark.source == node.mark.source else str(mark)
+        return f"{match[0]} in {place}" if is_there else match[0]
 
     return re.sub(r"\b([a-z]\w*)\[\d+\]", with_line, text) if isinstance(node.value, dict) else text
 
@@ -297,6 +298,8 @@ def _wrong(hint: Any, node: Node, path: str, problems: list[Problem]) -> Any:
     word = ""
     if isinstance(node.value, str) and any(node.value in registry.names() for registry in _registries(hint)):
         word = f"; write it as a block: {{name: {node.value}}}"
+    elif isinstance(node.value, str) and node.mark.variables and re.fullmatch(r"[-+.\d]+(e[-+]?\d+)?", node.value):
+        word = "; leave out the quotation marks: what stands within them is text"
     elif isinstance(node.value, str):
         word = nearest(node.value, [str(choice) for choice in _choices(hint)])
     elif isinstance(node.value, int | float) and str in (hint, *typing.get_args(hint)):
