@@ -102,6 +102,7 @@ COMMANDS = [
     ["check", "configs/resnet.yaml"],
     ["check", "configs"],
     ["show", "--no-layers", "configs/resnet.yaml"],
+    ["show", "--explain", "configs/resnet.yaml", "train.epochs"],
     ["fit", "configs/resnet.yaml", "train.epochs=0"],
     ["preview", "configs/resnet.yaml", "train.epochs=0"],
     ["eval", "no-such-run"],
@@ -121,7 +122,14 @@ COMMANDS = [
 def test_runs_are_looked_at_without_tensorflow(make_run, tmp_path):
     """Nor with SciPy and Matplotlib, unless there are seeds to judge and a picture to draw."""
     names = [make_run(f"{name}-001").name for name in "ab"]
-    for command in (["runs"], ["show", "a"], ["plot", "a", "--no-png"], ["compare", *names, "--no-png"], ["logs", "a"]):
+    for command in (
+        ["runs"],
+        ["show", "a"],
+        ["show", "a", "--explain"],
+        ["plot", "a", "--no-png"],
+        ["compare", *names, "--no-png"],
+        ["logs", "a"],
+    ):
         assert loaded(command, tmp_path) == []
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, echo, print_json, sort_words
+from dltrain.cli.explaining import explain as explain_values
 from dltrain.cli.story import show_run
 from dltrain.cli.trust import Trust
 from dltrain.config import experiment as experiments
@@ -72,12 +73,27 @@ def show(
             show_default=False,
         ),
     ] = None,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="Say where each value comes from: file and line, argument, variable or default. Of a key (`show "
+            "CONFIG --explain optimizer.learning_rate`) also what it took the place of, and what it means.",
+        ),
+    ] = False,
     trust: Trust = False,
     runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
     """Show CONFIG with every default filled in and the network's layers; or what a RUN was and how it went."""
+    if explain:
+        if layers:
+            raise ConfigError(["--explain tells of the config, --layers of the network: one of the two"])
+        explain_values(words, runs, as_json)
+        return
     given = sort_words(words)
+    if given.config is not None and given.run is not None:
+        raise ConfigError([f"show needs a CONFIG or a RUN, got both; for where {given.run} comes from say --explain"])
     if given.config is None and given.run is None:
         raise ConfigError(["show needs a CONFIG, a file that ends in .yaml, or a RUN"])
     if given.config is None and not given.overrides and not layers:

@@ -81,7 +81,7 @@ class _Dumper(_Yaml12, yaml.SafeDumper):
 
 def _represent_list(dumper: _Dumper, items: list[Any]) -> yaml.Node:
     in_line = not any(isinstance(item, list | dict) for item in items)
-    return dumper.represent_sequence(_TAG + "seq", items, flow_style=in_line)
+    return dumper.represent_sequence(_TAG + "seq", items, flow_style=in_line or dumper.default_flow_style)
 
 
 def _represent_text(dumper: _Dumper, text: str) -> yaml.Node:
@@ -410,6 +410,14 @@ def _steps(path: str) -> Iterator[str]:
     return (match[0] for match in re.finditer(r"\w+", path))
 
 
-def dump(value: Any) -> str:
-    """Returns plain lists, mappings and scalars as YAML 1.2 text, keys in their order."""
-    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+def dump(value: Any, width: int = 100, in_line: bool | None = None) -> str:
+    """Returns plain lists, mappings and scalars as YAML 1.2 text, keys in their order.
+
+    Args:
+        value: what to write.
+        width: columns beyond which a line is broken, where it can be.
+        in_line: write lists and mappings within brackets; none for lists of scalars alone.
+    """
+    return yaml.dump(
+        value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=width, default_flow_style=bool(in_line)
+    )

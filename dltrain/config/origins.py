@@ -11,7 +11,7 @@ DEFAULT = "default"
 
 def origins(config: Config) -> dict[str, str]:
     """Returns where each value that was written down stands, by key path: `cnn.yaml:24`, or `argument seed=1`."""
-    return {path: str(mark) for path, mark in _marks(config.root, "")}
+    return {path: str(mark) for path, mark in marks(config.root)}
 
 
 def settings(config: Config, found: dict[str, str]) -> list[tuple[str, str, str]]:
@@ -21,35 +21,36 @@ def settings(config: Config, found: dict[str, str]) -> list[tuple[str, str, str]
         config: the whole experiment.
         found: what `origins` returned when the run began.
     """
-    return [(key, _value(value), _origin(key, found)) for key, value in _leaves(to_plain(config.experiment), "")]
+    return [(key, _value(value), origin(key, found)) for key, value in leaves(to_plain(config.experiment))]
 
 
-def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Gives each value with its key path; a list is one value, unless it is one of blocks."""
-    if isinstance(value, dict):
+def origin(key: str, found: dict[str, str]) -> str:
+    """Returns where the value of a key came from, of what `origins` found."""
+    return found.get(key, DEFAULT)
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Gives each plain value with its key path; a list is one value, unless there are blocks in it."""
+    if isinstance(value, dict) and value:
         for name, below in value.items():
-            yield from _leaves(below, f"{path}.{name}" if path else name)
-    elif isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+            yield from leaves(below, f"{path}.{name}" if path else name)
+    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
         for index, item in enumerate(value):
-            yield from _leaves(item, f"{path}[{index}]")
+            yield from leaves(item, f"{path}[{index}]")
     else:
         yield path, value
 
 
-def _marks(node: Node, path: str) -> Iterator[tuple[str, Mark]]:
-    if isinstance(node.value, dict):
+def marks(node: Node, path: str = "") -> Iterator[tuple[str, Mark]]:
+    """Gives the place of each value, with its key path as `leaves` has it."""
+    if isinstance(node.value, dict) and node.value:
         for name, below in node.value.items():
-            yield from _marks(below, f"{path}.{name}" if path else name)
+            yield from marks(below, f"{path}.{name}" if path else name)
     elif isinstance(node.value, list) and any(isinstance(item.value, dict) for item in node.value):
         for index, item in enumerate(node.value):
-            yield from _marks(item, f"{path}[{index}]")
+            yield from marks(item, f"{path}[{index}]")
     else:
         yield path, node.mark
-
-
-def _origin(key: str, found: dict[str, str]) -> str:
-    block = key.removesuffix(".name")  # `schedule: cosine` is short for `schedule: {name: cosine}`
-    return found.get(key) or (found.get(block) if block != key else None) or DEFAULT
 
 
 def _value(value: object) -> str:

@@ -1,8 +1,6 @@
 """report.html and figures/: what a run was worth, at its end or whenever it is asked for."""
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from dltrain import plugins
@@ -15,6 +13,7 @@ from dltrain.report.page import render
 from dltrain.report.story import tell
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
+from dltrain.runs.settings import origins_of
 from dltrain.training import checkpoints
 from dltrain.training.evidence import Stopped, gather
 from dltrain.training.learner import Learner
@@ -117,7 +116,7 @@ def _write(
     troubles: Sequence[str],
     stop: StopRequest | None = None,
 ) -> dict[str, Any]:
-    said = settings(config, known_origins(run)) if config else []
+    said = settings(config, origins_of(run)) if config else []
     page, files = render(tell(run, said, evidence, troubles))
     if stop:
         raise Stopped
@@ -136,12 +135,3 @@ def _write(
         "figures": [str(run.figures / name) for name in files],
         "missing": list(troubles),
     }
-
-
-def known_origins(run: Run) -> dict[str, str]:
-    """Returns where the values of a run's config came from; nothing where that is not known."""
-    try:
-        found = json.loads(Path(run.environment).read_text(encoding="utf-8"))["origins"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-    return {str(key): str(words) for key, words in found.items()} if isinstance(found, dict) else {}

@@ -20,13 +20,14 @@ from dltrain.lazy import keras, tf
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
 from dltrain.runs.lock import owning
+from dltrain.runs.settings import origins_of
 from dltrain.training import checkpoints, environment, lineage, memory
 from dltrain.training.device import Devices
 from dltrain.training.feeds import evaluation_feed
 from dltrain.training.learner import Learner
 from dltrain.training.loop import Loop
 from dltrain.training.progress import Reporter, words_for
-from dltrain.training.reporting import known_origins, report_at_end
+from dltrain.training.reporting import report_at_end
 from dltrain.training.setup import PARTS, as_before, assemble, begin, compare, enough_memory
 from dltrain.training.signals import StopRequest
 from dltrain.training.starting import resolved
@@ -323,7 +324,7 @@ def _write_config(config: Config, run: Run) -> None:
 
 def _origins(config: Config, run: Run) -> dict[str, str]:
     """Returns where the config's values came from; of a run that goes on, what its folder knew, and the arguments."""
-    found, before = origins(config), known_origins(run)
+    found, before = origins(config), origins_of(run)
     return {**before, **{key: words for key, words in found.items() if not before or words.startswith("argument ")}}
 
 
