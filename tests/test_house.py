@@ -98,6 +98,7 @@ COMMANDS = [
     ["fit", "--help"],
     ["--version"],
     ["list"],
+    ["schema"],
     ["list", "model", "resnet"],
     ["check", "configs/resnet.yaml"],
     ["check", "configs"],
@@ -122,14 +123,8 @@ COMMANDS = [
 def test_runs_are_looked_at_without_tensorflow(make_run, tmp_path):
     """Nor with SciPy and Matplotlib, unless there are seeds to judge and a picture to draw."""
     names = [make_run(f"{name}-001").name for name in "ab"]
-    for command in (
-        ["runs"],
-        ["show", "a"],
-        ["show", "a", "--explain"],
-        ["plot", "a", "--no-png"],
-        ["compare", *names, "--no-png"],
-        ["logs", "a"],
-    ):
+    look = (["runs"], ["show", "a"], ["show", "a", "--explain"], ["plot", "a", "--no-png"], ["logs", "a"])
+    for command in (*look, ["compare", *names, "--no-png"]):
         assert loaded(command, tmp_path) == []
 
 

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from dltrain import __version__, plugins
-from dltrain.cli import comparison, data, datasets, inspection, machine, repetition, reporting, runs, training
+from dltrain.cli import comparison, data, datasets, inspection, machine, repetition, reporting, runs, training, writing
 from dltrain.cli.arguments import echo
 from dltrain.errors import DltrainError, UserError
 
@@ -40,6 +40,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _PANELS: dict[str, dict[str, Callable[..., None]]] = {
+    "Write a config": {"schema": writing.schema},
     "Train": {"fit": training.fit, "bench": training.bench},
     "Look first": {
         "check": inspection.check,

@@ -247,11 +247,7 @@ def load(
     if bases.KEY in root.value:
         root, mark = bases.without(root), root.keys[bases.KEY]
         problems.append(mark.problem(f"{bases.KEY} must stand in a file: an argument changes a config, not its base"))
-    if "plugins" in root.value:
-        named = root.value["plugins"]
-        files = build(field_types(Experiment)["plugins"], named, "plugins", [])
-        named_in = str(path) if named.mark.source.is_argument else named.mark.source.name
-        plugins.load([*files] if files is not INVALID else [], named_in)
+    run_plugins(root, path)
     experiment = build(Experiment, root, "", problems)
     if problems:
         problems.sort(key=lambda problem: _order(path, problem.mark))
@@ -274,6 +270,20 @@ def load(
     if spec is not None:
         config.check(spec)
     return config
+
+
+def run_plugins(root: Node, path: Path) -> None:
+    """Runs the files that a config's `plugins` names.
+
+    Raises:
+        UserError: if one is not trusted, cannot be read or fails.
+    """
+    named = root.value.get("plugins")
+    if named is None:
+        return
+    files = build(field_types(Experiment)["plugins"], named, "plugins", [])
+    named_in = str(path) if named.mark.source.is_argument else named.mark.source.name
+    plugins.load([*files] if files is not INVALID else [], named_in)
 
 
 def _order(path: Path, mark: Mark) -> tuple[bool, bool, str, int, int]:
