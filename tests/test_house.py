@@ -12,6 +12,7 @@ from dltrain.registry import REGISTRIES
 
 PACKAGE = Path(dltrain.__file__).parent
 GROUND = {"registry", "beginning", "data", "fields", "lazy", "importing", "plugins", "keras_classes", "cache", "errors"}
+GROUND |= {"proposal"}
 CHOICES = {"models", "datasets", "tasks", "optimizers", "schedules", "augmentations", "trackers"}
 MAY_IMPORT = {
     "cli": {"cli", "config", "training", "runs", "figures", "report"} | GROUND,
@@ -32,6 +33,7 @@ MAY_IMPORT = {
     "beginning": set(),
     "data": {"errors", "fields", "lazy"},
     "fields": set(),
+    "proposal": set(),
     "cache": set(),
     "plugins": {"importing", "keras_classes", "registry", "cache", "errors"},
     "keras_classes": {"data", "fields", "lazy", "registry", "errors"},
@@ -99,6 +101,8 @@ COMMANDS = [
     ["--version"],
     ["list"],
     ["schema"],
+    ["init", "--list"],
+    ["init", "no-such-template"],
     ["list", "model", "resnet"],
     ["check", "configs/resnet.yaml"],
     ["check", "configs"],

@@ -40,7 +40,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _PANELS: dict[str, dict[str, Callable[..., None]]] = {
-    "Write a config": {"schema": writing.schema},
+    "Write a config": {"init": writing.init, "schema": writing.schema},
     "Train": {"fit": training.fit, "bench": training.bench},
     "Look first": {
         "check": inspection.check,

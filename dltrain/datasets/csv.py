@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dltrain.data import DataSpec, Places, Split, Splits, Target, channel_statistics, split_off
 from dltrain.datasets._arrays import refusing
+from dltrain.datasets._proposals import table as proposed_table
 from dltrain.datasets._table_files import Table, matching, read
 from dltrain.datasets._tables import (
     FEW,
@@ -28,6 +29,7 @@ from dltrain.datasets._tables import (
 from dltrain.datasets._telling import tell
 from dltrain.fields import HeldOut, NonNegativeInt, PositiveInt, Seed
 from dltrain.lazy import np
+from dltrain.proposal import Proposal
 from dltrain.registry import DATASETS, suggestion
 
 if TYPE_CHECKING:
@@ -112,6 +114,15 @@ class CSV:
         delimiter = self.delimiter.replace("tab", "\t")
         if delimiter != "auto" and (len(delimiter) != 1 or not delimiter.isascii() or delimiter in '\0\r\n"'):
             raise ValueError(f"delimiter must be auto, tab or one ASCII character, got {self.delimiter!r}")
+
+    @classmethod
+    def proposed(cls, path: Path, target: str | None) -> Proposal | None:
+        """Returns the block that reads what is at a path; none where that is another dataset's.
+
+        Raises:
+            ValueError: if it is of this kind, and cannot be used.
+        """
+        return proposed_table(path, target, cls, MISSING)
 
     @property
     def task(self) -> str:

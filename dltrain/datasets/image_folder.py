@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Container
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets._archives import Archive
@@ -17,11 +17,13 @@ from dltrain.datasets._headers import SUFFIXES
 from dltrain.datasets._image_table import KINDS, ImageTable
 from dltrain.datasets._images import Decoding, ImageFiles
 from dltrain.datasets._listing import Listing
+from dltrain.datasets._proposals import images
 from dltrain.datasets._splitting import parted
 from dltrain.datasets._telling import tell
 from dltrain.errors import AbsentData, DataError
 from dltrain.fields import HeldOut, PositiveInt, Seed
 from dltrain.lazy import np
+from dltrain.proposal import Proposal
 from dltrain.registry import DATASETS
 
 
@@ -93,6 +95,16 @@ class ImageFolder:
         for key in ("path_column", "label_column", "split_column"):
             if getattr(self, key) is not None and not self._is_table:
                 raise ValueError(f"{key} goes with a path to a table ({', '.join(KINDS)}), got {self.path}")
+
+    @classmethod
+    def proposed(cls, path: Path, target: str | None) -> Proposal | None:
+        """Returns the block that reads what is at a path; none where that is another dataset's.
+
+        Raises:
+            ValueError: if it is of this kind, and cannot be used.
+        """
+        make: Any = cls
+        return images(path, lambda: make(path=path)._listing(()))
 
     def spec(self) -> DataSpec:
         """Returns shape and classes, from the names of the folders or the table; unpacks no archive, opens no image.

@@ -7,8 +7,10 @@ from typing import ClassVar
 
 from dltrain.data import DataSpec, Splits
 from dltrain.datasets._arrays import Header, Part, assemble, describe, read_array, read_header, reading, refusing
+from dltrain.datasets._proposals import arrays, two_files
 from dltrain.fields import HeldOut, Seed
 from dltrain.lazy import np
+from dltrain.proposal import Proposal
 from dltrain.registry import DATASETS
 
 
@@ -50,6 +52,15 @@ class NPY:
             raise ValueError("test_inputs needs test_targets beside it")
         if self.test_targets and not self.test_inputs:
             raise ValueError("test_targets needs test_inputs beside it")
+
+    @classmethod
+    def proposed(cls, path: Path, target: str | None) -> Proposal | None:
+        """Returns the block that reads what is at a path; none where that is another dataset's.
+
+        Raises:
+            ValueError: if it is of this kind, and cannot be used.
+        """
+        return arrays(two_files(path), lambda **keys: cls(**keys)._parts(with_inputs=False))
 
     def spec(self) -> DataSpec:
         """Returns shape and classes, from the headers of the inputs and from the labels.

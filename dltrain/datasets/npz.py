@@ -8,8 +8,10 @@ from typing import ClassVar
 
 from dltrain.data import DataSpec, Splits
 from dltrain.datasets._arrays import Header, Part, assemble, describe, read_array, read_header, reading, refusing
+from dltrain.datasets._proposals import arrays, one_file
 from dltrain.fields import HeldOut, Seed
 from dltrain.lazy import np
+from dltrain.proposal import Proposal
 from dltrain.registry import DATASETS, suggestion
 
 
@@ -38,6 +40,15 @@ class NPZ:
     test_fraction: HeldOut = 0.2
     validation_fraction: HeldOut = 0.1
     split_seed: Seed = 0
+
+    @classmethod
+    def proposed(cls, path: Path, target: str | None) -> Proposal | None:
+        """Returns the block that reads what is at a path; none where that is another dataset's.
+
+        Raises:
+            ValueError: if it is of this kind, and cannot be used.
+        """
+        return arrays(one_file(path), lambda **keys: cls(**keys)._parts(with_inputs=False))
 
     def spec(self) -> DataSpec:
         """Returns shape and classes, from the headers of the inputs and from the labels.

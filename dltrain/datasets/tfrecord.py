@@ -16,6 +16,7 @@ from dltrain.datasets._splitting import parted
 from dltrain.datasets._table_files import matching
 from dltrain.fields import HeldOut, PositiveInt, Seed
 from dltrain.lazy import np, tf
+from dltrain.proposal import Proposal
 from dltrain.registry import DATASETS, suggestion
 
 
@@ -66,6 +67,20 @@ class TFRecord:
     test_fraction: HeldOut = 0.2
     validation_fraction: HeldOut = 0.1
     split_seed: Seed = 0
+
+    @classmethod
+    def proposed(cls, path: Path, target: str | None) -> Proposal | None:
+        """Returns the block that reads what is at a path; none where that is another dataset's.
+
+        Raises:
+            ValueError: if it is of this kind, and cannot be used.
+        """
+        if ".tfrecord" in path.name.lower() or (path.is_dir() and any(path.glob("*.tfrecord*"))):
+            raise ValueError(
+                "path is of TFRecord files, which do not say what their examples hold: `dltrain init digits_tfrecord` "
+                "writes a config to put it into"
+            )
+        return None
 
     def __post_init__(self) -> None:
         if self.target not in self.features:

@@ -2,14 +2,20 @@
 
 import json
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 from jsonschema import Draft7Validator
+from PIL import Image
 from typer.testing import CliRunner
 
 from dltrain import plugins
 from dltrain.cli import app
+from dltrain.config import experiment as experiments
 from dltrain.registry import KINDS
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 
 PLUGIN = '''\
 from dltrain.registry import MODELS
@@ -95,3 +101,173 @@ def test_a_schema_of_what_is_not_there_is_refused(here, words, message):
     assert result.exit_code == 2, result.output
     assert message in result.stderr
     assert result.stdout == ""
+
+
+def picture(path, height=40, width=50, mode="RGB"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, (width, height), len(path.name)).save(path)
+
+
+def table(path, rows=60, header="size,colour,price,when", line="{n},c{k},{n}.5,2024-01-{d:02}"):
+    lines = [line.format(n=n, k=n % 3, d=n % 28 + 1, w=("yes", "no")[n % 5 == 0]) for n in range(rows)]
+    path.write_text("\n".join([header, *lines, ""]))
+
+
+def begun(*words):
+    """Runs init, which must do well; returns what it says and the config."""
+    result = dltrain("init", *words, "--json")
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout)
+    assert dltrain("check", said["config"]).exit_code == 0
+    return said, experiments.load(Path(said["config"])).experiment
+
+
+def test_a_folder_of_photographs_gets_their_size_and_a_network_for_it(here):
+    for part, count in (("train", 6), ("test", 3)):
+        for kind in ("cat", "dog"):
+            for number in range(count):
+                picture(here / "photos" / part / kind / f"{number}.png", 300, 240 + 10 * number)
+    said, experiment = begun("photos")
+    assert said["config"] == "photos.yaml"
+    assert said["found"][0] == "photos: 18 images of 2 classes, of which train 12, test 6"
+    assert "from 300x240 to 300x290 pixels" in said["found"][1]
+    assert (experiment.dataset.registered_name, experiment.dataset.size) == ("image_folder", 224)
+    assert (experiment.model.registered_name, experiment.model.variant) == ("resnet", "imagenet")
+    assert [each.registered_name for each in experiment.augment] == ["random_resized_crop", "flip"]
+    assert "test_fraction" not in (here / "photos.yaml").read_text()
+
+
+def test_small_grey_scans_stay_grey_and_are_not_flipped(here):
+    for kind in "ab":
+        for number in range(4):
+            picture(here / "scans" / kind / f"{number}.png", 12, 12, "L")
+    _, experiment = begun("scans", "-o", "other.yaml")
+    assert (experiment.dataset.size, experiment.dataset.color_mode) == (12, "grayscale")
+    assert [each.registered_name for each in experiment.augment] == ["pad_and_crop"]
+    assert "  # - {name: flip}" in (here / "other.yaml").read_text()
+
+
+def test_a_table_of_images_is_no_table_of_numbers(here):
+    for number in range(8):
+        picture(here / "images" / f"{number}.png")
+    lines = [f"images/{number}.png,{'ab'[number % 2]}" for number in range(8)]
+    (here / "labels.csv").write_text("\n".join(["path,label", *lines, ""]))
+    assert begun("labels.csv")[1].dataset.registered_name == "image_folder"
+
+
+def test_the_target_of_a_table_is_guessed_by_its_name_or_given(here):
+    table(here / "houses.csv")
+    said, experiment = begun("houses.csv")
+    assert (experiment.dataset.target, experiment.task.registered_name) == ("price", "regression")
+    assert said["found"][-1] == "for another target say --target: size, colour, when"
+    _, experiment = begun("houses.csv", "--target", "colour", "--force")
+    assert (experiment.dataset.target, experiment.task.registered_name) == ("colour", "classification")
+    assert experiment.task.class_weights is None
+
+
+def test_uneven_classes_a_split_column_and_bad_rows_are_seen(here):
+    table(here / "a.tsv", header="size\tsplit\tanswer", line="{n}\ttrain\t{w}")
+    with (here / "a.tsv").open("a") as file:
+        file.write("".join(f"{n}\ttest\t{'yes' if n % 2 else 'no'}\n" for n in range(9)) + "5\ttrain\t\n")
+    said, experiment = begun("a.tsv")
+    assert (experiment.dataset.split, experiment.dataset.target) == ("split", "answer")
+    assert experiment.dataset.on_bad_example == "skip"
+    assert any(words.startswith("rows that cannot be used") and words.endswith(": 1") for words in said["found"])
+    assert experiment.task.class_weights == "balanced"
+
+
+def test_a_folder_of_tables_and_a_pattern_are_one_table(here):
+    (here / "years").mkdir()
+    for year in (2023, 2024):
+        table(here / "years" / f"{year}.csv")
+    assert begun("years")[1].dataset.path == here / "years" / "*.csv"
+    assert begun("years/*.csv", "-o", "b.yaml")[0]["found"][0] == "years/*.csv: 120 rows of 4 columns"
+
+
+def test_arrays_in_one_file_or_two_are_read(here):
+    inputs, labels = np.random.RandomState(0).rand(40, 8, 8), np.arange(40) % 4
+    np.savez(here / "data.npz", x=inputs, y=labels)
+    np.save(here / "x.npy", inputs.reshape(40, 64))
+    np.save(here / "y.npy", labels)
+    assert begun("data.npz")[1].model.registered_name == "resnet"
+    for given in ("x.npy", "y.npy"):
+        _, experiment = begun(given, "--force")
+        assert (experiment.dataset.inputs.name, experiment.dataset.targets.name) == ("x.npy", "y.npy")
+        assert experiment.model.registered_name == "mlp"
+
+
+def test_paths_are_relative_to_the_config_and_commands_name_it(here):
+    (here / "data").mkdir()
+    (here / "configs").mkdir()
+    table(here / "data" / "houses.csv")
+    said, experiment = begun("data/houses.csv", "-o", "configs/mine.yaml")
+    assert experiment.dataset.path == here / "data" / "houses.csv"
+    assert "path: ../data/houses.csv" in (here / "configs" / "mine.yaml").read_text()
+    assert said["next"][-1] == "dltrain fit configs/mine.yaml"
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_shipped_config_is_a_template_that_is_good_where_it_is_put(here, path):
+    assert path.stem in dltrain("init", "--list").stdout
+    said = json.loads(dltrain("init", path.stem, "--json").stdout)
+    assert said["config"] == f"{path.stem}.yaml"
+    text = (here / f"{path.stem}.yaml").read_text()
+    assert "../" not in text
+    assert "configs/" not in text
+    experiments.load(here / f"{path.stem}.yaml", data_may_be_absent=True)
+
+
+def test_what_was_written_is_not_lost(here):
+    table(here / "houses.csv")
+    (here / "houses.yaml").write_text("mine")
+    for words in (["houses.csv"], ["iris", "-o", "houses.yaml"]):
+        result = dltrain("init", *words)
+        assert result.exit_code == 2
+        assert "houses.yaml is there already: --force replaces it" in result.stderr
+        assert (here / "houses.yaml").read_text() == "mine"
+    assert dltrain("init", "houses.csv", "--force").exit_code == 0
+    assert [path.name for path in here.glob("*.yaml")] == ["houses.yaml"]
+    assert not list(here.glob(".*.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "init needs a PATH (images, a table, arrays) or a TEMPLATE: dltrain init --list"),
+        (["irs"], 'irs: no such file or folder, and no such template, did you mean "iris"?'),
+        (["empty"], "empty: is empty: expected a folder of images per class"),
+        (["texts"], "texts: holds nothing that a dataset here reads: expected a folder of images per class"),
+        (["one.csv"], "one.csv: needs a column to predict and others to predict it from, has only 'size'"),
+        (["loose"], "loose: needs a folder of images for each of two classes or more, found none in"),
+        (["broken"], "broken: holds no image that can be read, of 4 files that are called so"),
+        (["houses.csv", "--target", "prize"], "target is no column of houses.csv: 'prize', did you mean \"price\"?"),
+        (["houses.csv", "--target", "id"], "target is no column of houses.csv: 'id'"),
+        (["x.npy"], "x.npy: needs a file of labels beside the one of inputs, such as x.npy and y.npy"),
+        (["bad.npz"], "bad.npz: "),
+        (["houses.csv", "-o", "houses.txt"], "houses.txt must end in .yaml"),
+        (["houses.csv", "-o", "none/houses.yaml"], "none/houses.yaml: there is no folder none"),
+        (["iris", "--target", "species"], "--target names the column of a table, iris is a template"),
+        (["data.npz", "--target", "y"], "--target names the column of a table: data.npz is read by npz"),
+        (["a.tfrecord"], "a.tfrecord: is of TFRecord files, which do not say what their examples hold: `dltrain init"),
+    ],
+)
+def test_what_cannot_be_begun_with_is_told_in_a_line(here, words, message):
+    (here / "empty").mkdir()
+    (here / "texts").mkdir()
+    (here / "texts" / "a.md").write_text("a")
+    (here / "one.csv").write_text("size\n1\n2\n")
+    (here / "a.tfrecord").write_text("a")
+    (here / "bad.npz").write_text("a")
+    np.save(here / "x.npy", np.zeros((4, 2)))
+    np.savez(here / "data.npz", x=np.zeros((4, 2)), y=np.arange(4) % 2)
+    table(here / "houses.csv")
+    for number in range(2):
+        picture(here / "loose" / f"{number}.png")
+        for kind in "ab":
+            (here / "broken" / kind).mkdir(parents=True, exist_ok=True)
+            (here / "broken" / kind / f"{number}.png").write_text("no image")
+    result = dltrain("init", *words)
+    assert result.exit_code == 2, result.output
+    assert message in result.stderr
+    assert "\n" not in result.stderr.rstrip("\n")
+    assert not list(here.glob("*.yaml"))

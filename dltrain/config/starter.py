@@ -1,0 +1,219 @@
+"""A starter config: what is proposed for data that were looked at, in words beside each key."""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from dltrain.config import document
+from dltrain.config import experiment as experiments
+from dltrain.data import DataSpec
+from dltrain.errors import ConfigError, UserError
+from dltrain.proposal import Proposal
+from dltrain.registry import DATASETS
+
+Keys = dict[str, tuple[Any, str]]
+"""Values and what is to be said of them, by key."""
+
+COLUMN = 34
+"""Where the words stand."""
+
+_EPOCHS = (10, 20, 30, 50, 100)
+_IMBALANCE = 3
+
+
+def propose(path: Path, target: str | None) -> tuple[str, Proposal]:
+    """Returns the dataset that reads a path, and its block.
+
+    Raises:
+        ConfigError: if there is none, or the data cannot be used.
+    """
+    for name in DATASETS.names():
+        proposed = getattr(DATASETS[name], "proposed", None)
+        try:
+            proposal = proposed(path, target) if proposed else None
+        except (ValueError, ExceptionGroup) as error:
+            errors = error.exceptions if isinstance(error, ExceptionGroup) else [error]
+            raise ConfigError([f"{path}: {_without_key(str(each), path)}" for each in errors]) from None
+        if proposal is not None:
+            if target is not None and "target" not in proposal.keys:
+                raise ConfigError([f"--target names the column of a table: {path} is read by {name}"])
+            return name, proposal
+    is_empty = path.is_dir() and not any(path.iterdir())
+    held = "is empty" if is_empty else "holds nothing that a dataset here reads"
+    raise ConfigError(
+        [f"{path}: {held}: expected a folder of images per class, a table (.csv, .tsv, .parquet, .jsonl), or arrays "
+         "(.npz, .npy); `dltrain list dataset` names other sources"]
+    )  # fmt: skip
+
+
+def _without_key(words: str, path: Path) -> str:
+    """Returns an error of a dataset without the key `path`, as there is no config to find it in."""
+    return re.sub(rf"^path ({re.escape(str(path))}:? )?", "", words)
+
+
+def refuse_if_there(path: Path, replaces: bool) -> None:
+    """Makes sure that a config can be written, before data are looked at for long.
+
+    Raises:
+        UserError: if there is a file that is not to be replaced, or no folder for it, or the name is no config's.
+    """
+    if path.suffix not in (".yaml", ".yml"):
+        raise UserError(f"{path} must end in .yaml, as a config does")
+    if not path.parent.is_dir():
+        raise UserError(f"{path}: there is no folder {path.parent}")
+    if path.exists() and not replaces:
+        raise UserError(f"{path} is there already: --force replaces it, -o names another file")
+
+
+def write(path: Path, dataset: str, proposal: Proposal) -> None:
+    """Writes a config with comments, once it has been read as proof that it is good.
+
+    Args:
+        path: the file.
+        dataset: the name of the dataset.
+        proposal: its block.
+
+    Raises:
+        UserError: if it cannot be written.
+    """
+    block: Any = DATASETS[dataset]
+    made = block(**proposal.keys)
+    aside = path.with_name(f".{path.stem}.{os.getpid()}.yaml")
+    try:
+        aside.write_text(text(path, dataset, proposal, made.spec(), made.task), encoding="utf-8")
+        experiments.load(aside)
+        aside.replace(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def text(path: Path, dataset: str, proposal: Proposal, spec: DataSpec, task: str) -> str:
+    """Returns the config.
+
+    Args:
+        path: the file that it is for: paths are relative to its folder.
+        dataset: the name of the dataset.
+        proposal: its block.
+        spec: what the data are.
+        task: what they ask for.
+    """
+    keys = {key: _relative(value, path.parent) for key, value in proposal.keys.items()}
+    block = {key: (value, proposal.remarks.get(key, "")) for key, value in keys.items()}
+    length = _train(spec, proposal)
+    blocks: dict[str, Keys] = {
+        "dataset": {"name": (dataset, f"its keys: dltrain list dataset {dataset}"), **block},
+        "model": _model(spec, proposal),
+        "task": _task(task, spec, proposal),
+        "optimizer": {
+            "name": ("adam", "or sgd with momentum: 0.9 and a rate of 0.1: dltrain list optimizer"),
+            "learning_rate": (0.001 if spec.is_image else 0.003, "the peak; the first thing to try others of"),
+        },
+        "schedule": {"name": ("cosine", "down to 0 at the end"), "warmup_epochs": (1, "before, up to the peak")},
+        "train": length,
+        "early_stopping": {
+            "patience": (
+                max(5, length["epochs"][0] // 5),
+                "epochs without improvement; `early_stopping: none` for never",
+            )
+        },
+    }
+    lines = [f"# {line}" for line in (f"{path.stem}: " + proposal.found[0], *proposal.found[1:])]
+    lines += [
+        f"# A first guess, to be changed. What a value means: dltrain show {path.name} --explain train.batch_size",
+        f"# Run:  dltrain fit {path.name}",
+        "seed: 0",
+        _commented("device: auto", "the first GPU, else the CPU"),
+    ]
+    for name, values in blocks.items():
+        if name == "model" and spec.is_image:
+            lines += _augment(spec, proposal)
+        lines += [f"{name}:", *(_line(key, value, words) for key, (value, words) in values.items())]
+    return "\n".join([*lines, ""])
+
+
+def _model(spec: DataSpec, proposal: Proposal) -> Keys:
+    if spec.is_image and proposal.photographs:
+        return {
+            "name": (
+                "resnet",
+                "or, with few images, Keras's with `weights: imagenet` (a download), such as mobilenet_v2",
+            ),
+            "variant": ("imagenet", "for images of about 224 pixels; cifar for small ones"),
+            "depth": (18, "18, 34, 50 ...: deeper learns more, and slower"),
+        }
+    if spec.is_image and min(spec.input_shape[:2]) >= 8:
+        return {
+            "name": ("resnet", "or cnn, faster and simpler; all: dltrain list model"),
+            "depth": (20, "20, 32, 44, 56: deeper learns more, and slower"),
+        }
+    if len(spec.input_shape) == 1 and proposal.examples < 2000:
+        return {
+            "name": ("mlp", "all: dltrain list model"),
+            "units": ([32], "of each hidden layer: small, as there are few examples"),
+            "dropout": (0.2, "against learning them by heart"),
+        }
+    return {
+        "name": ("mlp", "all: dltrain list model"),
+        "units": ([64, 64] if proposal.examples < 50_000 else [256, 256], "of each hidden layer"),
+    }
+
+
+def _augment(spec: DataSpec, proposal: Proposal) -> list[str]:
+    """Returns the lines of the random changes: each says where it does harm."""
+    height, width = spec.input_shape[:2]
+    crop = "random_resized_crop" if proposal.photographs else "pad_and_crop"
+    padding = "" if proposal.photographs else f", padding: {max(1, min(height, width) // 8)}"
+    is_grey = spec.input_shape[-1] == 1  # scans and drawings, of which many can be read
+    moved = "other places and sizes" if proposal.photographs else "other places"
+    return [
+        _commented("augment:", "training images, otherwise in each epoch: dltrain list augmentation"),
+        _commented(f"  - {{name: {crop}{padding}}}", moved),
+        _commented(f"  {'# ' * is_grey}- {{name: flip}}", "not where left and right differ: digits, letters"),
+    ]
+
+
+def _task(task: str, spec: DataSpec, proposal: Proposal) -> Keys:
+    others = {"classification": "top_5_accuracy, auc, f1", "multilabel": "accuracy, f1", "regression": "rmse"}
+    metrics = {"classification": ["accuracy"], "multilabel": ["auc"], "regression": ["mae", "r2"]}[task]
+    counts = [count for count in proposal.counts.values() if count]
+    is_uneven = task == "classification" and bool(counts) and max(counts) >= _IMBALANCE * min(counts)
+    keys: Keys = {
+        "name": (task, "as the targets ask for"),
+        "metrics": (metrics + ["f1"] * is_uneven, f"or {others[task]}"),
+    }
+    if is_uneven:
+        words = f"the classes have {min(counts):,} to {max(counts):,} examples; none to count each example alike"
+        keys["class_weights"] = ("balanced", words)
+    return keys
+
+
+def _train(spec: DataSpec, proposal: Proposal) -> Keys:
+    is_large = spec.is_image and proposal.photographs
+    sizes = {500: 16, 5000: 32, 50_000: 32 if is_large else 128}
+    batch = next((size for most, size in sizes.items() if proposal.examples < most), 32 if is_large else 256)
+    per_epoch = max(1, proposal.examples * 7 // 10 // batch)
+    epochs = min(_EPOCHS, key=lambda each: abs(each - 4000 / per_epoch))
+    return {
+        "epochs": (epochs, f"passes over the training part, of about {per_epoch:,} steps each"),
+        "batch_size": (batch, "auto: the largest that fits into memory"),
+        "precision": ("float32", "mixed_float16 or mixed_bfloat16 on a GPU: faster"),
+    }
+
+
+def _line(key: str, value: Any, words: str) -> str:
+    return _commented(f"  {key}: {document.dump([value], width=10**6, in_line=True).strip()[1:-1]}", words)
+
+
+def _commented(start: str, words: str) -> str:
+    return f"{start.ljust(COLUMN - 2)}  # {words}" if words else start
+
+
+def _relative(value: Any, folder: Path) -> Any:
+    """Returns a path as the config in a folder says it: relative, where it does not lead far away."""
+    if not isinstance(value, Path):
+        return value
+    relative = os.path.relpath(value.absolute(), folder.absolute())
+    return str(value.absolute()) if relative.startswith("../../..") else relative
