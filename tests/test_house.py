@@ -1,6 +1,7 @@
 """The rules of the house: who imports whom, and what never loads TensorFlow."""
 
 import ast
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import dltrain
+from dltrain.config.unread import ALL, attributes_read
 from dltrain.registry import REGISTRIES
 
 PACKAGE = Path(dltrain.__file__).parent
@@ -150,6 +152,16 @@ def loaded(command, folder):
     )
     assert "Traceback" not in done.stderr
     return ast.literal_eval(done.stdout.splitlines()[-1].removeprefix("LOADED "))
+
+
+@pytest.mark.parametrize("kind", REGISTRIES)
+def test_every_key_of_every_choice_is_read(kind):
+    """Else a config could set it without effect."""
+    read = {name for path in FILES for name in attributes_read(ast.parse(path.read_text()))}
+    for name in REGISTRIES[kind].names():
+        cls = REGISTRIES[kind][name]
+        if ALL not in attributes_read(ast.parse(Path(inspect.getfile(cls)).read_text())):  # one that hands on itself
+            assert set(cls.__dataclass_fields__) <= read, name
 
 
 def test_checking_a_config_needs_no_numpy():

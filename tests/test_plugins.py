@@ -396,3 +396,80 @@ def test_what_readme_shows_works(here):
     assert dltrain("eval").exit_code == 0
     graph = "model={name: graph, layers: [{layer: mine.Sine}, {layer: Dense, units: 8}]}"
     assert dltrain("fit", "mine.yaml", graph, "train.epochs=1").exit_code == 0
+
+
+DECLARED = '''
+from dltrain.fields import Fraction, PositiveInt
+from dltrain.lazy import keras
+from dltrain.registry import MODELS
+
+import helper
+
+
+@MODELS.register("{name}")
+class Own:
+    """A network.
+
+    Args:
+        units: of the hidden layer.
+        dropout: before it.
+        deep: whether there is another one.
+        width: of that one.
+    """
+
+    units: PositiveInt = 8
+    dropout: Fraction = 0.0
+    deep: bool = False
+    width: PositiveInt = 4
+
+    def __post_init__(self):
+        if self.dropout > 0.9:
+            raise ValueError("dropout must be less")
+
+    def build(self, data):
+        inputs = data.inputs()
+        x = keras.layers.Flatten()(inputs)
+        x = keras.layers.Dense(self.units)(x)
+        if self.deep:
+            x = keras.layers.Dense(self.width)(x)
+        {body}
+        return keras.Model(inputs, data.head(x))
+'''
+
+
+@pytest.mark.parametrize(
+    ("number", "body", "keys", "words"),
+    [
+        (1, "pass", "dropout: 0.5", "net.yaml:4:21: model.dropout has no effect: Own never reads it"),
+        (2, "pass", "dropout: 0.0", None),
+        (3, "pass", "width: 5", None),
+        (4, "x = keras.layers.Dropout(self.dropout)(x)", "dropout: 0.5", None),
+        (5, "x = keras.layers.Dropout(getattr(self, 'dropout'))(x)", "dropout: 0.5", None),
+        (6, "x = helper.more(self, x)", "dropout: 0.5", None),
+        (7, "x = keras.layers.Dropout(vars(self)['drop' + 'out'])(x)", "dropout: 0.5", None),
+        (8, "self = self.dropout", "dropout: 0.5", None),
+    ],
+)
+def test_a_key_that_nothing_reads_fails_the_run(here, number, body, keys, words):
+    (here / "helper.py").write_text("def more(block, x):\n    return x\n")
+    (here / "net.py").write_text(DECLARED.format(name=f"own{number}", body=body))
+    config = CONFIG.replace("{name: net.Net, units: 8}", f"{{name: own{number}, {keys}}}")
+    (here / "net.yaml").write_text(config.replace("[net.py]", "[helper.py, net.py]"))
+    for command in ("check", "fit") if words else ():
+        message = refused(command, "net.yaml", "--trust")
+        assert words in message
+        assert not (here / "runs").exists()
+    if not words:
+        assert dltrain("check", "net.yaml", "--trust").exit_code == 0
+    changed = refused("check", "net.yaml", "--trust") if words else ""
+    assert changed.count("has no effect") == (words is not None)
+
+
+def test_an_argument_of_a_keras_class_that_its_init_leaves_out_is_told(here):
+    text = NET.format(touched=str(here / "touched")).replace("units: int,", "units: int, rate: float = 0.3,")
+    (here / "net.py").write_text(text)
+    (here / "net.yaml").write_text(CONFIG.replace("units: 8", "units: 8, rate: 0.5"))
+    assert "model.rate has no effect: Net never reads it" in refused("check", "net.yaml", "--trust")
+    again()
+    (here / "net.py").write_text(text.replace("Dropout(0.3)", "Dropout(rate)"))
+    assert dltrain("check", "net.yaml", "--trust").exit_code == 0

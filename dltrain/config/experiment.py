@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from dltrain import plugins
-from dltrain.config import bases, document
+from dltrain.config import bases, document, unread
 from dltrain.config.blocks import Checkpoint, EarlyStopping, Stage, Teacher, Train
 from dltrain.config.document import Mark, Node, Problem
 from dltrain.config.schema import INVALID, blame, build, field_types
@@ -249,6 +249,8 @@ def load(
         problems.append(mark.problem(f"{bases.KEY} must stand in a file: an argument changes a config, not its base"))
     run_plugins(root, path)
     experiment = build(Experiment, root, "", problems)
+    if experiment is not INVALID and plugins.loaded:
+        problems += unread.problems(experiment, root)
     if problems:
         problems.sort(key=lambda problem: _order(path, problem.mark))
         raise ConfigError([str(problem) for problem in problems])

@@ -122,8 +122,8 @@ def text(path: Path, dataset: str, proposal: Proposal, spec: DataSpec, task: str
     }
     lines = [f"# {line}" for line in (f"{path.stem}: " + proposal.found[0], *proposal.found[1:])]
     lines += [
-        f"# A first guess, to be changed. What a value means: dltrain show {path.name} --explain train.batch_size",
-        f"# Run:  dltrain fit {path.name}",
+        f"# A first guess, to be changed. What a value means: dltrain show {path} --explain train.batch_size",
+        f"# Run:  dltrain fit {path}",
         "seed: 0",
         _commented("device: auto", "the first GPU, else the CPU"),
     ]

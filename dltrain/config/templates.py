@@ -1,5 +1,6 @@
 """The shipped configs, as a start of one's own: `configs/` of the checkout, or what an installed dltrain has of it."""
 
+import os
 import re
 from pathlib import Path
 
@@ -16,14 +17,14 @@ def titles() -> dict[str, str]:
 
 
 def copy(name: str, path: Path) -> None:
-    """Writes a template, its paths and commands as they are from the new file's folder.
+    """Writes a template, its paths and commands as they are for the new file; data lie in `data` of the working folder.
 
     Raises:
         UserError: if it cannot be written.
     """
     text = (_folder() / f"{name}.yaml").read_text(encoding="utf-8")
-    text = text.replace(f"configs/{name}.yaml", path.name)
-    text = re.sub(r"configs/(?=\w+\.yaml)", "", text).replace(" ../data", " data")
+    text = text.replace(f"configs/{name}.yaml", str(path))
+    text = re.sub(r"configs/(?=\w+\.yaml)", "", text).replace(" ../data", f" {os.path.relpath('data', path.parent)}")
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:

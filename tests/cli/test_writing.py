@@ -217,6 +217,14 @@ def test_every_shipped_config_is_a_template_that_is_good_where_it_is_put(here, p
     experiments.load(here / f"{path.stem}.yaml", data_may_be_absent=True)
 
 
+def test_a_template_in_another_folder_names_its_data_and_itself_from_there(here):
+    (here / "deep" / "er").mkdir(parents=True)
+    assert dltrain("init", "shapes", "-o", "deep/er/mine.yaml").exit_code == 0
+    assert "dltrain fit deep/er/mine.yaml" in (here / "deep" / "er" / "mine.yaml").read_text()
+    config = experiments.load(here / "deep" / "er" / "mine.yaml", data_may_be_absent=True)
+    assert config.experiment.dataset.path == here / "data" / "shapes"
+
+
 def test_what_was_written_is_not_lost(here):
     table(here / "houses.csv")
     (here / "houses.yaml").write_text("mine")
