@@ -1,7 +1,8 @@
 """Environment variables in a config's texts: `${NAME}`, `${NAME:default}`, and `$${` for a `${` that means itself.
 
-The run's config.yaml holds what they were, so that it repeats the run anywhere: a password or a token has no place in a
-config; what needs one (W&B, MLflow) reads it from the environment itself.
+The run's config.yaml holds what they were, so that it repeats the run anywhere, and a tracker may send it elsewhere. So
+a variable that is called like a secret (a token, a password, a key) is refused, whoever wrote the config; what needs one
+(W&B, MLflow) reads it from the environment itself.
 """
 
 import os
@@ -9,6 +10,10 @@ import re
 
 _PLACE = re.compile(r"\$\{(?P<inside>[^{}\n]*)(?P<end>\}?)")
 _CONTENT = re.compile(r"(?P<name>[A-Za-z_]\w*)(?::(?P<default>.*))?", re.ASCII)
+
+_SECRET = re.compile(
+    r"(?:.*_)?(?:TOKEN|SECRET|PASSWORD|PASSWD|PASS|PWD|(?:API)?KEY|CREDENTIALS?|AUTH)S?(?:_.*)?", re.IGNORECASE
+)
 
 # Characters that end a plain scalar, and private ones of which YAML knows nothing.
 _SHIELD = {ord(character): 0xE000 + index for index, character in enumerate("{}[]:,# ")}
@@ -50,6 +55,11 @@ def expand(text: str) -> tuple[str, tuple[str, ...]]:
             rest = default.removeprefix("-")
             words = f"for the default {rest!r} write ${{{content['name']}:{rest}}}, for {default!r} put a blank before"
             problems.append(ValueError(f"must not have :- as in a shell, got {match[0]!r}; {words}"))
+        elif _SECRET.fullmatch(content["name"]):
+            name = content["name"]
+            problems.append(
+                ValueError(f"{name} is called like a secret, which config.yaml would hold: take another variable")
+            )
         elif content["name"] in os.environ:
             told.append(f"from ${content['name']}")
             return os.environ[content["name"]]

@@ -98,6 +98,16 @@ def test_a_number_within_quotation_marks_is_text_which_is_said(tmp_path):
         experiments.load(tmp_path / "mine.yaml")
 
 
+@pytest.mark.parametrize("name", ["AWS_SECRET_ACCESS_KEY", "WANDB_API_KEY", "GITHUB_TOKEN", "db_password", "PASSWORD"])
+def test_a_secret_comes_into_no_config(monkeypatch, name):
+    monkeypatch.setenv(name, "hush")
+    with pytest.raises(ConfigError, match=f"{name} is called like a secret, which config.yaml would hold") as caught:
+        parsed(f"key: x${{{name}:y}}")
+    assert "hush" not in str(caught.value)
+    monkeypatch.setenv("KEYBOARD", "fr")
+    assert parsed("key: ${KEYBOARD}") == "fr"
+
+
 def test_the_name_of_an_argument_holds_no_variable():
     with pytest.raises(ConfigError, match="must be of the form key=value"):
         override(parse(Source("test.yaml", "a: 1", Path.cwd())), ["${BATCH}=3"])
