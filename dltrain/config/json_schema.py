@@ -68,16 +68,17 @@ class _Writer:
 
     def _properties(self, cls: type) -> dict[str, Schema]:
         help_texts, hints = field_help(cls), field_types(cls)
+        more = cls.json_schema() if hasattr(cls, "json_schema") else {}  # than types can say
         return {
-            field.name: self._described(hints[field.name], help_texts.get(field.name, ""), field)
+            field.name: self._described(hints[field.name], help_texts.get(field.name, ""), field, more.get(field.name))
             for field in dataclasses.fields(cls)
             if field.init
         }
 
-    def _described(self, hint: Any, words: str, field: dataclasses.Field) -> Schema:
+    def _described(self, hint: Any, words: str, field: dataclasses.Field, more: Schema | None) -> Schema:
         schema = self._value(hint)
-        if "$ref" in schema:  # beside which draft-07 reads nothing
-            schema = {"allOf": [schema]}
+        if more or "$ref" in schema:  # beside which draft-07 reads nothing
+            schema = {"allOf": [schema, *([more] if more else [])]}
         must_be = "" if _is_block(hint) else f"Must be {describe(hint)}."
         schema = {**schema, "description": " ".join(filter(None, [words, must_be]))}
         if field.default is not dataclasses.MISSING:

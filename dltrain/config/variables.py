@@ -1,8 +1,8 @@
 """Environment variables in a config's texts: `${NAME}`, `${NAME:default}`, and `$${` for a `${` that means itself.
 
-The run's config.yaml holds what they were, so that it repeats the run anywhere, and a tracker may send it elsewhere. So
-a variable that is called like a secret (a token, a password, a key) is refused, whoever wrote the config; what needs one
-(W&B, MLflow) reads it from the environment itself.
+The run's config.yaml holds what they were, so that it repeats the run anywhere, and a tracker may send it elsewhere.
+So a variable that is called like a secret (a token, a password, a key) is refused, whoever wrote the config; what needs
+one (W&B, MLflow) reads it from the environment itself.
 """
 
 import os

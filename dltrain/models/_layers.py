@@ -179,6 +179,32 @@ def _meant(kind: str, word: str) -> str:
     return "; there are those of keras.layers and dltrain.layers" if kind == "layer" else suggestion(word, names)
 
 
+def json_schema() -> dict[str, Any]:
+    """Returns the JSON Schema of a layer's block: the names of classes, and the arguments of each."""
+    names = {name: arguments for name, arguments in choices("layer").items() if name not in REFUSED}
+    own = {"type": "string", "pattern": r"^\w+\.\w+$"}
+    activation = {"anyOf": [{"enum": [*choices("activation")]}, {"not": {"type": "string"}}]}
+    return {
+        "type": "object",
+        "properties": {"layer": {"anyOf": [{"enum": [*names]}, own], "description": "a class of Keras's layers"}},
+        "required": ["layer"],
+        "allOf": [
+            {
+                "if": {"properties": {"layer": {"const": name}}, "required": ["layer"]},
+                "then": {
+                    "properties": {
+                        **{key: {} for key in ("layer", "name", "inputs")},
+                        **{argument: activation if _kind(argument) == "activation" else {} for argument in arguments},
+                    },
+                    "required": [argument for argument, is_required in arguments.items() if is_required],
+                    "additionalProperties": False,
+                },
+            }
+            for name, arguments in names.items()
+        ],
+    }
+
+
 def make(kind: str, block: dict[str, Any]) -> Any:
     """Returns the object that a block without faults describes.
 

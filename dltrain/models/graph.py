@@ -8,7 +8,7 @@ from dltrain import plugins
 from dltrain.data import DataSpec
 from dltrain.errors import Misfit, said
 from dltrain.lazy import keras, tf
-from dltrain.models._layers import LISTED, faults, inputs_of, make
+from dltrain.models._layers import LISTED, faults, inputs_of, json_schema, make
 from dltrain.registry import MODELS, suggestion
 
 INPUTS, PREVIOUS = "inputs", "previous"
@@ -37,6 +37,11 @@ class Graph:
     layers: tuple[dict[str, Any], ...]
     normalize: bool = True
     head: bool = True
+
+    @staticmethod
+    def json_schema() -> dict[str, Any]:
+        """Returns what an editor may know of the keys beyond their types."""
+        return {"layers": {"items": json_schema()}}
 
     def __post_init__(self) -> None:
         problems = ["layers must hold at least one layer"] if not self.layers else []

@@ -88,6 +88,10 @@ def test_every_choice_is_offered_with_help_for_every_key(schema, kind):
         ("units: [16]", "units: []"),
         ("model: {name: mlp, units: [16]}", "model: {name: cnn, stages: [{filters: 8}]}"),
         ("schedule: {name: cosine}", "schedule: {name: step, drop_at_epochs: [1, 2.5]}"),
+        (
+            "{name: mlp, units: [16]}",
+            "{name: graph, layers: [{layer: Flatten}, {layer: Dense, units: 8, bias_regularizer: {name: L2}}]}",
+        ),
         ("stages: []", "task: {name: classification, class_weights: {'1': 2}, metrics: [accuracy, f1]}"),
     ],
 )
@@ -159,6 +163,11 @@ def test_with_a_base_all_may_be_left_out_but_nothing_may_be_wrong(validator):
         ("model: {name: mlp, units: [16]}", "model: {name: mlp, depth: 20}"),
         ("model: {name: mlp, units: [16]}", "model: {name: vgg, depth: 12}"),
         ("model: {name: mlp, units: [16]}", "model: {name: cnn, stages: [{filter: 8}]}"),
+        ("{name: mlp, units: [16]}", "{name: graph, layers: [{layer: Dens, units: 8}]}"),
+        ("{name: mlp, units: [16]}", "{name: graph, layers: [{layer: Dense, unit: 8}]}"),
+        ("{name: mlp, units: [16]}", "{name: graph, layers: [{layer: Dense}]}"),
+        ("{name: mlp, units: [16]}", "{name: graph, layers: [{layer: Dense, units: 8, activation: rel}]}"),
+        ("{name: mlp, units: [16]}", "{name: graph, layers: [{units: 8}]}"),
         ("stages: []", "stages: [{image_size: [8]}]"),
         ("stages: []", "seed: -1"),
         ("stages: []", "seed: 2147483648"),
