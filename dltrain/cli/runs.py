@@ -8,11 +8,10 @@ import typer
 
 from dltrain.cli.arguments import RUNS, Json, Runs, echo, one_line, print_json, run_names
 from dltrain.errors import RunError
-from dltrain.runs import removal, selection
+from dltrain.runs import removal, selection, wording
 from dltrain.runs.following import log_lines
 from dltrain.runs.listing import Entry, entries, entry, is_open
 from dltrain.runs.removal import Removal
-from dltrain.runs.wording import figure
 
 STYLES = {"running": "cyan", "finished": "green", "interrupted": "yellow", "empty": "dim"}
 """Of the status; all else is red."""
@@ -116,7 +115,7 @@ def _remove(found: list[Removal], command: str, yes: bool, as_json: bool) -> Non
     elif not yes:
         for each in found:
             echo(_removal_words(each), err=True)
-        total = _megabytes(sum(each.bytes for each in found))
+        total = wording.size(sum(each.bytes for each in found))
         if not _may_ask():
             raise RunError(f"{command} asks before it removes these ({total}), and nobody can answer here; add --yes")
         if not typer.confirm(f"Remove for good, {total}?", err=True):
@@ -131,17 +130,13 @@ def _remove(found: list[Removal], command: str, yes: bool, as_json: bool) -> Non
 
 
 def _removal_words(each: Removal) -> str:
-    what = "" if each.is_whole else f"{len(each.paths)} old checkpoints, "
+    what = "" if each.is_whole else f"{len(each.paths)} old checkpoint{'' if len(each.paths) == 1 else 's'}, "
     others = f", with {', '.join(each.others)}, which dltrain did not write" if each.others else ""
-    return one_line(f"{each.run.path}  {each.status}  {what}{_megabytes(each.bytes)}{others}")
+    return one_line(f"{each.run.path}  {each.status}  {what}{wording.size(each.bytes)}{others}")
 
 
 def _may_ask() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
-
-
-def _megabytes(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB"
 
 
 def _print_runs(found: list[Entry], sort: str) -> None:
@@ -167,13 +162,13 @@ def _print_runs(found: list[Entry], sort: str) -> None:
 
 def _value(entry: Entry, key: str) -> str:
     value = selection.values(entry).get(key)
-    return "" if value is None else figure(value) if isinstance(value, float) else selection.spelled(value)
+    return "" if value is None else wording.figure(value) if isinstance(value, float) else selection.spelled(value)
 
 
 def best_words(entry: Entry) -> str:
     """Returns the best value of a run and what it is of; a run that goes on may find a better one."""
     best = entry.best
-    return f"{best['monitor']} {figure(best['value'])}" if best else ""
+    return f"{best['monitor']} {wording.figure(best['value'])}" if best else ""
 
 
 def _progress(entry: Entry) -> str:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from dltrain.cli.arguments import echo, one_line, print_json
+from dltrain.runs import wording
 from dltrain.runs.listing import Entry
 from dltrain.runs.story import config_lines, story
 
@@ -27,7 +28,10 @@ def show_run(run: Entry, as_json: bool) -> None:
         _line("", told["reason"])
     if told["best"]:
         so_far = "" if told["status"] == "finished" else ", so far"
-        _line("best", f"{told['best']['monitor']} {told['best']['value']:.4f} in epoch {told['best']['epoch']}{so_far}")
+        _line(
+            "best",
+            f"{words_for({told['best']['monitor']: told['best']['value']})} in epoch {told['best']['epoch']}{so_far}",
+        )
     for part in ("validation", "test"):
         if told[part]:
             _line(part, f"{words_for(told[part])}  (best weights)")
@@ -47,7 +51,7 @@ def show_run(run: Entry, as_json: bool) -> None:
         _line(key, text)
     for change in told["changes"]:
         _line("changed", str(change))
-    files = [f"{name} {_megabytes(size)}" for name, size in told["files"].items()]
+    files = [f"{name} {wording.size(size)}" for name, size in told["files"].items()]
     _line("files", f"{told['run']}/: {', '.join(files)}")
 
 
@@ -60,7 +64,8 @@ def _numbers(told: dict[str, Any]) -> None:
     if made:
         versions = ", ".join(f"{name} {made.get(name)}" for name in ("dltrain", "tensorflow", "keras", "python"))
         _line("made with", f"{versions}; {made.get('cpu')}, {made.get('cores')} cores")
-        _line("command", " ".join(["dltrain", *map(str, (made.get("command") or [""])[1:])]))
+        if isinstance(typed := made.get("command"), list):
+            _line("command", " ".join(["dltrain", *map(str, typed[1:])]))
     if told["restores"] or told["skipped_examples"]:
         _line("troubles", f"sent back {told['restores']} times, {told['skipped_examples']} examples left out")
 
@@ -74,7 +79,3 @@ def _short(text: str) -> str:
         return f"{float(text):.4g}"
     except ValueError:
         return text
-
-
-def _megabytes(count: int) -> str:
-    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"

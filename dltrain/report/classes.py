@@ -96,7 +96,8 @@ def class_table(found: Measured) -> Table:
         for index in order[:MOST_ROWS]
     ]  # fmt: skip
     there = found.sizes > 0
-    means = [_mean(values[there]) for values in (precision, recall, f1)]
+    # A class that is never told has no precision, and counts as 0 in the mean, as in that of F1.
+    means = [_mean(np.nan_to_num(values[there])) for values in (precision, recall, f1)]
     means += [_mean(np.array(values)) for values in zip(*areas, strict=True)]
     if len(order) > 1:
         rows.insert(0, (f"mean of the {int(there.sum()):,} that occur", f"{int(found.sizes.sum()):,}", *means))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,6 +15,7 @@ from dltrain.report.examples import chapters_of
 from dltrain.report.outcome import Evidence
 from dltrain.report.page import Claim, Report
 from dltrain.report.parts import Chapter, Figure, Table
+from dltrain.runs import listing
 from dltrain.runs.folder import Run
 
 NOT_MEASURED = ("epoch", "step", "seconds", "learning_rate")
@@ -47,8 +47,10 @@ def tell(
         warnings.append(f"{run.summary}: is no summary")
         summary = {}
     rows = read(run.read_metrics, [])
-    environment = read(lambda: json.loads(run.environment.read_text(encoding="utf-8")), {})
-    warnings += _state(summary, rows)
+    environment = run.read_environment()
+    if not environment:
+        warnings.append(f"{run.environment}: cannot be read")
+    warnings += _state(listing.entry(run).status, summary, rows)
     if evidence and evidence.outcome.part == "training":
         warnings.append("There is no test or validation part: all of this is of the examples that were trained on.")
     values = {key: value for key, value, _ in settings}
@@ -57,7 +59,7 @@ def tell(
         Chapter("Training", [*curves(rows, summary), _timing(summary, rows)], _training_note(summary, rows, values)),
         *(chapters_of(evidence) if evidence else []),
         Chapter("Config", [_config(settings)] if settings else []),
-        Chapter("Environment", [_environment(environment)] if isinstance(environment, dict) and environment else []),
+        Chapter("Environment", [_environment(environment)] if environment else []),
     ]
     return Report(
         run.name,
@@ -68,16 +70,19 @@ def tell(
     )
 
 
-def _state(summary: dict[str, Any], rows: list[dict[str, str]]) -> list[str]:
-    """Returns what must be said of a run that is not finished."""
-    status, done = summary.get("status"), f"{len(rows):,} epoch{'' if len(rows) == 1 else 's'} done"
-    if status == "finished":
+def _state(status: str, summary: dict[str, Any], rows: list[dict[str, str]]) -> list[str]:
+    """Returns what must be said of a run that is not finished, whose status is one of `listing.STATUSES`."""
+    done = f"{len(rows):,} epoch{'' if len(rows) == 1 else 's'} done"
+    if summary.get("status") == "finished":  # also while the process that trained it makes this page
         return []
+    if status == "damaged":  # which is said already
+        status = str(summary.get("status"))
     if status == "running":
         return [f"This run was still going when the report was made: {done}. `dltrain report` makes it anew."]
-    if status is None:
+    if not summary:
         return [f"This run has no summary: {done}."]
-    how = {"failed": "failed", "interrupted": "was interrupted"}.get(str(status), f"is {status}")
+    ends = {"failed": "failed", "interrupted": "was interrupted", "dead": "ended without a word"}
+    how = ends.get(status, f"is {status}")
     return [f"This run {how}: {done}. {summary.get('error') or ''}".strip()]
 
 
@@ -104,15 +109,17 @@ def _measured(summary: dict[str, Any]) -> dict[str, dict[str, float]]:
 def _claims(summary: dict[str, Any], evidence: Evidence | None, rows: list[dict[str, str]]) -> list[Claim]:
     """Returns the headline: a metric, and what it would be without looking at the inputs."""
     measured = _measured(summary)
+    count = None
     if measured:
         part, metrics = next(iter(measured.items()))
+        count = evidence.examples.get(part) if evidence else None
         words = "best weights"
     elif evidence:
-        part, metrics = evidence.outcome.part, evidence.metrics
+        part, metrics, count = evidence.outcome.part, evidence.metrics, len(evidence.outcome.targets)
         words = "best weights" if summary.get("status") == "finished" else "best weights so far"
     else:
         part, words = "validation", f"epoch {rows[-1]['epoch']}" if rows else ""
-        last = {name: _float(value) for name, value in rows[-1].items()} if rows else {}
+        last = {name: listing.number(value) for name, value in rows[-1].items()} if rows else {}
         metrics = {name.removeprefix("val_"): value for name, value in last.items() if name.startswith("val_")}
     best = summary.get("best")
     monitor = str(best.get("monitor")).removeprefix("val_") if isinstance(best, dict) else ""
@@ -120,10 +127,7 @@ def _claims(summary: dict[str, Any], evidence: Evidence | None, rows: list[dict[
     if not names:
         return []
     name = monitor if monitor in names else names[0]
-    size = ""
-    if evidence:
-        count = evidence.examples.get(part)
-        size = f" of {count:,} examples" if count else ""
+    size = f" of {count:,} examples" if count else ""
     claims = [Claim(name, _shown(metrics[name]), f"{part} part{size}, {words}")]
     for baseline, values in (evidence.baselines if evidence else {}).items():
         if name in values:
@@ -139,7 +143,7 @@ def _results(summary: dict[str, Any], evidence: Evidence | None) -> Table:
     columns: dict[str, dict[str, float]] = dict(measured)
     columns |= evidence.baselines if evidence else {}
     rows = [[name, *(_shown(values[name]) if name in values else "" for values in columns.values())] for name in names]
-    note = "with the weights of the best epoch"
+    note = "with the weights that are kept"
     if evidence and evidence.baselines:
         whole = evidence.examples.get(evidence.outcome.part, 0)
         note += "; a baseline ignores the inputs and knows the training part's targets alone"
@@ -153,7 +157,7 @@ def curves(rows: list[dict[str, str]], summary: dict[str, Any]) -> list[Figure]:
     if not rows:
         return []
     epochs = np.array([int(row["epoch"]) for row in rows])
-    columns = {name: np.array([_float(row[name]) for row in rows]) for name in rows[0]}
+    columns = {name: np.array([listing.number(row[name]) for row in rows]) for name in rows[0]}
     best = summary.get("best")
     at = best.get("epoch") if isinstance(best, dict) else None
     found = []
@@ -180,13 +184,13 @@ def _training_note(summary: dict[str, Any], rows: list[dict[str, str]], values: 
     if not is_validated and values.get("checkpoint.monitor") == "none":
         words = f"There is no validation part: the last weights are kept, those of epoch {best['epoch']}."
     else:
-        words = f"Best epoch: {best['epoch']}, by {best['monitor']} {_shown(_float(best['value']))}."
+        words = f"Best epoch: {best['epoch']}, by {best['monitor']} {_shown(listing.number(best['value']))}."
     restores = summary.get("restores")
     return words + (f" Went back {restores} times because of a loss that was not finite." if restores else "")
 
 
 def _timing(summary: dict[str, Any], rows: list[dict[str, str]]) -> Table:
-    seconds = np.array([_float(row.get("seconds", "")) for row in rows])
+    seconds = np.array([listing.number(row.get("seconds", "")) for row in rows])
     speed = summary.get("examples_per_second")
     found = [("in all", _clock(summary["seconds"]))] if isinstance(summary.get("seconds"), int | float) else []
     if len(seconds):
@@ -229,15 +233,8 @@ def _word(value: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    value = _float(value)
+    value = listing.number(value)
     return "not finite" if not math.isfinite(value) else f"{value:.4f}" if abs(value) < 10 else number(value)
-
-
-def _float(value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return math.nan
 
 
 def _slug(name: str) -> str:

@@ -66,12 +66,14 @@ class Measured:
         metric: its name.
         values: by seed, of each group; empty where it was not measured.
         verdicts: each group beside the first; none where one of the two was not measured.
+        is_comparable: whether all were measured on the same examples.
     """
 
     part: str
     metric: str
     values: list[dict[int, float]]
     verdicts: list[Verdict | None]
+    is_comparable: bool = True
 
     @property
     def name(self) -> str:
@@ -84,6 +86,7 @@ class Measured:
             "part": self.part,
             "metric": self.metric,
             "groups": [_spread(values) for values in self.values],
+            "comparable": self.is_comparable,
             "verdicts": [verdict and verdict.to_plain() for verdict in self.verdicts],
         }
 
@@ -213,7 +216,7 @@ def _all_measured(groups: list[Group], notes: list[str]) -> list[Measured]:
                 judge(values[0], each) if values[0] and each and not others and part != "best" else None
                 for each in values[1:]
             ]
-            found.append(Measured(part, metric, values, verdicts))
+            found.append(Measured(part, metric, values, verdicts, not others))
     return found
 
 

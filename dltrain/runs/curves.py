@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from dltrain.errors import RunError
-from dltrain.runs.listing import Entry
+from dltrain.runs.listing import Entry, number
 
 _COUNTS = ("epoch", "step", "seconds")
 
@@ -37,13 +37,14 @@ def curves(entry: Entry) -> dict[str, Curve]:
     found: dict[str, Curve] = {}
     for row in entry.rows:
         for column, text in row.items():
-            value = _value(text)
+            value = number(text)
             if column not in _COUNTS and math.isfinite(value):
                 curve = found.setdefault(column, Curve(column, [], []))
                 curve.epochs.append(int(row["epoch"]))
                 curve.values.append(value)
     if not found:
-        raise RunError(f"{entry.run.path}: has no metrics: no epoch is done, it is {entry.status}")
+        why = "metrics.csv is gone or empty" if entry.epochs else f"no epoch is done, it is {entry.status}"
+        raise RunError(f"{entry.run.path}: has no metrics: {why}")
     return found
 
 
@@ -61,10 +62,3 @@ def metrics(runs: Sequence[dict[str, Curve]], wanted: Sequence[str] = ()) -> lis
             hint = f', did you mean "{near[0]}"?' if near else f"; there are {', '.join(names)}"
             raise RunError(f"--metric: no metric {name!r}{hint}")
     return list(dict.fromkeys(name.removeprefix("val_") for name in wanted)) or names
-
-
-def _value(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan

@@ -104,6 +104,14 @@ class Run:
         """The trace of some steps, where one was asked for."""
         return self.path / "profile"
 
+    def read_environment(self) -> dict[str, Any]:
+        """Returns environment.json; empty where it cannot be read: the run is none the worse for it."""
+        try:
+            found = json.loads(self.environment.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
     def read_summary(self) -> dict[str, Any]:
         """Returns the summary, empty where there is none yet.
 

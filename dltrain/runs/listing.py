@@ -24,6 +24,7 @@ _KINDS: dict[str, Any] = {
     **dict.fromkeys(("seconds", "examples_per_second"), _NUMBER),
     **dict.fromkeys(("epochs", "steps", "parameters", "restores", "skipped_examples"), int),
     **dict.fromkeys(("validation", "test", "data", "best"), dict),
+    **dict.fromkeys(("device", "precision"), str),
     "changes": list,
 }
 """Of what is in a summary; all of it may be none."""
@@ -74,7 +75,7 @@ class Entry:
         if _is_best(best) and self.status not in ("running", "dead"):
             return best
         column = self._monitor()
-        values = [(_number(row.get(column)), int(row["epoch"])) for row in self.rows]
+        values = [(number(row.get(column)), int(row["epoch"])) for row in self.rows]
         values = [(value, epoch) for value, epoch in values if math.isfinite(value)]
         if not values:
             return best if _is_best(best) else None
@@ -86,7 +87,7 @@ class Entry:
     def larger_is_better(self) -> bool:
         """Whether more is better in what says which epoch is best: as its values show, else as its name says."""
         best = self.best or {"monitor": "loss", "value": math.nan}
-        values = [_number(row.get(best["monitor"])) for row in self.rows]
+        values = [number(row.get(best["monitor"])) for row in self.rows]
         values = [value for value in values if math.isfinite(value)]
         if values and min(values) < max(values) and best["value"] in (min(values), max(values)):
             return best["value"] == max(values)
@@ -116,7 +117,7 @@ class Entry:
     @property
     def seconds(self) -> float:
         """How long it has trained."""
-        last = _number(self.rows[-1].get("seconds")) if self.rows else math.nan
+        last = number(self.rows[-1].get("seconds")) if self.rows else math.nan
         said = self.summary.get("seconds")
         said = float(said) if isinstance(said, int | float) else 0.0
         return max(said, last) if math.isfinite(last) else said
@@ -247,7 +248,8 @@ def more_is_better(column: str) -> bool:
     return not re.search(r"(^|_)(loss|mae|mse|rmse|error)$", column)
 
 
-def _number(text: Any) -> float:
+def number(text: Any) -> float:
+    """Returns what a cell says as a number, NaN where it says none."""
     try:
         return float(text)
     except (TypeError, ValueError):

@@ -1,6 +1,5 @@
 """What a run's config.yaml says, as plain values by key path. Nothing in it is built, and no plugin is run."""
 
-import json
 import re
 from typing import Any
 
@@ -50,10 +49,7 @@ def read(run: Run) -> dict[str, Any]:
 
 def origins_of(run: Run) -> dict[str, str]:
     """Returns where the values of a run's config came from, by key path; nothing where that is not known."""
-    try:
-        found = json.loads(run.environment.read_text(encoding="utf-8"))["origins"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
+    found = run.read_environment().get("origins")
     return {str(key): str(words) for key, words in found.items()} if isinstance(found, dict) else {}
 
 

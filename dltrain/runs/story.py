@@ -1,6 +1,5 @@
 """What a run was and how it went, for somebody who reads only this."""
 
-import json
 from typing import Any
 
 from dltrain.errors import RunError
@@ -32,7 +31,7 @@ def story(each: Entry) -> dict[str, Any]:
         "skipped_examples": each.summary.get("skipped_examples"),
         "changes": each.summary.get("changes") or [],
         "last_epoch": each.rows[-1] if each.rows else None,
-        "environment": _environment(each.run),
+        "environment": each.run.read_environment(),
         "files": _sizes(each.run),
         "config": read(each.run),
     }
@@ -55,15 +54,6 @@ def config_lines(config: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _is_nothing(value: Any) -> bool:
     return value is False or value == "none" or value in ([], {})
-
-
-def _environment(run: Run) -> dict[str, Any]:
-    """Returns environment.json, empty where it cannot be read: the run is none the worse for it."""
-    try:
-        found = json.loads(run.environment.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _sizes(run: Run) -> dict[str, int]:

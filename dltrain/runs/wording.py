@@ -85,8 +85,13 @@ def figure(value: float) -> str:
     return f"{value:.4f}" if 0.001 <= abs(value) < 1000 or value == 0 else f"{value:.4g}"
 
 
+def size(count: int) -> str:
+    """Returns bytes as people say them."""
+    return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
+
+
 def _difference(each: Measured) -> str:
-    if not all(each.values):
+    if not all(each.values) or not each.is_comparable:
         return ""
     first, second = (statistics.fmean(values.values()) for values in each.values)
     return ("+" if second >= first else "-") + figure(abs(second - first))

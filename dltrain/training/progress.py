@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -134,9 +135,13 @@ class _Forwarding(logging.Handler):
             self._reporter.say(record.getMessage())
 
 
-def words_for(metrics: dict[str, float]) -> str:
-    """Returns metrics as one line shows them."""
-    return "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+def words_for(metrics: Mapping[str, float | None]) -> str:
+    """Returns metrics as one line shows them; none for one that is not finite, as JSON has it."""
+    return "  ".join(f"{name} {_measure(value)}" for name, value in metrics.items())
+
+
+def _measure(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.4f}" if abs(value) < 1e7 else f"{value:.4g}"
 
 
 def clock(seconds: float) -> str:

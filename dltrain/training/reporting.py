@@ -53,7 +53,11 @@ def report(run: Run, reporter: Reporter) -> dict[str, Any]:
                 f"{run.report}: stays as it is, it says more than could be said now; "
                 "move it away to have one of the run's folder alone"
             ) from None
-    return _write(run, config, evidence, troubles)
+    written = _write(run, config, evidence, troubles)
+    for words in written["missing"]:
+        if words not in troubles:
+            reporter.warn(words)
+    return written
 
 
 def report_at_end(config: Config, learner: Learner, run: Run) -> None:
@@ -117,7 +121,8 @@ def _write(
     stop: StopRequest | None = None,
 ) -> dict[str, Any]:
     said = settings(config, origins_of(run)) if config else []
-    page, files = render(tell(run, said, evidence, troubles))
+    told = tell(run, said, evidence, troubles)
+    page, files = render(told)
     if stop:
         raise Stopped
     try:
@@ -133,5 +138,5 @@ def _write(
         "report": str(run.report),
         "bytes": len(page.encode()),
         "figures": [str(run.figures / name) for name in files],
-        "missing": list(troubles),
+        "missing": list(told.warnings),
     }

@@ -1,5 +1,6 @@
 """Several runs of one experiment, one after the other: what is finished is kept, what was cut goes on."""
 
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -104,14 +105,18 @@ def spread(summaries: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _spread(measured: list[dict[str, float] | None]) -> dict[str, dict[str, Any]] | None:
-    found = [metrics for metrics in measured if metrics]
-    if not found:
+    if not any(measured):
         return None
-    values = {name: [metrics[name] for metrics in found] for name in found[0]}
+    # A loss that was not finite is null in a summary: NaN, which the means then are too.
+    columns = [
+        {name: math.nan if value is None else value for name, value in (each or {}).items()} for each in measured
+    ]
+    names = dict.fromkeys(name for metrics in columns for name in metrics)
+    values = {name: [metrics.get(name, math.nan) for metrics in columns] for name in names}
     return {
         name: {
             "mean": statistics.fmean(each),
-            "standard_deviation": statistics.stdev(each),
+            "standard_deviation": statistics.stdev(each) if all(map(math.isfinite, each)) else math.nan,
             "minimum": min(each),
             "maximum": max(each),
             "values": each,

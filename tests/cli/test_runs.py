@@ -132,6 +132,24 @@ def test_show_tells_what_a_run_was_and_how_it_went(here, make_run):
     assert "val_accuracy 0.5000 in epoch 1, so far" in words
 
 
+def test_a_run_that_measured_nothing_finite_is_shown(here, make_run):
+    run = make_run("lost-001")
+    summary = run.read_summary() | {"test": {"loss": None, "accuracy": 1e308}, "device": "cpu"}
+    run.summary.write_text(json.dumps(summary))
+    run.environment.write_text(json.dumps({"command": 5, "dltrain": "1"}))
+    assert "test          loss not finite  accuracy 1e+308" in said("show", "lost")
+
+
+def test_metrics_of_other_examples_are_not_subtracted(here, make_run):
+    for name, data in (("one-001", "a"), ("two-001", "b")):
+        run = make_run(name, rate=0.3 if name == "one-001" else 0.4)
+        run.summary.write_text(json.dumps(run.read_summary() | {"data": {"test": data, "validation": "same"}}))
+    result = dltrain("compare", "one", "two", "--no-png")
+    assert "the test part is not the same in all of them" in result.stderr
+    assert re.search(r"test accuracy +0\.8500 +0\.8500$", result.stdout, re.MULTILINE)
+    assert re.search(r"validation accuracy +0\.9000 +0\.9000 +\+0\.0000", result.stdout)
+
+
 def test_five_seeds_of_two_configs_are_compared_with_a_verdict_and_a_picture(here):
     result = dltrain("compare", "low-seed*", "high-seed*")
     assert result.exit_code == 0, result.output
@@ -219,7 +237,7 @@ def test_removal_asks_and_says_what_goes(here, monkeypatch):
     assert "nobody can answer here; add --yes" in refused.stderr
     monkeypatch.setattr(cli_runs, "_may_ask", lambda: True)
     declined = dltrain("rm", "low-seed0-001", input="n\n")
-    assert "runs/low-seed0-001  finished  0.0 MB" in declined.stderr
+    assert "runs/low-seed0-001  finished  2.8 kB" in declined.stderr
     assert "nothing was removed" in declined.stderr
     assert len(list((here / "runs").iterdir())) == 6
     assert "removed  runs/low-seed0-001" in dltrain("rm", "low-seed0-001", input="y\n").stdout
@@ -230,7 +248,7 @@ def test_removal_asks_and_says_what_goes(here, monkeypatch):
 
 def test_gc_removes_what_is_of_no_use_and_nothing_else(here, make_run):
     make_run("cut-001", [], status="interrupted", saved=False)
-    assert said("gc", "--yes") == "removed  runs/cut-001  interrupted  0.0 MB\n"
+    assert said("gc", "--yes") == "removed  runs/cut-001  interrupted  0.4 kB\n"
     assert "nothing to remove" in dltrain("gc").stderr
     assert len(list((here / "runs").iterdir())) == 6
 

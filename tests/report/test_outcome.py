@@ -116,6 +116,15 @@ def test_a_class_that_does_not_occur_takes_nothing_from_the_mean():
     assert rows["c"] == ("0", *["-"] * 5)
 
 
+def test_a_class_that_is_never_told_counts_as_nothing_in_the_means():
+    truth = np.array([0, 1, 2, 2], np.int32)
+    outputs = np.tile(np.array([0, 0, 1], np.float32), (4, 1))
+    chapters = TASKS["classification"]().chapters(Outcome(DataSpec((4,), ("a", "b", "c")), "test", truth, outputs))
+    rows = {row[0]: row[1:] for row in tables(chapters)["One by one"].rows}
+    assert rows["a"][1] == "-"
+    assert rows["mean of the 3 that occur"][1:4] == ("0.167", "0.333", "0.222")  # as scikit-learn's macro averages
+
+
 def test_the_majority_class_is_the_baseline_of_classes(tensorflow):
     spec, task = DataSpec((4,), ("a", "b")), TASKS["classification"]()
     baselines = task.baselines(spec, np.array([0, 1, 1], np.int32))

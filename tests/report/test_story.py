@@ -7,6 +7,7 @@ import pytest
 from dltrain.report.page import render
 from dltrain.report.story import tell
 from dltrain.runs.folder import Run
+from dltrain.runs.lock import owning
 
 ROWS = "epoch,step,seconds,learning_rate,loss,accuracy,val_loss,val_accuracy\n"
 
@@ -43,11 +44,19 @@ def test_a_run_is_told_from_its_folder(run):
 
 def test_a_run_that_is_going_on_says_so_and_shows_its_curves(run):
     run.summary.write_text(json.dumps({"status": "running", "best": None}))
-    report, page = told(run)
+    with owning(run):
+        report, page = told(run)
     assert "still going" in report.warnings[0]
     assert "2 epochs" in report.warnings[0]
     assert report.claims[0].value == "0.6000"
     assert 'id="figure-curve-loss"' in page
+
+
+def test_a_run_whose_process_ended_is_not_called_going(run):
+    run.checkpoints.mkdir()
+    run.summary.write_text(json.dumps({"status": "running", "best": None}))
+    run.config.write_text("seed: 0\n")
+    assert "ended without a word: 2 epochs done" in told(run)[0].warnings[0]
 
 
 def test_why_a_run_failed_is_told(run):

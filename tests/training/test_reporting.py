@@ -182,6 +182,7 @@ def test_a_damaged_folder_is_told_without_a_traceback(run, name):
     done = dltrain("report", run.path)
     assert done.exit_code == 0, done.output
     assert run.report.exists()
+    assert name in done.stderr
 
 
 def test_a_link_in_the_folder_of_a_stranger_is_refused(run, tmp_path):

@@ -1,6 +1,7 @@
 """Several runs of one experiment: what is finished is kept, what was cut goes on, and the mean is of all."""
 
 import json
+import math
 import statistics
 
 import pytest
@@ -12,7 +13,7 @@ from dltrain.runs.folder import Run
 from dltrain.training import series as series_module
 from dltrain.training.progress import Reporter
 from dltrain.training.seeds import train_seeds
-from dltrain.training.series import Series
+from dltrain.training.series import Series, spread
 
 CONFIG = """
 seed: 4
@@ -120,3 +121,11 @@ def test_a_last_seed_beyond_what_a_seed_can_be_is_refused_before_training(here):
     assert "seed must be" in result.stderr
     with pytest.raises(ConfigError):
         Series(here / "small.yaml", [], here, Reporter).member("seed", "seed=-1")
+
+
+def test_a_metric_that_was_not_finite_stays_with_its_run():
+    kept = [{"run": "a", "validation": None, "test": {"loss": None}}, {"run": "b", "validation": None, "test": None}]
+    kept.append({"run": "c", "validation": None, "test": {"loss": 1.0}})
+    found = spread(kept)["test"]["loss"]
+    assert str(found["values"]) == "[nan, nan, 1.0]"
+    assert math.isnan(found["mean"])
