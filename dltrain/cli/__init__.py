@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from dltrain import __version__, plugins
-from dltrain.cli import comparison, data, datasets, inspection, machine, repetition, reporting, runs, training
+from dltrain.cli import comparison, data, datasets, inspection, machine, repetition, reporting, runs, training, using
 from dltrain.cli.arguments import echo
 from dltrain.errors import DltrainError, UserError
 
@@ -59,6 +59,7 @@ _PANELS: dict[str, dict[str, Callable[..., None]]] = {
         "verify": repetition.verify,
         "reproduce": repetition.reproduce,
     },
+    "Use": {"predict": using.predict},
     "Tidy up": {"rm": runs.remove, "gc": runs.collect},
 }
 for _panel, _commands in _PANELS.items():

@@ -1,0 +1,140 @@
+"""`dltrain predict`: a trained network at work."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal, TextIO
+
+import typer
+
+from dltrain.cli import answers
+from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, echo, print_json
+from dltrain.cli.trust import Trust
+from dltrain.errors import ConfigError, DataError, RunError, UserError
+from dltrain.runs import folder
+
+Checkpoint = Annotated[Literal["best", "last"], typer.Option(help="Which weights.")]
+DeviceOption = Annotated[
+    str | None, typer.Option("--device", help="auto, cpu, gpu or gpu:N; without it, the run's own.", show_default=False)
+]
+_KINDS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+
+
+def predict(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run.")],
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[INPUT]...",
+            help="What to answer for, such as the run was trained on: images and folders of them; tables (CSV, TSV, "
+            "Parquet, JSON lines); arrays (.npy, .npz); - for standard input, which holds rows of CSV or JSON lines "
+            "where a table was trained on, and paths elsewhere, one a line.",
+        ),
+    ] = None,
+    split: Annotated[
+        Literal["train", "validation", "test"] | None,
+        typer.Option(help="In place of INPUT: a part of the run's own data, with what is right.", show_default=False),
+    ] = None,
+    form: Annotated[
+        Literal["table", "csv", "jsonl"] | None,
+        typer.Option(
+            "--format", help="How to write; without it by the end of -o FILE, else a table.", show_default=False
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A file to write to, whole or not at all.", show_default=False)
+    ] = None,
+    top_k: Annotated[int, typer.Option("--top-k", min=1, help="So many of the likeliest classes.")] = 1,
+    probabilities: Annotated[bool, typer.Option("--probabilities", help="The probability of every class.")] = False,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Examples at a time; without it, as in training, 256 at most.")
+    ] = None,
+    device: DeviceOption = None,
+    checkpoint: Checkpoint = "best",
+    trust: Trust = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    runs: Runs = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Answer for INPUT with RUN's network: classes with probabilities, labels, or numbers in their units.
+
+    Inputs are prepared as in training; what was learnt of the training data is taken from the checkpoint. What cannot
+    be read is named on standard error, and the others are answered. --json prints one object of all answers, --format
+    jsonl one a line, as they come. Exit code 1 if some inputs could not be used, 2 if none could.
+    """
+    if (split is None) == (not inputs):
+        raise ConfigError(["predict needs either INPUT, what to answer for, or --split, a part of the run's own data"])
+    if as_json and (form or output):
+        raise ConfigError([f"--json prints one object: it does not go with {'--format' if form else '--output'}"])
+    found = _found(run, runs)
+
+    from dltrain.training import prediction
+    from dltrain.training.progress import Reporter
+
+    reporter = Reporter(quiet or as_json, verbose)
+    overrides = [] if device is None else [f"device={device}"]
+    if split is None:
+        predictor = prediction.load(found, checkpoint, reporter, overrides)
+        given: Iterable[Any] = predictor.reader.read(inputs or [], batch_size or predictor.size)
+        right = None
+    else:
+        predictor, part, given = prediction.load_with_part(found, checkpoint, split, reporter, overrides, batch_size)
+        right = iter(prediction.truths(predictor.spec, part.targets))
+    kind = form or (_KINDS.get(output.suffix.lower(), "table") if output else "table")
+    columns = ["input", *(["truth"] if right else []), *answers.flat(predictor.example(top_k, probabilities)), "error"]
+    kept: list[dict[str, Any]] = []
+    count = failed = 0
+    with _opened(output) as file, answers.Bar(quiet or as_json) as bar:
+        writer = answers.writer(kind, columns, file)
+        for rows, total in prediction.predictions(predictor, given, top_k, probabilities):
+            for row in rows:
+                if right is not None:
+                    row = {"input": row["input"], "truth": next(right), **row}
+                if "error" in row:
+                    failed += 1
+                    bar.say(f"{row['input']}: {row['error']}")
+                if as_json:
+                    kept.append(row)
+                elif writer.add(row):
+                    with bar.away():
+                        writer.flush()
+            count += len(rows)
+            bar.show(count, total)
+        with bar.away():
+            writer.flush()
+    if not count:
+        raise DataError("nothing was given: standard input, or what was named, holds no examples")
+    if as_json:
+        about = {"run": found.name, "checkpoint": checkpoint, "split": split, "examples": count, "failed": failed}
+        print_json({**about, "predictions": kept})
+    if failed:
+        echo(f"{failed:,} of {count:,} could not be used", err=True)
+        raise typer.Exit(2 if failed == count else 1)
+    if output and not quiet:
+        echo(f"{output}: {count:,} answers", err=True)
+
+
+def _found(run: str, runs: Path) -> folder.Run:
+    """Returns the run; where a file stands in its place, says so."""
+    try:
+        return folder.find(run, runs)
+    except RunError as error:
+        hint = "; the RUN comes first, then INPUT" if Path(run).exists() else ""
+        raise RunError(f"{error}{hint}") from None
+
+
+@contextmanager
+def _opened(output: Path | None) -> Iterator[TextIO]:
+    """Yields the file, which is renamed into place at the end, or standard output."""
+    if output is None:
+        yield answers.standard_output()
+        return
+    try:
+        with folder.replacing(output) as aside, aside.open("x", encoding="utf-8", newline="") as file:
+            yield file
+            file.flush()
+    except OSError as error:
+        if error.filename is None or Path(error.filename).parent != output.parent:
+            raise
+        raise UserError(f"{output}: cannot be written: {error.strerror or error}") from None
