@@ -24,7 +24,7 @@ GROUND = {
     "errors",
     "given",
 }
-CHOICES = {"models", "datasets", "tasks", "optimizers", "schedules", "augmentations", "trackers"}
+CHOICES = {"models", "datasets", "tasks", "optimizers", "schedules", "augmentations", "trackers", "exports"}
 MAY_IMPORT = {
     "cli": {"cli", "config", "training", "runs", "figures"} | GROUND,
     "inspection": {"inspection"} | GROUND,

@@ -1,4 +1,4 @@
-"""`dltrain predict`: a trained network at work."""
+"""`dltrain predict` and `dltrain export`: a trained network at work."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,6 +11,7 @@ from dltrain.cli import answers
 from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, echo, print_json
 from dltrain.cli.trust import Trust
 from dltrain.errors import ConfigError, DataError, RunError, UserError
+from dltrain.registry import EXPORTS
 from dltrain.runs import folder
 
 Checkpoint = Annotated[Literal["best", "last"], typer.Option(help="Which weights.")]
@@ -80,17 +81,18 @@ def predict(
         right = None
     else:
         predictor, part, given = prediction.load_with_part(found, checkpoint, split, reporter, overrides, batch_size)
-        right = iter(prediction.truths(predictor.spec, part.targets))
+        right = prediction.truths(predictor.spec, part.targets)
     kind = form or (_KINDS.get(output.suffix.lower(), "table") if output else "table")
-    columns = ["input", *(["truth"] if right else []), *answers.flat(predictor.example(top_k, probabilities)), "error"]
+    truth = {} if right is None else {"truth": right[0]}
+    columns = [*answers.flat({"input": "", **truth, **predictor.example(top_k, probabilities)}), "error"]
     kept: list[dict[str, Any]] = []
     count = failed = 0
     with _opened(output) as file, answers.Bar(quiet or as_json) as bar:
         writer = answers.writer(kind, columns, file)
         for rows, total in prediction.predictions(predictor, given, top_k, probabilities):
-            for row in rows:
+            for place, row in enumerate(rows):
                 if right is not None:
-                    row = {"input": row["input"], "truth": next(right), **row}
+                    row = {"input": row["input"], "truth": right[count + place], **row}
                 if "error" in row:
                     failed += 1
                     bar.say(f"{row['input']}: {row['error']}")
@@ -101,10 +103,10 @@ def predict(
                         writer.flush()
             count += len(rows)
             bar.show(count, total)
+        if not count:
+            raise DataError("nothing was given: standard input, or what was named, holds no examples")
         with bar.away():
             writer.flush()
-    if not count:
-        raise DataError("nothing was given: standard input, or what was named, holds no examples")
     if as_json:
         about = {"run": found.name, "checkpoint": checkpoint, "split": split, "examples": count, "failed": failed}
         print_json({**about, "predictions": kept})
@@ -113,6 +115,66 @@ def predict(
         raise typer.Exit(2 if failed == count else 1)
     if output and not quiet:
         echo(f"{output}: {count:,} answers", err=True)
+
+
+def export(
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run, none for the newest.")] = None,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("--format", help="keras, saved_model, onnx, litert (or tflite) or litert-int8; may repeat."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The folder; without it RUN/exports.", show_default=False)
+    ] = None,
+    probabilities: Annotated[
+        bool,
+        typer.Option(
+            "--probabilities/--logits",
+            help="What the network ends in, where it tells classes or labels: softmax or sigmoid inside, or logits.",
+        ),
+    ] = True,
+    normalization: Annotated[
+        bool,
+        typer.Option(
+            "--normalization/--no-normalization",
+            help="Take raw values; or those that the training part's mean and deviation normalise, as the card says.",
+        ),
+    ] = True,
+    checkpoint: Checkpoint = "best",
+    trust: Trust = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    runs: Runs = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Write RUN's network in other formats, in float32, with a model card beside them.
+
+    Each is opened in the runtime that it is for and asked about 32 held-out examples: where outputs differ by more than
+    1e-5 (litert: 1e-4), or litert-int8 answers fewer than 95 % of up to 512 as before, nothing of it stays and the exit
+    code is 1. onnx needs pip install 'dltrain[onnx]', litert 'dltrain[litert]'.
+    """
+    if not formats:
+        raise ConfigError([f"export needs a --format: {', '.join(EXPORTS.names())}"])
+    found = folder.find(run, runs)
+
+    from dltrain.training import exporting
+    from dltrain.training.progress import Reporter
+
+    chosen = exporting.require(formats)
+    done = exporting.export(
+        found, chosen, output, checkpoint, Reporter(quiet or as_json, verbose), probabilities, normalization
+    )
+    if as_json:
+        print_json(done)
+    else:
+        for each in done["exports"]:
+            echo(f"{each['format']:<12} {each['words']:<62} {each['bytes']:>12,} bytes  {each['path']}")
+        if done["card"]:
+            echo(f"card  {done['card']}")
+    for name, why in done["refused"].items():
+        echo(f"{name}: {why}", err=True)
+    if done["refused"]:
+        raise typer.Exit(1)
 
 
 def _found(run: str, runs: Path) -> folder.Run:

@@ -246,6 +246,20 @@ def test_arrays_and_images_are_answered_by_a_run_on_a_built_in_dataset(digits, t
     assert "wide.npy: must be examples of 8x8x1, got shape 3x9x8" in done.stderr
 
 
+def test_numbers_come_in_their_units_beside_what_is_right(tmp_path):
+    run = fit(tmp_path, "dataset: {name: diabetes}\nmodel: {name: mlp, units: [4]}\n" + TAIL, "numbers")
+    done = predict(run.path, "--split", "test", "--format", "csv")
+    found = list(csv.DictReader(io.StringIO(done.stdout)))
+    test = experiments.load(run.config).experiment.dataset.load().test
+    name = (
+        "progression" if "progression" in found[0] else next(key for key in found[0] if key not in ("input", "error"))
+    )
+    np.testing.assert_allclose([float(each[f"truth {name}"]) for each in found], test.targets[:, 0], rtol=1e-6)
+    errors = [abs(float(each[name]) - float(each[f"truth {name}"])) for each in found]
+    assert np.mean(errors) == pytest.approx(run.read_summary()["test"]["mae"], rel=1e-4)
+    assert "--top-k: the run predicts numbers" in predict(run.path, "--split", "test", "--top-k", 2, code=2).stderr
+
+
 def test_one_json_object_holds_all_answers(digits):
     found = json.loads(predict(digits.path, "--split", "test", "--top-k", 3, "--json").stdout)
     assert (found["split"], found["examples"], found["failed"]) == ("test", 359, 0)
