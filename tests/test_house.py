@@ -26,7 +26,8 @@ GROUND = {
 }
 CHOICES = {"models", "datasets", "tasks", "optimizers", "schedules", "augmentations", "trackers", "exports"}
 MAY_IMPORT = {
-    "cli": {"cli", "config", "training", "runs", "figures"} | GROUND,
+    "cli": {"cli", "config", "training", "serving", "runs", "figures"} | GROUND,
+    "serving": {"serving", "training", "runs"} | GROUND,
     "inspection": {"inspection"} | GROUND,
     "config": {"config"} | GROUND,
     # A page is drawn from what is trained on: training collects the numbers, figures knows no training.
@@ -125,6 +126,8 @@ COMMANDS = [
     ["preview", "configs/resnet.yaml", "train.epochs=0"],
     ["eval", "no-such-run"],
     ["predict", "no-such-run", "a.png"],
+    ["export", "no-such-run", "--format", "onnx"],
+    ["serve", "no-such-run"],
     ["report", "no-such-run"],
     ["datasets", "make"],
     ["runs"],

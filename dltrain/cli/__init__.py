@@ -59,7 +59,7 @@ _PANELS: dict[str, dict[str, Callable[..., None]]] = {
         "verify": repetition.verify,
         "reproduce": repetition.reproduce,
     },
-    "Use": {"predict": using.predict, "export": using.export},
+    "Use": {"predict": using.predict, "export": using.export, "serve": using.serve},
     "Tidy up": {"rm": runs.remove, "gc": runs.collect},
 }
 for _panel, _commands in _PANELS.items():

@@ -1,4 +1,4 @@
-"""`dltrain predict` and `dltrain export`: a trained network at work."""
+"""`dltrain predict`, `export` and `serve`: a trained network at work."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -175,6 +175,50 @@ def export(
         echo(f"{name}: {why}", err=True)
     if done["refused"]:
         raise typer.Exit(1)
+
+
+def serve(
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run, none for the newest.")] = None,
+    host: Annotated[str, typer.Option(help="The address; any but this machine's own lets others ask.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for any that is free.")] = 8000,
+    most_megabytes: Annotated[float, typer.Option("--max-megabytes", min=0.001, help="Of a request.")] = 16.0,
+    most_instances: Annotated[int, typer.Option("--max-instances", min=1, help="Examples in a request.")] = 256,
+    device: DeviceOption = None,
+    checkpoint: Checkpoint = "best",
+    trust: Trust = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    runs: Runs = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Answer over HTTP with RUN's network: POST /predict, /health, /metrics, and a page to drop an image on.
+
+    /predict takes {"instances": [...]} as JSON, images as a form's files or as the body; `top_k` and `probabilities`
+    may stand beside. There is no password: on another host than 127.0.0.1 everybody who reaches it may ask. Ctrl-C ends
+    it (exit code 130). --json prints {"run", "url"} once it answers. Needs pip install 'dltrain[serve]'.
+    """
+    found = folder.find(run, runs)
+
+    from dltrain.serving import server
+
+    server.require()
+    listening = server.opened(host, port)
+
+    from dltrain.training import prediction
+    from dltrain.training.progress import Reporter
+
+    reporter = Reporter(quiet or as_json, verbose)
+    if not server.is_loopback(host):
+        reporter.warn(f"--host {host}: everybody who reaches this machine may ask; there is no password")
+    predictor = prediction.load(found, checkpoint, reporter, [] if device is None else [f"device={device}"])
+
+    def ready(url: str) -> None:
+        if as_json:
+            print_json({"run": found.name, "url": url})
+        reporter.say(f"{found.name} ({checkpoint} weights) answers at {url}   Ctrl-C ends it")
+
+    with listening:
+        server.serve(predictor, found.name, listening, host, int(most_megabytes * 1e6), most_instances, verbose, ready)
 
 
 def _found(run: str, runs: Path) -> folder.Run:
