@@ -27,7 +27,13 @@ class ONNX:
         constants = importlib.import_module("tensorflow.python.framework.convert_to_constants")
         convert = importlib.import_module("tf2onnx").convert
         shape = tf.TensorSpec((None, *calibration.shape[1:]), tf.float32, name="inputs")
-        traced = tf.function(lambda inputs: model(inputs, training=False)).get_concrete_function(shape)
+        tf.config.run_functions_eagerly(
+            True
+        )  # else what Keras has XLA compile, such as grouped convolutions, stays whole
+        try:
+            traced = tf.compat.v1.wrap_function(lambda inputs: model(inputs, training=False), [shape])
+        finally:
+            tf.config.run_functions_eagerly(False)
         # tf2onnx's from_function, and with it Keras's export, make inputs of what the graph captured that is no
         # variable, such as the means of a Normalization.
         frozen = constants.convert_variables_to_constants_v2(traced, lower_control_flow=False)
