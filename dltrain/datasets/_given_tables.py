@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 from dltrain.datasets import _given_arrays as arrays
 from dltrain.datasets._delimited import Rows, parse
 from dltrain.datasets._given_arrays import ArrayReader
+from dltrain.datasets._headers import SUFFIXES as IMAGES
 from dltrain.datasets._table_files import (
     JSON_LINES,
     PARQUET,
@@ -77,6 +78,8 @@ class TableReader(ArrayReader):
             try:
                 if path != STDIN and not path.is_file():
                     raise ValueError("is a folder" if path.is_dir() else "no such file")
+                if path.suffix.lower() in IMAGES:
+                    raise ValueError(f"must be {TABLES}")
                 for given in self._blocks(path):
                     yield from _cut(given, size)
             except ValueError as error:

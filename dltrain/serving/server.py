@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import socket
 from collections.abc import Callable
@@ -47,9 +48,8 @@ def opened(host: str, port: int) -> socket.socket:
         listening.listen(128)
     except OSError as error:
         listening.close()
-        raise UserError(
-            f"{host}:{port} cannot be used: {error.strerror}; another one: --port N, or 0 for any"
-        ) from None
+        hint = "; another one: --port N, or 0 for any" if error.errno in (errno.EADDRINUSE, errno.EACCES) else ""
+        raise UserError(f"{host}:{port} cannot be used: {error.strerror}{hint}") from None
     return listening
 
 

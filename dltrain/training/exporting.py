@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import shutil
 import warnings
 from collections.abc import Iterator, Sequence
@@ -150,6 +151,7 @@ def export(
         place = place or run.exports
         with _writing(place):
             place.mkdir(parents=True, exist_ok=True)
+            _tidy(place)
             written, refused = [], {}
             for each in formats:
                 reporter.say(f"{each.registered_name}: writing")
@@ -328,6 +330,24 @@ def _noted(place: Path, written: Sequence[Written], contract: dict[str, Any]) ->
     folder.write_json(notes, {"files": known})
     same = {name for name, entry in known.items() if entry.get("contract") == contract}
     return [known[name] for name in known if name in same], [name for name in known if name not in same]
+
+
+def _tidy(place: Path) -> None:
+    """Removes what processes that were killed had begun to write."""
+    for path in place.glob(".*"):
+        match = re.fullmatch(r"\.(?:model|model_int8|saved_model)(?:\.old)?\.(\d+)(?:\.\w+)?", path.name)
+        if match and not _is_alive(int(match[1])):
+            _remove(path)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
 
 
 def _remove(path: Path) -> None:

@@ -215,6 +215,13 @@ def test_a_table_that_does_not_fit_is_refused_in_a_line_that_names_it(table, tmp
     assert f"{path}: {words}" in done.stderr
 
 
+def test_what_is_no_table_is_told_what_is_one(table, tmp_path):
+    (tmp_path / "a.png").write_bytes(b"\x89PNG")
+    done = predict(table.path, tmp_path / "a.png", tmp_path, tmp_path / "absent.csv", code=2)
+    for words in ("a.png: must be .csv, .tsv", f"{tmp_path}: is a folder", "absent.csv: no such file"):
+        assert words in done.stderr
+
+
 def test_a_row_that_cannot_be_read_is_named_by_its_line(table, tmp_path):
     path = tmp_path / "other.csv"
     path.write_text(

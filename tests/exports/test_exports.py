@@ -159,6 +159,14 @@ def test_what_answers_otherwise_does_not_stay(runs, tmp_path, monkeypatch, shift
     assert (tmp_path / "model.keras").read_text() == "from before"
 
 
+def test_what_a_killed_export_left_is_removed_by_the_next(runs, tmp_path):
+    (tmp_path / ".saved_model.999999999").mkdir()
+    (tmp_path / ".model.999999999.onnx").write_text("half")
+    (tmp_path / ".mine").write_text("kept")
+    export(runs("cnn"), "keras", tmp_path)
+    assert sorted(file.name for file in tmp_path.glob(".*")) == [".mine"]
+
+
 def test_a_format_that_cannot_hold_the_network_says_so_in_a_line(runs, tmp_path, monkeypatch):
     def write(*_):
         raise TypeError("no such\noperation")
