@@ -32,7 +32,7 @@ class Table:
         """Takes a row; returns whether there are enough to be printed."""
         shown = {name: _short(value) for name, value in flat(row).items()}
         if "error" in row and len(self._columns) > 1:
-            shown[self._columns[-1]] = "error"  # which, standard error says
+            shown[next(name for name in self._columns if name not in shown)] = "error"  # standard error says which
         self._rows.append(shown)
         return len(self._rows) >= BLOCK
 
