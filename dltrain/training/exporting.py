@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
-import re
-import shutil
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +15,7 @@ from dltrain import plugins
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.data import DataSpec, Split, Splits
-from dltrain.errors import CheckpointError, ConfigError, DataError, TrainingError, UserError, said
+from dltrain.errors import CheckpointError, ConfigError, DataError, UserError, said
 from dltrain.importing import hushed
 from dltrain.lazy import keras, np, tf
 from dltrain.registry import EXPORTS, suggestion
@@ -27,54 +23,19 @@ from dltrain.runs import folder
 from dltrain.runs.folder import Run
 from dltrain.training import checkpoints
 from dltrain.training.cards import write_card
+from dltrain.training.export_folder import Written, noted, put, remove, tidy, writing
 from dltrain.training.progress import Reporter
 from dltrain.training.setup import begin, compare, enough_memory
 from dltrain.training.state import State
 from dltrain.training.trainer import chosen
 
 ALIASES = {"tflite": "litert", "tflite-int8": "litert-int8", "savedmodel": "saved_model"}
-NOTES = "exports.json"
-"""What is in the folder, and what each file was found to be, for the card of the next export."""
 COMPARED = 32
 """Examples whose outputs must be the same."""
 AGREED = 512
 """Held-out examples of which most must be answered as before, where numbers are coarser."""
 CALIBRATED = 256
 """Training examples from which the ranges of 8-bit numbers are taken."""
-
-
-@dataclass(frozen=True)
-class Written:
-    """A format that was written and passed.
-
-    Args:
-        format: its name.
-        path: the file, or folder.
-        bytes: on the disk.
-        examples: that it was asked about.
-        difference: the largest of an output, relative to max(1, |output|).
-        agreement: share of the examples that it answers as before; none where the difference must be none.
-        limit: what `difference` may be, or `agreement` must be.
-    """
-
-    format: str
-    path: Path
-    bytes: int
-    examples: int
-    difference: float
-    agreement: float | None
-    limit: float
-
-    @property
-    def words(self) -> str:
-        """What the comparison found."""
-        if self.agreement is None:
-            return f"largest difference {self.difference:.1e} on {self.examples} examples (limit {self.limit:g})"
-        return f"{self.agreement:.1%} of {self.examples} examples answered as before (limit {self.limit:.0%})"
-
-    def to_plain(self) -> dict[str, Any]:
-        """Returns it for `--json`."""
-        return {**dataclasses.asdict(self), "path": str(self.path), "words": self.words}
 
 
 def require(formats: Sequence[str]) -> list[Any]:
@@ -149,9 +110,9 @@ def export(
             spec, normalization, splits, model if activation is None else _ending_in(activation, model, spec)
         )
         place = place or run.exports
-        with _writing(place):
+        with writing(place):
             place.mkdir(parents=True, exist_ok=True)
-            _tidy(place)
+            tidy(place)
             written, refused = [], {}
             for each in formats:
                 reporter.say(f"{each.registered_name}: writing")
@@ -162,7 +123,7 @@ def export(
             card = None
             if written:
                 contract = {"activation": activation, "normalization": normalization, "step": State.of(saved).step}
-                others = _noted(place, written, contract)
+                others = noted(place, written, contract)
                 card = write_card(run, config, saved, splits, place, contract, *others)
     return {
         "run": run.name,
@@ -247,7 +208,7 @@ def _written(each: Any, asked: _Asked, place: Path, reporter: Reporter) -> Writt
     aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     noise: list[str] = []
     try:
-        _remove(aside)
+        remove(aside)
         try:
             with hushed(noise), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -268,10 +229,10 @@ def _written(each: Any, asked: _Asked, place: Path, reporter: Reporter) -> Writt
         is_same = difference <= limit if share is None else share >= limit
         if not is_same:
             raise _Refused(f"does not answer as the network does, and was removed: {found.words}")
-        _put(aside, path)
+        put(aside, path)
         return found
     finally:
-        _remove(aside)
+        remove(aside)
 
 
 def _difference(got: np.ndarray, wanted: np.ndarray) -> float:
@@ -293,74 +254,3 @@ def _agreement(spec: DataSpec, got: np.ndarray, wanted: np.ndarray) -> float:
         return float((got.argmax(axis=1) == wanted.argmax(axis=1)).mean())
     middle = 0.5 if wanted.min() >= 0 and wanted.max() <= 1 else 0.0
     return float(((got > middle) == (wanted > middle)).all(axis=1).mean())
-
-
-def _put(aside: Path, path: Path) -> None:
-    """Gives what was written its name; what had it before goes."""
-    if aside.is_dir():
-        old = path.with_name(f".{path.stem}.old.{os.getpid()}")
-        _remove(old)
-        if path.exists():
-            path.rename(old)
-        aside.rename(path)
-        _remove(old)
-    else:
-        descriptor = os.open(aside, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        aside.replace(path)
-    folder.sync_folder(path.parent)
-
-
-def _noted(place: Path, written: Sequence[Written], contract: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
-    """Notes what was written in `exports.json`, beside what was before.
-
-    Returns:
-        all that is there of the same weights, inputs and outputs; and the names of what else is there.
-    """
-    notes = place / NOTES
-    try:
-        known = json.loads(notes.read_text(encoding="utf-8"))["files"]
-        known = {name: entry for name, entry in known.items() if (place / name).exists()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        known = {}
-    known |= {each.path.name: {**each.to_plain(), "path": each.path.name, "contract": contract} for each in written}
-    folder.write_json(notes, {"files": known})
-    same = {name for name, entry in known.items() if entry.get("contract") == contract}
-    return [known[name] for name in known if name in same], [name for name in known if name not in same]
-
-
-def _tidy(place: Path) -> None:
-    """Removes what processes that were killed had begun to write."""
-    for path in place.glob(".*"):
-        match = re.fullmatch(r"\.(?:model|model_int8|saved_model)(?:\.old)?\.(\d+)(?:\.\w+)?", path.name)
-        if match and not _is_alive(int(match[1])):
-            _remove(path)
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:  # somebody else's
-        return True
-    return True
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _writing(place: Path) -> Iterator[None]:
-    """Says which file the disk did not take."""
-    try:
-        yield
-    except OSError as error:
-        raise TrainingError(f"{error.filename or place}: cannot be written: {error.strerror or error}") from None
