@@ -63,7 +63,7 @@ def noted(place: Path, written: Sequence[Written], contract: dict[str, Any]) -> 
     notes = place / NOTES
     try:
         known = json.loads(notes.read_text(encoding="utf-8"))["files"]
-        known = {name: entry for name, entry in known.items() if (place / name).exists()}
+        known = {name: entry for name, entry in known.items() if isinstance(entry, dict) and (place / name).exists()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         known = {}
     known |= {each.path.name: {**each.to_plain(), "path": each.path.name, "contract": contract} for each in written}
