@@ -5,9 +5,10 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TextIO
 
 from dltrain import cache
 from dltrain.errors import DeviceError
@@ -74,16 +75,28 @@ def _hidden(library: str) -> Iterator[None]:
 
 
 @contextmanager
-def _standard_error_kept(kept: list[str]) -> Iterator[None]:
+def hushed(kept: list[str]) -> Iterator[None]:
+    """Keeps what is written to standard output and error, by libraries in C too, which obey no log level."""
+    with _kept(1, sys.stdout, kept), _kept(2, sys.stderr, kept):
+        yield
+
+
+def _standard_error_kept(kept: list[str]) -> AbstractContextManager[None]:
     """Keeps what is written to file descriptor 2: four of TensorFlow's lines obey no log level."""
-    sys.stderr.flush()
+    return _kept(2, sys.stderr, kept)
+
+
+@contextmanager
+def _kept(descriptor: int, stream: TextIO, kept: list[str]) -> Iterator[None]:
+    stream.flush()
     with tempfile.TemporaryFile() as file:
-        original = os.dup(2)
-        os.dup2(file.fileno(), 2)
+        original = os.dup(descriptor)
+        os.dup2(file.fileno(), descriptor)
         try:
             yield
         finally:
-            os.dup2(original, 2)
+            stream.flush()
+            os.dup2(original, descriptor)
             os.close(original)
             file.seek(0)
             kept.append(file.read().decode(errors="replace"))

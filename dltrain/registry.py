@@ -135,6 +135,8 @@ METRICS = Registry("metric")
 LAYERS = Registry("layer")
 CALLBACKS = Registry("callback")
 TRACKERS = Registry("tracker", "dltrain.trackers")
+EXPORTS = Registry("export", "dltrain.exports")
+"""What `dltrain export` writes; no config chooses it."""
 
 KINDS = (MODELS, DATASETS, TASKS, LOSSES, METRICS, LAYERS, AUGMENTATIONS, OPTIMIZERS, SCHEDULES, CALLBACKS, TRACKERS)
 """What plugins may register."""

@@ -14,17 +14,19 @@ from dltrain.registry import REGISTRIES
 
 PACKAGE = Path(dltrain.__file__).parent
 GROUND = {"registry", "beginning", "data", "fields", "lazy", "importing", "plugins", "keras_classes", "cache", "errors"}
-GROUND |= {"proposal"}
-CHOICES = {"models", "datasets", "tasks", "optimizers", "schedules", "augmentations", "trackers"}
+GROUND |= {"proposal", "given"}
+CHOICES = {"models", "datasets", "tasks", "optimizers", "schedules", "augmentations", "trackers", "exports"}
 MAY_IMPORT = {
-    "cli": {"cli", "config", "training", "runs", "figures", "report"} | GROUND,
+    "cli": {"cli", "config", "training", "serving", "runs", "figures", "report"} | GROUND,
+    "serving": {"serving", "training", "runs"} | GROUND,
     "inspection": {"inspection"} | GROUND,
     "config": {"config"} | GROUND,
     # A page is drawn from what is trained on: training collects the numbers, figures knows no training.
     "figures": {"figures", "data", "errors"},
     # What a run's page tells is plain: training collects it, and the tasks say how their answers are drawn.
     "report": {"report", "figures", "runs", "data", "errors"},
-    "training": {"training", "report", "figures", "config", "runs", "schedules", "layers", "inspection"} | GROUND,
+    "training": {"training", "report", "figures", "config", "runs", "schedules", "layers", "inspection", "datasets"}
+    | GROUND,
     "runs": {"runs", "errors"},
     "layers": {"layers"},
     "fused_optimizers": set(),
@@ -34,6 +36,7 @@ MAY_IMPORT = {
     "registry": {"beginning", "errors"},
     "beginning": set(),
     "data": {"errors", "fields", "lazy"},
+    "given": {"lazy"},
     "fields": set(),
     "proposal": set(),
     "cache": set(),
@@ -88,6 +91,11 @@ def test_training_names_no_model_dataset_optimizer_or_task(path):
     assert not words & named
 
 
+@pytest.mark.parametrize("path", [path for path in FILES if room(path) == "training"], ids=lambda path: path.name)
+def test_training_knows_no_dataset_but_what_they_all_give(path):
+    assert not [name for name in imports(path) if name.startswith("dltrain.datasets.")]
+
+
 @pytest.mark.parametrize("room_name", ["models", "datasets", "tasks"])
 def test_a_file_is_named_as_what_it_registers(room_name):
     registry = REGISTRIES[room_name.removesuffix("s")]
@@ -113,6 +121,9 @@ COMMANDS = [
     ["fit", "configs/resnet.yaml", "train.epochs=0"],
     ["preview", "configs/resnet.yaml", "train.epochs=0"],
     ["eval", "no-such-run"],
+    ["predict", "no-such-run", "a.png"],
+    ["export", "no-such-run", "--format", "onnx"],
+    ["serve", "no-such-run"],
     ["report", "no-such-run"],
     ["datasets", "make"],
     ["runs"],

@@ -8,7 +8,19 @@ import typer
 from typer.core import TyperGroup
 
 from dltrain import __version__, plugins
-from dltrain.cli import comparison, data, datasets, inspection, machine, repetition, reporting, runs, training, writing
+from dltrain.cli import (
+    comparison,
+    data,
+    datasets,
+    inspection,
+    machine,
+    repetition,
+    reporting,
+    runs,
+    training,
+    using,
+    writing,
+)
 from dltrain.cli.arguments import echo
 from dltrain.errors import DltrainError, UserError
 
@@ -60,6 +72,7 @@ _PANELS: dict[str, dict[str, Callable[..., None]]] = {
         "verify": repetition.verify,
         "reproduce": repetition.reproduce,
     },
+    "Use": {"predict": using.predict, "export": using.export, "serve": using.serve},
     "Tidy up": {"rm": runs.remove, "gc": runs.collect},
 }
 for _panel, _commands in _PANELS.items():

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TextIO
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
@@ -36,14 +37,15 @@ class Column:
         return max(cell_len(one_line(text)) for text in (self.title, *self.cells))
 
 
-def print_table(columns: Sequence[Column], expendable: Sequence[str] = ()) -> None:
+def print_table(columns: Sequence[Column], expendable: Sequence[str] = (), file: TextIO | None = None) -> None:
     """Prints a table.
 
     Args:
         columns: from left to right; where the terminal is too narrow, the first is shortened.
         expendable: titles of columns that are left out, in this order, where that is not enough; which is said.
+        file: where to; none for standard output.
     """
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, file=file)
     kept = list(columns)
     dropped = []
     room = console.width if console.is_terminal else 10**6

@@ -1,1 +1,24 @@
 """Data sources: one per file, the file's stem its registered name; each returns Splits."""
+
+from typing import Any
+
+from dltrain.data import DataSpec
+from dltrain.given import Reader
+
+
+def reader(dataset: Any, spec: DataSpec) -> Reader:
+    """Returns what reads examples for a trained network: the dataset's own, or one that goes by its DataSpec.
+
+    Args:
+        dataset: the block of the run's config. Where it has a method `reader(spec)`, that is called.
+        spec: what the run was trained on, with all that was learnt of it.
+    """
+    if hasattr(dataset, "reader"):
+        return dataset.reader(spec)
+    from dltrain.datasets._given_arrays import ArrayReader
+    from dltrain.datasets._given_images import ImageReader
+    from dltrain.datasets._given_tables import TableReader
+
+    if spec.is_image and spec.input_shape[-1] in (1, 3):
+        return ImageReader(spec)
+    return TableReader(spec) if spec.columns else ArrayReader(spec)

@@ -91,7 +91,7 @@ def _part(folder: Path, names: tuple[str, ...], others: list[str]) -> tuple[list
     empty = []
     for name in names:
         # As paths are sorted, by the names on the way to a file; a Path each would take three times as long.
-        files = sorted(_images_below(folder / name, others), key=_names)
+        files = sorted(images_below(folder / name, others), key=names_of)
         if not files and (folder / name).is_dir():
             empty.append(str(folder / name))
         paths += map(Path, files)
@@ -101,11 +101,12 @@ def _part(folder: Path, names: tuple[str, ...], others: list[str]) -> tuple[list
     return paths, np.repeat(np.arange(len(names), dtype=np.int32), counts)
 
 
-def _names(file: str) -> list[str]:
+def names_of(file: str) -> list[str]:
+    """Returns the names on the way to a file."""
     return file.split(os.sep)  # noqa: PTH206
 
 
-def _images_below(folder: Path, others: list[str]) -> list[str]:
+def images_below(folder: Path, others: list[str]) -> list[str]:
     """Returns the images; what else there is goes to the others."""
     found: list[str] = []
     waiting = [str(folder)] if folder.is_dir() else []

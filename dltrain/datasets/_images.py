@@ -10,7 +10,7 @@ import textwrap
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -60,15 +60,14 @@ class Decoding:
             DataError: if it cannot be read just now.
         """
         try:
-            return self.decoded(path.read_bytes())
+            with unusable():
+                return self.decoded(path.read_bytes())
         except (FileNotFoundError, PermissionError) as error:
             raise NoImage(f"{path}: no image that can be used: {error.strerror}") from None
         except OSError as error:
             raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
         except ValueError as error:
             raise NoImage(f"{path}: no image that can be used: {error}") from None
-        except tf.errors.InvalidArgumentError as error:
-            raise NoImage(f"{path}: no image that can be used: TensorFlow cannot read it: {_reason(error)}") from None
 
     def decoded(self, content: bytes) -> np.ndarray:
         """Returns the image that a file's content is, (height, width, channels), uint8.
@@ -137,6 +136,15 @@ class Decoding:
         top, left = (self.height - goal[0]) // 2, (self.width - goal[1]) // 2
         whole[top : top + goal[0], left : left + goal[1]] = fitted
         return whole
+
+
+@contextmanager
+def unusable() -> Iterator[None]:
+    """Turns what TensorFlow says of an image that it cannot decode into a ValueError."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        raise ValueError(f"TensorFlow cannot read it: {_reason(error)}") from None
 
 
 def _on_white(image: Any) -> Any:

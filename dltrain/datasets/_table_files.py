@@ -27,6 +27,10 @@ _OTHERS = ".json .zip .bz2 .xz .zst .7z .tar .tgz .xlsx .xls .ods .feather .arro
 OTHER_KINDS = frozenset(_OTHERS.split())
 """Suffixes of files that are no text of rows, whatever else they are."""
 
+PARQUET = ([".parquet"], [".pq"])
+JSON_LINES = {".jsonl", ".ndjson"}
+TABLES = ".csv, .tsv, .tab, .txt, .jsonl or .ndjson, plain or .gz, or .parquet or .pq"
+
 
 @dataclass(frozen=True)
 class Table:
@@ -126,7 +130,7 @@ def read(path: Path, delimiter: str, encoding: str, missing: tuple[str, ...], sk
     files = matching(path)
     parts: list[Rows] = []
     for file in files:
-        with _reading(file):
+        with reading(file):
             parts.append(_rows(file, delimiter, encoding, missing))
     first = parts[0].frame.columns
     for file, part in zip(files, parts, strict=True):
@@ -135,18 +139,18 @@ def read(path: Path, delimiter: str, encoding: str, missing: tuple[str, ...], sk
             raise ValueError(f"path {file} has other columns than {files[0]}: {', '.join(map(repr, differing))}")
     skipped = [message for part in parts for message in part.faults]
     refuse(skipped, skip)
-    with _reading(path):
+    with reading(path):
         frame = pl.concat([part.frame.select(first) for part in parts], how="vertical_relaxed")
     if not len(frame):
         last = f"path holds no row that can be used: {skipped[0]}" if skipped else f"path {path} has a header, no rows"
         raise ValueError(last)
     nested: dict[str, str] = {}
-    frame = _with_points(_flat(frame, nested))
+    frame = with_points(flat(frame, nested), {})
     return Table(frame, files, [part.lines for part in parts], skipped, nested)
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def reading(path: Path) -> Iterator[None]:
     """Turns the ways in which reading a file fails into ValueErrors that begin with the config's key."""
     import polars as pl
 
@@ -158,30 +162,37 @@ def _reading(path: Path) -> Iterator[None]:
         raise ValueError(f"path cannot be read: {path}: {str(error).partition(chr(10))[0]}") from None
 
 
-def _rows(path: Path, delimiter: str, encoding: str, missing: tuple[str, ...]) -> Rows:
-    import polars as pl
+def table_suffixes(path: Path) -> list[str]:
+    """Returns the suffixes of a file of rows, in small letters.
 
+    Raises:
+        ValueError: if they are another kind's.
+    """
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes[-1:] and suffixes[-1] in OTHER_KINDS:
         hint = "; rows of JSON, one a line, are a .jsonl" if suffixes[-1] == ".json" else ""
-        raise ValueError(
-            "path must be .csv, .tsv, .tab, .txt, .jsonl or .ndjson, plain or .gz, or .parquet or .pq, "
-            f"got {path.name}{hint}"
-        )
-    if suffixes[-1:] in ([".parquet"], [".pq"]):
+        raise ValueError(f"path must be {TABLES}, got {path.name}{hint}")
+    return suffixes
+
+
+def _rows(path: Path, delimiter: str, encoding: str, missing: tuple[str, ...]) -> Rows:
+    import polars as pl
+
+    suffixes = table_suffixes(path)
+    if suffixes[-1:] in PARQUET:
         frame = pl.read_parquet(path, glob=False, hive_partitioning=False)
-        return Rows(_nulled(frame, missing), np.arange(1, len(frame) + 1), [])
+        return Rows(nulled(frame, missing), np.arange(1, len(frame) + 1), [])
     content = gzip.decompress(path.read_bytes()) if suffixes[-1:] == [".gz"] else path.read_bytes()
-    content = _as_utf8(content, path, encoding)
+    content = as_utf8(content, path, encoding)
     if not content or content.isspace():
         raise ValueError(f"path is empty: {path}")
-    if {".jsonl", ".ndjson"} & set(suffixes):
-        rows = _json_lines(content, path)
-        return replace(rows, frame=_nulled(rows.frame, missing))
+    if JSON_LINES & set(suffixes):
+        rows = json_lines(content, path)
+        return replace(rows, frame=nulled(rows.frame, missing))
     return parse(content, path, delimiter, missing)
 
 
-def _as_utf8(content: bytes, path: Path, encoding: str) -> bytes:
+def as_utf8(content: bytes, path: Path, encoding: str) -> bytes:
     marked = content[:2] in (b"\xff\xfe", b"\xfe\xff")
     try:
         if encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig"):
@@ -207,7 +218,7 @@ def _as_utf8(content: bytes, path: Path, encoding: str) -> bytes:
     return content
 
 
-def _json_lines(content: bytes, path: Path) -> Rows:
+def json_lines(content: bytes, path: Path) -> Rows:
     """Returns an object of each line as a row."""
     import polars as pl
 
@@ -265,7 +276,7 @@ def _odd_kinds(rows: dict[int, dict[str, Any]]) -> list[tuple[int, str]]:
     return sorted(odd.items())
 
 
-def _nulled(frame: pl.DataFrame, missing: tuple[str, ...]) -> pl.DataFrame:
+def nulled(frame: pl.DataFrame, missing: tuple[str, ...]) -> pl.DataFrame:
     """Returns the rows with nulls for texts that stand for no value, and for NaN, which pandas writes for it."""
     import polars as pl
 
@@ -274,13 +285,14 @@ def _nulled(frame: pl.DataFrame, missing: tuple[str, ...]) -> pl.DataFrame:
     return frame.with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None))
 
 
-def _flat(frame: pl.DataFrame, nested: dict[str, str]) -> pl.DataFrame:
+def flat(frame: pl.DataFrame, nested: dict[str, str]) -> pl.DataFrame:
     """Returns the columns that hold one number, text or time in each row; says which others there are."""
     import polars as pl
 
     for name, kind in frame.schema.items():
         if kind.is_nested() or kind in (pl.Binary, pl.Object, pl.Unknown):
-            tell(f"column {name!r} is left out: it holds {kind}, neither numbers, texts nor dates")
+            if name not in nested:
+                tell(f"column {name!r} is left out: it holds {kind}, neither numbers, texts nor dates")
             frame = frame.drop(name)
             nested[name] = str(kind)
         elif kind == pl.Duration:
@@ -289,13 +301,23 @@ def _flat(frame: pl.DataFrame, nested: dict[str, str]) -> pl.DataFrame:
     return frame
 
 
-def _with_points(frame: pl.DataFrame) -> pl.DataFrame:
-    """Returns numbers with points where all values of a column have decimal commas; says so."""
+def with_points(frame: pl.DataFrame, known: dict[str, bool]) -> pl.DataFrame:
+    """Returns numbers with points where all values of a column have decimal commas; says so.
+
+    Args:
+        frame: rows.
+        known: whether a column has decimal commas, where rows before these showed it; what these show is added.
+    """
     import polars as pl
 
     for name in frame.columns:
         if frame[name].dtype != pl.String or not frame[name].str.contains(",", literal=True).any():
             continue
+        if name in known:
+            if known[name]:
+                frame = frame.with_columns(pl.col(name).str.replace(",", ".", literal=True))
+            continue
+        known[name] = False
         values = frame[name].drop_nulls()
         example = values.filter(values.str.contains(",", literal=True))[0]
         if values.str.contains(r"^[+-]?(0|[1-9]\d{0,2}(,\d{3})*)(\.\d+)?$").all():
@@ -306,6 +328,7 @@ def _with_points(frame: pl.DataFrame) -> pl.DataFrame:
             continue
         if not values.str.contains(r"^[+-]?\d+(,\d+)?([eE][+-]?\d+)?$").all():
             continue
+        known[name] = True
         pointed = example.replace(",", ".")
         tell(f"column {name!r} has decimal commas: {example!r} is read as {pointed}")
         frame = frame.with_columns(pl.col(name).str.replace(",", ".", literal=True))

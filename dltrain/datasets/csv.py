@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dltrain.data import DataSpec, Places, Split, Splits, Target, channel_statistics, split_off
 from dltrain.datasets._arrays import refusing
+from dltrain.datasets._given_tables import TableReader
 from dltrain.datasets._proposals import table as proposed_table
 from dltrain.datasets._table_files import Table, matching, read
 from dltrain.datasets._tables import (
@@ -153,6 +154,10 @@ class CSV:
             splits = self._own[1] if like is None else self._read(like)[1]
         self.__dict__.pop("_own", None)  # what is trained on is not to be kept twice
         return splits
+
+    def reader(self, spec: DataSpec) -> TableReader:
+        """Returns what reads other rows for a network that was trained on `spec`."""
+        return TableReader(spec, self.delimiter, self.encoding, self.missing_values, self.numeric, self.dates)
 
     @property
     def _targets(self) -> tuple[str, ...]:

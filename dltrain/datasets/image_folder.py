@@ -13,6 +13,7 @@ from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets._archives import Archive
 from dltrain.datasets._arrays import refusing
 from dltrain.datasets._class_folders import class_names, listed
+from dltrain.datasets._given_images import ImageReader
 from dltrain.datasets._headers import SUFFIXES
 from dltrain.datasets._image_table import KINDS, ImageTable
 from dltrain.datasets._images import Decoding, ImageFiles
@@ -128,9 +129,8 @@ class ImageFolder:
         with refusing():
             found = self._listing(like.class_names if like else ())
         spec = self._spec(found.class_names)
-        height, width, channels = spec.input_shape
-        decoding = Decoding(height, width, channels, self.resize, self.fast_decode)
-        images = ImageFiles([file for files, _ in found.parts.values() for file in files], decoding, self.cache)
+        files = [file for files, _ in found.parts.values() for file in files]
+        images = ImageFiles(files, self._decoding(spec), self.cache)
         if self.cache == "memory":
             _check_memory(images.nbytes)
         problems = images.problems() if self.on_bad_example == "skip" else {}
@@ -156,6 +156,14 @@ class ImageFolder:
         _tell_absent_classes(parts, own=found.parts)
         _tell_ignored(found.ignored)
         return replace(parts, ignored=found.ignored)
+
+    def reader(self, spec: DataSpec) -> ImageReader:
+        """Returns what reads other images for a network that was trained on `spec`."""
+        return ImageReader(spec, self._decoding(spec))
+
+    def _decoding(self, spec: DataSpec) -> Decoding:
+        height, width, channels = spec.input_shape
+        return Decoding(height, width, channels, self.resize, self.fast_decode)
 
     @property
     def _is_table(self) -> bool:

@@ -90,6 +90,11 @@ class Run:
         return self.path / "figures"
 
     @property
+    def exports(self) -> Path:
+        """The network in other formats, and its model card."""
+        return self.path / "exports"
+
+    @property
     def lock(self) -> Path:
         """What the process that works on the run holds."""
         return self.path / ".lock"

@@ -14,7 +14,7 @@ from dltrain.runs.selection import resolve
 
 _OURS = {
     "config.yaml", "environment.json", "metrics.csv", "summary.json", "checkpoints", "model.keras", "log.txt",
-    "plugins", "profile", "report.html", "figures", "tensorboard", "mlflow.json",
+    "plugins", "profile", "report.html", "figures", "exports", "tensorboard", "mlflow.json",
 }  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dltrain.data import DataSpec
 from dltrain.fields import Fraction, NonNegativeFloat
@@ -138,6 +138,35 @@ class Classification:
         counts = np.bincount(targets, minlength=len(data.class_names))
         words = f"always {data.class_names[int(counts.argmax())]!r}, the most frequent class"
         return {words: np.log(np.maximum(counts, 0.5) / len(targets)).astype(np.float32)}
+
+    activation: ClassVar[str] = "softmax"
+    """What makes probabilities of a network's outputs."""
+
+    def answers(
+        self, data: DataSpec, outputs: np.ndarray, top_k: int = 1, probabilities: bool = False
+    ) -> list[dict[str, Any]]:
+        """Returns what each of a network's outputs says: the likeliest class and its probability.
+
+        Args:
+            data: what it was trained on.
+            outputs: logits, (examples, classes).
+            top_k: beyond 1, the likeliest classes come too, as `top`.
+            probabilities: with the probability of each class, as `probabilities`.
+        """
+        from dltrain.report import scores
+
+        names, shares = data.class_names, scores.softmax(outputs)
+        order = np.argsort(-outputs, axis=1, kind="stable")[:, :top_k].tolist()
+        found = []
+        for row, places in zip(shares.tolist(), order, strict=True):
+            told = [{"class": names[place], "probability": row[place]} for place in places]
+            answer: dict[str, Any] = dict(told[0])
+            if top_k > 1:
+                answer["top"] = told
+            if probabilities:
+                answer["probabilities"] = dict(zip(names, row, strict=True))
+            found.append(answer)
+        return found
 
     def chapters(self, outcome: Outcome) -> list[Chapter]:
         """Returns confusion, measures of each class, ROC and PR, calibration."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dltrain.data import DataSpec
 from dltrain.fields import Fraction
@@ -75,6 +75,37 @@ class Multilabel:
         """Returns logits that ignore the inputs: how often each label is there in the training part."""
         shares = np.clip(targets.mean(axis=0, dtype=np.float64), 1e-6, 1 - 1e-6)
         return {"for each label what is more frequent": np.log(shares / (1 - shares)).astype(np.float32)}
+
+    activation: ClassVar[str] = "sigmoid"
+    """What makes probabilities of a network's outputs."""
+
+    def answers(
+        self, data: DataSpec, outputs: np.ndarray, top_k: int = 1, probabilities: bool = False
+    ) -> list[dict[str, Any]]:
+        """Returns what each of a network's outputs says: the labels of a probability above 0.5, and these.
+
+        Args:
+            data: what it was trained on.
+            outputs: logits, (examples, labels).
+            top_k: beyond 1, the likeliest labels come too, as `top`.
+            probabilities: with the probability of each label, as `probabilities`.
+        """
+        from dltrain.report import scores
+
+        names, shares = data.class_names, scores.sigmoid(outputs).tolist()
+        order = np.argsort(-outputs, axis=1, kind="stable")[:, :top_k].tolist()
+        found = []
+        for row, logits, places in zip(shares, outputs, order, strict=True):
+            chosen = np.flatnonzero(logits > 0).tolist()
+            answer: dict[str, Any] = {
+                "labels": [names[place] for place in chosen], "probability": [row[place] for place in chosen]
+            }  # fmt: skip
+            if top_k > 1:
+                answer["top"] = [{"label": names[place], "probability": row[place]} for place in places]
+            if probabilities:
+                answer["probabilities"] = dict(zip(names, row, strict=True))
+            found.append(answer)
+        return found
 
     def chapters(self, outcome: Outcome) -> list[Chapter]:
         """Returns measures of each label, ROC and PR, calibration."""

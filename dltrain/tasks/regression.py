@@ -91,6 +91,27 @@ class Regression:
             "always the median": np.median(targets, axis=0).astype(np.float32),
         }
 
+    def answers(
+        self, data: DataSpec, outputs: np.ndarray, top_k: int = 1, probabilities: bool = False
+    ) -> list[dict[str, Any]]:
+        """Returns what each of a network's outputs says: the targets by name, in their units.
+
+        Args:
+            data: what it was trained on.
+            outputs: numbers, (examples, targets).
+            top_k: must be 1.
+            probabilities: must be false.
+
+        Raises:
+            ValueError: if more is asked for than there is.
+        """
+        if top_k > 1 or probabilities:
+            raise ValueError(
+                f"{'top-k' if top_k > 1 else 'probabilities'}: the run predicts numbers, it has no classes"
+            )
+        names = [target.name for target in data.targets]
+        return [{"values": dict(zip(names, row, strict=True))} for row in outputs.astype(np.float64).tolist()]
+
     def chapters(self, outcome: Outcome) -> list[Chapter]:
         """Returns predictions against truth, and residuals."""
         from dltrain.report.numbers import numbers

@@ -14,7 +14,7 @@ from dltrain import plugins
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.config.origins import origins
-from dltrain.data import DataSpec
+from dltrain.data import DataSpec, Split, Splits
 from dltrain.errors import CheckpointError, DataError, DltrainError, Interrupted, TrainingError
 from dltrain.lazy import keras, tf
 from dltrain.runs import folder
@@ -206,15 +206,12 @@ def evaluate(
     with config.blame("train"):
         config.experiment.train.examples_per_batch  # noqa: B018  (a number in a run's config, or a ValueError)
     _say_changed_code(run, reporter)
-    saved = _chosen(run, checkpoint, reporter)
+    saved = chosen(run, checkpoint, reporter)
     spec = State.of(saved).spec
     devices, splits = begin(config, reporter, like=spec)
     is_whole = is_other and split is None and not splits.validation and not splits.test
     name = "train" if is_whole else split or "test"
-    part = getattr(splits, name)
-    if part is None:
-        parts = [each for each in PARTS if getattr(splits, each)]
-        raise DataError(f"{run.path}: its dataset has no {name} part; choose one: --split {' or '.join(parts)}")
+    part = part_of(run, splits, name)
     if splits.spec.shapes != spec.shapes:
         raise DataError(_mismatch(run, splits.spec, spec, is_other))
     if not is_other:
@@ -225,6 +222,19 @@ def evaluate(
         metrics = engine.evaluate(evaluation_feed(part, config.experiment.train.examples_per_batch, devices))
     measured = "all" if is_whole else name
     return {"run": run.name, "checkpoint": checkpoint, "split": measured, "examples": len(part), "metrics": metrics}
+
+
+def part_of(run: Run, splits: Splits, name: str) -> Split:
+    """Returns a part of a run's data.
+
+    Raises:
+        DataError: if there is none of this name.
+    """
+    part = getattr(splits, name)
+    if part is None:
+        parts = [each for each in PARTS if getattr(splits, each)]
+        raise DataError(f"{run.path}: its dataset has no {name} part; choose one: --split {' or '.join(parts)}")
+    return part
 
 
 def _undivided(run: Run, overrides: Sequence[str]) -> list[str]:
@@ -247,7 +257,7 @@ def _mismatch(run: Run, found: DataSpec, trained: DataSpec, is_other: bool) -> s
     return f"{run.path}: {whose}: other columns or targets than it was trained on"
 
 
-def _chosen(run: Run, checkpoint: str, reporter: Reporter) -> checkpoints.Saved:
+def chosen(run: Run, checkpoint: str, reporter: Reporter) -> checkpoints.Saved:
     """Reads a checkpoint; in place of a damaged `last`, with a word, the one before it."""
     if checkpoint == "last":
         saved, troubles = checkpoints.latest(run)

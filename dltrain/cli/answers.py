@@ -1,0 +1,165 @@
+"""How answers of a network are written: a table to read, CSV or JSON lines to go on with, a bar meanwhile."""
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from dltrain.cli.arguments import echo
+from dltrain.cli.tables import Column, print_table
+from dltrain.errors import printable
+from dltrain.runs.folder import finite
+
+BLOCK = 1000
+"""Rows of a table that share the widths of its columns: a million are never held to be aligned."""
+_OURS = ("input", "truth", "error")
+
+
+class Table:
+    """Rows for people."""
+
+    def __init__(self, columns: Sequence[str], file: TextIO) -> None:
+        self._file = file
+        self._columns = [name for name in columns if name != "error"]
+        self._rows: list[dict[str, str]] = []
+
+    def add(self, row: dict[str, Any]) -> bool:
+        """Takes a row; returns whether there are enough to be printed."""
+        shown = {name: _short(value) for name, value in flat(row).items()}
+        if "error" in row and len(self._columns) > 1:
+            shown[next(name for name in self._columns if name not in shown)] = "error"  # standard error says which
+        self._rows.append(shown)
+        return len(self._rows) >= BLOCK
+
+    def flush(self) -> None:
+        """Prints the rows that wait."""
+        if self._rows:
+            cells = {name: [row.get(name, "") for row in self._rows] for name in self._columns}
+            print_table([Column(name, cells[name]) for name in self._columns], file=self._file)
+        self._rows = []
+
+
+class CSV:
+    """Rows of comma-separated values."""
+
+    def __init__(self, columns: Sequence[str], file: TextIO) -> None:
+        self._columns = columns
+        self._writer = csv.writer(file, lineterminator="\n")
+        self._writer.writerow(columns)
+
+    def add(self, row: dict[str, Any]) -> bool:
+        """Writes a row."""
+        values = flat(row)
+        self._writer.writerow(["" if (value := values.get(name)) is None else value for name in self._columns])
+        return False
+
+    def flush(self) -> None:
+        """Does nothing: all is written."""
+
+
+class JSONLines:
+    """An object a line."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def add(self, row: dict[str, Any]) -> bool:
+        """Writes a row."""
+        self._file.write(json.dumps(finite(row), ensure_ascii=False, allow_nan=False) + "\n")
+        return False
+
+    def flush(self) -> None:
+        """Does nothing: all is written."""
+
+
+def writer(kind: str, columns: Sequence[str], file: TextIO) -> Table | CSV | JSONLines:
+    """Returns what writes answers to a file.
+
+    Args:
+        kind: table, csv or jsonl.
+        columns: of an answer.
+        file: where to.
+    """
+    if kind == "table":
+        return Table(columns, file)
+    return CSV(columns, file) if kind == "csv" else JSONLines(file)
+
+
+def flat(row: dict[str, Any]) -> dict[str, Any]:
+    """Returns an answer as one value for each column; what is a list stands in one, parted by semicolons."""
+    found: dict[str, Any] = {}
+    for key, value in row.items():
+        if key == "top":
+            for number, told in enumerate(value[1:], 2):
+                found |= {f"{name}_{number}": each for name, each in told.items()}
+        elif key == "probabilities":
+            found |= {f"probability of {name}": share for name, share in value.items()}
+        elif key in ("values", "truth") and isinstance(value, dict):
+            found |= {
+                f"{key} {name}" if key == "truth" or name in _OURS else name: number for name, number in value.items()
+            }
+        elif isinstance(value, list):
+            found[key] = ";".join(map(str, value))
+        else:
+            found[key] = value
+    return found
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}" if 0.001 <= abs(value) < 1000 or value == 0 else f"{value:.4g}"
+    return str(value)
+
+
+class Bar:
+    """How far it is, on standard error where that is a terminal.
+
+    Args:
+        quiet: show none.
+    """
+
+    def __init__(self, quiet: bool) -> None:
+        console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._progress = Progress(
+            TextColumn("predict"), BarColumn(bar_width=20), MofNCompleteColumn(), TimeRemainingColumn(),
+            console=console, transient=True, disable=quiet or not console.is_terminal,
+        )  # fmt: skip
+        self._task = self._progress.add_task("predict", total=None)
+
+    def __enter__(self) -> "Bar":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, done: int, total: int | None) -> None:
+        """Shows how many are done."""
+        self._progress.update(self._task, completed=done, total=total)
+
+    def say(self, text: str) -> None:
+        """Says something on standard error, above the bar."""
+        if self._progress.disable:
+            echo(text, err=True)
+        else:
+            self._progress.console.print(printable(text), markup=False)
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Takes the bar away while something is printed."""
+        self._progress.stop()
+        try:
+            yield
+        finally:
+            if not self._progress.disable:
+                self._progress.start()
+
+
+def standard_output() -> TextIO:
+    """Returns standard output as a text file."""
+    return typer.get_text_stream("stdout")

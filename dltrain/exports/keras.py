@@ -1,0 +1,27 @@
+"""Keras's own file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from dltrain.lazy import keras, np
+from dltrain.registry import EXPORTS
+
+
+@EXPORTS.register("keras")
+class Keras:
+    """A .keras file: `keras.models.load_model` opens it, on TensorFlow, JAX or PyTorch."""
+
+    file: ClassVar[str] = "model.keras"
+    needs: ClassVar[tuple[str, ...]] = ()
+    extra: ClassVar[str] = ""
+    tolerance: ClassVar[float] = 1e-5
+
+    def write(self, model: Any, path: Path, calibration: np.ndarray) -> None:
+        """Writes the network."""
+        model.save(path)
+
+    def answers(self, path: Path, inputs: np.ndarray) -> np.ndarray:
+        """Returns what the file says of examples, (examples, outputs)."""
+        return np.asarray(keras.models.load_model(path)(inputs, training=False))

@@ -1,0 +1,28 @@
+"""LiteRT, which was TensorFlow Lite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from dltrain.exports import _interpreting
+from dltrain.lazy import np
+from dltrain.registry import EXPORTS
+
+
+@EXPORTS.register("litert")
+class LiteRT:
+    """A .tflite file in float32, for phones and small machines; needs pip install 'dltrain[litert]'."""
+
+    file: ClassVar[str] = "model.tflite"
+    needs: ClassVar[tuple[str, ...]] = ("ai_edge_litert",)
+    extra: ClassVar[str] = "litert"
+    tolerance: ClassVar[float] = 1e-4
+
+    def write(self, model: Any, path: Path, calibration: np.ndarray) -> None:
+        """Writes the network."""
+        path.write_bytes(_interpreting.converter(model).convert())
+
+    def answers(self, path: Path, inputs: np.ndarray) -> np.ndarray:
+        """Returns what the interpreter says of examples, (examples, outputs)."""
+        return _interpreting.answers(path, inputs)

@@ -1,0 +1,77 @@
+"""The Open Neural Network Exchange."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any, ClassVar
+
+from dltrain.lazy import np, tf
+from dltrain.registry import EXPORTS
+
+OPSET = 17
+"""ONNX 1.12 of 2022: tf2onnx 1.17 writes up to 18, and phones and browsers lag behind."""
+
+
+@EXPORTS.register("onnx")
+class ONNX:
+    """An ONNX file, for ONNX Runtime on servers, phones and in browsers; needs pip install 'dltrain[onnx]'."""
+
+    file: ClassVar[str] = "model.onnx"
+    needs: ClassVar[tuple[str, ...]] = ("tf2onnx", "onnx", "onnxruntime")
+    extra: ClassVar[str] = "onnx"
+    tolerance: ClassVar[float] = 1e-5
+
+    def write(self, model: Any, path: Path, calibration: np.ndarray) -> None:
+        """Writes the network as a graph from `inputs` to `outputs`, batches of any size."""
+        constants = importlib.import_module("tensorflow.python.framework.convert_to_constants")
+        convert = importlib.import_module("tf2onnx").convert
+        shape = tf.TensorSpec((None, *calibration.shape[1:]), tf.float32, name="inputs")
+        tf.config.run_functions_eagerly(
+            True
+        )  # else what Keras has XLA compile, such as grouped convolutions, stays whole
+        try:
+            traced = tf.compat.v1.wrap_function(lambda inputs: model(inputs, training=False), [shape])
+        finally:
+            tf.config.run_functions_eagerly(False)
+        # tf2onnx's from_function, and with it Keras's export, make inputs of what the graph captured that is no
+        # variable, such as the means of a Normalization.
+        frozen = constants.convert_variables_to_constants_v2(traced, lower_control_flow=False)
+        names = {frozen.inputs[0].name: "inputs", frozen.outputs[0].name: "outputs"}
+        written, _ = convert.from_graph_def(
+            frozen.graph.as_graph_def(),
+            input_names=[*names][:1],
+            output_names=[*names][1:],
+            opset=OPSET,
+            custom_op_handlers={"Erfc": (_erfc, [])},
+        )
+        _rename(written.graph, names)
+        path.write_bytes(written.SerializeToString())
+
+    def answers(self, path: Path, inputs: np.ndarray) -> np.ndarray:
+        """Returns what ONNX Runtime says of examples on a CPU, (examples, outputs)."""
+        runtime = importlib.import_module("onnxruntime")
+        session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        return session.run(["outputs"], {"inputs": inputs})[0]
+
+
+def _erfc(graph: Any, node: Any, name: str, arguments: Any) -> Any:
+    """Writes TensorFlow's Erfc, of which the exact GELU is made and which ONNX has not, as 1 - Erf."""
+    shapes, kinds = ([read(node.output[0])] for read in (graph.get_shape, graph.get_dtype))
+    one = graph.make_const(f"{name}/one", np.array(1, np.float32))
+    erf = graph.make_node("Erf", node.input, shapes=shapes, dtypes=kinds)
+    graph.remove_node(node.name)
+    return graph.make_node(
+        "Sub", [one.output[0], erf.output[0]], name=node.name, outputs=node.output, shapes=shapes, dtypes=kinds
+    )
+
+
+def _rename(graph: Any, names: dict[str, str]) -> None:
+    """Gives input and output other names, and the first axis the name `batch`."""
+    for node in graph.node:
+        for places in (node.input, node.output):
+            for place, name in enumerate(places):
+                places[place] = names.get(name, name)
+    for each in (*graph.input, *graph.output):
+        each.name = names.get(each.name, each.name)
+        each.type.tensor_type.shape.dim[0].dim_param = "batch"

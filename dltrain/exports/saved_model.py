@@ -1,0 +1,31 @@
+"""TensorFlow's folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from dltrain.lazy import np, tf
+from dltrain.registry import EXPORTS
+
+
+@EXPORTS.register("saved_model")
+class SavedModel:
+    """A SavedModel folder, for TensorFlow Serving, C++, Java and Go; needs no Python class of its layers."""
+
+    file: ClassVar[str] = "saved_model"
+    needs: ClassVar[tuple[str, ...]] = ()
+    extra: ClassVar[str] = ""
+    tolerance: ClassVar[float] = 1e-5
+
+    def write(self, model: Any, path: Path, calibration: np.ndarray) -> None:
+        """Writes the network, with the endpoints `serve` and `serving_default`."""
+        model.export(path, format="tf_saved_model", verbose=False)
+
+    def answers(self, path: Path, inputs: np.ndarray) -> np.ndarray:
+        """Returns what the folder's endpoint says of examples, (examples, outputs)."""
+        loaded = tf.saved_model.load(str(path))  # whose variables live as long as it does
+        serve = loaded.signatures["serving_default"]
+        (name,) = serve.structured_input_signature[1]
+        (outputs,) = serve(**{name: tf.constant(inputs, tf.float32)}).values()
+        return np.asarray(outputs)

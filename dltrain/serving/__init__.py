@@ -1,0 +1,1 @@
+"""A run's network behind HTTP: needs pip install 'dltrain[serve]'."""

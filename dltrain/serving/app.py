@@ -1,0 +1,205 @@
+"""The server's four addresses: /predict, /health, /metrics, and a page to try it on."""
+
+import asyncio
+import base64
+import hashlib
+import json
+import re
+import threading
+from collections.abc import Collection
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from dltrain import __version__
+from dltrain.errors import ConfigError, DltrainError
+from dltrain.runs.folder import finite
+from dltrain.serving.counts import Counts
+from dltrain.serving.gate import Gate, Refused
+from dltrain.training.prediction import Predictor, predictions
+
+MOST_WAITING = 32
+"""Requests that wait for the network; the next are asked to come again."""
+LIKELIEST = 5
+"""Classes that the page shows."""
+
+
+def create(
+    predictor: Predictor, name: str, hosts: Collection[str] | None, most_bytes: int, most_instances: int
+) -> Gate:
+    """Returns the server.
+
+    Args:
+        predictor: the network.
+        name: the run's.
+        hosts: names that it may be asked by; none for any.
+        most_bytes: of a request.
+        most_instances: examples in a request.
+    """
+    counts, page = Counts(), _page(predictor, name)
+    app = FastAPI(title=f"dltrain {name}", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+    desk = _Desk(predictor, counts, most_instances)
+
+    @app.get("/", response_class=HTMLResponse)
+    async def show() -> str:
+        return page
+
+    @app.get("/health")
+    async def health() -> dict[str, Any]:
+        shape = list(predictor.spec.input_shape)
+        return {"status": "ok", "run": name, "checkpoint": predictor.checkpoint, "input_shape": shape}
+
+    @app.get("/metrics", response_class=PlainTextResponse)
+    async def metrics() -> str:
+        return counts.text()
+
+    @app.post("/predict")
+    async def predict(request: Request) -> JSONResponse:
+        found = await desk.answer(request)
+        failed = sum("error" in row for row in found)
+        counts.examples(len(found), failed)
+        return JSONResponse({"predictions": finite(found)}, 422 if failed == len(found) else 200)
+
+    @app.exception_handler(Refused)
+    async def refuse(_: Request, refusal: Refused) -> JSONResponse:
+        headers = {"Retry-After": "1"} if refusal.status == 503 else None
+        return JSONResponse({"error": str(refusal)}, refusal.status, headers)
+
+    @app.exception_handler(HTTPException)
+    async def say(_: Request, error: HTTPException) -> JSONResponse:
+        return JSONResponse({"error": str(error.detail)}, error.status_code)
+
+    @app.exception_handler(Exception)
+    async def fail(_: Request, error: Exception) -> JSONResponse:
+        # The traceback goes to the server's own terminal alone.
+        return JSONResponse({"error": "the server failed; its terminal says why"}, 500)
+
+    return Gate(app, hosts, most_bytes, _policy(page), counts)
+
+
+class _Desk:
+    """Takes requests in, one at a time: decoded images and activations are in memory once."""
+
+    def __init__(self, predictor: Predictor, counts: Counts, most_instances: int) -> None:
+        self._predictor, self._most = predictor, most_instances
+        self._busy, self._waiting = threading.Lock(), 0
+
+    async def answer(self, request: Request) -> list[dict[str, Any]]:
+        """Returns an answer for each example of a request.
+
+        Raises:
+            Refused: if the request is none that can be answered.
+        """
+        if self._waiting >= MOST_WAITING:
+            raise Refused(503, f"{MOST_WAITING} requests are waiting; try again")
+        self._waiting += 1
+        try:
+            kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+            asked: dict[str, Any] = dict(request.query_params)
+            files: list[tuple[str, bytes]] = []
+            values = None
+            if kind == "application/json":
+                asked |= _json(await request.body())
+                values = asked.pop("instances", None)
+                if not isinstance(values, list) or not values:
+                    raise Refused(400, 'must be {"instances": [...]} of at least one example')
+            elif kind == "multipart/form-data":
+                async with request.form(max_files=self._most, max_fields=10) as form:
+                    for _, each in form.multi_items():
+                        if not isinstance(each, str):
+                            files.append((each.filename or "file", await each.read()))
+                if not files:
+                    raise Refused(400, "the form holds no file")
+            elif kind.startswith("image/") or kind == "application/octet-stream":
+                files.append(("body", await request.body()))
+            else:
+                raise Refused(415, "must be application/json, multipart/form-data, or an image as the body")
+            if len(values or files) > self._most:
+                raise Refused(413, f"a request may have {self._most} examples, got {len(values or files)}")
+            top_k, probabilities = _choices(asked)
+            return await asyncio.shield(run_in_threadpool(self._work, values, files, top_k, probabilities))
+        finally:
+            self._waiting -= 1
+
+    def _work(
+        self, values: list[Any] | None, files: list[tuple[str, bytes]], top_k: int, probabilities: bool
+    ) -> list[dict[str, Any]]:
+        with self._busy:
+            reader = self._predictor.reader
+            given = [reader.read_values(values)] if values else [reader.read_file(*file) for file in files]
+            if sum(len(each.names) for each in given) > self._most:
+                raise Refused(413, f"a request may have {self._most} examples")
+            try:
+                pieces = [
+                    piece for each in given for piece in predictions(self._predictor, [each], top_k, probabilities)
+                ]
+            except ConfigError as error:
+                raise Refused(400, str(error).removeprefix("--")) from None
+            except DltrainError as error:
+                raise Refused(503, str(error)) from None
+            return [row for rows, _ in pieces for row in rows]
+
+
+def _json(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Refused(400, f"is no JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise Refused(400, 'must be an object, {"instances": [...]}')
+    return found
+
+
+def _choices(asked: dict[str, Any]) -> tuple[int, bool]:
+    """Returns `top_k` and `probabilities`."""
+    strange = set(asked) - {"top_k", "probabilities"}
+    if strange:
+        raise Refused(400, f"unknown: {', '.join(sorted(strange))[:100]}; there are instances, top_k and probabilities")
+    top_k, probabilities = asked.get("top_k", 1), asked.get("probabilities", False)
+    if isinstance(top_k, bool) or not re.fullmatch(r"[1-9]\d{0,5}", str(top_k)):
+        raise Refused(400, "top_k must be a whole number from 1")
+    if str(probabilities).lower() not in ("true", "false"):
+        raise Refused(400, "probabilities must be true or false")
+    return int(top_k), str(probabilities).lower() == "true"
+
+
+def warm(predictor: Predictor) -> None:
+    """Compiles the network, so that the first request need not wait for it."""
+    predictor.outputs(np.zeros((1, *predictor.spec.input_shape), np.float32))
+
+
+def _page(predictor: Predictor, name: str) -> str:
+    spec = predictor.spec
+    sources = {
+        column.source: column.categories if column.part == "category" else () for column in spec.columns
+    }  # fmt: skip
+    about = {
+        "kind": "image" if spec.is_image and spec.input_shape[-1] in (1, 3) else "table" if spec.columns else "array",
+        "columns": [{"name": source, "categories": names[:1000]} for source, names in sources.items()],
+        "likeliest": 1 if spec.targets else min(LIKELIEST, spec.outputs),
+        "shape": spec.input_shape,
+    }
+    # "<" would end the element in a name such as </script>.
+    plain = json.dumps(about).replace("<", "\\u003c")
+    page = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
+    return page.replace("{{name}}", escape(name)).replace("{{about}}", plain)
+
+
+def _policy(page: str) -> str:
+    """Returns what the page may do: run its own script and style, show images of the user's, and ask this server."""
+
+    def hashes(element: str) -> str:
+        found = re.findall(rf"<{element}>(.*?)</{element}>", page, re.DOTALL)
+        sums = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in found]
+        return " ".join(f"'sha256-{each}'" for each in sums)
+
+    return (
+        f"default-src 'none'; script-src {hashes('script')}; style-src {hashes('style')}; img-src blob:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    )

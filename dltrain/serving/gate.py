@@ -1,0 +1,136 @@
+"""What stands before every request: whose it is, how large it may be, and what its answer forbids the browser."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from dltrain.serving.counts import Counts
+
+PATHS = ("/", "/predict", "/health", "/metrics")
+SECONDS = 30
+"""That a client may take to send a request's body."""
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+class Refused(Exception):
+    """A request goes no further.
+
+    Args:
+        status: HTTP's number.
+        words: why.
+    """
+
+    def __init__(self, status: int, words: str) -> None:
+        self.status = status
+        super().__init__(words)
+
+
+class Gate:
+    """ASGI middleware.
+
+    Args:
+        app: what it stands before.
+        hosts: names that the server may be asked by, which keeps other sites' names from leading here (DNS
+            rebinding); none for any.
+        most_bytes: of a body, counted while it is read, whatever its header says.
+        policy: the Content-Security-Policy of all answers.
+        counts: what counts requests.
+    """
+
+    def __init__(self, app: App, hosts: Collection[str] | None, most_bytes: int, policy: str, counts: Counts) -> None:
+        self._app, self._hosts, self._most, self._counts = app, hosts, most_bytes, counts
+        self._headers = [
+            (b"content-security-policy", policy.encode()),
+            (b"x-content-type-options", b"nosniff"),
+            (b"referrer-policy", b"no-referrer"),
+            (b"cache-control", b"no-store"),
+        ]
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Lets a request through, or answers it."""
+        if scope["type"] != "http":
+            return
+        began, status = time.monotonic(), 500
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message = {**message, "headers": [*message.get("headers", ()), *self._headers]}
+            await send(message)
+
+        try:
+            self._check_names(scope)
+            body = await asyncio.wait_for(self._body(scope, receive), SECONDS)
+            await self._app(scope, _replayed(body, receive), answer)
+        except Refused as refusal:
+            await _say(answer, refusal.status, str(refusal))
+        except TimeoutError:
+            await _say(answer, 408, f"the request took more than {SECONDS} s to come")
+        finally:
+            path = scope["path"] if scope["path"] in PATHS else "other"
+            self._counts.request(path, status, time.monotonic() - began)
+
+    def _check_names(self, scope: Message) -> None:
+        headers = dict(scope["headers"])
+        host = headers.get(b"host", b"").decode("latin-1")
+        if self._hosts is not None and _name(f"//{host}") not in self._hosts:
+            raise Refused(421, f"this server is asked by {', '.join(self._hosts)}, not by another name")
+        origin = headers.get(b"origin")
+        if origin is not None and urlsplit(origin.decode("latin-1")).netloc != host:
+            raise Refused(403, "pages of other sites may not ask this server")
+
+    async def _body(self, scope: Message, receive: Receive) -> bytes:
+        words = f"a request may have {self._most:,} bytes"
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        if length.isdigit() and int(length) > self._most:
+            raise Refused(413, words)
+        parts, size = [], 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Refused(400, "the request ended early")
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > self._most:
+                raise Refused(413, words)
+            if not message.get("more_body"):
+                return b"".join(parts)
+
+
+def _name(address: str) -> str | None:
+    try:
+        return urlsplit(address).hostname
+    except ValueError:
+        return None
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """Returns what gives the body that was read, and then what comes."""
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+async def _say(send: Send, status: int, words: str) -> None:
+    body = json.dumps({"error": words}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, (b"connection", b"close")]})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,126 @@
+"""The folder of exports: nothing half-written, and a note of what each file was found to be."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dltrain.errors import TrainingError
+from dltrain.runs import folder
+
+NOTES = "exports.json"
+"""What is in the folder, and what each file was found to be, for the card of the next export."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A format that was written and passed.
+
+    Args:
+        format: its name.
+        path: the file, or folder.
+        bytes: on the disk.
+        examples: that it was asked about.
+        difference: the largest of an output, relative to max(1, |output|).
+        agreement: share of the examples that it answers as before; none where the difference must be none.
+        limit: what `difference` may be, or `agreement` must be.
+    """
+
+    format: str
+    path: Path
+    bytes: int
+    examples: int
+    difference: float
+    agreement: float | None
+    limit: float
+
+    @property
+    def words(self) -> str:
+        """What the comparison found."""
+        if self.agreement is None:
+            return f"largest difference {self.difference:.1e} on {self.examples} examples (limit {self.limit:g})"
+        return f"{self.agreement:.1%} of {self.examples} examples answered as before (limit {self.limit:.0%})"
+
+    def to_plain(self) -> dict[str, Any]:
+        """Returns it for `--json`."""
+        return {**dataclasses.asdict(self), "path": str(self.path), "words": self.words}
+
+
+def noted(place: Path, written: Sequence[Written], contract: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Notes what was written in `exports.json`, beside what was before.
+
+    Returns:
+        all that is there of the same weights, inputs and outputs; and the names of what else is there.
+    """
+    notes = place / NOTES
+    try:
+        known = json.loads(notes.read_text(encoding="utf-8"))["files"]
+        known = {name: entry for name, entry in known.items() if isinstance(entry, dict) and (place / name).exists()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        known = {}
+    known |= {each.path.name: {**each.to_plain(), "path": each.path.name, "contract": contract} for each in written}
+    folder.write_json(notes, {"files": known})
+    same = {name for name, entry in known.items() if entry.get("contract") == contract}
+    return [known[name] for name in known if name in same], [name for name in known if name not in same]
+
+
+def put(aside: Path, path: Path) -> None:
+    """Gives what was written its name; what had it before goes."""
+    if aside.is_dir():
+        old = path.with_name(f".{path.stem}.old.{os.getpid()}")
+        remove(old)
+        if path.exists():
+            path.rename(old)
+        aside.rename(path)
+        remove(old)
+    else:
+        descriptor = os.open(aside, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        aside.replace(path)
+    folder.sync_folder(path.parent)
+
+
+def tidy(place: Path) -> None:
+    """Removes what processes that were killed had begun to write."""
+    for path in place.glob(".*"):
+        match = re.fullmatch(r"\.(?:model|model_int8|saved_model)(?:\.old)?\.(\d+)(?:\.\w+)?", path.name)
+        if match and not _is_alive(int(match[1])):
+            remove(path)
+
+
+def remove(path: Path) -> None:
+    """Removes a file or folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
+
+
+@contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """Says which file the disk did not take."""
+    try:
+        yield
+    except OSError as error:
+        raise TrainingError(f"{error.filename or place}: cannot be written: {error.strerror or error}") from None
