@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from dltrain import __version__, plugins
-from dltrain.cli import comparison, data, datasets, inspection, machine, repetition, reporting, runs, training
+from dltrain.cli import comparison, data, datasets, inspection, machine, rates, repetition, reporting, runs, training
 from dltrain.cli.arguments import echo
 from dltrain.errors import DltrainError, UserError
 
@@ -46,6 +46,7 @@ _PANELS: dict[str, dict[str, Callable[..., None]]] = {
         "inspect": data.inspect,
         "show": inspection.show,
         "preview": inspection.preview,
+        "lr-find": rates.find_rate,
         "list": inspection.list_choices,
         "devices": machine.devices,
     },
