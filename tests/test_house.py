@@ -14,7 +14,7 @@ PACKAGE = Path(dltrain.__file__).parent
 GROUND = {"registry", "beginning", "data", "fields", "lazy", "importing", "plugins", "keras_classes", "cache", "errors"}
 CHOICES = {"models", "datasets", "tasks", "optimizers", "schedules", "augmentations", "trackers"}
 MAY_IMPORT = {
-    "cli": {"cli", "config", "training", "runs", "figures"} | GROUND,
+    "cli": {"cli", "config", "training", "tuning", "runs", "figures"} | GROUND,
     "inspection": {"inspection"} | GROUND,
     "config": {"config"} | GROUND,
     # A page is drawn from what is trained on: training collects the numbers, figures knows no training.
@@ -22,6 +22,8 @@ MAY_IMPORT = {
     # What a run's page tells is plain: training collects it, and the tasks say how their answers are drawn.
     "report": {"report", "figures", "runs", "data", "errors"},
     "training": {"training", "report", "figures", "config", "runs", "schedules", "layers", "inspection"} | GROUND,
+    # A search trains its runs as `fit` does, and tells of them on a page as theirs.
+    "tuning": {"tuning", "training", "report", "figures", "config", "runs"} | GROUND,
     "runs": {"runs", "errors"},
     "layers": {"layers"},
     "fused_optimizers": set(),

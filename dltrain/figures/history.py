@@ -29,6 +29,7 @@ class History:
         best: the epoch whose weights are kept; none if it is not known.
         may_be_logarithmic: whether values over several orders of magnitude get a logarithmic scale.
         from_zero: whether the scale begins at 0.
+        over: what is counted from 1.
     """
 
     title: str
@@ -38,6 +39,7 @@ class History:
     best: int | None = None
     may_be_logarithmic: bool = False
     from_zero: bool = False
+    over: str = "epoch"
 
     @property
     def height(self) -> float:
@@ -76,7 +78,7 @@ class History:
             ticks(axes.yaxis, 5)
             if self.from_zero and len(values):
                 axes.set_ylim(0, float(values.max()) * 1.08 or 1.0)
-        axes.set_xlabel("epoch", fontsize=SMALL, color=FAINT, labelpad=1, loc="right")
+        axes.set_xlabel(self.over, fontsize=SMALL, color=FAINT, labelpad=1, loc="right")
 
 
 def _thinned(epochs: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
