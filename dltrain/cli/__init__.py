@@ -8,7 +8,19 @@ import typer
 from typer.core import TyperGroup
 
 from dltrain import __version__, plugins
-from dltrain.cli import comparison, data, datasets, inspection, machine, rates, repetition, reporting, runs, training
+from dltrain.cli import (
+    comparison,
+    data,
+    datasets,
+    inspection,
+    machine,
+    rates,
+    repetition,
+    reporting,
+    runs,
+    training,
+    tuning,
+)
 from dltrain.cli.arguments import echo
 from dltrain.errors import DltrainError, UserError
 
@@ -40,7 +52,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _PANELS: dict[str, dict[str, Callable[..., None]]] = {
-    "Train": {"fit": training.fit, "bench": training.bench},
+    "Train": {"fit": training.fit, "tune": tuning.tune, "bench": training.bench},
     "Look first": {
         "check": inspection.check,
         "inspect": data.inspect,

@@ -77,7 +77,9 @@ def _state(summary: dict[str, Any], rows: list[dict[str, str]]) -> list[str]:
         return [f"This run was still going when the report was made: {done}. `dltrain report` makes it anew."]
     if status is None:
         return [f"This run has no summary: {done}."]
-    how = {"failed": "failed", "interrupted": "was interrupted", "pruned": "was given up by a search"}.get(str(status), f"is {status}")
+    how = {"failed": "failed", "interrupted": "was interrupted", "pruned": "was given up by a search"}.get(
+        str(status), f"is {status}"
+    )
     return [f"This run {how}: {done}. {summary.get('error') or ''}".strip()]
 
 

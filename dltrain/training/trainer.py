@@ -131,9 +131,7 @@ def _go_on(loop: Loop, run: Run, saved: checkpoints.Saved, changes: dict[str, tu
         loop.note_changes(saved, {key: [old, new] for key, (old, new) in changes.items()})
 
 
-def _trained(
-    config: Config, loop: Loop, run: Run, prepare: Callable[[], None], parts: Sequence[str]
-) -> dict[str, Any]:
+def _trained(config: Config, loop: Loop, run: Run, prepare: Callable[[], None], parts: Sequence[str]) -> dict[str, Any]:
     """Prepares the folder, trains, measures and exports; returns the summary, which is written whatever happens."""
     learner = loop.learner
     reporter = learner.reporter
