@@ -16,8 +16,8 @@ from dltrain.runs.lock import owner
 from dltrain.runs.settings import settings
 
 STATUSES = ("running", "finished", "interrupted", "pruned", "failed", "dead", "empty", "damaged")
-"""What a run can be: `pruned` says that a search gave it up; `dead`, that it was running and its process ended without a
-word; `empty`, that nothing was trained yet."""
+"""What a run can be: `pruned` says that a search gave it up; `dead`, that it was running and its process ended without
+a word; `empty`, that nothing was trained yet."""
 
 _NUMBER = int | float
 _KINDS: dict[str, Any] = {

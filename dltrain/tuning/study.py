@@ -162,7 +162,7 @@ class Study:
         return max(values) if self.larger_is_better else min(values)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Returns what became of each trial, by number: number from 1, status, value (its best epoch), values, error."""
+        """Returns what became of each trial, in their order; its value is that of its best epoch."""
         names = {"COMPLETE": "finished", "PRUNED": "pruned", "FAIL": "failed"}
         return [
             {
