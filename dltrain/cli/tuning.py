@@ -64,7 +64,11 @@ def tune(
     with owning(Run(place)):
         larger = experiment.task.larger_is_better(monitor)
         study = Study(place, str(experiment.name), block, experiment.seed, larger, experiment.train.epochs or 1)
-        say = (lambda text: None) if quiet else (lambda text: echo(text, err=True))
+
+        def say(text: str) -> None:
+            if not quiet:
+                echo(text, err=True)
+
         say(f"search: {place}")
         Search(place, study, block, monitor, say, verbose).run(shlex.join(command))
         found = conclude(place, study, monitor)
