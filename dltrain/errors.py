@@ -8,6 +8,7 @@ DltrainError
 │   ├── CheckpointError     a checkpoint that cannot be used
 │   └── RunError            no such run, or one that cannot do what was asked
 ├── TrainingError        1: the run failed, its last checkpoint stands
+├── Pruned               1: a search gave the run up, its last checkpoint stands
 └── Interrupted        130: Ctrl-C (143: SIGTERM), state saved
 
 Anything else that escapes is a fault of dltrain's own and keeps its traceback.
@@ -105,6 +106,10 @@ class RunError(UserError):
 
 class TrainingError(DltrainError):
     """The run failed: a loss that is not finite, a full disk, no memory."""
+
+
+class Pruned(DltrainError):
+    """A search gave the run up: others were better at the same epoch."""
 
 
 class Interrupted(DltrainError):

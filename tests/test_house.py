@@ -17,7 +17,7 @@ GROUND = {"registry", "beginning", "data", "fields", "lazy", "importing", "plugi
 GROUND |= {"proposal", "given"}
 CHOICES = {"models", "datasets", "tasks", "optimizers", "schedules", "augmentations", "trackers", "exports"}
 MAY_IMPORT = {
-    "cli": {"cli", "config", "training", "serving", "runs", "figures", "report"} | GROUND,
+    "cli": {"cli", "config", "training", "tuning", "serving", "runs", "figures", "report"} | GROUND,
     "serving": {"serving", "training", "runs"} | GROUND,
     "inspection": {"inspection"} | GROUND,
     "config": {"config"} | GROUND,
@@ -27,6 +27,8 @@ MAY_IMPORT = {
     "report": {"report", "figures", "runs", "data", "errors"},
     "training": {"training", "report", "figures", "config", "runs", "schedules", "layers", "inspection", "datasets"}
     | GROUND,
+    # A search trains its runs as `fit` does, and tells of them on a page as theirs.
+    "tuning": {"tuning", "training", "report", "figures", "config", "runs"} | GROUND,
     "runs": {"runs", "errors"},
     "layers": {"layers"},
     "fused_optimizers": set(),

@@ -14,10 +14,12 @@ from dltrain.cli import (
     datasets,
     inspection,
     machine,
+    rates,
     repetition,
     reporting,
     runs,
     training,
+    tuning,
     using,
     writing,
 )
@@ -53,12 +55,13 @@ app = typer.Typer(
 )
 _PANELS: dict[str, dict[str, Callable[..., None]]] = {
     "Write a config": {"init": writing.init, "schema": writing.schema},
-    "Train": {"fit": training.fit, "bench": training.bench},
+    "Train": {"fit": training.fit, "tune": tuning.tune, "bench": training.bench},
     "Look first": {
         "check": inspection.check,
         "inspect": data.inspect,
         "show": inspection.show,
         "preview": inspection.preview,
+        "lr-find": rates.find_rate,
         "list": inspection.list_choices,
         "devices": machine.devices,
     },

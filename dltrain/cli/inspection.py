@@ -36,7 +36,12 @@ def check(
         absent: str | None = None
         problems: list[str] = []
         try:
-            absent = _resolved(experiments.load(path, data_may_be_absent=True), runs).absent
+            config = experiments.load(path, data_may_be_absent=True)
+            absent = _resolved(config, runs).absent
+            if config.tune is not None and absent is None:
+                from dltrain.tuning import space
+
+                space.check(path, [], config)
         except UserError as error:
             problems = getattr(error, "problems", [str(error)])
         found.append({"config": str(path), "good": not problems, "absent": absent, "problems": problems})

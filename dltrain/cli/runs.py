@@ -13,7 +13,7 @@ from dltrain.runs.following import log_lines
 from dltrain.runs.listing import Entry, entries, entry, is_open
 from dltrain.runs.removal import Removal
 
-STYLES = {"running": "cyan", "finished": "green", "interrupted": "yellow", "empty": "dim"}
+STYLES = {"running": "cyan", "finished": "green", "interrupted": "yellow", "pruned": "dim", "empty": "dim"}
 """Of the status; all else is red."""
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

@@ -75,6 +75,8 @@ def fit(
     from dltrain.training.progress import Reporter, words_for
 
     reporter = Reporter(quiet, verbose)
+    if config.tune is not None:
+        reporter.say(f"the tune block is left aside: dltrain tune {given.config} searches")
     if dry_run:
         rehearsal = trainer.rehearse(config, reporter, runs)
         print_json(rehearsal) if as_json else echo(_rehearsal_words(rehearsal))

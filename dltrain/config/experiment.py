@@ -13,6 +13,7 @@ from dltrain.config import bases, document, unread
 from dltrain.config.blocks import Checkpoint, EarlyStopping, Stage, Teacher, Train
 from dltrain.config.document import Mark, Node, Problem
 from dltrain.config.schema import INVALID, blame, build, field_types
+from dltrain.config.tuning import Tune
 from dltrain.data import DataSpec
 from dltrain.errors import AbsentData, ConfigError, Misfit
 from dltrain.fields import Seed
@@ -56,6 +57,7 @@ class Experiment:
         callbacks: what else is told of the run, in Keras's way: of steps about once a second, of epochs at their end.
         trackers: what else keeps the run: tensorboard, mlflow, wandb.
         report: at the end, write report.html and figures/; `dltrain report` does so at any time.
+        tune: none, or what `dltrain tune` looks for; all else leaves it aside.
     """
 
     name: str | None = None
@@ -78,6 +80,7 @@ class Experiment:
     callbacks: tuple[Callback, ...] = ()
     trackers: tuple[Tracker, ...] = ()
     report: bool = True
+    tune: Tune | None = None
 
     def __post_init__(self) -> None:
         if self.task is None:
@@ -156,11 +159,13 @@ class Config:
         experiment: what was read.
         root: the tree of the text.
         absent: what is said of data that are not on this machine; none where they are.
+        tune: what a search would look for, which is no part of the experiment that is trained; none without.
     """
 
     experiment: Experiment
     root: Node
     absent: str | None = None
+    tune: Tune | None = None
 
     @contextmanager
     def blame(self, path: str) -> Iterator[None]:
@@ -258,7 +263,7 @@ def load(
         stem = re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem).lstrip("_.-")[:100]
         # Written down, the name none would read back as no name.
         experiment = dataclasses.replace(experiment, name="run" if stem in ("", "none") else stem)
-    config = Config(experiment, root)
+    config = Config(dataclasses.replace(experiment, tune=None), root, tune=experiment.tune)
     if not reads_data:
         return config
     config.require_packages()
@@ -295,9 +300,15 @@ def _order(path: Path, mark: Mark) -> tuple[bool, bool, str, int, int]:
     return source.is_argument, name not in ("", str(path)), name, mark.line, mark.column
 
 
-def dump(experiment: Experiment) -> str:
-    """Returns the experiment as YAML with every default written out; loading it gives the same experiment."""
-    return document.dump(to_plain(experiment))
+def dump(experiment: Experiment, tune: Tune | None = None) -> str:
+    """Returns the experiment as YAML with every default written out; loading it gives the same experiment.
+
+    Args:
+        experiment: what is trained.
+        tune: what is looked for, where that is to be kept too.
+    """
+    plain = to_plain(experiment)
+    return document.dump({**plain, "tune": to_plain(tune)} if tune else {k: v for k, v in plain.items() if k != "tune"})
 
 
 def to_plain(value: Any) -> Any:

@@ -51,6 +51,7 @@ class Chart:
         best: the epoch whose weights are kept; none if there is not the one.
         may_be_logarithmic: whether values over several orders of magnitude get a logarithmic scale.
         from_zero: whether the scale begins at 0.
+        over: what is counted from 1.
         is_named: whether the names of the lines stand below; otherwise a `Legend` has them.
     """
 
@@ -59,6 +60,7 @@ class Chart:
     best: int | None = None
     may_be_logarithmic: bool = False
     from_zero: bool = False
+    over: str = "epoch"
     is_named: bool = False
 
     @property
@@ -99,7 +101,7 @@ class Chart:
             ticks(axes.yaxis, 5)
             if self.from_zero and finite:
                 axes.set_ylim(0, max(finite) * 1.08 or 1.0)
-        axes.set_xlabel("epoch", fontsize=SMALL, color=FAINT, labelpad=1, loc="right")
+        axes.set_xlabel(self.over, fontsize=SMALL, color=FAINT, labelpad=1, loc="right")
 
 
 @dataclass(frozen=True)

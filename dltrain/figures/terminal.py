@@ -42,7 +42,13 @@ class _Scale:
 
 
 def draw(
-    curves: Sequence[tuple[Sequence[int], Sequence[float]]], width: int, height: int, in_dots: bool, in_ascii: bool
+    curves: Sequence[tuple[Sequence[int], Sequence[float]]],
+    width: int,
+    height: int,
+    in_dots: bool,
+    in_ascii: bool,
+    over: str = "epoch",
+    ends: tuple[str, str] | None = None,
 ) -> list[list[Cell]]:
     """Returns a plot as lines of cells.
 
@@ -52,6 +58,8 @@ def draw(
         height: lines, scales included.
         in_dots: in Braille dots, else in marks.
         in_ascii: with nothing but ASCII.
+        over: what the values are over.
+        ends: what is written at both ends of that scale; none for the first epoch and the last.
     """
     values = [value for _, ys in curves for value in ys]
     epochs = [epoch for xs, _ in curves for epoch in xs]
@@ -87,8 +95,8 @@ def draw(
             else:
                 line.append((chr(0x2800 + bits) if in_dots else MARKS[index % len(MARKS)], index))
         lines.append(line)
-    first, last = str(min(epochs)), str(max(epochs))
-    between = "epoch".center(max(columns - len(first) - len(last), 0)) if first != last else " epoch"
+    first, last = ends or (str(min(epochs)), str(max(epochs)))
+    between = over.center(max(columns - len(first) - len(last), 0)) if first != last else f" {over}"
     lines.append([(" " * _LABEL + corner + below * columns, None)])
     lines.append([(" " * (_LABEL + 1) + first + between + (last if first != last else ""), None)])
     return lines

@@ -82,7 +82,7 @@ def _state(status: str, summary: dict[str, Any], rows: list[dict[str, str]]) -> 
     if not summary:
         return [f"This run has no summary: {done}."]
     ends = {"failed": "failed", "interrupted": "was interrupted", "dead": "ended without a word"}
-    how = ends.get(status, f"is {status}")
+    how = (ends | {"pruned": "was given up by a search"}).get(status, f"is {status}")
     return [f"This run {how}: {done}. {summary.get('error') or ''}".strip()]
 
 

@@ -15,9 +15,9 @@ from dltrain.runs.folder import Run
 from dltrain.runs.lock import owner
 from dltrain.runs.settings import settings
 
-STATUSES = ("running", "finished", "interrupted", "failed", "dead", "empty", "damaged")
-"""What a run can be: `dead` says that it was running and its process ended without a word; `empty`, that nothing was
-trained yet."""
+STATUSES = ("running", "finished", "interrupted", "pruned", "failed", "dead", "empty", "damaged")
+"""What a run can be: `pruned` says that a search gave it up; `dead`, that it was running and its process ended without
+a word; `empty`, that nothing was trained yet."""
 
 _NUMBER = int | float
 _KINDS: dict[str, Any] = {
@@ -221,7 +221,7 @@ def _checked(run: Run) -> dict[str, Any]:
         RunError: if it is no summary.
     """
     summary = run.read_summary()
-    wanted = ("running", "finished", "interrupted", "failed")
+    wanted = ("running", "finished", "interrupted", "pruned", "failed")
     if not isinstance(summary, dict) or (summary and summary.get("status") not in wanted):
         raise RunError(f"{run.summary}: must be an object whose status is {', '.join(wanted[:-1])} or {wanted[-1]}")
     wrong = [key for key, kind in _KINDS.items() if not isinstance(summary.get(key), kind | None)]

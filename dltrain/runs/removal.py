@@ -18,6 +18,10 @@ _OURS = {
 }  # fmt: skip
 
 
+SEARCH = "search.yaml"
+"""What a search's folder has in place of a run's config."""
+
+
 @dataclass(frozen=True)
 class Removal:
     """Something that may go.
@@ -47,13 +51,17 @@ class Removal:
 
 
 def named(references: Sequence[str], root: Path) -> list[Removal]:
-    """Returns whole runs by folder, full name or pattern.
+    """Returns whole runs by folder, full name or pattern; searches, with all of their trials, by folder or full name.
 
     Raises:
         RunError: if one of them is no run, lies elsewhere, or is in use.
     """
     found: dict[Path, Removal] = {}
     for reference in references:
+        search = root / Path(reference).name
+        if (search / SEARCH).is_file() and not search.is_symlink():
+            found[search.resolve()] = Removal(Run(search), "search", (search,), _bytes([search, *search.rglob("*")]))
+            continue
         for each in resolve([reference], root):
             path = each.run.path
             _require_removable(path, root)

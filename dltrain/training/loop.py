@@ -4,13 +4,14 @@ import dataclasses
 import math
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dltrain.config.experiment import to_plain
-from dltrain.errors import Interrupted
+from dltrain.errors import Interrupted, Pruned
 from dltrain.runs.folder import Run
 from dltrain.training import checkpoints, profiling, stages
 from dltrain.training.callbacks import Best, Due, MetricsFile
@@ -36,15 +37,24 @@ class Loop:
         run: the folder that metrics and checkpoints go to.
         began: when this process began to work for the run, by time.monotonic().
         profile: record some steps after the first.
+        gives_up: a search's: told of each epoch's row; returns why the run ends there, or nothing.
     """
 
-    def __init__(self, learner: Learner, run: Run, began: float, profile: bool = False) -> None:
+    def __init__(
+        self,
+        learner: Learner,
+        run: Run,
+        began: float,
+        profile: bool = False,
+        gives_up: Callable[[dict[str, Any]], str | None] | None = None,
+    ) -> None:
         self.learner, self.reporter, self._run = learner, learner.reporter, run
         self._experiment, self._plan = learner.experiment, learner.plan
         self.speed = Speed(learner.experiment.train.examples_per_step)
         self.tracking = Tracking(learner.experiment, run, learner.reporter)
         self._began = began
         self._profile = run.profile if profile else None
+        self._gives_up = gives_up
         self._went_back_to: int | None = None
         self._saving = threading.Lock()
         self._copy: tuple[dict[str, np.ndarray], dict[str, Any]] | None = None
@@ -61,6 +71,7 @@ class Loop:
 
         Raises:
             Interrupted: a signal asked to stop; the state is saved.
+            Pruned: a search gives the run up.
             TrainingError: the loss is not finite, or something cannot be written.
         """
         self._began -= self._state.seconds
@@ -151,6 +162,8 @@ class Loop:
                 self._save(is_best, is_planned)
                 due.saved()
             self._say_epoch(row)
+            if self._gives_up is not None and (why := self._gives_up(row)) and not self.learner.is_finished:
+                raise Pruned(why)
 
     def _enter(self, number: int) -> None:
         """Goes on with another stage."""

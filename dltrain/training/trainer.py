@@ -15,7 +15,7 @@ from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.config.origins import origins
 from dltrain.data import DataSpec, Split, Splits
-from dltrain.errors import CheckpointError, DataError, DltrainError, Interrupted, TrainingError
+from dltrain.errors import CheckpointError, DataError, DltrainError, Interrupted, Pruned, TrainingError
 from dltrain.lazy import keras, tf
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
@@ -42,6 +42,7 @@ def fit(
     profile: bool = False,
     changes: dict[str, tuple[Any, Any]] | None = None,
     force: bool = False,
+    gives_up: Callable[[dict[str, Any]], str | None] | None = None,
 ) -> dict[str, Any]:
     """Trains what the config describes.
 
@@ -53,13 +54,15 @@ def fit(
         profile: record some steps, for TensorBoard.
         changes: what differs from the config that the run had, before and after.
         force: go on with data of other statistics too.
+        gives_up: the run is a search's: its test part is not looked at, and this is told of each epoch's row, and
+            returns why the run is given up there, or nothing.
 
     Returns:
         the run's summary, and its folder as "run".
 
     Raises:
         UserError: something the user can mend; nothing was written.
-        TrainingError, Interrupted: the run stopped early; its summary says so.
+        TrainingError, Interrupted, Pruned: the run stopped early; its summary says so.
     """
     began = time.monotonic()
     if resumed is None:
@@ -98,13 +101,14 @@ def fit(
             return {"run": str(run.path), **before}
         reporter.say(f"run: {run.path}" + (f", going on after step {learner.state.step}" if resumed else ""))
 
-        loop = Loop(learner, run, began, profile)
+        loop = Loop(learner, run, began, profile, gives_up)
 
         def prepare() -> None:
             if saved is not None:
                 _go_on(loop, run, saved, changes or {})
 
-        return {"run": str(run.path), **_trained(config, loop, run, prepare)}
+        parts = ("validation", "test") if gives_up is None else ("validation",)
+        return {"run": str(run.path), **_trained(config, loop, run, prepare, parts)}
 
 
 def _say_changed_code(run: Run, reporter: Reporter) -> None:
@@ -128,7 +132,7 @@ def _go_on(loop: Loop, run: Run, saved: checkpoints.Saved, changes: dict[str, tu
         loop.note_changes(saved, {key: [old, new] for key, (old, new) in changes.items()})
 
 
-def _trained(config: Config, loop: Loop, run: Run, prepare: Callable[[], None]) -> dict[str, Any]:
+def _trained(config: Config, loop: Loop, run: Run, prepare: Callable[[], None], parts: Sequence[str]) -> dict[str, Any]:
     """Prepares the folder, trains, measures and exports; returns the summary, which is written whatever happens."""
     learner = loop.learner
     reporter = learner.reporter
@@ -155,13 +159,14 @@ def _trained(config: Config, loop: Loop, run: Run, prepare: Callable[[], None]) 
         with enough_memory(config), StopRequest(too_late) as stop:
             loop.tracking.start()
             loop.run(stop)
-            measured = _measure_best(learner, run, stop)
+            measured = _measure_best(learner, run, stop, parts)
             _export(config, learner, run)
         summary = _summary(loop, "finished", measured)
         folder.write_json(run.summary, summary)
     except BaseException as error:
         failed = _translated(error, run)
-        status = "interrupted" if isinstance(failed, Interrupted | KeyboardInterrupt) else "failed"
+        is_cut, is_pruned = isinstance(failed, Interrupted | KeyboardInterrupt), isinstance(failed, Pruned)
+        status = "interrupted" if is_cut else "pruned" if is_pruned else "failed"
         words = str(failed) or type(failed).__name__
         with suppress(OSError, TrainingError):  # on a full disk the message on the terminal is what remains
             reporter.note(words)
@@ -338,8 +343,8 @@ def _origins(config: Config, run: Run) -> dict[str, str]:
     return {**before, **{key: words for key, words in found.items() if not before or words.startswith("argument ")}}
 
 
-def _measure_best(learner: Learner, run: Run, stop: StopRequest) -> dict[str, Any]:
-    """Puts the best weights in place and measures them on validation and test.
+def _measure_best(learner: Learner, run: Run, stop: StopRequest, parts: Sequence[str]) -> dict[str, Any]:
+    """Puts the best weights in place and measures them on some parts, mostly validation and test.
 
     Raises:
         Interrupted: if a signal asks to stop.
@@ -349,7 +354,7 @@ def _measure_best(learner: Learner, run: Run, stop: StopRequest) -> dict[str, An
     if learner.devices.replicas > 1 or learner.engine.averages() or not checkpoints.best_is_last(run):
         checkpoints.restore_network(checkpoints.load(run, "best"), learner.engine.model)
     measured: dict[str, Any] = {}
-    for name in ("validation", "test"):
+    for name in parts:
         part = getattr(learner.splits, name)
         measured[name] = learner.measured.evaluate(learner.evaluation_feed(part), stop.__bool__) if part else None
         if stop:

@@ -1,0 +1,151 @@
+"""`dltrain tune`: look for better settings."""
+
+import dataclasses
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, Words, echo, print_json, sort_words
+from dltrain.cli.trust import Trust
+from dltrain.config import experiment as experiments
+from dltrain.config.experiment import Config
+from dltrain.errors import ConfigError, RunError, TrainingError
+from dltrain.runs import folder
+from dltrain.runs.folder import DEFAULT_ROOT, Run
+from dltrain.runs.lock import owning
+
+AUTO, SHOWN = "auto", 5
+
+
+def tune(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="CONFIG [KEY=VALUE]...", help="A YAML file with a `tune` block, and what to change."),
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Trials at a time, a process each.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a search: `tune --resume FOLDER`, `tune CONFIG --resume auto`.")
+    ] = False,
+    trust: Trust = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    runs: Runs = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Look for better settings: train trials, each a run, with values from CONFIG's `tune.space`; write best.yaml.
+
+    Trials are compared on the validation part alone; the test part is not looked at.
+    """
+    given = sort_words(words or [])
+    from dltrain.tuning.study import SEARCH, Study, optuna
+
+    optuna()
+    place = _resumed(given, runs) if resume else None
+    if given.run and not resume:
+        raise ConfigError([f"{given.run!r} is neither a CONFIG (.yaml) nor KEY=VALUE; a folder goes with --resume"])
+    config = _config(given, place)
+    if place is None:
+        place = folder.create(runs, f"{str(config.experiment.name)[:80]}-tune").path
+        (place / "checkpoints").rmdir()  # of a run
+        folder.write_text(place / SEARCH, experiments.dump(config.experiment, config.tune))
+    block, experiment = config.tune, config.experiment
+    if block is None:
+        raise ConfigError([f"{place / SEARCH}: has no tune block any more"])
+    if workers is not None:
+        block = dataclasses.replace(block, workers=workers)
+
+    from dltrain.tuning.outcome import conclude
+    from dltrain.tuning.search import Search
+
+    command = ["dltrain", "tune", "--resume", str(place)]
+    monitor = block.monitor or experiment.task.monitor
+    with owning(Run(place)):
+        larger = experiment.task.larger_is_better(monitor)
+        study = Study(place, str(experiment.name), block, experiment.seed, larger, experiment.train.epochs or 1)
+
+        def say(text: str) -> None:
+            if not quiet:
+                echo(text, err=True)
+
+        say(f"search: {place}")
+        Search(place, study, block, monitor, say, verbose).run(shlex.join(command))
+        found = conclude(place, study, monitor)
+    if found["best"] is None:
+        first = next((row["error"] for row in found["trials"] if row["error"]), "no trial came to its end")
+        raise TrainingError(f"{place}: none of {len(found['trials'])} trials came to its end; the first said: {first}")
+    print_json(found) if as_json else echo(_words(found, larger, runs))
+
+
+def _resumed(given: Words, runs: Path) -> Path | None:
+    """Returns the folder of the search that goes on; none where `auto` finds none.
+
+    Raises:
+        RunError: if there is no such search.
+    """
+    from dltrain.tuning.study import SEARCH
+
+    if given.run not in (None, AUTO):
+        for place in (Path(str(given.run)), runs / str(given.run)):
+            if (place / SEARCH).is_file():
+                return place
+        raise RunError(f"no search in {given.run}: there is no {SEARCH}")
+    stem = "*" if given.config is None else str(experiments.load(given.config, given.overrides).experiment.name)[:80]
+    found = sorted(runs.glob(f"{stem}-tune-*/{SEARCH}"), key=lambda file: file.stat().st_mtime)
+    if found:
+        return found[-1].parent
+    if given.run == AUTO and given.config is not None:
+        echo("--resume auto: nothing to go on from, a new search starts", err=True)
+        return None
+    raise RunError(f"no search in {runs}/ to go on with")
+
+
+def _config(given: Words, place: Path | None) -> Config:
+    """Returns what is searched, checked; of a search that goes on, as it was, but for how long it is.
+
+    Raises:
+        ConfigError: with every problem found, or if a search that goes on would be another one.
+    """
+    from dltrain.tuning import space
+    from dltrain.tuning.study import SEARCH
+
+    path = given.config or (place / SEARCH if place else None)
+    if path is None:
+        raise ConfigError(["tune needs a CONFIG, a file that ends in .yaml, got none"])
+    config = experiments.load(path, given.overrides)
+    block = space.check(path, given.overrides, config)
+    if place is not None:
+        before = experiments.load(place / SEARCH)
+        old, new = experiments.to_plain(before.tune), experiments.to_plain(block)
+        differ = [f"tune.{key}" for key in new if old[key] != new[key] and key not in ("trials", "minutes", "workers")]
+        if before.experiment != config.experiment or differ:
+            words = ", ".join(differ) or "the experiment"
+            raise ConfigError(
+                [f"{place}: {words} cannot change when a search goes on; start a new one, without --resume"]
+            )
+    return config
+
+
+def _words(found: dict[str, Any], larger_is_better: bool, runs: Path) -> str:
+    from dltrain.training.progress import table
+
+    sign = -1 if larger_is_better else 1
+    done = sorted((row for row in found["trials"] if row["status"] == "finished"), key=lambda row: sign * row["value"])
+    rows: list[list[Any]] = [["trial", found["monitor"], "values"]]
+    for row in done[:SHOWN]:
+        values = (f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}"
+                  for key, value in row["values"].items())  # fmt: skip
+        rows.append([row["trial"], f"{row['value']:.4f}", "  ".join(values)])
+    counts = {how: sum(row["status"] == how for row in found["trials"]) for how in ("finished", "pruned", "failed")}
+    place = [] if runs == DEFAULT_ROOT else ["--runs", str(runs)]
+    lines = [
+        table(rows, right={0, 1}),
+        "",
+        f"{len(found['trials'])} trials: {', '.join(f'{count} {how}' for how, count in counts.items() if count)}",
+        *(f"importance  {key}  {share:.0%}" for key, share in found["importances"].items()),
+        f"report  {found['report']}",
+        f"trials  dltrain runs --runs {found['study']} --sort best",
+        f"try  {shlex.join(['dltrain', 'fit', found['config'], *place])}",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Searching: what is looked for, the study that remembers, its trials and their workers, and what came out."""

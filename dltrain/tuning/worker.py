@@ -1,0 +1,115 @@
+"""A process that trains one trial after the other: a crash, or memory that ran out, takes no more than one with it."""
+
+import os
+import signal
+import threading
+from dataclasses import dataclass
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from dltrain import plugins
+from dltrain.config import experiment as experiments
+from dltrain.errors import DltrainError, Interrupted, Pruned, UserError, said
+from dltrain.lazy import keras
+from dltrain.runs import folder
+from dltrain.training import trainer
+from dltrain.training.progress import Reporter
+from dltrain.training.resuming import continued
+
+RUN = "trial{:03d}"
+"""The name of a trial's run."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to train.
+
+    Args:
+        number: of the trial, counted from 0.
+        overrides: its values, as arguments.
+        monitor: the column that it is worth.
+    """
+
+    number: int
+    overrides: tuple[str, ...]
+    monitor: str
+
+
+class Unusable(UserError):
+    """Nothing that a trial could choose would mend it: the search ends."""
+
+
+def work(connection: Connection, place: Path, trusts: bool, verbose: bool) -> None:
+    """Trains what comes until there is no more; sends ("epoch", row), and waits for an answer, and ("end", how, words).
+
+    Args:
+        connection: to the search.
+        place: its folder.
+        trusts: whether the user said --trust.
+        verbose: say all that a run says.
+    """
+    os.setsid()  # Ctrl-C in a terminal is for the search alone, which passes it on once
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    plugins.trusts_all = trusts
+    try:
+        while (job := connection.recv()) is not None:
+            connection.send(("end", *_done(job, connection, place, verbose)))
+            keras.backend.clear_session()  # else each network stays in memory
+    except (EOFError, BrokenPipeError, KeyboardInterrupt):
+        return
+
+
+def _die_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGKILL)  # what is saved stands
+
+
+def _done(job: Job, connection: Connection, place: Path, verbose: bool) -> tuple[str, str]:
+    """Trains a trial; returns how it ended and what it said."""
+
+    def gives_up(row: dict[str, Any]) -> str | None:
+        if job.monitor not in row:
+            columns = [column for column in row if column.startswith("val_")]
+            raise Unusable(
+                f"tune.monitor must be one of {', '.join(columns)}, got {job.monitor!r}"
+                if columns
+                else "tune needs a validation part, on which trials are compared: dataset.validation_fraction=0.1"
+            )
+        connection.send(("epoch", row["epoch"], row[job.monitor]))
+        return connection.recv()
+
+    try:
+        _train(job, place, verbose, gives_up)
+    except Pruned as error:
+        return "pruned", str(error)
+    except (Interrupted, KeyboardInterrupt):
+        return "interrupted", ""
+    except Unusable as error:
+        return "unusable", str(error)
+    except DltrainError as error:
+        return "failed", str(error)
+    except (EOFError, BrokenPipeError):
+        raise
+    except Exception as error:
+        return "failed", plugins.fault(error) or f"{type(error).__name__}: {said(error)}"
+    return "finished", ""
+
+
+def _train(job: Job, place: Path, verbose: bool, gives_up: Any) -> None:
+    """Trains a trial, from where its run was cut if it was."""
+    from dltrain.tuning.study import SEARCH
+
+    name, overrides = RUN.format(job.number), [*job.overrides, "tune=none", "report=false"]
+    config = experiments.renamed(experiments.load(place / SEARCH, overrides), name)
+    run, reporter = folder.newest(place, name), Reporter(quiet=not verbose)
+    if run is not None and run.saved is not None:
+        after, changes = continued(run, config, place, overrides, reporter.say)
+        for row in run.read_metrics():
+            gives_up({**row, "epoch": int(row["epoch"]), job.monitor: float(row.get(job.monitor, "nan"))})
+        trainer.fit(after, reporter, place, run, changes=changes, gives_up=gives_up)
+    else:
+        trainer.fit(config, reporter, place, gives_up=gives_up)
