@@ -1,6 +1,7 @@
 """What README shows works as it stands there."""
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from dltrain.data import DataSpec
 from dltrain.registry import MODELS
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
+CONFIGS = Path(__file__).parents[1] / "configs"
 
 
 def blocks(language):
@@ -22,6 +24,7 @@ def test_configs_are_good(tmp_path, text):
     rows = [f"{row * 9.5},{row},100{row % 3},2020-01-{row % 28 + 1},1,train" for row in range(40)]
     (tmp_path / "houses").mkdir()
     (tmp_path / "houses" / "1.csv").write_text("\n".join(["price,area,postcode,sold_on,importance,part", *rows]))
+    shutil.copy(CONFIGS / "resnet.yaml", tmp_path)  # which one builds on
     path = tmp_path / "readme.yaml"
     path.write_text(text)
     experiments.load(path, data_may_be_absent=True)
