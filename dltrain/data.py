@@ -338,6 +338,11 @@ def _byte_moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, (counts * (levels - mean[:, None]) ** 2).sum(axis=1) / len(values)
 
 
+def spaced(count: int, most: int) -> np.ndarray:
+    """Returns at most so many of the places 0 to count - 1, evenly spaced, the first and the last of them included."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))
+
+
 def split_off(split: Split, fraction: HeldOut, seed: int) -> tuple[Split, Split | None]:
     """Takes a share of the examples away, at random by the seed; stratified where there are classes.
 

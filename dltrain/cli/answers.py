@@ -14,6 +14,7 @@ from dltrain.cli.arguments import echo
 from dltrain.cli.tables import Column, print_table
 from dltrain.errors import printable
 from dltrain.runs.folder import finite
+from dltrain.runs.wording import figure
 
 BLOCK = 1000
 """Rows of a table that share the widths of its columns: a million are never held to be aligned."""
@@ -30,7 +31,7 @@ class Table:
 
     def add(self, row: dict[str, Any]) -> bool:
         """Takes a row; returns whether there are enough to be printed."""
-        shown = {name: _short(value) for name, value in flat(row).items()}
+        shown = {name: figure(value) if isinstance(value, float) else str(value) for name, value in flat(row).items()}
         if "error" in row and len(self._columns) > 1:
             shown[next(name for name in self._columns if name not in shown)] = "error"  # standard error says which
         self._rows.append(shown)
@@ -108,12 +109,6 @@ def flat(row: dict[str, Any]) -> dict[str, Any]:
         else:
             found[key] = value
     return found
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.4f}" if 0.001 <= abs(value) < 1000 or value == 0 else f"{value:.4g}"
-    return str(value)
 
 
 class Bar:

@@ -96,7 +96,7 @@ def plot(
 
     if not as_json:
         echo("\n".join(f"{one_line(each.run.name)}  {each.status}, {each.epochs} epochs" for each in chosen) + "\n")
-        pictures.print_plots(drawn, wanted if metric else _foremost(chosen, wanted))
+        pictures.print_plots(drawn, wanted if metric else _first_shown(chosen, wanted))
     path = None
     if png:
         place = out or pictures.place("plot", list(drawn))
@@ -121,7 +121,7 @@ def _drawn(place: Path, draw: Callable[[], bytes]) -> str:
     return str(place)
 
 
-def _foremost(chosen: Sequence[Entry], there: list[str]) -> list[str]:
+def _first_shown(chosen: Sequence[Entry], there: list[str]) -> list[str]:
     """Returns what the terminal shows: the loss, and what says which epoch is best."""
     monitors = {each.best["monitor"].removeprefix("val_") for each in chosen if each.best}
     measured = [name for name in there if name not in ("loss", "learning_rate")][:1]

@@ -47,8 +47,7 @@ def tune(
         raise ConfigError([f"{given.run!r} is neither a CONFIG (.yaml) nor KEY=VALUE; a folder goes with --resume"])
     config = _config(given, place)
     if place is None:
-        place = folder.create(runs, f"{str(config.experiment.name)[:80]}-tune").path
-        (place / "checkpoints").rmdir()  # of a run
+        place = folder.numbered(runs, f"{str(config.experiment.name)[:80]}-tune")
         folder.write_text(place / SEARCH, experiments.dump(config.experiment, config.tune))
     block, experiment = config.tune, config.experiment
     if block is None:
@@ -129,11 +128,10 @@ def _config(given: Words, place: Path | None) -> Config:
 
 def _words(found: dict[str, Any], larger_is_better: bool, runs: Path) -> str:
     from dltrain.training.progress import table
+    from dltrain.tuning.search import ranked
 
-    sign = -1 if larger_is_better else 1
-    done = sorted((row for row in found["trials"] if row["status"] == "finished"), key=lambda row: sign * row["value"])
     rows: list[list[Any]] = [["trial", found["monitor"], "values"]]
-    for row in done[:SHOWN]:
+    for row in ranked(found["trials"], larger_is_better)[:SHOWN]:
         values = (f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}"
                   for key, value in row["values"].items())  # fmt: skip
         rows.append([row["trial"], f"{row['value']:.4f}", "  ".join(values)])

@@ -6,7 +6,7 @@ import hashlib
 import os
 from typing import Any
 
-from dltrain.data import Split, Splits
+from dltrain.data import Split, Splits, spaced
 from dltrain.lazy import np
 
 FULL_BYTES = 2**28
@@ -41,7 +41,7 @@ def _of_part(part: Split, known: bytes) -> str:
         size = int(np.prod(part.inputs.shape)) * np.dtype(part.inputs.dtype).itemsize
         # A slice of an array is no copy; positions are.
         whole = slice(None)
-        _add(digest, np.asarray(part.inputs[whole if size <= FULL_BYTES else _spaced(len(part), SAMPLE)]))
+        _add(digest, np.asarray(part.inputs[whole if size <= FULL_BYTES else spaced(len(part), SAMPLE)]))
     return digest.hexdigest()[:16]
 
 
@@ -55,7 +55,7 @@ def _add_files(digest: Any, paths: list[str]) -> None:
     shared = len(os.path.commonpath([os.path.dirname(path) for path in paths]))  # noqa: PTH120  a million names
     for path in paths:
         digest.update(f"{path[shared:]}\0{_size(path)}\0".encode(errors="surrogateescape"))
-    for index in _spaced(len(paths), FILES).tolist():
+    for index in spaced(len(paths), FILES).tolist():
         try:
             with open(paths[index], "rb") as file:  # noqa: PTH123
                 digest.update(hashlib.sha256(file.read()).digest())
@@ -68,7 +68,3 @@ def _size(path: str) -> int:
         return os.stat(path).st_size  # noqa: PTH116
     except OSError:
         return -1
-
-
-def _spaced(count: int, most: int) -> np.ndarray:
-    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from dltrain.data import DataSpec, Split, Splits
+from dltrain.data import DataSpec, Split, Splits, spaced
 from dltrain.inspection import digests
 from dltrain.lazy import np
 
@@ -126,7 +126,7 @@ class Subject:
             rows: how many at most.
         """
         train = self.splits.train
-        chosen = np.unique(np.linspace(0, len(train) - 1, min(rows, len(train))).astype(int))
+        chosen = spaced(len(train), rows)
         return np.asarray(train.inputs[chosen]), train.targets[chosen]
 
     @property

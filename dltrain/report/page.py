@@ -6,7 +6,7 @@ All that comes from data is escaped; there is no script, and the page forbids it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import groupby
@@ -17,6 +17,8 @@ from dltrain.errors import printable
 from dltrain.figures.mosaic import Pictures
 from dltrain.report.drawing import drawn, image, inline
 from dltrain.report.parts import WIDE, Chapter, Figure, Gallery, Part, Picture, Table
+from dltrain.runs import folder
+from dltrain.runs.folder import Run
 
 LONGEST = 200
 """Letters of a name that are shown; the middle of a longer one is left out."""
@@ -72,16 +74,29 @@ def render(report: Report) -> tuple[str, dict[str, bytes]]:
         chapters += [_parts(chapter.parts, files), "</section>"]
     claims = "".join(_claim(claim) for claim in report.claims)
     warnings = "".join(f'<p class="warning">{text(words, 2000)}</p>\n' for words in report.warnings)
-    folder = Path(__file__).parent
-    page = Template((folder / "page.html").read_text(encoding="utf-8")).substitute(
+    here = Path(__file__).parent
+    page = Template((here / "page.html").read_text(encoding="utf-8")).substitute(
         title=text(report.title),
-        style=(folder / "page.css").read_text(encoding="utf-8"),
+        style=(here / "page.css").read_text(encoding="utf-8"),
         lead=text(report.lead, 500),
         headline=(f'<div class="headline">{claims}</div>\n' if claims else "") + warnings,
         links="\n".join(links),
         chapters="\n".join(chapters),
     )
     return page, files
+
+
+def write(run: Run, page: str, files: Mapping[str, bytes]) -> None:
+    """Puts a page and its figures' files into a folder, each whole or as it was.
+
+    Raises:
+        OSError: if they cannot be written.
+    """
+    run.figures.mkdir(exist_ok=True)
+    for name, content in files.items():
+        with folder.replacing(run.figures / name) as aside:
+            aside.write_bytes(content)
+    folder.write_text(run.report, page)
 
 
 def text(words: str, longest: int = LONGEST) -> str:

@@ -4,7 +4,8 @@ import csv
 import json
 import os
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -157,12 +158,24 @@ class Run:
 
 
 def create(root: Path, name: str) -> Run:
-    """Makes a new run's folder, `<name>-<NNN>` with the next free number; safe beside others who do the same.
+    """Makes a new run's folder, as `numbered` does.
 
     Raises:
         RunError: if the folder cannot be made.
     """
-    try:
+    with _making(root):
+        run = Run(numbered(root, name))
+        run.checkpoints.mkdir()
+        return run
+
+
+def numbered(root: Path, name: str) -> Path:
+    """Makes a new folder, `<name>-<NNN>` with the next free number; safe beside others who do the same.
+
+    Raises:
+        RunError: if the folder cannot be made.
+    """
+    with _making(root):
         root.mkdir(parents=True, exist_ok=True)
         taken = [_number(path.name, name) for path in root.iterdir()]
         number = max((number for number in taken if number is not None), default=0)
@@ -173,8 +186,13 @@ def create(root: Path, name: str) -> Run:
                 path.mkdir()  # atomic: of two that try, one gets the number
             except FileExistsError:
                 continue
-            (path / "checkpoints").mkdir()
-            return Run(path)
+            return path
+
+
+@contextmanager
+def _making(root: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise RunError(
             f"{root}: cannot make a run folder there: {error.strerror}; choose another with --runs"

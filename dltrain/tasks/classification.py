@@ -8,6 +8,7 @@ from dltrain.data import DataSpec
 from dltrain.fields import Fraction, NonNegativeFloat
 from dltrain.lazy import keras, np
 from dltrain.registry import TASKS, suggestion
+from dltrain.tasks._answers import extras
 from dltrain.tasks._choices import OwnLoss, OwnMetric, build, larger_is_better, names
 from dltrain.tasks._metrics import auc, class_logits, f1
 
@@ -156,17 +157,12 @@ class Classification:
         from dltrain.report import scores
 
         names, shares = data.class_names, scores.softmax(outputs)
-        order = np.argsort(-outputs, axis=1, kind="stable")[:, :top_k].tolist()
-        found = []
-        for row, places in zip(shares.tolist(), order, strict=True):
-            told = [{"class": names[place], "probability": row[place]} for place in places]
-            answer: dict[str, Any] = dict(told[0])
-            if top_k > 1:
-                answer["top"] = told
-            if probabilities:
-                answer["probabilities"] = dict(zip(names, row, strict=True))
-            found.append(answer)
-        return found
+        told = zip(outputs.argmax(axis=1).tolist(), shares.tolist(), strict=True)
+        beside = extras("class", names, outputs, shares, top_k, probabilities)
+        return [
+            {"class": names[place], "probability": row[place], **extra}
+            for (place, row), extra in zip(told, beside, strict=True)
+        ]
 
     def chapters(self, outcome: Outcome) -> list[Chapter]:
         """Returns confusion, measures of each class, ROC and PR, calibration."""

@@ -8,6 +8,7 @@ from dltrain.data import DataSpec
 from dltrain.fields import Fraction
 from dltrain.lazy import keras, np
 from dltrain.registry import TASKS
+from dltrain.tasks._answers import extras
 from dltrain.tasks._choices import OwnLoss, OwnMetric, build, larger_is_better, names
 from dltrain.tasks._metrics import auc, f1
 
@@ -92,20 +93,13 @@ class Multilabel:
         """
         from dltrain.report import scores
 
-        names, shares = data.class_names, scores.sigmoid(outputs).tolist()
-        order = np.argsort(-outputs, axis=1, kind="stable")[:, :top_k].tolist()
-        found = []
-        for row, logits, places in zip(shares, outputs, order, strict=True):
-            chosen = np.flatnonzero(logits > 0).tolist()
-            answer: dict[str, Any] = {
-                "labels": [names[place] for place in chosen], "probability": [row[place] for place in chosen]
-            }  # fmt: skip
-            if top_k > 1:
-                answer["top"] = [{"label": names[place], "probability": row[place]} for place in places]
-            if probabilities:
-                answer["probabilities"] = dict(zip(names, row, strict=True))
-            found.append(answer)
-        return found
+        names, shares = data.class_names, scores.sigmoid(outputs)
+        told = (np.flatnonzero(logits > 0).tolist() for logits in outputs)
+        beside = extras("label", names, outputs, shares, top_k, probabilities)
+        return [
+            {"labels": [names[place] for place in chosen], "probability": [row[place] for place in chosen], **extra}
+            for chosen, row, extra in zip(told, shares.tolist(), beside, strict=True)
+        ]
 
     def chapters(self, outcome: Outcome) -> list[Chapter]:
         """Returns measures of each label, ROC and PR, calibration."""

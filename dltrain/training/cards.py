@@ -188,13 +188,9 @@ def _training(run: Run, config: Config, summary: dict[str, Any]) -> list[str]:
     if best:
         facts.append(f"best epoch {best.get('epoch')}, by {plain(best.get('monitor'))}")
     lines += [", ".join(facts) + ".", "", *code(run.config.read_text(encoding="utf-8"), "yaml"), ""]
-    try:
-        environment = json.loads(run.environment.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        environment = {}
     rows = [
         (key, value if isinstance(value, str | int) else json.dumps(value))
-        for key, value in environment.items()
+        for key, value in run.read_environment().items()
         if key in ("dltrain", "tensorflow", "keras", "numpy", "python", "platform", "devices", "cpu", "git") and value
     ]
     return lines + (["## Environment", "", *table(("what", "value"), rows), ""] if rows else [])

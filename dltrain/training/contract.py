@@ -1,7 +1,7 @@
 """What must fit together before the first step: data, task, network, batch, schedule and what is monitored."""
 
 from dltrain.config.experiment import Config
-from dltrain.data import SAMPLE, Splits
+from dltrain.data import SAMPLE, Splits, spaced
 from dltrain.errors import ConfigError, gathered
 from dltrain.lazy import np
 from dltrain.registry import short_name
@@ -60,10 +60,10 @@ def _check_range(config: Config, splits: Splits) -> None:
     inputs = splits.train.inputs
     if not splits.spec.is_image or inputs.dtype.kind != "f" or not len(inputs):
         return
-    spaced = np.unique(np.linspace(0, len(inputs) - 1, SAMPLE).astype(int))
+    places = spaced(len(inputs), SAMPLE)
     low, high = np.inf, -np.inf
-    for start in range(0, len(spaced), 32):  # large images, a few at a time
-        values = np.asarray(inputs[spaced[start : start + 32]])
+    for start in range(0, len(places), 32):  # large images, a few at a time
+        values = np.asarray(inputs[places[start : start + 32]])
         low, high = min(low, float(values.min())), max(high, float(values.max()))
     if low >= 0 and 1.001 < high <= 255:  # a rounding above 1 is 1
         return

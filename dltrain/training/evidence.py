@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dltrain.config.experiment import Experiment
-from dltrain.data import DataSpec, Split, Splits
+from dltrain.data import DataSpec, Split, Splits, spaced
 from dltrain.errors import TrainingError
 from dltrain.inspection.findings import examine, short
 from dltrain.inspection.subject import Subject
@@ -49,7 +49,7 @@ def gather(experiment: Experiment, model: Any, splits: Splits, stopped: Callable
     """
     name = next(name for name in ("test", "validation", "train") if getattr(splits, name))
     spec, task, whole = splits.spec, experiment.task, getattr(splits, name)
-    places = np.unique(np.linspace(0, len(whole) - 1, min(len(whole), MOST_EXAMPLES)).astype(int))
+    places = spaced(len(whole), MOST_EXAMPLES)
     part = whole if len(places) == len(whole) else whole.take(places)
     size = min(experiment.train.examples_per_batch, BATCH)
     outputs = answers(model, part, size, stopped)

@@ -14,8 +14,8 @@ from typing import Any
 from dltrain import plugins
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
-from dltrain.data import DataSpec, Split, Splits
-from dltrain.errors import CheckpointError, ConfigError, DataError, UserError, said
+from dltrain.data import DataSpec, Split, spaced
+from dltrain.errors import CheckpointError, ConfigError, UserError, said
 from dltrain.importing import hushed
 from dltrain.lazy import keras, np, tf
 from dltrain.registry import EXPORTS, suggestion
@@ -25,7 +25,7 @@ from dltrain.training import checkpoints
 from dltrain.training.cards import write_card
 from dltrain.training.export_folder import Written, noted, put, remove, tidy, writing
 from dltrain.training.progress import Reporter
-from dltrain.training.setup import begin, compare, enough_memory
+from dltrain.training.setup import begin, compare, enough_memory, refuse_changed
 from dltrain.training.state import State
 from dltrain.training.trainer import chosen
 
@@ -99,15 +99,18 @@ def export(
     saved = chosen(run, checkpoint, reporter)
     spec = State.of(saved).spec
     _, splits = begin(config, reporter, like=spec)
-    if splits.spec.shapes != spec.shapes:
-        raise DataError(f"{run.path}: its data have changed: other shapes, columns or classes than it was trained on")
+    refuse_changed(run, splits, spec)
     compare(config, splits, saved, reporter)
     held_out = splits.test or splits.validation or splits.train
     with enough_memory(config):
         model = _network(config, saved, spec, held_out, normalization)
         activation = getattr(config.experiment.task, "activation", None) if probabilities else None
         asked = _Asked(
-            spec, normalization, splits, model if activation is None else _ending_in(activation, model, spec)
+            spec,
+            normalization,
+            splits.train,
+            held_out,
+            model if activation is None else _ending_in(activation, model, spec),
         )
         place = place or run.exports
         with writing(place):
@@ -145,13 +148,13 @@ class _Asked:
 
     spec: DataSpec
     normalization: bool
-    splits: Splits
+    train: Split
+    held_out: Split
     model: Any
 
     def inputs(self, part: Split, most: int) -> np.ndarray:
         """Returns evenly spaced examples of a part, as the exported network takes them."""
-        places = np.unique(np.linspace(0, len(part) - 1, min(len(part), most)).astype(int))
-        found = np.asarray(part.take(places).inputs[:]).astype(np.float32)
+        found = np.asarray(part.take(spaced(len(part), most)).inputs[:]).astype(np.float32)
         return found if self.normalization else normalized(self.spec, found)
 
     def answers(self, inputs: np.ndarray) -> np.ndarray:
@@ -203,8 +206,7 @@ def _written(each: Any, asked: _Asked, place: Path, reporter: Reporter) -> Writt
     """
     path = place / each.file
     agreement = getattr(each, "agreement", None)
-    held_out = asked.splits.test or asked.splits.validation or asked.splits.train
-    inputs = asked.inputs(held_out, COMPARED if agreement is None else AGREED)
+    inputs = asked.inputs(asked.held_out, COMPARED if agreement is None else AGREED)
     aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     noise: list[str] = []
     try:
@@ -212,7 +214,7 @@ def _written(each: Any, asked: _Asked, place: Path, reporter: Reporter) -> Writt
         try:
             with hushed(noise), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                each.write(asked.model, aside, asked.inputs(asked.splits.train, CALIBRATED))
+                each.write(asked.model, aside, asked.inputs(asked.train, CALIBRATED))
                 got = np.asarray(each.answers(aside, inputs), np.float32)
         except OSError:
             raise

@@ -1,7 +1,6 @@
 """Which trained weights a run was built on: digests of them, so that a repeat can tell when they are others."""
 
 import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +51,5 @@ def digest_of(path: Path) -> str:
 
 
 def _before(run: Run) -> dict[str, str]:
-    try:
-        return dict(json.loads(run.environment.read_text(encoding="utf-8")).get(KEY, {}))
-    except (OSError, ValueError, TypeError, AttributeError):
-        return {}
+    found = run.read_environment().get(KEY)
+    return found if isinstance(found, dict) else {}

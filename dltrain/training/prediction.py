@@ -11,14 +11,14 @@ from dltrain import datasets
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.data import DataSpec, Split
-from dltrain.errors import ConfigError, DataError
+from dltrain.errors import ConfigError
 from dltrain.given import Given, Reader
 from dltrain.inspection.subject import Subject
 from dltrain.lazy import np, tf
 from dltrain.runs.folder import Run
 from dltrain.training import checkpoints
 from dltrain.training.progress import Reporter
-from dltrain.training.setup import assemble, begin, enough_memory, start
+from dltrain.training.setup import begin, enough_memory, refuse_changed, restored, start
 from dltrain.training.state import State
 from dltrain.training.trainer import chosen, part_of
 
@@ -125,8 +125,7 @@ def load_with_part(
     spec = State.of(saved).spec
     devices, splits = begin(config, reporter, like=spec)
     split = part_of(run, splits, part)
-    if splits.spec.shapes != spec.shapes:
-        raise DataError(f"{run.path}: its data have changed: other shapes, columns or classes than it was trained on")
+    refuse_changed(run, splits, spec)
     predictor = _with_weights(config, saved, devices, checkpoint)
     subject = Subject(splits)
 
@@ -141,11 +140,9 @@ def load_with_part(
 
 
 def _with_weights(config: Config, saved: checkpoints.Saved, devices: Any, checkpoint: str) -> Predictor:
-    spec = State.of(saved).spec
     with enough_memory(config):
-        engine = assemble(config, spec, devices, learning_rate=0.0)
-        checkpoints.restore_network(saved, engine.model)
-    return Predictor(config, spec, engine.model, checkpoint)
+        engine = restored(config, saved, devices)
+    return Predictor(config, State.of(saved).spec, engine.model, checkpoint)
 
 
 def predictions(

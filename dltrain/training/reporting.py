@@ -7,9 +7,9 @@ from dltrain import plugins
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.config.origins import settings
-from dltrain.errors import DataError, DltrainError, Interrupted, RunError, TrainingError
+from dltrain.errors import DltrainError, Interrupted, RunError, TrainingError
 from dltrain.report.outcome import Evidence
-from dltrain.report.page import render
+from dltrain.report.page import render, write
 from dltrain.report.story import tell
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
@@ -18,7 +18,7 @@ from dltrain.training import checkpoints
 from dltrain.training.evidence import Stopped, gather
 from dltrain.training.learner import Learner
 from dltrain.training.progress import Reporter
-from dltrain.training.setup import assemble, begin, compare, enough_memory
+from dltrain.training.setup import begin, compare, enough_memory, refuse_changed, restored
 from dltrain.training.signals import StopRequest
 from dltrain.training.state import State
 
@@ -104,13 +104,10 @@ def _asked(config: Config, run: Run, reporter: Reporter) -> Evidence:
     saved = checkpoints.load(run, "best")
     spec = State.of(saved).spec
     devices, splits = begin(config, reporter, like=spec)
-    if splits.spec.shapes != spec.shapes:
-        raise DataError(f"{run.path}: its data have changed: other shapes, columns or classes than it was trained on")
+    refuse_changed(run, splits, spec)
     compare(config, splits, saved, reporter)
     with enough_memory(config):
-        engine = assemble(config, spec, devices, learning_rate=0.0)
-        checkpoints.restore_network(saved, engine.model)
-        return gather(config.experiment, engine.model, splits)
+        return gather(config.experiment, restored(config, saved, devices).model, splits)
 
 
 def _write(
@@ -126,11 +123,7 @@ def _write(
     if stop:
         raise Stopped
     try:
-        run.figures.mkdir(exist_ok=True)
-        for name, content in files.items():
-            with folder.replacing(run.figures / name) as aside:
-                aside.write_bytes(content)
-        folder.write_text(run.report, page)
+        write(run, page, files)
     except OSError as error:
         raise TrainingError(f"{error.filename or run.report}: cannot be written: {error.strerror or error}") from None
     return {

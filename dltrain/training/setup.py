@@ -17,8 +17,9 @@ from dltrain.inspection.findings import Finding, examine, short
 from dltrain.inspection.fingerprint import fingerprint
 from dltrain.inspection.subject import Subject
 from dltrain.lazy import keras, starting, tf
+from dltrain.runs.folder import Run
 from dltrain.training import device
-from dltrain.training.checkpoints import Saved
+from dltrain.training.checkpoints import Saved, restore_network
 from dltrain.training.contract import require
 from dltrain.training.device import Devices
 from dltrain.training.engine import Engine
@@ -256,6 +257,27 @@ def assemble(
             metrics=experiment.task.build_metrics(spec),
         )
     return Engine(model, devices.strategy)
+
+
+def restored(config: Config, saved: Saved, devices: Devices) -> Engine:
+    """Returns what measures a run's network, with the weights of a checkpoint in place; it is not to be trained.
+
+    Raises:
+        UserError: if the checkpoint is not of this network.
+    """
+    engine = assemble(config, State.of(saved).spec, devices, learning_rate=0.0)
+    restore_network(saved, engine.model)
+    return engine
+
+
+def refuse_changed(run: Run, splits: Splits, trained: DataSpec) -> None:
+    """Makes sure that a run's data are still such as its network takes.
+
+    Raises:
+        DataError: if they are not.
+    """
+    if splits.spec.shapes != trained.shapes:
+        raise DataError(f"{run.path}: its data have changed: other shapes, columns or classes than it was trained on")
 
 
 def _begin(block: Any, model: Any, spec: DataSpec) -> None:

@@ -28,7 +28,7 @@ from dltrain.training.learner import Learner
 from dltrain.training.loop import Loop
 from dltrain.training.progress import Reporter, words_for
 from dltrain.training.reporting import report_at_end
-from dltrain.training.setup import PARTS, as_before, assemble, begin, compare, enough_memory
+from dltrain.training.setup import PARTS, as_before, begin, compare, enough_memory, restored
 from dltrain.training.signals import StopRequest
 from dltrain.training.starting import resolved
 from dltrain.training.state import State
@@ -222,9 +222,8 @@ def evaluate(
     if not is_other:
         compare(config, splits, saved, reporter, [name])
     with enough_memory(config):
-        engine = assemble(config, spec, devices, learning_rate=0.0)
-        checkpoints.restore_network(saved, engine.model)
-        metrics = engine.evaluate(evaluation_feed(part, config.experiment.train.examples_per_batch, devices))
+        feed = evaluation_feed(part, config.experiment.train.examples_per_batch, devices)
+        metrics = restored(config, saved, devices).evaluate(feed)
     measured = "all" if is_whole else name
     return {"run": run.name, "checkpoint": checkpoint, "split": measured, "examples": len(part), "metrics": metrics}
 

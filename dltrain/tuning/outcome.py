@@ -6,11 +6,11 @@ from typing import Any
 
 from dltrain.config import experiment as experiments
 from dltrain.runs import folder
+from dltrain.runs.folder import Run
 from dltrain.tuning.search import best
-from dltrain.tuning.space import arguments
 from dltrain.tuning.study import SEARCH, Study
 
-BEST, REPORT = "best.yaml", "report.html"
+BEST = "best.yaml"
 
 
 def conclude(place: Path, study: Study, monitor: str) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def conclude(place: Path, study: Study, monitor: str) -> dict[str, Any]:
     top, importances = best(rows, study.larger_is_better), study.importances()
     config = None
     if top is not None:
-        loaded = experiments.load(place / SEARCH, [*_arguments(place, top), "tune=none"], reads_data=False)
+        loaded = experiments.load(place / SEARCH, [*study.arguments(top), "tune=none"], reads_data=False)
         date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
         header = (
             f"# The best of {len(rows)} trials of dltrain tune, {date}: {monitor} {top['value']:.6g}, trial "
@@ -39,16 +39,8 @@ def conclude(place: Path, study: Study, monitor: str) -> dict[str, Any]:
         "best": top,
         "config": str(config) if config else None,
         "importances": importances,
-        "report": str(place / REPORT),
+        "report": str(Run(place).report),
     }
-
-
-def _arguments(place: Path, row: dict[str, Any]) -> list[str]:
-    """Returns a trial's values as arguments: of choices, the study keeps the words."""
-    tune = experiments.load(place / SEARCH, reads_data=False).tune
-    space = tune.space if tune else {}
-    return [f"{key}={value}" if space[key].choices else arguments({key: value})[0]
-            for key, value in row["values"].items()]  # fmt: skip
 
 
 def _write_page(
@@ -59,7 +51,7 @@ def _write_page(
 
     from dltrain.figures.curves import Chart, Line
     from dltrain.figures.importances import Importances
-    from dltrain.report.page import Claim, Report, render
+    from dltrain.report.page import Claim, Report, render, write
     from dltrain.report.parts import WIDE, Chapter, Figure, Table
 
     figures = []
@@ -88,11 +80,7 @@ def _write_page(
     page, files = render(
         Report(place.name, f"{len(rows)} trials", claims, [], [each for each in chapters if each.parts])
     )
-    (place / "figures").mkdir(exist_ok=True)
-    for name, content in files.items():
-        with folder.replacing(place / "figures" / name) as aside:
-            aside.write_bytes(content)
-    folder.write_text(place / REPORT, page)
+    write(Run(place), page, files)
 
 
 def _number(value: Any) -> str:

@@ -183,11 +183,16 @@ class Search:
             worker.connection.close()
 
 
+def ranked(rows: list[dict[str, Any]], larger_is_better: bool) -> list[dict[str, Any]]:
+    """Returns the trials that were trained to their end, the best first, of equal ones the earlier."""
+    sign = -1 if larger_is_better else 1
+    done = [row for row in rows if row["status"] == "finished"]
+    return sorted(done, key=lambda row: (sign * row["value"], row["trial"]))
+
+
 def best(rows: list[dict[str, Any]], larger_is_better: bool) -> dict[str, Any] | None:
     """Returns the best of the trials that were trained to their end; none where there is none."""
-    done = [row for row in rows if row["status"] == "finished"]
-    sign = -1 if larger_is_better else 1
-    return min(done, key=lambda row: (sign * row["value"], row["trial"]), default=None)
+    return next(iter(ranked(rows, larger_is_better)), None)
 
 
 def _short(item: tuple[str, Any]) -> str:

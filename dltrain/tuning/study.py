@@ -176,6 +176,11 @@ class Study:
             for each in self.trials
         ]
 
+    def arguments(self, row: dict[str, Any]) -> list[str]:
+        """Returns a row's values as arguments; those of choices are kept as such words."""
+        values, space = row["values"], self._tune.space
+        return [f"{key}={value if space[key].choices else spelled(value)}" for key, value in values.items()]
+
     def importances(self) -> dict[str, float]:
         """Returns the share of each key in how far apart trials are; empty where they are too few.
 
