@@ -67,6 +67,7 @@ class Optimizer:
             arguments["use_ema"] = True
         cls = self._keras() if plain else ONE_PASS.get(self._keras(), self._keras())
         cls = with_shares(cls, shares) if shares else cls
+        cls = with_whole_gradients(cls) if self.clipnorm or self.global_clipnorm or self.clipvalue else cls
         return (with_l2(cls, l2) if l2 else cls)(**arguments | {"learning_rate": learning_rate})
 
 
@@ -84,6 +85,21 @@ def with_l2(cls: Any, l2: float) -> Any:
 
     WithL2.__name__ = cls.__name__
     return WithL2
+
+
+def with_whole_gradients(cls: Any) -> Any:
+    """Returns a Keras optimizer class that clips the sum of all replicas' gradients; Keras clips each one's share."""
+
+    class WithWholeGradients(cls):
+        def _clip_gradients(self, gradients: list[Any]) -> list[Any]:
+            pairs = super()._all_reduce_sum_gradients([(gradient, None) for gradient in gradients])
+            return super()._clip_gradients([gradient for gradient, _ in pairs])
+
+        def _all_reduce_sum_gradients(self, gradients_and_variables: list[Any]) -> list[Any]:
+            return gradients_and_variables
+
+    WithWholeGradients.__name__ = cls.__name__
+    return WithWholeGradients
 
 
 def with_shares(cls: Any, shares: tuple[float, ...]) -> Any:

@@ -39,7 +39,8 @@ class Experiment:
         plugins: Python files of yours, run before all else once you have said so (--trust): what they register or
             define can be chosen below.
         seed: of weights, data order, augmentation and dropout, 0 to 2^31 - 1.
-        device: auto, cpu, gpu, gpu:1, all, or a list of GPUs.
+        device: auto, cpu, gpu, gpu:1, all (GPUs), or a list of GPUs, which share each batch; [cpu:0, cpu:1] tries that on
+            one CPU. Of several workers, each one's own.
         deterministic: only operations that give the same bits each time, slower on GPUs.
         strict: what a look at the data warns of ends the run before it begins.
         dataset: what is learnt from.
@@ -94,11 +95,12 @@ class Experiment:
             yield f"name must be letters, digits and _ . - (at most 100), got {self.name!r}"
         listed = isinstance(self.device, tuple)
         devices = self.device if isinstance(self.device, tuple) else (self.device,)
-        allowed = r"gpu:\d{1,3}" if listed else r"auto|cpu|gpu|all|gpu:\d{1,3}"
+        kind = "cpu" if listed and devices and devices[0].startswith("cpu:") else "gpu"
+        allowed = rf"{kind}:\d{{1,2}}" if listed else r"auto|cpu|gpu|all|gpu:\d{1,2}"
         wrong = [name for name in devices if not re.fullmatch(allowed, name)]
         if wrong or not devices or len(set(devices)) < len(devices):
             got = "an empty list" if not devices else repr(wrong[0]) if wrong else "one of them twice"
-            yield f"device must be auto, cpu, gpu, gpu:N, all, or a list of different gpu:N, got {got}"
+            yield f"device must be auto, cpu, gpu, gpu:N, all, or a list of different gpu:N (or cpu:N), got {got}"
         if self.train.oversample and getattr(self.task, "class_weights", None) == "balanced":
             yield "train.oversample must not be true beside task.class_weights: balanced: that counts twice"
         yield from self._problems_of_mixing()

@@ -13,6 +13,13 @@ _FASTER = {
 }
 
 
+def synchronise(model: keras.Model) -> None:
+    """Has batch normalisation, in the models in it too, go by the whole batch that several devices share."""
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.synchronized = True
+
+
 def fuse(model: keras.Model) -> None:
     """Gives the layers of a model, and of the models in it, the class that does the same faster; weights stay."""
     for layer in model.layers:

@@ -6,7 +6,7 @@ from typing import Any
 
 from dltrain.errors import TrainingError
 from dltrain.lazy import tf
-from dltrain.training.pipeline import Feed
+from dltrain.training.pipeline import Feed, replica
 
 
 class Accumulation:
@@ -27,7 +27,9 @@ class Accumulation:
         self._weights = model.trainable_variables
         self._train_step = model.train_step
         self._gradients = compiled(self._gradients_of)
-        self._apply = compiled(lambda gradients: self._optimizer.apply(gradients, self._weights))
+        apply = model.optimizer.apply  # its own, whatever stands in its place while another replica's step is traced
+        self._apply = compiled(lambda gradients: apply(gradients, self._weights))
+        self._held: dict[int, dict[int, Any]] = {}
 
     def step(self, taken: Any) -> Any:
         """Does one step on a replica's share; returns 1.0 where a loss was not finite, else 0.0."""
@@ -41,35 +43,43 @@ class Accumulation:
             return part + 1, faults + new, added
 
         zeros = [tf.zeros(weight.shape, weight.dtype) for weight in self._weights]
-        start = (tf.constant(0), tf.constant(0.0), zeros)
-        _, faults, sums = tf.while_loop(lambda part, *_: part < count, body, start, parallel_iterations=1)
+        state = (tf.constant(0), tf.constant(0.0), zeros)
+        if self._feed.order.replicas > 1:  # whose layers may speak to each other, which a loop's body cannot
+            for _ in range(count):
+                state = body(*state)
+        else:
+            state = tf.while_loop(lambda part, *_: part < count, body, state, parallel_iterations=1)
+        _, faults, sums = state
         means = [None if absent else total / count for total, absent in zip(sums, without, strict=True)]
         self._apply(means)
         return tf.cast(faults > 0, tf.float32)
 
     def _gradients_of(self, batch: tuple[Any, ...]) -> tuple[Any, list[Any]]:
         """Returns whether the loss is not finite, and the gradient of each weight, none where there is none."""
-        with _held(self._optimizer) as held:
+        with self._holding() as held:
             logs = self._train_step(batch)
         return fault(logs), [held.get(id(weight)) for weight in self._weights]
 
+    @contextmanager
+    def _holding(self) -> Iterator[dict[int, Any]]:
+        """Keeps the gradients that reach the optimizer, by the identity of their weight, instead of applying them.
 
-@contextmanager
-def _held(optimizer: Any) -> Iterator[dict[int, Any]]:
-    """Keeps the gradients that reach an optimizer, by the identity of their weight, instead of applying them."""
-    held: dict[int, Any] = {}
+        Replicas are traced by turns, each in the middle of the others' steps: each keeps its own.
+        """
+        held = self._held[replica()] = {}
+        object.__setattr__(self._optimizer, "apply", self._keep)  # past Keras's tracking of attributes
+        try:
+            yield held
+        finally:
+            del self._held[replica()]
+            if not self._held:
+                object.__delattr__(self._optimizer, "apply")
 
-    def keep(gradients: Any, weights: Any = None) -> None:
-        held.update(
+    def _keep(self, gradients: Any, weights: Any = None) -> None:
+        self._held[replica()].update(
             (id(weight), None if gradient is None else tf.convert_to_tensor(gradient))
             for gradient, weight in zip(gradients, weights, strict=True)
         )
-
-    object.__setattr__(optimizer, "apply", keep)  # past Keras's tracking of attributes
-    try:
-        yield held
-    finally:
-        object.__delattr__(optimizer, "apply")
 
 
 def fault(logs: dict[str, Any]) -> Any:

@@ -97,7 +97,7 @@ def _found(config: Config, learner: Learner) -> dict[str, Any]:
     measured, used = _product_rate(), _operations(learner, sample) / seconds["step"]
     single = devices.replicas == 1
     found = {
-        "device": ", ".join(devices.names),
+        "device": devices.label,
         "precision": config.experiment.train.precision,
         "batch_size": batch_size,
         "examples_per_second": batch_size / seconds["step"],
@@ -289,7 +289,7 @@ def _alternatives(config: Config, learner: Learner, seconds: float) -> dict[str,
     changes: dict[str, Any] = {}
     if 2 * train.examples_per_batch <= len(learner.splits.train):
         changes[f"train.batch_size={2 * train.examples_per_batch}"] = {"batch_size": 2 * train.examples_per_batch}
-    on_gpu = learner.devices.names != ("cpu",)
+    on_gpu = not learner.devices.is_cpu
     precision = "mixed_float16" if on_gpu else "float32"
     if (train.precision == "float32") == on_gpu:
         changes[f"train.precision={precision}"] = {"precision": precision}
@@ -316,7 +316,7 @@ def _seconds_per_example(config: Config, learner: Learner) -> float:
     """
     changed = Learner(config, learner.splits, learner.devices, learner.reporter)
     free = memory.free_bytes()
-    if learner.devices.names == ("cpu",) and free is not None and memory.needed_bytes(changed) > free:
+    if learner.devices.is_cpu and free is not None and memory.needed_bytes(changed) > free:
         raise TrainingError("out of memory")
     work = _steps(changed, changed.training_feed(_first_batches(changed)))
     return _measured({"changed": work})["changed"] / config.experiment.train.examples_per_batch

@@ -22,10 +22,11 @@ class Devices:
 
     Args:
         strategy: a tf.distribute.Strategy.
-        names: the devices, such as ("cpu",) or ("gpu:0", "gpu:1").
+        names: the devices of this process, such as ("cpu",) or ("gpu:0", "gpu:1").
         description: one line: what was chosen and why.
         warnings: settings that have no effect here or do harm, a line each.
         noise: what TensorFlow wrote while it started; for the log.
+        workers: processes that share a batch, each with as many devices.
     """
 
     strategy: Any
@@ -33,11 +34,22 @@ class Devices:
     description: str
     warnings: tuple[str, ...] = ()
     noise: str = ""
+    workers: int = 1
 
     @property
     def replicas(self) -> int:
         """How many devices share a batch."""
-        return len(self.names)
+        return len(self.names) * self.workers
+
+    @property
+    def is_cpu(self) -> bool:
+        """Whether this process computes on its CPU."""
+        return self.names[0].startswith("cpu")
+
+    @property
+    def label(self) -> str:
+        """The devices in a few words."""
+        return ", ".join(self.names) + (f" on each of {self.workers} workers" if self.workers > 1 else "")
 
 
 def start(requested: str | tuple[str, ...], precision: str, deterministic: bool) -> Devices:
@@ -53,19 +65,43 @@ def start(requested: str | tuple[str, ...], precision: str, deterministic: bool)
     """
     noise = import_tensorflow().strip()
     gpus = tf.config.list_physical_devices("GPU")
+    if isinstance(requested, tuple) and requested[0].startswith("cpu:"):
+        tf.config.set_visible_devices([], "GPU")
+        return _virtual_cpus(requested, precision, deterministic, noise)
     indices, why = _chosen(requested, len(gpus))
     tf.config.set_visible_devices([gpus[index] for index in indices], "GPU")
     for index in indices:
         tf.config.experimental.set_memory_growth(gpus[index], True)
-    if deterministic:
-        tf.config.experimental.enable_op_determinism()
-    keras.config.set_dtype_policy(precision)
+    _settle(precision, deterministic)
     if not indices:
         return Devices(tf.distribute.get_strategy(), ("cpu",), why, _cpu_warnings(precision), noise)
     names = tuple(f"gpu:{index}" for index in indices)
     single = len(indices) == 1
     strategy = tf.distribute.get_strategy() if single else tf.distribute.MirroredStrategy()
     return Devices(strategy, names, why, _gpu_warnings(precision, gpus[indices[0]]), noise)
+
+
+def _virtual_cpus(names: tuple[str, ...], precision: str, deterministic: bool, noise: str) -> Devices:
+    """Parts the CPU into as many devices as were asked for: no faster than one, but all that several devices change."""
+    _settle(precision, deterministic)
+    if len(names) == 1:
+        return Devices(tf.distribute.get_strategy(), names, f"device: {names[0]}", _cpu_warnings(precision), noise)
+    count = max(int(name.removeprefix("cpu:")) for name in names) + 1
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    try:
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
+    except RuntimeError:
+        if len(tf.config.list_logical_devices("CPU")) < count:
+            raise DeviceError(f"device: {', '.join(names)} must be asked for before TensorFlow has begun") from None
+    strategy = tf.distribute.MirroredStrategy([name.upper() for name in names])
+    why = f"device: {', '.join(names)}, parts of one CPU, as asked"
+    return Devices(strategy, names, why, _cpu_warnings(precision), noise)
+
+
+def _settle(precision: str, deterministic: bool) -> None:
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+    keras.config.set_dtype_policy(precision)
 
 
 def _chosen(requested: str | tuple[str, ...], count: int) -> tuple[list[int], str]:

@@ -9,7 +9,7 @@ import numpy as np
 from dltrain.errors import UserError
 from dltrain.lazy import tf
 from dltrain.training.accumulation import Accumulation, fault
-from dltrain.training.pipeline import HOST, Feed
+from dltrain.training.pipeline import HOST, Feed, replica
 from dltrain.training.speed import Speed
 
 
@@ -186,8 +186,7 @@ class Engine:
         first = feed.order.examples - feed.order.leftover
 
         def one_step() -> None:
-            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-            if tf.get_static_value(replica) == 0:
+            if replica() == 0:
                 self.model.test_step(feed.examples(first, feed.order.examples))
 
         return tf.function(lambda: self._strategy.run(one_step), autograph=False)

@@ -41,7 +41,7 @@ def with_batch_size(config: Config, splits: Splits, devices: Devices, reporter: 
         chosen = dataclasses.replace(train, batch_size=size, accumulate_steps=goal // size, effective_batch_size=None)
         return dataclasses.replace(config, experiment=dataclasses.replace(config.experiment, train=chosen))
 
-    fits = _fits_free_memory if devices.names == ("cpu",) else _fits_gpu
+    fits = _fits_free_memory if devices.is_cpu else _fits_gpu
     last = max(len(config.experiment.stages) - 1, 0)  # the stage that trains the most, on the largest images
     for size in _sizes(goal, devices.replicas):
         if fits(lambda config: Learner(config, splits, devices, reporter, stage=last), sized(size)):
@@ -101,7 +101,7 @@ def _fits_free_memory(build: Callable[[Config], Learner], config: Config) -> boo
 def warn(learner: Learner) -> None:
     """Says so where a run on the CPU will probably not fit into memory, and which layer takes most of it."""
     free = free_bytes()
-    if learner.devices.names != ("cpu",) or free is None:
+    if not learner.devices.is_cpu or free is None:
         return
     # What is there already is no longer free: only what a step adds counts.
     needed = _step_bytes(learner)

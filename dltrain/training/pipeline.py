@@ -73,12 +73,15 @@ class Order:
         Args:
             portion: int64 scalar, step * replicas + replica, counted over the whole run.
         """
-        per_epoch = self.steps_per_epoch * self.replicas
-        first = (portion % per_epoch) * self.portion_size
-        positions = first + tf.range(self.portion_size, dtype=tf.int64)
+        step, replica = portion // self.replicas, portion % self.replicas
+        # Batch after batch of the step, the replica's share of each: its batches are of the same examples as one
+        # device's would be, which batch normalisation sees.
+        batches = (step % self.steps_per_epoch) * self.accumulate + tf.range(self.accumulate, dtype=tf.int64)
+        firsts = batches * self.batch_size + replica * self.part_size
+        positions = tf.reshape(firsts[:, None] + tf.range(self.part_size, dtype=tf.int64), [-1])
         if self.seed is None:
             return positions
-        seed = tf.stack([tf.constant(self.seed, tf.int64), portion // per_epoch])
+        seed = tf.stack([tf.constant(self.seed, tf.int64), step // self.steps_per_epoch])
         shuffled = tf.random.experimental.index_shuffle(positions, seed, tf.constant(self.examples - 1, tf.int64))
         return shuffled if self.rows is None else tf.gather(tf.constant(self.rows, tf.int64), shuffled)
 
@@ -173,15 +176,16 @@ class ResidentFeed:
         split: the examples.
         order: which of them belong to which step.
         preparation: what happens to each batch.
+        devices: those of this process's replicas, each of which holds the split; none for TensorFlow's own choice.
     """
 
     read_ahead = 0
 
-    def __init__(self, split: Split, order: Order, preparation: Preparation) -> None:
+    def __init__(self, split: Split, order: Order, preparation: Preparation, devices: Sequence[str] = ()) -> None:
         self.order = order
         self.failure: DataError | None = None
-        self._inputs = _resident(np.asarray(split.inputs))
-        self._others = [tf.constant(values) for values in _others(split)]
+        inputs, others = _aligned(np.asarray(split.inputs)), _others(split)
+        self._copies = [_resident(inputs, others, device) for device in devices or [None]]
         self._preparation = preparation
 
     def take(self, step: Any) -> Any:
@@ -195,13 +199,13 @@ class ResidentFeed:
             taken: what `take` returned.
             part: which batch of the step (int32 scalar), where it accumulates several.
         """
-        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        number = replica()
         with tf.device(HOST):
-            portion = taken * self.order.replicas + tf.cast(replica, tf.int64)
+            portion = taken * self.order.replicas + tf.constant(number, tf.int64)
             positions = _part(self.order, self.order.positions(portion), part)
-            number = _number(self.order, portion, part)
-        values = [tf.gather(values, positions) for values in (self._inputs, *self._others)]
-        return self._preparation(number, *values)
+            drawn = _number(self.order, portion, part)
+        values = [tf.gather(values, positions) for values in self._copies[number % len(self._copies)]]
+        return self._preparation(drawn, *values)
 
     def at(self, step: int) -> "ResidentFeed":
         """Returns a feed of the same examples whose next `take` may be for the step: this one."""
@@ -209,17 +213,22 @@ class ResidentFeed:
 
     def examples(self, first: int, end: int) -> tuple[Any, ...]:
         """Returns the examples from `first` up to `end`, in the split's order, as one batch."""
-        values = [values[first:end] for values in (self._inputs, *self._others)]
+        values = [values[first:end] for values in self._copies[0]]
         return self._preparation(tf.constant(0, tf.int64), *values)
 
 
-def _resident(array: np.ndarray) -> Any:
-    """Returns a tensor on the device, held twice for a moment; tf.constant would hold it three times."""
+def _resident(inputs: Any, others: Sequence[np.ndarray], device: str | None) -> list[Any]:
+    with tf.device(device):
+        return [tf.identity(inputs), *map(tf.constant, others)]
+
+
+def _aligned(array: np.ndarray) -> Any:
+    """Returns a tensor in the host's memory, held twice with its copy on a device; tf.constant would hold three."""
     room = np.empty(array.nbytes + 64, np.uint8)
     first = -room.ctypes.data % 64  # TensorFlow's kernels rely on this alignment
     aligned = room[first : first + array.nbytes].view(array.dtype).reshape(array.shape)
     aligned[...] = array
-    return tf.identity(tf.experimental.dlpack.from_dlpack(aligned.__dlpack__()))
+    return tf.experimental.dlpack.from_dlpack(aligned.__dlpack__())
 
 
 class StreamedFeed:
@@ -247,7 +256,11 @@ class StreamedFeed:
         size = order.portion_size * math.prod(split.inputs.shape[1:]) * split.inputs.dtype.itemsize
         self.read_ahead = min(max(READ_AHEAD_BYTES // size, 2), 16)
         # Never restarted: a compiled loop keeps the iterator it was traced with, and the order repeats by itself.
-        self._iterator = iter(strategy.distribute_datasets_from_function(lambda _: self._portions(first_step)))
+        self._iterator = iter(
+            strategy.distribute_datasets_from_function(
+                lambda context: self._portions(first_step, context.input_pipeline_id, context.num_input_pipelines)
+            )
+        )
 
     def take(self, step: Any) -> Any:
         """Returns each replica's share of the step, read ahead."""
@@ -269,7 +282,8 @@ class StreamedFeed:
         values = [values[first:end] for values in (self._split.inputs, *_others(self._split))]
         return self._preparation(tf.constant(0, tf.int64), *map(tf.constant, values))
 
-    def _portions(self, step: int) -> Any:
+    def _portions(self, step: int, worker: int = 0, workers: int = 1) -> Any:
+        """Returns the portions of one worker's replicas, step by step; nothing else is read."""
         sources = (self._split.inputs, *_others(self._split))
 
         def read(positions: np.ndarray) -> list[np.ndarray]:
@@ -286,14 +300,24 @@ class StreamedFeed:
                 value.set_shape((self.order.portion_size, *source.shape[1:]))
             return portion, *values
 
-        first = step * self.order.replicas
-        portions = tf.data.Dataset.range(first, np.iinfo(np.int64).max)
-        portions = portions.map(load, num_parallel_calls=2, deterministic=True)
+        own = self.order.replicas // workers
+
+        def portion(turn: Any) -> Any:
+            return turn // own * self.order.replicas + worker * own + turn % own
+
+        turns = tf.data.Dataset.range(step * own, np.iinfo(np.int64).max)
+        portions = turns.map(lambda turn: load(portion(turn)), num_parallel_calls=2, deterministic=True)
         options = tf.data.Options()
         options.experimental_warm_start = True  # reads while the network is being compiled
         # There is nothing to tune, and the thread that does so may miss that its iterator goes: Python hangs at exit.
         options.autotune.enabled = False
         return portions.prefetch(self.read_ahead).with_options(options)
+
+
+def replica() -> int:
+    """Returns which replica, counted over all workers, is being traced."""
+    number = tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group)
+    return 0 if number is None else int(number)
 
 
 def _others(split: Split) -> list[np.ndarray]:
@@ -324,5 +348,6 @@ def is_resident(split: Split) -> bool:
 def feed(split: Split, order: Order, preparation: Preparation, strategy: Any, first_step: int = 0) -> Feed:
     """Returns the feed that suits the split's size; its first batch is that of `first_step`."""
     if is_resident(split):
-        return ResidentFeed(split, order, preparation)
+        devices = strategy.extended.worker_devices if order.replicas > 1 else ()
+        return ResidentFeed(split, order, preparation, devices)
     return StreamedFeed(split, order, preparation, strategy, first_step)

@@ -78,7 +78,7 @@ def find_rate(config: Config, reporter: Reporter, low: float, high: float, steps
         "lowest": reading.lowest,
         "rule": RULE,
         "ended": ended,
-        "device": ", ".join(devices.names),
+        "device": devices.label,
         "rates": rates[: len(losses)],
         "losses": losses,
         "smoothed": list(reading.smoothed),

@@ -224,7 +224,7 @@ def assemble(
         ConfigError: if the network cannot be built or begun, or its last layer is not as wide as the data ask.
         UserError: if the weights to begin with cannot be used.
     """
-    from dltrain.layers.fusion import fuse
+    from dltrain.layers.fusion import fuse, synchronise
 
     experiment = config.experiment
     keras.utils.set_random_seed(experiment.seed)
@@ -248,6 +248,8 @@ def assemble(
             freeze(model, experiment.model.freeze)
         if stage is not None:
             freeze_for(model, stage)
+        if devices.replicas > 1:
+            synchronise(model)
         fuse(model)
         decay = getattr(experiment.optimizer, "layer_decay", None)  # a plugin's optimizer need not have it
         shares = {"shares": weight_shares(model, decay)} if decay else {}
@@ -255,6 +257,7 @@ def assemble(
             optimizer=experiment.optimizer.build(learning_rate, **shares),
             loss=experiment.task.loss(spec),
             metrics=experiment.task.build_metrics(spec),
+            jit_compile="auto" if devices.replicas == 1 else False,  # XLA knows nothing of other devices
         )
     return Engine(model, devices.strategy)
 

@@ -310,7 +310,7 @@ def rehearse(config: Config, reporter: Reporter, root: Path = folder.DEFAULT_ROO
         _export(config, learner, run)
         checkpoint_bytes = (run.checkpoints / "last.npz").stat().st_size
     return {
-        "device": ", ".join(devices.names),
+        "device": devices.label,
         "parameters": learner.parameters,
         "steps_per_epoch": learner.plan.steps_per_epoch,
         "loss": loss,
@@ -399,7 +399,7 @@ def _summary(
         "seconds": round(state.seconds, 3),
         "parameters": learner.parameters,
         "examples_per_second": loop.speed.examples_per_second,
-        "device": ", ".join(learner.devices.names),
+        "device": learner.devices.label,
         "precision": learner.experiment.train.precision,
         "best": None if state.best is None else {key: state.best[key] for key in ("monitor", "value", "epoch")},
         "restores": state.restores,
@@ -415,7 +415,7 @@ def _summary(
 
 def _peak_memory(devices: Devices) -> int:
     """Returns the most memory that was in use so far, in bytes: of the first GPU, or of this process on a CPU."""
-    if devices.names != ("cpu",):
+    if not devices.is_cpu:
         return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # kilobytes everywhere but on macOS

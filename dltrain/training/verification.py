@@ -88,7 +88,7 @@ def verify(run: Run, steps: int, reporter: Reporter) -> dict[str, Any]:
             replays.append(_result(f"step-{origin:08d}.npz", replay, difference))
     return {
         "run": run.name,
-        "device": ", ".join(devices.names),
+        "device": devices.label,
         "repeatable": all(replay["difference"] is None for replay in replays),
         "replays": replays,
         "notes": notes,
