@@ -1,6 +1,7 @@
 """How the workers of a cluster find each other: all call the chief, which lets all in together or refuses all."""
 
 import contextlib
+import errno
 import socket
 import time
 from collections.abc import Callable
@@ -167,10 +168,9 @@ def _listener(cluster: Cluster) -> socket.socket:
         listener.listen()
     except OSError as error:
         listener.close()
-        raise ClusterError(
-            f"{cluster.name} cannot listen on port {port} ({error.strerror}): another program has it, or a worker of "
-            f"the same rank runs here already"
-        ) from None
+        taken = "; another program has it, or a worker of the same rank runs here already"
+        hint = taken if error.errno == errno.EADDRINUSE else ""
+        raise ClusterError(f"{cluster.name} cannot listen on port {port}: {error.strerror}{hint}") from None
     listener.settimeout(0.0)
     return listener
 

@@ -68,6 +68,8 @@ class Team:
     def share(self, content: bytes | None = None) -> bytes:
         """Returns the chief's bytes in every worker, when all have asked for them.
 
+        Those that are still getting ready are waited for without a limit, unless they end.
+
         Args:
             content: the bytes; of the chief alone.
 
@@ -169,17 +171,19 @@ class Team:
             for rank, wire in self._wires.items():
                 try:
                     wire.send(part)
-                except Ended:
+                except Ended as end:
                     if self._readable([rank], 0.0):
-                        self._heard(rank)
-                    raise _Loss(f"{self.cluster.named(rank)} is gone") from None
+                        self._heard(rank)  # why it ended
+                    raise _Loss(f"{self.cluster.named(rank)} does not take what is shared: {end}") from None
         self._tell("shared", sha256=digest.hexdigest())
 
     def _received(self) -> bytes:
         self._tell("share")
         content, digest = io.BytesIO(), hashlib.sha256()  # whose bytes are handed on without a copy
         while True:
-            self._readable([0], None)
+            # Before the first part the chief gets ready; later it may wait for another, and tells if that is lost.
+            if not self._readable([0], 2 * wires.SILENT_SECONDS if content.tell() else None):
+                raise _Loss(f"{self.cluster.named(0)} is silent for {2 * wires.SILENT_SECONDS:g} s")
             for frame in self._heard(0):
                 if isinstance(frame, bytes):
                     content.write(frame)

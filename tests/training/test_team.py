@@ -247,6 +247,20 @@ def test_a_worker_that_fails_before_it_takes_what_is_shared_is_told(met):
     assert all(isinstance(result, TrainingError) for result in results)
 
 
+def test_a_worker_that_ends_while_it_takes_what_is_shared_is_told(met):
+    some = met(3)
+    connection = some[1]._wires[0]
+
+    def half():
+        connection.tell("share")
+        connection.hear(60)
+        connection.close()
+
+    results = together([lambda: some[0].share(bytes(20_000_000)), half, some[2].share])
+    assert results[1] is None
+    assert [str(results[0]), str(results[2])] == [f"{some[1].cluster.name} is gone"] * 2
+
+
 def test_a_chief_that_has_nothing_to_share_any_more_is_told(met):
     some = met(2)
     some[0].fail("the checkpoint is damaged")
@@ -317,6 +331,8 @@ def test_a_loss_ends_the_parting_without_a_word(met):
         team.watch(mine)
     waiting = threading.Thread(target=some[1].part)
     waiting.start()
+    while not some[1]._parting:
+        time.sleep(0.01)
     some[2].fail("no memory")
     assert "worker 2" in told[0].wait()
     waiting.join()
@@ -327,10 +343,27 @@ def test_a_loss_ends_the_parting_without_a_word(met):
 WORKER = """
 import sys
 from dltrain.cluster import Cluster
-from dltrain.training import wire
+from dltrain.training import meeting, wire
 from dltrain.training.team import Team
+
+class Telling(Team):
+    heard = frozenset()
+
+    def _heard(self, rank):
+        frames = super()._heard(rank)
+        if rank not in self.heard:
+            self.heard |= {rank}
+            print("heard one", flush=True)
+        return frames
+
+def telling(*told):
+    answer = reached(*told)
+    print("called", flush=True)
+    return answer
+
+reached, meeting._reached = meeting._reached, telling
 wire.BEAT_SECONDS, wire.SILENT_SECONDS = 0.1, float(sys.argv[2])
-team = Team(Cluster(tuple(sys.argv[3:]), int(sys.argv[1]), "test", 1.0))
+team = Telling(Cluster(tuple(sys.argv[3:]), int(sys.argv[1]), "test", 1.0))
 print("started", flush=True)
 try:
     team.meet({}, lambda chief, other: None)
@@ -363,8 +396,16 @@ def started():
         process.communicate()
 
 
-def line(process):
-    return process.stdout.readline().strip()
+def line(process, besides=("called", "heard one")):
+    """The next thing that a worker says."""
+    while (said := process.stdout.readline().strip()) in besides:
+        pass
+    return said
+
+
+def wait_for(process, *words):
+    for expected in words:
+        assert line(process, besides=()) == expected
 
 
 @pytest.mark.parametrize("victim", [0, 1])
@@ -381,8 +422,9 @@ def test_a_worker_that_is_killed_is_named_to_all_others(started, victim):
 def test_a_worker_that_is_frozen_is_named_to_all_others(started, victim):
     workers = listed(3)
     processes = started(workers, range(3), silent=3.0)
-    assert [line(process) for process in processes] == ["met"] * 3
-    time.sleep(0.5)  # it beats
+    wait_for(processes[0], "met", "heard one", "heard one")
+    for process in processes[1:]:
+        wait_for(process, "called", "met", "heard one")
     processes[victim].send_signal(signal.SIGSTOP)
     name = Cluster(workers, victim, "", 0).name
     assert {line(process) for rank, process in enumerate(processes) if rank != victim} == {f"{name} is silent for 3 s"}
@@ -391,7 +433,7 @@ def test_a_worker_that_is_frozen_is_named_to_all_others(started, victim):
 def test_a_worker_that_ends_while_it_waits_may_come_again(started):
     workers = listed(3)
     chief, first = started(workers, [0, 1])
-    time.sleep(1.0)  # it has called
+    wait_for(first, "called")
     first.kill()
     others = started(workers, [1, 2])
     assert [line(process) for process in (chief, *others)] == ["met"] * 3
@@ -400,7 +442,7 @@ def test_a_worker_that_ends_while_it_waits_may_come_again(started):
 def test_ctrl_c_ends_the_waiting_of_a_worker_alone(started):
     workers = listed(3)
     chief, first = started(workers, [0, 1])
-    time.sleep(0.5)
+    wait_for(first, "called")
     first.send_signal(signal.SIGINT)
     assert line(first) == "KeyboardInterrupt"
     others = started(workers, [1, 2])
@@ -411,6 +453,6 @@ def test_ctrl_c_ends_the_waiting_of_a_worker_alone(started):
 def test_the_end_of_the_chief_ends_the_waiting_of_all(started, number, words):
     workers = listed(3)
     chief, first = started(workers, [0, 1])
-    time.sleep(1.0)  # it has called
+    wait_for(first, "called")
     chief.send_signal(number)
     assert line(first).startswith(f"ClusterError the chief ({workers[0]}) {words} while the workers gathered")
