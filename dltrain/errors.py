@@ -5,6 +5,7 @@ DltrainError
 │   ├── ConfigError         a config or an override, with every problem found
 │   ├── DataError           a dataset that cannot be had or read
 │   ├── DeviceError         a device that was asked for and is not there
+│   ├── ClusterError        machines that cannot train together
 │   ├── CheckpointError     a checkpoint that cannot be used
 │   └── RunError            no such run, or one that cannot do what was asked
 ├── TrainingError        1: the run failed, its last checkpoint stands
@@ -94,6 +95,10 @@ class Misfit(ValueError):
 
 class DeviceError(UserError):
     """A device that was asked for is not there or cannot be used."""
+
+
+class ClusterError(UserError):
+    """The machines of a run are not named rightly, do not find each other, or were not started alike."""
 
 
 class CheckpointError(UserError):

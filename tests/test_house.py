@@ -14,7 +14,7 @@ from dltrain.registry import REGISTRIES
 
 PACKAGE = Path(dltrain.__file__).parent
 GROUND = {"registry", "beginning", "data", "fields", "lazy", "importing", "plugins", "keras_classes", "cache", "errors"}
-GROUND |= {"proposal", "given"}
+GROUND |= {"proposal", "given", "cluster"}
 CHOICES = {"models", "datasets", "tasks", "optimizers", "schedules", "augmentations", "trackers", "exports"}
 MAY_IMPORT = {
     "cli": {"cli", "config", "training", "tuning", "serving", "runs", "figures", "report"} | GROUND,
@@ -42,6 +42,7 @@ MAY_IMPORT = {
     "fields": set(),
     "proposal": set(),
     "cache": set(),
+    "cluster": {"errors"},
     "plugins": {"importing", "keras_classes", "registry", "cache", "errors"},
     "keras_classes": {"data", "fields", "lazy", "registry", "errors"},
     "importing": {"cache", "errors", "lazy"},

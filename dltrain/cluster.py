@@ -1,0 +1,237 @@
+"""Who trains together: one process, a worker, for each machine or for each part of one.
+
+The list of the workers and the place in it (the rank) come from the config and `--rank`, from TF_CONFIG, as Kubeflow's
+TFJob sets it, or from SLURM. Nothing is started here and nobody is called.
+"""
+
+import json
+import re
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from dltrain.errors import ClusterError
+
+PORTS = range(12_000, 28_000)
+"""The first port of a SLURM step is one of these: below those that systems give to outgoing connections."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The workers of a run, as one of them sees them.
+
+    Args:
+        workers: the "host:port" of each, by rank; the first is the chief's.
+        rank: which of them this process is.
+        source: where that was found.
+        wait_minutes: how long the workers wait for each other.
+    """
+
+    workers: tuple[str, ...]
+    rank: int
+    source: str
+    wait_minutes: float
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this is the worker that writes the run's files."""
+        return self.rank == 0
+
+    @property
+    def name(self) -> str:
+        """What messages call this worker."""
+        return self.named(self.rank)
+
+    @property
+    def local_index(self) -> int:
+        """How many workers before this one are on the same host."""
+        return self._hosts[: self.rank].count(self._hosts[self.rank])
+
+    @property
+    def same_host_count(self) -> int:
+        """How many workers are on this one's host, with itself."""
+        return self._hosts.count(self._hosts[self.rank])
+
+    @property
+    def _hosts(self) -> list[str]:
+        return [address(worker)[0] for worker in self.workers]
+
+    def named(self, rank: int) -> str:
+        """Returns what messages call a worker: "the chief (10.0.0.1:2222)", "worker 1 (10.0.0.2:2222)"."""
+        return f"{f'worker {rank}' if rank else 'the chief'} ({self.workers[rank]})"
+
+
+def find(
+    workers: tuple[str, ...] | None, wait_minutes: float, rank: int | None, environment: Mapping[str, str]
+) -> Cluster | None:
+    """Returns with whom this process trains; None where it is alone.
+
+    What the config names comes before TF_CONFIG, and that before SLURM.
+
+    Args:
+        workers: `cluster.workers`; None where the config has none. A list of one says that this process is alone,
+            whatever the environment says.
+        wait_minutes: `cluster.wait_minutes`.
+        rank: of `--rank`; None without.
+        environment: variables, as of `os.environ`.
+
+    Raises:
+        ClusterError: they are named wrongly; the message holds all that is wrong with the list.
+    """
+    if workers is not None:
+        _check(workers, "cluster.workers")
+        rank = rank if rank is not None or len(workers) < 2 else _rank_from_environment(workers, environment)
+        found = workers, rank or 0, "cluster.workers and --rank"
+    elif rank is not None:
+        raise ClusterError(f"--rank {rank} is a place in cluster.workers, which the config does not have")
+    else:
+        named = _from_tf_config(environment) or _from_slurm(environment)
+        if named is None:
+            return None
+        found = named
+    if not 0 <= found[1] < max(len(found[0]), 1):
+        raise ClusterError(f"the rank must be one of 0 to {len(found[0]) - 1} in {found[2]}, got {found[1]}")
+    return Cluster(*found, wait_minutes) if len(found[0]) > 1 else None
+
+
+def address(worker: str) -> tuple[str, int]:
+    """Returns the host and the port of "host:port"; an IPv6 address stands in brackets there and without them here.
+
+    Raises:
+        ValueError: it is no such thing.
+    """
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/\[\]]+)):([0-9]{1,5})", worker)
+    if match is None or not 0 < int(match[3]) < 2**16:
+        raise ValueError(f'"host:port" with a port of 1 to 65535 ("[address]:port" for IPv6), got {worker!r}')
+    return match[1] or match[2], int(match[3])
+
+
+def _check(workers: Sequence[str], source: str) -> None:
+    """Raises a ClusterError with all that is wrong with a list."""
+    problems = []
+    for place, worker in enumerate(workers):
+        try:
+            address(worker)
+        except ValueError as error:
+            problems.append(f"{source}: worker {place} must be {error}")
+        if worker in workers[:place]:
+            problems.append(
+                f"{source}: worker {place} must have its own host:port, got worker {workers.index(worker)}'s, {worker}"
+            )
+    if problems:
+        raise ClusterError("\n".join(problems))
+
+
+def _rank_from_environment(workers: tuple[str, ...], environment: Mapping[str, str]) -> int:
+    """Returns the rank that TF_CONFIG gives where it names the same workers as the config."""
+    named = _from_tf_config(environment)
+    if named is not None and named[0] == workers:
+        return named[1]
+    other = f"TF_CONFIG names others ({', '.join(named[0])}); " if named else ""
+    raise ClusterError(
+        f"which of the {len(workers)} in cluster.workers is this? {other}"
+        f"type --rank N: 0 on {workers[0]}, the chief, ... {len(workers) - 1} on {workers[-1]}"
+    )
+
+
+def _from_tf_config(environment: Mapping[str, str]) -> tuple[tuple[str, ...], int, str] | None:
+    """Returns the workers, the rank and the source of a TF_CONFIG: the chief first, where there is one.
+
+    Its form: https://www.tensorflow.org/guide/distributed_training#setting_up_the_tf_config_environment_variable
+    """
+    if not (text := environment.get("TF_CONFIG", "").strip()):
+        return None
+    try:
+        config = json.loads(text)
+    except ValueError as error:
+        raise ClusterError(f"TF_CONFIG must be JSON: {error}") from None
+    cluster, task = (_mapping(config, key) for key in ("cluster", "task"))
+    kind, index = str(task.get("type")), str(task.get("index"))
+    if cluster.get("ps") or kind in ("ps", "evaluator"):
+        role = f"task.type is {kind!r}" if kind in ("ps", "evaluator") else "cluster.ps names parameter servers"
+        raise ClusterError(
+            f"TF_CONFIG: {role}; dltrain trains with a chief and workers alone, take the others out of the job"
+        )
+    lists = {key: cluster.get(key) or [] for key in ("chief", "worker")}
+    for key, hosts in lists.items():
+        if not isinstance(hosts, list) or not all(isinstance(host, str) for host in hosts):
+            raise ClusterError(f'TF_CONFIG: cluster.{key} must be a list of "host:port", got {hosts!r}')
+    if kind not in lists or not index.isdecimal() or int(index) >= len(lists[kind]):
+        counts = " or ".join(f"a {key} of {len(hosts)}" for key, hosts in lists.items() if hosts)
+        raise ClusterError(f"TF_CONFIG: task must be the type and index of {counts or 'a worker'}, got {task!r}")
+    workers = (*lists["chief"], *lists["worker"])
+    _check(workers, "TF_CONFIG")
+    return workers, int(index) + (len(lists["chief"]) if kind == "worker" else 0), "TF_CONFIG"
+
+
+def _mapping(config: Any, key: str) -> dict[str, Any]:
+    value = config.get(key) if isinstance(config, dict) else None
+    if not isinstance(value, dict):
+        raise ClusterError(
+            'TF_CONFIG must be {"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": N}}, '
+            f"got {value!r} as its {key}; to train on this machine alone: unset TF_CONFIG"
+        )
+    return value
+
+
+def _from_slurm(environment: Mapping[str, str]) -> tuple[tuple[str, ...], int, str] | None:
+    """Returns the workers, the rank and the source of a SLURM step of several tasks, which `srun` starts.
+
+    A batch script has a SLURM_PROCID too, and the variables of a job whose tasks nobody has started: only those of a
+    step count. Its ranks are dealt to the nodes in blocks, which is SLURM's way where nothing else is asked for: the
+    first node has the first ranks. Steps of one job have ports of their own. https://slurm.schedmd.com/srun.html
+    """
+    tasks = environment.get("SLURM_STEP_NUM_TASKS", "")
+    if not tasks.isdecimal() or int(tasks) < 2:
+        return None
+    names = ("SLURM_PROCID", "SLURM_STEP_NODELIST", "SLURM_STEP_TASKS_PER_NODE", "SLURM_JOB_ID", "SLURM_STEP_ID")
+    if absent := [name for name in names if not environment.get(name)]:
+        raise ClusterError(f"this is a SLURM step of {tasks} tasks, but without {', '.join(absent)}")
+    rank, nodes, per_node, job, step = (environment[name] for name in names)
+    hosts, counts = _expanded_nodes(nodes), _expanded_counts(per_node)
+    if len(hosts) != len(counts) or sum(counts) != int(tasks) or not rank.isdecimal() or int(rank) >= int(tasks):
+        told = "\n".join(f"{name}={environment[name]}" for name in ("SLURM_STEP_NUM_TASKS", *names[:3]))
+        raise ClusterError(f"SLURM's variables must agree on the tasks of this step, got\n{told}")
+    places = [(node, local) for node, count in enumerate(counts) for local in range(count)]
+    place = tuple(environment.get(name, str(due)) for name, due in zip(_PLACE, places[int(rank)], strict=True))
+    if place != tuple(map(str, places[int(rank)])):
+        raise ClusterError(
+            f"the ranks of a SLURM step must lie in blocks on its nodes, but rank {rank} is task {place[1]} of node "
+            f"{place[0]}: type srun --distribution=block"
+        )
+    first = PORTS[zlib.crc32(f"{job}.{step}".encode()) % len(PORTS)]
+    return tuple(f"{hosts[node]}:{first + local}" for node, local in places), int(rank), "SLURM"
+
+
+_PLACE = ("SLURM_NODEID", "SLURM_LOCALID")
+
+
+def _expanded_nodes(text: str) -> list[str]:
+    """Returns the nodes of a list such as `gpu[01-03,07],login-a`, in its order."""
+    part = r"(?:[^\s,\[\]]|\[\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*\])+"
+    if not re.fullmatch(rf"{part}(?:,{part})*", text):
+        raise ClusterError(f"SLURM_STEP_NODELIST must be a list of nodes such as gpu[01-03,07],login-a, got {text!r}")
+    nodes = []
+    for entry in re.findall(part, text):
+        pieces = re.split(r"\[(.*?)\]", entry)
+        choices = [_expanded_ranges(piece) if place % 2 else [piece] for place, piece in enumerate(pieces)]
+        nodes += ["".join(choice) for choice in product(*choices)]
+    return nodes
+
+
+def _expanded_ranges(text: str) -> list[str]:
+    """Returns the numbers of `01-03,07`, as wide as they are written."""
+    numbers = []
+    for entry in text.split(","):
+        first, _, last = entry.partition("-")
+        numbers += [str(number).zfill(len(first)) for number in range(int(first), int(last or first) + 1)]
+    return numbers
+
+
+def _expanded_counts(text: str) -> list[int]:
+    """Returns how many tasks each node has, of a list such as `2(x3),1`."""
+    if not re.fullmatch(r"\d+(\(x\d+\))?(,\d+(\(x\d+\))?)*", text):
+        raise ClusterError(f"SLURM_STEP_TASKS_PER_NODE must be counts such as 2(x3),1, got {text!r}")
+    return [int(n) for n, times in re.findall(r"(\d+)(?:\(x(\d+)\))?", text) for _ in range(int(times or 1))]
