@@ -13,6 +13,7 @@ from dltrain.cli import (
     data,
     datasets,
     inspection,
+    launching,
     machine,
     rates,
     repetition,
@@ -81,6 +82,11 @@ _PANELS: dict[str, dict[str, Callable[..., None]]] = {
 for _panel, _commands in _PANELS.items():
     for _name, _command in _commands.items():
         app.command(_name, rich_help_panel=_panel)(_command)
+app.command(
+    "launch",
+    rich_help_panel="Train",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)(launching.launch)
 _datasets = typer.Typer(help="Make small data to try things on.", no_args_is_help=True)
 _datasets.command("make")(datasets.make)
 app.add_typer(_datasets, name="datasets", rich_help_panel="Look first")

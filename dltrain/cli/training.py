@@ -1,6 +1,8 @@
 """`dltrain fit` and `dltrain eval`."""
 
+import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,6 +11,8 @@ import typer
 from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, Words, echo, print_json, sort_words
 from dltrain.cli.series import AUTO, config_of, fit_series
 from dltrain.cli.trust import Trust
+from dltrain.cluster import Cluster, find
+from dltrain.config import blocks
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.errors import ConfigError, RunError
@@ -48,6 +52,10 @@ def fit(
             min=2, help="Train so many runs, with seed, seed + 1 ...; then mean and deviation, which is chance."
         ),
     ] = None,
+    rank: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="N", help="Which of the config's cluster.workers this is; 0 is the chief."),
+    ] = None,
     trust: Trust = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -58,32 +66,41 @@ def fit(
     given = sort_words(words or [])
     if folds is not None or seeds is not None:
         one_run = {"--dry-run": dry_run, "--profile": profile, "--resume RUN": resume and given.run != AUTO}
+        one_run |= {"--rank": rank is not None}
         fit_series(given, folds, seeds, one_run, runs, resume, force, quiet, verbose, as_json)
         return
-    for option, is_given in (("--resume", resume), ("--profile", profile)):
+    for option, is_given in (("--resume", resume), ("--profile", profile), ("--rank", rank is not None)):
         if dry_run and is_given:
             raise ConfigError([f"--dry-run starts anew and keeps nothing: it does not go with {option}"])
     changes: dict[str, tuple[Any, Any]] = {}
-    if resume:
+    cluster = None
+    if resume and given.config is not None:
+        cluster = _cluster(experiments.load(given.config, given.overrides), rank)
+    if resume and (cluster is None or cluster.is_chief):
         run, config, changes = _resumed(given, runs, force)
-    elif force:
+    elif force and not resume:
         raise ConfigError(["--force goes with --resume"])
-    else:
-        run, config = None, experiments.load(config_of(given), given.overrides)
+    else:  # only the chief has a run to go on with: it gives its state to the others
+        run, config = None, experiments.load(config_of(replace(given, run=None) if resume else given), given.overrides)
+    cluster = None if dry_run else _cluster(config, rank)
 
     from dltrain.training import trainer
     from dltrain.training.progress import Reporter, words_for
 
-    reporter = Reporter(quiet, verbose)
+    reporter = Reporter(quiet or (cluster is not None and not cluster.is_chief), verbose)
     if config.tune is not None:
         reporter.say(f"the tune block is left aside: dltrain tune {given.config} searches")
     if dry_run:
         rehearsal = trainer.rehearse(config, reporter, runs)
         print_json(rehearsal) if as_json else echo(_rehearsal_words(rehearsal))
         return
-    summary = trainer.fit(config, reporter, runs, run, profile, changes, force)
+    if cluster is not None and not cluster.is_chief:
+        run = None
+    summary = trainer.fit(config, reporter, runs, run, profile, changes, force, cluster=cluster)
     if as_json:
         print_json(summary)
+        return
+    if summary["run"] is None:
         return
     for split in ("validation", "test"):
         if summary.get(split):
@@ -183,6 +200,12 @@ def _resumed(given: Words, runs: Path, force: bool) -> tuple[Run | None, Config,
         lambda text: echo(text, err=True), force, sizes_anew=given.run != AUTO,
     )  # fmt: skip
     return run, after, changes
+
+
+def _cluster(config: Config, rank: int | None) -> Cluster | None:
+    """Returns with whom this process trains; none where it is alone."""
+    settings = config.experiment.cluster or blocks.Cluster()
+    return find(settings.workers, settings.wait_minutes, rank, os.environ)
 
 
 def _meant(given: Words) -> str | None:

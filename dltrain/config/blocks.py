@@ -68,6 +68,20 @@ class Train:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """Processes that share each batch, mostly on several machines; TF_CONFIG or SLURM may name them instead.
+
+    Args:
+        workers: "host:port" of each; the first is the chief, which writes the run's folder. `fit --rank N` says which
+            of them a process is, from 0.
+        wait_minutes: how long they wait for each other at the start.
+    """
+
+    workers: tuple[str, ...] | None = None
+    wait_minutes: PositiveFloat = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class EarlyStopping:
     """Stops a run that no longer improves.
 

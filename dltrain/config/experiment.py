@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from dltrain import plugins
 from dltrain.config import bases, document, unread
-from dltrain.config.blocks import Checkpoint, EarlyStopping, Stage, Teacher, Train
+from dltrain.config.blocks import Checkpoint, Cluster, EarlyStopping, Stage, Teacher, Train
 from dltrain.config.document import Mark, Node, Problem
 from dltrain.config.schema import INVALID, blame, build, field_types
 from dltrain.config.tuning import Tune
@@ -39,8 +39,9 @@ class Experiment:
         plugins: Python files of yours, run before all else once you have said so (--trust): what they register or
             define can be chosen below.
         seed: of weights, data order, augmentation and dropout, 0 to 2^31 - 1.
-        device: auto, cpu, gpu, gpu:1, all (GPUs), or a list of GPUs, which share each batch; [cpu:0, cpu:1] tries that on
-            one CPU. Of several workers, each one's own.
+        device: auto, cpu, gpu, gpu:1, all (GPUs), or a list of GPUs, which share each batch; [cpu:0, cpu:1] tries that
+            on one CPU. Of several workers, what each of them has.
+        cluster: none, or the workers that share each batch, in processes of their own, mostly on several machines.
         deterministic: only operations that give the same bits each time, slower on GPUs.
         strict: what a look at the data warns of ends the run before it begins.
         dataset: what is learnt from.
@@ -65,6 +66,7 @@ class Experiment:
     plugins: tuple[Path, ...] = ()
     seed: Seed = 0
     device: str | tuple[str, ...] = "auto"
+    cluster: Cluster | None = None
     deterministic: bool = False
     strict: bool = False
     dataset: Dataset
@@ -101,6 +103,8 @@ class Experiment:
         if wrong or not devices or len(set(devices)) < len(devices):
             got = "an empty list" if not devices else repr(wrong[0]) if wrong else "one of them twice"
             yield f"device must be auto, cpu, gpu, gpu:N, all, or a list of different gpu:N (or cpu:N), got {got}"
+        if self.cluster is not None and kind == "cpu" and len(devices) > 1:
+            yield "device must be cpu or GPUs beside cluster: the parts of one CPU are no workers"
         if self.train.oversample and getattr(self.task, "class_weights", None) == "balanced":
             yield "train.oversample must not be true beside task.class_weights: balanced: that counts twice"
         yield from self._problems_of_mixing()

@@ -9,6 +9,7 @@ import math
 import os
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from dltrain.errors import TrainingError
@@ -62,16 +63,20 @@ class Due:
     Args:
         every_steps: steps between two of them; none for no such ones.
         every_minutes: minutes after the last one; none for no such ones.
+        clock: tells seconds.
     """
 
-    def __init__(self, every_steps: int | None, every_minutes: float | None) -> None:
+    def __init__(
+        self, every_steps: int | None, every_minutes: float | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock = clock
         self._every_steps = every_steps
         self._every_minutes = every_minutes
-        self._last = time.monotonic()
+        self._last = clock()
 
     def saved(self) -> None:
         """Notes that the state was saved just now."""
-        self._last = time.monotonic()
+        self._last = self._clock()
 
     def steps_left(self, step: int) -> int:
         """Returns how many steps may be done before it is time to ask again."""
@@ -84,7 +89,7 @@ class Due:
     @property
     def is_late(self) -> bool:
         """Whether one is due by the clock."""
-        return self._every_minutes is not None and time.monotonic() - self._last >= 60 * self._every_minutes
+        return self._every_minutes is not None and self._clock() - self._last >= 60 * self._every_minutes
 
 
 class Best:

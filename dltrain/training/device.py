@@ -4,7 +4,7 @@ import os
 import platform
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from dltrain.errors import DeviceError
 from dltrain.importing import has_nvidia_device, import_tensorflow
 from dltrain.lazy import keras, tf
+from dltrain.training.workers import Workers
 
 INSTALL_GPU = "pip install 'dltrain[gpu]'"
 
@@ -26,7 +27,7 @@ class Devices:
         description: one line: what was chosen and why.
         warnings: settings that have no effect here or do harm, a line each.
         noise: what TensorFlow wrote while it started; for the log.
-        workers: processes that share a batch, each with as many devices.
+        workers: the processes that share a batch, each with as many devices.
     """
 
     strategy: Any
@@ -34,12 +35,12 @@ class Devices:
     description: str
     warnings: tuple[str, ...] = ()
     noise: str = ""
-    workers: int = 1
+    workers: Workers = field(default_factory=Workers)
 
     @property
     def replicas(self) -> int:
         """How many devices share a batch."""
-        return len(self.names) * self.workers
+        return len(self.names) * self.workers.count
 
     @property
     def is_cpu(self) -> bool:
@@ -49,36 +50,42 @@ class Devices:
     @property
     def label(self) -> str:
         """The devices in a few words."""
-        return ", ".join(self.names) + (f" on each of {self.workers} workers" if self.workers > 1 else "")
+        each = f" on each of {self.workers.count} workers" if self.workers.count > 1 else ""
+        return ", ".join(self.names) + each
 
 
-def start(requested: str | tuple[str, ...], precision: str, deterministic: bool) -> Devices:
+def start(
+    requested: str | tuple[str, ...], precision: str, deterministic: bool, workers: Workers | None = None
+) -> Devices:
     """Makes the devices ready: TensorFlow imported, GPUs chosen, memory growth and precision set.
 
     Args:
         requested: the config's `device`.
         precision: the config's `train.precision`.
         deterministic: only operations that give the same bits each time.
+        workers: with whom a run is done; none for this process alone.
 
     Raises:
         DeviceError: if a device that was asked for is not there.
+        ClusterError: if the workers do not come or do not fit together.
     """
+    workers = workers or Workers()
     noise = import_tensorflow().strip()
     gpus = tf.config.list_physical_devices("GPU")
     if isinstance(requested, tuple) and requested[0].startswith("cpu:"):
         tf.config.set_visible_devices([], "GPU")
         return _virtual_cpus(requested, precision, deterministic, noise)
-    indices, why = _chosen(requested, len(gpus))
+    indices, why = _chosen(requested, len(gpus), workers.local_index)
     tf.config.set_visible_devices([gpus[index] for index in indices], "GPU")
     for index in indices:
         tf.config.experimental.set_memory_growth(gpus[index], True)
     _settle(precision, deterministic)
-    if not indices:
-        return Devices(tf.distribute.get_strategy(), ("cpu",), why, _cpu_warnings(precision), noise)
-    names = tuple(f"gpu:{index}" for index in indices)
-    single = len(indices) == 1
-    strategy = tf.distribute.get_strategy() if single else tf.distribute.MirroredStrategy()
-    return Devices(strategy, names, why, _gpu_warnings(precision, gpus[indices[0]]), noise)
+    names = tuple(f"gpu:{index}" for index in indices) or ("cpu",)
+    strategy = workers.join("GPU" if indices else "CPU", len(names))
+    if strategy is None:
+        strategy = tf.distribute.get_strategy() if len(names) == 1 else tf.distribute.MirroredStrategy()
+    warnings = _gpu_warnings(precision, gpus[indices[0]]) if indices else _cpu_warnings(precision)
+    return Devices(strategy, names, why, warnings, noise, workers)
 
 
 def _virtual_cpus(names: tuple[str, ...], precision: str, deterministic: bool, noise: str) -> Devices:
@@ -104,13 +111,27 @@ def _settle(precision: str, deterministic: bool) -> None:
     keras.config.set_dtype_policy(precision)
 
 
-def _chosen(requested: str | tuple[str, ...], count: int) -> tuple[list[int], str]:
-    """Returns the GPUs to use by number, none for the CPU, and the reason in one line."""
+def _chosen(requested: str | tuple[str, ...], count: int, local_index: int = 0) -> tuple[list[int], str]:
+    """Returns the GPUs to use by number, none for the CPU, and the reason in one line.
+
+    Args:
+        requested: the config's `device`.
+        count: GPUs that there are.
+        local_index: workers on this machine that come before this one: each takes a GPU of its own.
+    """
     if requested == "cpu":
         return [], f"device: cpu, as asked ({cpu_name()}, {os.cpu_count()} cores)"
     if requested == "auto" and count == 0:
         reason = gpu_trouble() or "no GPU on this machine"
         return [], f"device: cpu ({cpu_name()}, {os.cpu_count()} cores): {reason}"
+    if requested == "auto" and local_index:
+        index = local_index if count > 1 else 0  # a scheduler may show each worker its own alone
+        if index >= count:
+            raise DeviceError(
+                f"device: auto gives each worker on a machine a GPU of its own: there are {count}, "
+                f"and {local_index} workers before this one; device: cpu trains"
+            )
+        return [index], f"device: gpu:{index}, this worker's"
     if requested == "auto":
         others = f"; {count - 1} more for `device: all`" if count > 1 else ""
         return [0], f"device: gpu:0, the first GPU{others}"

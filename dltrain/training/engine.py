@@ -11,6 +11,7 @@ from dltrain.lazy import tf
 from dltrain.training.accumulation import Accumulation, fault
 from dltrain.training.pipeline import HOST, Feed, replica
 from dltrain.training.speed import Speed
+from dltrain.training.workers import Workers
 
 
 class Engine:
@@ -19,11 +20,13 @@ class Engine:
     Args:
         model: a built and compiled keras.Model; its `train_step` and `test_step` are what runs.
         strategy: the strategy under whose scope the model was made.
+        workers: the processes that run it together.
     """
 
-    def __init__(self, model: Any, strategy: Any) -> None:
+    def __init__(self, model: Any, strategy: Any, workers: Workers | None = None) -> None:
         self.model = model
         self._strategy = strategy
+        self._workers = workers or Workers()
         # One trace per feed: its arrays are captured by the graph, its sizes are constants in it.
         self._loops: dict[tuple[Callable[[Feed], Any], Feed], Any] = {}
 
@@ -72,7 +75,7 @@ class Engine:
         Raises:
             DataError: if an example cannot be read.
         """
-        good = int(self._call(self._train_loop, feed, *on_host(step, count)))
+        good = self._workers.least(int(self._call(self._train_loop, feed, *on_host(step, count))))
         return step + min(good + 1, count), good == count
 
     def share_statistics(self) -> None:
@@ -104,7 +107,7 @@ class Engine:
             stopped: asked between calls; once true, the evaluation is given up and returns none.
         """
         self.reset()
-        done, steps, speed = 0, feed.order.steps_per_epoch, Speed(feed.order.batch_size)
+        done, steps, speed = 0, feed.order.steps_per_epoch, Speed(feed.order.batch_size, self._workers.exchange)
         while done < steps:
             count = min(speed.next_count, steps - done)
             with speed.doing(count):
@@ -146,7 +149,8 @@ class Engine:
         def loop(first: Any, count: Any) -> Any:
             def body(index: Any, good: Any) -> Any:
                 taken = feed.take(_step(first, index))
-                faults = self._strategy.reduce(tf.distribute.ReduceOp.SUM, self._strategy.run(one_step, (taken,)), None)
+                done = self._strategy.run(one_step, (taken,))
+                faults = tf.add_n(self._strategy.experimental_local_results(done))
                 is_next = tf.logical_and(tf.equal(faults, 0), tf.equal(good, tf.cast(index, tf.float32)))
                 return index + 1, good + tf.cast(is_next, tf.float32)
 

@@ -24,6 +24,7 @@ from dltrain.training.signals import StopRequest
 from dltrain.training.speed import Speed
 from dltrain.training.state import State
 from dltrain.training.tracking import Tracking
+from dltrain.training.workers import SharedStop
 
 SLOW_SECONDS = 3.0
 """After a call that took longer the state is copied: the next may keep the main thread from saving in time."""
@@ -50,8 +51,9 @@ class Loop:
     ) -> None:
         self.learner, self.reporter, self._run = learner, learner.reporter, run
         self._experiment, self._plan = learner.experiment, learner.plan
-        self.speed = Speed(learner.experiment.train.examples_per_step)
-        self.tracking = Tracking(learner.experiment, run, learner.reporter)
+        self._workers = learner.devices.workers
+        self.speed = Speed(learner.experiment.train.examples_per_step, self._workers.exchange)
+        self.tracking = Tracking(learner.experiment, run, learner.reporter, self._workers.is_chief)
         self._began = began
         self._profile = run.profile if profile else None
         self._gives_up = gives_up
@@ -63,7 +65,7 @@ class Loop:
     def _state(self) -> State:
         return self.learner.state  # another one once it is restored
 
-    def run(self, stop: StopRequest) -> None:
+    def run(self, stop: StopRequest | SharedStop) -> None:
         """Trains from the present state to the end.
 
         Args:
@@ -118,14 +120,15 @@ class Loop:
                 checkpoints.save(self._run, variables, state, state["best"] is None, keep, is_planned=False)
         return self._run.saved is not None
 
-    def _train(self, stop: StopRequest) -> None:
+    def _train(self, stop: StopRequest | SharedStop) -> None:
         """Does epoch after epoch."""
         state, task = self._state, self._experiment.task
         monitor = monitor_of(self._experiment.checkpoint, self._experiment, self.learner.splits)
         best = Best(monitor, task.larger_is_better(monitor), state.best, self.learner.latest_is_best)
         patience = self.learner.patience()
         metrics_file = MetricsFile(self._run, state.epoch)
-        due = Due(self._experiment.checkpoint.every_steps, self._experiment.checkpoint.every_minutes)
+        settings = self._experiment.checkpoint
+        due = Due(settings.every_steps, settings.every_minutes, self._workers.clock)
         while not self.learner.is_finished:
             if state.means is None:
                 if (number := stages.number_at(self.learner.spans, state.step)) != state.stage:
@@ -150,7 +153,7 @@ class Loop:
             self._follow_plateau(row)
             metrics_file.append(row)
             self.tracking.epoch(row, self.learner.engine.model)
-            if self._listeners.epoch_ended(row):
+            if self._workers.any(self._listeners.epoch_ended(row)):
                 state.stopped, state.halted_by = True, to_plain(self._experiment.callbacks)
             is_planned = (
                 (is_best and not self.learner.latest_is_best)
@@ -178,7 +181,7 @@ class Loop:
         self._batches = self.learner.training_feed()
         self._listeners.look_at(self.learner.engine.model)
 
-    def _train_epoch(self, stop: StopRequest, due: Due) -> None:
+    def _train_epoch(self, stop: StopRequest | SharedStop, due: Due) -> None:
         """Does the rest of the epoch; its means stay unset if it is stopped before the end."""
         state = self._state
         first = state.step - state.step % self._plan.steps_per_epoch
@@ -201,7 +204,7 @@ class Loop:
             self._copy_if_slow()
             if self._listeners:
                 self._listeners.steps_done(state.step, self.learner.engine.metrics())
-            if self.reporter.shows_steps:
+            if self._workers.shows_steps(self.reporter.shows_steps):
                 words = f"{words_for(self.learner.engine.metrics())}  {self._pace()}"
                 self.reporter.step(self._title(state.epoch + 1), state.step - first, end - first, words)
         if state.step == end:

@@ -35,6 +35,9 @@ def with_batch_size(config: Config, splits: Splits, devices: Devices, reporter: 
     train = config.experiment.train
     if train.batch_size != "auto":
         return config
+    if devices.workers.count > 1:
+        with config.blame("train"):
+            raise ValueError("batch_size must be a number where several workers share it: each has memory of its own")
     goal = _goal(config, splits, devices)
 
     def sized(size: int) -> Config:

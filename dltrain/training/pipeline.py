@@ -185,7 +185,7 @@ class ResidentFeed:
         self.order = order
         self.failure: DataError | None = None
         inputs, others = _aligned(np.asarray(split.inputs)), _others(split)
-        self._copies = [_resident(inputs, others, device) for device in devices or [None]]
+        self._copies = [_resident(inputs, others, device) for device in devices or (None,)]
         self._preparation = preparation
 
     def take(self, step: Any) -> Any:

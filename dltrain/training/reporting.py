@@ -60,8 +60,14 @@ def report(run: Run, reporter: Reporter) -> dict[str, Any]:
     return written
 
 
-def report_at_end(config: Config, learner: Learner, run: Run) -> None:
-    """Writes the report of a run that has just ended, with its best weights in place; says so where that fails.
+def report_at_end(config: Config, learner: Learner, run: Run, model: Any) -> None:
+    """Writes the report of a run that has just ended; says so where that fails.
+
+    Args:
+        config: what was done.
+        learner: what was trained.
+        run: where it is kept.
+        model: the network with its best weights.
 
     Raises:
         Interrupted: if a signal asks to stop; the run stays finished.
@@ -70,7 +76,7 @@ def report_at_end(config: Config, learner: Learner, run: Run) -> None:
     with StopRequest() as stop:
         try:
             try:
-                evidence = gather(config.experiment, learner.measured.model, learner.splits, stop.__bool__)
+                evidence = gather(config.experiment, model, learner.splits, stop.__bool__)
             except (Stopped, OSError):
                 raise
             except Exception as error:

@@ -28,6 +28,7 @@ from dltrain.training.layer_rates import weight_shares
 from dltrain.training.progress import Reporter
 from dltrain.training.starting import begin_with
 from dltrain.training.state import State, digest
+from dltrain.training.workers import Workers
 
 SHOWN = 5
 """Findings, and examples that cannot be used, that the terminal names; the log names all of these examples."""
@@ -35,7 +36,11 @@ PARTS = ("train", "validation", "test")
 
 
 def begin(
-    config: Config, reporter: Reporter, trains: bool = False, like: DataSpec | None = None
+    config: Config,
+    reporter: Reporter,
+    trains: bool = False,
+    like: DataSpec | None = None,
+    workers: Workers | None = None,
 ) -> tuple[Devices, Splits]:
     """Makes devices and data ready, both at the same time: importing TensorFlow takes seconds.
 
@@ -44,6 +49,7 @@ def begin(
         reporter: what says how it goes.
         trains: training follows: look at the data, say what is wrong with them, and check that all fits together.
         like: what a run was trained on, whose fillings, categories and classes are used instead of learning anew.
+        workers: with whom it is done; none for this process alone.
 
     Raises:
         UserError: if one of them cannot be used.
@@ -57,10 +63,16 @@ def begin(
         except BaseException as error:
             loaded.set_exception(error)
 
+    workers = workers or Workers()
     with starting:
-        threading.Thread(target=read, name="load", daemon=True).start()
-        devices = start(config, reporter)
+        reading = threading.Thread(target=read, name="load", daemon=True)
+        if workers.count == 1:
+            reading.start()
+        devices = start(config, reporter, workers)
+    if workers.count > 1:  # the strategy of several wants to be the first to use TensorFlow: data may use it, too
+        reading.start()
     splits, findings = loaded.result()
+    workers.require_same("data", [f"{part} {value}" for part, value in sorted(splits.fingerprint.items())])
     _say_skipped(splits.skipped, reporter)
     _say_findings(findings, config.experiment.strict, reporter)
     return devices, splits
@@ -89,14 +101,17 @@ def _say_findings(findings: list[Finding], strict: bool, reporter: Reporter) -> 
         reporter.warn(line)
 
 
-def start(config: Config, reporter: Reporter) -> Devices:
+def start(config: Config, reporter: Reporter, workers: Workers | None = None) -> Devices:
     """Makes the config's devices ready and says what was found.
 
     Raises:
         DeviceError: if a device that was asked for is not there.
+        ClusterError: if the workers do not come or do not fit together.
     """
     chosen = config.experiment
-    devices = device.start(chosen.device, chosen.train.precision, chosen.deterministic)
+    if workers is not None and workers.words:
+        reporter.say(workers.words)
+    devices = device.start(chosen.device, chosen.train.precision, chosen.deterministic, workers)
     reporter.say(devices.description)
     if devices.noise:
         reporter.detail(devices.noise)
@@ -259,7 +274,7 @@ def assemble(
             metrics=experiment.task.build_metrics(spec),
             jit_compile="auto" if devices.replicas == 1 else False,  # XLA knows nothing of other devices
         )
-    return Engine(model, devices.strategy)
+    return Engine(model, devices.strategy, devices.workers)
 
 
 def restored(config: Config, saved: Saved, devices: Devices) -> Engine:

@@ -15,9 +15,11 @@ class Tracking:
         experiment: whose `trackers` are told.
         run: the run's folder.
         reporter: what says which of them failed.
+        tells: whether it is this process that tells them.
     """
 
-    def __init__(self, experiment: Experiment, run: Run, reporter: Reporter) -> None:
+    def __init__(self, experiment: Experiment, run: Run, reporter: Reporter, tells: bool = True) -> None:
+        self._trackers = experiment.trackers if tells else ()
         self._experiment, self._run, self._reporter = experiment, run, reporter
         self._started: dict[str, Any] = {}
 
@@ -27,7 +29,7 @@ class Tracking:
         Raises:
             UserError: if one of them cannot begin.
         """
-        for block in self._experiment.trackers:
+        for block in self._trackers:
             name = block.registered_name
             try:
                 self._started[name] = block.start(self._run.path, to_plain(self._experiment))

@@ -10,7 +10,10 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dltrain import plugins
+from dltrain.cluster import Cluster
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.config.origins import origins
@@ -31,7 +34,8 @@ from dltrain.training.reporting import report_at_end
 from dltrain.training.setup import PARTS, as_before, begin, compare, enough_memory, restored
 from dltrain.training.signals import StopRequest
 from dltrain.training.starting import resolved
-from dltrain.training.state import State
+from dltrain.training.state import State, digest
+from dltrain.training.workers import SharedStop, Workers
 
 
 def fit(
@@ -43,6 +47,7 @@ def fit(
     changes: dict[str, tuple[Any, Any]] | None = None,
     force: bool = False,
     gives_up: Callable[[dict[str, Any]], str | None] | None = None,
+    cluster: Cluster | None = None,
 ) -> dict[str, Any]:
     """Trains what the config describes.
 
@@ -56,9 +61,11 @@ def fit(
         force: go on with data of other statistics too.
         gives_up: the run is a search's: its test part is not looked at, and this is told of each epoch's row, and
             returns why the run is given up there, or nothing.
+        cluster: the workers that train it together; none for this process alone. Only their chief has a run to go on
+            with, and a run's folder in the end.
 
     Returns:
-        the run's summary, and its folder as "run".
+        the run's summary, and its folder as "run": none for a worker that is not the chief.
 
     Raises:
         UserError: something the user can mend; nothing was written.
@@ -68,6 +75,7 @@ def fit(
     if resumed is None:
         config = resolved(config, root)
     with ExitStack() as held:
+        workers = held.enter_context(Workers.of(cluster, config, profile))
         saved = None
         if resumed is not None:
             folder.refuse_links(resumed)
@@ -76,7 +84,11 @@ def fit(
             saved, troubles = checkpoints.latest(resumed)
             for trouble in troubles:
                 reporter.warn(trouble)
-        devices, splits = begin(config, reporter, trains=True)
+            workers.bring(resumed, saved)
+        devices, splits = begin(config, reporter, trains=True, workers=workers)
+        if not workers.is_chief:
+            root, resumed = workers.scratch, workers.received
+            saved = None if resumed is None else checkpoints.load(resumed, "last")
         if saved is not None:
             splits = as_before(splits, saved, force)
             compare(config, splits, saved, reporter)
@@ -88,6 +100,9 @@ def fit(
             if saved is not None:
                 learner.restore(saved)
             memory.warn(learner)
+            if workers.count > 1:
+                values = learner.variables.values()
+                workers.require_same("weights", [digest(np.array(variable)) for variable in values])
         if resumed is None:
             run = folder.create(root, str(config.experiment.name))
             held.enter_context(owning(run))
@@ -108,7 +123,8 @@ def fit(
                 _go_on(loop, run, saved, changes or {})
 
         parts = ("validation", "test") if gives_up is None else ("validation",)
-        return {"run": str(run.path), **_trained(config, loop, run, prepare, parts)}
+        summary = _trained(config, loop, run, prepare, parts)
+        return {"run": str(run.path) if workers.is_chief else None, **summary}
 
 
 def _say_changed_code(run: Run, reporter: Reporter) -> None:
@@ -146,6 +162,12 @@ def _trained(config: Config, loop: Loop, run: Run, prepare: Callable[[], None], 
         folder.write_json(run.summary, _summary(loop, "interrupted", error=words))
         reporter.say(words)
 
+    def lost(words: str) -> None:
+        folder.write_json(run.summary, _summary(loop, "failed", error=words))
+        reporter.say(words)
+
+    workers = learner.devices.workers
+    workers.too_late = lost
     try:
         prepare()
         _write_config(config, run)
@@ -156,15 +178,16 @@ def _trained(config: Config, loop: Loop, run: Run, prepare: Callable[[], None], 
             with folder.replacing(run.plugins / file.name) as aside:
                 aside.write_bytes(content)
         folder.write_json(run.summary, _summary(loop, "running"))
-        with enough_memory(config), StopRequest(too_late) as stop:
+        with enough_memory(config), StopRequest(too_late) as asked:
+            stop = workers.heed(asked, lambda: reporter.shows_steps)
             loop.tracking.start()
             loop.run(stop)
             measured = _measure_best(learner, run, stop, parts)
-            _export(config, learner, run)
+            plain = _export(config, learner, run)
         summary = _summary(loop, "finished", measured)
         folder.write_json(run.summary, summary)
     except BaseException as error:
-        failed = _translated(error, run)
+        failed = _translated(workers.translated(error), run)
         is_cut, is_pruned = isinstance(failed, Interrupted | KeyboardInterrupt), isinstance(failed, Pruned)
         status = "interrupted" if is_cut else "pruned" if is_pruned else "failed"
         words = str(failed) or type(failed).__name__
@@ -176,8 +199,9 @@ def _trained(config: Config, loop: Loop, run: Run, prepare: Callable[[], None], 
         if failed is error:
             raise
         raise failed from None
-    if config.experiment.report:
-        report_at_end(config, learner, run)
+    if config.experiment.report and workers.is_chief:
+        # Reading the weights that several workers share takes all of them.
+        report_at_end(config, learner, run, learner.measured.model if workers.count == 1 else plain)
     loop.tracking.end(summary)
     return summary
 
@@ -342,7 +366,7 @@ def _origins(config: Config, run: Run) -> dict[str, str]:
     return {**before, **{key: words for key, words in found.items() if not before or words.startswith("argument ")}}
 
 
-def _measure_best(learner: Learner, run: Run, stop: StopRequest, parts: Sequence[str]) -> dict[str, Any]:
+def _measure_best(learner: Learner, run: Run, stop: StopRequest | SharedStop, parts: Sequence[str]) -> dict[str, Any]:
     """Puts the best weights in place and measures them on some parts, mostly validation and test.
 
     Raises:
@@ -366,12 +390,11 @@ def _measure_best(learner: Learner, run: Run, stop: StopRequest, parts: Sequence
     return measured
 
 
-def _export(config: Config, learner: Learner, run: Run) -> None:
-    """Writes model.keras: the network with its present weights, without optimizer and loss."""
-    with learner.devices.strategy.scope():
-        plain = config.build_model(learner.splits.spec)
+def _export(config: Config, learner: Learner, run: Run) -> Any:
+    """Writes model.keras: the network with its present weights, without optimizer and loss; returns it."""
+    plain = config.build_model(learner.splits.spec)
     for weight, trained in zip(plain.weights, learner.engine.model.weights, strict=True):
-        weight.assign(trained)
+        weight.assign(np.array(trained))
     try:
         with folder.replacing(run.model) as aside:
             plain.save(aside)
@@ -385,6 +408,7 @@ def _export(config: Config, learner: Learner, run: Run) -> None:
             f"{run.model}: not written, the network cannot be exported ({reason}); eval and --resume build it anew "
             "from config.yaml and checkpoint. Keras needs get_config and @keras.saving.register_keras_serializable()"
         )
+    return plain
 
 
 def _summary(
