@@ -84,7 +84,7 @@ def fit(
             saved, troubles = checkpoints.latest(resumed)
             for trouble in troubles:
                 reporter.warn(trouble)
-            workers.bring(resumed, saved)
+            workers.bring(resumed, saved, changes or {})
         devices, splits = begin(config, reporter, trains=True, workers=workers)
         if not workers.is_chief:
             root, resumed = workers.scratch, workers.received
@@ -120,7 +120,7 @@ def fit(
 
         def prepare() -> None:
             if saved is not None:
-                _go_on(loop, run, saved, changes or {})
+                _go_on(loop, run, saved, workers.changes)
 
         parts = ("validation", "test") if gives_up is None else ("validation",)
         summary = _trained(config, loop, run, prepare, parts)

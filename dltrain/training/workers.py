@@ -4,6 +4,7 @@ A collective operation, such as reading a metric, ends once all have begun it: w
 clock, its terminal or a signal that only it got) would leave the others waiting for ever.
 """
 
+import json
 import os
 import shutil
 import tempfile
@@ -58,9 +59,10 @@ class Workers:
         self._exit_code = 0
         self._own_stop: StopRequest | None = None
         self._own_shows: Callable[[], bool] = lambda: False
-        self._brought: list[Path | None] = [None, None, None]
+        self._brought: list[bytes] = [b"", b"", b"", b""]
         self._scratch: Path | None = None
         self._received: Run | None = None
+        self.changes: dict[str, Any] = {}
         self._heard = threading.Event()
         self._ended = threading.Event()
 
@@ -84,11 +86,15 @@ class Workers:
         place = "the chief" if self.is_chief else f"worker {self.rank}"
         return f"{place} of {self.count} workers ({self._cluster.source})"
 
-    def bring(self, run: Run, saved: Saved) -> None:
-        """Notes what the chief goes on from: the others get it when they meet."""
+    def bring(self, run: Run, saved: Saved, changes: dict[str, Any]) -> None:
+        """Notes what the chief goes on from, and with what changes: the others get it when they meet."""
+        self.changes = changes
+        if self._team is None:
+            return
         best = checkpoints.best_of(run, saved)
-        summary = run.summary if run.summary.is_file() else None
-        self._brought = [summary, saved.path, best if best is not None and best != saved.path else None]
+        summary = run.summary.read_bytes() if run.summary.is_file() else b""
+        others = best.read_bytes() if best is not None and best != saved.path else b""
+        self._brought = [json.dumps(changes).encode(), summary, saved.path.read_bytes(), others]
 
     def join(self, kind: str, devices: int) -> Any:
         """Meets the others, and returns the strategy that makes one of all their devices.
@@ -105,7 +111,8 @@ class Workers:
             return None
         versions = {"tensorflow": tf.__version__, "keras": keras.__version__}
         self._team.meet({**self._said, **versions, "device": f"{devices} {kind}"}, misfit)
-        shared = [self._team.share(self._content(path)) for path in self._brought]
+        shared = [self._team.share(content if self.is_chief else None) for content in self._brought]
+        self._brought = []
         if not self.is_chief:
             self._receive(shared)
         self._team.watch(self._notice)
@@ -119,16 +126,12 @@ class Workers:
         self._strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
         return self._strategy
 
-    def _content(self, path: Path | None) -> bytes | None:
-        if not self.is_chief:
-            return None
-        return b"" if path is None else path.read_bytes()
-
     def _receive(self, shared: Sequence[bytes]) -> None:
         """Keeps what the chief goes on from in a folder of this worker's own, which goes away with it."""
-        summary, saved, best = shared
+        changes, summary, saved, best = shared
         if not saved:
             return
+        self.changes = json.loads(changes)
         self._received = run = Run(self.scratch / "resumed")
         run.checkpoints.mkdir(parents=True)
         if summary:
