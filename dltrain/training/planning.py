@@ -1,0 +1,180 @@
+"""What a run would do on a cluster: reckoned from a step of one replica, which is measured here."""
+
+import dataclasses
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from dltrain.config.experiment import Config
+from dltrain.data import Splits
+from dltrain.errors import ConfigError
+from dltrain.lazy import keras
+from dltrain.training import bench, memory
+from dltrain.training.contract import plan_for
+from dltrain.training.device import Devices
+from dltrain.training.learner import Learner
+from dltrain.training.pipeline import is_resident
+from dltrain.training.progress import Reporter
+from dltrain.training.reckoning import FLOAT, LOCAL_LINK, Cluster, Seconds, Work, scaling
+from dltrain.training.setup import begin, enough_memory
+
+SLOW_SECONDS = 2.0
+"""A step that probably takes longer is not measured, but reckoned from smaller ones."""
+
+
+def plan(config: Config, cluster: Cluster, reporter: Reporter, measures: bool = True) -> dict[str, Any]:
+    """Says what a run would do on a cluster.
+
+    Args:
+        config: of the run.
+        cluster: where.
+        reporter: what says how it goes.
+        measures: whether a step is measured, on one device of this machine; else its time is not told.
+
+    Returns:
+        {"workers", "devices", "replicas", "global_batch", "batch_per_replica", "accumulate_steps", "steps",
+        "steps_per_epoch", "learning_rate", "memory": {"weights", "slots", "gradients", "activations"},
+        "all_reduced": {"bytes", "times", "gradients", "batch_normalization", "sent"}, "link_gigabits",
+        "latency_microseconds", "device", "measured": [shares of a batch], "scaling": see there, "notes"}; memory in
+        bytes per replica, beside its data; exchanged bytes per step of the optimizer, `sent` by each replica.
+
+    Raises:
+        UserError: if config, data or device cannot be used, or the batch cannot be shared.
+        TrainingError: if memory runs out.
+    """
+    if config.experiment.train.batch_size == "auto":
+        raise ConfigError(
+            ["train.batch_size must be a number to plan with, got auto, which is as much as fits the machine that "
+             "trains; try train.batch_size=256"]
+        )  # fmt: skip
+    devices, splits = begin(_here(config, measures), reporter)
+    length = plan_for(config, splits, cluster.replicas)
+    train, size = config.experiment.train, config.experiment.train.examples_per_batch
+    share = size // cluster.replicas
+    with enough_memory(_sized(config, share)):
+        learner = _replica(_sized(config, share), splits, devices, reporter, cluster.replicas > 1)
+        parts = memory.parts(learner)
+        channels = tuple(layer.moving_mean.shape[0] for layer in _normalizations(learner.engine.model))
+        work = Work(size, train.accumulate_steps, parts["gradients"], channels)
+        if measures:
+            reporter.say("measuring: steps of one replica")
+            work = dataclasses.replace(work, measured=_measured(config, learner, cluster, share))
+    sizes = work.all_reduced()
+    return {
+        "workers": cluster.workers,
+        "devices": cluster.devices,
+        "replicas": cluster.replicas,
+        "global_batch": size,
+        "batch_per_replica": share,
+        "accumulate_steps": train.accumulate_steps,
+        "steps": length.total_steps,
+        "steps_per_epoch": length.steps_per_epoch,
+        "learning_rate": learner.span.settings.learning_rate or config.experiment.optimizer.learning_rate,
+        "memory": parts | ({"gradients": 2 * parts["gradients"]} if train.accumulate_steps > 1 else {}),
+        "all_reduced": {
+            "bytes": sum(sizes),
+            "times": len(sizes),
+            "gradients": work.gradients,
+            "batch_normalization": sum(sizes) - work.gradients - FLOAT,
+            "sent": round(sum(map(cluster.sent, sizes))),
+        },
+        "link_gigabits": cluster.gigabits,
+        "latency_microseconds": cluster.microseconds,
+        "device": ", ".join(devices.names),
+        "measured": sorted(work.measured),
+        "scaling": scaling(work, cluster) if measures else [],
+        "notes": _notes(learner, cluster, work.measured),
+    }
+
+
+def _here(config: Config, measures: bool) -> Config:
+    """Returns the config for one device of this machine: the CPU where nothing is measured."""
+    wanted = config.experiment.device
+    one = wanted[0] if isinstance(wanted, tuple) else "auto" if wanted == "all" else wanted
+    return dataclasses.replace(
+        config, experiment=dataclasses.replace(config.experiment, device=one if measures else "cpu")
+    )
+
+
+def _sized(config: Config, share: int) -> Config:
+    """Returns the config of a replica: its share of a batch, one batch a step."""
+    train = dataclasses.replace(config.experiment.train, batch_size=share, accumulate_steps=1)
+    return dataclasses.replace(config, experiment=dataclasses.replace(config.experiment, train=train))
+
+
+def _replica(config: Config, splits: Splits, devices: Devices, reporter: Reporter, has_others: bool) -> Learner:
+    """Returns one replica's network, as it is among others: in the stage that trains the most, the last."""
+    learner = Learner(config, splits, devices, reporter, stage=max(len(config.experiment.stages) - 1, 0))
+    if has_others:
+        model = learner.engine.model
+        model.jit_compile = False  # XLA compiles a step on one GPU alone
+        for layer in _normalizations(model):
+            layer.synchronized = True
+    return learner
+
+
+def _normalizations(model: Any) -> list[Any]:
+    """Returns the layers of batch normalisation that take the statistics of their batch."""
+    return [
+        layer
+        for layer in model._flatten_layers(include_self=False)
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+    ]
+
+
+def _measured(config: Config, learner: Learner, cluster: Cluster, share: int) -> dict[int, Seconds]:
+    """Returns what a replica computes for a share of the batch, that of 2 workers and that of one."""
+    works = {share: _work(learner)}
+    works[share](1)  # compiles
+    once = bench.seconds_of(works[share], 1)
+    size = config.experiment.train.examples_per_batch
+    for workers in sorted({1, 2} & set(cluster.smaller(size)) - {cluster.workers}, reverse=True):
+        fewer = cluster.of(workers)
+        larger = size // fewer.replicas
+        if once * larger / share > SLOW_SECONDS:
+            break
+        works[larger] = _work(
+            _replica(_sized(config, larger), learner.splits, learner.devices, learner.reporter, fewer.replicas > 1)
+        )
+    medians = bench.median_seconds(
+        {str(each): work for each, work in works.items()}, rounds=None if once < SLOW_SECONDS / 4 else 3
+    )
+    found = {}
+    for each, work in works.items():
+        seconds = medians[str(each)]
+        share_of_cores = _busy_share(work, seconds) if learner.devices.names == ("cpu",) else 1.0
+        found[each] = Seconds(seconds, seconds * share_of_cores)
+    return found
+
+
+def _work(learner: Learner) -> bench.Work:
+    return bench.steps_of(learner, learner.training_feed(bench.first_batches(learner)))
+
+
+def _busy_share(work: bench.Work, seconds: float) -> float:
+    """Returns which share of the machine's cores is busy during steps that take so long, at most 1."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    count, began = max(1, round(bench.ROUND_SECONDS / seconds)), time.process_time()
+    passed = bench.seconds_of(work, count)
+    return min((time.process_time() - began) / passed / cores, 1.0)
+
+
+def _notes(learner: Learner, cluster: Cluster, measured: Mapping[int, Seconds]) -> list[str]:
+    """Returns what else to know."""
+    notes, stages, on_cpu = [], len(learner.experiment.stages), learner.devices.names == ("cpu",)
+    if stages > 1:
+        notes.append(f"of {stages} stages this is the last, which trains the most")
+    if measured:
+        shares = " and ".join(map(str, sorted(measured)))
+        notes.append(f"measured with {shares} examples on one replica; other shares are on the line through these")
+    if measured and not is_resident(learner.splits.train):
+        notes.append("the reading of the data is left out; dltrain bench measures it")
+    if cluster.devices > 1:
+        notes.append("the exchange among the devices of one machine is reckoned to take no time")
+    if cluster.workers > 1 and on_cpu and cluster.gigabits > 2 * LOCAL_LINK:
+        notes.append(
+            f"TensorFlow's gRPC, through which CPUs exchange, did {LOCAL_LINK:g} Gbit/s between processes on two "
+            "cores: a faster link may not be used in full"
+        )
+    return notes
