@@ -61,14 +61,14 @@ def plan(
     from dltrain.training.starting import resolved
 
     listed = config.experiment.device
-    cluster = reckoning.Cluster(
+    ring = reckoning.Ring(
         workers,
         devices or (len(listed) if isinstance(listed, tuple) else 1),
         link or (reckoning.LOCAL_LINK if shared else reckoning.LINK),
         reckoning.LATENCY if latency is None else latency,
         shared,
     )
-    found = planning.plan(resolved(config, runs, anew=False), cluster, Reporter(quiet, verbose), measure)
+    found = planning.plan(resolved(config, runs, anew=False), ring, Reporter(quiet, verbose), measure)
     print_json(found) if as_json else echo(_words(found))
 
 

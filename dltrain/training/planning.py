@@ -16,19 +16,19 @@ from dltrain.training.device import Devices
 from dltrain.training.learner import Learner
 from dltrain.training.pipeline import is_resident
 from dltrain.training.progress import Reporter
-from dltrain.training.reckoning import FLOAT, LOCAL_LINK, Cluster, Seconds, Work, scaling
+from dltrain.training.reckoning import FLOAT, LOCAL_LINK, Ring, Seconds, Work, scaling
 from dltrain.training.setup import begin, enough_memory
 
 SLOW_SECONDS = 2.0
 """A step that probably takes longer is not measured, but reckoned from smaller ones."""
 
 
-def plan(config: Config, cluster: Cluster, reporter: Reporter, measures: bool = True) -> dict[str, Any]:
+def plan(config: Config, ring: Ring, reporter: Reporter, measures: bool = True) -> dict[str, Any]:
     """Says what a run would do on a cluster.
 
     Args:
         config: of the run.
-        cluster: where.
+        ring: the cluster.
         reporter: what says how it goes.
         measures: whether a step is measured, on one device of this machine; else its time is not told.
 
@@ -49,22 +49,22 @@ def plan(config: Config, cluster: Cluster, reporter: Reporter, measures: bool = 
              "trains; try train.batch_size=256"]
         )  # fmt: skip
     devices, splits = begin(_here(config, measures), reporter)
-    length = plan_for(config, splits, cluster.replicas)
+    length = plan_for(config, splits, ring.replicas)
     train, size = config.experiment.train, config.experiment.train.examples_per_batch
-    share = size // cluster.replicas
+    share = size // ring.replicas
     with enough_memory(_sized(config, share)):
-        learner = _replica(_sized(config, share), splits, devices, reporter, cluster.replicas > 1)
+        learner = _replica(_sized(config, share), splits, devices, reporter, ring.replicas > 1)
         parts = memory.parts(learner)
         channels = tuple(layer.moving_mean.shape[0] for layer in _normalizations(learner.engine.model))
         work = Work(size, train.accumulate_steps, parts["gradients"], channels)
         if measures:
             reporter.say("measuring: steps of one replica")
-            work = dataclasses.replace(work, measured=_measured(config, learner, cluster, share))
+            work = dataclasses.replace(work, measured=_measured(config, learner, ring, share))
     sizes = work.all_reduced()
     return {
-        "workers": cluster.workers,
-        "devices": cluster.devices,
-        "replicas": cluster.replicas,
+        "workers": ring.workers,
+        "devices": ring.devices,
+        "replicas": ring.replicas,
         "global_batch": size,
         "batch_per_replica": share,
         "accumulate_steps": train.accumulate_steps,
@@ -77,14 +77,14 @@ def plan(config: Config, cluster: Cluster, reporter: Reporter, measures: bool = 
             "times": len(sizes),
             "gradients": work.gradients,
             "batch_normalization": sum(sizes) - work.gradients - FLOAT,
-            "sent": round(sum(map(cluster.sent, sizes))),
+            "sent": round(sum(map(ring.sent, sizes))),
         },
-        "link_gigabits": cluster.gigabits,
-        "latency_microseconds": cluster.microseconds,
+        "link_gigabits": ring.gigabits,
+        "latency_microseconds": ring.microseconds,
         "device": ", ".join(devices.names),
         "measured": sorted(work.measured),
-        "scaling": scaling(work, cluster) if measures else [],
-        "notes": _notes(learner, cluster, work.measured),
+        "scaling": scaling(work, ring) if measures else [],
+        "notes": _notes(learner, ring, work.measured),
     }
 
 
@@ -123,14 +123,14 @@ def _normalizations(model: Any) -> list[Any]:
     ]
 
 
-def _measured(config: Config, learner: Learner, cluster: Cluster, share: int) -> dict[int, Seconds]:
+def _measured(config: Config, learner: Learner, ring: Ring, share: int) -> dict[int, Seconds]:
     """Returns what a replica computes for a share of the batch, that of 2 workers and that of one."""
     works = {share: _work(learner)}
     works[share](1)  # compiles
     once = bench.seconds_of(works[share], 1)
     size = config.experiment.train.examples_per_batch
-    for workers in sorted({1, 2} & set(cluster.smaller(size)) - {cluster.workers}, reverse=True):
-        fewer = cluster.of(workers)
+    for workers in sorted({1, 2} & set(ring.smaller(size)) - {ring.workers}, reverse=True):
+        fewer = ring.of(workers)
         larger = size // fewer.replicas
         if once * larger / share > SLOW_SECONDS:
             break
@@ -160,7 +160,7 @@ def _busy_share(work: bench.Work, seconds: float) -> float:
     return min((time.process_time() - began) / passed / cores, 1.0)
 
 
-def _notes(learner: Learner, cluster: Cluster, measured: Mapping[int, Seconds]) -> list[str]:
+def _notes(learner: Learner, ring: Ring, measured: Mapping[int, Seconds]) -> list[str]:
     """Returns what else to know."""
     notes, stages, on_cpu = [], len(learner.experiment.stages), learner.devices.names == ("cpu",)
     if stages > 1:
@@ -170,9 +170,9 @@ def _notes(learner: Learner, cluster: Cluster, measured: Mapping[int, Seconds]) 
         notes.append(f"measured with {shares} examples on one replica; other shares are on the line through these")
     if measured and not is_resident(learner.splits.train):
         notes.append("the reading of the data is left out; dltrain bench measures it")
-    if cluster.devices > 1:
+    if ring.devices > 1:
         notes.append("the exchange among the devices of one machine is reckoned to take no time")
-    if cluster.workers > 1 and on_cpu and cluster.gigabits > 2 * LOCAL_LINK:
+    if ring.workers > 1 and on_cpu and ring.gigabits > 2 * LOCAL_LINK:
         notes.append(
             f"TensorFlow's gRPC, through which CPUs exchange, did {LOCAL_LINK:g} Gbit/s between processes on two "
             "cores: a faster link may not be used in full"

@@ -16,7 +16,7 @@ FLOAT = 4
 
 
 @dataclass(frozen=True)
-class Cluster:
+class Ring:
     """Workers that share each batch.
 
     Args:
@@ -38,7 +38,7 @@ class Cluster:
         """How many share a batch."""
         return self.workers * self.devices
 
-    def of(self, workers: int) -> "Cluster":
+    def of(self, workers: int) -> "Ring":
         """Returns the same cluster with another number of workers."""
         return dataclasses.replace(self, workers=workers)
 
@@ -112,12 +112,12 @@ class Work:
         """
         return [self.gradients, FLOAT, *self.batches * [FLOAT * each for each in self.channels for _ in range(4)]]
 
-    def compute(self, cluster: Cluster) -> float:
+    def compute(self, ring: Ring) -> float:
         """Returns the seconds that a replica computes."""
-        share = self.batch_size // cluster.replicas
+        share = self.batch_size // ring.replicas
         alone = _along({size: each.alone for size, each in self.measured.items()}, share)
         busy = _along({size: each.busy for size, each in self.measured.items()}, share)
-        return self.batches * Seconds(alone, busy).beside(cluster.workers - 1 if cluster.shared else 0)
+        return self.batches * Seconds(alone, busy).beside(ring.workers - 1 if ring.shared else 0)
 
 
 def _along(measured: Mapping[int, float], size: int) -> float:
@@ -129,7 +129,7 @@ def _along(measured: Mapping[int, float], size: int) -> float:
     return measured[near] + (measured[near] - of_far) / (near - far) * (size - near)
 
 
-def scaling(work: Work, cluster: Cluster) -> list[dict[str, Any]]:
+def scaling(work: Work, ring: Ring) -> list[dict[str, Any]]:
     """Returns what 1, 2, 4 ... workers would do.
 
     Returns:
@@ -137,8 +137,8 @@ def scaling(work: Work, cluster: Cluster) -> list[dict[str, Any]]:
         "examples_per_second", "efficiency"}]; efficiency beside as many times the first row's workers.
     """
     rows: list[dict[str, Any]] = []
-    for workers in cluster.smaller(work.batch_size):
-        each = cluster.of(workers)
+    for workers in ring.smaller(work.batch_size):
+        each = ring.of(workers)
         compute, exchange = work.compute(each), each.exchange(work.all_reduced())
         rate = work.batch_size * work.batches / (compute + exchange)
         rows.append(

@@ -10,26 +10,26 @@ from dltrain.config import experiment
 from dltrain.errors import ConfigError
 from dltrain.training import bench, planning
 from dltrain.training.progress import Reporter
-from dltrain.training.reckoning import Cluster, Seconds, Work, scaling
+from dltrain.training.reckoning import Ring, Seconds, Work, scaling
 
 CNN = {"name": "cnn", "stages": [{"filters": n, "normalization": "batch"} for n in (4, 6)], "dense": []}
 
 
 def test_a_ring_sends_its_bytes_and_pays_for_every_message():
-    cluster = Cluster(4, gigabits=1.0, microseconds=100.0)
-    assert cluster.sent(1_000_000) == 1_500_000
+    ring = Ring(4, gigabits=1.0, microseconds=100.0)
+    assert ring.sent(1_000_000) == 1_500_000
     # 1.5 MB at 1 Gbit/s, and 6 messages of 0.1 ms
-    assert cluster.exchange([1_000_000]) == pytest.approx(0.012 + 0.0006)
-    assert cluster.exchange([1_000_000, 0]) == pytest.approx(0.012 + 0.0012)
+    assert ring.exchange([1_000_000]) == pytest.approx(0.012 + 0.0006)
+    assert ring.exchange([1_000_000, 0]) == pytest.approx(0.012 + 0.0012)
 
 
 @pytest.mark.parametrize("devices", [1, 4])
 def test_one_worker_exchanges_nothing_over_the_link(devices):
-    assert Cluster(1, devices).exchange([10**9]) == 0
+    assert Ring(1, devices).exchange([10**9]) == 0
 
 
 def test_all_devices_of_all_workers_are_in_the_ring():
-    assert Cluster(2, 4).sent(800) == 2 * 7 / 8 * 800
+    assert Ring(2, 4).sent(800) == 2 * 7 / 8 * 800
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_all_devices_of_all_workers_are_in_the_ring():
     [(1, 1, 64, [1]), (2, 1, 64, [1, 2]), (4, 2, 64, [1, 2, 4]), (6, 1, 66, [1, 2, 6]), (3, 1, 9, [1, 3])],
 )
 def test_compared_are_the_clusters_that_can_share_the_batch(workers, devices, batch_size, compared):
-    assert Cluster(workers, devices).smaller(batch_size) == compared
+    assert Ring(workers, devices).smaller(batch_size) == compared
 
 
 def test_batch_normalisation_exchanges_four_times_for_every_batch():
@@ -55,19 +55,19 @@ def test_batch_normalisation_exchanges_four_times_for_every_batch():
 )
 def test_what_was_not_measured_is_on_the_line_through_what_was(measured, share, seconds):
     work = Work(share, 1, 0, measured={size: Seconds(each, 0.0) for size, each in measured.items()})
-    assert work.compute(Cluster(1)) == pytest.approx(seconds)
+    assert work.compute(Ring(1)) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize(("busy", "seconds"), [(1.0, 4.0), (0.5, 2.0), (0.1, 1.0)])
 def test_workers_that_share_cores_wait_for_each_other(busy, seconds):
     work = Work(8, 1, 0, measured={2: Seconds(1.0, busy)})
-    assert work.compute(Cluster(4, shared=True)) == pytest.approx(seconds)
-    assert work.compute(Cluster(4)) == 1.0
+    assert work.compute(Ring(4, shared=True)) == pytest.approx(seconds)
+    assert work.compute(Ring(4)) == 1.0
 
 
 def test_efficiency_is_beside_one_worker():
     work = Work(8, 1, 10**6, measured={8: Seconds(1.0, 1.0), 4: Seconds(0.5, 0.5)})
-    one, two = scaling(work, Cluster(2, gigabits=8e-3, microseconds=0.0))  # a second for 1 MB, which each sends
+    one, two = scaling(work, Ring(2, gigabits=8e-3, microseconds=0.0))  # a second for 1 MB, which each sends
     assert one["efficiency"] == 1
     assert two["milliseconds"] == pytest.approx({"step": 1500, "compute": 500, "exchange": 1000}, rel=1e-4)
     assert two["examples_per_second"] == pytest.approx(8 / 1.5, rel=1e-4)
@@ -76,7 +76,7 @@ def test_efficiency_is_beside_one_worker():
 
 def test_accumulated_batches_are_computed_one_after_the_other_and_exchanged_once():
     one, four = (
-        scaling(Work(8, batches, 1000, measured={4: Seconds(0.5, 0.5)}), Cluster(2))[-1]["milliseconds"]
+        scaling(Work(8, batches, 1000, measured={4: Seconds(0.5, 0.5)}), Ring(2))[-1]["milliseconds"]
         for batches in (1, 4)
     )
     assert four["compute"] == pytest.approx(4 * one["compute"])
@@ -102,7 +102,7 @@ def config_for(tmp_path, model, *overrides):
 def test_bytes_are_those_of_the_network(tensorflow, tmp_path):
     weights = 8 * 8 * 3 * 5 + 5 + 5 * 10 + 10
     config = config_for(tmp_path, {"name": "mlp", "units": [5]}, "train.accumulate_steps=2")
-    found = planning.plan(config, Cluster(2, 2), Reporter(quiet=True), measures=False)
+    found = planning.plan(config, Ring(2, 2), Reporter(quiet=True), measures=False)
     assert found["all_reduced"]["gradients"] == 4 * weights
     assert found["all_reduced"]["batch_normalization"] == 0
     assert found["memory"]["gradients"] == 2 * 4 * weights  # those of a batch, and their sum
@@ -115,14 +115,14 @@ def test_bytes_are_those_of_the_network(tensorflow, tmp_path):
 @pytest.mark.parametrize(("overrides", "statistics"), [([], 4 * 4 * (4 + 6)), (["model.freeze=['*1*']"], 4 * 4 * 6)])
 def test_frozen_layers_exchange_no_statistics(tensorflow, tmp_path, overrides, statistics):
     config = config_for(tmp_path, CNN, *overrides)
-    found = planning.plan(config, Cluster(2), Reporter(quiet=True), measures=False)
+    found = planning.plan(config, Ring(2), Reporter(quiet=True), measures=False)
     assert found["all_reduced"]["batch_normalization"] == statistics
 
 
 def test_a_step_is_measured_for_one_two_and_all_workers(tensorflow, tmp_path, monkeypatch):
     monkeypatch.setattr(bench, "ROUNDS", 2)
     monkeypatch.setattr(bench, "ROUND_SECONDS", 0.01)
-    found = planning.plan(config_for(tmp_path, CNN), Cluster(8), Reporter(quiet=True))
+    found = planning.plan(config_for(tmp_path, CNN), Ring(8), Reporter(quiet=True))
     assert found["measured"] == [2, 8, 16]
     assert [row["workers"] for row in found["scaling"]] == [1, 2, 4, 8]
     assert found["scaling"][0]["milliseconds"]["exchange"] == 0
@@ -131,19 +131,19 @@ def test_a_step_is_measured_for_one_two_and_all_workers(tensorflow, tmp_path, mo
 
 def test_steps_that_would_take_long_are_not_measured(tensorflow, tmp_path, monkeypatch):
     monkeypatch.setattr(bench, "seconds_of", lambda work, count: 1.5 * count)
-    found = planning.plan(config_for(tmp_path, CNN), Cluster(4), Reporter(quiet=True))
+    found = planning.plan(config_for(tmp_path, CNN), Ring(4), Reporter(quiet=True))
     assert found["measured"] == [4]
     assert [row["milliseconds"]["compute"] for row in found["scaling"]] == pytest.approx([6000, 3000, 1500])
 
 
 def test_a_batch_that_cannot_be_shared_is_refused_with_the_nearest(tensorflow, tmp_path):
     with pytest.raises(ConfigError, match="got 16; try 15"):
-        planning.plan(config_for(tmp_path, CNN), Cluster(3), Reporter(quiet=True), measures=False)
+        planning.plan(config_for(tmp_path, CNN), Ring(3), Reporter(quiet=True), measures=False)
 
 
 def test_a_batch_as_large_as_fits_cannot_be_planned_with(tmp_path):
     with pytest.raises(ConfigError, match="must be a number to plan with, got auto"):
-        planning.plan(config_for(tmp_path, CNN, "train.batch_size=auto"), Cluster(2), Reporter(quiet=True))
+        planning.plan(config_for(tmp_path, CNN, "train.batch_size=auto"), Ring(2), Reporter(quiet=True))
 
 
 def test_devices_of_other_machines_need_not_be_here(tensorflow, tmp_path):
