@@ -1,5 +1,6 @@
 """`dltrain plan`: what a run would do on a cluster."""
 
+import math
 from typing import Annotated, Any
 
 import typer
@@ -33,7 +34,7 @@ def plan(
     latency: Annotated[
         float | None,
         typer.Option(
-            min=0, help="Microseconds of a message beside its bytes; without it 400, measured so.", show_default=False
+            help="Microseconds of a message beside its bytes; without it 400, measured so.", show_default=False
         ),
     ] = None,
     shared: Annotated[
@@ -52,8 +53,10 @@ def plan(
     given = sort_words(words)
     if given.config is None or given.run:
         raise ConfigError([f"plan needs a CONFIG, a file that ends in .yaml, got {given.run or 'none'}"])
-    if link is not None and link <= 0:
-        raise ConfigError([f"--link must be above 0 Gbit/s, got {link:g}"])
+    if link is not None and not 0 < link < math.inf:
+        raise ConfigError([f"--link must be a number of Gbit/s above 0, got {link:g}"])
+    if latency is not None and not 0 <= latency < math.inf:
+        raise ConfigError([f"--latency must be a number of microseconds of at least 0, got {latency:g}"])
     config = experiments.load(given.config, given.overrides)
 
     from dltrain.training import planning, reckoning

@@ -10,8 +10,9 @@ from dltrain.config.experiment import Config
 from dltrain.data import Splits
 from dltrain.errors import ConfigError
 from dltrain.lazy import keras
+from dltrain.schedules import Plan
 from dltrain.training import bench, memory
-from dltrain.training.contract import plan_for
+from dltrain.training.contract import plan_for, require
 from dltrain.training.device import Devices
 from dltrain.training.learner import Learner
 from dltrain.training.pipeline import is_resident
@@ -49,17 +50,19 @@ def plan(config: Config, ring: Ring, reporter: Reporter, measures: bool = True) 
              "trains; try train.batch_size=256"]
         )  # fmt: skip
     devices, splits = begin(_here(config, measures), reporter)
+    require(config, splits)
     length = plan_for(config, splits, ring.replicas)
     train, size = config.experiment.train, config.experiment.train.examples_per_batch
     share = size // ring.replicas
-    with enough_memory(_sized(config, share)):
-        learner = _replica(_sized(config, share), splits, devices, reporter, ring.replicas > 1)
+    smaller = _sized(config, share, length)
+    with enough_memory(smaller):
+        learner = _replica(smaller, splits, devices, reporter, ring.replicas > 1)
         parts = memory.parts(learner)
         channels = tuple(layer.moving_mean.shape[0] for layer in _normalizations(learner.engine.model))
         work = Work(size, train.accumulate_steps, parts["gradients"], channels)
         if measures:
             reporter.say("measuring: steps of one replica")
-            work = dataclasses.replace(work, measured=_measured(config, learner, ring, share))
+            work = dataclasses.replace(work, measured=_measured(config, length, learner, ring))
     sizes = work.all_reduced()
     return {
         "workers": ring.workers,
@@ -97,9 +100,12 @@ def _here(config: Config, measures: bool) -> Config:
     )
 
 
-def _sized(config: Config, share: int) -> Config:
-    """Returns the config of a replica: its share of a batch, one batch a step."""
-    train = dataclasses.replace(config.experiment.train, batch_size=share, accumulate_steps=1)
+def _sized(config: Config, share: int, length: Plan) -> Config:
+    """Returns the config of a replica that trains alone on its share of a batch, for as many epochs."""
+    train = config.experiment.train
+    if train.steps is not None:  # which are more where they are smaller, and a schedule counts in epochs
+        train = dataclasses.replace(train, steps=None, epochs=-(-length.total_steps // length.steps_per_epoch))
+    train = dataclasses.replace(train, batch_size=share, accumulate_steps=1)
     return dataclasses.replace(config, experiment=dataclasses.replace(config.experiment, train=train))
 
 
@@ -123,8 +129,9 @@ def _normalizations(model: Any) -> list[Any]:
     ]
 
 
-def _measured(config: Config, learner: Learner, ring: Ring, share: int) -> dict[int, Seconds]:
-    """Returns what a replica computes for a share of the batch, that of 2 workers and that of one."""
+def _measured(config: Config, length: Plan, learner: Learner, ring: Ring) -> dict[int, Seconds]:
+    """Returns what a replica computes for its share of the batch, for that of 2 workers and for that of one."""
+    share = learner.experiment.train.examples_per_batch
     works = {share: _work(learner)}
     works[share](1)  # compiles
     once = bench.seconds_of(works[share], 1)
@@ -134,8 +141,9 @@ def _measured(config: Config, learner: Learner, ring: Ring, share: int) -> dict[
         larger = size // fewer.replicas
         if once * larger / share > SLOW_SECONDS:
             break
+        larger_config = _sized(config, larger, length)
         works[larger] = _work(
-            _replica(_sized(config, larger), learner.splits, learner.devices, learner.reporter, fewer.replicas > 1)
+            _replica(larger_config, learner.splits, learner.devices, learner.reporter, fewer.replicas > 1)
         )
     medians = bench.median_seconds(
         {str(each): work for each, work in works.items()}, rounds=None if once < SLOW_SECONDS / 4 else 3

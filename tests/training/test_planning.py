@@ -141,6 +141,18 @@ def test_a_batch_that_cannot_be_shared_is_refused_with_the_nearest(tensorflow, t
         planning.plan(config_for(tmp_path, CNN), Ring(3), Reporter(quiet=True), measures=False)
 
 
+def test_a_warm_up_in_epochs_fits_a_run_of_steps_on_every_replica(tensorflow, tmp_path):
+    length = ["train.epochs=none", "train.steps=9", "schedule={name: cosine, warmup_epochs: 2}"]  # 8 steps warm up
+    found = planning.plan(config_for(tmp_path, CNN, *length), Ring(4), Reporter(quiet=True), measures=False)
+    assert (found["steps"], found["steps_per_epoch"]) == (9, 4)
+
+
+def test_what_fit_would_refuse_is_refused(tensorflow, tmp_path):
+    config = config_for(tmp_path, CNN, "early_stopping={monitor: val_loss}")
+    with pytest.raises(ConfigError, match="there are no validation data"):
+        planning.plan(config, Ring(2), Reporter(quiet=True), measures=False)
+
+
 def test_a_batch_as_large_as_fits_cannot_be_planned_with(tmp_path):
     with pytest.raises(ConfigError, match="must be a number to plan with, got auto"):
         planning.plan(config_for(tmp_path, CNN, "train.batch_size=auto"), Ring(2), Reporter(quiet=True))
@@ -165,7 +177,13 @@ def test_the_command_says_it_in_a_table(tensorflow, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"), [(["--link", "0"], "--link must be above 0"), (["a-run"], "needs a CONFIG")]
+    ("words", "said"),
+    [
+        (["--link", "0"], "--link must be a number of Gbit/s above 0, got 0"),
+        (["--link", "nan"], "--link must be a number of Gbit/s above 0, got nan"),
+        (["--latency", "-1"], "--latency must be a number of microseconds of at least 0, got -1"),
+        (["a-run"], "needs a CONFIG"),
+    ],
 )
 def test_what_makes_no_cluster_is_refused(tmp_path, words, said):
     config_for(tmp_path, CNN)
