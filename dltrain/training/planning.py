@@ -84,7 +84,7 @@ def plan(config: Config, ring: Ring, reporter: Reporter, measures: bool = True) 
         },
         "link_gigabits": ring.gigabits,
         "latency_microseconds": ring.microseconds,
-        "device": ", ".join(devices.names),
+        "device": devices.label,
         "measured": sorted(work.measured),
         "scaling": scaling(work, ring) if measures else [],
         "notes": _notes(learner, ring, work.measured),
@@ -94,7 +94,7 @@ def plan(config: Config, ring: Ring, reporter: Reporter, measures: bool = True) 
 def _here(config: Config, measures: bool) -> Config:
     """Returns the config for one device of this machine: the CPU where nothing is measured."""
     wanted = config.experiment.device
-    one = wanted[0] if isinstance(wanted, tuple) else "auto" if wanted == "all" else wanted
+    one = wanted[:1] if isinstance(wanted, tuple) else "auto" if wanted == "all" else wanted
     return dataclasses.replace(
         config, experiment=dataclasses.replace(config.experiment, device=one if measures else "cpu")
     )
@@ -113,10 +113,10 @@ def _replica(config: Config, splits: Splits, devices: Devices, reporter: Reporte
     """Returns one replica's network, as it is among others: in the stage that trains the most, the last."""
     learner = Learner(config, splits, devices, reporter, stage=max(len(config.experiment.stages) - 1, 0))
     if has_others:
-        model = learner.engine.model
-        model.jit_compile = False  # XLA compiles a step on one GPU alone
-        for layer in _normalizations(model):
-            layer.synchronized = True
+        from dltrain.layers.fusion import synchronise
+
+        synchronise(learner.engine.model)
+        learner.engine.model.jit_compile = False  # as `assemble` has it where there are several
     return learner
 
 
@@ -151,7 +151,7 @@ def _measured(config: Config, length: Plan, learner: Learner, ring: Ring) -> dic
     found = {}
     for each, work in works.items():
         seconds = medians[str(each)]
-        share_of_cores = _busy_share(work, seconds) if learner.devices.names == ("cpu",) else 1.0
+        share_of_cores = _busy_share(work, seconds) if learner.devices.is_cpu else 1.0
         found[each] = Seconds(seconds, seconds * share_of_cores)
     return found
 
@@ -170,7 +170,7 @@ def _busy_share(work: bench.Work, seconds: float) -> float:
 
 def _notes(learner: Learner, ring: Ring, measured: Mapping[int, Seconds]) -> list[str]:
     """Returns what else to know."""
-    notes, stages, on_cpu = [], len(learner.experiment.stages), learner.devices.names == ("cpu",)
+    notes, stages, on_cpu = [], len(learner.experiment.stages), learner.devices.is_cpu
     if stages > 1:
         notes.append(f"of {stages} stages this is the last, which trains the most")
     if measured:

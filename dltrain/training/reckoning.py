@@ -15,6 +15,11 @@ FLOAT = 4
 """Bytes of what is exchanged beside the gradients: float32 at every precision."""
 
 
+STATISTICS = 5
+"""All-reduces of Keras's synchronised batch normalisation, each of a number per channel: of the sum, the sum of squares
+and the count in the forward pass, and of the gradients of both sums in the backward pass."""
+
+
 @dataclass(frozen=True)
 class Ring:
     """Workers that share each batch.
@@ -107,10 +112,10 @@ class Work:
     def all_reduced(self) -> list[int]:
         """Returns the bytes of each all-reduce of a step.
 
-        All gradients are one; whether the loss is finite is one number; and each layer of batch normalisation gathers
-        sums and sums of squares in the forward pass, and the gradients of both in the backward pass.
+        All gradients are one; whether the loss is finite is one number; the rest is batch normalisation's.
         """
-        return [self.gradients, FLOAT, *self.batches * [FLOAT * each for each in self.channels for _ in range(4)]]
+        statistics = [FLOAT * each for each in self.channels for _ in range(STATISTICS)]
+        return [self.gradients, FLOAT, *self.batches * statistics]
 
     def compute(self, ring: Ring) -> float:
         """Returns the seconds that a replica computes."""

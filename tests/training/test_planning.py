@@ -40,8 +40,8 @@ def test_compared_are_the_clusters_that_can_share_the_batch(workers, devices, ba
     assert Ring(workers, devices).smaller(batch_size) == compared
 
 
-def test_batch_normalisation_exchanges_four_times_for_every_batch():
-    assert Work(64, 2, 1000, (8, 16)).all_reduced() == [1000, 4, *2 * [32, 32, 32, 32, 64, 64, 64, 64]]
+def test_batch_normalisation_exchanges_five_times_for_every_batch():
+    assert Work(64, 2, 1000, (8, 16)).all_reduced() == [1000, 4, *2 * [*5 * [32], *5 * [64]]]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_bytes_are_those_of_the_network(tensorflow, tmp_path):
     assert found["scaling"] == []
 
 
-@pytest.mark.parametrize(("overrides", "statistics"), [([], 4 * 4 * (4 + 6)), (["model.freeze=['*1*']"], 4 * 4 * 6)])
+@pytest.mark.parametrize(("overrides", "statistics"), [([], 5 * 4 * (4 + 6)), (["model.freeze=['*1*']"], 5 * 4 * 6)])
 def test_frozen_layers_exchange_no_statistics(tensorflow, tmp_path, overrides, statistics):
     config = config_for(tmp_path, CNN, *overrides)
     found = planning.plan(config, Ring(2), Reporter(quiet=True), measures=False)
