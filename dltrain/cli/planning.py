@@ -26,7 +26,7 @@ def plan(
     link: Annotated[
         float | None,
         typer.Option(
-            help="Gbit/s between two machines; without it 10, or with --shared 1.5, measured between two processes on "
+            help="Gbit/s between two machines; without it 10, or with --shared 2.4, measured between two processes on "
             "two cores.",
             show_default=False,
         ),

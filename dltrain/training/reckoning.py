@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-LINK, LOCAL_LINK = 10.0, 1.5
+LINK, LOCAL_LINK = 10.0, 2.4
 """Gbit/s between two machines; and what TensorFlow's gRPC does between two processes that share two cores."""
 
 LATENCY = 400.0
