@@ -123,6 +123,7 @@ COMMANDS = [
     ["show", "--explain", "configs/resnet.yaml", "train.epochs"],
     ["fit", "configs/resnet.yaml", "train.epochs=0"],
     ["preview", "configs/resnet.yaml", "train.epochs=0"],
+    ["plan", "configs/resnet.yaml", "train.epochs=0", "--workers", "2"],
     ["eval", "no-such-run"],
     ["predict", "no-such-run", "a.png"],
     ["export", "no-such-run", "--format", "onnx"],

@@ -71,15 +71,15 @@ def _without_accumulation(config: Config) -> Config:
 def _found(config: Config, learner: Learner) -> dict[str, Any]:
     devices, reporter = learner.devices, learner.reporter
     batch_size = config.experiment.train.examples_per_batch
-    part, is_read, in_first_epoch = _first_batches(learner), not is_resident(learner.splits.train), False
+    part, is_read, in_first_epoch = first_batches(learner), not is_resident(learner.splits.train), False
     sample = learner.training_feed(part)
     reporter.say("measuring: the step and its parts")
-    works = {"computed": _steps(learner, sample), **_parts(learner, sample)}
+    works = {"computed": steps_of(learner, sample), **_parts(learner, sample)}
     if config.experiment.augment:
-        works["plain"] = _steps(learner, feed(part, sample.order, Preparation(), devices.strategy))
+        works["plain"] = steps_of(learner, feed(part, sample.order, Preparation(), devices.strategy))
     if not is_read:
-        works["step"] = _steps(learner, learner.training_feed())
-    seconds = _measured(works)
+        works["step"] = steps_of(learner, learner.training_feed())
+    seconds = median_seconds(works)
     if is_read:
         reporter.say("measuring: the step with the reading of its data")
         seconds["step"], in_first_epoch = _seconds_with_reading(learner)
@@ -110,7 +110,8 @@ def _found(config: Config, learner: Learner) -> dict[str, Any]:
     return {**found, "notes": _notes(config, found, in_first_epoch)}
 
 
-def _steps(learner: Learner, feed: Any) -> Work:
+def steps_of(learner: Learner, feed: Any) -> Work:
+    """Returns what trains on a feed, a step after the other."""
     done = 0
 
     def work(count: int) -> None:
@@ -131,7 +132,7 @@ def _repeated(learner: Learner, feed: Any, what: Callable[[tuple[Any, ...]], Any
     return work
 
 
-def _first_batches(learner: Learner) -> Split:
+def first_batches(learner: Learner) -> Split:
     """Returns the examples of a few training batches, read."""
     part = learner.splits.train.first(BATCHES * learner.experiment.train.examples_per_batch)
     return part if isinstance(part.inputs, np.ndarray) else Split(part.inputs[:], part.targets)
@@ -160,36 +161,42 @@ def _parts(learner: Learner, sample: Feed) -> dict[str, Work]:
     }
 
 
-def _measured(works: dict[str, Work]) -> dict[str, float]:
-    """Returns the median seconds of one step of each work; the works take turns, after a warm-up each."""
+def median_seconds(works: dict[str, Work], rounds: int | None = None) -> dict[str, float]:
+    """Returns the median seconds of one step of each work; the works take turns, after a warm-up each.
+
+    Args:
+        works: by name.
+        rounds: how often each is measured; none for ROUNDS.
+    """
     counts = {}
     for name, work in works.items():
         work(1)  # compiles
         seconds, count = 0.0, 1
         while seconds < ROUND_SECONDS / 4:
             count *= 2
-            seconds = _seconds(work, count)
+            seconds = seconds_of(work, count)
         counts[name] = max(1, round(count * ROUND_SECONDS / seconds))
-    rounds = [
-        {name: _seconds(work, counts[name]) / counts[name] for name, work in works.items()} for _ in range(ROUNDS)
+    turns = [
+        {name: seconds_of(work, counts[name]) / counts[name] for name, work in works.items()}
+        for _ in range(rounds or ROUNDS)
     ]
-    return {name: statistics.median(each[name] for each in rounds) for name in works}
+    return {name: statistics.median(each[name] for each in turns) for name in works}
 
 
 def _seconds_with_reading(learner: Learner) -> tuple[float, bool]:
     """Returns the seconds of one step with batches that are read ahead, and whether the first epoch's were measured.
 
-    The rounds of `_measured` would use up what was read while the other works took their turn. Here nothing else is
-    measured meanwhile, and each stretch is twice as long as the one before it, which used up what was ready.
+    The rounds of `median_seconds` would use up what was read while the other works took their turn. Here nothing else
+    is measured meanwhile, and each stretch is twice as long as the one before it, which used up what was ready.
     """
     batches = learner.training_feed()
-    work, done, epoch = _steps(learner, batches), 1, batches.order.steps_per_epoch
+    work, done, epoch = steps_of(learner, batches), 1, batches.order.steps_per_epoch
     work(1)  # compiles
     least = 4 * (batches.read_ahead + 1)
     count, seconds, is_mixed = least // 4, 0.0, False
     while count < least or seconds < ROUNDS * ROUND_SECONDS / 2 or is_mixed:
         count *= 2
-        seconds = _seconds(work, count)
+        seconds = seconds_of(work, count)
         # The first epoch may decode what the later ones find in a cache: a stretch of both tells of neither.
         is_mixed = done < epoch < done + count
         done += count
@@ -197,7 +204,8 @@ def _seconds_with_reading(learner: Learner) -> tuple[float, bool]:
     return seconds / count, done <= epoch
 
 
-def _seconds(work: Work, count: int) -> float:
+def seconds_of(work: Work, count: int) -> float:
+    """Returns the seconds of so many steps."""
     began = time.perf_counter()
     work(count)
     tf.test.experimental.sync_devices()
@@ -210,7 +218,7 @@ def _product_rate() -> float:
     matrix = tf.cast(tf.random.normal((size, size)), keras.config.dtype_policy().compute_dtype)
     multiply = tf.function(lambda: tf.reduce_sum(tf.linalg.matmul(matrix, matrix)[0]), autograph=False)
     multiply().numpy()
-    return 2 * size**3 / min(_seconds(lambda _: multiply().numpy(), 1) for _ in range(12))
+    return 2 * size**3 / min(seconds_of(lambda _: multiply().numpy(), 1) for _ in range(12))
 
 
 def _operations(learner: Learner, sample: Feed) -> float:
@@ -263,7 +271,7 @@ def _keras_seconds(config: Config, learner: Learner, seconds: float) -> float:
     """Returns the seconds per step of `compile` and `fit` as Keras's documentation shows them, on the same network."""
     experiment, size = config.experiment, config.experiment.train.examples_per_batch
     spec = learner.splits.spec
-    part = _first_batches(learner)
+    part = first_batches(learner)
     inputs, targets = np.asarray(part.inputs, np.float32), part.targets
     model = experiment.model.build(spec)
     freeze(model, experiment.model.freeze)
@@ -318,8 +326,8 @@ def _seconds_per_example(config: Config, learner: Learner) -> float:
     free = memory.free_bytes()
     if learner.devices.is_cpu and free is not None and memory.needed_bytes(changed) > free:
         raise TrainingError("out of memory")
-    work = _steps(changed, changed.training_feed(_first_batches(changed)))
-    return _measured({"changed": work})["changed"] / config.experiment.train.examples_per_batch
+    work = steps_of(changed, changed.training_feed(first_batches(changed)))
+    return median_seconds({"changed": work})["changed"] / config.experiment.train.examples_per_batch
 
 
 def _notes(config: Config, found: dict[str, Any], in_first_epoch: bool) -> list[str]:

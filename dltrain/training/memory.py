@@ -107,7 +107,8 @@ def warn(learner: Learner) -> None:
     if not learner.devices.is_cpu or free is None:
         return
     # What is there already is no longer free: only what a step adds counts.
-    needed = _step_bytes(learner)
+    found = parts(learner)
+    needed = found["gradients"] + found["activations"]
     if needed > free:
         activations = _activations(learner.engine.model) or {"unknown": 0}
         name, most = max(activations.items(), key=lambda item: item[1])
@@ -121,14 +122,20 @@ def warn(learner: Learner) -> None:
 
 def needed_bytes(learner: Learner) -> int:
     """Estimates what a run takes beside its data: weights, the optimizer's slots, gradients and activations."""
-    return _bytes(learner.variables.values()) + _step_bytes(learner)
+    return sum(parts(learner).values())
 
 
-def _step_bytes(learner: Learner) -> int:
+def parts(learner: Learner) -> dict[str, int]:
+    """Estimates the bytes of weights, slots (of the optimizer), gradients and activations; weights hold all states."""
     model, train = learner.engine.model, learner.experiment.train
-    gradients = _bytes(model.trainable_variables) * (2 if train.accumulate_steps > 1 else 1)
-    # What each layer returns is kept for the backward pass, where a gradient of the same size stands beside it.
-    return gradients + 2 * sum(_activations(model).values()) * train.examples_per_batch
+    slots = _bytes(model.optimizer.variables)
+    return {
+        "weights": _bytes(learner.variables.values()) - slots,
+        "slots": slots,
+        "gradients": _bytes(model.trainable_variables) * (2 if train.accumulate_steps > 1 else 1),
+        # What each layer returns is kept for the backward pass, where a gradient of the same size stands beside it.
+        "activations": 2 * sum(_activations(model).values()) * train.examples_per_batch,
+    }
 
 
 def _bytes(variables: Any) -> int:

@@ -89,7 +89,7 @@ def test_keras_is_compared_without_reading_and_augmentation(tensorflow, tmp_path
         "plain": 0.2,
         "changed": 0.4,
     }
-    monkeypatch.setattr(bench, "_measured", lambda works: {name: seconds[name] for name in works})
+    monkeypatch.setattr(bench, "median_seconds", lambda works: {name: seconds[name] for name in works})
     monkeypatch.setattr(bench, "_keras_seconds", lambda *arguments: 0.6)
     config = config_for(tmp_path, [8, 8, 3], {"name": "mlp"}, f"augment={augment}")
     found = bench.bench(config, Reporter(quiet=True))
@@ -246,7 +246,7 @@ def test_a_step_that_reads_is_measured_over_one_stretch(tensorflow, monkeypatch,
 
     feed = SimpleNamespace(read_ahead=2, order=SimpleNamespace(steps_per_epoch=epoch))
     engine = SimpleNamespace(train=lambda feed, step, count: (step + count, True), forget=lambda feed: None)
-    monkeypatch.setattr(bench, "_seconds", measured)
+    monkeypatch.setattr(bench, "seconds_of", measured)
     training = SimpleNamespace(training_feed=lambda: feed, engine=engine)
     assert bench._seconds_with_reading(training) == (pytest.approx(seconds), epoch == 1000)
     assert done == counts

@@ -1,0 +1,124 @@
+"""`dltrain plan`: what a run would do on a cluster."""
+
+import math
+from typing import Annotated, Any
+
+import typer
+
+from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, echo, print_json, sort_words
+from dltrain.cli.trust import Trust
+from dltrain.config import experiment as experiments
+from dltrain.errors import ConfigError
+from dltrain.runs.wording import size
+
+
+def plan(
+    words: Annotated[
+        list[str], typer.Argument(metavar="CONFIG [KEY=VALUE]...", help="A YAML file and what to change in it.")
+    ],
+    workers: Annotated[int, typer.Option(min=1, help="Machines that train together, a process on each.")],
+    devices: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="GPUs of each; without it as many as the config's `device` lists, else 1.", show_default=False
+        ),
+    ] = None,
+    link: Annotated[
+        float | None,
+        typer.Option(
+            help="Gbit/s between two machines; without it 10, or with --shared 2.4, measured between two processes on "
+            "two cores.",
+            show_default=False,
+        ),
+    ] = None,
+    latency: Annotated[
+        float | None,
+        typer.Option(
+            help="Microseconds of a message beside its bytes; without it 400, measured so.", show_default=False
+        ),
+    ] = None,
+    shared: Annotated[
+        bool, typer.Option("--shared", help="All workers run on this machine and share its cores, as `launch` does it.")
+    ] = False,
+    measure: Annotated[
+        bool, typer.Option("--measure/--no-measure", help="Measure a step here, and reckon the time on the cluster.")
+    ] = True,
+    trust: Trust = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    runs: Runs = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Say what CONFIG would do on a cluster: batch, steps, memory, bytes exchanged, and the time of a step."""
+    given = sort_words(words)
+    if given.config is None or given.run:
+        raise ConfigError([f"plan needs a CONFIG, a file that ends in .yaml, got {given.run or 'none'}"])
+    if link is not None and not 0 < link < math.inf:
+        raise ConfigError([f"--link must be a number of Gbit/s above 0, got {link:g}"])
+    if latency is not None and not 0 <= latency < math.inf:
+        raise ConfigError([f"--latency must be a number of microseconds of at least 0, got {latency:g}"])
+    config = experiments.load(given.config, given.overrides)
+
+    from dltrain.training import planning, reckoning
+    from dltrain.training.progress import Reporter
+    from dltrain.training.starting import resolved
+
+    listed = config.experiment.device
+    ring = reckoning.Ring(
+        workers,
+        devices or (len(listed) if isinstance(listed, tuple) else 1),
+        link or (reckoning.LOCAL_LINK if shared else reckoning.LINK),
+        reckoning.LATENCY if latency is None else latency,
+        shared,
+    )
+    found = planning.plan(resolved(config, runs, anew=False), ring, Reporter(quiet, verbose), measure)
+    print_json(found) if as_json else echo(_words(found))
+
+
+def _words(found: dict[str, Any]) -> str:
+    from dltrain.training.progress import table
+
+    exchanged, parts = found["all_reduced"], found["memory"]
+    accumulated = found["accumulate_steps"]
+    step = f", {accumulated} batches a step" if accumulated > 1 else ""
+    lines = [
+        f"replicas       {found['replicas']}: {found['workers']} workers of {found['devices']}",
+        f"batch          {found['global_batch']} examples, {found['batch_per_replica']} on each replica{step}",
+        f"steps          {found['steps']:,}, {found['steps_per_epoch']:,} per epoch",
+        f"learning rate  {found['learning_rate']:g}, as configured: more replicas do not change it",
+        f"memory         {size(sum(parts.values()))} per replica beside the data: "
+        + ", ".join(f"{name} {size(count)}" for name, count in parts.items()),
+        _exchange_words(exchanged) if found["replicas"] > 1 else "exchange       none",
+    ]
+    if found["scaling"]:
+        heading = ["workers", "examples each", "step ms", "compute", "exchange", "examples/s", "efficiency"]
+        rows = [heading, *map(_row, found["scaling"])]
+        lines += [
+            "",
+            table(rows, right=set(range(len(heading)))),
+            "",
+            f"a step computes on {found['device']}, then exchanges in a ring of R replicas: each all-reduce takes "
+            f"2 (R - 1) x (bytes / R / {found['link_gigabits']:g} Gbit/s + {found['latency_microseconds']:g} us)",
+        ]
+    return "\n".join(lines + found["notes"])
+
+
+def _exchange_words(exchanged: dict[str, Any]) -> str:
+    statistics = exchanged["batch_normalization"]
+    of_statistics = f", statistics of batch normalisation {size(statistics)}" if statistics else ""
+    times = exchanged["times"]
+    return (
+        f"exchange       {size(exchanged['bytes'])} all-reduced per step, in {times} all-reduces: gradients "
+        f"{size(exchanged['gradients'])}{of_statistics}; each replica sends {size(exchanged['sent'])}"
+    )
+
+
+def _row(row: dict[str, Any]) -> list[str]:
+    times = row["milliseconds"]
+    return [
+        str(row["workers"]),
+        str(row["batch_per_replica"]),
+        *(f"{times[name]:.3g}" for name in ("step", "compute", "exchange")),
+        f"{row['examples_per_second']:,.0f}",
+        f"{row['efficiency']:.0%}",
+    ]
