@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -290,17 +292,21 @@ def test_one_json_object_holds_all_answers(digits):
     assert first["top"][0]["probability"] >= first["top"][1]["probability"] >= first["top"][2]["probability"]
 
 
-def test_a_file_is_written_whole_or_not_at_all(digits, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("number", "code", "words"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_a_file_is_written_whole_or_not_at_all(digits, tmp_path, monkeypatch, number, code, words):
     file = tmp_path / "answers.csv"
     predict(digits.path, "--split", "test", "-o", file)
     assert len(list(csv.DictReader(io.StringIO(file.read_text())))) == 359
     before = file.read_bytes()
 
-    def interrupted(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("dltrain.training.prediction.Predictor.outputs", interrupted)
-    predict(digits.path, "--split", "test", "-o", file, code=130)
+    monkeypatch.setattr(
+        "dltrain.training.prediction.Predictor.outputs", lambda *_: signal.raise_signal(number) or time.sleep(60)
+    )
+    handlers = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    assert predict(digits.path, "--split", "test", "-o", file, code=code).stderr.splitlines()[-1] == words
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == handlers
     assert file.read_bytes() == before and [each.name for each in tmp_path.iterdir()] == ["answers.csv"]
     assert (
         "cannot be written" in predict(digits.path, "--split", "test", "-o", tmp_path / "no" / "a.csv", code=2).stderr

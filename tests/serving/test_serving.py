@@ -255,7 +255,10 @@ def test_an_address_of_this_machine_alone_is_known(host, wanted):
     assert server.is_loopback(host) == wanted
 
 
-def test_the_command_says_where_it_answers_and_ends_at_a_signal(images):
+@pytest.mark.parametrize(
+    ("number", "ending"), [(signal.SIGINT, (130, "interrupted\n")), (signal.SIGTERM, (143, "terminated\n"))]
+)
+def test_the_command_says_where_it_answers_and_ends_at_a_signal(images, number, ending):
     command = [sys.executable, "-m", "dltrain", "serve", str(images.path), "--port", "0", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ) as done:
         text = ""
@@ -265,9 +268,9 @@ def test_the_command_says_where_it_answers_and_ends_at_a_signal(images):
         with socket.create_connection(("127.0.0.1", int(address[1]))) as line:
             line.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             assert line.makefile("rb").readline().startswith(b"HTTP/1.1 200")
-        done.send_signal(signal.SIGINT)
+        done.send_signal(number)
         _, errors = done.communicate(timeout=30)
-        assert (done.returncode, errors) == (130, "interrupted\n")
+        assert (done.returncode, errors) == ending
 
 
 HARNESS = """<!DOCTYPE html><title>waiting</title>
