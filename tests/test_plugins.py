@@ -465,6 +465,19 @@ def test_a_key_that_nothing_reads_fails_the_run(here, number, body, keys, words)
     assert changed.count("has no effect") == (words is not None)
 
 
+def test_a_run_whose_plugin_no_longer_reads_a_key_is_used_as_ever(here):
+    text = DECLARED.format(name="own", body="x = keras.layers.Dropout(self.dropout)(x)").replace("import helper\n", "")
+    (here / "net.py").write_text(text)
+    (here / "net.yaml").write_text(CONFIG.replace("{name: net.Net, units: 8}", "{name: own, dropout: 0.5}"))
+    others = {registry: set(registry.known()) for registry in KINDS}
+    assert dltrain("fit", "net.yaml", "--trust", "train.epochs=1", "report=false").exit_code == 0
+    forget(others)
+    (here / "net.py").write_text(text.replace("self.dropout)(x)", "0.5)(x)"))
+    assert "model.dropout has no effect" in refused("check", "net.yaml", "--trust")
+    assert dltrain("eval", "net", "--trust").exit_code == 0
+    assert dltrain("predict", "net", "--split", "test", "--trust").exit_code == 0
+
+
 def test_an_argument_of_a_keras_class_that_its_init_leaves_out_is_told(here):
     text = NET.format(touched=str(here / "touched")).replace("units: int,", "units: int, rate: float = 0.3,")
     (here / "net.py").write_text(text)

@@ -1,8 +1,12 @@
 """What a person types: the `dltrain` command. Nothing here imports TensorFlow before a command's body needs it."""
 
+import signal
 import sys
-from collections.abc import Callable
-from typing import Annotated, Any
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -34,7 +38,8 @@ class _Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with _terminable():
+                return super().invoke(ctx)
         except DltrainError as error:
             echo(str(error), err=True)
             raise typer.Exit(error.exit_code) from None
@@ -43,9 +48,34 @@ class _Commands(TyperGroup):
                 raise
             echo(words, err=True)
             raise typer.Exit(UserError.exit_code) from None
-        except KeyboardInterrupt:
-            echo("interrupted", err=True)
-            raise typer.Exit(130) from None
+        except KeyboardInterrupt as error:
+            words, code = ("terminated", 143) if isinstance(error, _Terminated) else ("interrupted", 130)
+            echo(words, err=True)
+            raise typer.Exit(code) from None
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM came."""
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Has SIGTERM end a command as Ctrl-C does, so that nothing stays half-written and a message says so."""
+
+    def end(number: int, frame: FrameType | None) -> NoReturn:
+        raise _Terminated
+
+    # No other thread than the main one may set a handler, and what was told to ignore the signal goes on so.
+    is_ours = (
+        threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    )
+    if is_ours:
+        signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        if is_ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 app = typer.Typer(

@@ -31,8 +31,8 @@ def schema(
     `dltrain schema > schema.json`, then as a config's first line `# yaml-language-server: $schema=schema.json`.
     """
     with redirect_stdout(sys.stderr):  # what a plugin prints is no schema
-        if config is not None:
-            experiments.run_plugins(bases.read(config), config)
+        if config is not None and (problems := experiments.run_plugins(bases.read(config), config)):
+            raise ConfigError([str(problem) for problem in problems])
         plugins.load([file.absolute() for file in files or []], "--plugins")
     print_json(json_schema(own_names=not plugins.loaded))
 

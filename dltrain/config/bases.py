@@ -66,6 +66,8 @@ def _found(named: Node, chain: list[Path]) -> Path:
     Raises:
         ConfigError: if it is not there, or stands in the chain already.
     """
+    if named.unknown:
+        raise ConfigError([str(problem) for problem in named.unknowns])
     text = named.value
     if not isinstance(text, str) or not text:
         raise _problem(named, f"must be the path of one YAML file, got {_shown(named)}")

@@ -165,12 +165,20 @@ class Node:
         mark: where the value begins.
         keys: where each key of a dict begins.
         over: what it took the place of, in a base or in the file; none where there was nothing.
+        unknown: what is wrong with the environment variables in it; the value is then the text as it is written. Told
+            by who takes the value: another may yet take its place.
     """
 
     value: Any
     mark: Mark
     keys: dict[str, Mark] = field(default_factory=dict)
     over: "Node | None" = None
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def unknowns(self) -> list[Problem]:
+        """What is wrong with the variables, and where."""
+        return [self.mark.problem(words) for words in self.unknown]
 
 
 def read(path: Path) -> Node:
@@ -285,8 +293,7 @@ class _Walk:
         try:
             text, told = variables.expand(written)
         except ExceptionGroup as group:
-            self.problems += [mark.problem(str(error)) for error in group.exceptions]
-            return Node(None, mark)
+            return Node(written, mark, unknown=tuple(map(str, group.exceptions)))
         tag = node.tag
         if node.style is None and told:
             tag = self._resolver.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
@@ -365,7 +372,8 @@ def _in_argument(node: Node, source: Source) -> Node:
         value = [_in_argument(item, source) for item in value]
     elif isinstance(value, dict):
         value = {key: _in_argument(item, source) for key, item in value.items()}
-    return Node(value, moved(node.mark), {key: moved(mark) for key, mark in node.keys.items()})
+    keys = {key: moved(mark) for key, mark in node.keys.items()}
+    return dataclasses.replace(node, value=value, mark=moved(node.mark), keys=keys)
 
 
 def _laid_over(node: Node, path: list[str], new: Node, key_mark: Mark, is_root: bool = True) -> Node:

@@ -247,8 +247,8 @@ def load(
         overrides: `key.path=value` arguments.
         data_may_be_absent: take a config whose data are not on this machine, and say so in `absent`; what takes the
             data is then not checked.
-        reads_data: look at the data, and check that model, task and augmentation fit them; and that what trackers
-            need is installed.
+        reads_data: look at the data, and check that model, task and augmentation fit them; and what matters to training
+            alone: that what trackers need is installed, and that a plugin's keys are read.
 
     Raises:
         ConfigError: with every problem found.
@@ -258,9 +258,9 @@ def load(
     if bases.KEY in root.value:
         root, mark = bases.without(root), root.keys[bases.KEY]
         problems.append(mark.problem(f"{bases.KEY} must stand in a file: an argument changes a config, not its base"))
-    run_plugins(root, path)
+    run_plugins(root, path)  # what is wrong with the key itself is found again below
     experiment = build(Experiment, root, "", problems)
-    if experiment is not INVALID and plugins.loaded:
+    if reads_data and experiment is not INVALID and plugins.loaded:
         problems += unread.problems(experiment, root)
     if problems:
         problems.sort(key=lambda problem: _order(path, problem.mark))
@@ -285,18 +285,23 @@ def load(
     return config
 
 
-def run_plugins(root: Node, path: Path) -> None:
+def run_plugins(root: Node, path: Path) -> list[Problem]:
     """Runs the files that a config's `plugins` names.
+
+    Returns:
+        what is wrong with the key; then none is run.
 
     Raises:
         UserError: if one is not trusted, cannot be read or fails.
     """
     named = root.value.get("plugins")
     if named is None:
-        return
-    files = build(field_types(Experiment)["plugins"], named, "plugins", [])
+        return []
+    problems: list[Problem] = []
+    files = build(field_types(Experiment)["plugins"], named, "plugins", problems)
     named_in = str(path) if named.mark.source.is_argument else named.mark.source.name
     plugins.load([*files] if files is not INVALID else [], named_in)
+    return problems
 
 
 def _order(path: Path, mark: Mark) -> tuple[bool, bool, str, int, int]:

@@ -81,6 +81,9 @@ def build(hint: Any, node: Node, path: str, problems: list[Problem]) -> Any:
         path: its key path, as messages name it; empty at the top.
         problems: what is wrong so far; grows.
     """
+    if node.unknown:
+        problems += node.unknowns
+        return INVALID
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Annotated:
         extra = hint.__metadata__[0]
@@ -194,6 +197,9 @@ def _build_block(registry: Registry, node: Node, path: str, problems: list[Probl
         return _wrong(typing.Annotated[object, registry], node, path, problems)
     name = node.value.get("name")
     choices = registry.names()
+    if name is not None and name.unknown:
+        problems += name.unknowns
+        return INVALID
     if name is None or not isinstance(name.value, str):
         mark = name.mark if name else locate_value(node)
         came = f"got {shown(name)}" if name else "which is missing"

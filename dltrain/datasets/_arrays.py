@@ -53,6 +53,12 @@ class Part:
     targets: np.ndarray
 
 
+_FAILURES = (
+    *(OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error),
+    *(MemoryError, OverflowError),  # of a header that claims more than any memory holds
+)
+
+
 @contextmanager
 def reading(key: str, path: Path) -> Iterator[None]:
     """Turns the ways in which reading a file fails into ValueErrors that begin with the config's key."""
@@ -60,7 +66,7 @@ def reading(key: str, path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise AbsentData(f"{key} no such file: {path}") from None
-    except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except _FAILURES as error:
         if str(error).startswith(f"{key} "):
             raise
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())

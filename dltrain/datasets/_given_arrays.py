@@ -95,7 +95,7 @@ class ArrayReader:
         for wanted in (shape, bare):
             if array.shape == wanted:
                 array = array[np.newaxis]
-            if array.shape[1:] == wanted:
+            if len(array) and array.shape[1:] == wanted:
                 return array.reshape(len(array), *shape)
         raise ValueError(f"must be examples of {self._shape}, got shape {'x'.join(map(str, array.shape)) or 'of one'}")
 

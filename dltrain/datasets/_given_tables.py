@@ -6,7 +6,7 @@ import gzip
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -146,8 +146,8 @@ class TableReader(ArrayReader):
             line, why = re.match(rf"{re.escape(str(path))}:(\d+): (.*)", fault, re.DOTALL).groups()  # type: ignore[union-attr]
             problems[int(line)] = why
         if len(frame):
-            self._refuse_others(path, frame, lines, state)
             bad = self._wrong(frame)
+            self._refuse_others(path, frame, lines, bad, state)
             problems |= {lines[row]: why for row, why in bad.items()}
             inputs = encode(frame, self.spec.columns)
             if bad:
@@ -161,16 +161,19 @@ class TableReader(ArrayReader):
             [f"{path}:{line}" for line in every], inputs, {positions[line]: problems[line] for line in sorted(problems)}
         )
 
-    def _refuse_others(self, path: Path, frame: pl.DataFrame, lines: list[int], state: _State) -> None:
-        """Refuses a table whose column is of another kind as a whole; counts single values that are."""
+    def _refuse_others(
+        self, path: Path, frame: pl.DataFrame, lines: list[int], bad: Collection[int], state: _State
+    ) -> None:
+        """Refuses a table whose column is of another kind as a whole; counts single such values of usable rows."""
         present = tuple(column for column in self.spec.columns if column.source in frame.columns)
         for name, (what, wrong) in strays(frame, present).items():
-            first = int(wrong.arg_max() or 0)
-            shown = f"{frame[name][first]!r}, {path}:{lines[first]}"
-            if not state.rows and wrong.sum() == frame[name].count():
+            rows = np.flatnonzero(wrong.to_numpy()).tolist()
+            if not state.rows and len(rows) == frame[name].count():
+                shown = _shown(frame[name], rows[0], path, lines)
                 raise ValueError(f"column {name!r} must hold {what}, as in training, got {shown}")
-            _, count, earliest = state.strays.get(name, (what, 0, shown))
-            state.strays[name] = what, count + int(wrong.sum()), earliest
+            if usable := [row for row in rows if row not in bad]:
+                _, count, earliest = state.strays.get(name, (what, 0, _shown(frame[name], usable[0], path, lines)))
+                state.strays[name] = what, count + len(usable), earliest
 
     def _wrong(self, frame: pl.DataFrame) -> dict[int, str]:
         """Returns what is wrong with rows, as the dataset refuses them."""
@@ -202,6 +205,10 @@ class _State:
     points: dict[str, bool] = field(default_factory=dict)
     nested: dict[str, str] = field(default_factory=dict)
     strays: dict[str, tuple[str, int, str]] = field(default_factory=dict)
+
+
+def _shown(values: pl.Series, row: int, path: Path, lines: Sequence[int]) -> str:
+    return f"{values[row]!r}, {path}:{lines[row]}"
 
 
 def _opened(path: Path, suffixes: list[str]) -> IO[bytes]:
@@ -252,14 +259,20 @@ def _lines(file: IO[bytes]) -> Iterator[bytes]:
 def _row_end(content: bytes) -> int:
     """Returns where the last whole row ends; 0 where there is none."""
     end = content.rfind(b"\n") + 1
-    while end and content.count(b'"', 0, end) % 2:
-        end = content.rfind(b"\n", 0, end - 1) + 1
+    quotes = content.count(b'"', 0, end)
+    while end and quotes % 2:
+        before = content.rfind(b"\n", 0, end - 1) + 1
+        quotes -= content.count(b'"', before, end)
+        end = before
     return end
 
 
 def _first_row_end(content: bytes) -> int:
     """Returns where the first row that is not empty ends."""
     end = content.find(b"\n", len(content) - len(content.lstrip())) + 1
-    while end and content.count(b'"', 0, end) % 2:
-        end = content.find(b"\n", end) + 1
+    quotes = content.count(b'"', 0, end)
+    while end and quotes % 2:
+        after = content.find(b"\n", end) + 1
+        quotes += content.count(b'"', end, after)
+        end = after
     return end or len(content)

@@ -31,6 +31,11 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def names(host: str) -> tuple[str, ...] | None:
+    """Returns the names that a server at an address may be asked by: its own, and this machine's; none for any."""
+    return tuple(dict.fromkeys((*LOOPBACK, host))) if is_loopback(host) else None
+
+
 def opened(host: str, port: int) -> socket.socket:
     """Returns a socket that listens.
 
@@ -80,7 +85,7 @@ def serve(
     from dltrain.serving.app import create, warm
 
     warm(predictor)
-    app = create(predictor, name, LOOPBACK if is_loopback(host) else None, most_bytes, most_instances)
+    app = create(predictor, name, names(host), most_bytes, most_instances)
     config = uvicorn.Config(
         app, log_level="info" if log else "warning", access_log=log, server_header=False, lifespan="off",
         limit_concurrency=256, timeout_keep_alive=5, timeout_graceful_shutdown=GRACE_SECONDS,

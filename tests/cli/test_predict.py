@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -238,6 +240,14 @@ def test_a_row_that_cannot_be_read_is_named_by_its_line(table, tmp_path):
     assert f"{path}:3: z must be a number, got 'word'\n" in done.stderr
 
 
+def test_a_value_of_a_row_that_is_refused_is_not_said_to_count_as_missing(table, tmp_path):
+    path = tmp_path / "other.csv"
+    path.write_text("x,z,few,many,day,said\n1,word,a,m1,2020-01-01,s\none,2,a,m1,2020-01-01,s\n1,2,a,m1,2020-01-01,s\n")
+    errors = predict(table.path, path, code=1).stderr
+    assert "column 'z' was taken" not in errors
+    assert f"1 of the values in {path} are none and count as missing, such as 'one', {path}:3" in errors
+
+
 def test_arrays_and_images_are_answered_by_a_run_on_a_built_in_dataset(digits, tmp_path):
     test = experiments.load(digits.config).experiment.dataset.load().test
     own = [answer["class"] for answer in lines(digits.path, "--split", "test")]
@@ -251,6 +261,13 @@ def test_arrays_and_images_are_answered_by_a_run_on_a_built_in_dataset(digits, t
     np.save(tmp_path / "wide.npy", np.zeros((3, 9, 8)))
     done = predict(digits.path, tmp_path / "wide.npy", code=2)
     assert "wide.npy: must be examples of 8x8x1, got shape 3x9x8" in done.stderr
+
+
+@pytest.mark.parametrize("shape", [(0, 8, 8), (0, 8, 8, 1), (8, 8, 0)])
+def test_an_array_without_examples_is_named(digits, tmp_path, shape):
+    np.save(tmp_path / "none.npy", np.zeros(shape))
+    errors = predict(digits.path, tmp_path / "none.npy", code=2).stderr
+    assert "none.npy: must be examples of 8x8x1, got shape " + "x".join(map(str, shape)) in errors
 
 
 def test_numbers_come_in_their_units_beside_what_is_right(tmp_path):
@@ -275,17 +292,21 @@ def test_one_json_object_holds_all_answers(digits):
     assert first["top"][0]["probability"] >= first["top"][1]["probability"] >= first["top"][2]["probability"]
 
 
-def test_a_file_is_written_whole_or_not_at_all(digits, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("number", "code", "words"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_a_file_is_written_whole_or_not_at_all(digits, tmp_path, monkeypatch, number, code, words):
     file = tmp_path / "answers.csv"
     predict(digits.path, "--split", "test", "-o", file)
     assert len(list(csv.DictReader(io.StringIO(file.read_text())))) == 359
     before = file.read_bytes()
 
-    def interrupted(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("dltrain.training.prediction.Predictor.outputs", interrupted)
-    predict(digits.path, "--split", "test", "-o", file, code=130)
+    monkeypatch.setattr(
+        "dltrain.training.prediction.Predictor.outputs", lambda *_: signal.raise_signal(number) or time.sleep(60)
+    )
+    handlers = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    assert predict(digits.path, "--split", "test", "-o", file, code=code).stderr.splitlines()[-1] == words
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == handlers
     assert file.read_bytes() == before and [each.name for each in tmp_path.iterdir()] == ["answers.csv"]
     assert (
         "cannot be written" in predict(digits.path, "--split", "test", "-o", tmp_path / "no" / "a.csv", code=2).stderr

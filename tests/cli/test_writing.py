@@ -93,9 +93,13 @@ def test_without_plugins_a_class_of_the_users_is_taken_as_it_is():
         (["none.yaml"], "none.yaml: no such file"),
         (["--plugins", "none.py", "--trust"], "none.py cannot be read"),
         (["--plugins", "a b.txt", "--trust"], "must be a Python file whose name is a word"),
+        (["wrong.yaml"], "wrong.yaml:1:10: plugins must be a list, each a path, got 5"),
+        (["open.yaml"], "open.yaml:1:11: the environment variable NOT_SET is not set"),
     ],
 )
 def test_a_schema_of_what_is_not_there_is_refused(here, words, message):
+    (here / "wrong.yaml").write_text("plugins: 5\n")
+    (here / "open.yaml").write_text("plugins: ['${NOT_SET}']\n")
     (here / "a b.txt").write_text("")
     result = dltrain("schema", *words)
     assert result.exit_code == 2, result.output

@@ -6,6 +6,7 @@ import pytest
 
 from dltrain.config import experiment as experiments
 from dltrain.config.document import Source, dump, override, parse
+from dltrain.config.explanation import explain
 from dltrain.config.origins import origins
 from dltrain.errors import ConfigError
 
@@ -20,7 +21,9 @@ train:
 
 
 def parsed(text):
-    return parse(Source("test.yaml", text, Path.cwd())).value["key"].value
+    node = parse(Source("test.yaml", text, Path.cwd())).value["key"]
+    assert not node.unknown
+    return node.value
 
 
 @pytest.fixture(autouse=True)
@@ -66,9 +69,13 @@ def test_text_that_was_dumped_reads_back_whatever_it_holds(text):
 
 
 def test_all_that_is_wrong_is_told_at_once_with_what_to_type():
-    with pytest.raises(ConfigError) as caught:
-        parsed("key: ${NOT_SET}\nb: ${1}\nc: [${BATCH:-5}]\nd: ${BATCH")
-    not_set, unnamed, shell, open_ = caught.value.problems
+    text = "key: ${NOT_SET}\nb: ${1}\nc: [${BATCH:-5}]\nd: ${BATCH"
+    nodes = parse(Source("test.yaml", text, Path.cwd())).value
+    not_set, unnamed, shell, open_ = (
+        str(problem)
+        for node in (nodes["key"], nodes["b"], nodes["c"].value[0], nodes["d"])
+        for problem in node.unknowns
+    )
     assert not_set.startswith("test.yaml:1:6: the environment variable NOT_SET is not set; type NOT_SET=... before")
     assert "${NOT_SET:...}" in not_set
     assert unnamed.startswith("test.yaml:2:4: must be ${NAME} or ${NAME:default}, got '${1}'")
@@ -77,6 +84,31 @@ def test_all_that_is_wrong_is_told_at_once_with_what_to_type():
         in shell
     )
     assert open_.startswith("test.yaml:4:4: must be ${NAME} or ${NAME:default}")
+
+
+def test_a_variable_that_is_not_set_is_told_beside_all_else_that_is_wrong(tmp_path):
+    text = CONFIG.replace("${BATCH:64}", "${NO}\n  epochz: 3").replace("{name: sgd", "{name: '${NONE}'")
+    (tmp_path / "mine.yaml").write_text(text.replace("units: [16]", "units: [16, ${NOT}], dropout: 7"))
+    with pytest.raises(ConfigError) as caught:
+        experiments.load(tmp_path / "mine.yaml", ["seed=${NOWHERE}"])
+    words = ["variable NOT is", "model.dropout", "variable NONE", "variable NO is", "train.epochz", "variable NOWHERE"]
+    assert len(caught.value.problems) == len(words)
+    assert all(word in problem for word, problem in zip(words, caught.value.problems, strict=True)), caught.value
+
+
+def test_a_variable_is_needed_only_where_nothing_takes_its_place(tmp_path):
+    (tmp_path / "below.yaml").write_text(CONFIG.replace("${BATCH:64}", "${NO}"))
+    (tmp_path / "mine.yaml").write_text("base: below.yaml\ntrain: {batch_size: 8}\n")
+    assert experiments.load(tmp_path / "mine.yaml").experiment.train.batch_size == 8
+    config = experiments.load(tmp_path / "below.yaml", ["train.batch_size=4"])
+    row = next(row for row in explain(config, origins(config)) if row.key == "train.batch_size")
+    assert (row.value, row.over[0]["value"]) == (4, "${NO}")
+
+
+def test_the_base_may_be_named_by_a_variable_that_is_set(tmp_path):
+    (tmp_path / "mine.yaml").write_text("base: ${NO}.yaml\n")
+    with pytest.raises(ConfigError, match=r"mine.yaml:1:7: the environment variable NO is not set"):
+        experiments.load(tmp_path / "mine.yaml")
 
 
 def test_a_value_knows_the_variable_that_it_came_from_and_the_run_keeps_the_value(tmp_path, monkeypatch):
@@ -99,10 +131,11 @@ def test_a_number_within_quotation_marks_is_text_which_is_said(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["AWS_SECRET_ACCESS_KEY", "WANDB_API_KEY", "GITHUB_TOKEN", "db_password", "PASSWORD"])
-def test_a_secret_comes_into_no_config(monkeypatch, name):
+def test_a_secret_comes_into_no_config(tmp_path, monkeypatch, name):
     monkeypatch.setenv(name, "hush")
+    (tmp_path / "mine.yaml").write_text(CONFIG + f"name: x${{{name}:y}}\n")
     with pytest.raises(ConfigError, match=f"{name} is called like a secret, which config.yaml would hold") as caught:
-        parsed(f"key: x${{{name}:y}}")
+        experiments.load(tmp_path / "mine.yaml")
     assert "hush" not in str(caught.value)
     monkeypatch.setenv("KEYBOARD", "fr")
     assert parsed("key: ${KEYBOARD}") == "fr"

@@ -1,6 +1,7 @@
 """The server: the same answers as `predict`, nothing too large, nobody else's page, and a page that works."""
 
 import base64
+import io
 import json
 import os
 import re
@@ -154,6 +155,14 @@ def test_an_image_that_cannot_be_read_spoils_no_other(asked, files):
     assert answer.status_code == 422 and "Traceback" not in answer.text
 
 
+@pytest.mark.parametrize("rows", [10**12, 10**30])
+def test_an_array_that_claims_to_be_larger_than_it_is_is_refused(asked, rows):
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": (rows, 8, 8, 3)})
+    answer = asked.post("/predict", files=[("file", ("a.npy", file.getvalue()))])
+    assert answer.status_code == 422 and "cannot be read" in answer.json()["predictions"][0]["error"], answer.text
+
+
 def test_an_image_of_too_many_pixels_is_refused_undecoded(asked, files):
     header = bytearray(files[0].read_bytes())
     header[16:24] = (50_000).to_bytes(4, "big") * 2
@@ -225,6 +234,12 @@ def test_the_page_escapes_names_and_asks_nobody_else(table):
     assert not re.search(r"https?://", answer.text)
 
 
+def test_a_server_may_be_asked_by_the_name_that_it_was_started_with():
+    assert "127.0.0.2" in server.names("127.0.0.2") and "evil.example" not in server.names("127.0.0.2")
+    assert set(LOOPBACK) <= set(server.names("127.0.0.2"))
+    assert server.names("0.0.0.0") is None
+
+
 def test_a_port_in_use_is_one_line():
     with (
         server.opened("127.0.0.1", 0) as taken,
@@ -240,7 +255,10 @@ def test_an_address_of_this_machine_alone_is_known(host, wanted):
     assert server.is_loopback(host) == wanted
 
 
-def test_the_command_says_where_it_answers_and_ends_at_a_signal(images):
+@pytest.mark.parametrize(
+    ("number", "ending"), [(signal.SIGINT, (130, "interrupted\n")), (signal.SIGTERM, (143, "terminated\n"))]
+)
+def test_the_command_says_where_it_answers_and_ends_at_a_signal(images, number, ending):
     command = [sys.executable, "-m", "dltrain", "serve", str(images.path), "--port", "0", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ) as done:
         text = ""
@@ -250,9 +268,9 @@ def test_the_command_says_where_it_answers_and_ends_at_a_signal(images):
         with socket.create_connection(("127.0.0.1", int(address[1]))) as line:
             line.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             assert line.makefile("rb").readline().startswith(b"HTTP/1.1 200")
-        done.send_signal(signal.SIGINT)
+        done.send_signal(number)
         _, errors = done.communicate(timeout=30)
-        assert (done.returncode, errors) == (130, "interrupted\n")
+        assert (done.returncode, errors) == ending
 
 
 HARNESS = """<!DOCTYPE html><title>waiting</title>
