@@ -60,7 +60,7 @@ def _other_slots(before: Experiment, after: Experiment) -> list[str]:
 
 def differences(before: Experiment, after: Experiment) -> dict[str, tuple[Any, Any]]:
     """Returns the values that differ, before and after, by key path; an absent key is none."""
-    old, new = _flat(to_plain(before)), _flat(to_plain(after))
+    old, new = flat(to_plain(before)), flat(to_plain(after))
     keys = [*old, *(key for key in new if key not in old)]
     return {key: (old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)}
 
@@ -69,8 +69,9 @@ def _is_under(key: str, paths: tuple[str, ...]) -> bool:
     return any(key == path or key.startswith(f"{path}.") for path in paths)
 
 
-def _flat(value: Any, path: str = "") -> dict[str, Any]:
+def flat(value: Any, path: str = "") -> dict[str, Any]:
+    """Returns the values that are no blocks, by key path."""
     if not isinstance(value, dict):
         return {path: value}
     prefix = f"{path}." if path else ""
-    return {key: leaf for name, below in value.items() for key, leaf in _flat(below, prefix + name).items()}
+    return {key: leaf for name, below in value.items() for key, leaf in flat(below, prefix + name).items()}

@@ -83,7 +83,9 @@ class Tune:
         monitor: a column of metrics.csv that is measured on the validation part; none for what the task monitors. A
             trial is worth its best epoch.
         workers: trials at the same time, each in a process of its own, on the same device.
-        storage: none for study.db in the search's folder; a database URL, for several machines that search together.
+        storage: none for study.db in the search's folder; a database URL, for several machines that search together:
+            the same config, under the same `name`. It is written down with the search: passwords belong elsewhere,
+            such as ~/.pgpass.
         space: what to look for: a key of this config, such as optimizer.learning_rate, and what it may be.
     """
 
