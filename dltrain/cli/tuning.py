@@ -143,6 +143,7 @@ def _config(given: Words, place: Path | None) -> tuple[Config, Tune]:
 
 def _words(found: dict[str, Any], larger_is_better: bool, runs: Path) -> str:
     from dltrain.training.progress import table
+    from dltrain.tuning.outcome import told
     from dltrain.tuning.search import ranked
 
     rows: list[list[Any]] = [["trial", found["monitor"], "values"]]
@@ -150,12 +151,11 @@ def _words(found: dict[str, Any], larger_is_better: bool, runs: Path) -> str:
         values = (f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}"
                   for key, value in row["values"].items())  # fmt: skip
         rows.append([row["trial"], f"{row['value']:.4f}", "  ".join(values)])
-    counts = {how: sum(row["status"] == how for row in found["trials"]) for how in ("finished", "pruned", "failed")}
     place = [] if runs == DEFAULT_ROOT else ["--runs", str(runs)]
     lines = [
         table(rows, right={0, 1}),
         "",
-        f"{len(found['trials'])} trials: {', '.join(f'{count} {how}' for how, count in counts.items() if count)}",
+        told(found["trials"]),
         *(f"importance  {key}  {share:.0%}" for key, share in found["importances"].items()),
         f"report  {found['report']}",
         f"trials  dltrain runs --runs {found['study']} --sort best",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from dltrain.cli import app
 from dltrain.config import experiment as experiments
 from dltrain.errors import ConfigError
 from dltrain.tuning import space, storage
+from dltrain.tuning.outcome import conclude
 from dltrain.tuning.study import Study
 
 CONFIG = """
@@ -212,3 +214,20 @@ def test_a_search_without_one_good_trial_says_why(searches, here):
     assert done.returncode == 1
     assert "trial 3/3  no value (failed: the loss is not finite" in done.stderr
     assert "none of 3 trials came to its end; the first said: the loss is not finite" in done.stderr
+
+
+def test_the_page_has_the_best_first_then_what_was_cut_short_and_what_failed_with_its_reason(searches, here):
+    study = opened(here, "tune.trials=4")
+    for value, how in ((0.5, "finished"), (0.9, "pruned"), (0.7, "finished"), (None, "failed")):
+        trial, _ = study.ask()
+        if value is not None:
+            study.report(trial, 1, value)
+        study.tell(trial, how, "no memory\nTry less" if how == "failed" else "")
+    config = experiments.load(here / "small.yaml")
+    (here / "search.yaml").write_text(experiments.dump(config.experiment, config.tune))
+    found = conclude(here, study, "val_accuracy")
+    assert found["best"]["trial"] == 3
+    page = (here / "report.html").read_text()
+    rows = re.findall(r'<tr><td class="word short">(\d)</td><td class="word short">(\w+)', page)
+    assert rows == [("3", "finished"), ("1", "finished"), ("2", "pruned"), ("4", "failed"), ("4", "no")]
+    assert "4 trials: 2 finished, 1 pruned, 1 failed" in page and "Try less" not in page
