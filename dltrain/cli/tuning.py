@@ -49,7 +49,7 @@ def tune(
     place = _resumed(given, runs) if resume else None
     if given.run and not resume:
         raise ConfigError([f"{given.run!r} is neither a CONFIG (.yaml) nor KEY=VALUE; a folder goes with --resume"])
-    config, block = _config(given, place)
+    config, block, monitor = _config(given, place)
     is_new = place is None
     if place is None:
         place = folder.numbered(runs, f"{str(config.experiment.name)[:80]}-tune")
@@ -66,7 +66,6 @@ def tune(
             echo(text, err=True)
 
     command = ["dltrain", "tune", "--resume", str(place)]
-    monitor = block.monitor or config.experiment.task.monitor
     with owning(Run(place)):
         with config.blame("tune"):
             try:
@@ -113,13 +112,14 @@ def _resumed(given: Words, runs: Path) -> Path | None:
     raise RunError(f"no search in {runs}/ to go on with")
 
 
-def _config(given: Words, place: Path | None) -> tuple[Config, Tune]:
-    """Returns what is trained and searched, checked; of a search that goes on, as it was, but for how long it is.
+def _config(given: Words, place: Path | None) -> tuple[Config, Tune, str]:
+    """Returns what is trained, what is searched, and what a trial is worth; of a search that goes on, as it was.
 
     Raises:
         ConfigError: with every problem found, or if a search that goes on would be another one.
     """
     from dltrain.tuning import space, storage
+    from dltrain.tuning.monitor import monitored
     from dltrain.tuning.study import SEARCH
 
     path = given.config or (place / SEARCH if place else None)
@@ -127,6 +127,7 @@ def _config(given: Words, place: Path | None) -> tuple[Config, Tune]:
         raise ConfigError(["tune needs a CONFIG, a file that ends in .yaml, got none"])
     config = experiments.load(path, given.overrides)
     block = storage.located(config, space.check(path, given.overrides, config))
+    config, monitor = monitored(config, block)
     if place is not None:
         before = experiments.load(place / SEARCH)
         old, new = experiments.to_plain(before.tune), experiments.to_plain(block)
@@ -138,7 +139,7 @@ def _config(given: Words, place: Path | None) -> tuple[Config, Tune]:
         ]
         if problems:
             raise ConfigError([*problems, "start a new search, without --resume, or leave the config as it was"])
-    return config, block
+    return config, block, monitor
 
 
 def _words(found: dict[str, Any], larger_is_better: bool, runs: Path) -> str:

@@ -85,7 +85,7 @@ class Study:
         pruners = self._optuna.pruners
         match self._tune.pruner:
             case "median":
-                return pruners.MedianPruner()
+                return pruners.MedianPruner(n_warmup_steps=epochs // 10)  # a slow beginning says little
             case "hyperband":
                 return pruners.HyperbandPruner(max_resource=max(epochs, 1))
         return pruners.NopPruner()

@@ -91,7 +91,11 @@ def _done(job: Job, connection: Connection, place: Path, verbose: bool) -> tuple
     except Unusable as error:
         return "unusable", str(error)
     except DltrainError as error:
-        return "failed", str(error)
+        # What a trial is worth is also what its weights are kept by, which is looked at before the first step.
+        place, rule, words = str(error).partition("checkpoint.monitor must be ")
+        if rule:
+            return "unusable", f"monitor must be {words.splitlines()[0]}"
+        return "failed", place
     except (EOFError, BrokenPipeError):
         raise
     except Exception as error:

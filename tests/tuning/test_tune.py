@@ -15,6 +15,7 @@ from dltrain.cli import app
 from dltrain.config import experiment as experiments
 from dltrain.errors import ConfigError
 from dltrain.tuning import space, storage
+from dltrain.tuning.monitor import monitored
 from dltrain.tuning.outcome import conclude
 from dltrain.tuning.study import Study
 
@@ -101,6 +102,25 @@ def test_without_optuna_the_extra_is_named(here, monkeypatch):
     assert "pip install 'dltrain[tune]'" in result.stderr
 
 
+def test_fit_on_the_best_keeps_the_weights_of_the_epoch_that_the_search_found(here):
+    config = experiments.load(here / "small.yaml", ["tune.monitor=val_loss"])
+    after, column = monitored(config, config.tune)
+    assert after.experiment.checkpoint.monitor == column == "val_loss"
+
+
+@pytest.mark.parametrize("others", [["checkpoint.monitor=loss"], ["checkpoint.monitor=val_accuracy"]])
+def test_weights_are_not_kept_by_another_column_than_trials_are_compared_by(here, others):
+    config = experiments.load(here / "small.yaml", [*others, "tune.monitor=val_loss"])
+    with pytest.raises(ConfigError, match=r"checkpoint.monitor must be left out or be tune.monitor, val_loss"):
+        monitored(config, config.tune)
+
+
+def test_trials_are_not_compared_on_the_training_part(here):
+    config = experiments.load(here / "small.yaml", ["checkpoint.monitor=loss"])
+    with pytest.raises(ConfigError, match=r"checkpoint.monitor must be measured on the validation part"):
+        monitored(config, config.tune)
+
+
 def opened(place, *overrides, config="small.yaml"):
     config = experiments.load(place / config, list(overrides))
     return Study(place, config.experiment, storage.located(config, config.tune), "val_accuracy")
@@ -144,16 +164,16 @@ def test_what_cannot_change_when_a_search_goes_on_is_named(searches, here):
     assert "argument 'tune.pruner=none': tune.pruner cannot change" in result.stderr
 
 
-@pytest.mark.parametrize("pruner", ["median", "hyperband"])
-def test_a_trial_that_is_worse_than_the_others_is_cut_short(searches, here, pruner):
-    study = opened(here, f"tune.pruner={pruner}", "tune.trials=30", "train.epochs=9")
+@pytest.mark.parametrize("pruner, earliest", [("median", 2), ("hyperband", 1)])
+def test_a_trial_that_is_worse_than_the_others_is_cut_short(searches, here, pruner, earliest):
+    study = opened(here, f"tune.pruner={pruner}", "tune.trials=30", "train.epochs=27")
     ends = []
     for quality in [*[0.9] * 8, *[0.1] * 8]:
         trial, _ = study.ask()
-        why = next((why for epoch in range(1, 9) if (why := study.report(trial, epoch, quality))), "")
+        why = next((why for epoch in range(1, 27) if (why := study.report(trial, epoch, quality))), "")
         ends.append(study.tell(trial, "pruned" if why else "finished", why))
     assert set(ends[:8]) == {"finished"} and "pruned" in ends[8:]
-    assert {row["epochs"] for row in study.rows() if row["status"] == "pruned"} <= set(range(1, 9))
+    assert min(row["epochs"] for row in study.rows() if row["status"] == "pruned") == earliest
 
 
 def command(*words):
@@ -197,7 +217,7 @@ def test_a_trial_that_fails_is_noted_and_the_search_goes_on(searches, here):
 @pytest.mark.parametrize(
     "change, message",
     [
-        ("tune.monitor=val_f1", "tune.monitor must be one of val_loss, val_accuracy, got 'val_f1'"),
+        ("tune.monitor=val_f1", "tune.monitor must be one of loss, accuracy, val_loss, val_accuracy, got 'val_f1'"),
         ("dataset.validation_fraction=0", "tune.monitor must be measured on a validation part, and there is none"),
     ],
 )
