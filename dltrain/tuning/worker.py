@@ -92,10 +92,8 @@ def _done(job: Job, connection: Connection, place: Path, verbose: bool) -> tuple
         return "unusable", str(error)
     except DltrainError as error:
         # What a trial is worth is also what its weights are kept by, which is looked at before the first step.
-        place, rule, words = str(error).partition("checkpoint.monitor must be ")
-        if rule:
-            return "unusable", f"monitor must be {words.splitlines()[0]}"
-        return "failed", place
+        _, rule, words = str(error).partition("checkpoint.monitor must be ")
+        return ("unusable", f"monitor must be {words.splitlines()[0]}") if rule else ("failed", str(error))
     except (EOFError, BrokenPipeError):
         raise
     except Exception as error:
