@@ -2,6 +2,7 @@
 
 import dataclasses
 import shlex
+import shutil
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,8 +10,11 @@ import typer
 
 from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, Words, echo, print_json, sort_words
 from dltrain.cli.trust import Trust
+from dltrain.config import document
 from dltrain.config import experiment as experiments
+from dltrain.config.changes import differences
 from dltrain.config.experiment import Config
+from dltrain.config.tuning import Tune
 from dltrain.errors import ConfigError, RunError, TrainingError
 from dltrain.runs import folder
 from dltrain.runs.folder import DEFAULT_ROOT, Run
@@ -45,36 +49,44 @@ def tune(
     place = _resumed(given, runs) if resume else None
     if given.run and not resume:
         raise ConfigError([f"{given.run!r} is neither a CONFIG (.yaml) nor KEY=VALUE; a folder goes with --resume"])
-    config = _config(given, place)
+    config, block, monitor = _config(given, place)
+    is_new = place is None
     if place is None:
         place = folder.numbered(runs, f"{str(config.experiment.name)[:80]}-tune")
-        folder.write_text(place / SEARCH, experiments.dump(config.experiment, config.tune))
-    block, experiment = config.tune, config.experiment
-    if block is None:
-        raise ConfigError([f"{place / SEARCH}: has no tune block any more"])
+        folder.write_text(place / SEARCH, experiments.dump(config.experiment, block))
     if workers is not None:
         block = dataclasses.replace(block, workers=workers)
 
     from dltrain.tuning.outcome import conclude
     from dltrain.tuning.search import Search
+    from dltrain.tuning.worker import Unusable
+
+    def say(text: str) -> None:
+        if not quiet:
+            echo(text, err=True)
 
     command = ["dltrain", "tune", "--resume", str(place)]
-    monitor = block.monitor or experiment.task.monitor
     with owning(Run(place)):
-        larger = experiment.task.larger_is_better(monitor)
-        study = Study(place, str(experiment.name), block, experiment.seed, larger, experiment.train.epochs or 1)
-
-        def say(text: str) -> None:
-            if not quiet:
-                echo(text, err=True)
-
+        with config.blame("tune"):
+            try:
+                study = Study(place, config.experiment, block, monitor)
+            except ValueError:
+                if is_new:
+                    shutil.rmtree(place)  # it holds nothing yet
+                raise
         say(f"search: {place}")
-        Search(place, study, block, monitor, say, verbose).run(shlex.join(command))
+        if is_new and study.known:
+            say(f"joins the study {config.experiment.name!r} in tune.storage, which has {study.known} trials")
+        try:
+            Search(place, study, block, monitor, say, verbose).run(shlex.join(command))
+        except Unusable as error:
+            with config.blame("tune"):
+                raise ValueError(str(error)) from None
         found = conclude(place, study, monitor)
     if found["best"] is None:
         first = next((row["error"] for row in found["trials"] if row["error"]), "no trial came to its end")
         raise TrainingError(f"{place}: none of {len(found['trials'])} trials came to its end; the first said: {first}")
-    print_json(found) if as_json else echo(_words(found, larger, runs))
+    print_json(found) if as_json else echo(_words(found, study.larger_is_better, runs))
 
 
 def _resumed(given: Words, runs: Path) -> Path | None:
@@ -100,34 +112,39 @@ def _resumed(given: Words, runs: Path) -> Path | None:
     raise RunError(f"no search in {runs}/ to go on with")
 
 
-def _config(given: Words, place: Path | None) -> Config:
-    """Returns what is searched, checked; of a search that goes on, as it was, but for how long it is.
+def _config(given: Words, place: Path | None) -> tuple[Config, Tune, str]:
+    """Returns what is trained, what is searched, and what a trial is worth; of a search that goes on, as it was.
 
     Raises:
         ConfigError: with every problem found, or if a search that goes on would be another one.
     """
-    from dltrain.tuning import space
+    from dltrain.tuning import space, storage
+    from dltrain.tuning.monitor import monitored
     from dltrain.tuning.study import SEARCH
 
     path = given.config or (place / SEARCH if place else None)
     if path is None:
         raise ConfigError(["tune needs a CONFIG, a file that ends in .yaml, got none"])
     config = experiments.load(path, given.overrides)
-    block = space.check(path, given.overrides, config)
+    block = storage.located(config, space.check(path, given.overrides, config))
+    config, monitor = monitored(config, block)
     if place is not None:
         before = experiments.load(place / SEARCH)
         old, new = experiments.to_plain(before.tune), experiments.to_plain(block)
-        differ = [f"tune.{key}" for key in new if old[key] != new[key] and key not in ("trials", "minutes", "workers")]
-        if before.experiment != config.experiment or differ:
-            words = ", ".join(differ) or "the experiment"
-            raise ConfigError(
-                [f"{place}: {words} cannot change when a search goes on; start a new one, without --resume"]
-            )
-    return config
+        differ = [*differences(before.experiment, config.experiment)]
+        differ += [f"tune.{key}" for key in new if old[key] != new[key] and key not in ("trials", "minutes", "workers")]
+        problems = [
+            str(document.locate(config.root, key).problem(f"{key} cannot change when a search, {place}, goes on"))
+            for key in differ
+        ]
+        if problems:
+            raise ConfigError([*problems, "start a new search, without --resume, or leave the config as it was"])
+    return config, block, monitor
 
 
 def _words(found: dict[str, Any], larger_is_better: bool, runs: Path) -> str:
     from dltrain.training.progress import table
+    from dltrain.tuning.outcome import told
     from dltrain.tuning.search import ranked
 
     rows: list[list[Any]] = [["trial", found["monitor"], "values"]]
@@ -135,12 +152,11 @@ def _words(found: dict[str, Any], larger_is_better: bool, runs: Path) -> str:
         values = (f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}"
                   for key, value in row["values"].items())  # fmt: skip
         rows.append([row["trial"], f"{row['value']:.4f}", "  ".join(values)])
-    counts = {how: sum(row["status"] == how for row in found["trials"]) for how in ("finished", "pruned", "failed")}
     place = [] if runs == DEFAULT_ROOT else ["--runs", str(runs)]
     lines = [
         table(rows, right={0, 1}),
         "",
-        f"{len(found['trials'])} trials: {', '.join(f'{count} {how}' for how, count in counts.items() if count)}",
+        told(found["trials"]),
         *(f"importance  {key}  {share:.0%}" for key, share in found["importances"].items()),
         f"report  {found['report']}",
         f"trials  dltrain runs --runs {found['study']} --sort best",

@@ -79,11 +79,14 @@ class Tune:
         sampler: tpe, which learns from trials that are done (J. Bergstra et al., "Algorithms for hyper-parameter
             optimization", 2011; its first 10 are drawn at random), or random.
         pruner: which trials are cut short: median, those that are worse than half of the others at the same epoch, once
-            5 are done; hyperband (L. Li et al., 2018), which gives few trials many epochs; none.
-        monitor: a column of metrics.csv that is measured on the validation part; none for what the task monitors. A
-            trial is worth its best epoch.
+            5 are done, and not before a tenth of the epochs; hyperband (L. Li et al., 2018), which gives few trials
+            many epochs, from the first on; none.
+        monitor: a column of metrics.csv that is measured on the validation part; none for checkpoint.monitor, or what
+            the task monitors. A trial is worth its best epoch, whose weights are kept.
         workers: trials at the same time, each in a process of its own, on the same device.
-        storage: none for study.db in the search's folder; a database URL, for several machines that search together.
+        storage: none for study.db in the search's folder; a database URL, for several machines that search together:
+            the same config, under the same `name`. It is written down with the search: passwords belong elsewhere,
+            such as ~/.pgpass.
         space: what to look for: a key of this config, such as optimizer.learning_rate, and what it may be.
     """
 

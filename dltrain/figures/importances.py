@@ -31,7 +31,7 @@ class Importances:
     def draw(self, sheet: Sheet, box: Box) -> None:
         """Draws names, bars and numbers below each other."""
         box = titled(sheet, box, self.title, self.note)
-        names, numbers = 0.4 * box.width, 60
+        names, numbers = 0.5 * box.width, 60
         room = box.width - names - numbers
         for index, (name, share) in enumerate(self.shares.items()):
             top = box.top + LINE * index

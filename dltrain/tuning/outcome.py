@@ -11,6 +11,8 @@ from dltrain.tuning.search import best
 from dltrain.tuning.study import SEARCH, Study
 
 BEST = "best.yaml"
+STATUSES = ("finished", "pruned", "failed", "running")
+"""How a trial can be, the most telling first."""
 
 
 def conclude(place: Path, study: Study, monitor: str) -> dict[str, Any]:
@@ -47,40 +49,51 @@ def _write_page(
     place: Path, rows: list[dict[str, Any]], top: dict[str, Any] | None, importances: dict[str, float], monitor: str,
     larger_is_better: bool
 ) -> None:  # fmt: skip
-    import numpy as np
-
-    from dltrain.figures.curves import Chart, Line
+    from dltrain.figures.history import History
     from dltrain.figures.importances import Importances
     from dltrain.report.page import Claim, Report, render, write
-    from dltrain.report.parts import WIDE, Chapter, Figure, Table
+    from dltrain.report.parts import Chapter, Figure, Table
 
     figures = []
-    values = np.array([np.nan if row["value"] is None else row["value"] for row in rows], float)
-    if np.isfinite(values).any():
-        follow = np.fmax.accumulate if larger_is_better else np.fmin.accumulate
-        numbers = np.arange(1, len(rows) + 1)
-        lines = [Line("a trial's best epoch", numbers, values), Line("best so far", numbers, follow(values), hue=1)]
-        figures.append(Figure("history", Chart(monitor, lines, over="trial", is_named=True), WIDE))
-    if importances:
-        note = "fANOVA: share of each key in how far apart the finished trials are"
-        figures.append(Figure("importances", Importances("Importance", note, importances), WIDE))
-    sign = -1 if larger_is_better else 1
-    ranked = sorted(rows, key=lambda row: (row["value"] is None, sign * (row["value"] or 0)))
+    values, statuses = [row["value"] for row in rows], [row["status"] for row in rows]
+    if any(value is not None for value in values):
+        figures.append(Figure("history", History(monitor, values, statuses, larger_is_better)))
     keys = list(dict.fromkeys(key for row in rows for key in row["values"]))
+    if importances:
+        note = "share of each key in how far apart finished trials are (fANOVA)"
+        note += "; without what only some have" if len(importances) < len(keys) else ""
+        figures.append(Figure("importances", Importances("Importance", note, importances)))
     cells = [
         [str(row["trial"]), row["status"], _number(row["value"]), str(row["epochs"])]
         + [_number(row["values"].get(key)) for key in keys]
-        for row in ranked
+        for row in _in_order(rows, larger_is_better)
     ]
-    table = Table("Trials, the best first", ["trial", "status", monitor, "epochs", *keys], cells, words=2)
-    failed = [[str(row["trial"]), row["error"]] for row in rows if row["error"]]
+    table = Table("By what they are worth", ["trial", "status", monitor, "epochs", *keys], cells, words=2)
+    failed = [[str(row["trial"]), row["error"].splitlines()[0]] for row in rows if row["error"]]
     chapters = [Chapter("Search", figures), Chapter("Trials", [table])]
-    chapters += [Chapter("Failures", [Table("What they said", ["trial", "message"], failed, words=2)])] * bool(failed)
-    claims = [Claim(f"best {monitor}", _number(top["value"]), f"trial {top['trial']}")] if top else []
-    page, files = render(
-        Report(place.name, f"{len(rows)} trials", claims, [], [each for each in chapters if each.parts])
-    )
+    if failed:
+        said = Table("What they said", ["trial", "message"], failed, words=2, longest=200)
+        chapters.append(Chapter("Failures", [said]))
+    claims = []
+    if top:
+        chosen = ", ".join(f"{key} {_number(value)}" for key, value in top["values"].items())
+        claims = [Claim(f"best {monitor}", _number(top["value"]), f"trial {top['trial']}: {chosen}")]
+    page, files = render(Report(place.name, told(rows), claims, [], [each for each in chapters if each.parts]))
     write(Run(place), page, files)
+
+
+def told(rows: list[dict[str, Any]]) -> str:
+    """Returns how many trials ended how, in words."""
+    counts = {how: sum(row["status"] == how for row in rows) for how in STATUSES}
+    return f"{len(rows)} trials: {', '.join(f'{count} {how}' for how, count in counts.items() if count)}"
+
+
+def _in_order(rows: list[dict[str, Any]], larger_is_better: bool) -> list[dict[str, Any]]:
+    """Returns the trials that were trained to their end, the best first, then those that were not, likewise."""
+    sign = -1 if larger_is_better else 1
+    return sorted(
+        rows, key=lambda row: (STATUSES.index(row["status"]), row["value"] is None, sign * (row["value"] or 0))
+    )
 
 
 def _number(value: Any) -> str:

@@ -14,10 +14,10 @@ from typing import Any
 
 from dltrain import plugins
 from dltrain.config.tuning import Tune
-from dltrain.errors import Interrupted, UserError
+from dltrain.errors import Interrupted
 from dltrain.tuning.space import arguments
 from dltrain.tuning.study import Study
-from dltrain.tuning.worker import Job, work
+from dltrain.tuning.worker import Job, Unusable, work
 
 
 @dataclass
@@ -65,11 +65,11 @@ class Search:
             command: what to type so that the search goes on.
 
         Raises:
-            UserError: if no trial can be compared with others.
+            Unusable: if no trial can be compared with others.
             Interrupted: a signal asked to stop; trials under way are saved.
         """
-        self._spent, began = float(self._study.study.user_attrs.get("seconds", 0)), time.monotonic()
-        self._began, self._cut = began, self._study.cut()
+        self._spent, self._began = float(self._study.study.user_attrs.get("seconds", 0)), time.monotonic()
+        self._cut = self._study.cut()
         before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             self._workers = [self._started() for _ in range(self._tune.workers)]
@@ -86,10 +86,10 @@ class Search:
             for number, handler in before.items():
                 signal.signal(number, handler)
             with suppress(Exception):  # a database that went away is told elsewhere
-                self._study.study.set_user_attr("seconds", self._spent + time.monotonic() - began)
+                self._note_time()
             self._dismiss()
         if self._unusable is not None:
-            raise UserError(self._unusable)
+            raise Unusable(self._unusable)
         if self._exit_code is not None:
             raise Interrupted(f"stopped, all saved; go on with: {command}", self._exit_code)
 
@@ -103,6 +103,13 @@ class Search:
             elif worker.trial is not None and worker.process.pid:
                 with suppress(ProcessLookupError):
                     os.kill(worker.process.pid, signal.SIGINT)
+
+    def _seconds(self) -> float:
+        """Returns how long it has searched, over all resumes."""
+        return self._spent + time.monotonic() - self._began
+
+    def _note_time(self) -> None:
+        self._study.study.set_user_attr("seconds", self._seconds())
 
     def _started(self) -> Worker:
         context = multiprocessing.get_context("spawn")
@@ -123,7 +130,7 @@ class Search:
             self._say(f"trial {worker.trial.number + 1} goes on")
         else:
             minutes = self._tune.minutes
-            if minutes is not None and self._spent + time.monotonic() - self._began >= 60 * minutes:
+            if minutes is not None and self._seconds() >= 60 * minutes:
                 return
             asked = self._study.ask()
             if asked is None:
@@ -162,6 +169,7 @@ class Search:
     def _finish(self, worker: Worker, how: str, words: str) -> None:
         """Notes how a trial ended, and says so in a line."""
         how = self._study.tell(worker.trial, how, words)
+        self._note_time()  # a search that is killed later has spent it all the same
         rows = self._study.rows()
         row = next(row for row in rows if row["trial"] == worker.trial.number + 1)
         of = f"/{self._tune.trials}" if self._tune.trials else ""

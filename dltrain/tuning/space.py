@@ -10,6 +10,7 @@ from dltrain.config import document
 from dltrain.config import experiment as experiments
 from dltrain.config.document import Mark, Problem, Source
 from dltrain.config.experiment import Config, to_plain
+from dltrain.config.schema import locate_value
 from dltrain.config.tuning import Parameter, Tune
 from dltrain.errors import ConfigError
 from dltrain.registry import suggestion
@@ -70,7 +71,8 @@ def check(path: Path, overrides: list[str], config: Config) -> Tune:
         ConfigError: with every problem found.
     """
     if config.tune is None:
-        raise ConfigError([f"{path}: has no `tune` block, which says what to look for: tune.space"])
+        words = "tune is missing: what to look for, tune.space, and how long, tune.trials or tune.minutes"
+        raise ConfigError([str(locate_value(config.root).problem(words))])
     space, checked = config.tune.space, _Check(path, overrides, config)
     sound = {key: parameter for key, parameter in space.items() if checked.is_sound(key, parameter, space)}
     for key, parameter in sound.items():
@@ -103,11 +105,8 @@ class _Check:
         for other, wanted in (parameter.when or {}).items():
             where = f"tune.space.{key}.when"
             if other not in space:
-                self._add(
-                    key,
-                    f"{where} must name keys of the space, got {other!r}{suggestion(other, earlier)}",
-                    "when",
-                )
+                known = suggestion(other, earlier) if earlier else f"; none stands before {key}"
+                self._add(key, f"{where} must name keys of the space, got {other!r}{known}", "when")
             elif other not in earlier:
                 self._add(key, f"{where}: {other} must stand before {key}", "when")
             elif choices := space[other].choices:
@@ -128,7 +127,7 @@ class _Check:
                 for key, argument in given.items():
                     start = f"argument {argument!r}: "
                     if first.startswith(start):
-                        self._add(key, f"tune.space.{key}: {first.removeprefix(start)}")
+                        self._add(key, f"tune.space: {first.removeprefix(start)}")
                         break
                 else:
                     key = next(reversed(given))

@@ -2,19 +2,23 @@
 
 import json
 import logging
+import re
 import socket
 import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from dltrain.config.experiment import to_plain
+from dltrain.config.changes import flat
+from dltrain.config.experiment import Experiment, to_plain
 from dltrain.config.tuning import Parameter, Tune
-from dltrain.errors import ConfigError, UserError
+from dltrain.errors import UserError
 from dltrain.tuning.space import draw, spelled
 
 SEARCH, DATABASE = "search.yaml", "study.db"
 """In a search's folder: what is searched, and what is remembered."""
+OWN = ("name", "plugins", "device", "strict", "checkpoint", "trackers", "report")
+"""What each of the machines that search together may have of its own."""
 
 
 def optuna() -> ModuleType:
@@ -37,18 +41,20 @@ class Study:
 
     Args:
         place: the search's folder.
-        name: the experiment's, which machines that share a database have in common.
+        experiment: what is trained. Its name is that of the study, which machines that share a database have in common;
+            its seed that of the sampler: with one worker, the same gives the same trials, however often it is cut.
         tune: how to search.
-        seed: of the sampler: with one worker, the same gives the same trials, however often the search is cut.
-        larger_is_better: whether more is better.
-        epochs: the longest that a trial can be.
+        monitor: the column that a trial is worth.
 
     Raises:
-        UserError: if the database cannot be used, or is that of another search.
+        ValueError: if the database cannot be used, or is that of another search; it begins with a key of `tune`.
     """
 
-    def __init__(self, place: Path, name: str, tune: Tune, seed: int, larger_is_better: bool, epochs: int) -> None:
-        self._optuna, self._tune, self._seed = optuna(), tune, seed
+    def __init__(self, place: Path, experiment: Experiment, tune: Tune, monitor: str) -> None:
+        self._optuna, self._tune, self._seed = optuna(), tune, experiment.seed
+        larger_is_better = experiment.task.larger_is_better(monitor)
+        name, epochs = str(experiment.name), experiment.train.epochs or 1
+        common = _common(experiment, tune, monitor)
         self._own = f"{socket.gethostname()}:{place.resolve()}"
         self.larger_is_better = larger_is_better
         try:
@@ -59,21 +65,27 @@ class Study:
                 pruner=self._pruner(epochs),
                 load_if_exists=True,
             )
-            space = json.dumps(to_plain(tune.space), sort_keys=True)
-            known = self.study.user_attrs.get("space")
-            self.study.set_user_attr("space", known or space)
+            known = self.study.user_attrs.get("search")
+            self.study.set_user_attr("search", known or common)
+            self.known = len(self.trials)
         except Exception as error:  # each database has errors of its own
-            raise UserError(f"tune.storage cannot be used: {' '.join(str(error).split())[:300]}") from None
-        if known not in (None, space):
-            raise ConfigError(
-                [f"tune.storage: the study {name!r} that is there looks for something else: another `name`, please"]
+            why = " ".join(f"{error} {error.__cause__ or ''}".split())
+            raise ValueError(f"storage cannot be used: {why[:300]}") from None
+        if known not in (None, common):
+            differ = [key for key in {**known, **common} if known.get(key) != common.get(key)]
+            raise ValueError(
+                f"storage must be that of the same search: its study {name!r} differs in {', '.join(differ[:5])}; "
+                "another `name` begins another study"
             )
+
+    known: int
+    """How many trials there were when it was opened."""
 
     def _pruner(self, epochs: int) -> Any:
         pruners = self._optuna.pruners
         match self._tune.pruner:
             case "median":
-                return pruners.MedianPruner()
+                return pruners.MedianPruner(n_warmup_steps=epochs // 10)  # a slow beginning says little
             case "hyperband":
                 return pruners.HyperbandPruner(max_resource=max(epochs, 1))
         return pruners.NopPruner()
@@ -193,3 +205,11 @@ class Study:
         except (ValueError, RuntimeError):
             return {}
         return {key: float(share) for key, share in found.items()}
+
+
+def _common(experiment: Experiment, tune: Tune, monitor: str) -> dict[str, str]:
+    """Returns what all trials of a study must have in common to be compared, as text by key path."""
+    values = flat(to_plain(experiment)) | {"tune.space": to_plain(tune.space), "tune.monitor": monitor}
+    common = {key: value for key, value in values.items() if key.split(".")[0] not in OWN}
+    # A path may be another one on another machine.
+    return {key: re.sub(r'[^\s"]*/', "", json.dumps(value, sort_keys=True)) for key, value in common.items()}

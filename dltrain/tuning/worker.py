@@ -19,7 +19,7 @@ from dltrain.training.progress import Reporter
 from dltrain.training.resuming import continued
 
 RUN = "trial{:03d}"
-"""The name of a trial's run."""
+"""The name of a trial's run, by its number as the user reads it, counted from 1."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Job:
 
 
 class Unusable(UserError):
-    """Nothing that a trial could choose would mend it: the search ends."""
+    """Nothing that a trial could choose would mend it: the search ends. The message begins with a key of `tune`."""
 
 
 def work(connection: Connection, place: Path, trusts: bool, verbose: bool) -> None:
@@ -75,9 +75,9 @@ def _done(job: Job, connection: Connection, place: Path, verbose: bool) -> tuple
         if job.monitor not in row:
             columns = [column for column in row if column.startswith("val_")]
             raise Unusable(
-                f"tune.monitor must be one of {', '.join(columns)}, got {job.monitor!r}"
+                f"monitor must be one of {', '.join(columns)}, got {job.monitor!r}"
                 if columns
-                else "tune needs a validation part, on which trials are compared: dataset.validation_fraction=0.1"
+                else "monitor must be measured on a validation part, and there is none: dataset.validation_fraction=0.1"
             )
         connection.send(("epoch", row["epoch"], row[job.monitor]))
         return connection.recv()
@@ -91,7 +91,9 @@ def _done(job: Job, connection: Connection, place: Path, verbose: bool) -> tuple
     except Unusable as error:
         return "unusable", str(error)
     except DltrainError as error:
-        return "failed", str(error)
+        # What a trial is worth is also what its weights are kept by, which is looked at before the first step.
+        _, rule, words = str(error).partition("checkpoint.monitor must be ")
+        return ("unusable", f"monitor must be {words.splitlines()[0]}") if rule else ("failed", str(error))
     except (EOFError, BrokenPipeError):
         raise
     except Exception as error:
@@ -103,7 +105,7 @@ def _train(job: Job, place: Path, verbose: bool, gives_up: Any) -> None:
     """Trains a trial, from where its run was cut if it was."""
     from dltrain.tuning.study import SEARCH
 
-    name, overrides = RUN.format(job.number), [*job.overrides, "tune=none", "report=false"]
+    name, overrides = RUN.format(job.number + 1), [*job.overrides, "tune=none", "report=false"]
     config = experiments.renamed(experiments.load(place / SEARCH, overrides), name)
     run, reporter = folder.newest(place, name), Reporter(quiet=not verbose)
     if run is not None and run.saved is not None:
