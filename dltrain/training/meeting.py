@@ -53,7 +53,7 @@ def join(cluster: Cluster, said: dict[str, Any]) -> Wire:
     Raises:
         ClusterError: the chief does not answer in time, or refuses; or this worker's own port is in use.
     """
-    _listener(cluster).close()
+    _require_own_port(cluster)
     connection, frames = _reached(cluster, said)
     try:
         while True:
@@ -69,6 +69,18 @@ def join(cluster: Cluster, said: dict[str, Any]) -> Wire:
     except BaseException:
         connection.close()
         raise
+
+
+def _require_own_port(cluster: Cluster, tries: int = 5) -> None:
+    """Raises a ClusterError where another program keeps this worker's port; one that just ends lets go of it."""
+    for left in reversed(range(tries)):
+        try:
+            _listener(cluster).close()
+            return
+        except ClusterError:
+            if not left:
+                raise
+            time.sleep(RETRY_SECONDS)
 
 
 class _Meeting:
