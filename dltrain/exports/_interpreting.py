@@ -14,6 +14,23 @@ def converter(model: Any) -> Any:
     return tf.lite.TFLiteConverter.from_keras_model(model)
 
 
+def converted(converter: Any) -> bytes:
+    """Returns the file's content.
+
+    Raises:
+        ValueError: if the network steps through sequences, as LSTM and GRU do: LiteRT alone has no such loop.
+    """
+    try:
+        return converter.convert()
+    except Exception as error:
+        if "TensorList" not in str(error):
+            raise
+        raise ValueError(
+            "layers that step through a sequence, such as LSTM and GRU, are not in LiteRT; onnx and saved_model have "
+            "them"
+        ) from None
+
+
 def answers(path: Path, inputs: np.ndarray) -> np.ndarray:
     """Returns what the file says of examples, one after the other as on a phone, (examples, outputs)."""
     interpreter = importlib.import_module("ai_edge_litert.interpreter").Interpreter(model_path=str(path))

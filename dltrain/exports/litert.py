@@ -21,7 +21,7 @@ class LiteRT:
 
     def write(self, model: Any, path: Path, calibration: np.ndarray) -> None:
         """Writes the network."""
-        path.write_bytes(_interpreting.converter(model).convert())
+        path.write_bytes(_interpreting.converted(_interpreting.converter(model)))
 
     def answers(self, path: Path, inputs: np.ndarray) -> np.ndarray:
         """Returns what the interpreter says of examples, (examples, outputs)."""

@@ -28,7 +28,7 @@ class LiteRTInt8:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: ([each[np.newaxis]] for each in calibration)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        path.write_bytes(converter.convert())
+        path.write_bytes(_interpreting.converted(converter))
 
     def answers(self, path: Path, inputs: np.ndarray) -> np.ndarray:
         """Returns what the interpreter says of examples, (examples, outputs)."""

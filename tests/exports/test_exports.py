@@ -32,6 +32,10 @@ RUNS = {
     "labels": "dataset: {name: csv, path: table.csv, target: [a, b]}\nmodel: {name: mlp, units: [8]}\n",
     "numbers": "dataset: {name: csv, path: table.csv, target: x, ignore: [y]}\nmodel: {name: mlp, units: [8]}\n",
 }
+RECURRENT = (
+    "dataset: {name: digits}\nmodel: {name: graph, layers: [{layer: Reshape, target_shape: [8, 8]}, "
+    "{layer: LSTM, units: 4}]}\n"
+)
 FORMATS = [name for name in EXPORTS.names() if hasattr(EXPORTS[name], "tolerance")]
 
 
@@ -48,7 +52,7 @@ def runs(tmp_path_factory, tensorflow):
                 for row in range(200)
             ]
             (folder / "table.csv").write_text("\n".join(["x,few,many,a,b,y", *rows]))
-            text = RUNS[name] + TAIL
+            text = {**RUNS, "recurrent": RECURRENT}[name] + TAIL
             if "mixed" in name:
                 text = text.replace("rate: 0.01", "rate: 0.01, ema_momentum: 0.9").replace(
                     "64}", "64, precision: mixed_bfloat16}"
@@ -175,6 +179,15 @@ def test_a_format_that_cannot_hold_the_network_says_so_in_a_line(runs, tmp_path,
     done = CliRunner().invoke(app, ["export", str(runs("cnn").path), "--format", "keras", "-o", str(tmp_path)])
     assert done.exit_code == 1 and done.stderr.splitlines()[-1] == "keras: cannot hold this network: no such"
     assert not [*tmp_path.iterdir()]
+
+
+def test_a_recurrent_network_leaves_no_litert_file_and_is_whole_in_the_others(runs, tmp_path):
+    for name in ("litert", "litert-int8"):
+        found = export(runs("recurrent"), name, tmp_path)
+        assert "layers that step through a sequence" in found["refused"][name]
+        assert not [*tmp_path.iterdir()]
+    for name in ("keras", "saved_model", "onnx"):
+        assert export(runs("recurrent"), name, tmp_path)["exports"][0]["difference"] <= 1e-5
 
 
 def test_an_unknown_format_and_an_absent_runtime_are_said_before_anything_is_done(monkeypatch):

@@ -63,6 +63,17 @@ def test_replicas_share_each_batch_without_overlap(tensorflow):
         assert list(np.concatenate(parts)) == list(whole.positions(tensorflow.constant(step, "int64")))
 
 
+def test_each_worker_reads_its_own_share_of_each_step_alone(tensorflow, split):
+    shared, whole = Order(50, 8, replicas=4, seed=3), Order(50, 8, seed=3)
+    feed = StreamedFeed(split, shared, Preparation(), tensorflow.distribute.get_strategy())
+    # Two workers of two replicas each, from the third step on: one portion for each replica and step.
+    read = [[np.array(values) for _, values, *_ in feed._portions(2, worker, 2).take(12)] for worker in (0, 1)]
+    for index in range(6):
+        positions = whole.positions(tensorflow.constant(2 + index, "int64")).numpy()
+        shares = [*read[0][2 * index : 2 * index + 2], *read[1][2 * index : 2 * index + 2]]
+        assert np.array_equal(np.concatenate(shares), split.inputs[positions])
+
+
 def test_streamed_and_resident_data_train_the_same_weights(tensorflow, split):
     strategy = tensorflow.distribute.get_strategy()
     trained = []
