@@ -11,6 +11,7 @@ from dltrain.augmentations.mixing import CutMix, Mixup
 from dltrain.augmentations.noise_and_erasing import Noise, RandomErasing
 from dltrain.augmentations.policies import RandAugment, TrivialAugment
 from dltrain.data import Column, DataSpec
+from dltrain.drawing import sharing
 from dltrain.registry import AUGMENTATIONS
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (32, 6, 5, 3)).astype(np.float32)
@@ -57,6 +58,16 @@ def test_xla_makes_the_same_images(tensorflow, name, shape):
         np.testing.assert_array_equal(compiled, plain)
     else:
         np.testing.assert_allclose(compiled, plain, atol=1e-3 if shape[1] == 6 else 1e-2, rtol=0)
+
+
+@pytest.mark.parametrize("name", [name for name in AUGMENTATIONS.names() if name not in MIXING])
+def test_devices_that_share_a_batch_change_each_example_as_one_would(tensorflow, name):
+    whole = apply(tensorflow, AUGMENTATIONS[name](), IMAGES)
+    shares = []
+    for number in range(4):
+        with sharing(number, 4):
+            shares.append(apply(tensorflow, AUGMENTATIONS[name](), IMAGES[8 * number : 8 * number + 8]))
+    np.testing.assert_allclose(np.concatenate(shares), whole, atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS.names())

@@ -14,7 +14,7 @@ from dltrain.registry import REGISTRIES
 
 PACKAGE = Path(dltrain.__file__).parent
 GROUND = {"registry", "beginning", "data", "fields", "lazy", "importing", "plugins", "keras_classes", "cache", "errors"}
-GROUND |= {"proposal", "given", "cluster"}
+GROUND |= {"proposal", "given", "cluster", "drawing"}
 CHOICES = {"models", "datasets", "tasks", "optimizers", "schedules", "augmentations", "trackers", "exports"}
 MAY_IMPORT = {
     "cli": {"cli", "config", "training", "tuning", "serving", "runs", "figures", "report"} | GROUND,
@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "beginning": set(),
     "data": {"errors", "fields", "lazy"},
     "given": {"lazy"},
+    "drawing": {"data", "lazy"},
     "fields": set(),
     "proposal": set(),
     "cache": set(),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dltrain.data import RANDOM, DataSpec
+from dltrain.drawing import drawn
 from dltrain.lazy import tf
 
 Augment = Callable[[Any, Any], Any]
@@ -15,7 +16,7 @@ STEPS = 2**24
 
 def whole(shape: Any, seed: Any, low: Any, high: Any) -> Any:
     """Returns whole numbers from `low` up to below `high`, each equally often, int32."""
-    return tf.random.stateless_uniform(shape, seed, low, high, tf.int32, alg=RANDOM)
+    return drawn(shape, seed, low, high)
 
 
 def uniform(shape: Any, seed: Any, low: float = 0.0, high: float = 1.0) -> Any:

@@ -74,7 +74,8 @@ class Translate:
 
         def translate(images: Any, seed: Any) -> Any:
             down, across = (
-                whole(tf.shape(images)[:1], folded(seed, axis), -pixels, pixels + 1) for axis, pixels in enumerate(most)
+                whole((tf.shape(images)[0],), folded(seed, axis), -pixels, pixels + 1)
+                for axis, pixels in enumerate(most)
             )
             return moved(images, maps_of(c=down, f=across, like=down), self.fill)
 

@@ -5,7 +5,8 @@ from statistics import NormalDist
 from typing import Annotated, Any, Literal
 
 from dltrain.augmentations._drawing import Augment, happens, per_image, require_images, require_order, uniform
-from dltrain.data import RANDOM, DataSpec
+from dltrain.data import DataSpec
+from dltrain.drawing import drawn
 from dltrain.fields import NonNegativeFloat, PositiveFloat, Probability, Range
 from dltrain.lazy import tf
 from dltrain.registry import AUGMENTATIONS
@@ -112,8 +113,6 @@ def _bits(images: Any, seed: Any, count: int) -> Any:
     # Drawing costs more than all else: each word of 32 bits serves as often as it can.
     uses = 32 // count
     values = math.prod(images.shape[1:])
-    words = tf.random.stateless_uniform(
-        (tf.shape(images)[0], -(-values // uses)), seed, None, None, tf.int32, alg=RANDOM
-    )
+    words = drawn((tf.shape(images)[0], -(-values // uses)), seed)
     parts = [tf.bitwise.right_shift(words, count * use) & (2**count - 1) for use in range(uses)]
     return tf.reshape(tf.concat(parts, axis=1)[:, :values], tf.shape(images))

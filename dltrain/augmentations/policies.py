@@ -55,7 +55,7 @@ class RandAugment:
         }
 
         def randaugment(images: Any, seed: Any) -> Any:
-            share = tf.fill(tf.shape(images)[:1], self.magnitude / 10)
+            share = tf.fill((tf.shape(images)[0],), self.magnitude / 10)
 
             def body(number: Any, images: Any) -> tuple[Any, Any]:
                 return number + 1, _one_of_all(images, folded(seed, number), share, strongest, self.fill)
@@ -101,7 +101,7 @@ class TrivialAugment:
         }
 
         def trivialaugment(images: Any, seed: Any) -> Any:
-            levels = whole(tf.shape(images)[:1], folded(seed, 1), 0, LEVELS + 1)
+            levels = whole((tf.shape(images)[0],), folded(seed, 1), 0, LEVELS + 1)
             share = tf.cast(levels, tf.float32) / LEVELS
             return _one_of_all(images, folded(seed, 0), share, strongest, self.fill)
 

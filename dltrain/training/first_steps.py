@@ -55,7 +55,9 @@ def first_examples(experiment: Experiment, splits: Splits, devices: Devices) -> 
         portion = tf.constant(step * order.replicas, tf.int64)
         batch = train.take(order.positions(portion).numpy()[part * order.part_size :][:size])
         stored = np.asarray(batch.inputs[:])
-        seen = prepare(portion * order.accumulate + part, tf.constant(stored), tf.constant(batch.targets))[0]
+        number = tf.constant(index, tf.int64)
+        share = (0, order.replicas)
+        seen = prepare(number, tf.constant(stored), tf.constant(batch.targets), share=share)[0]
         found.append((stored[:CANDIDATES], seen[:CANDIDATES].numpy(), batch.targets[:CANDIDATES]))
     stored, seen, targets = (np.concatenate(values)[:CANDIDATES] for values in zip(*found, strict=True))
     is_exact = size == order.part_size and not any(stage.image_size for stage in experiment.stages[:1])

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from dltrain.data import RANDOM, Split
+from dltrain.drawing import drawn, sharing
 from dltrain.errors import DataError
 from dltrain.lazy import tf
 
@@ -105,33 +106,36 @@ class Preparation:
     mixes: Sequence[Callable[[Any, Any, Any], tuple[Any, Any]]] = ()
     soften: Callable[[Any], Any] | None = None
 
-    def __call__(self, number: Any, inputs: Any, targets: Any, weights: Any = None) -> tuple[Any, ...]:
+    def __call__(
+        self, number: Any, inputs: Any, targets: Any, weights: Any = None, *, share: tuple[int, int] = (0, 1)
+    ) -> tuple[Any, ...]:
         """Returns (inputs as float32, targets), and sample weights behind them where examples or classes have some.
 
         Args:
-            number: int64 scalar, which batch of the run and which replica's: what random changes are drawn from.
+            number: int64 scalar, which batch of the run: what random changes are drawn from.
             inputs: (batch, *input_shape).
             targets: (batch,), int32, or (batch, outputs), float32; soft ones, (batch, classes), are returned where
                 examples are mixed.
             weights: of the examples, (batch,), float32; none where all count the same.
+            share: which part of the batch this is, from 0, and of how many.
         """
         with tf.device(HOST):
             seed = tf.stack([tf.constant(self.seed, tf.int32), tf.cast(number, tf.int32)])
         for augmented in self._augmented:
-            inputs = augmented(inputs, seed)
+            inputs = augmented(inputs, seed, share)
         inputs = tf.cast(inputs, tf.float32)
         if self.mixes and self.soften is not None:
-            return self._mixture(inputs, self.soften(targets), weights, seed)
+            return self._mixture(inputs, self.soften(targets), weights, seed, share)
         if self.class_weights is not None:
             of_class = tf.gather(tf.constant(self.class_weights), targets)
             weights = of_class if weights is None else weights * of_class
         return (inputs, targets) if weights is None else (inputs, targets, weights)
 
-    def _mixture(self, inputs: Any, shares: Any, weights: Any, seed: Any) -> tuple[Any, ...]:
+    def _mixture(self, inputs: Any, shares: Any, weights: Any, seed: Any, share: tuple[int, int]) -> tuple[Any, ...]:
         """Returns mixed examples: the loss of a mixture is the mixture of the weighted losses of both."""
         if weights is not None:
             shares = shares * weights[:, None]
-        inputs, shares = self._mixed(inputs, shares, seed)
+        inputs, shares = self._mixed(inputs, shares, seed, share)
         if weights is None and self.class_weights is None:
             return inputs, shares
         if self.class_weights is not None:
@@ -145,8 +149,9 @@ class Preparation:
         # by itself: of several in one piece XLA computes the first again for each pixel that the next looks at.
         def compiled(index: int, augmentation: Callable[[Any, Any], Any]) -> Any:
             @tf.function(autograph=False, jit_compile=True)
-            def augmented(inputs: Any, seed: Any) -> Any:
-                return augmentation(tf.cast(inputs, tf.float32), _folded(seed, index))
+            def augmented(inputs: Any, seed: Any, share: tuple[int, int]) -> Any:
+                with sharing(*share):
+                    return augmentation(tf.cast(inputs, tf.float32), _folded(seed, index))
 
             return augmented
 
@@ -155,12 +160,13 @@ class Preparation:
     @cached_property
     def _mixed(self) -> Any:
         @tf.function(autograph=False, jit_compile=True)
-        def mixed(inputs: Any, targets: Any, seed: Any) -> tuple[Any, Any]:
+        def mixed(inputs: Any, targets: Any, seed: Any, share: tuple[int, int]) -> tuple[Any, Any]:
             own = _folded(seed, len(self.augmentations))
-            if len(self.mixes) == 1:
-                return self.mixes[0](inputs, targets, own)
-            drawn = tf.random.stateless_uniform((), seed, 0, len(self.mixes), tf.int32, alg=RANDOM)
-            return tf.switch_case(drawn, [partial(mix, inputs, targets, own) for mix in self.mixes])
+            with sharing(*share):
+                if len(self.mixes) == 1:
+                    return self.mixes[0](inputs, targets, own)
+                chosen = drawn((), seed, 0, len(self.mixes))
+                return tf.switch_case(chosen, [partial(mix, inputs, targets, own) for mix in self.mixes])
 
         return mixed
 
@@ -199,13 +205,13 @@ class ResidentFeed:
             taken: what `take` returned.
             part: which batch of the step (int32 scalar), where it accumulates several.
         """
-        number = replica()
+        own = replica()
         with tf.device(HOST):
-            portion = taken * self.order.replicas + tf.constant(number, tf.int64)
+            portion = taken * self.order.replicas + tf.constant(own, tf.int64)
             positions = _part(self.order, self.order.positions(portion), part)
-            drawn = _number(self.order, portion, part)
-        values = [tf.gather(values, positions) for values in self._copies[number % len(self._copies)]]
-        return self._preparation(drawn, *values)
+            number = _number(self.order, portion, part)
+        values = [tf.gather(values, positions) for values in self._copies[own % len(self._copies)]]
+        return self._preparation(number, *values, share=(own, self.order.replicas))
 
     def at(self, step: int) -> "ResidentFeed":
         """Returns a feed of the same examples whose next `take` may be for the step: this one."""
@@ -270,7 +276,9 @@ class StreamedFeed:
         """Returns this replica's batch, or that part of the step where it accumulates several."""
         portion, *values = taken
         return self._preparation(
-            _number(self.order, portion, part), *(_part(self.order, value, part) for value in values)
+            _number(self.order, portion, part),
+            *(_part(self.order, value, part) for value in values),
+            share=(replica(), self.order.replicas),
         )
 
     def at(self, step: int) -> "StreamedFeed":
@@ -334,7 +342,8 @@ def _part(order: Order, values: Any, part: Any) -> Any:
 
 
 def _number(order: Order, portion: Any, part: Any) -> Any:
-    return portion if order.accumulate == 1 else portion * order.accumulate + tf.cast(part, tf.int64)
+    """Returns which batch of the run a part of a portion belongs to, int64 scalar."""
+    return portion // order.replicas * order.accumulate + tf.cast(part, tf.int64)
 
 
 Feed = ResidentFeed | StreamedFeed
