@@ -167,10 +167,18 @@ def test_what_is_wrong_with_a_launch_is_said_once(here, words, message):
     assert ended(start(here, "launch", "-n", "2", *words), code=2).count(message) == 1
 
 
-def test_launched_workers_do_not_wait_for_a_chief_that_refuses_to_go_on(here):
-    launch(here, 2, "other")
-    said = launch(here, 2, "other", "optimizer.momentum=0.5", "--resume", "auto", code=2)
-    assert "add --force" in said
+def test_workers_that_go_on_go_back_to_the_same_checkpoint_and_do_not_wait_for_a_chief_that_refuses(here):
+    words = ("model={name: mlp, units: [8]}", "checkpoint.every_steps=7", "train.max_restores=2")
+    launch(here, 2, "back", *words)
+    words = ("model={name: mlp, units: [8]}", "train.epochs=3", "train.on_nan=restore", "train.max_restores=2")
+    words = (*words, "optimizer.learning_rate=1e30", "optimizer.global_clipnorm=none", "--resume", "auto")
+    assert "add --force" in launch(here, 2, "back", *words, code=2)
+    said = launch(here, 2, "back", *words, "--force", code=1)
+    for worker in ("", "[worker 1] "):  # first the end of the epoch, then what is before it
+        for restore, step in enumerate((20, 14), 1):
+            assert re.search(
+                rf"^{re.escape(worker)}warning: .*back to the state after step {step},.* {restore} of 2", said, re.M
+            )
 
 
 def test_workers_that_are_to_do_different_things_do_nothing(here):
