@@ -7,38 +7,54 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from typing import IO, Annotated
 
 import typer
 
-from dltrain.cli.arguments import echo
-from dltrain.errors import ConfigError, DltrainError, TrainingError
+from dltrain import plugins
+from dltrain.cli.arguments import echo, sort_words
+from dltrain.cli.series import config_of
+from dltrain.cli.trust import Trust
+from dltrain.config import experiment as experiments
+from dltrain.errors import ConfigError, DltrainError, TrainingError, UserError
 
 ENDED = {-signal.SIGINT: 130, -signal.SIGTERM: 143}
+
+REFUSED_SECONDS = 5.0
+"""How long the others may go on where one refused its command: the chief may have, whom they would wait for."""
+
+LOST_SECONDS = 60.0
+"""How long the others may go on where one failed: they find out by themselves, and say so."""
+
+POLL_SECONDS = 0.1
+"""How long it takes to see that a worker has ended."""
 
 
 def launch(
     context: typer.Context,
     count: Annotated[int, typer.Option("-n", "--workers", min=1, max=64, help="How many workers.")],
+    trust: Trust = False,
 ) -> None:
     """Start N workers on this machine that train CONFIG together: `launch -n 2 CONFIG`, then as with `fit`.
 
     They are what several machines would be, but share this one's cores: it is for trying, not for speed. On a machine
     with GPUs each takes one of its own. What the chief prints is shown as it is, what others print behind their number.
     """
-    words = context.args
-    for word in words:
-        if word == "--rank" or word.startswith("--rank="):
-            raise ConfigError(["launch gives each worker its --rank by itself"])
+    words = [*context.args]
+    _require(words)
+    if trust or plugins.loaded:  # whom the terminal was asked about: the others have none
+        words.append("--trust")
     places = [f"127.0.0.1:{port}" for port in _free_ports(count)]
     workers: list[subprocess.Popen[str]] = []
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT,)}  # they have it themselves
+    # Ctrl-C reaches the workers by itself; they would inherit SIG_IGN, and not hear of it.
+    before = {signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None)}
     before[signal.SIGTERM] = signal.signal(signal.SIGTERM, lambda number, _: _pass_on(workers, number))
     try:
         for rank in range(count):
             workers.append(_start(rank, places, words))
         listening = [_forwarded(rank, worker) for rank, worker in enumerate(workers) if rank]
-        codes = [worker.wait() for worker in workers]
+        codes = _codes(workers)
         for thread in listening:
             thread.join()
     finally:
@@ -63,6 +79,41 @@ class _Ended(DltrainError):
     def __init__(self, exit_code: int) -> None:
         self.exit_code = exit_code
         super().__init__(f"the workers ended with exit code {exit_code}")
+
+
+def _require(words: list[str]) -> None:
+    """Makes sure, before all of them say so, that there is a config which can be read.
+
+    Raises:
+        ConfigError: if not, or if an option is for one process alone.
+    """
+    for word in words:
+        option = word.partition("=")[0]
+        if option == "--rank":
+            raise ConfigError(["launch gives each worker its --rank by itself"])
+        if option in ("--dry-run", "--folds", "--seeds"):
+            raise ConfigError([f"launch trains one run with several workers: {option} goes with fit alone"])
+    plain = [word for word, last in zip(words, ["", *words], strict=False) if word[:1] != "-" and last != "--runs"]
+    given = sort_words(plain)
+    if "--resume" not in words:
+        config_of(given)
+    if given.config is not None:
+        experiments.load(given.config, given.overrides)
+
+
+def _codes(workers: list[subprocess.Popen[str]]) -> list[int]:
+    """Waits for all; where one has failed, the others get some time to end by themselves."""
+    until = None
+    while any(worker.poll() is None for worker in workers):
+        failed = [worker.returncode for worker in workers if worker.returncode]
+        if failed and until is None:
+            patience = REFUSED_SECONDS if UserError.exit_code in failed else LOST_SECONDS
+            until = time.monotonic() + patience
+        if until is not None and time.monotonic() >= until:
+            _pass_on(workers, signal.SIGTERM)
+            until += LOST_SECONDS
+        time.sleep(POLL_SECONDS)
+    return [worker.returncode for worker in workers]
 
 
 def _free_ports(count: int) -> list[int]:

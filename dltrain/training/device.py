@@ -125,11 +125,12 @@ def _chosen(requested: str | tuple[str, ...], count: int, local_index: int = 0) 
         reason = gpu_trouble() or "no GPU on this machine"
         return [], f"device: cpu ({cpu_name()}, {os.cpu_count()} cores): {reason}"
     if requested == "auto" and local_index:
-        index = local_index if count > 1 else 0  # a scheduler may show each worker its own alone
+        # A scheduler may show each worker its own alone; without one, two on a GPU are what NCCL refuses in riddles.
+        index = 0 if count == 1 and "CUDA_VISIBLE_DEVICES" in os.environ else local_index
         if index >= count:
             raise DeviceError(
-                f"device: auto gives each worker on a machine a GPU of its own: there are {count}, "
-                f"and {local_index} workers before this one; device: cpu trains"
+                f"device: auto gives each worker on a machine a GPU of its own: TensorFlow sees {count}, for at least "
+                f"{local_index + 1} workers; device: cpu trains, or fewer workers"
             )
         return [index], f"device: gpu:{index}, this worker's"
     if requested == "auto":

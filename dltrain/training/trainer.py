@@ -84,11 +84,11 @@ def fit(
             saved, troubles = checkpoints.latest(resumed)
             for trouble in troubles:
                 reporter.warn(trouble)
-            workers.bring(resumed, saved, changes or {})
+            workers.bring(resumed, changes or {})
         devices, splits = begin(config, reporter, trains=True, workers=workers)
         if not workers.is_chief:
             root, resumed = workers.scratch, workers.received
-            saved = None if resumed is None else checkpoints.load(resumed, "last")
+            saved = None if resumed is None else checkpoints.latest(resumed)[0]
         if saved is not None:
             splits = as_before(splits, saved, force)
             compare(config, splits, saved, reporter)
@@ -113,7 +113,7 @@ def fit(
         reporter.log_to(run.log)
         if learner.is_finished and before.get("status") == "finished":
             reporter.say(f"{run.path} is finished: nothing left to do; for more, say so: {_more(learner)}")
-            return {"run": str(run.path), **before}
+            return {"run": str(run.path) if workers.is_chief else None, **before}
         reporter.say(f"run: {run.path}" + (f", going on after step {learner.state.step}" if resumed else ""))
 
         loop = Loop(learner, run, began, profile, gives_up)

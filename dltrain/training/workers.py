@@ -7,6 +7,7 @@ clock, its terminal or a signal that only it got) would leave the others waiting
 import json
 import os
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -24,8 +25,6 @@ from dltrain.config.experiment import Config, to_plain
 from dltrain.errors import DataError, DltrainError, Interrupted, TrainingError
 from dltrain.lazy import keras, tf
 from dltrain.runs.folder import Run
-from dltrain.training import checkpoints
-from dltrain.training.checkpoints import Saved
 from dltrain.training.signals import StopRequest
 from dltrain.training.state import digest
 from dltrain.training.team import Team
@@ -49,7 +48,7 @@ class Workers:
         self.count = 1 if cluster is None else len(cluster.workers)
         self.rank = 0 if cluster is None else cluster.rank
         self.is_chief = self.rank == 0
-        self.too_late: Callable[[str], None] = lambda words: None
+        self.too_late: Callable[[str], None] = _say_at_once
         self.lost: str | None = None
         self._cluster, self._said = cluster, said or {}
         self._team = None if cluster is None else Team(cluster)
@@ -59,7 +58,7 @@ class Workers:
         self._exit_code = 0
         self._own_stop: StopRequest | None = None
         self._own_shows: Callable[[], bool] = lambda: False
-        self._brought: list[bytes] = [b"", b"", b"", b""]
+        self._brought: Run | None = None
         self._scratch: Path | None = None
         self._received: Run | None = None
         self.changes: dict[str, Any] = {}
@@ -86,15 +85,9 @@ class Workers:
         place = "the chief" if self.is_chief else f"worker {self.rank}"
         return f"{place} of {self.count} workers ({self._cluster.source})"
 
-    def bring(self, run: Run, saved: Saved, changes: dict[str, Any]) -> None:
-        """Notes what the chief goes on from, and with what changes: the others get it when they meet."""
-        self.changes = changes
-        if self._team is None:
-            return
-        best = checkpoints.best_of(run, saved)
-        summary = run.summary.read_bytes() if run.summary.is_file() else b""
-        others = best.read_bytes() if best is not None and best != saved.path else b""
-        self._brought = [json.dumps(changes).encode(), summary, saved.path.read_bytes(), others]
+    def bring(self, run: Run, changes: dict[str, Any]) -> None:
+        """Notes what the chief goes on with, and with what changes: the others get it when they meet."""
+        self._brought, self.changes = run, changes
 
     def join(self, kind: str, devices: int) -> Any:
         """Meets the others, and returns the strategy that makes one of all their devices.
@@ -111,10 +104,7 @@ class Workers:
             return None
         versions = {"tensorflow": tf.__version__, "keras": keras.__version__}
         self._team.meet({**self._said, **versions, "device": f"{devices} {kind}"}, misfit)
-        shared = [self._team.share(content if self.is_chief else None) for content in self._brought]
-        self._brought = []
-        if not self.is_chief:
-            self._receive(shared)
+        self._hand_on(self._team)
         self._team.watch(self._notice)
         resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
             tf.train.ClusterSpec({"worker": list(self._cluster.workers)}),
@@ -126,18 +116,31 @@ class Workers:
         self._strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
         return self._strategy
 
-    def _receive(self, shared: Sequence[bytes]) -> None:
-        """Keeps what the chief goes on from in a folder of this worker's own, which goes away with it."""
-        changes, summary, saved, best = shared
-        if not saved:
-            return
-        self.changes = json.loads(changes)
-        self._received = run = Run(self.scratch / "resumed")
-        run.checkpoints.mkdir(parents=True)
-        if summary:
-            run.summary.write_bytes(summary)
-        run.last_checkpoint.write_bytes(saved)
-        (run.checkpoints / "best.npz").write_bytes(best or saved)
+    def _hand_on(self, team: Team) -> None:
+        """Gives all others the summary and the checkpoints that the chief goes on from, in a folder of their own.
+
+        All checkpoints, by their names: a loss that is not finite sends all workers back to the same one.
+
+        Raises:
+            TrainingError: one is lost, or the files cannot be kept.
+        """
+        mine = json.dumps([self.changes, _files(self._brought)]).encode()
+        changes, files = json.loads(team.share(mine if self.is_chief else None))
+        for names in files:
+            if self._brought is not None:
+                team.share((self._brought.path / names[0]).read_bytes())
+                continue
+            if self._received is None:
+                self.changes, self._received = changes, Run(self.scratch / "resumed")
+                self._received.checkpoints.mkdir(parents=True)
+            content = team.share()
+            first, *others = (self._received.path / name for name in names)
+            try:
+                first.write_bytes(content)
+                for other in others:
+                    os.link(first, other)
+            except OSError as error:
+                raise TrainingError(f"{first}: cannot be written: {error.strerror or error}") from None
 
     @property
     def scratch(self) -> Path:
@@ -222,7 +225,10 @@ class Workers:
         self.lost = words
         self._heard.set()
         if not self._ended.wait(LOST_SECONDS):
-            self.too_late(f"{words}; {RESUME}")
+            try:
+                self.too_late(f"{words}; {RESUME}")
+            except Exception as error:  # such as a full disk
+                _say_at_once(f"{words}; {RESUME}\n{error}")
             os._exit(TrainingError.exit_code)
 
     def translated(self, error: BaseException) -> BaseException:
@@ -244,6 +250,8 @@ class Workers:
         self._ended.set()
         if told is None or isinstance(told, Interrupted):
             self._team.part()
+        elif isinstance(told, KeyboardInterrupt):
+            self._team.fail("it was interrupted")
         else:
             self._team.fail(str(told).partition("\n")[0] or type(told).__name__)
         if self._scratch is not None:
@@ -252,6 +260,10 @@ class Workers:
             raise Interrupted(f"{str(told).partition(';')[0]}; {RESUME}", told.exit_code) from None
         if isinstance(told, DltrainError) and told is not error:
             raise told from None
+
+
+def _say_at_once(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
 
 
 RESUME = "start all workers again, with --resume auto, to go on from the last checkpoint"
@@ -297,6 +309,18 @@ def misfit(chief: dict[str, Any], other: dict[str, Any]) -> str | None:
         if mine.get(key) != theirs.get(key) and not (_is_place(mine.get(key)) and _is_place(theirs.get(key)))
     ]
     return f"has {'; '.join(words)}" if words else None
+
+
+def _files(run: Run | None) -> list[list[str]]:
+    """Returns a run's summary and checkpoints, relative to its folder: for each file all of its names."""
+    if run is None:
+        return []
+    found: dict[tuple[int, int], list[str]] = {}
+    for path in [run.summary, *sorted(run.checkpoints.glob("*.npz"))]:
+        if path.is_file():
+            status = path.stat()
+            found.setdefault((status.st_dev, status.st_ino), []).append(str(path.relative_to(run.path)))
+    return list(found.values())
 
 
 def _is_of_each(key: str) -> bool:

@@ -68,6 +68,15 @@ def test_precisions_that_pay_follow_the_compute_capability(capability, precision
     assert device.paying_precisions(capability) == precisions
 
 
+def test_workers_on_one_machine_share_no_gpu_unless_a_scheduler_shows_each_its_own(monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert [device._chosen("auto", 2, index)[0] for index in (0, 1)] == [[0], [1]]
+    with pytest.raises(DeviceError, match="TensorFlow sees 1, for at least 2 workers"):
+        device._chosen("auto", 1, 1)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    assert device._chosen("auto", 1, 1)[0] == [0]
+
+
 def test_tensorflows_start_up_is_silent_and_kept():
     script = "from dltrain.importing import import_tensorflow as f; n = f(); import sys; print(len(n) > 0)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -42,7 +42,7 @@ def start(here, *words):
     """Starts dltrain in its own process, which Ctrl-C reaches."""
     return subprocess.Popen(
         [*COMMAND, *words], cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler), start_new_session=True,
     )  # fmt: skip
 
 
@@ -145,6 +145,40 @@ def test_a_signal_to_one_worker_stops_all_with_the_state_saved(here):
     # With another length, which both have to know of.
     more = launch(here, 2, "asked", f"train.epochs={int(step) // 20 + 2}", "--resume", "auto")
     assert f"going on after step {step}" in more
+
+
+def test_ctrl_c_in_the_terminal_of_launch_stops_all_with_the_state_saved(here):
+    process = start(here, "launch", "-n", "2", "net.yaml", "name=cut", "train.epochs=500")
+    wait_for(here / "runs" / "cut-001" / "checkpoints" / "last.npz")
+    os.killpg(process.pid, signal.SIGINT)
+    assert re.search(r"stopped after step \d+, all saved", ended(process, code=130))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["net.yaml", "nam=x"], "unknown key 'nam'"),
+        (["net.yaml", "--seeds", "2"], "--seeds goes with fit alone"),
+        (["net.yaml", "--rank=1"], "launch gives each worker its --rank"),
+        ([], "needs a CONFIG"),
+    ],
+)
+def test_what_is_wrong_with_a_launch_is_said_once(here, words, message):
+    assert ended(start(here, "launch", "-n", "2", *words), code=2).count(message) == 1
+
+
+def test_workers_that_go_on_go_back_to_the_same_checkpoint_and_do_not_wait_for_a_chief_that_refuses(here):
+    words = ("model={name: mlp, units: [8]}", "checkpoint.every_steps=7", "train.max_restores=2")
+    launch(here, 2, "back", *words)
+    words = ("model={name: mlp, units: [8]}", "train.epochs=3", "train.on_nan=restore", "train.max_restores=2")
+    words = (*words, "optimizer.learning_rate=1e30", "optimizer.global_clipnorm=none", "--resume", "auto")
+    assert "add --force" in launch(here, 2, "back", *words, code=2)
+    said = launch(here, 2, "back", *words, "--force", code=1)
+    for worker in ("", "[worker 1] "):  # first the end of the epoch, then what is before it
+        for restore, step in enumerate((20, 14), 1):
+            assert re.search(
+                rf"^{re.escape(worker)}warning: .*back to the state after step {step},.* {restore} of 2", said, re.M
+            )
 
 
 def test_workers_that_are_to_do_different_things_do_nothing(here):
