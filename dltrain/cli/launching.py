@@ -41,7 +41,7 @@ def launch(
     They are what several machines would be, but share this one's cores: it is for trying, not for speed. On a machine
     with GPUs each takes one of its own. What the chief prints is shown as it is, what others print behind their number.
     """
-    words = [*context.args]
+    words = [*context.args, "cluster=none"]  # the config's workers are other machines
     _require(words)
     if trust or plugins.loaded:  # whom the terminal was asked about: the others have none
         words.append("--trust")

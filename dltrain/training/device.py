@@ -75,6 +75,11 @@ def start(
     if isinstance(requested, tuple) and requested[0].startswith("cpu:"):
         tf.config.set_visible_devices([], "GPU")
         return _virtual_cpus(requested, precision, deterministic, noise)
+    if requested in ("all", "gpu") and gpus and workers.local_count > 1 and "CUDA_VISIBLE_DEVICES" not in os.environ:
+        raise DeviceError(
+            f"device: {requested} would have the {workers.local_count} workers on this machine share its GPUs: "
+            "device: auto gives each one of its own, device=gpu:N on the command line another choice"
+        )
     indices, why = _chosen(requested, len(gpus), workers.local_index)
     tf.config.set_visible_devices([gpus[index] for index in indices], "GPU")
     for index in indices:

@@ -78,6 +78,11 @@ class Workers:
         return 0 if self._cluster is None else self._cluster.local_index
 
     @property
+    def local_count(self) -> int:
+        """How many of them are on this machine."""
+        return 1 if self._cluster is None else self._cluster.same_host_count
+
+    @property
     def words(self) -> str:
         """Who this is, for the user; empty for a process that is alone."""
         if self._cluster is None:
