@@ -2,9 +2,10 @@
 
 import contextlib
 import errno
+import ipaddress
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dltrain.cluster import Cluster, address
@@ -156,6 +157,11 @@ class _Meeting:
             self.problems.append(f"the chief and worker {rank} must have the same list of workers, got {listed}")
         elif rank in self.came.values():
             self.problems.append(f"each rank must be started once, but two came as {self.cluster.named(rank)}")
+        elif (other := misplaced(self.cluster.workers, rank, connection.host)) is not None:
+            self.problems.append(
+                f"{self.cluster.named(rank)} runs on the machine of {self.cluster.named(other)}: "
+                "--rank must be a machine's own place in the list of workers"
+            )
         elif words := self.compare(self.said, theirs):
             self.problems.append(f"{self.cluster.named(rank)}: {words}")
         self.came[connection] = rank
@@ -163,6 +169,28 @@ class _Meeting:
         if self.problems and not self.hurried:
             self.hurried = True
             self.until = min(self.until, time.monotonic() + GRACE_SECONDS)
+
+
+def misplaced(workers: Sequence[str], rank: int, host: str) -> int | None:
+    """Returns whose machine a worker calls from, where that is another's and not its own; else None.
+
+    Args:
+        workers: "host:port" of each.
+        rank: who calls.
+        host: the address that the call came from.
+    """
+    own = _addresses(workers[rank])
+    if not own or host in own or any(ipaddress.ip_address(each).is_loopback for each in own):
+        return None  # a name that is not known here, or a list for one machine, says nothing
+    return next((other for other, worker in enumerate(workers) if host in _addresses(worker)), None)
+
+
+def _addresses(worker: str) -> set[str]:
+    """Returns the IP addresses of a worker's host, as far as they are known here."""
+    try:
+        return {str(found[4][0]).partition("%")[0] for found in socket.getaddrinfo(address(worker)[0], None)}
+    except OSError:
+        return set()
 
 
 def _listener(cluster: Cluster) -> socket.socket:

@@ -38,12 +38,19 @@ class Wire:
 
     Args:
         connection: that this takes over.
+
+    Attributes:
+        host: the address of the other; empty where it has hung up already.
     """
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._buffer = bytearray()
         self._sending = threading.Lock()
+        try:
+            self.host = str(connection.getpeername()[0]).removeprefix("::ffff:")
+        except OSError:  # it has hung up already
+            self.host = ""
         connection.settimeout(SILENT_SECONDS)
         # Where no beats are sent yet, the system notices a machine that has vanished: after a minute, not two hours.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

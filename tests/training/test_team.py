@@ -124,6 +124,20 @@ def test_a_rank_that_is_started_twice_is_refused(monkeypatch):
     assert "two came as worker 1" in words
 
 
+@pytest.mark.parametrize(
+    ("rank", "host", "whose"),
+    [
+        (1, "10.0.0.2", None),
+        (1, "10.0.0.3", 2),  # two --rank that were swapped
+        (2, "10.0.0.1", 0),
+        (1, "192.168.7.7", None),  # behind a gateway: nobody's
+        (3, "10.0.0.1", None),  # a list for this machine alone says nothing of another
+    ],
+)
+def test_a_worker_on_the_machine_of_another_is_noticed(rank, host, whose):
+    assert meeting.misplaced(("10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1", "127.0.0.1:1"), rank, host) == whose
+
+
 def test_workers_with_another_list_are_refused():
     workers = listed(3)
     chief = Team(Cluster(workers[:2], 0, "test", MINUTE))

@@ -120,7 +120,7 @@ def test_batches_of_several_micro_batches_are_those_of_one_device(here):
 
 @pytest.mark.parametrize("which", [0, 1], ids=["the chief", "another"])
 def test_after_a_worker_was_killed_the_others_end_and_the_same_command_ends_as_if_nothing_had_been(here, which):
-    words = ("train.epochs=3", "checkpoint.every_steps=7")
+    words = ("train.epochs=6", "checkpoint.every_steps=7")
     launch(here, 2, "whole", *words)
     cut = start(here, "launch", "-n", "2", "net.yaml", "name=cut", *words)
     wait_for(here / "runs" / "cut-001" / "checkpoints" / "step-00000028.npz")
