@@ -62,6 +62,18 @@ def sort_words(words: list[str]) -> Words:
     return Words(Path(configs[0]) if configs else None, runs[0] if runs else None, overrides)
 
 
+def config_words(words: list[str], command: str) -> tuple[Path, list[str]]:
+    """Returns the CONFIG and the overrides of a command that takes no RUN.
+
+    Raises:
+        ConfigError: if there is no CONFIG, or a RUN.
+    """
+    given = sort_words(words)
+    if given.config is None or given.run:
+        raise ConfigError([f"{command} needs a CONFIG, a file that ends in .yaml, got {given.run or 'none'}"])
+    return given.config, given.overrides
+
+
 def run_names(context: typer.Context, incomplete: str) -> list[str]:
     """Returns how the shell may complete the name of a run."""
     root = Path(context.params.get("runs") or RUNS)

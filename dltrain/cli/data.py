@@ -4,10 +4,10 @@ from typing import Annotated, Any
 
 import typer
 
-from dltrain.cli.arguments import Json, Quiet, echo, print_json, sort_words
+from dltrain.cli.arguments import Json, Quiet, config_words, echo, print_json
 from dltrain.cli.trust import Trust
 from dltrain.config import experiment as experiments
-from dltrain.errors import ConfigError, UserError
+from dltrain.errors import UserError
 
 PLACES = 10
 """Places of a finding that are shown; `--json` has all."""
@@ -24,10 +24,8 @@ def inspect(
     as_json: Json = False,
 ) -> None:
     """Look for what is wrong with CONFIG's data: leaks, duplicates, odd labels, files that cannot be used ..."""
-    given = sort_words(words)
-    if given.config is None or given.run:
-        raise ConfigError([f"inspect needs a CONFIG, a file that ends in .yaml, got {given.run or 'none'}"])
-    config = experiments.load(given.config, given.overrides)
+    path, overrides = config_words(words, "inspect")
+    config = experiments.load(path, overrides)
 
     from dltrain.training import inspection
     from dltrain.training.progress import Reporter

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, echo, print_json, sort_words
+from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, config_words, echo, print_json, sort_words
 from dltrain.cli.explaining import explain as explain_values
 from dltrain.cli.story import show_run
 from dltrain.cli.trust import Trust
@@ -132,10 +132,8 @@ def preview(
     as_json: Json = False,
 ) -> None:
     """Draw a page about CONFIG: examples raw and augmented, classes, value ranges, the learning rate."""
-    given = sort_words(words)
-    if given.config is None or given.run:
-        raise ConfigError([f"preview needs a CONFIG, a file that ends in .yaml, got {given.run or 'none'}"])
-    config = experiments.load(given.config, given.overrides)
+    path, overrides = config_words(words, "preview")
+    config = experiments.load(path, overrides)
 
     from dltrain.training import preview as drawing
     from dltrain.training.progress import Reporter

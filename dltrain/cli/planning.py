@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, echo, print_json, sort_words
+from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, config_words, echo, print_json
 from dltrain.cli.trust import Trust
 from dltrain.config import experiment as experiments
 from dltrain.errors import ConfigError
@@ -50,14 +50,12 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Say what CONFIG would do on a cluster: batch, steps, memory, bytes exchanged, and the time of a step."""
-    given = sort_words(words)
-    if given.config is None or given.run:
-        raise ConfigError([f"plan needs a CONFIG, a file that ends in .yaml, got {given.run or 'none'}"])
+    path, overrides = config_words(words, "plan")
     if link is not None and not 0 < link < math.inf:
         raise ConfigError([f"--link must be a number of Gbit/s above 0, got {link:g}"])
     if latency is not None and not 0 <= latency < math.inf:
         raise ConfigError([f"--latency must be a number of microseconds of at least 0, got {latency:g}"])
-    config = experiments.load(given.config, given.overrides)
+    config = experiments.load(path, overrides)
 
     from dltrain.training import planning, reckoning
     from dltrain.training.progress import Reporter

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from dltrain.cli.arguments import Json, Quiet, Verbose, echo, print_json, sort_words
+from dltrain.cli.arguments import Json, Quiet, Verbose, config_words, echo, print_json
 from dltrain.cli.trust import Trust
 from dltrain.config import experiment as experiments
 from dltrain.errors import ConfigError
@@ -30,16 +30,14 @@ def find_rate(
     as_json: Json = False,
 ) -> None:
     """Try learning rates, each for one step of CONFIG's training; show the loss and suggest one. Nothing is kept."""
-    given = sort_words(words)
-    if given.config is None or given.run:
-        raise ConfigError([f"lr-find needs a CONFIG, a file that ends in .yaml, got {given.run or 'none'}"])
+    path, overrides = config_words(words, "lr-find")
     if not 0 < low < high < float("inf"):
         raise ConfigError([f"--from must be above 0 and below --to, got --from {low:g} --to {high:g}"])
     if out is not None:
         from dltrain.figures.place import require_place
 
         require_place(out)
-    config = experiments.load(given.config, given.overrides)
+    config = experiments.load(path, overrides)
 
     from dltrain.training import rate_test
     from dltrain.training.progress import Reporter
@@ -48,12 +46,12 @@ def find_rate(
     if out is not None:
         from dltrain.cli import pictures
 
-        pictures.write(out, _picture(given.config, found))
+        pictures.write(out, _picture(path, found))
     if as_json:
         print_json(found)
         return
     _print_plot(found)
-    _say(found, ["dltrain", "fit", str(given.config), *given.overrides])
+    _say(found, ["dltrain", "fit", str(path), *overrides])
     if out is not None:
         echo(f"figure  {out}")
 

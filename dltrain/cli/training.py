@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, Words, echo, print_json, sort_words
+from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, Words, config_words, echo, print_json, sort_words
 from dltrain.cli.series import AUTO, config_of, fit_series
 from dltrain.cli.trust import Trust
 from dltrain.cluster import Cluster, find
@@ -75,7 +75,7 @@ def fit(
     changes: dict[str, tuple[Any, Any]] = {}
     cluster = None
     if resume and given.config is not None:
-        cluster = _cluster(experiments.load(given.config, given.overrides), rank)
+        cluster = _cluster(experiments.load(given.config, given.overrides, reads_data=False), rank)
     if resume and (cluster is None or cluster.is_chief):
         run, config, changes = _resumed(given, runs, force)
     elif force and not resume:
@@ -158,10 +158,8 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Measure what CONFIG describes: examples/s, where a step's time goes, and what would be faster."""
-    given = sort_words(words)
-    if given.config is None or given.run:
-        raise ConfigError([f"bench needs a CONFIG, a file that ends in .yaml, got {given.run or 'none'}"])
-    config = experiments.load(given.config, given.overrides)
+    path, overrides = config_words(words, "bench")
+    config = experiments.load(path, overrides)
 
     from dltrain.training import bench as measurement
     from dltrain.training.progress import Reporter

@@ -39,10 +39,10 @@ class Changes:
 def sort(before: Experiment, after: Experiment) -> Changes:
     """Returns what differs between two experiments, sorted."""
     found = differences(before, after)
-    refused = [key for key in found if _is_under(key, REFUSED) or key in _other_slots(before, after)]
+    refused = [key for key in found if is_under(key, REFUSED) or key in _other_slots(before, after)]
     if after.train.planned_examples_per_step != before.train.planned_examples_per_step:
         refused += [key for key in found if key in BATCH]
-    forced = [key for key in found if key not in refused and not _is_under(key, (*SAFE, *BATCH))]
+    forced = [key for key in found if key not in refused and not is_under(key, (*SAFE, *BATCH))]
     return Changes(found, tuple(forced), tuple(refused))
 
 
@@ -65,7 +65,8 @@ def differences(before: Experiment, after: Experiment) -> dict[str, tuple[Any, A
     return {key: (old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)}
 
 
-def _is_under(key: str, paths: tuple[str, ...]) -> bool:
+def is_under(key: str, paths: tuple[str, ...]) -> bool:
+    """Whether a key path is one of some, or leads on from one."""
     return any(key == path or key.startswith(f"{path}.") for path in paths)
 
 

@@ -201,7 +201,7 @@ def settle(run: Run, saved: Saved) -> bool:
     Returns:
         whether the best state that `saved` knows of is still there; else `best` is now `saved` itself.
     """
-    best = best_of(run, saved)
+    best = next((path for path in [run.checkpoints / "best.npz", *_by_step(run)] if _is_best_of(path, saved)), None)
     origin = own_name(run, saved)
     if not origin.exists():
         _point(origin, saved.path)
@@ -213,11 +213,6 @@ def settle(run: Run, saved: Saved) -> bool:
         elif _order(path) > _order(origin):
             path.unlink()
     return best is not None
-
-
-def best_of(run: Run, saved: Saved) -> Path | None:
-    """Returns the file of the state that a checkpoint calls the best; none where it is lost."""
-    return next((path for path in [run.checkpoints / "best.npz", *_by_step(run)] if _is_best_of(path, saved)), None)
 
 
 def own_name(run: Run, saved: Saved) -> Path:

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -154,20 +155,19 @@ def _trained(config: Config, loop: Loop, run: Run, prepare: Callable[[], None], 
     reporter = learner.reporter
     reporter.say(_overview(learner))
 
+    def ended(status: str, words: str) -> None:
+        folder.write_json(run.summary, _summary(loop, status, error=words))
+        reporter.say(words)
+
     def too_late() -> None:
         is_saved = loop.save_copy()
         words = f"stopped after step {learner.state.step}, " + (
             f"go on with: dltrain fit --resume {run.path}" if is_saved else "before there was anything to save"
         )
-        folder.write_json(run.summary, _summary(loop, "interrupted", error=words))
-        reporter.say(words)
-
-    def lost(words: str) -> None:
-        folder.write_json(run.summary, _summary(loop, "failed", error=words))
-        reporter.say(words)
+        ended("interrupted", words)
 
     workers = learner.devices.workers
-    workers.too_late = lost
+    workers.too_late = partial(ended, "failed")
     try:
         prepare()
         _write_config(config, run)

@@ -20,7 +20,7 @@ import numpy as np
 
 from dltrain import __version__, plugins
 from dltrain.cluster import Cluster
-from dltrain.config.changes import flat
+from dltrain.config.changes import flat, is_under
 from dltrain.config.experiment import Config, to_plain
 from dltrain.errors import DataError, DltrainError, Interrupted, TrainingError
 from dltrain.lazy import keras, tf
@@ -34,6 +34,9 @@ LOST_SECONDS = 20.0
 
 OF_EACH = ("name", "device", "cluster", "trackers", "report")
 """What may differ between the configs of workers that train together."""
+
+RESUME = "start all workers again, with --resume auto, to go on from the last checkpoint"
+"""What to type where they ended before the run did."""
 
 
 class Workers:
@@ -68,7 +71,7 @@ class Workers:
     @classmethod
     def of(cls, cluster: Cluster | None, config: Config, profile: bool = False) -> "Workers":
         """Returns the workers that are to do what a config says."""
-        plain = {key: value for key, value in flat(to_plain(config.experiment)).items() if not _is_of_each(key)}
+        plain = {key: value for key, value in flat(to_plain(config.experiment)).items() if not is_under(key, OF_EACH)}
         files = {file.name: digest(np.frombuffer(content, np.uint8)) for file, content in plugins.loaded.items()}
         return cls(cluster, {"dltrain": __version__, "profile": profile, "plugins": files, "config": plain})
 
@@ -271,9 +274,6 @@ def _say_at_once(words: str) -> None:
     print(words, file=sys.stderr, flush=True)
 
 
-RESUME = "start all workers again, with --resume auto, to go on from the last checkpoint"
-
-
 class SharedStop:
     """A request to stop that all workers heed after the same step.
 
@@ -326,10 +326,6 @@ def _files(run: Run | None) -> list[list[str]]:
             status = path.stat()
             found.setdefault((status.st_dev, status.st_ino), []).append(str(path.relative_to(run.path)))
     return list(found.values())
-
-
-def _is_of_each(key: str) -> bool:
-    return any(key == path or key.startswith(f"{path}.") for path in OF_EACH)
 
 
 def _is_place(value: Any) -> bool:
