@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import functools
 import inspect
+import math
 import operator
 import sys
 import traceback
@@ -167,12 +168,12 @@ def _build_model(block: Any, data: DataSpec) -> Any:
 
     An argument `data` gets the DataSpec, `num_classes` the number of outputs where the config says none.
     """
-    model = _made(block, **_arguments(block, data=data, num_classes=data.outputs))
+    model = _made(block, **_arguments(block, data=data, num_classes=math.prod(data.output_shape)))
     with _blaming(block.keras_class), warnings.catch_warnings():
         warnings.filterwarnings(
             "ignore", r"`build\(\)` was called on layer"
         )  # of one without weights, as is told later
         # Eagerly first: what fails in the user's `call` is told as it is; of a trace Keras says that it may have.
-        model(keras.ops.zeros((1, *data.input_shape), "float32"))
+        model(keras.ops.zeros((1, *data.input.max_shape), data.input.dtype))
         model(data.inputs())
     return model

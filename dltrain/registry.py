@@ -124,6 +124,8 @@ class Registry:
 MODELS = Registry("model", "dltrain.models", Beginning)
 DATASETS = Registry("dataset", "dltrain.datasets")
 TASKS = Registry("task", "dltrain.tasks")
+FEATURES = Registry("feature", "dltrain.features")
+"""What examples consist of, and what is asked of them; no config chooses one by itself."""
 OPTIMIZERS = Registry("optimizer", "dltrain.optimizers")
 SCHEDULES = Registry("schedule", "dltrain.schedules")
 AUGMENTATIONS = Registry("augmentation", "dltrain.augmentations")
@@ -138,10 +140,25 @@ TRACKERS = Registry("tracker", "dltrain.trackers")
 EXPORTS = Registry("export", "dltrain.exports")
 """What `dltrain export` writes; no config chooses it."""
 
-KINDS = (MODELS, DATASETS, TASKS, LOSSES, METRICS, LAYERS, AUGMENTATIONS, OPTIMIZERS, SCHEDULES, CALLBACKS, TRACKERS)
+KINDS = (
+    MODELS,
+    DATASETS,
+    FEATURES,
+    TASKS,
+    LOSSES,
+    METRICS,
+    LAYERS,
+    AUGMENTATIONS,
+    OPTIMIZERS,
+    SCHEDULES,
+    CALLBACKS,
+    TRACKERS,
+)
 """What plugins may register."""
 
-REGISTRIES = {registry.kind: registry for registry in KINDS if registry not in (LOSSES, METRICS, LAYERS, CALLBACKS)}
+REGISTRIES = {
+    registry.kind: registry for registry in KINDS if registry not in (FEATURES, LOSSES, METRICS, LAYERS, CALLBACKS)
+}
 """What there is to choose without plugins, by what it is called."""
 
 

@@ -78,7 +78,7 @@ class CutMix:
 
     def build(self, data: DataSpec) -> Mix:
         """Returns the function of (images, soft targets, seed) that returns both, mixed."""
-        height, width, _ = data.input_shape
+        height, width, _ = data.image(self.registered_name).shape
 
         def cutmix(images: Any, targets: Any, seed: Any) -> tuple[Any, Any]:
             draws = uniform((5, tf.shape(images)[0]), seed)

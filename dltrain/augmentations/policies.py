@@ -43,7 +43,7 @@ class RandAugment:
 
     def build(self, data: DataSpec) -> Augment:
         """Returns the function of (images, seed)."""
-        height, width, _ = data.input_shape
+        height, width, _ = data.image(self.registered_name).shape
         strongest = {
             "rotate": 30.0,
             **dict.fromkeys(("shear_x", "shear_y"), 0.3),
@@ -89,7 +89,7 @@ class TrivialAugment:
 
     def build(self, data: DataSpec) -> Augment:
         """Returns the function of (images, seed)."""
-        height, width, _ = data.input_shape
+        height, width, _ = data.image(self.registered_name).shape
         strongest = {
             "rotate": 135.0,
             **dict.fromkeys(("shear_x", "shear_y"), 0.99),

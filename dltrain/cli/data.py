@@ -10,7 +10,7 @@ from dltrain.config import experiment as experiments
 from dltrain.errors import UserError
 
 PLACES = 10
-"""Places of a finding that are shown; `--json` has all."""
+"""Provenance of a finding that are shown; `--json` has all."""
 CLASSES = 30
 """Classes up to which each one's counts are shown; beyond it the largest and the smallest."""
 

@@ -108,7 +108,7 @@ class Experiment:
         if self.train.oversample and getattr(self.task, "class_weights", None) == "balanced":
             yield "train.oversample must not be true beside task.class_weights: balanced: that counts twice"
         yield from self._problems_of_mixing()
-        if self.teacher is not None and not hasattr(self.task, "soft_targets"):
+        if self.teacher is not None and not self.task.distils:
             yield f"teacher must be none: it is for classes, not for task {self.task.registered_name}"
         yield from self._problems_of_stages()
         names = [tracker.registered_name for tracker in self.trackers]
@@ -120,7 +120,7 @@ class Experiment:
         if mixing != sorted(mixing):
             name = self.augment[mixing.index(True)].registered_name
             yield f"augment must have {name}, which mixes examples, behind what changes each by itself"
-        if any(mixing) and not hasattr(self.task, "soft_targets"):
+        if any(mixing) and not self.task.mixes:
             name = [each.registered_name for each in self.augment if mixes_examples(each)][-1]
             yield f"augment must not hold {name}: the targets of task {self.task.registered_name} cannot be mixed"
 
@@ -223,7 +223,7 @@ class Config:
             ConfigError: if the model's block asks for one that cannot be built, with every problem found.
         """
         try:
-            return self.experiment.model.build(spec)
+            return self.experiment.model.build(spec.bound(self.experiment.task))
         except (Misfit, ExceptionGroup) as error:
             raise ConfigError([str(problem) for problem in self._problems("model", error)]) from None
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from dltrain.data import DataSpec
-from dltrain.given import Reader
+from dltrain.data.request import Reader
 
 
 def reader(dataset: Any, spec: DataSpec) -> Reader:

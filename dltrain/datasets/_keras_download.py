@@ -14,6 +14,8 @@ from dltrain.cache import keras_folder
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets._splitting import parted
 from dltrain.errors import DataError
+from dltrain.features.class_label import ClassLabel
+from dltrain.features.image import Image
 from dltrain.fields import HeldOut, Seed
 from dltrain.lazy import keras, np
 
@@ -41,7 +43,7 @@ class KerasDownload:
 
     def spec(self) -> DataSpec:
         """Returns shape and classes, without reading anything."""
-        return DataSpec(self.image_shape, self.class_names)
+        return DataSpec.of(Image(shape=self.image_shape), ClassLabel(class_names=self.class_names))
 
     def load(self) -> Splits:
         """Returns the three parts, images uint8 in 0-255; downloads what is not in the cache.

@@ -6,6 +6,8 @@ from typing import ClassVar, Literal
 
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets._splitting import parted
+from dltrain.features.class_label import ClassLabel
+from dltrain.features.image import Image
 from dltrain.fields import HeldOut, PositiveInt, Seed
 from dltrain.lazy import np
 from dltrain.registry import DATASETS
@@ -40,7 +42,8 @@ class Digits:
 
     def spec(self) -> DataSpec:
         """Returns shape and classes, without reading anything."""
-        return DataSpec((self.size, self.size, self.channels), tuple("0123456789"))
+        image = Image(shape=(self.size, self.size, self.channels))
+        return DataSpec.of(image, ClassLabel(class_names=tuple("0123456789")))
 
     def load(self) -> Splits:
         """Returns the three parts, images uint8 in 0-255."""

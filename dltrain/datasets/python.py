@@ -7,9 +7,11 @@ from dataclasses import field
 from typing import Any, ClassVar, Literal
 
 from dltrain import plugins
-from dltrain.data import DataSpec, Split, Splits, Target
+from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets._arrays import Part, assemble, refusing
 from dltrain.datasets._splitting import parted
+from dltrain.features.numbers import Numbers
+from dltrain.features.vector import of_shape
 from dltrain.fields import HeldOut, Seed
 from dltrain.keras_classes import as_given
 from dltrain.lazy import np, tf
@@ -80,7 +82,7 @@ class Python:
             count = splits["train"].targets.shape[1]
             names = [f"target {number}" for number in range(1, count + 1)] if count > 1 else ["target"]
             return parted(
-                DataSpec(splits["train"].inputs.shape[1:], targets=tuple(map(Target, names))),
+                DataSpec.of(of_shape(splits["train"].inputs.shape[1:]), Numbers(names=tuple(names))),
                 splits["train"],
                 validation=splits.get("validation", self.validation_fraction),
                 test=splits.get("test", self.test_fraction),

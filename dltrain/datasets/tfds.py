@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from dltrain.data import Splits
 from dltrain.datasets._arrays import Part, assemble
 from dltrain.errors import DataError
+from dltrain.features.class_label import ClassLabel
 from dltrain.fields import HeldOut, Seed
 from dltrain.lazy import np, starting
 from dltrain.registry import DATASETS
@@ -92,5 +93,5 @@ def _named(splits: Splits, info: Any) -> Splits:
     names = getattr(info.features[info.supervised_keys[1]], "names", None)
     if not names:
         return splits
-    classes = tuple(names[int(name)] for name in splits.spec.class_names)
-    return replace(splits, spec=replace(splits.spec, class_names=classes))
+    classes = tuple(names[int(name)] for name in splits.spec.target.class_names)
+    return replace(splits, spec=splits.spec.with_target(ClassLabel(class_names=classes)))

@@ -78,9 +78,7 @@ class AlexNet:
 
     def check(self, data: DataSpec) -> None:
         """Raises ValueError where the data are no images, or too small ones."""
-        if not data.is_image:
-            raise ValueError(f"name alexnet needs images (height, width, channels), got shape {data.input_shape}")
-        smallest, (height, width) = _PLANS[self.variant].smallest, data.input_shape[:2]
+        smallest, (height, width, _) = _PLANS[self.variant].smallest, data.image("alexnet").model_shape
         if min(height, width) < smallest:
             hint = "; variant: small takes images from 8x8 on" if self.variant != "small" else ""
             raise ValueError(
@@ -90,7 +88,7 @@ class AlexNet:
     def build(self, data: DataSpec) -> Any:
         """Returns the network, from raw images to logits."""
         plan, inputs = _PLANS[self.variant], data.inputs()
-        x, count = data.normalized(inputs), self.towers or plan.towers
+        x, count = data.preprocess(inputs), self.towers or plan.towers
         if plan.border:
             x = keras.layers.ZeroPadding2D(plan.border, name="border")(x)
         towers = [x] * count

@@ -1,5 +1,6 @@
 """A network written in YAML."""
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -66,7 +67,7 @@ class Graph:
         """
         made = self._made()
         inputs = data.inputs()
-        outputs = {INPUTS: data.normalized(inputs) if self.normalize else inputs}
+        outputs = {INPUTS: data.preprocess(inputs) if self.normalize else inputs}
         for index, layer in enumerate(made):
             outputs[self._name(index)] = self._applied(index, layer, outputs)
         x = self._vector(outputs[self._name(len(made) - 1)], data)
@@ -170,8 +171,10 @@ class Graph:
             raise Misfit(
                 f"{path} must give a vector for an example, got {_shape(x)}: end with Flatten or a global pooling"
             )
-        if not self.head and shape != (data.outputs,):
-            raise Misfit(f"{path} must give the {data.outputs} outputs that the data ask for, got {_shape(x)}")
+        if not self.head and shape != data.output_shape:
+            raise Misfit(
+                f"{path} must give the {math.prod(data.output_shape)} outputs that the data ask for, got {_shape(x)}"
+            )
         return x
 
 

@@ -47,10 +47,7 @@ class _KerasNetwork:
 
     def check(self, data: DataSpec) -> None:
         """Raises ValueError where the data are no images, too small ones, or not for ImageNet's weights."""
-        if not data.is_image:
-            shape = data.input_shape
-            raise ValueError(f"name {self.registered_name} needs images (height, width, channels), got shape {shape}")
-        height, width, channels = data.input_shape
+        height, width, channels = data.image(self.registered_name).model_shape
         smallest, problems = self.family.smallest, []
         if min(height, width) < smallest:
             problems.append(
@@ -65,12 +62,12 @@ class _KerasNetwork:
         """Returns the network with random weights, from raw images to logits."""
         layers, inputs = keras.layers, data.inputs()
         x = inputs
-        if self.weights == "imagenet" and data.input_shape[-1] == 1:
+        if self.weights == "imagenet" and x.shape[-1] == 1:
             x = layers.Concatenate(name="colour")([x, x, x])
-        x = preprocessed(x, self.family.preprocessing) if x.shape[-1] == 3 else data.normalized(x, "preprocessing")
+        x = preprocessed(x, self.family.preprocessing) if x.shape[-1] == 3 else data.preprocess(x, "preprocessing")
         if self.family.preprocessing == "efficientnet":
             x = layers.Rescaling(255.0, dtype="float32", name="as_bytes")(x)  # the body begins with a division by 255
-        x = self._adapted(self._body(data, input_tensor=x)).output
+        x = self._adapted(self._body(x.shape[1:3], input_tensor=x)).output
         if self.dropout:
             x = layers.Dropout(self.dropout, name="dropout")(x)
         return keras.Model(inputs, data.head(x), name=self.registered_name)
@@ -83,13 +80,13 @@ class _KerasNetwork:
         """
         from dltrain.models._pretrained import load_imagenet
 
-        spec = DataSpec((*model.input_shape[1:3], 3))
-        load_imagenet(model, lambda: self._body(spec, weights="imagenet"))
+        size = model.input_shape[1:3]
+        load_imagenet(model, lambda: self._body(size, weights="imagenet"))
 
     def _adapted(self, body: Any) -> Any:
         return body
 
-    def _body(self, data: DataSpec, weights: str | None = None, **settings: Any) -> Any:
+    def _body(self, size: tuple[int, int], weights: str | None = None, **settings: Any) -> Any:
         """Returns Keras's network without head, from preprocessed images to features (batch, channels)."""
         make = getattr(keras.applications, self.attribute)
         # These bring a preprocessing of their own, which can be left out everywhere but in the first EfficientNet.
@@ -101,7 +98,7 @@ class _KerasNetwork:
             return make(
                 include_top=False,
                 weights=weights,
-                input_shape=(*data.input_shape[:2], 3),  # of the channels it only warns: they are the tensor's
+                input_shape=(*size, 3),  # of the channels it only warns: they are the tensor's
                 pooling="avg",
                 **settings,
             )

@@ -182,7 +182,7 @@ def _page(predictor: Predictor, name: str) -> str:
     about = {
         "kind": "image" if spec.is_image and spec.input_shape[-1] in (1, 3) else "table" if spec.columns else "array",
         "columns": [{"name": source, "categories": names[:1000]} for source, names in sources.items()],
-        "likeliest": 1 if spec.targets else min(LIKELIEST, spec.outputs),
+        "likeliest": 1 if spec.numbers else min(LIKELIEST, spec.outputs),
         "shape": spec.input_shape,
     }
     # "<" would end the element in a name such as </script>.

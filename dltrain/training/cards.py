@@ -109,15 +109,15 @@ def _contract(spec: DataSpec, experiment: Any, contract: dict[str, Any]) -> list
         lines += ["Normalisation by the training part's mean and deviation is inside of the network.", ""]
     lines.append(f"`outputs`: float32, (batch, {spec.outputs}): {_meaning(spec, contract['activation'])}")
     lines.append("")
-    told = [target.name for target in spec.targets] or spec.class_names[:MOST]
-    what = "target" if spec.targets else "class" if spec.exclusive else "label"
+    told = [target.name for target in spec.numbers] or spec.class_names[:MOST]
+    what = "target" if spec.numbers else "class" if spec.exclusive else "label"
     lines += table(("place", what), list(enumerate(told)))
     hidden = max(len(spec.class_names) - MOST, 0)
     return [*lines, *([f"... and {hidden:,} more, in the order of their names' sorting."] if hidden else []), ""]
 
 
 def _meaning(spec: DataSpec, activation: str | None) -> str:
-    if spec.targets:
+    if spec.numbers:
         return "the targets in their own units."
     if activation is None:
         return "logits; " + ("softmax" if spec.exclusive else "sigmoid") + " makes probabilities of them."

@@ -65,7 +65,7 @@ def attention(model: Any, spec: DataSpec, images: np.ndarray, batch_size: int) -
         with tf.GradientTape() as tape:
             tape.watch(batch)  # of frozen weights alone, nothing would be recorded
             features, outputs = probe(batch, training=False)
-            told = outputs[:, 0] if spec.targets else tf.reduce_max(outputs, axis=1)
+            told = outputs[:, 0] if spec.numbers else tf.reduce_max(outputs, axis=1)
         slopes = tf.cast(tape.gradient(told, features), tf.float32)
         weights = tf.reduce_mean(slopes, axis=(1, 2), keepdims=True)
         maps = tf.nn.relu(tf.reduce_sum(weights * tf.cast(features, tf.float32), axis=-1, keepdims=True))

@@ -177,7 +177,7 @@ def _network(config: Config, saved: Any, spec: DataSpec, part: Split, normalizat
     if spec.mean is None or any(column.categories for column in spec.columns):
         raise UserError(words)
     try:
-        bare = config.build_model(dataclasses.replace(spec, mean=None, standard_deviation=None))
+        bare = config.build_model(spec.with_input(dataclasses.replace(spec.input, mean=None, standard_deviation=None)))
         checkpoints.restore_network(saved, bare)
     except CheckpointError:
         raise UserError(words) from None
@@ -249,8 +249,8 @@ def _agreement(spec: DataSpec, got: np.ndarray, wanted: np.ndarray) -> float:
     Alike is: the same class; all labels on the same side of what decides; numbers within a tenth of their target's
     deviation.
     """
-    if spec.targets:
-        scale = np.array([target.standard_deviation for target in spec.targets])
+    if spec.numbers:
+        scale = np.array([target.standard_deviation for target in spec.numbers])
         return float((np.abs(got - wanted) <= 0.1 * scale).all(axis=1).mean())
     if spec.exclusive:
         return float((got.argmax(axis=1) == wanted.argmax(axis=1)).mean())

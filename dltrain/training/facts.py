@@ -16,10 +16,10 @@ def facts(experiment: Experiment, splits: Splits, plan: Plan, weights: int) -> d
     spec, train = splits.spec, experiment.train
     sizes = ", ".join(f"{len(split):,} {part}" for part, split in splits.parts.items())
     what = (
-        f"{len(spec.targets)} numbers to predict"
-        if len(spec.targets) > 1
-        else f"{spec.targets[0].name} to predict"
-        if spec.targets
+        f"{len(spec.numbers)} numbers to predict"
+        if len(spec.numbers) > 1
+        else f"{spec.numbers[0].name} to predict"
+        if spec.numbers
         else f"{len(spec.class_names):,} {'classes' if splits.train.targets.ndim == 1 else 'labels'}"
     )
     kind = "height x width x channels" if spec.is_image else "numbers"

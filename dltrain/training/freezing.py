@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from dltrain.config.blocks import Stage
-from dltrain.data import HEAD
+from dltrain.data.spec import HEAD
 from dltrain.lazy import keras
 from dltrain.registry import suggestion
 

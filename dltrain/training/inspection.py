@@ -69,5 +69,5 @@ def _targets(subject: Subject) -> dict[str, dict[str, dict[str, float]]]:
             }
             for name, part in subject.parts.items()
         }
-        for index, target in enumerate(subject.spec.targets)
+        for index, target in enumerate(subject.spec.numbers)
     }

@@ -1,6 +1,5 @@
 """A network, its data and its state: what is trained, in whichever stage."""
 
-import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any
@@ -60,7 +59,7 @@ class Learner:
         self.plan = plan_for(config, splits, devices.replicas)
         self.spans = stages.spans(self.experiment, self.plan)
         targets = digest(splits.train.targets)
-        self.state = State(dataclasses.asdict(splits.spec), len(splits.train), targets, fingerprint=splits.fingerprint)
+        self.state = State(splits.spec.plain(), len(splits.train), targets, fingerprint=splits.fingerprint)
         with devices.strategy.scope():
             self._scale = tf.Variable(1.0, trainable=False)  # what plateaus and restores leave of the learning rate
         self.validation = self.evaluation_feed(splits.validation) if splits.validation else None

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from dltrain.data import RANDOM, Split
-from dltrain.drawing import drawn, sharing
+from dltrain.data import Split
+from dltrain.data.random_draws import RANDOM, drawn, sharing
 from dltrain.errors import DataError
 from dltrain.lazy import tf
 

@@ -11,8 +11,8 @@ from dltrain import datasets
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.data import DataSpec, Split
+from dltrain.data.request import Reader, Request
 from dltrain.errors import ConfigError
-from dltrain.given import Given, Reader
 from dltrain.inspection.subject import Subject
 from dltrain.lazy import np, tf
 from dltrain.runs.folder import Run
@@ -103,7 +103,7 @@ def load(run: Run, checkpoint: str, reporter: Reporter, overrides: Sequence[str]
 
 def load_with_part(
     run: Run, checkpoint: str, part: str, reporter: Reporter, overrides: Sequence[str] = (), size: int | None = None
-) -> tuple[Predictor, Split, Iterator[Given]]:
+) -> tuple[Predictor, Split, Iterator[Request]]:
     """Does the same, and reads a part of the run's own data.
 
     Args:
@@ -129,12 +129,12 @@ def load_with_part(
     predictor = _with_weights(config, saved, devices, checkpoint)
     subject = Subject(splits)
 
-    def pieces() -> Iterator[Given]:
+    def pieces() -> Iterator[Request]:
         step = size or predictor.size
         for first in range(0, len(split), step):
             end = min(first + step, len(split))
             names = [subject.place(part, place) for place in range(first, end)]
-            yield Given(names, np.asarray(split.inputs[first:end]), total=len(split))
+            yield Request(names, np.asarray(split.inputs[first:end]), total=len(split))
 
     return predictor, split, pieces()
 
@@ -146,7 +146,7 @@ def _with_weights(config: Config, saved: checkpoints.Saved, devices: Any, checkp
 
 
 def predictions(
-    predictor: Predictor, given: Iterable[Given], top_k: int = 1, probabilities: bool = False
+    predictor: Predictor, given: Iterable[Request], top_k: int = 1, probabilities: bool = False
 ) -> Iterator[tuple[list[dict[str, Any]], int | None]]:
     """Yields an answer for each example that is given, some at a time, in their order, and how many there are in all.
 
@@ -172,8 +172,8 @@ def predictions(
 
 def truths(spec: DataSpec, targets: np.ndarray) -> list[Any]:
     """Returns what is right, as the answers say it: a class, labels, or numbers by name."""
-    if spec.targets:
-        names = [target.name for target in spec.targets]
+    if spec.numbers:
+        names = [target.name for target in spec.numbers]
         return [dict(zip(names, row, strict=True)) for row in targets.astype(np.float64).tolist()]
     if spec.exclusive:
         return [spec.class_names[label] for label in targets.tolist()]

@@ -86,7 +86,7 @@ def collect(config: Config, splits: Splits, devices: Devices) -> tuple[dict[str,
         "steps_per_epoch": plan.steps_per_epoch,
         "steps": plan.total_steps,
     }
-    outcome = target_histograms(splits) if spec.targets else [class_counts(splits)]
+    outcome = target_histograms(splits) if spec.numbers else [class_counts(splits)]
     rows = [_examples(experiment, spec, first), *_value_rows(spec, values, [*outcome, curve(experiment, plan)])]
     return counts, Page(str(experiment.name), facts(experiment, splits, plan, weights), tuple(rows))
 
@@ -138,7 +138,7 @@ def _examples(experiment: Experiment, spec: DataSpec, first: FirstExamples) -> R
 
 def _table(spec: DataSpec, stored: np.ndarray, labels: list[str]) -> Rows:
     names, rows = cells(spec, stored)
-    target = ", ".join(target.name for target in spec.targets) or "label"
+    target = ", ".join(target.name for target in spec.numbers) or "label"
     return Rows([target, *names], [[label, *row] for label, row in zip(labels, rows, strict=False)])
 
 

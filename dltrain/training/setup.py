@@ -1,6 +1,7 @@
 """From a checked config and loaded data to a compiled network: what fits what, how long, and what is monitored."""
 
 import dataclasses
+import math
 import re
 import threading
 from collections.abc import Iterable, Iterator
@@ -246,11 +247,11 @@ def assemble(
     with devices.strategy.scope():
         model = config.build_model(spec)
         found = [list(each.shape[1:]) for each in keras.tree.flatten(model.output)]
-        if found != [[spec.outputs]]:
+        if found != [[*spec.output_shape]]:
             shapes = " and ".join(map(str, found)) or "no"
             raise ConfigError(
                 [f"model.name {experiment.model.registered_name} returns {shapes} numbers for an example, the data ask "
-                 f"for {spec.outputs}: it must end in data.head(x), or in Dense(num_classes)"]
+                 f"for {math.prod(spec.output_shape)}: it must end in data.head(x), or in Dense(num_classes)"]
             )  # fmt: skip
         if not model.trainable_weights:
             raise ConfigError(

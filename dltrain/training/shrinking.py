@@ -16,7 +16,7 @@ def seen(spec: DataSpec, stage: Stage | None) -> DataSpec:
     if stage is None or stage.image_size is None:
         return spec
     height, width = (stage.image_size,) * 2 if isinstance(stage.image_size, int) else stage.image_size
-    return dataclasses.replace(spec, input_shape=(height, width, *spec.input_shape[2:]))
+    return spec.with_input(dataclasses.replace(spec.input, shape=(height, width, *spec.input.shape[2:])))
 
 
 def shrinking(spec: DataSpec, smaller: DataSpec) -> list[Callable[[Any, Any], Any]]:

@@ -187,11 +187,11 @@ def _same_outputs(one: DataSpec | None, other: DataSpec) -> bool:
 
 
 def _outputs(spec: DataSpec) -> tuple[Any, ...]:
-    return spec.class_names, spec.exclusive, tuple(target.name for target in spec.targets)
+    return spec.class_names, spec.exclusive, tuple(target.name for target in spec.numbers)
 
 
 def _why(source: Source, spec: DataSpec) -> str:
-    wanted = "targets" if spec.targets else "classes"
+    wanted = "targets" if spec.numbers else "classes"
     if source.spec is None:
         return f"the file has it not for {spec.outputs} {wanted}"
     return f"{source.spec.outputs} outputs there, {spec.outputs} other {wanted} here"

@@ -71,7 +71,7 @@ class State:
             for value, keys in ((state.best, _BEST), (state.patience, _PATIENCE)):
                 if value is not None and value.keys() != keys:
                     raise TypeError(f"State must have {sorted(keys)}")
-            DataSpec.from_plain(state.data)
+            DataSpec.of_plain(state.data)
         except (TypeError, AttributeError) as error:
             words = str(error).replace("__init__() ", "")
             raise CheckpointError(f"{saved.path}: was written by another version of dltrain: {words}") from None
@@ -80,7 +80,7 @@ class State:
     @property
     def spec(self) -> DataSpec:
         """What the dataset says of itself."""
-        return DataSpec.from_plain(self.data)
+        return DataSpec.of_plain(self.data)
 
 
 def _fits(value: Any, hint: Any) -> bool:

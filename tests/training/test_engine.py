@@ -7,8 +7,9 @@ from functools import partial
 
 import numpy as np
 import pytest
+from specs import data_spec
 
-from dltrain.data import DataSpec, Split
+from dltrain.data import Split
 from dltrain.errors import DataError
 from dltrain.tasks.classification import Classification
 from dltrain.training.engine import Engine
@@ -171,7 +172,7 @@ def test_two_replicas_and_several_batches_a_step_train_to_the_same_means():
         from dltrain.importing import import_tensorflow
         import_tensorflow()
         import keras, tensorflow as tf
-        from dltrain.data import DataSpec, Split
+        from dltrain.data import Split
         from dltrain.training.engine import Engine
         from dltrain.training.pipeline import Order, Preparation, ResidentFeed, StreamedFeed
 
@@ -228,7 +229,7 @@ def mixing_half(inputs, targets, seed):
 
 
 def test_the_loss_of_mixtures_is_the_mixture_of_the_weighted_losses(tensorflow):
-    data, weights = DataSpec((4,), ("a", "b", "c")), np.array([1, 3, 0], np.float32)
+    data, weights = data_spec((4,), ("a", "b", "c")), np.array([1, 3, 0], np.float32)
     inputs, targets = np.arange(16, dtype=np.uint8).reshape(4, 4), np.array([0, 1, 2, 2], np.int32)
     logits = np.random.RandomState(0).randn(4, 3).astype(np.float32)
     for smoothing in (0.0, 0.1):

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from specs import data_spec
 
-from dltrain.data import DataSpec
 from dltrain.registry import MODELS
 from dltrain.training.explanation import attention, first_filters
 
-SPEC = DataSpec((8, 8, 1), ("left", "right"), mean=(0.0,), standard_deviation=(1.0,))
+SPEC = data_spec((8, 8, 1), ("left", "right"), mean=(0.0,), standard_deviation=(1.0,))
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_the_weights_of_a_dense_layer_on_pixels_are_pictures(tensorflow):
 
 
 def test_a_table_has_no_filters_and_no_attention(tensorflow):
-    spec = DataSpec((4,), ("a", "b"))
+    spec = data_spec((4,), ("a", "b"))
     model = MODELS["mlp"](units=(5,)).build(spec)
     assert first_filters(model, spec) is None
     assert attention(model, spec, np.zeros((1, 4), np.float32), 1) is None

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from dltrain.cli import app
 from dltrain.config import experiment as experiments
-from dltrain.data import Split, split_off
+from dltrain.data import Groups, Split, split_off
 from dltrain.errors import ConfigError
 from dltrain.fields import Fold
 from dltrain.runs.folder import Run
@@ -45,7 +45,7 @@ def series(path, tmp_path):
 )
 def test_each_example_is_in_one_fold_and_folds_are_alike(targets):
     split = Split(np.arange(53)[:, None], targets)
-    parts = [split_off(split, f"fold {number} of 5", seed=3) for number in range(1, 6)]
+    parts = [split_off(split, f"fold {number} of 5", 3, Groups((), split.targets)) for number in range(1, 6)]
     taken = [part.inputs[:, 0] for _, part in parts]
     assert sorted(np.concatenate(taken)) == list(range(53))
     assert {len(part) for part in taken} == {10, 11}

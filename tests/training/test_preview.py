@@ -7,11 +7,12 @@ import sys
 
 import numpy as np
 import pytest
+from specs import data_spec
 from typer.testing import CliRunner
 
 from dltrain.cli import app
 from dltrain.config import experiment as experiments
-from dltrain.data import DataSpec, Split, Splits
+from dltrain.data import Split, Splits
 from dltrain.figures.examples import Lines, Pictures, Rows
 from dltrain.figures.panels import Bars, Curve, Histogram
 from dltrain.training import preview
@@ -136,7 +137,7 @@ def test_of_examples_that_must_be_read_only_a_few_are(tmp_path):
     config, _, devices = loaded(tmp_path, overrides=["train.batch_size=512"])
     read = []
     images = np.random.RandomState(0).randint(0, 255, (3000, 8, 8, 1)).astype(np.uint8)
-    spec = DataSpec((8, 8, 1), tuple("0123456789"), (128.0,), (74.0,))
+    spec = data_spec((8, 8, 1), tuple("0123456789"), (128.0,), (74.0,))
     splits = Splits(spec, Split(Counted(images, read), np.arange(3000, dtype=np.int32) % 10))
     _, page = preview.collect(config, splits, devices)
     assert sum(read) <= 2 * DECODED

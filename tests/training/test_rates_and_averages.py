@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from specs import data_spec
 
 from dltrain.config import experiment as experiments
-from dltrain.data import DataSpec
 from dltrain.registry import MODELS
 from dltrain.runs.folder import Run
 from dltrain.training import checkpoints, trainer
@@ -35,7 +35,7 @@ def path(tensorflow, tmp_path):
 
 
 def test_the_head_learns_at_the_whole_rate_and_each_layer_before_it_at_a_share_of_the_next(tensorflow):
-    spec = DataSpec((4,), ("a", "b"))
+    spec = data_spec((4,), ("a", "b"))
     model = MODELS["mlp"](units=(6, 5), batch_normalization=True).build(spec)
     assert layer_shares(model, 0.5) == {
         "dense1": 0.25,

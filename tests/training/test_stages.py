@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from specs import data_spec
 
 from dltrain.config import experiment as experiments
-from dltrain.data import DataSpec
 from dltrain.errors import ConfigError, Interrupted
 from dltrain.lazy import keras
 from dltrain.runs.folder import Run
@@ -163,8 +163,8 @@ def test_what_a_stage_of_smaller_images_learns_is_the_network_s(path, killed_aft
 
 def test_a_pixel_of_a_shrunk_image_is_the_mean_of_its_area(tensorflow):
     images = np.random.RandomState(0).randint(0, 256, (2, 6, 3, 1)).astype(np.float32)
-    spec = DataSpec((6, 3, 1), ("a", "b"))
-    (shrink,) = shrinking(spec, DataSpec((3, 2, 1), ("a", "b")))
+    spec = data_spec((6, 3, 1), ("a", "b"))
+    (shrink,) = shrinking(spec, data_spec((3, 2, 1), ("a", "b")))
     pairs = images.reshape(2, 3, 2, 3, 1).mean(axis=2)
     wanted = np.stack([pairs[:, :, 0] * 2 + pairs[:, :, 1], pairs[:, :, 1] + pairs[:, :, 2] * 2], axis=2) / 3
     np.testing.assert_allclose(shrink(images, None), wanted, rtol=1e-6)

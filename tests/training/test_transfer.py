@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -15,6 +14,7 @@ from typer.testing import CliRunner
 from dltrain.cli import app
 from dltrain.config import experiment as experiments
 from dltrain.errors import ConfigError
+from dltrain.features.class_label import ClassLabel
 from dltrain.runs.folder import Run
 from dltrain.training import checkpoints, trainer
 from dltrain.training.freezing import freeze, named_layers
@@ -75,7 +75,7 @@ def test_a_run_begins_with_the_weights_of_another_and_a_head_of_its_own(before, 
 def test_the_head_stays_where_the_classes_are_the_same_and_not_where_only_their_number_is(before, names, same):
     network, spec, _ = trained(before)
     new = experiments.load(before.config).build_model(spec)
-    begin_with(before.path, new, replace(spec, class_names=names))
+    begin_with(before.path, new, spec.with_target(ClassLabel(class_names=names)))
     first, last = ([np.asarray(model.layers[index].weights[0]) for model in (network, new)] for index in (2, -1))
     assert np.array_equal(*first)
     assert np.array_equal(*last) == same

@@ -10,7 +10,7 @@ from dltrain.lazy import np
 
 
 @dataclass(frozen=True)
-class Given:
+class Request:
     """Some examples, in the order in which they came.
 
     Args:
@@ -33,11 +33,11 @@ class Reader(Protocol):
     def takes(self) -> str:
         """What may be given, for messages."""
 
-    def read(self, sources: Sequence[str], size: int) -> Iterator[Given]:
+    def read(self, sources: Sequence[str], size: int) -> Iterator[Request]:
         """Yields the examples of files, folders and `-` (standard input), at most `size` at a time."""
 
-    def read_values(self, values: Sequence[Any]) -> Given:
+    def read_values(self, values: Sequence[Any]) -> Request:
         """Returns examples that came as JSON."""
 
-    def read_file(self, name: str, content: bytes) -> Given:
+    def read_file(self, name: str, content: bytes) -> Request:
         """Returns the examples of a file that came without a place on this machine."""

@@ -5,8 +5,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from dltrain.data import RANDOM
 from dltrain.lazy import tf
+
+RANDOM = "philox"
+"""TensorFlow's algorithm of random numbers for data: the same whole numbers on every device, compiled or not."""
 
 _share: ContextVar[tuple[int, int]] = ContextVar("share", default=(0, 1))
 
