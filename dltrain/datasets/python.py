@@ -6,13 +6,13 @@ import inspect
 from dataclasses import field
 from typing import Any, ClassVar, Literal
 
-from dltrain import plugins
 from dltrain.data import DataSpec, Split, Splits, Target
 from dltrain.datasets._arrays import Part, assemble, refusing
 from dltrain.datasets._splitting import parted
 from dltrain.fields import HeldOut, Seed
-from dltrain.keras_classes import as_given
 from dltrain.lazy import np, tf
+from dltrain.plugins import loading as plugins
+from dltrain.plugins.keras_classes import as_given
 from dltrain.registry import DATASETS
 
 PARTS = ("train", "validation", "test")

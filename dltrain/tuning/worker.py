@@ -9,14 +9,14 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from dltrain import plugins
 from dltrain.config import experiment as experiments
+from dltrain.console import Reporter
 from dltrain.errors import DltrainError, Interrupted, Pruned, UserError, said
 from dltrain.lazy import keras
+from dltrain.plugins import loading as plugins
 from dltrain.runs import folder
 from dltrain.training import trainer
-from dltrain.training.progress import Reporter
-from dltrain.training.resuming import continued
+from dltrain.training.resume import continued
 
 RUN = "trial{:03d}"
 """The name of a trial's run, by its number as the user reads it, counted from 1."""
