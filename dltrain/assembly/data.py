@@ -20,7 +20,6 @@ from dltrain.inspection.findings import Finding, examine, short
 from dltrain.inspection.fingerprint import fingerprint
 from dltrain.inspection.subject import Subject
 from dltrain.lazy import starting
-from dltrain.runs.folder import Run
 
 SHOWN = 5
 """Findings, and examples that cannot be used, that the terminal names; the log names all of these examples."""
@@ -176,13 +175,3 @@ def compare(
     if config.experiment.strict:
         raise DataError(f"{words}; strict: true makes an error of it, strict=false or a new run goes on")
     reporter.warn(f"{words}: results cannot be compared with those of before")
-
-
-def refuse_changed(run: Run, splits: Splits, trained: DataSpec) -> None:
-    """Makes sure that a run's data are still such as its network takes.
-
-    Raises:
-        DataError: if they are not.
-    """
-    if splits.spec.shapes != trained.shapes:
-        raise DataError(f"{run.path}: its data have changed: other shapes, columns or classes than it was trained on")

@@ -96,10 +96,23 @@ def trained(run: Run, checkpoint: Path | None = None) -> tuple[Any, DataSpec, Ch
     """
     config = experiments.load(run.config, reads_data=False)
     saved = store.load_file(checkpoint) if checkpoint else store.load(run, "best")
-    spec = TrainingState.of(saved).spec
-    model = config.build_model(spec)
+    return rebuilt(config, saved), TrainingState.of(saved).spec, saved
+
+
+def rebuilt(config: Config, saved: Checkpoint, spec: DataSpec | None = None) -> Any:
+    """Builds a run's network again, not compiled, and gives it the weights of a checkpoint.
+
+    Args:
+        config: the run's.
+        saved: the checkpoint.
+        spec: build it for this; none for what it was trained on.
+
+    Raises:
+        UserError: if the checkpoint is not of this network.
+    """
+    model = config.build_model(spec or TrainingState.of(saved).spec)
     store.restore_network(saved, model)
-    return model, spec, saved
+    return model
 
 
 def begin_with(path: Path, model: Any, spec: DataSpec, source: InitialWeights | None = None) -> None:

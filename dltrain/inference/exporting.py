@@ -11,11 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from dltrain.assembly.data import begin, compare, refuse_changed
 from dltrain.assembly.out_of_memory import enough_memory
-from dltrain.checkpoints import store
-from dltrain.checkpoints.training_state import TrainingState
-from dltrain.config import experiment as experiments
+from dltrain.assembly.pretrained import rebuilt
 from dltrain.config.experiment import Config
 from dltrain.console import Reporter
 from dltrain.data import DataSpec, Split, spaced
@@ -23,7 +20,7 @@ from dltrain.errors import CheckpointError, ConfigError, UserError, said
 from dltrain.importing import hushed
 from dltrain.inference.export_folder import Written, noted, put, remove, tidy, writing
 from dltrain.inference.model_card import write_card
-from dltrain.inference.trained_run import chosen
+from dltrain.inference.trained_run import TrainedRun
 from dltrain.lazy import keras, np, tf
 from dltrain.plugins import loading as plugins
 from dltrain.registry import EXPORTS, suggestion
@@ -96,12 +93,9 @@ def export(
     if place is None:
         folder.refuse_links(run)
     # float32 on a CPU, whatever it was trained in: what runtimes take, and what can be compared.
-    config = experiments.load(run.config, ["device=cpu", "train.precision=float32"], reads_data=False)
-    saved = chosen(run, checkpoint, reporter)
-    spec = TrainingState.of(saved).spec
-    _, splits = begin(config, reporter, like=spec)
-    refuse_changed(run, splits, spec)
-    compare(config, splits, saved, reporter)
+    trained = TrainedRun.open(run, checkpoint, reporter, ["device=cpu", "train.precision=float32"])
+    _, splits = trained.own_data()
+    config, saved, spec = trained.config, trained.saved, trained.spec
     held_out = splits.test or splits.validation or splits.train
     with enough_memory(config):
         model = _network(config, saved, spec, held_out, normalization)
@@ -129,7 +123,7 @@ def export(
                 contract = {
                     "activation": activation,
                     "normalization": normalization,
-                    "step": TrainingState.of(saved).step,
+                    "step": trained.state.step,
                 }
                 others = noted(place, written, contract)
                 card = write_card(run, config, saved, splits, place, contract, *others)
@@ -174,16 +168,14 @@ def normalized(spec: DataSpec, inputs: np.ndarray) -> np.ndarray:
 
 def _network(config: Config, saved: Any, spec: DataSpec, part: Split, normalization: bool) -> Any:
     """Returns the run's network with its weights, with or without the normalisation of its inputs."""
-    model = config.build_model(spec)
-    store.restore_network(saved, model)
+    model = rebuilt(config, saved)
     if normalization:
         return model
     words = "--no-normalization: the network does not begin with the data's normalisation, or that has categories in it"
     if spec.mean is None or any(column.categories for column in spec.columns):
         raise UserError(words)
     try:
-        bare = config.build_model(dataclasses.replace(spec, mean=None, standard_deviation=None))
-        store.restore_network(saved, bare)
+        bare = rebuilt(config, saved, dataclasses.replace(spec, mean=None, standard_deviation=None))
     except CheckpointError:
         raise UserError(words) from None
     inputs = np.asarray(part.first(COMPARED).inputs[:]).astype(np.float32)

@@ -8,18 +8,14 @@ from functools import cached_property
 from typing import Any
 
 from dltrain import datasets
-from dltrain.assembly.data import begin, refuse_changed, start
-from dltrain.assembly.network import restored
 from dltrain.assembly.out_of_memory import enough_memory
-from dltrain.checkpoints import store
-from dltrain.checkpoints.training_state import TrainingState
-from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.console import Reporter
 from dltrain.data import DataSpec, Split
+from dltrain.engine.device import Devices
 from dltrain.errors import ConfigError
 from dltrain.given import Given, Reader
-from dltrain.inference.trained_run import chosen, part_of
+from dltrain.inference.trained_run import TrainedRun
 from dltrain.inspection.subject import Subject
 from dltrain.lazy import np, tf
 from dltrain.runs.folder import Run
@@ -97,10 +93,8 @@ def load(run: Run, checkpoint: str, reporter: Reporter, overrides: Sequence[str]
     Raises:
         UserError: if config or checkpoint cannot be used.
     """
-    config = experiments.load(run.config, [*overrides], reads_data=False)
-    saved = chosen(run, checkpoint, reporter)
-    devices = start(config, reporter)
-    return _with_weights(config, saved, devices, checkpoint)
+    trained = TrainedRun.open(run, checkpoint, reporter, overrides)
+    return _with_weights(trained, trained.start(), checkpoint)
 
 
 def load_with_part(
@@ -122,13 +116,9 @@ def load_with_part(
     Raises:
         UserError: if config, checkpoint or data cannot be used.
     """
-    config = experiments.load(run.config, [*overrides], reads_data=False)
-    saved = chosen(run, checkpoint, reporter)
-    spec = TrainingState.of(saved).spec
-    devices, splits = begin(config, reporter, like=spec)
-    split = part_of(run, splits, part)
-    refuse_changed(run, splits, spec)
-    predictor = _with_weights(config, saved, devices, checkpoint)
+    trained = TrainedRun.open(run, checkpoint, reporter, overrides)
+    devices, splits, split = trained.own_part(part)
+    predictor = _with_weights(trained, devices, checkpoint)
     subject = Subject(splits)
 
     def pieces() -> Iterator[Given]:
@@ -141,10 +131,8 @@ def load_with_part(
     return predictor, split, pieces()
 
 
-def _with_weights(config: Config, saved: store.Checkpoint, devices: Any, checkpoint: str) -> Predictor:
-    with enough_memory(config):
-        engine = restored(config, saved, devices)
-    return Predictor(config, TrainingState.of(saved).spec, engine.model, checkpoint)
+def _with_weights(trained: TrainedRun, devices: Devices, checkpoint: str) -> Predictor:
+    return Predictor(trained.config, trained.spec, trained.network(devices).model, checkpoint)
 
 
 def predictions(

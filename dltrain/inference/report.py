@@ -3,11 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from dltrain.assembly.data import begin, compare, refuse_changed
-from dltrain.assembly.network import restored
 from dltrain.assembly.out_of_memory import enough_memory
-from dltrain.checkpoints import store
-from dltrain.checkpoints.training_state import TrainingState
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.config.origins import settings
@@ -15,6 +11,7 @@ from dltrain.console import Reporter
 from dltrain.data import Splits
 from dltrain.errors import DltrainError, Interrupted, RunError, TrainingError
 from dltrain.inference.evidence import Stopped, gather
+from dltrain.inference.trained_run import TrainedRun
 from dltrain.plugins import loading as plugins
 from dltrain.report.outcome import Evidence
 from dltrain.report.page import render, write
@@ -108,15 +105,10 @@ def _asked(config: Config, run: Run, reporter: Reporter) -> Evidence:
     Raises:
         DltrainError: if config, data or checkpoint cannot be used.
     """
-    with config.blame("train"):
-        config.experiment.train.examples_per_batch  # noqa: B018  (a number in a run's config, or a ValueError)
-    saved = store.load(run, "best")
-    spec = TrainingState.of(saved).spec
-    devices, splits = begin(config, reporter, like=spec)
-    refuse_changed(run, splits, spec)
-    compare(config, splits, saved, reporter)
+    trained = TrainedRun.of(run, config, "best", reporter)
+    devices, splits = trained.own_data()
     with enough_memory(config):
-        return gather(config.experiment, restored(config, saved, devices).model, splits)
+        return gather(config.experiment, trained.network(devices).model, splits)
 
 
 def _write(

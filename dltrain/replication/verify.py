@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dltrain.assembly.data import as_before, begin, compare
+from dltrain.assembly.data import as_before, begin
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.checkpoints import store
 from dltrain.checkpoints.training_state import TrainingState
@@ -15,6 +15,7 @@ from dltrain.config import experiment as experiments
 from dltrain.console import Reporter
 from dltrain.digest import digest
 from dltrain.errors import CheckpointError, RunError
+from dltrain.inference.trained_run import TrainedRun
 from dltrain.runs.folder import Run
 from dltrain.training.learner import Learner
 
@@ -50,14 +51,11 @@ def verify(run: Run, steps: int, reporter: Reporter) -> dict[str, Any]:
         UserError: if config, data or checkpoints cannot be used.
         TrainingError: if memory runs out.
     """
-    config = experiments.load(run.config)
-    saved, troubles = store.latest(run)
-    for trouble in troubles:
-        reporter.warn(trouble)
-    devices, splits = begin(config, reporter)
-    splits = as_before(splits, saved, force=False)
-    compare(config, splits, saved, reporter)
-    state = TrainingState.of(saved)
+    trained = TrainedRun.of(run, experiments.load(run.config), "last", reporter)
+    config, state = trained.config, trained.state
+    devices, splits = begin(config, reporter)  # learnt anew, and held against what was learnt then
+    splits = as_before(splits, trained.saved, force=False)
+    trained.compare(splits)
     notes = []
 
     def network() -> Learner:

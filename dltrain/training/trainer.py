@@ -23,7 +23,7 @@ from dltrain.distributed.cluster import Cluster
 from dltrain.distributed.workers import SharedStop, Workers
 from dltrain.errors import DltrainError, Interrupted, Pruned, TrainingError
 from dltrain.inference.report import report_at_end
-from dltrain.inference.trained_run import warn_of_changed_code
+from dltrain.inference.trained_run import chosen, warn_of_changed_code
 from dltrain.plugins import loading as plugins
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
@@ -80,9 +80,7 @@ def fit(
             folder.refuse_links(resumed)
             held.enter_context(owning(resumed))
             warn_of_changed_code(resumed, reporter)
-            saved, troubles = store.latest(resumed)
-            for trouble in troubles:
-                reporter.warn(trouble)
+            saved = chosen(resumed, "last", reporter)
             workers.bring(resumed, changes or {})
         devices, splits = begin(config, reporter, trains=True, workers=workers)
         if not workers.is_chief:
