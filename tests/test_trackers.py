@@ -15,6 +15,7 @@ from dltrain.runs.folder import Run
 from dltrain.trackers._tracking import require
 from dltrain.training import trainer
 from dltrain.training.loop import Loop
+from dltrain.training.resume import Resume
 
 CONFIG = """
 dataset: {name: iris, validation_fraction: 0.2}
@@ -33,7 +34,7 @@ def path(tmp_path, monkeypatch):
 
 def fit(path, *overrides, resumed=None):
     config = experiments.load(path, list(overrides))
-    return Run(path.parent / trainer.fit(config, Reporter(), path.parent / "runs", resumed)["run"])
+    return Run(path.parent / trainer.fit(config, Reporter(), path.parent / "runs", Resume(resumed))["run"])
 
 
 class Told:

@@ -87,6 +87,7 @@ def fit(
     from dltrain.console import Reporter, words_for
     from dltrain.diagnostics import rehearsal
     from dltrain.training import trainer
+    from dltrain.training.resume import Resume
 
     reporter = Reporter(quiet or (cluster is not None and not cluster.is_chief), verbose)
     if config.tune is not None:
@@ -97,7 +98,7 @@ def fit(
         return
     if cluster is not None and not cluster.is_chief:
         run = None
-    summary = trainer.fit(config, reporter, runs, run, profile, changes, force, cluster=cluster)
+    summary = trainer.fit(config, reporter, runs, Resume(run, changes, force), profile, cluster=cluster)
     if as_json:
         print_json(summary)
         return

@@ -4,11 +4,8 @@ A collective operation, such as reading a metric, ends once all have begun it: w
 clock, its terminal or a signal that only it got) would leave the others waiting for ever.
 """
 
-import json
 import os
-import shutil
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -23,11 +20,11 @@ from dltrain.config.changes import flat, is_under
 from dltrain.config.experiment import Config, to_plain
 from dltrain.digest import digest
 from dltrain.distributed.cluster import Cluster
+from dltrain.distributed.handover import Handover
 from dltrain.distributed.peers import Peers
 from dltrain.errors import DataError, DltrainError, Interrupted, TrainingError
 from dltrain.lazy import keras, tf
 from dltrain.plugins import loading as plugins
-from dltrain.runs.folder import Run
 from dltrain.signals import StopRequest
 
 LOST_SECONDS = 20.0
@@ -62,10 +59,7 @@ class Workers:
         self._exit_code = 0
         self._own_stop: StopRequest | None = None
         self._own_shows: Callable[[], bool] = lambda: False
-        self._brought: Run | None = None
-        self._scratch: Path | None = None
-        self._received: Run | None = None
-        self.changes: dict[str, Any] = {}
+        self.handover = Handover()
         self._heard = threading.Event()
         self._ended = threading.Event()
 
@@ -94,10 +88,6 @@ class Workers:
         place = "the chief" if self.is_chief else f"worker {self.rank}"
         return f"{place} of {self.count} workers ({self._cluster.source})"
 
-    def bring(self, run: Run, changes: dict[str, Any]) -> None:
-        """Notes what the chief goes on with, and with what changes: the others get it when they meet."""
-        self._brought, self.changes = run, changes
-
     def join(self, kind: str, devices: int) -> Any:
         """Meets the others, and returns the strategy that makes one of all their devices.
 
@@ -113,7 +103,7 @@ class Workers:
             return None
         versions = {"tensorflow": tf.__version__, "keras": keras.__version__}
         self._peers.meet({**self._said, **versions, "device": f"{devices} {kind}"}, misfit)
-        self._hand_on(self._peers)
+        self.handover.exchange(self._peers)
         self._peers.watch(self._notice)
         resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
             tf.train.ClusterSpec({"worker": list(self._cluster.workers)}),
@@ -124,44 +114,6 @@ class Workers:
         )
         self._strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
         return self._strategy
-
-    def _hand_on(self, peers: Peers) -> None:
-        """Gives all others the summary and the checkpoints that the chief goes on from, in a folder of their own.
-
-        All checkpoints, by their names: a loss that is not finite sends all workers back to the same one.
-
-        Raises:
-            TrainingError: one is lost, or the files cannot be kept.
-        """
-        mine = json.dumps([self.changes, _files(self._brought)]).encode()
-        changes, files = json.loads(peers.share(mine if self.is_chief else None))
-        for names in files:
-            if self._brought is not None:
-                peers.share((self._brought.path / names[0]).read_bytes())
-                continue
-            if self._received is None:
-                self.changes, self._received = changes, Run(self.scratch / "resumed")
-                self._received.checkpoints.mkdir(parents=True)
-            content = peers.share()
-            first, *others = (self._received.path / name for name in names)
-            try:
-                first.write_bytes(content)
-                for other in others:
-                    os.link(first, other)
-            except OSError as error:
-                raise TrainingError(f"{first}: cannot be written: {error.strerror or error}") from None
-
-    @property
-    def scratch(self) -> Path:
-        """A folder for what this worker keeps for itself: only the chief writes the run's."""
-        if self._scratch is None:
-            self._scratch = Path(tempfile.mkdtemp(prefix="dltrain-worker-"))
-        return self._scratch
-
-    @property
-    def received(self) -> Run | None:
-        """What the chief goes on from, as it gave it to this worker; none where a new run begins."""
-        return self._received
 
     def heed(self, stop: StopRequest, shows_steps: Callable[[], bool]) -> "StopRequest | SharedStop":
         """Takes up what this worker alone knows; returns what says to all of them at the same step when to stop."""
@@ -263,8 +215,7 @@ class Workers:
             self._peers.fail("it was interrupted")
         else:
             self._peers.fail(str(told).partition("\n")[0] or type(told).__name__)
-        if self._scratch is not None:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+        self.handover.clear()
         if isinstance(told, Interrupted):
             raise Interrupted(f"{str(told).partition(';')[0]}; {RESUME}", told.exit_code) from None
         if isinstance(told, DltrainError) and told is not error:
@@ -315,18 +266,6 @@ def misfit(chief: dict[str, Any], other: dict[str, Any]) -> str | None:
         if mine.get(key) != theirs.get(key) and not (_is_place(mine.get(key)) and _is_place(theirs.get(key)))
     ]
     return f"has {'; '.join(words)}" if words else None
-
-
-def _files(run: Run | None) -> list[list[str]]:
-    """Returns a run's summary and checkpoints, relative to its folder: for each file all of its names."""
-    if run is None:
-        return []
-    found: dict[tuple[int, int], list[str]] = {}
-    for path in [run.summary, *sorted(run.checkpoints.glob("*.npz"))]:
-        if path.is_file():
-            status = path.stat()
-            found.setdefault((status.st_dev, status.st_ino), []).append(str(path.relative_to(run.path)))
-    return list(found.values())
 
 
 def _is_place(value: Any) -> bool:

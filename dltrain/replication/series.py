@@ -15,7 +15,7 @@ from dltrain.lazy import keras
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
 from dltrain.training import trainer
-from dltrain.training.resume import Changes, continued
+from dltrain.training.resume import Changes, Resume, continued
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Series:
             if summary.get("status") == "finished":
                 reporter.say(f"{run.path} is finished and kept")
                 return {"run": str(run.path), **summary}
-        summary = trainer.fit(config, reporter, self.root, run, changes=changes, force=self.force)
+        summary = trainer.fit(config, reporter, self.root, Resume(run, changes, self.force))
         keras.backend.clear_session()  # else each network stays in memory
         return summary
 

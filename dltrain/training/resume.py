@@ -1,6 +1,7 @@
 """Going on with a run under a config that may have changed: what is safe, what needs a word, what cannot be."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,21 @@ from dltrain.runs.folder import Run
 
 Changes = dict[str, tuple[Any, Any]]
 """Values that differ, before and after, by key path."""
+
+
+@dataclass(frozen=True)
+class Resume:
+    """What a fit begins with where it does not begin anew.
+
+    Args:
+        run: the run that is resumed; none for a new one, and for a worker that gets it from the chief.
+        changes: what differs from the config that the run had.
+        force: resume with data of other statistics too.
+    """
+
+    run: Run | None = None
+    changes: Changes = field(default_factory=dict)
+    force: bool = False
 
 
 def continued(

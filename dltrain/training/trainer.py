@@ -35,16 +35,15 @@ from dltrain.training.batch_size import with_batch_size
 from dltrain.training.learner import Learner
 from dltrain.training.loop import Loop
 from dltrain.training.model_file import write_model
+from dltrain.training.resume import Resume
 
 
 def fit(
     config: Config,
     reporter: Reporter,
     root: Path,
-    resumed: Run | None = None,
+    resume: Resume | None = None,
     profile: bool = False,
-    changes: dict[str, tuple[Any, Any]] | None = None,
-    force: bool = False,
     gives_up: Callable[[dict[str, Any]], str | None] | None = None,
     cluster: Cluster | None = None,
 ) -> dict[str, Any]:
@@ -54,10 +53,8 @@ def fit(
         config: what to do.
         reporter: what says how it goes.
         root: the folder in which a new run gets its own.
-        resumed: the run to go on with, none for a new one.
+        resume: the run to go on with, and how; none for a new one.
         profile: record some steps, for TensorBoard.
-        changes: what differs from the config that the run had, before and after.
-        force: go on with data of other statistics too.
         gives_up: the run is a search's: its test part is not looked at, and this is told of each epoch's row, and
             returns why the run is given up there, or nothing.
         cluster: the workers that train it together; none for this process alone. Only their chief has a run to go on
@@ -71,6 +68,8 @@ def fit(
         TrainingError, Interrupted, Pruned: the run stopped early; its summary says so.
     """
     began = time.monotonic()
+    resume = resume or Resume()
+    resumed = resume.run
     if resumed is None:
         config = resolved(config, root)
     with ExitStack() as held:
@@ -81,13 +80,13 @@ def fit(
             held.enter_context(owning(resumed))
             warn_of_changed_code(resumed, reporter)
             saved = chosen(resumed, "last", reporter)
-            workers.bring(resumed, changes or {})
+            workers.handover.bring(resumed, resume.changes)
         devices, splits = begin(config, reporter, trains=True, workers=workers)
         if not workers.is_chief:
-            root, resumed = workers.scratch, workers.received
+            root, resumed = workers.handover.scratch, workers.handover.received
             saved = None if resumed is None else store.latest(resumed)[0]
         if saved is not None:
-            splits = as_before(splits, saved, force)
+            splits = as_before(splits, saved, resume.force)
             compare(config, splits, saved, reporter)
         with enough_memory(config):
             config = with_batch_size(config, splits, devices, reporter)
@@ -117,7 +116,7 @@ def fit(
 
         def prepare() -> None:
             if saved is not None:
-                _go_on(loop, run, saved, workers.changes)
+                _go_on(loop, run, saved, workers.handover.changes)
 
         parts = ("validation", "test") if gives_up is None else ("validation",)
         summary = _trained(config, loop, run, prepare, parts)

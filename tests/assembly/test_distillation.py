@@ -19,6 +19,7 @@ from dltrain.inference import evaluation
 from dltrain.runs.folder import Run
 from dltrain.training import trainer
 from dltrain.training.learner import Learner
+from dltrain.training.resume import Resume
 
 TEACHER = """
 dataset: {name: synthetic, shape: [4], num_classes: 3, train_examples: 64, validation_examples: 32}
@@ -39,7 +40,7 @@ teacher:
 
 def fit(path, *overrides, resumed=None):
     config = experiments.load(path, list(overrides))
-    return Run(Path(trainer.fit(config, Reporter(quiet=True), path.parent / "runs", resumed)["run"]))
+    return Run(Path(trainer.fit(config, Reporter(quiet=True), path.parent / "runs", Resume(resumed))["run"]))
 
 
 @pytest.fixture(scope="module")

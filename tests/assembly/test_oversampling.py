@@ -13,6 +13,7 @@ from dltrain.errors import ConfigError
 from dltrain.inference import evaluation
 from dltrain.runs.folder import Run
 from dltrain.training import trainer
+from dltrain.training.resume import Resume
 
 CONFIG = """
 dataset: {name: npz, path: data.npz, test_fraction: 0.0, validation_fraction: 0.0}
@@ -49,7 +50,7 @@ def test_a_run_trains_evaluates_and_goes_on_with_the_real_examples(tensorflow, p
     assert summary["steps"] == 12
     run = Run(tmp_path / summary["run"])
     assert evaluation.evaluate(run, "train", "last", reporter)["examples"] == 24
-    longer = trainer.fit(experiments.load(path, ["train.epochs=3"]), reporter, tmp_path / "runs", run)
+    longer = trainer.fit(experiments.load(path, ["train.epochs=3"]), reporter, tmp_path / "runs", Resume(run))
     straight = trainer.fit(experiments.load(path, ["train.epochs=3"]), reporter, tmp_path / "others")
     assert longer["steps"] == straight["steps"] == 18
     assert run.read_metrics()[2]["loss"] == Run(tmp_path / straight["run"]).read_metrics()[2]["loss"]

@@ -24,6 +24,7 @@ from dltrain.inference import evaluation
 from dltrain.replication.reproduce import reproduce
 from dltrain.runs.folder import Run
 from dltrain.training import trainer
+from dltrain.training.resume import Resume
 
 CNN = "{name: cnn, stages: [{filters: 4, batch_normalization: before, pool: max}, {filters: 6}], dense: [8]}"
 BEFORE = f"""
@@ -37,7 +38,7 @@ AFTER = BEFORE.replace("num_classes: 3", "num_classes: 4, data_seed: 1").replace
 
 def fit(path, *overrides, resumed=None):
     config = experiments.load(path, list(overrides))
-    return Run(Path(trainer.fit(config, Reporter(quiet=True), path.parent / "runs", resumed)["run"]))
+    return Run(Path(trainer.fit(config, Reporter(quiet=True), path.parent / "runs", Resume(resumed))["run"]))
 
 
 def arrays(run, name="last"):

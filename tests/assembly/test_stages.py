@@ -18,6 +18,7 @@ from dltrain.runs.folder import Run
 from dltrain.training import trainer
 from dltrain.training.finiteness import NotFinite
 from dltrain.training.loop import Loop
+from dltrain.training.resume import Resume
 
 CONFIG = """
 dataset: {name: synthetic, shape: [8, 8, 1], num_classes: 3, train_examples: 64, validation_examples: 16}
@@ -47,7 +48,7 @@ def path(tensorflow, tmp_path):
 
 def fit(path, *overrides, resumed=None):
     config = experiments.load(path, list(overrides))
-    return Run(Path(trainer.fit(config, Reporter(quiet=True), path.parent / "runs", resumed)["run"]))
+    return Run(Path(trainer.fit(config, Reporter(quiet=True), path.parent / "runs", Resume(resumed))["run"]))
 
 
 def rows(run):

@@ -20,6 +20,7 @@ from dltrain.inference import evidence
 from dltrain.inference import report as reporting
 from dltrain.runs.folder import Run
 from dltrain.training import trainer
+from dltrain.training.resume import Resume
 
 CONFIG = """
 dataset: {name: npz, path: data.npz, validation_fraction: 0.2}
@@ -46,7 +47,7 @@ def config_path(tmp_path):
 
 def fit(path, *overrides, resumed=None):
     config = experiments.load(path, list(overrides))
-    summary = trainer.fit(config, Reporter(quiet=True), path.parent / "runs", resumed)
+    summary = trainer.fit(config, Reporter(quiet=True), path.parent / "runs", Resume(resumed))
     return Run(Path(summary["run"]))
 
 
@@ -100,7 +101,7 @@ def test_the_report_made_later_is_the_same(run):
 
 def test_a_run_that_goes_on_keeps_where_its_config_came_from(run):
     config = experiments.load(run.config, ["train.epochs=3"])
-    trainer.fit(config, Reporter(quiet=True), run.path.parent, run)
+    trainer.fit(config, Reporter(quiet=True), run.path.parent, Resume(run))
     page = run.report.read_text()
     assert "small.yaml:3" in page
     assert "argument train.epochs=3" in page

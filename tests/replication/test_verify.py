@@ -15,6 +15,7 @@ from dltrain.replication import reproduce as reproduction
 from dltrain.replication import verify as verification
 from dltrain.runs.folder import Run
 from dltrain.training import trainer
+from dltrain.training.resume import Resume
 
 CONFIG = """
 dataset: {name: digits, validation_fraction: 0.1}
@@ -87,7 +88,7 @@ def test_only_what_was_trained_as_the_run_is_now_is_held_against_it(tensorflow, 
     root, quiet = tmp_path / "runs", Reporter(quiet=True)
     first = Run(Path(trainer.fit(experiments.load(path), quiet, root)["run"]))
     longer = experiments.load(first.config, ["train.epochs=5"])
-    trainer.fit(longer, quiet, root, first, changes={"train.epochs": (3, 5)})
+    trainer.fit(longer, quiet, root, Resume(first, {"train.epochs": (3, 5)}))
     result = verified(first)
     assert result["repeatable"]
     assert result["replays"][1]["start"] == "step-00000040.npz"

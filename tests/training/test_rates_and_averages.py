@@ -14,6 +14,7 @@ from dltrain.inference import evaluation
 from dltrain.registry import MODELS
 from dltrain.runs.folder import Run
 from dltrain.training import trainer
+from dltrain.training.resume import Resume
 
 CONFIG = """
 dataset: {name: synthetic, shape: [4], num_classes: 3, train_examples: 64, validation_examples: 32}
@@ -26,7 +27,7 @@ checkpoint: {every_steps: 1, keep: 9}
 
 def fit(path, *overrides, resumed=None):
     config = experiments.load(path, list(overrides))
-    return Run(Path(trainer.fit(config, Reporter(quiet=True), path.parent / "runs", resumed)["run"]))
+    return Run(Path(trainer.fit(config, Reporter(quiet=True), path.parent / "runs", Resume(resumed))["run"]))
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from dltrain.training import batch_size, memory, trainer
 from dltrain.training.finiteness import NotFinite
 from dltrain.training.learner import Learner
 from dltrain.training.loop import Loop
+from dltrain.training.resume import Resume
 
 CONFIG = """
 dataset: {name: digits, validation_fraction: 0.1}
@@ -40,7 +41,7 @@ def config_path(tmp_path):
 
 def fit(path, *overrides, resumed=None, **settings):
     config = experiments.load(path, list(overrides))
-    summary = trainer.fit(config, Reporter(quiet=True), path.parent / "runs", resumed, **settings)
+    summary = trainer.fit(config, Reporter(quiet=True), path.parent / "runs", Resume(resumed, **settings))
     return Run(Path(summary["run"]))
 
 

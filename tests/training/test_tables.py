@@ -23,6 +23,7 @@ from dltrain.errors import UserError
 from dltrain.inference import evaluation
 from dltrain.runs.folder import Run
 from dltrain.training import trainer
+from dltrain.training.resume import Resume
 
 CONFIG = """
 dataset: {name: csv, path: table.csv, target: y, one_hot_up_to: 5}
@@ -69,7 +70,7 @@ def config_path(tmp_path):
 
 def fit(path, *overrides, resumed=None):
     config = experiments.load(path, list(overrides))
-    return Run(Path(trainer.fit(config, Reporter(quiet=True), path.parent / "runs", resumed)["run"]))
+    return Run(Path(trainer.fit(config, Reporter(quiet=True), path.parent / "runs", Resume(resumed))["run"]))
 
 
 @pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)

@@ -28,6 +28,7 @@ from dltrain.runs.folder import Run
 from dltrain.signals import StopRequest
 from dltrain.training import trainer
 from dltrain.training.loop import Loop
+from dltrain.training.resume import Resume
 
 CONFIG = """
 dataset: {name: digits, validation_fraction: 0.1}
@@ -47,7 +48,7 @@ def config_path(tmp_path):
 def fit(path, *overrides, resumed=None):
     """Runs `fit` in this process; returns the run."""
     config = experiments.load(path, list(overrides))
-    summary = trainer.fit(config, Reporter(quiet=True), path.parent / "runs", resumed)
+    summary = trainer.fit(config, Reporter(quiet=True), path.parent / "runs", Resume(resumed))
     return Run(Path(summary["run"]))
 
 
