@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from dltrain import plugins
 from dltrain.config import bases, document, unread
 from dltrain.config.blocks import Checkpoint, Cluster, EarlyStopping, Stage, Teacher, Train
 from dltrain.config.document import Mark, Node, Problem
@@ -17,6 +16,7 @@ from dltrain.config.tuning import Tune
 from dltrain.data import DataSpec
 from dltrain.errors import AbsentData, ConfigError, Misfit
 from dltrain.fields import Seed
+from dltrain.plugins import loading as plugins
 from dltrain.registry import AUGMENTATIONS, CALLBACKS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS, TRACKERS
 
 # Registered classes of one kind share methods, not a parent: a checker that needs more than this reads the registry.

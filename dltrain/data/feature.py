@@ -7,10 +7,9 @@ outputs (what a network ends in) and plain (JSON, tables, words).
 from __future__ import annotations
 
 import dataclasses
-import typing
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
 from dltrain.lazy import keras, np
 
@@ -27,12 +26,12 @@ Value = TypeVar("Value")
 
 def fitted(default: Value) -> Value:
     """Returns a field of a feature that is learnt of the training part: kept with the run, but no key of a config."""
-    return typing.cast(Value, dataclasses.field(default=default, metadata={_FITTED: True}))
+    return dataclasses.field(default=default, metadata={_FITTED: True})
 
 
 def statistic(default: Value) -> Value:
     """Returns a fitted field on which the meaning of weights does not depend, such as a mean."""
-    return typing.cast(Value, dataclasses.field(default=default, metadata={_FITTED: True, _STATISTIC: True}))
+    return dataclasses.field(default=default, metadata={_FITTED: True, _STATISTIC: True})
 
 
 @dataclass(frozen=True)
@@ -91,8 +90,16 @@ class Feature:
         shape: of one example in a batch; none where a length differs from example to example.
     """
 
+    if TYPE_CHECKING:
+
+        def __init__(self, **fields: Any) -> None:
+            """Takes the fields of the registered class, which its registry makes a dataclass."""
+
+        @property
+        def shape(self) -> tuple[int | None, ...]:
+            """Of one example in a batch: a field or a property of each feature."""
+
     registered_name: ClassVar[str]
-    shape: tuple[int | None, ...]
     dtype: ClassVar[Literal["float32", "int32"]] = "float32"
     """Of a batch; values are stored as compactly as their source likes."""
     padding: ClassVar[float] = 0
@@ -195,6 +202,10 @@ class Feature:
     def corners(self) -> list[Any]:
         """Returns stored values at the edges (unknown, missing, extreme, empty): what exports and tests must hold."""
         return []
+
+    def replaced(self, **fields: Any) -> Self:
+        """Returns the same feature with other values of some fields."""
+        return dataclasses.replace(self, **fields)  # type: ignore[type-var]
 
     def plain(self) -> dict[str, Any]:
         """Returns the feature as JSON has it, its name first; `of_plain` reads it."""

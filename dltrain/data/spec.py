@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from dltrain.data._former import Former
 from dltrain.data.feature import Feature, Groups, Plain
 from dltrain.registry import FEATURES, TASKS
 
@@ -81,7 +82,7 @@ def unnamed(values: Mapping[str, Any]) -> Any:
 
 
 @dataclass(frozen=True)
-class DataSpec:
+class DataSpec(Former):
     """What a dataset says of itself, and all that a model may build from.
 
     Args:
@@ -139,49 +140,6 @@ class DataSpec:
     def groups(self, targets: Any) -> Groups | None:
         """Returns which examples belong together by their target: classes or labels; none where none do."""
         return self.target.groups(targets) if len(self.targets) == 1 else None
-
-    @property
-    def input_shape(self):
-        return self.input.shape
-
-    @property
-    def class_names(self):
-        return getattr(self.target, "class_names", ())
-
-    @property
-    def exclusive(self):
-        return self.target.registered_name != "labels"
-
-    @property
-    def columns(self):
-        return getattr(self.input, "columns", ())
-
-    @property
-    def mean(self):
-        return self.input.mean
-
-    @property
-    def standard_deviation(self):
-        return self.input.standard_deviation
-
-    @property
-    def is_image(self):
-        return self.input.registered_name == "image"
-
-    @property
-    def outputs(self):
-        return len(self.numbers or self.class_names)
-
-    @property
-    def numbers(self):
-        return getattr(self.target, "each", ())
-
-    @property
-    def shapes(self):
-        return self.signature
-
-    def normalized(self, inputs, name="normalization"):
-        return self.preprocess(inputs, name)
 
     @property
     def signature(self) -> Plain:

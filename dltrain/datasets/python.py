@@ -6,15 +6,15 @@ import inspect
 from dataclasses import field
 from typing import Any, ClassVar, Literal
 
-from dltrain import plugins
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets._arrays import Part, assemble, refusing
 from dltrain.datasets._splitting import parted
 from dltrain.features.numbers import Numbers
 from dltrain.features.vector import of_shape
 from dltrain.fields import HeldOut, Seed
-from dltrain.keras_classes import as_given
 from dltrain.lazy import np, tf
+from dltrain.plugins import loading as plugins
+from dltrain.plugins.keras_classes import as_given
 from dltrain.registry import DATASETS
 
 PARTS = ("train", "validation", "test")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 from dltrain.data.feature import Feature, statistic
 from dltrain.data.statistics import statistics_of
@@ -20,13 +20,18 @@ class Channels(Feature):
         standard_deviation: likewise; 1 where a channel is constant.
     """
 
+    if TYPE_CHECKING:
+
+        def __init__(self, **fields: Any) -> None:
+            """Takes the fields of the registered class."""
+
     mean: tuple[float, ...] | None = statistic(None)
     standard_deviation: tuple[float, ...] | None = statistic(None)
 
     def adapt(self, pieces: Iterable[np.ndarray]) -> Self:
         """Returns the feature with mean and deviation of each channel."""
         mean, deviation = statistics_of(pieces, int(self.shape[-1] or 0))
-        return replace(self, mean=mean, standard_deviation=deviation)
+        return self.replaced(mean=mean, standard_deviation=deviation)
 
     def preprocess(self, x: Any, name: str = "normalization") -> Any:
         """Returns the values with mean 0 and variance 1 per channel, by a layer that is stored with the model."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from dltrain.data.feature import Encoded, Feature, fitted, statistic
@@ -51,7 +51,7 @@ class Numbers(Feature):
     def adapt(self, pieces: Iterable[np.ndarray]) -> Self:
         """Returns the feature with mean and deviation of each number."""
         mean, deviation = statistics_of(pieces, len(self.names))
-        return replace(self, mean=mean, standard_deviation=deviation)
+        return self.replaced(mean=mean, standard_deviation=deviation)
 
     @property
     def each(self) -> tuple[Number, ...]:

@@ -74,7 +74,7 @@ class Table(Channels):
             tuple(default if code else value for code, value in zip(is_code, values or (), strict=True))
             for values, default in ((learnt.mean, 0.0), (learnt.standard_deviation, 1.0))
         )
-        return replace(self, mean=mean, standard_deviation=deviation)
+        return self.replaced(mean=mean, standard_deviation=deviation)
 
     def preprocess(self, x: Any, name: str = "normalization") -> Any:
         """Returns the numbers with mean 0 and variance 1, categories as one-hot or learnt vectors behind them."""
@@ -94,8 +94,7 @@ class Table(Channels):
 
     def signature(self) -> Plain:
         """Returns all that weights depend on: the columns; what missing values are filled with is a statistic."""
-        return replace(
-            self,
+        return self.replaced(
             columns=tuple(replace(column, fill=0.0) for column in self.columns),
             mean=None,
             standard_deviation=None,

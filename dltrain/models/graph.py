@@ -5,11 +5,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from dltrain import plugins
 from dltrain.data import DataSpec
 from dltrain.errors import Misfit, said
 from dltrain.lazy import keras, tf
 from dltrain.models._layers import LISTED, faults, inputs_of, json_schema, make
+from dltrain.plugins import loading as plugins
 from dltrain.registry import MODELS, suggestion
 
 INPUTS, PREVIOUS = "inputs", "previous"

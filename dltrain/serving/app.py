@@ -19,10 +19,10 @@ from starlette.exceptions import HTTPException
 
 from dltrain import __version__
 from dltrain.errors import ConfigError, DltrainError
+from dltrain.inference.prediction import Predictor, predictions
 from dltrain.runs.folder import finite
 from dltrain.serving.counts import Counts
 from dltrain.serving.gate import Gate, Refused
-from dltrain.training.prediction import Predictor, predictions
 
 MOST_WAITING = 32
 """Requests that wait for the network; the next are asked to come again."""

@@ -151,7 +151,7 @@ class Classification(Task):
         return {words: np.log(np.maximum(counts, 0.5) / len(targets)).astype(np.float32)}
 
     def answers(
-        self, data: DataSpec, outputs: np.ndarray, top_k: int = 1, probabilities: bool = False
+        self, data: DataSpec, outputs: Any, *, top_k: int = 1, probabilities: bool = False, **_: Any
     ) -> list[dict[str, Any]]:
         """Returns what each of a network's outputs says: the likeliest class and its probability.
 

@@ -82,7 +82,7 @@ class Multilabel(Task):
         return {"for each label what is more frequent": np.log(shares / (1 - shares)).astype(np.float32)}
 
     def answers(
-        self, data: DataSpec, outputs: np.ndarray, top_k: int = 1, probabilities: bool = False
+        self, data: DataSpec, outputs: Any, *, top_k: int = 1, probabilities: bool = False, **_: Any
     ) -> list[dict[str, Any]]:
         """Returns what each of a network's outputs says: the labels of a probability above 0.5, and these.
 

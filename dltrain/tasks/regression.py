@@ -101,7 +101,7 @@ class Regression(Task):
         }
 
     def answers(
-        self, data: DataSpec, outputs: np.ndarray, top_k: int = 1, probabilities: bool = False
+        self, data: DataSpec, outputs: Any, *, top_k: int = 1, probabilities: bool = False, **_: Any
     ) -> list[dict[str, Any]]:
         """Returns what each of a network's outputs says: the targets by name, in their units.
 

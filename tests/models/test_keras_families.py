@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from specs import data_spec
 
+from dltrain.assembly.pretrained import begin_with
 from dltrain.errors import UserError
 from dltrain.lazy import keras
 from dltrain.models.keras_families import preprocessed
 from dltrain.registry import MODELS
-from dltrain.training.starting import begin_with
 
 CLASSES = tuple(map(str, range(1000)))
 

@@ -5,11 +5,11 @@ import pytest
 from specs import data_spec
 
 from dltrain.features.numbers import Number as Target
+from dltrain.inference.evidence import measured
 from dltrain.registry import TASKS
 from dltrain.report.outcome import Outcome
 from dltrain.report.page import Report, render
 from dltrain.report.parts import Chapter, Figure, Table
-from dltrain.training.evidence import measured
 
 STRANGE = ("<script>alert(1)</script>", "a\x1b[31m", "b" * 300)
 
