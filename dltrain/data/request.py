@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from dltrain.lazy import np
 
@@ -101,6 +101,10 @@ class LineReader:
     def _encoded(self, names: Sequence[str], values: Sequence[Any], total: int | None = None) -> Request:
         encoded = self.feature.encode(values)
         return Request(names, encoded.stored, encoded.problems, total)
+
+
+def _opened(source: str) -> AbstractContextManager[TextIO]:
+    return nullcontext(sys.stdin) if source == STDIN else Path(source).open(encoding="utf-8")
 
 
 def _value(line: str) -> Any:

@@ -139,7 +139,7 @@ class Task:
         """Returns which examples two sets of outputs answer alike, (examples,), bool."""
         one, other = (np.asarray(each, np.float64).reshape(len(each), -1) for each in (outputs, others))
         alike: np.ndarray = np.isclose(one, other, rtol=1e-2, atol=1e-2)
-        return alike.all(axis=1)
+        return np.asarray(alike.all(axis=1))
 
     def baselines(self, data: DataSpec, targets: np.ndarray) -> dict[str, np.ndarray]:
         """Returns outputs for any example, (outputs,), that ignore its inputs, by what they are called.
