@@ -488,9 +488,8 @@ def test_fit_learns_and_leaves_a_run_that_explains_itself(walk):
 
 
 def arrays(run):
-    from dltrain.training import checkpoints
-
-    return checkpoints.load(run, "last").arrays
+    with np.load(run.checkpoints / "last.npz") as file:
+        return {name: file[name] for name in file.files if not name.endswith(".json")}  # where the seconds are
 
 
 def rows_of(run):
