@@ -510,7 +510,7 @@ class Killed(BaseException):
 
 @walks("resume")
 def test_a_run_that_was_cut_within_an_epoch_ends_with_the_same_bits(walk, monkeypatch):
-    from dltrain.training.engine import Engine
+    from dltrain.engine.compiled_loop import Engine
 
     original = Engine.train
 
@@ -582,10 +582,10 @@ def test_predict_reads_standard_input(walk):
 
 def client(walk):
     testclient = pytest.importorskip("fastapi.testclient", reason="pip install 'dltrain[serve]' httpx")
+    from dltrain.console import Reporter
+    from dltrain.inference import prediction
     from dltrain.serving import app as serving
     from dltrain.serving.gate import LOOPBACK
-    from dltrain.training import prediction
-    from dltrain.training.progress import Reporter
 
     walk.fit()
     predictor = prediction.load(walk.run, "best", Reporter(quiet=True))
