@@ -23,8 +23,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from dltrain import plugins, registry
+from dltrain import registry
 from dltrain.cli import app
+from dltrain.plugins import loading as plugins
 from dltrain.registry import KINDS
 from dltrain.runs.folder import Run
 
