@@ -5,7 +5,7 @@ from typing import Any
 from dltrain.assembly import oversampling
 from dltrain.assembly.progressive_resizing import seen
 from dltrain.config.experiment import Config, Experiment
-from dltrain.data import SAMPLE, Splits, spaced
+from dltrain.data import Splits, named
 from dltrain.errors import ConfigError, gathered
 from dltrain.lazy import np
 from dltrain.registry import short_name
@@ -42,13 +42,8 @@ def _check_stages(config: Config, splits: Splits) -> None:
     for index, stage in enumerate(config.experiment.stages):
         if stage.image_size is None:
             continue
-        smaller = seen(spec, stage)
         with gathered(problems), config.blame(f"stages[{index}]"):
-            if not spec.is_image:
-                raise ValueError("image_size must be none: the examples are no images")
-            size, most = smaller.input_shape[:2], spec.input_shape[:2]
-            if size[0] > most[0] or size[1] > most[1]:
-                raise ValueError(f"image_size must be at most that of the images, {' x '.join(map(str, most))}")
+            smaller = seen(spec, stage)
             try:
                 config.check(smaller)
             except ConfigError as error:
@@ -59,15 +54,10 @@ def _check_stages(config: Config, splits: Splits) -> None:
 
 def _check_range(config: Config, splits: Splits) -> None:
     """Makes sure that float images are in 0-255 where an augmentation reckons so."""
-    inputs = splits.train.inputs
-    if not splits.spec.is_image or inputs.dtype.kind != "f" or not len(inputs):
-        return
-    places = spaced(len(inputs), SAMPLE)
-    low, high = np.inf, -np.inf
-    for start in range(0, len(places), 32):  # large images, a few at a time
-        values = np.asarray(inputs[places[start : start + 32]])
-        low, high = min(low, float(values.min())), max(high, float(values.max()))
-    if low >= 0 and 1.001 < high <= 255:  # a rounding above 1 is 1
+    values = named(splits.spec.inputs, splits.train.inputs)
+    beyond = (feature.beyond_bytes(values[name]) for name, feature in splits.spec.inputs.items())
+    low, high = next(filter(None, beyond), (0.0, 255.0))
+    if (low, high) == (0.0, 255.0):
         return
     problems: list[str] = []
     for index, augmentation in enumerate(config.experiment.augment):

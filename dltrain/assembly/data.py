@@ -143,9 +143,7 @@ def as_before(splits: Splits, saved: Checkpoint, force: bool) -> Splits:
     """
     state = TrainingState.of(saved)
     spec = state.spec
-    was = spec.shapes, state.examples
-    found = splits.spec.shapes, len(splits.train)
-    if was != found:
+    if spec.mismatch(splits.spec) or len(splits.train) != state.examples:
         raise DataError(
             f"{saved.path}: the training data have changed since: other shapes, classes or number of examples "
             f"(now {len(splits.train)}, then {state.examples}); start a new run: dltrain fit CONFIG"

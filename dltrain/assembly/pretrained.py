@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,9 @@ def _matched(model: Any, spec: DataSpec, source: InitialWeights) -> tuple[list[t
     Raises:
         ValueError: at the first layer that the other network has not, or has in another shape.
     """
+    if source.spec is not None and source.spec.inputs.signature != spec.inputs.signature:
+        words = source.spec.mismatch(spec) or "they are others"
+        raise ValueError(f"weights must be of the same inputs: {words} ({source.words})")
     named, is_whole = named_layers(model), True
     pairs: list[tuple[Any, Any]] = []
     head = head_of(named)
@@ -196,18 +200,14 @@ def _matched(model: Any, spec: DataSpec, source: InitialWeights) -> tuple[list[t
 
 def _same_outputs(one: DataSpec | None, other: DataSpec) -> bool:
     """Whether both networks end in the same classes or targets; where nothing is known, the shapes decide."""
-    return one is None or _outputs(one) == _outputs(other)
-
-
-def _outputs(spec: DataSpec) -> tuple[Any, ...]:
-    return spec.class_names, spec.exclusive, tuple(target.name for target in spec.numbers)
+    return one is None or one.targets.signature == other.targets.signature
 
 
 def _why(source: InitialWeights, spec: DataSpec) -> str:
-    wanted = "targets" if spec.numbers else "classes"
+    here, wanted = math.prod(spec.output_shape), " and ".join(each.plural for each in spec.targets.values())
     if source.spec is None:
-        return f"the file has it not for {spec.outputs} {wanted}"
-    return f"{source.spec.outputs} outputs there, {spec.outputs} other {wanted} here"
+        return f"the file has it not for {here} {wanted}"
+    return f"{math.prod(source.spec.output_shape)} outputs there, {here} other {wanted} here"
 
 
 def _shapes(shapes: list[tuple[int, ...]]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dltrain.assembly.freezing import freeze, kept_in
-from dltrain.assembly.progressive_resizing import seen
+from dltrain.assembly.progressive_resizing import seen, size_of
 from dltrain.checkpoints.layer_names import named_layers
 from dltrain.config.blocks import Stage
 from dltrain.config.experiment import Config, Experiment
@@ -77,7 +77,7 @@ def _require_size(config: Config, spec: DataSpec, stage: Stage, model: Any) -> N
     smaller = seen(spec, stage)
     if smaller == spec:
         return
-    sizes = " x ".join(map(str, smaller.input_shape[:2]))
+    sizes = " x ".join(map(str, size_of(stage)))
     try:
         weights = config.build_model(smaller).weights
     except (ConfigError, ValueError) as error:

@@ -180,6 +180,20 @@ class DataSpec(Former):
         """The shape of a network's outputs for one example; none where the network decides."""
         return self.resolved_task.output_shape(self)
 
+    def mismatch(self, found: DataSpec) -> str | None:
+        """Returns in which way data are not such as these, which a network was trained on; none if they are.
+
+        Args:
+            found: what the others are.
+        """
+        for known, others in ((self.inputs, found.inputs), (self.targets, found.targets)):
+            if known.keys() != others.keys():
+                return f"it takes {', '.join(known) or 'nothing'}, got {', '.join(others) or 'nothing'}"
+            for name, feature in known.items():
+                if words := feature.mismatch(others[name]):
+                    return words
+        return None
+
     def plain(self) -> dict[str, Plain]:
         """Returns the spec as JSON has it; `of_plain` reads it."""
         return {"inputs": self.inputs.plain(), "targets": self.targets.plain()}

@@ -19,6 +19,7 @@ class ClassLabel(Feature):
 
     dtype: ClassVar = "int32"
     task: ClassVar[str] = "classification"
+    plural: ClassVar[str] = "classes"
 
     class_names: tuple[str, ...] = fitted(())
 
@@ -37,6 +38,22 @@ class ClassLabel(Feature):
         """Returns the classes' names."""
         return [self.class_names[label] for label in np.asarray(stored).tolist()]
 
+    def mismatch(self, other: Feature) -> str | None:
+        """Returns which class is unknown, or that they are in another order; none where classes are the same."""
+        return differing_names(self, other)
+
     def groups(self, stored: Any) -> Groups:
         """Returns the examples of each class."""
         return Groups(self.class_names, np.asarray(stored))
+
+
+def differing_names(known: Any, other: Feature) -> str | None:
+    """Returns in which way the class names of another feature differ from those that a network knows; none if they do not."""
+    if type(known) is not type(other):
+        return f"it knows {known.plural}, got {other.plural}"
+    found: Any = other
+    if known.class_names == found.class_names:
+        return None
+    strange = [name for name in found.class_names if name not in known.class_names]
+    words = f"{strange[0]!r} is none of its classes" if strange else "they have fewer or otherwise ordered classes"
+    return f"{words} ({', '.join(known.class_names[:10])})"

@@ -92,6 +92,10 @@ class Table(Channels):
                 parts.append(keras.layers.Embedding(size + 1, column.embedding, name=layer)(code))
         return keras.layers.Concatenate(name="features")(parts) if len(parts) > 1 else parts[0]
 
+    def difference(self, other: Table) -> str:
+        """Returns that the columns are others."""
+        return "other columns or targets than it was trained on"
+
     def signature(self) -> Plain:
         """Returns all that weights depend on: the columns; what missing values are filled with is a statistic."""
         return self.replaced(
@@ -99,6 +103,10 @@ class Table(Channels):
             mean=None,
             standard_deviation=None,
         ).plain()
+
+    def unnormalized(self) -> tuple[Self, Any] | None:
+        """Returns none where there are categories, whose encoding stands beside the normalisation."""
+        return None if self._categories else super().unnormalized()
 
     @classmethod
     def of_plain(cls, fields: Mapping[str, Any]) -> Self:
