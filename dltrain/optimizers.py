@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from dltrain.errors import KeyProblem
 from dltrain.fields import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Share
 from dltrain.lazy import keras
 from dltrain.registry import OPTIMIZERS
@@ -42,7 +43,7 @@ class Optimizer:
     def __post_init__(self) -> None:
         given = [name for name in ("clipnorm", "global_clipnorm", "clipvalue") if getattr(self, name) is not None]
         if len(given) > 1:
-            raise ValueError(f"{given[1]} must not be given beside {given[0]}: one kind of clipping at a time")
+            raise KeyProblem(given[1], f"must not be given beside {given[0]}: one kind of clipping at a time")
 
     def _keras(self) -> Any:
         """Returns the Keras class of the same arguments."""
@@ -276,7 +277,7 @@ class Lion(Optimizer):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.beta_1 == 0:
-            raise ValueError("beta_1 must be above 0, got 0")
+            raise KeyProblem("beta_1", "must be above 0, got 0")
 
     def _keras(self) -> Any:
         return keras.optimizers.Lion
@@ -324,7 +325,7 @@ class Muon(Optimizer):
             try:
                 re.compile(expression)
             except re.error as error:
-                raise ValueError(f"exclude_layers[{index}] must be a regular expression: {error}") from None
+                raise KeyProblem(f"exclude_layers[{index}]", f"must be a regular expression: {error}") from None
 
     def _keras(self) -> Any:
         return keras.optimizers.Muon

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dltrain import cache
-from dltrain.errors import UserError, said
+from dltrain.errors import KeyProblem, UserError, said
 from dltrain.importing import import_tensorflow
 from dltrain.keras_classes import offer
 from dltrain.registry import KINDS, suggestion
@@ -79,11 +79,11 @@ def function(name: str) -> Callable[..., Any]:
     """
     stem, _, last = name.rpartition(".")
     if stem not in {path.stem for path in loaded}:
-        raise ValueError(f"function must be module.name, of a file in plugins, got {name!r}")
+        raise KeyProblem("function", f"must be module.name, of a file in plugins, got {name!r}")
     own = {key: each for key, each in vars(sys.modules[stem]).items() if getattr(each, "__module__", None) == stem}
     functions = {key: each for key, each in own.items() if inspect.isfunction(each)}
     if last not in functions:
-        raise ValueError(f"function is none of {stem}: {last!r}{suggestion(last, list(functions))}")
+        raise KeyProblem("function", f"is none of {stem}: {last!r}{suggestion(last, list(functions))}")
     return functions[last]
 
 

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+from dltrain.errors import KeyProblem
 from dltrain.fields import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Range
 from dltrain.lazy import keras
 from dltrain.registry import SCHEDULES
@@ -38,7 +39,7 @@ class Schedule:
 
     def __post_init__(self) -> None:
         if self.warmup_epochs and self.warmup_steps:
-            raise ValueError("warmup_steps must not be given beside warmup_epochs")
+            raise KeyProblem("warmup_steps", "must not be given beside warmup_epochs")
 
     def warmup(self, plan: Plan) -> int:
         """Returns the steps of the warm-up."""
@@ -48,9 +49,7 @@ class Schedule:
         """Raises ValueError where the schedule does not fit the run's length."""
         if self.warmup(plan) >= plan.total_steps:
             key = "warmup_steps" if self.warmup_steps else "warmup_epochs"
-            raise ValueError(
-                f"{key} must leave steps to train: {self.warmup(plan)} of {plan.total_steps} steps warm up"
-            )
+            raise KeyProblem(key, f"must leave steps to train: {self.warmup(plan)} of {plan.total_steps} steps warm up")
 
     def multiplier(self, step: Any, plan: Plan) -> Any:
         """Returns what the peak is multiplied with at a step, float32.
@@ -94,11 +93,11 @@ class Step(Schedule):
     def __post_init__(self) -> None:
         super().__post_init__()
         if bool(self.drop_at_epochs) == bool(self.drop_at_steps):
-            raise ValueError("drop_at_epochs must be given, or drop_at_steps, and not both")
+            raise KeyProblem("drop_at_epochs", "must be given, or drop_at_steps, and not both")
         for key in ("drop_at_epochs", "drop_at_steps"):
             times = getattr(self, key)
             if list(times) != sorted(set(times)):
-                raise ValueError(f"{key} must rise, got {list(times)}")
+                raise KeyProblem(key, f"must rise, got {list(times)}")
 
     def check(self, plan: Plan) -> None:
         """Raises ValueError where a drop lies beyond the run's end."""
@@ -106,7 +105,7 @@ class Step(Schedule):
         last = self._drops(plan)[-1]
         if last >= plan.total_steps:
             key = "drop_at_steps" if self.drop_at_steps else "drop_at_epochs"
-            raise ValueError(f"{key} must lie within the run's {plan.total_steps} steps, the last is after step {last}")
+            raise KeyProblem(key, f"must lie within the run's {plan.total_steps} steps, the last is after step {last}")
 
     def _drops(self, plan: Plan) -> list[int]:
         return list(self.drop_at_steps) or [round(epoch * plan.steps_per_epoch) for epoch in self.drop_at_epochs]
@@ -187,7 +186,7 @@ class OneCycle(Schedule):
     def __post_init__(self) -> None:
         for key in ("warmup_epochs", "warmup_steps"):
             if getattr(self, key):
-                raise ValueError(f"{key} must be left out: one_cycle warms up for rise_fraction of the run")
+                raise KeyProblem(key, "must be left out: one_cycle warms up for rise_fraction of the run")
 
     def _shape(self, since: Any, warmup: int, plan: Plan) -> Any:
         done = _share_done(since, warmup, plan)

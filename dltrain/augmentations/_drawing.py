@@ -5,6 +5,7 @@ from typing import Any
 
 from dltrain.data import RANDOM, DataSpec
 from dltrain.drawing import drawn
+from dltrain.errors import KeyProblem
 from dltrain.lazy import tf
 
 Augment = Callable[[Any, Any], Any]
@@ -43,8 +44,8 @@ def per_image(values: Any) -> Any:
 def require_images(name: str, data: DataSpec) -> None:
     """Raises ValueError unless the examples are images."""
     if not data.is_image:
-        raise ValueError(
-            f"name {name} needs images (height, width, channels), got examples of shape {data.input_shape}"
+        raise KeyProblem(
+            "name", f"{name} needs images (height, width, channels), got examples of shape {data.input_shape}"
         )
 
 
@@ -52,10 +53,12 @@ def require_colours(name: str, data: DataSpec) -> None:
     """Raises ValueError unless the examples are images in red, green and blue."""
     require_images(name, data)
     if data.input_shape[2] != 3:
-        raise ValueError(f"name {name} needs images in colour (3 channels), got examples of shape {data.input_shape}")
+        raise KeyProblem(
+            "name", f"{name} needs images in colour (3 channels), got examples of shape {data.input_shape}"
+        )
 
 
 def require_order(key: str, bounds: tuple[float, float]) -> None:
     """Raises ValueError unless the smaller bound comes first."""
     if bounds[0] > bounds[1]:
-        raise ValueError(f"{key} must be the smallest and the largest value, in this order, got {list(bounds)}")
+        raise KeyProblem(key, f"must be the smallest and the largest value, in this order, got {list(bounds)}")

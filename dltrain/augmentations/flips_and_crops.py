@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from dltrain.augmentations._drawing import Augment, require_images, whole
 from dltrain.data import DataSpec
+from dltrain.errors import KeyProblem
 from dltrain.fields import PositiveInt
 from dltrain.lazy import tf
 from dltrain.registry import AUGMENTATIONS
@@ -27,7 +28,7 @@ class PadAndCrop:
         require_images("pad_and_crop", data)
         side = min(data.input_shape[:2])
         if self.padding > side:
-            raise ValueError(f"padding must be at most {side}, the image's smaller side, got {self.padding}")
+            raise KeyProblem("padding", f"must be at most {side}, the image's smaller side, got {self.padding}")
 
     def build(self, data: DataSpec) -> Augment:
         """Returns the function of (images, seed); pads with 0 where the mean is not known."""

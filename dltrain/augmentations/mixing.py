@@ -9,6 +9,7 @@ from typing import Any
 
 from dltrain.augmentations._drawing import Mix, happens, require_images, uniform
 from dltrain.data import DataSpec
+from dltrain.errors import KeyProblem
 from dltrain.fields import PositiveFloat, Probability
 from dltrain.lazy import tf
 from dltrain.registry import AUGMENTATIONS
@@ -38,9 +39,10 @@ class Mixup:
         """Raises ValueError where an example holds categories: there is nothing between two of them."""
         categories = [column.name for column in data.columns if column.categories]
         if categories:
-            raise ValueError(
-                f"name mixup needs numbers alone, got categories: {', '.join(map(repr, categories))}; "
-                "dataset.ignore leaves columns out"
+            raise KeyProblem(
+                "name",
+                f"mixup needs numbers alone, got categories: {', '.join(map(repr, categories))}; "
+                "dataset.ignore leaves columns out",
             )
 
     def build(self, data: DataSpec) -> Mix:

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets._splitting import parted
+from dltrain.errors import KeyProblem
 from dltrain.fields import HeldOut, PositiveInt, Seed
 from dltrain.lazy import np
 from dltrain.registry import DATASETS
@@ -36,7 +37,7 @@ class Digits:
 
     def __post_init__(self) -> None:
         if self.size % 8:
-            raise ValueError(f"size must be a multiple of 8, got {self.size}")
+            raise KeyProblem("size", f"must be a multiple of 8, got {self.size}")
 
     def spec(self) -> DataSpec:
         """Returns shape and classes, without reading anything."""

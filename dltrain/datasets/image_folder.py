@@ -21,7 +21,7 @@ from dltrain.datasets._listing import Listing
 from dltrain.datasets._proposals import images
 from dltrain.datasets._splitting import parted
 from dltrain.datasets._telling import tell
-from dltrain.errors import AbsentData, DataError
+from dltrain.errors import AbsentData, DataError, KeyProblem
 from dltrain.fields import HeldOut, PositiveInt, Seed
 from dltrain.lazy import np
 from dltrain.proposal import Proposal
@@ -95,7 +95,7 @@ class ImageFolder:
     def __post_init__(self) -> None:
         for key in ("path_column", "label_column", "split_column"):
             if getattr(self, key) is not None and not self._is_table:
-                raise ValueError(f"{key} goes with a path to a table ({', '.join(KINDS)}), got {self.path}")
+                raise KeyProblem(key, f"goes with a path to a table ({', '.join(KINDS)}), got {self.path}")
 
     @classmethod
     def proposed(cls, path: Path, target: str | None) -> Proposal | None:
@@ -185,8 +185,9 @@ class ImageFolder:
     def _folder(self) -> Path:
         if not self.path.is_dir():
             raise AbsentData(
-                "path must be a folder with a folder of images per class, an archive of it, or a .csv of file and "
-                f"label; there is none: {self.path}"
+                "path",
+                "must be a folder with a folder of images per class, an archive of it, or a .csv of file and "
+                f"label; there is none: {self.path}",
             )
         return self.path
 

@@ -6,8 +6,19 @@ from pathlib import Path
 from typing import ClassVar
 
 from dltrain.data import DataSpec, Splits
-from dltrain.datasets._arrays import Header, Part, assemble, describe, read_array, read_header, reading, refusing
+from dltrain.datasets._arrays import (
+    Header,
+    Origin,
+    Part,
+    assemble,
+    describe,
+    read_array,
+    read_header,
+    reading,
+    refusing,
+)
 from dltrain.datasets._proposals import arrays, two_files
+from dltrain.errors import KeyProblem
 from dltrain.fields import HeldOut, Seed
 from dltrain.lazy import np
 from dltrain.proposal import Proposal
@@ -49,9 +60,9 @@ class NPY:
 
     def __post_init__(self) -> None:
         if self.test_inputs and not self.test_targets:
-            raise ValueError("test_inputs needs test_targets beside it")
+            raise KeyProblem("test_inputs", "needs test_targets beside it")
         if self.test_targets and not self.test_inputs:
-            raise ValueError("test_targets needs test_inputs beside it")
+            raise KeyProblem("test_targets", "needs test_inputs beside it")
 
     @classmethod
     def proposed(cls, path: Path, target: str | None) -> Proposal | None:
@@ -98,7 +109,7 @@ def _part(inputs_key: str, inputs: Path, targets_key: str, targets: Path, with_i
         # NumPy can map neither objects nor nothing; their header is enough to refuse them.
         if with_inputs and not found.dtype.hasobject and 0 not in found.shape:
             found = np.load(inputs, mmap_mode="r", allow_pickle=False)
-    targets_name = f"{targets_key} {targets.name}"
+    targets_name = Origin(targets_key, targets.name)
     with reading(targets_key, targets), targets.open("rb") as file:
         labels = read_array(targets_name, file)
-    return Part(f"{inputs_key} {inputs.name}", targets_name, found, labels)
+    return Part(Origin(inputs_key, inputs.name), targets_name, found, labels)

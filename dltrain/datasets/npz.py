@@ -7,8 +7,19 @@ from pathlib import Path
 from typing import ClassVar
 
 from dltrain.data import DataSpec, Splits
-from dltrain.datasets._arrays import Header, Part, assemble, describe, read_array, read_header, reading, refusing
+from dltrain.datasets._arrays import (
+    Header,
+    Origin,
+    Part,
+    assemble,
+    describe,
+    read_array,
+    read_header,
+    reading,
+    refusing,
+)
 from dltrain.datasets._proposals import arrays, one_file
+from dltrain.errors import KeyProblem
 from dltrain.fields import HeldOut, Seed
 from dltrain.lazy import np
 from dltrain.proposal import Proposal
@@ -96,17 +107,18 @@ class NPZ:
         for name in wanted:
             if name not in found:
                 near = suggestion(name, [other for other in found if other not in wanted] or found, "it has")
-                raise ValueError(f"path {self.path} has no array {name}{near if found else '; it has none'}")
+                raise KeyProblem("path", f"{self.path} has no array {name}{near if found else '; it has none'}")
         for name in found:
             if name not in wanted and name.lower().startswith(("x", "y")):
-                raise ValueError(
-                    f"path {self.path} has an array {name} that nothing reads; the names are {', '.join(wanted)} and "
-                    "x or y with _validation or _test"
+                raise KeyProblem(
+                    "path",
+                    f"{self.path} has an array {name} that nothing reads; the names are {', '.join(wanted)} and "
+                    "x or y with _validation or _test",
                 )
         return names
 
-    def _label(self, name: str) -> str:
-        return f"path array {name} of {self.path.name}"
+    def _label(self, name: str) -> Origin:
+        return Origin("path", f"array {name} of {self.path.name}")
 
     def _header(self, archive: zipfile.ZipFile, name: str) -> Header:
         with archive.open(f"{name}.npy") as file:

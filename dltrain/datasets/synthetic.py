@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 from dltrain.data import DataSpec, Split, Splits
+from dltrain.errors import KeyProblem
 from dltrain.fields import NonNegativeInt, PositiveInt, Range, Seed
 from dltrain.lazy import np
 from dltrain.registry import DATASETS
@@ -41,7 +42,7 @@ class Synthetic:
 
     def __post_init__(self) -> None:
         if len(self.shape) not in (1, 3):
-            raise ValueError(f"shape must be [height, width, channels] or [features], got {list(self.shape)}")
+            raise KeyProblem("shape", f"must be [height, width, channels] or [features], got {list(self.shape)}")
 
     def spec(self) -> DataSpec:
         """Returns shape and classes, without making anything."""

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from dltrain.data import Splits
-from dltrain.datasets._arrays import Part, assemble
-from dltrain.errors import DataError
+from dltrain.datasets._arrays import Origin, Part, assemble
+from dltrain.errors import DataError, KeyProblem
 from dltrain.fields import HeldOut, Seed
 from dltrain.lazy import np, starting
 from dltrain.registry import DATASETS
@@ -78,13 +78,18 @@ class TFDS:
         parts = {part: self._part(chosen[part], *pair) for part, pair in arrays.items()}
         try:
             splits = assemble(parts, self.validation_fraction, self.test_fraction, self.split_seed)
-        except ValueError as error:
-            raise DataError(f"dataset tfds {error}") from error
+        except KeyProblem as error:
+            raise DataError(f"dataset tfds {error.words}") from error
         return _named(splits, info)
 
     def _part(self, split: str, inputs: Any, targets: Any) -> Part:
         where = f"{self.builder} {split}"
-        return Part(f"{where}: the inputs", f"{where}: the labels", np.asarray(inputs), np.asarray(targets))
+        return Part(
+            Origin("builder", f"{where}: the inputs"),
+            Origin("builder", f"{where}: the labels"),
+            np.asarray(inputs),
+            np.asarray(targets),
+        )
 
 
 def _named(splits: Splits, info: Any) -> Splits:

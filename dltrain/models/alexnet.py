@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from dltrain.data import DataSpec
+from dltrain.errors import KeyProblem
 from dltrain.fields import Fraction, Initializer
 from dltrain.lazy import keras
 from dltrain.registry import MODELS
@@ -74,17 +75,17 @@ class AlexNet:
 
     def __post_init__(self) -> None:
         if self.variant == "one_weird_trick" and self.towers == 2:
-            raise ValueError("towers must be 1 for one_weird_trick, got 2")
+            raise KeyProblem("towers", "must be 1 for one_weird_trick, got 2")
 
     def check(self, data: DataSpec) -> None:
         """Raises ValueError where the data are no images, or too small ones."""
         if not data.is_image:
-            raise ValueError(f"name alexnet needs images (height, width, channels), got shape {data.input_shape}")
+            raise KeyProblem("name", f"alexnet needs images (height, width, channels), got shape {data.input_shape}")
         smallest, (height, width) = _PLANS[self.variant].smallest, data.input_shape[:2]
         if min(height, width) < smallest:
             hint = "; variant: small takes images from 8x8 on" if self.variant != "small" else ""
-            raise ValueError(
-                f"variant {self.variant} needs images of at least {smallest}x{smallest}, got {height}x{width}{hint}"
+            raise KeyProblem(
+                "variant", f"{self.variant} needs images of at least {smallest}x{smallest}, got {height}x{width}{hint}"
             )
 
     def build(self, data: DataSpec) -> Any:

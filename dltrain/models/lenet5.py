@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from dltrain.data import DataSpec
+from dltrain.errors import KeyProblem
 from dltrain.fields import Activation, Initializer
 from dltrain.lazy import keras
 from dltrain.registry import MODELS
@@ -41,7 +42,7 @@ class LeNet5:
     def check(self, data: DataSpec) -> None:
         """Raises ValueError where the data are no images."""
         if not data.is_image:
-            raise ValueError(f"name lenet5 needs images (height, width, channels), got shape {data.input_shape}")
+            raise KeyProblem("name", f"lenet5 needs images (height, width, channels), got shape {data.input_shape}")
 
     def build(self, data: DataSpec) -> Any:
         """Returns the network, from raw images to logits."""

@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from dltrain.data import DataSpec
+from dltrain.errors import KeyProblem
 from dltrain.fields import Activation, Fraction, Initializer, Normalization, PositiveInt
 from dltrain.lazy import keras
 from dltrain.models._normalization import normalized
@@ -44,18 +45,18 @@ class VGG:
 
     def __post_init__(self) -> None:
         if self.normalization == "group" and self.filters % 8:
-            raise ValueError(f"filters must be a multiple of 8 with group normalisation, got {self.filters}")
+            raise KeyProblem("filters", f"must be a multiple of 8 with group normalisation, got {self.filters}")
 
     def check(self, data: DataSpec) -> None:
         """Raises ValueError where the data are no images, or too small for the poolings."""
         if not data.is_image:
-            raise ValueError(f"name vgg needs images (height, width, channels), got shape {data.input_shape}")
+            raise KeyProblem("name", f"vgg needs images (height, width, channels), got shape {data.input_shape}")
         (height, width), smallest = data.input_shape[:2], 2**self.pools
         if min(height, width) < smallest:
             most = min(height, width).bit_length() - 1
             hint = f"; images of {height}x{width} allow {most}" if most else ""
-            raise ValueError(
-                f"pools {self.pools} needs images of at least {smallest}x{smallest}, got {height}x{width}{hint}"
+            raise KeyProblem(
+                "pools", f"{self.pools} needs images of at least {smallest}x{smallest}, got {height}x{width}{hint}"
             )
 
     def build(self, data: DataSpec) -> Any:

@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from dltrain.data import DataSpec
+from dltrain.errors import KeyProblem
 from dltrain.fields import Fraction, PositiveInt
 from dltrain.lazy import keras
 from dltrain.models._patches import check_patches, embedded
@@ -41,7 +42,7 @@ class ViT:
 
     def __post_init__(self) -> None:
         if self.width % self.heads:
-            raise ValueError(f"heads must divide width, {self.width}, got {self.heads}")
+            raise KeyProblem("heads", f"must divide width, {self.width}, got {self.heads}")
 
     def check(self, data: DataSpec) -> None:
         """Raises ValueError where the data are no images, or patches do not fill them exactly."""

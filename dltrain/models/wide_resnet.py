@@ -3,6 +3,7 @@
 from typing import Any
 
 from dltrain.data import DataSpec
+from dltrain.errors import KeyProblem
 from dltrain.fields import Activation, Fraction, Initializer, Normalization, PositiveInt
 from dltrain.lazy import keras
 from dltrain.models._normalization import check_groups
@@ -41,14 +42,16 @@ class WideResNet:
     def __post_init__(self) -> None:
         problems = check_groups(self.normalization, self.normalization_groups, 16)
         if self.depth < 10 or self.depth % 6 != 4:
-            problems.append(ValueError(f"depth must be 6N + 4 (16, 22, 28, 40 in the paper), got {self.depth}"))
+            problems.append(KeyProblem("depth", f"must be 6N + 4 (16, 22, 28, 40 in the paper), got {self.depth}"))
         if problems:
             raise problems[0] if len(problems) == 1 else ExceptionGroup("wide_resnet", problems)
 
     def check(self, data: DataSpec) -> None:
         """Raises ValueError where the data are no images."""
         if not data.is_image:
-            raise ValueError(f"name wide_resnet needs images (height, width, channels), got shape {data.input_shape}")
+            raise KeyProblem(
+                "name", f"wide_resnet needs images (height, width, channels), got shape {data.input_shape}"
+            )
 
     def build(self, data: DataSpec) -> Any:
         """Returns the network, from raw images to logits."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from dltrain.config.experiment import Config
 from dltrain.data import DataSpec
-from dltrain.errors import TrainingError, UserError
+from dltrain.errors import KeyProblem, TrainingError, UserError
 from dltrain.lazy import keras
 from dltrain.runs.folder import Run
 from dltrain.training.starting import trained
@@ -36,13 +36,17 @@ def teach(config: Config, spec: DataSpec, model: Any, replicas: int) -> None:
         try:
             teacher, known, saved = trained(Run(settings.run))
         except (UserError, OSError) as error:
-            raise ValueError(f"run {settings.run} cannot be used: {error}") from None
+            raise KeyProblem("run", f"{settings.run} cannot be used: {error}") from None
         if known.input_shape != spec.input_shape:
             there, here = ("x".join(map(str, shape)) for shape in (known.input_shape, spec.input_shape))
-            raise ValueError(f"run must take the same inputs: {settings.run.name} takes {there}, the data are {here}")
+            raise KeyProblem(
+                "run", f"must take the same inputs: {settings.run.name} takes {there}, the data are {here}"
+            )
         if known.class_names != spec.class_names:
             there, here = (", ".join(names[:10]) for names in (known.class_names, spec.class_names))
-            raise ValueError(f"run must know the same classes: {settings.run.name} knows {there}; the data have {here}")
+            raise KeyProblem(
+                "run", f"must know the same classes: {settings.run.name} knows {there}; the data have {here}"
+            )
     teacher.trainable = False
     fuse(teacher)
     _log.info("%s", f"teacher: the best weights of {settings.run.name} (step {saved.state['step']})")

@@ -43,7 +43,7 @@ def inspect(config: Config) -> dict[str, Any]:
         "findings": [
             dataclasses.asdict(finding)
             for finding in [
-                *(Finding("contract", "error", problem) for problem in broken(config, splits)),
+                *(Finding("contract", "error", str(problem)) for problem in broken(config, splits)),
                 *examine(subject),
             ]
         ],

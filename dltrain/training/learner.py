@@ -9,7 +9,7 @@ import numpy as np
 
 from dltrain.config.experiment import Config, to_plain
 from dltrain.data import Split, Splits
-from dltrain.errors import ConfigError
+from dltrain.errors import ConfigError, KeyProblem
 from dltrain.lazy import tf
 from dltrain.schedules import learning_rate
 from dltrain.training import checkpoints, stages
@@ -102,10 +102,9 @@ class Learner:
             columns += [f"val_{name}" for name in columns]
         monitor = monitor_of(self.experiment.checkpoint, self.experiment, self.splits)
         if monitor not in columns:
-            raise ConfigError(
-                [f"checkpoint.monitor must be one of {', '.join(columns)}, which is what "
-                 f"{self.experiment.model.registered_name} reports, got {monitor!r}"]
-            )  # fmt: skip
+            reports = f"which is what {self.experiment.model.registered_name} reports"
+            words = f"must be one of {', '.join(columns)}, {reports}, got {monitor!r}"
+            raise ConfigError([KeyProblem("checkpoint.monitor", words)])
 
     @property
     def variables(self) -> dict[str, Any]:

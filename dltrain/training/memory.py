@@ -11,7 +11,7 @@ from typing import Any
 
 from dltrain.config.experiment import Config
 from dltrain.data import Splits
-from dltrain.errors import TrainingError
+from dltrain.errors import KeyProblem, TrainingError
 from dltrain.lazy import keras, tf
 from dltrain.training import oversampling
 from dltrain.training.device import Devices
@@ -37,7 +37,9 @@ def with_batch_size(config: Config, splits: Splits, devices: Devices, reporter: 
         return config
     if devices.workers.count > 1:
         with config.blame("train"):
-            raise ValueError("batch_size must be a number where several workers share it: each has memory of its own")
+            raise KeyProblem(
+                "batch_size", "must be a number where several workers share it: each has memory of its own"
+            )
     goal = _goal(config, splits, devices)
 
     def sized(size: int) -> Config:
@@ -61,14 +63,16 @@ def _goal(config: Config, splits: Splits, devices: Devices) -> int:
     with config.blame("train"):
         examples = oversampling.count(config.experiment, splits.train)
         if examples < devices.replicas:
-            raise ValueError(f"batch_size cannot be shared by {devices.replicas} devices: {examples} training examples")
+            raise KeyProblem(
+                "batch_size", f"cannot be shared by {devices.replicas} devices: {examples} training examples"
+            )
         if wanted is None:
             whole = min(EFFECTIVE_BATCH_SIZE, 2 ** int(math.log2(examples)))
             return max(whole // devices.replicas, 1) * devices.replicas
         if wanted > examples:
-            raise ValueError(f"effective_batch_size must be at most the {examples} training examples, got {wanted}")
+            raise KeyProblem("effective_batch_size", f"must be at most the {examples} training examples, got {wanted}")
         if wanted % devices.replicas:
-            raise ValueError(f"effective_batch_size must divide by the {devices.replicas} devices, got {wanted}")
+            raise KeyProblem("effective_batch_size", f"must divide by the {devices.replicas} devices, got {wanted}")
     return wanted
 
 

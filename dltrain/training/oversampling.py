@@ -4,6 +4,7 @@ import numpy as np
 
 from dltrain.config.experiment import Experiment
 from dltrain.data import Split
+from dltrain.errors import KeyProblem
 
 
 def drawn(experiment: Experiment, split: Split) -> np.ndarray | None:
@@ -18,7 +19,7 @@ def drawn(experiment: Experiment, split: Split) -> np.ndarray | None:
     if not experiment.train.oversample:
         return None
     if split.targets.ndim != 1:
-        raise ValueError("oversample must be false: it evens out classes, of which each example must have one")
+        raise KeyProblem("oversample", "must be false: it evens out classes, of which each example must have one")
     random = np.random.RandomState(experiment.seed)
     members = [random.permutation(np.flatnonzero(split.targets == label)) for label in np.unique(split.targets)]
     most = max(map(len, members))

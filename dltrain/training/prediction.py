@@ -11,7 +11,7 @@ from dltrain import datasets
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.data import DataSpec, Split
-from dltrain.errors import ConfigError
+from dltrain.errors import OptionError
 from dltrain.given import Given, Reader
 from dltrain.inspection.subject import Subject
 from dltrain.lazy import np, tf
@@ -63,7 +63,7 @@ class Predictor:
         """Returns what outputs mean, as the run's task reads them.
 
         Raises:
-            ConfigError: if the task does not know what is asked for.
+            OptionError: if the task does not know what is asked for.
         """
         task = self.config.experiment.task
         if not hasattr(task, "answers"):  # a plugin's need not have it
@@ -71,7 +71,7 @@ class Predictor:
         try:
             return task.answers(self.spec, outputs, top_k, probabilities)
         except ValueError as error:
-            raise ConfigError([f"--{error}"]) from None
+            raise OptionError(error) from None
 
     def example(self, top_k: int = 1, probabilities: bool = False) -> dict[str, Any]:
         """Returns an answer as they will look; raises as `answers`."""
@@ -153,7 +153,7 @@ def predictions(
     An answer is {"input": name, ...} with what the task says, or {"input": name, "error": why there is none}.
 
     Raises:
-        ConfigError: if the task does not know what is asked for.
+        OptionError: if the task does not know what is asked for.
     """
     for piece in given:
         outputs = predictor.outputs(piece.inputs)

@@ -265,7 +265,7 @@ class Workers:
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
         if isinstance(told, Interrupted):
-            raise Interrupted(f"{str(told).partition(';')[0]}; {RESUME}", told.exit_code) from None
+            raise Interrupted(told.event, told.exit_code, RESUME) from None
         if isinstance(told, DltrainError) and told is not error:
             raise told from None
 
