@@ -131,7 +131,7 @@ def _require_trust(contents: dict[Path, bytes], named_in: str) -> None:
 
 def _run(path: Path, content: bytes) -> None:
     """Runs a file as a module; where it fails, nothing of it stays."""
-    before = {registry: registry.known() for registry in KINDS}
+    before = {registry: set(registry.names()) for registry in KINDS}  # what is built in stays
     module = types.ModuleType(path.stem)
     module.__file__ = str(path)
     sys.modules[path.stem] = module

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from dltrain.errors import KeyProblem
 from dltrain.fields import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Range
 from dltrain.lazy import keras
-from dltrain.registry import SCHEDULES
+from dltrain.registry import SCHEDULES, Choice
 
 Factor = Annotated[float, Range(minimum=0, maximum=1, open_minimum=True, open_maximum=True)]
 
@@ -25,9 +25,59 @@ class Plan:
     total_steps: int
 
 
+State = dict[str, Any]
+"""What a schedule that watches a column keeps from epoch to epoch: numbers that JSON holds, `scale` among them."""
+
+
+class Schedule(Choice):
+    """What every schedule is: a multiplier of the peak at each step, and perhaps one that follows what is measured.
+
+    Attributes:
+        monitor: the column of metrics.csv that is watched; none where nothing is.
+        warmup_epochs: epochs of a warm-up at the start; none for a schedule that has no such key.
+    """
+
+    monitor: str | None = None
+    warmup_epochs: float | None = None
+
+    def warmup(self, plan: Plan) -> int:
+        """Returns the steps of the warm-up; by default there is none."""
+        return 0
+
+    def check(self, plan: Plan) -> None:
+        """Makes sure that the schedule fits the run's length; by default it fits any.
+
+        Raises:
+            KeyProblem: if it does not.
+        """
+
+    def multiplier(self, step: Any, plan: Plan) -> Any:
+        """Returns what the peak is multiplied with at a step, float32.
+
+        Args:
+            step: the steps before it, a number or a tensor of them.
+            plan: how long the run is.
+        """
+        raise NotImplementedError
+
+    def initial_state(self) -> State | None:
+        """Returns the state before the first epoch; its `scale` multiplies the learning rate. None to keep nothing."""
+        return None
+
+    def after_epoch(self, value: float, state: State, larger_is_better: bool) -> State:
+        """Returns the state after an epoch; only called where there is one, and `monitor` names a column.
+
+        Args:
+            value: the monitored value of the epoch; NaN is no improvement.
+            state: the state before it.
+            larger_is_better: whether more is better.
+        """
+        return state
+
+
 @dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """What every schedule has: a linear warm-up, from almost nothing to the peak.
+class WarmUpSchedule(Schedule):
+    """What dltrain's own schedules share: a linear warm-up, from almost nothing to the peak.
 
     Args:
         warmup_epochs: epochs in which the learning rate rises to its peak, parts of one allowed; 0 for none.
@@ -69,7 +119,7 @@ class Schedule:
 
 
 @SCHEDULES.register("constant")
-class Constant(Schedule):
+class Constant(WarmUpSchedule):
     """The same learning rate throughout."""
 
     def _shape(self, since: Any, warmup: int, plan: Plan) -> Any:
@@ -77,7 +127,7 @@ class Constant(Schedule):
 
 
 @SCHEDULES.register("step")
-class Step(Schedule):
+class Step(WarmUpSchedule):
     """Drops by a factor at given times, counted from the run's start; as in He et al. 2015, section 4.2.
 
     Args:
@@ -116,7 +166,7 @@ class Step(Schedule):
 
 
 @SCHEDULES.register("cosine")
-class Cosine(Schedule):
+class Cosine(WarmUpSchedule):
     """Half a cosine, from the peak down to a share of it at the run's end.
 
     I. Loshchilov and F. Hutter, "SGDR: stochastic gradient descent with warm restarts", 2016, equation 5, without
@@ -134,7 +184,7 @@ class Cosine(Schedule):
 
 
 @SCHEDULES.register("exponential")
-class Exponential(Schedule):
+class Exponential(WarmUpSchedule):
     """Falls by the same factor in every so many epochs, smoothly.
 
     Args:
@@ -150,7 +200,7 @@ class Exponential(Schedule):
 
 
 @SCHEDULES.register("polynomial")
-class Polynomial(Schedule):
+class Polynomial(WarmUpSchedule):
     """Falls from the peak to a share of it at the run's end as a power of the time left; linear by default.
 
     Args:
@@ -167,7 +217,7 @@ class Polynomial(Schedule):
 
 
 @SCHEDULES.register("one_cycle")
-class OneCycle(Schedule):
+class OneCycle(WarmUpSchedule):
     """Rises from a share of the peak to it, then falls to almost nothing, along half cosines.
 
     L. N. Smith and N. Topin, "Super-convergence", 2018, section 3; cosines in place of the paper's lines. The rise is
@@ -196,7 +246,7 @@ class OneCycle(Schedule):
 
 
 @SCHEDULES.register("plateau")
-class Plateau(Schedule):
+class Plateau(WarmUpSchedule):
     """Drops by a factor each time the monitored value has stopped to improve.
 
     As A. Krizhevsky et al. 2012, section 5, did by hand. Its state belongs to the checkpoint.
@@ -220,11 +270,11 @@ class Plateau(Schedule):
     def _shape(self, since: Any, warmup: int, plan: Plan) -> Any:
         return 1.0
 
-    def initial_state(self) -> dict[str, Any]:
+    def initial_state(self) -> State:
         """Returns the state before the first epoch; `scale` multiplies the learning rate."""
         return {"scale": 1.0, "best": None, "wait": 0, "cooldown": 0}
 
-    def after_epoch(self, value: float, state: dict[str, Any], larger_is_better: bool) -> dict[str, Any]:
+    def after_epoch(self, value: float, state: State, larger_is_better: bool) -> State:
         """Returns the state after an epoch.
 
         Args:

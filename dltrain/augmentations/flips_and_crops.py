@@ -1,7 +1,8 @@
 """Flips and crops: whole pixels, moved."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
+from dltrain.augmentations import Augmentation
 from dltrain.augmentations._drawing import Augment, require_images, whole
 from dltrain.data import DataSpec
 from dltrain.errors import KeyProblem
@@ -11,7 +12,7 @@ from dltrain.registry import AUGMENTATIONS
 
 
 @AUGMENTATIONS.register("pad_and_crop")
-class PadAndCrop:
+class PadAndCrop(Augmentation):
     """Shifts each image at random: pads every side, then crops a window of the original size.
 
     K. He, X. Zhang, S. Ren and J. Sun, "Deep residual learning for image recognition", 2015, section 4.2. The paper
@@ -20,6 +21,8 @@ class PadAndCrop:
     Args:
         padding: pixels on each side, 1 to the image's smaller side; the paper's value is 4.
     """
+
+    moves: ClassVar[bool] = True
 
     padding: PositiveInt = 4
 
@@ -50,7 +53,7 @@ class PadAndCrop:
 
 
 @AUGMENTATIONS.register("flip")
-class Flip:
+class Flip(Augmentation):
     """Mirrors each image with probability 1/2.
 
     K. He, X. Zhang, S. Ren and J. Sun, "Deep residual learning for image recognition", 2015, section 4.2 (horizontal).
@@ -58,6 +61,8 @@ class Flip:
     Args:
         direction: horizontal swaps left and right, vertical top and bottom, both decides on each of the two by itself.
     """
+
+    moves: ClassVar[bool] = True
 
     direction: Literal["horizontal", "vertical", "both"] = "horizontal"
 

@@ -197,7 +197,7 @@ def _layers(config: Config) -> dict[str, Any]:
         with config.blame(f"stages[{index}]"):
             for name in sorted(named.keys() - kept_in(named, stage)):
                 trained.setdefault(name.partition("/")[0], []).append(index + 1)
-    shares = layer_shares(model, getattr(config.experiment.optimizer, "layer_decay", None) or 1.0)
+    shares = layer_shares(model, config.experiment.optimizer.layer_decay or 1.0)
     after = [len(layer.trainable_weights) for layer in model.layers]
     return {
         "layers": [

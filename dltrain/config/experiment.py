@@ -17,9 +17,9 @@ from dltrain.config.tuning import Tune
 from dltrain.data import DataSpec
 from dltrain.errors import AbsentData, ConfigError, KeyProblem, Misfit
 from dltrain.fields import Seed
-from dltrain.registry import AUGMENTATIONS, CALLBACKS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS, TRACKERS
+from dltrain.registry import AUGMENTATIONS, CALLBACKS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS, TRACKERS, Choice
 
-# Registered classes of one kind share methods, not a parent: a checker that needs more than this reads the registry.
+# The contract of each kind stands in its folder; a config may hold any class that is registered.
 Dataset = Annotated[Any, DATASETS]
 Augmentation = Annotated[Any, AUGMENTATIONS]
 Model = Annotated[Any, MODELS]
@@ -120,12 +120,12 @@ class Experiment:
             yield KeyProblem("trackers", f"must not hold {max(names, key=names.count)} twice")
 
     def _problems_of_mixing(self) -> Iterator[KeyProblem]:
-        mixing = [mixes_examples(augmentation) for augmentation in self.augment]
+        mixing = [augmentation.mixes for augmentation in self.augment]
         if mixing != sorted(mixing):
             name = self.augment[mixing.index(True)].registered_name
             yield KeyProblem("augment", f"must have {name}, which mixes examples, behind what changes each by itself")
         if any(mixing) and not hasattr(self.task, "soft_targets"):
-            name = [each.registered_name for each in self.augment if mixes_examples(each)][-1]
+            name = [each.registered_name for each in self.augment if each.mixes][-1]
             yield KeyProblem(
                 "augment", f"must not hold {name}: the targets of task {self.task.registered_name} cannot be mixed"
             )
@@ -160,11 +160,6 @@ class Experiment:
     def epochs_before(self, stage: int) -> int:
         """Returns after how many epochs a stage begins, 0 being the first."""
         return sum(each.epochs or 0 for each in self.stages[:stage])
-
-
-def mixes_examples(augmentation: Any) -> bool:
-    """Whether an augmentation combines examples of a batch, and their targets."""
-    return getattr(augmentation, "mixes", False)
 
 
 @dataclass(frozen=True)
@@ -202,11 +197,10 @@ class Config:
         blocks |= {f"augment[{index}]": augmentation for index, augmentation in enumerate(experiment.augment)}
         problems: list[Problem] = []
         for path, block in blocks.items():
-            if hasattr(block, "check"):
-                try:
-                    block.check(spec)
-                except (ValueError, ExceptionGroup) as error:
-                    problems += self._problems(path, error)
+            try:
+                block.check(spec)
+            except (ValueError, ExceptionGroup) as error:
+                problems += self._problems(path, error)
         if problems:
             raise ConfigError(problems)
 
@@ -219,8 +213,7 @@ class Config:
         problems: list[Problem] = []
         for index, tracker in enumerate(self.experiment.trackers):
             try:
-                if hasattr(tracker, "require"):
-                    tracker.require()
+                tracker.require()
             except ValueError as error:
                 problems += self._problems(f"trackers[{index}]", error)
         if problems:
@@ -335,7 +328,7 @@ def dump(experiment: Experiment, tune: Tune | None = None) -> str:
 def to_plain(value: Any) -> Any:
     """Returns dataclasses as mappings (with `name` first where registered), tuples as lists, paths as text."""
     if dataclasses.is_dataclass(value):
-        name = getattr(value, "registered_name", None)
+        name = value.registered_name if isinstance(value, Choice) else None
         fields = {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
         return {"name": name, **fields} if name else fields
     if isinstance(value, list | tuple):

@@ -28,9 +28,9 @@ def propose(path: Path, target: str | None) -> tuple[str, Proposal]:
         ConfigError: if there is none, or the data cannot be used.
     """
     for name in DATASETS.names():
-        proposed = getattr(DATASETS[name], "proposed", None)
+        dataset: type[Any] = DATASETS[name]
         try:
-            proposal = proposed(path, target) if proposed else None
+            proposal = dataset.proposed(path, target)
         except (ValueError, ExceptionGroup) as error:
             errors = error.exceptions if isinstance(error, ExceptionGroup) else [error]
             raise ConfigError([f"{path}: {_words(each, path)}" for each in errors]) from None

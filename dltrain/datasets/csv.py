@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from dltrain.data import DataSpec, Places, Split, Splits, Target, channel_statistics, split_off
+from dltrain.datasets import Dataset
 from dltrain.datasets._arrays import refusing
 from dltrain.datasets._given_tables import TableReader
 from dltrain.datasets._proposals import table as proposed_table
@@ -29,7 +30,7 @@ from dltrain.datasets._tables import (
 )
 from dltrain.datasets._telling import tell
 from dltrain.errors import KeyProblem
-from dltrain.fields import HeldOut, NonNegativeInt, PositiveInt, Seed
+from dltrain.fields import NonNegativeInt, PositiveInt
 from dltrain.lazy import np
 from dltrain.proposal import Proposal
 from dltrain.registry import DATASETS, suggestion
@@ -45,7 +46,7 @@ _PARTS |= {"test": "test", "testing": "test"}
 
 
 @DATASETS.register("csv")
-class CSV:
+class CSV(Dataset):
     """Your own table with a header: CSV, TSV, Parquet or JSON lines, one file or several by a pattern.
 
     What each column is, is seen from its values, unless you say it: numbers are standardised (missing ones filled in,
@@ -77,10 +78,7 @@ class CSV:
             must be); skip to leave them out and name them.
         test_fraction: share of all rows held out for testing, 0 to below 1, stratified by class; unused with `split`.
         validation_fraction: share of the remaining rows held out for tuning, likewise.
-        split_seed: which rows are held out; apart from the experiment's seed, so that runs share one test set.
     """
-
-    loads_like: ClassVar[bool] = True
 
     path: Path
     target: str | tuple[str, ...]
@@ -99,9 +97,6 @@ class CSV:
     one_hot_up_to: NonNegativeInt = 10
     words: PositiveInt = 100
     on_bad_example: Literal["error", "skip"] = "error"
-    test_fraction: HeldOut = 0.2
-    validation_fraction: HeldOut = 0.1
-    split_seed: Seed = 0
 
     def __post_init__(self) -> None:
         if len(set(self._targets)) < len(self._targets) or not self._targets:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
 
 from dltrain.data import DataSpec, Splits
+from dltrain.datasets import Dataset
 from dltrain.datasets._arrays import (
     Header,
     Origin,
@@ -19,14 +19,13 @@ from dltrain.datasets._arrays import (
 )
 from dltrain.datasets._proposals import arrays, two_files
 from dltrain.errors import KeyProblem
-from dltrain.fields import HeldOut, Seed
 from dltrain.lazy import np
 from dltrain.proposal import Proposal
 from dltrain.registry import DATASETS
 
 
 @DATASETS.register("npy")
-class NPY:
+class NPY(Dataset):
     """Your own arrays, in files made by `numpy.save`; the inputs may be larger than memory.
 
     Inputs are (examples, features), (examples, height, width) or (examples, height, width, channels); images are best
@@ -43,20 +42,12 @@ class NPY:
         test_targets: the file of the test labels.
         test_fraction: share of all examples held out for testing, 0 to below 1, stratified by class; unused where
             `test_inputs` is given.
-        validation_fraction: share of the remaining examples held out for tuning, 0 to below 1, stratified by class.
-        split_seed: which examples are held out; apart from the experiment's seed, so that runs share one test set.
     """
-
-    task: ClassVar[str] = "classification"
-    loads_like: ClassVar[bool] = True
 
     inputs: Path
     targets: Path
     test_inputs: Path | None = None
     test_targets: Path | None = None
-    test_fraction: HeldOut = 0.2
-    validation_fraction: HeldOut = 0.1
-    split_seed: Seed = 0
 
     def __post_init__(self) -> None:
         if self.test_inputs and not self.test_targets:

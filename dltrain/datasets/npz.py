@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import ClassVar
 
 from dltrain.data import DataSpec, Splits
+from dltrain.datasets import Dataset
 from dltrain.datasets._arrays import (
     Header,
     Origin,
@@ -20,14 +20,13 @@ from dltrain.datasets._arrays import (
 )
 from dltrain.datasets._proposals import arrays, one_file
 from dltrain.errors import KeyProblem
-from dltrain.fields import HeldOut, Seed
 from dltrain.lazy import np
 from dltrain.proposal import Proposal
 from dltrain.registry import DATASETS, suggestion
 
 
 @DATASETS.register("npz")
-class NPZ:
+class NPZ(Dataset):
     """Your own arrays, in one file made by `numpy.savez`.
 
     The file holds `x` and `y`, or `x_train` and `y_train`; and where it has sets of its own, `x_validation` and
@@ -41,16 +40,9 @@ class NPZ:
             file has `x_test`.
         validation_fraction: share of the remaining examples held out for tuning, 0 to below 1, stratified by class;
             unused where the file has `x_validation`.
-        split_seed: which examples are held out; apart from the experiment's seed, so that runs share one test set.
     """
 
-    task: ClassVar[str] = "classification"
-    loads_like: ClassVar[bool] = True
-
     path: Path
-    test_fraction: HeldOut = 0.2
-    validation_fraction: HeldOut = 0.1
-    split_seed: Seed = 0
 
     @classmethod
     def proposed(cls, path: Path, target: str | None) -> Proposal | None:

@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Literal
 
 from dltrain import plugins
 from dltrain.data import DataSpec, Split, Splits, Target
+from dltrain.datasets import Dataset
 from dltrain.datasets._arrays import Origin, Part, assemble, refusing
 from dltrain.datasets._splitting import parted
 from dltrain.errors import KeyProblem
-from dltrain.fields import HeldOut, Seed
 from dltrain.keras_classes import as_given
 from dltrain.lazy import np, tf
 from dltrain.registry import DATASETS
@@ -20,7 +20,7 @@ PARTS = ("train", "validation", "test")
 
 
 @DATASETS.register("python")
-class Python:
+class Python(Dataset):
     """Your own function in a file of `plugins:`, which returns the data.
 
     It returns inputs and targets, as two arrays or one tf.data.Dataset of single examples; or {"train": ..., "test":
@@ -34,18 +34,13 @@ class Python:
         test_fraction: share of all examples held out for testing, 0 to below 1, stratified by class; unused where the
             function returns a part "test".
         validation_fraction: share of the remaining examples held out for tuning, likewise.
-        split_seed: which examples are held out; apart from the experiment's seed, so that runs share one test set.
     """
 
     reads_with_tensorflow: ClassVar[bool] = True
-    loads_like: ClassVar[bool] = True
 
     function: str
     arguments: dict[str, Any] = field(default_factory=dict)
     kind: Literal["classes", "numbers"] = "classes"
-    test_fraction: HeldOut = 0.2
-    validation_fraction: HeldOut = 0.1
-    split_seed: Seed = 0
 
     def __post_init__(self) -> None:
         function = plugins.function(self.function)

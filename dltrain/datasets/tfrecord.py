@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from dltrain.data import DataSpec, Split, Splits, Target
+from dltrain.datasets import Dataset
 from dltrain.datasets._arrays import Origin, Part, assemble, refusing
 from dltrain.datasets._images import Decoding
 from dltrain.datasets._splitting import parted
 from dltrain.datasets._table_files import matching
 from dltrain.errors import KeyProblem
-from dltrain.fields import HeldOut, PositiveInt, Seed
+from dltrain.fields import PositiveInt
 from dltrain.lazy import np, tf
 from dltrain.proposal import Proposal
 from dltrain.registry import DATASETS, suggestion
@@ -41,7 +42,7 @@ class Feature:
 
 
 @DATASETS.register("tfrecord")
-class TFRecord:
+class TFRecord(Dataset):
     """Your own TFRecord files of `tf.train.Example`, plain or gzip, one or several by a pattern.
 
     All examples are read into memory. The inputs are one image, or all features of numbers side by side in the order
@@ -55,19 +56,14 @@ class TFRecord:
         test_fraction: share of all examples held out for testing, 0 to below 1, stratified by class; unused with
             `test_path`.
         validation_fraction: share of the remaining examples held out for tuning, likewise.
-        split_seed: which examples are held out; apart from the experiment's seed, so that runs share one test set.
     """
 
-    loads_like: ClassVar[bool] = True
     reads_with_tensorflow: ClassVar[bool] = True
 
     path: Path
     features: dict[str, Feature]
     target: str = "label"
     test_path: Path | None = None
-    test_fraction: HeldOut = 0.2
-    validation_fraction: HeldOut = 0.1
-    split_seed: Seed = 0
 
     @classmethod
     def proposed(cls, path: Path, target: str | None) -> Proposal | None:

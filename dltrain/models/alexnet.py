@@ -7,6 +7,7 @@ from dltrain.data import DataSpec
 from dltrain.errors import KeyProblem
 from dltrain.fields import Fraction, Initializer
 from dltrain.lazy import keras
+from dltrain.models import Model
 from dltrain.registry import MODELS
 
 
@@ -47,7 +48,7 @@ _PLANS = {
 
 
 @MODELS.register("alexnet")
-class AlexNet:
+class AlexNet(Model):
     """AlexNet: five convolutions in two towers, three dense layers.
 
     A. Krizhevsky, I. Sutskever and G. Hinton, "ImageNet classification with deep convolutional neural networks", 2012,

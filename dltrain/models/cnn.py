@@ -8,6 +8,7 @@ from dltrain.data import DataSpec
 from dltrain.errors import KeyProblem
 from dltrain.fields import Activation, Fraction, Initializer, Normalization, PositiveInt
 from dltrain.lazy import keras
+from dltrain.models import Model
 from dltrain.models._normalization import check_groups, normalized
 from dltrain.registry import MODELS
 
@@ -58,7 +59,7 @@ class Stage:
 
 
 @MODELS.register("cnn")
-class CNN:
+class CNN(Model):
     """Convolutional network: a list of stages, then a head of dense layers.
 
     Y. LeCun et al., "Gradient-based learning applied to document recognition", 1998, section II. Keras 3 has no

@@ -8,6 +8,7 @@ from dltrain import plugins
 from dltrain.data import DataSpec
 from dltrain.errors import KeyProblem, Misfit, said
 from dltrain.lazy import keras, tf
+from dltrain.models import Model
 from dltrain.models._layers import LISTED, faults, inputs_of, json_schema, make
 from dltrain.registry import MODELS, suggestion
 
@@ -20,7 +21,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
 @MODELS.register("graph")
-class Graph:
+class Graph(Model):
     """A network written in YAML: a list of layers, each fed by the one before it or by those that it names.
 
     Args:

@@ -9,6 +9,7 @@ from dltrain.data import DataSpec
 from dltrain.errors import KeyProblem
 from dltrain.fields import Fraction
 from dltrain.lazy import keras
+from dltrain.models import Model
 from dltrain.models._keras_networks import FAMILIES, Family, Preprocessing
 from dltrain.registry import MODELS, nearest
 
@@ -22,7 +23,7 @@ _PREPROCESSING_WORDS: dict[Preprocessing, str] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class _KerasNetwork:
+class _KerasNetwork(Model):
     """What the networks of keras.applications share: preprocessing, body, mean over all places, head.
 
     Args:
@@ -37,7 +38,7 @@ class _KerasNetwork:
     attribute: ClassVar[str]
     family: ClassVar[Family]
 
-    weights: Literal["imagenet"] | Path | None = None
+    weights: Literal["imagenet"] | Path | None = None  # type: ignore[assignment]
     dropout: Fraction = 0.0
 
     def __post_init__(self) -> None:

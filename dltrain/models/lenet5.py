@@ -6,6 +6,7 @@ from dltrain.data import DataSpec
 from dltrain.errors import KeyProblem
 from dltrain.fields import Activation, Initializer
 from dltrain.lazy import keras
+from dltrain.models import Model
 from dltrain.registry import MODELS
 
 _SIDE = 32
@@ -19,7 +20,7 @@ _SEEN = (
 
 
 @MODELS.register("lenet5")
-class LeNet5:
+class LeNet5(Model):
     """LeNet-5: two convolutions with subsampling, three dense layers.
 
     Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, "Gradient-based learning applied to document recognition", 1998,

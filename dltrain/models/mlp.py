@@ -6,12 +6,13 @@ from dltrain.data import DataSpec
 from dltrain.errors import KeyProblem
 from dltrain.fields import Activation, Fraction, Initializer, NonNegativeFloat, Normalization, PositiveInt
 from dltrain.lazy import keras
+from dltrain.models import Model
 from dltrain.models._normalization import check_groups, normalized
 from dltrain.registry import MODELS
 
 
 @MODELS.register("mlp")
-class MLP:
+class MLP(Model):
     """Multi-layer perceptron: fully connected layers, one after another.
 
     D. E. Rumelhart, G. E. Hinton and R. J. Williams, "Learning representations by back-propagating errors", 1986;

@@ -6,6 +6,7 @@ from dltrain.data import DataSpec
 from dltrain.errors import KeyProblem
 from dltrain.fields import Activation, Fraction, Initializer, Normalization, PositiveInt
 from dltrain.lazy import keras
+from dltrain.models import Model
 from dltrain.models._normalization import check_groups
 from dltrain.models._residual import Residual
 from dltrain.registry import MODELS
@@ -21,7 +22,7 @@ _IMAGENET: dict[int, tuple[tuple[int, ...], bool]] = {
 
 
 @MODELS.register("resnet")
-class ResNet:
+class ResNet(Model):
     """Residual network, in its forms for CIFAR and for ImageNet.
 
     K. He, X. Zhang, S. Ren and J. Sun, "Deep residual learning for image recognition", 2015: section 4.2 for cifar,

@@ -6,6 +6,7 @@ from dltrain.data import DataSpec
 from dltrain.errors import KeyProblem
 from dltrain.fields import Activation, Fraction, Initializer, Normalization, PositiveInt
 from dltrain.lazy import keras
+from dltrain.models import Model
 from dltrain.models._normalization import normalized
 from dltrain.registry import MODELS
 
@@ -14,7 +15,7 @@ _BLOCKS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2
 
 
 @MODELS.register("vgg")
-class VGG:
+class VGG(Model):
     """VGG: blocks of 3x3 convolutions, each with a max pooling behind it; the form for images of about 32x32.
 
     K. Simonyan and A. Zisserman, "Very deep convolutional networks for large-scale image recognition", 2015, table 1:

@@ -6,12 +6,13 @@ from dltrain.data import DataSpec
 from dltrain.errors import KeyProblem
 from dltrain.fields import Fraction, PositiveInt
 from dltrain.lazy import keras
+from dltrain.models import Model
 from dltrain.models._patches import check_patches, embedded
 from dltrain.registry import MODELS
 
 
 @MODELS.register("vit")
-class ViT:
+class ViT(Model):
     """Vision Transformer: patches of the image as tokens, then blocks of self-attention and dense layers.
 
     A. Dosovitskiy et al., "An image is worth 16x16 words: transformers for image recognition at scale", 2021, section

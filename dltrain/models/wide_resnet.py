@@ -6,13 +6,14 @@ from dltrain.data import DataSpec
 from dltrain.errors import KeyProblem
 from dltrain.fields import Activation, Fraction, Initializer, Normalization, PositiveInt
 from dltrain.lazy import keras
+from dltrain.models import Model
 from dltrain.models._normalization import check_groups
 from dltrain.models._residual import Residual
 from dltrain.registry import MODELS
 
 
 @MODELS.register("wide_resnet")
-class WideResNet:
+class WideResNet(Model):
     """Wide residual network: few pre-activated blocks with many channels.
 
     S. Zagoruyko and N. Komodakis, "Wide residual networks", 2016, table 1 with blocks B(3, 3): a stem of 16 channels,

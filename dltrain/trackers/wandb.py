@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dltrain.registry import TRACKERS
+from dltrain.trackers import Tracker
 from dltrain.trackers._tracking import measured, require, results
 
 
 @TRACKERS.register("wandb")
-class WeightsAndBiases:
+class WeightsAndBiases(Tracker):
     """A run in Weights & Biases: the config, a value per epoch of each metric, the results as its summary.
 
     Nothing leaves the machine unless `mode` is online. Needs its package: pip install 'dltrain[wandb]'.

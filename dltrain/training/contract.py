@@ -69,7 +69,7 @@ def _check_range(config: Config, splits: Splits) -> None:
         return
     problems: Problems = []
     for index, augmentation in enumerate(config.experiment.augment):
-        if getattr(augmentation, "of_bytes", False):
+        if augmentation.in_pixel_range:
             with gathered(problems), config.blame(f"augment[{index}]"):
                 raise KeyProblem(
                     "name",
@@ -147,8 +147,9 @@ def _check_monitors(config: Config, splits: Splits) -> None:
     measured = ["loss", *map(short_name, experiment.task.metrics)]
     columns = measured + [f"val_{name}" for name in measured] * validated
     problems: Problems = []
-    for path in ("checkpoint", "early_stopping", "schedule"):
-        monitor = getattr(getattr(experiment, path), "monitor", None)
+    stopping = None if experiment.early_stopping is None else experiment.early_stopping.monitor
+    watched = {"checkpoint": experiment.checkpoint.monitor, "early_stopping": stopping}
+    for path, monitor in {**watched, "schedule": experiment.schedule.monitor}.items():
         if monitor is not None and monitor not in columns:
             reason = "" if validated else "; there are no validation data"
             with gathered(problems), config.blame(path):

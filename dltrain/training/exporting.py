@@ -205,7 +205,7 @@ def _written(each: Any, asked: _Asked, place: Path, reporter: Reporter) -> Writt
         _Refused: if it cannot be written or says something else; nothing of it stays.
     """
     path = place / each.file
-    agreement = getattr(each, "agreement", None)
+    agreement = each.agreement
     inputs = asked.inputs(asked.held_out, COMPARED if agreement is None else AGREED)
     aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     noise: list[str] = []

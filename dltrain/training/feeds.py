@@ -4,7 +4,7 @@ import dataclasses
 from functools import partial
 
 from dltrain.config.blocks import Stage
-from dltrain.config.experiment import Experiment, mixes_examples
+from dltrain.config.experiment import Experiment
 from dltrain.data import Split, Splits
 from dltrain.training.device import Devices
 from dltrain.training.oversampling import drawn
@@ -29,7 +29,7 @@ def preparation(experiment: Experiment, splits: Splits, stage: Stage | None = No
         stage: the part of the run that they are for; none where there are no parts.
     """
     spec, augment = seen(splits.spec, stage), experiment.augment
-    single = [augmentation for augmentation in augment if not mixes_examples(augmentation)]
+    single = [augmentation for augmentation in augment if not augmentation.mixes]
     return Preparation(
         [*shrinking(splits.spec, spec), *(augmentation.build(spec) for augmentation in single)],
         experiment.task.weights(spec, splits.train.targets),

@@ -43,7 +43,7 @@ def not_finite(what: str, experiment: Experiment, plan: Plan, step: int, rate: f
 def _warm_up_words(experiment: Experiment, plan: Plan) -> str:
     """Returns how to ask for a warm-up, nothing where there is one or the schedule takes none."""
     schedule = experiment.schedule
-    if getattr(schedule, "warmup_epochs", None) != 0:
+    if schedule.warmup_epochs != 0:
         return ""
     try:
         dataclasses.replace(schedule, warmup_epochs=1.0).check(plan)

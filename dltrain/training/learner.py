@@ -166,7 +166,7 @@ class Learner:
         checkpoints.restore(saved, self.variables)
         self.state = state
         state.fingerprint = self.splits.fingerprint  # of what is trained on from here on
-        if not hasattr(self.experiment.schedule, "after_epoch"):
+        if self.experiment.schedule.initial_state() is None:
             state.plateau = None  # of a schedule that the run no longer has
         self.set_scale()
         patience = self.patience()  # which may be larger now than when it was used up

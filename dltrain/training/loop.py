@@ -280,9 +280,10 @@ class Loop:
 
     def _follow_plateau(self, row: dict[str, Any]) -> None:
         schedule = self._experiment.schedule
-        if not hasattr(schedule, "after_epoch"):
+        first = schedule.initial_state()
+        if first is None:
             return
-        before = self._state.plateau or schedule.initial_state()
+        before = self._state.plateau or first
         larger = self._experiment.task.larger_is_better(schedule.monitor)
         self._state.plateau = after = schedule.after_epoch(row[schedule.monitor], before, larger)
         if after["scale"] != before["scale"]:

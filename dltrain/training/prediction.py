@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from dltrain import datasets
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.data import DataSpec, Split
@@ -50,7 +49,7 @@ class Predictor:
     @cached_property
     def reader(self) -> Reader:
         """What reads examples as the run's own data were read."""
-        return datasets.reader(self.config.experiment.dataset, self.spec)
+        return self.config.experiment.dataset.reader(self.spec)
 
     def outputs(self, inputs: np.ndarray) -> np.ndarray:
         """Returns what the network says of examples: logits or numbers, (examples, outputs), float32."""

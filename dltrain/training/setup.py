@@ -132,9 +132,7 @@ def load(config: Config, trains: bool = False, like: DataSpec | None = None) -> 
         UserError: if they cannot be used.
     """
     with config.blame("dataset"):
-        dataset = config.experiment.dataset
-        is_told = like is not None and getattr(dataset, "loads_like", False)
-        splits = dataset.load(like) if is_told else dataset.load()
+        splits = config.experiment.dataset.load(like)
     if trains:
         require(config, splits)
     else:
@@ -266,7 +264,7 @@ def assemble(
         if devices.replicas > 1:
             synchronise(model)
         fuse(model)
-        decay = getattr(experiment.optimizer, "layer_decay", None)  # a plugin's optimizer need not have it
+        decay = experiment.optimizer.layer_decay
         shares = {"shares": weight_shares(model, decay)} if decay else {}
         model.compile(
             optimizer=experiment.optimizer.build(learning_rate, **shares),
