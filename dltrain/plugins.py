@@ -75,7 +75,7 @@ def function(name: str) -> Callable[..., Any]:
         name: its module and name, such as my_data.load.
 
     Raises:
-        ValueError: if there is none; begins with the key `function`.
+        KeyProblem: if there is none.
     """
     stem, _, last = name.rpartition(".")
     if stem not in {path.stem for path in loaded}:

@@ -96,7 +96,7 @@ class WarmUpSchedule(Schedule):
         return self.warmup_steps or round(self.warmup_epochs * plan.steps_per_epoch)
 
     def check(self, plan: Plan) -> None:
-        """Raises ValueError where the schedule does not fit the run's length."""
+        """Raises KeyProblem where the schedule does not fit the run's length."""
         if self.warmup(plan) >= plan.total_steps:
             key = "warmup_steps" if self.warmup_steps else "warmup_epochs"
             raise KeyProblem(key, f"must leave steps to train: {self.warmup(plan)} of {plan.total_steps} steps warm up")
@@ -150,7 +150,7 @@ class Step(WarmUpSchedule):
                 raise KeyProblem(key, f"must rise, got {list(times)}")
 
     def check(self, plan: Plan) -> None:
-        """Raises ValueError where a drop lies beyond the run's end."""
+        """Raises KeyProblem where a drop lies beyond the run's end."""
         super().check(plan)
         last = self._drops(plan)[-1]
         if last >= plan.total_steps:

@@ -42,7 +42,7 @@ def per_image(values: Any) -> Any:
 
 
 def require_images(name: str, data: DataSpec) -> None:
-    """Raises ValueError unless the examples are images."""
+    """Raises KeyProblem unless the examples are images."""
     if not data.is_image:
         raise KeyProblem(
             "name", f"{name} needs images (height, width, channels), got examples of shape {data.input_shape}"
@@ -50,7 +50,7 @@ def require_images(name: str, data: DataSpec) -> None:
 
 
 def require_colours(name: str, data: DataSpec) -> None:
-    """Raises ValueError unless the examples are images in red, green and blue."""
+    """Raises KeyProblem unless the examples are images in red, green and blue."""
     require_images(name, data)
     if data.input_shape[2] != 3:
         raise KeyProblem(
@@ -59,6 +59,6 @@ def require_colours(name: str, data: DataSpec) -> None:
 
 
 def require_order(key: str, bounds: tuple[float, float]) -> None:
-    """Raises ValueError unless the smaller bound comes first."""
+    """Raises KeyProblem unless the smaller bound comes first."""
     if bounds[0] > bounds[1]:
         raise KeyProblem(key, f"must be the smallest and the largest value, in this order, got {list(bounds)}")

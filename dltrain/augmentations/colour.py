@@ -28,7 +28,7 @@ class Brightness(Augmentation):
     factor: Probability = 0.4
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images."""
+        """Raises KeyProblem unless the examples are images."""
         require_images("brightness", data)
 
     def build(self, data: DataSpec) -> Augment:
@@ -53,7 +53,7 @@ class Contrast(Augmentation):
     factor: Probability = 0.4
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images."""
+        """Raises KeyProblem unless the examples are images."""
         require_images("contrast", data)
 
     def build(self, data: DataSpec) -> Augment:
@@ -78,7 +78,7 @@ class Saturation(Augmentation):
     factor: Probability = 0.4
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images in colour."""
+        """Raises KeyProblem unless the examples are images in colour."""
         require_colours("saturation", data)
 
     def build(self, data: DataSpec) -> Augment:
@@ -103,7 +103,7 @@ class Hue(Augmentation):
     degrees: Annotated[float, Range(minimum=0, maximum=180)] = 18.0
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images in colour."""
+        """Raises KeyProblem unless the examples are images in colour."""
         require_colours("hue", data)
 
     def build(self, data: DataSpec) -> Augment:
@@ -132,7 +132,7 @@ class Grayscale(Augmentation):
     probability: Probability = 0.2
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images in colour."""
+        """Raises KeyProblem unless the examples are images in colour."""
         require_colours("grayscale", data)
 
     def build(self, data: DataSpec) -> Augment:

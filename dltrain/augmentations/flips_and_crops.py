@@ -27,7 +27,7 @@ class PadAndCrop(Augmentation):
     padding: PositiveInt = 4
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images that the padding does not push out of sight."""
+        """Raises KeyProblem unless the examples are images that the padding does not push out of sight."""
         require_images("pad_and_crop", data)
         side = min(data.input_shape[:2])
         if self.padding > side:
@@ -67,7 +67,7 @@ class Flip(Augmentation):
     direction: Literal["horizontal", "vertical", "both"] = "horizontal"
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images."""
+        """Raises KeyProblem unless the examples are images."""
         require_images("flip", data)
 
     def build(self, data: DataSpec) -> Augment:

@@ -33,7 +33,7 @@ class Rotate(Augmentation):
     fill: Fill = 0.0
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images."""
+        """Raises KeyProblem unless the examples are images."""
         require_images("rotate", data)
 
     def build(self, data: DataSpec) -> Augment:
@@ -64,7 +64,7 @@ class Translate(Augmentation):
     fill: Fill = 0.0
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images."""
+        """Raises KeyProblem unless the examples are images."""
         require_images("translate", data)
 
     def build(self, data: DataSpec) -> Augment:
@@ -107,7 +107,7 @@ class Zoom(Augmentation):
         require_order("scale", self.scale)
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images."""
+        """Raises KeyProblem unless the examples are images."""
         require_images("zoom", data)
 
     def build(self, data: DataSpec) -> Augment:
@@ -146,7 +146,7 @@ class RandomResizedCrop(Augmentation):
         require_order("aspect_ratio", self.aspect_ratio)
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images."""
+        """Raises KeyProblem unless the examples are images."""
         require_images("random_resized_crop", data)
 
     def build(self, data: DataSpec) -> Augment:

@@ -37,7 +37,7 @@ class Mixup(Augmentation):
     probability: Probability = 1.0
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError where an example holds categories: there is nothing between two of them."""
+        """Raises KeyProblem where an example holds categories: there is nothing between two of them."""
         categories = [column.name for column in data.columns if column.categories]
         if categories:
             raise KeyProblem(
@@ -76,7 +76,7 @@ class CutMix(Augmentation):
     probability: Probability = 1.0
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images."""
+        """Raises KeyProblem unless the examples are images."""
         require_images("cutmix", data)
 
     def build(self, data: DataSpec) -> Mix:

@@ -34,7 +34,7 @@ class Noise(Augmentation):
     deviation: NonNegativeFloat = 10.0
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images."""
+        """Raises KeyProblem unless the examples are images."""
         require_images("noise", data)
 
     def build(self, data: DataSpec) -> Augment:
@@ -78,7 +78,7 @@ class RandomErasing(Augmentation):
         require_order("aspect_ratio", self.aspect_ratio)
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images."""
+        """Raises KeyProblem unless the examples are images."""
         require_images("random_erasing", data)
 
     def build(self, data: DataSpec) -> Augment:

@@ -40,7 +40,7 @@ class RandAugment(Augmentation):
     fill: Fill = 128.0
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images."""
+        """Raises KeyProblem unless the examples are images."""
         require_images("randaugment", data)
 
     def build(self, data: DataSpec) -> Augment:
@@ -87,7 +87,7 @@ class TrivialAugment(Augmentation):
     fill: Fill = 128.0
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images."""
+        """Raises KeyProblem unless the examples are images."""
         require_images("trivialaugment", data)
 
     def build(self, data: DataSpec) -> Augment:

@@ -102,7 +102,7 @@ class Archive:
         """Returns the folder of the archive's content as far as it can be looked at without unpacking it.
 
         Raises:
-            ValueError: if the archive is damaged or not to be unpacked; begins with `path`.
+            KeyProblem: if the archive is damaged or not to be unpacked.
         """
         if self._unpacked.is_dir():
             return self._unpacked
@@ -117,7 +117,7 @@ class Archive:
         """Returns the folder of the archive's content, unpacking it if that was not done before.
 
         Raises:
-            ValueError: as above, or if it cannot be written; begins with `path`.
+            KeyProblem: as above, or if it cannot be written.
         """
         target = self._unpacked
         if target.is_dir():

@@ -17,7 +17,7 @@ def class_names(root: Path | Listed) -> tuple[str, ...]:
     """Returns the sorted names of the folders in the training part.
 
     Raises:
-        ValueError: if there are not two or more, or the parts cannot be told; begins with `path`.
+        KeyProblem: if there are not two or more, or the parts cannot be told.
     """
     return _classes(root / _parts(root)["train"])
 

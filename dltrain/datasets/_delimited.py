@@ -64,7 +64,7 @@ def parse(content: bytes, path: Path, delimiter: str, missing: tuple[str, ...]) 
         missing: what stands for a value that is not there.
 
     Raises:
-        ValueError: that begins with a key of the dataset, if it cannot be read.
+        KeyProblem: if it cannot be read.
     """
     if b"\n" not in content:  # how lines ended on the Macintosh
         content = content.replace(b"\r", b"\n")

@@ -45,7 +45,7 @@ class ImageTable:
         """Returns the sorted labels of the training part; whole numbers are sorted as such.
 
         Raises:
-            ValueError: if the table cannot be used; begins with the key that is to blame.
+            KeyProblem: if the table cannot be used.
         """
         return self._read().classes
 

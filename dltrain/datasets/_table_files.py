@@ -129,7 +129,7 @@ def read(path: Path, delimiter: str, encoding: str, missing: tuple[str, ...], sk
     """Reads one file, or all that a pattern matches.
 
     Raises:
-        ValueError: that begins with a key of the dataset, if a file cannot be read.
+        KeyProblem: if a file cannot be read.
     """
     import polars as pl
 
@@ -157,7 +157,7 @@ def read(path: Path, delimiter: str, encoding: str, missing: tuple[str, ...], sk
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turns the ways in which reading a file fails into ValueErrors that begin with the config's key."""
+    """Turns the ways in which reading a file fails into problems of the config's key."""
     import polars as pl
 
     try:

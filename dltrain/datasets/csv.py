@@ -133,7 +133,7 @@ class CSV(Dataset):
         """Returns what the table is, from all of its values.
 
         Raises:
-            ValueError: if it cannot be used; begins with the key that is to blame.
+            KeyProblem: if it cannot be used.
         """
         return self._known[1]
 

@@ -113,7 +113,7 @@ def inputs_of(layer: str) -> tuple[int, int | None]:
 
 
 def faults(kind: str, block: dict[str, Any], path: str) -> Iterator[KeyProblem]:
-    """Yields what is wrong with a block, each message beginning with the key that it is about.
+    """Yields what is wrong with a block, each at the key that it is about.
 
     Args:
         kind: what the block describes.

@@ -8,7 +8,7 @@ from dltrain.lazy import keras
 
 
 def check_patches(name: str, patch_size: int, data: DataSpec) -> None:
-    """Raises ValueError where the data are no images, or patches do not fill them exactly."""
+    """Raises KeyProblem where the data are no images, or patches do not fill them exactly."""
     if not data.is_image:
         raise KeyProblem("name", f"{name} needs images (height, width, channels), got shape {data.input_shape}")
     height, width = data.input_shape[:2]

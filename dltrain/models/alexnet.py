@@ -79,7 +79,7 @@ class AlexNet(Model):
             raise KeyProblem("towers", "must be 1 for one_weird_trick, got 2")
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError where the data are no images, or too small ones."""
+        """Raises KeyProblem where the data are no images, or too small ones."""
         if not data.is_image:
             raise KeyProblem("name", f"alexnet needs images (height, width, channels), got shape {data.input_shape}")
         smallest, (height, width) = _PLANS[self.variant].smallest, data.input_shape[:2]

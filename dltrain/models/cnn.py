@@ -105,7 +105,7 @@ class CNN(Model):
             raise ExceptionGroup("cnn", problems)
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError where the data are no images, or shrink below 1x1 on the way."""
+        """Raises KeyProblem where the data are no images, or shrink below 1x1 on the way."""
         if not data.is_image:
             raise KeyProblem("name", f"cnn needs images (height, width, channels), got shape {data.input_shape}")
         sides, channels = data.input_shape[:2], data.input_shape[2]

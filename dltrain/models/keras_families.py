@@ -48,7 +48,7 @@ class _KerasNetwork(Model):
                 raise KeyProblem("weights", f"must be none, imagenet, a run or a file, got {word!r}{hint}")
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError where the data are no images, too small ones, or not for ImageNet's weights."""
+        """Raises KeyProblem where the data are no images, too small ones, or not for ImageNet's weights."""
         if not data.is_image:
             shape = data.input_shape
             raise KeyProblem(

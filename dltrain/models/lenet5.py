@@ -41,7 +41,7 @@ class LeNet5(Model):
     kernel_initializer: Initializer = "glorot_uniform"
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError where the data are no images."""
+        """Raises KeyProblem where the data are no images."""
         if not data.is_image:
             raise KeyProblem("name", f"lenet5 needs images (height, width, channels), got shape {data.input_shape}")
 

@@ -35,7 +35,7 @@ class MLPMixer(Model):
     dropout: Fraction = 0.0
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError where the data are no images, or patches do not fill them exactly."""
+        """Raises KeyProblem where the data are no images, or patches do not fill them exactly."""
         check_patches("mlp_mixer", self.patch_size, data)
 
     def build(self, data: DataSpec) -> Any:

@@ -90,7 +90,7 @@ class ResNet(Model):
         return self.width * (16 if self.variant == "cifar" else 64)
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError where the data are no images."""
+        """Raises KeyProblem where the data are no images."""
         if not data.is_image:
             raise KeyProblem("name", f"resnet needs images (height, width, channels), got shape {data.input_shape}")
 

@@ -49,7 +49,7 @@ class VGG(Model):
             raise KeyProblem("filters", f"must be a multiple of 8 with group normalisation, got {self.filters}")
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError where the data are no images, or too small for the poolings."""
+        """Raises KeyProblem where the data are no images, or too small for the poolings."""
         if not data.is_image:
             raise KeyProblem("name", f"vgg needs images (height, width, channels), got shape {data.input_shape}")
         (height, width), smallest = data.input_shape[:2], 2**self.pools

@@ -46,7 +46,7 @@ class ViT(Model):
             raise KeyProblem("heads", f"must divide width, {self.width}, got {self.heads}")
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError where the data are no images, or patches do not fill them exactly."""
+        """Raises KeyProblem where the data are no images, or patches do not fill them exactly."""
         check_patches("vit", self.patch_size, data)
 
     def build(self, data: DataSpec) -> Any:

@@ -48,7 +48,7 @@ class WideResNet(Model):
             raise problems[0] if len(problems) == 1 else ExceptionGroup("wide_resnet", problems)
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError where the data are no images."""
+        """Raises KeyProblem where the data are no images."""
         if not data.is_image:
             raise KeyProblem(
                 "name", f"wide_resnet needs images (height, width, channels), got shape {data.input_shape}"

@@ -7,7 +7,7 @@ from dltrain.errors import KeyProblem
 
 
 def require(package: str, name: str) -> None:
-    """Raises ValueError, which names the extra, where a tracker's package is not installed."""
+    """Raises KeyProblem, which names the extra, where a tracker's package is not installed."""
     if find_spec(package) is None:
         raise KeyProblem("name", f": {package} needs {name}: pip install 'dltrain[{package}]'")
 

@@ -38,7 +38,7 @@ class MLflow(Tracker):
     uri: str | None = None
 
     def require(self) -> None:
-        """Raises ValueError where its package is not installed."""
+        """Raises KeyProblem where its package is not installed."""
         require("mlflow", "MLflow")
 
     def start(self, run: Path, config: dict[str, Any]) -> "_MLflowRun":

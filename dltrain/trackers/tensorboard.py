@@ -23,7 +23,7 @@ class TensorBoard(Tracker):
     histogram_epochs: NonNegativeInt = 0
 
     def require(self) -> None:
-        """Raises ValueError where its package is not installed."""
+        """Raises KeyProblem where its package is not installed."""
         require("tensorboard", "TensorBoard")
 
     def start(self, run: Path, config: dict[str, Any]) -> "_Curves":

@@ -28,7 +28,7 @@ class WeightsAndBiases(Tracker):
     mode: Literal["offline", "online"] = "offline"
 
     def require(self) -> None:
-        """Raises ValueError where its package is not installed."""
+        """Raises KeyProblem where its package is not installed."""
         require("wandb", "Weights & Biases")
 
     def start(self, run: Path, config: dict[str, Any]) -> "_WandbRun":

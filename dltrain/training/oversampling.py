@@ -14,7 +14,7 @@ def drawn(experiment: Experiment, split: Split) -> np.ndarray | None:
     but for one time more of some that the seed picks.
 
     Raises:
-        ValueError: if there are no classes; begins with the key.
+        KeyProblem: if there are no classes.
     """
     if not experiment.train.oversample:
         return None

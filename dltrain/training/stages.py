@@ -74,7 +74,7 @@ def require(config: Config, spec: DataSpec) -> int:
 
 
 def _require_size(config: Config, spec: DataSpec, stage: Stage, model: Any) -> None:
-    """Raises ValueError if the network for a stage's images has other weights than the network."""
+    """Raises KeyProblem if the network for a stage's images has other weights than the network."""
     smaller = seen(spec, stage)
     if smaller == spec:
         return

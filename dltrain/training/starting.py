@@ -112,7 +112,7 @@ def begin_with(path: Path, model: Any, spec: DataSpec, source: Source | None = N
         source: the weights, where they were read already.
 
     Raises:
-        ValueError: if they cannot be read or do not fit, beginning with `weights`.
+        KeyProblem: if they cannot be read or do not fit.
     """
     try:
         source = source or _read(path, model)
