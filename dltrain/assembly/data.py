@@ -125,9 +125,7 @@ def load(config: Config, trains: bool = False, like: DataSpec | None = None) -> 
         UserError: if they cannot be used.
     """
     with config.blame("dataset"):
-        dataset = config.experiment.dataset
-        is_told = like is not None and getattr(dataset, "loads_like", False)
-        splits = dataset.load(like) if is_told else dataset.load()
+        splits = config.experiment.dataset.load(like)
     if trains:
         require(config, splits)
     else:

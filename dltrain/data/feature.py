@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
+from dltrain.errors import KeyProblem
 from dltrain.lazy import keras, np
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import Any
 
 from dltrain.data._former import Former
 from dltrain.data.feature import Feature, Groups, Plain
+from dltrain.errors import KeyProblem
 from dltrain.registry import FEATURES, TASKS
 
 HEAD = "logits"
@@ -117,13 +118,13 @@ class DataSpec(Former):
             who: the name of what needs one.
 
         Raises:
-            ValueError: if there is none, or there are several.
+            KeyProblem: if there is none, or there are several.
         """
         found = [each for each in self.inputs.values() if len(each.model_shape) == 3]
         if len(found) == 1:
             return found[0]
         shapes = " and ".join(str(each.shape) for each in self.inputs.values())
-        raise ValueError(f"name {who} needs images (height, width, channels), got shape {shapes}")
+        raise KeyProblem("name", f"{who} needs images (height, width, channels), got shape {shapes}")
 
     def bound(self, task: Any) -> DataSpec:
         """Returns the same for networks of a task."""

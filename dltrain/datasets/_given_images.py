@@ -17,7 +17,7 @@ from dltrain.datasets import _given_arrays as arrays
 from dltrain.datasets._class_folders import images_below, names_of
 from dltrain.datasets._given_arrays import ArrayReader
 from dltrain.datasets._headers import SUFFIXES
-from dltrain.datasets._images import Decoding, unusable
+from dltrain.datasets._images import Decoding, NoImage, unusable
 from dltrain.errors import DataError
 from dltrain.lazy import np
 
@@ -104,8 +104,10 @@ class ImageReader(ArrayReader):
             return "has no image below it"
         try:
             return self._decoding(path)
+        except NoImage as error:
+            return " ".join(error.reason.split())
         except DataError as error:
-            return arrays.words(error, str(path)).removeprefix("no image that can be used: ")
+            return arrays.words(error, str(path))
 
     def _content(self, content: bytes) -> np.ndarray:
         with unusable():

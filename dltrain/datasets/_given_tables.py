@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import re
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -141,10 +140,7 @@ class TableReader(ArrayReader):
     def _given(self, path: Path, rows: Rows, state: _State) -> Request:
         """Returns rows as the network takes them, in the order of their lines, among them those that cannot be read."""
         frame = with_points(flat(rows.frame, state.nested), state.points)
-        lines, problems = rows.lines.tolist(), {}
-        for fault in rows.faults:
-            line, why = re.match(rf"{re.escape(str(path))}:(\d+): (.*)", fault, re.DOTALL).groups()  # type: ignore[union-attr]
-            problems[int(line)] = why
+        lines, problems = rows.lines.tolist(), {fault.line: fault.why for fault in rows.faults}
         if len(frame):
             bad = self._wrong(frame)
             self._refuse_others(path, frame, lines, bad, state)

@@ -47,13 +47,12 @@ class ClassLabel(Feature):
         return Groups(self.class_names, np.asarray(stored))
 
 
-def differing_names(known: Any, other: Feature) -> str | None:
-    """Returns in which way the class names of another feature differ from those that a network knows; none if they do not."""
+def differing_names(known: Any, other: Any) -> str | None:
+    """Returns in which way another feature's classes are not those that a network knows; none if they are."""
     if type(known) is not type(other):
         return f"it knows {known.plural}, got {other.plural}"
-    found: Any = other
-    if known.class_names == found.class_names:
+    if known.class_names == other.class_names:
         return None
-    strange = [name for name in found.class_names if name not in known.class_names]
+    strange = [name for name in other.class_names if name not in known.class_names]
     words = f"{strange[0]!r} is none of its classes" if strange else "they have fewer or otherwise ordered classes"
     return f"{words} ({', '.join(known.class_names[:10])})"

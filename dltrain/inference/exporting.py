@@ -98,7 +98,7 @@ def export(
     held_out = splits.test or splits.validation or splits.train
     with enough_memory(config):
         model, normalize = _network(config, saved, spec, held_out, normalization)
-        activation = getattr(config.experiment.task, "activation", None) if probabilities else None
+        activation = config.experiment.task.activation if probabilities else None
         asked = _Asked(
             spec,
             normalize,
@@ -200,7 +200,7 @@ def _written(each: Any, asked: _Asked, place: Path, reporter: Reporter) -> Writt
         _Refused: if it cannot be written or says something else; nothing of it stays.
     """
     path = place / each.file
-    agreement = getattr(each, "agreement", None)
+    agreement = each.agreement
     inputs = asked.inputs(asked.held_out, COMPARED if agreement is None else AGREED)
     aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     noise: list[str] = []
