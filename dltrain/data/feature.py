@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
 from dltrain.errors import KeyProblem
 from dltrain.lazy import keras, np
+from dltrain.registry import Choice
 
 if TYPE_CHECKING:
     from dltrain.data.request import Reader
@@ -81,7 +82,7 @@ class Groups:
         return np.flatnonzero(self.members == group if self.are_exclusive else self.members[:, group])
 
 
-class Feature:
+class Feature(Choice):
     """A part of an example, or of what is asked of it: what it is, and what was learnt of it.
 
     A registered feature is frozen, of plain fields. It must have `shape`, `dtype`, `encode` and `decode`; the other
@@ -100,7 +101,6 @@ class Feature:
         def shape(self) -> tuple[int | None, ...]:
             """Of one example in a batch: a field or a property of each feature."""
 
-    registered_name: ClassVar[str]
     dtype: ClassVar[Literal["float32", "int32"]] = "float32"
     """Of a batch; values are stored as compactly as their source likes."""
     padding: ClassVar[float] = 0

@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from dltrain.data import DataSpec, Feature
 from dltrain.data.spec import HEAD
 from dltrain.lazy import keras, np
-from dltrain.registry import short_name
+from dltrain.registry import Choice, short_name
 
 if TYPE_CHECKING:
     from dltrain.report.outcome import Mistakes, Outcome
     from dltrain.report.parts import Chapter
 
 
-class Task:
+class Task(Choice):
     """What the target means."""
 
-    registered_name: ClassVar[str]
     accepts: ClassVar[tuple[type[Feature], ...]] = ()
     """The targets that it takes; none where it makes them of the inputs."""
     part_metrics: ClassVar[tuple[str, ...]] = ()
