@@ -129,7 +129,7 @@ FEATURES = Registry("feature", "dltrain.features")
 OPTIMIZERS = Registry("optimizer", "dltrain.optimizers")
 SCHEDULES = Registry("schedule", "dltrain.schedules")
 AUGMENTATIONS = Registry("augmentation", "dltrain.augmentations")
-SAMPLES = Registry("sample", "dltrain.datasets._making")
+SAMPLES = Registry("sample", "dltrain.datasets._samples")
 """What `dltrain datasets make` makes; no config chooses it."""
 
 LOSSES = Registry("loss")

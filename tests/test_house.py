@@ -48,13 +48,13 @@ MAY_IMPORT = {
         "figures",
     }
     | {"datasets", "schedules"}
-    | {"console", "data", "errors", "given", "importing", "keras_internals", "lazy", "plugins", "registry", "signals"},
+    | {"console", "data", "errors", "importing", "keras_internals", "lazy", "plugins", "registry", "signals"},
     "assembly": {"engine", "checkpoints", "distributed", "config", "runs", "inspection", "schedules", "layers"}
     | {"console", "data", "digest", "errors", "lazy", "registry"},
     "checkpoints": {"config", "runs", "console", "data", "digest", "errors", "lazy"},
     "engine": {"distributed", "data", "drawing", "errors", "importing", "keras_internals", "lazy"},
     "distributed": {"config", "runs", "digest", "errors", "lazy", "plugins", "signals"},
-    "config": {"data", "errors", "fields", "plugins", "proposal", "registry"},
+    "config": {"data", "errors", "fields", "plugins", "registry"},
     "runs": {"errors"},
     "inspection": {"data", "lazy"},
     # A page is drawn of plain numbers: inference collects them, and the tasks say how their answers are drawn.
@@ -62,21 +62,22 @@ MAY_IMPORT = {
     "figures": {"data", "errors"},
     "plugins": {"importing", "registry", "data", "fields", "lazy", "cache", "errors"},
     "models": {"layers", "plugins"} | GROUND,
-    "datasets": {"given", "plugins", "proposal"} | GROUND,
-    "tasks": {"report", "figures"} | GROUND,
+    # What an example is stands on the ground alone; how it is drawn is asked for inside of a method.
+    "features": {"data", "errors", "fields", "lazy", "registry", "figures", "report"},
+    "datasets": {"features", "plugins"} | GROUND,
+    "tasks": {"features", "report", "figures"} | GROUND,
     "augmentations": {"drawing"} | GROUND,
     "optimizers": {"fused_optimizers", "keras_internals"} | GROUND,
     **dict.fromkeys(("schedules", "trackers", "exports"), GROUND),
     "layers": {"keras_internals"},
     "fused_optimizers": {"keras_internals"},
     "console": {"errors", "lazy"},
-    "data": {"errors", "fields", "lazy"},
+    "data": {"errors", "fields", "lazy", "registry"},
     "drawing": {"data", "lazy"},
-    "given": {"lazy"},
     "importing": {"cache", "errors", "lazy"},
     "registry": {"beginning", "errors"},
     **{ground: set() for ground in ("beginning", "cache", "digest", "errors", "fields", "keras_internals", "lazy")},
-    **{ground: set() for ground in ("proposal", "signals")},
+    **{ground: set() for ground in ("signals",)},
 }
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from dltrain.config import document
 from dltrain.config import experiment as experiments
 from dltrain.data import DataSpec
+from dltrain.data.proposal import Proposal
 from dltrain.errors import ConfigError, UserError
-from dltrain.proposal import Proposal
 from dltrain.registry import DATASETS
 
 Keys = dict[str, tuple[Any, str]]

@@ -192,7 +192,7 @@ class DataSpec(Former):
             TypeError: if it is of no version that is known.
         """
         if "input_shape" in fields:
-            from dltrain.features._earlier import spec_of_plain
+            from dltrain.data._earlier import spec_of_plain
 
             return spec_of_plain(fields)
         if fields.keys() != {"inputs", "targets"}:

@@ -15,9 +15,9 @@ def reader(dataset: Any, spec: DataSpec) -> Reader:
     """
     if hasattr(dataset, "reader"):
         return dataset.reader(spec)
-    from dltrain.datasets._given_arrays import ArrayReader
-    from dltrain.datasets._given_images import ImageReader
-    from dltrain.datasets._given_tables import TableReader
+    from dltrain.features._arrays.reader import ArrayReader
+    from dltrain.features._images.reader import ImageReader
+    from dltrain.features._tables.reader import TableReader
 
     if spec.is_image and spec.input_shape[-1] in (1, 3):
         return ImageReader(spec)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dltrain.data import DataSpec, Feature, Pieces, Provenance, Split, Splits, split_off
-from dltrain.datasets._arrays import refusing
-from dltrain.datasets._given_tables import TableReader
-from dltrain.datasets._proposals import table as proposed_table
-from dltrain.datasets._table_files import Table, matching, read
-from dltrain.datasets._tables import (
+from dltrain.data.progress import tell
+from dltrain.data.proposal import Proposal
+from dltrain.datasets._sources.arrays import refusing
+from dltrain.datasets._sources.proposals import table as proposed_table
+from dltrain.features._tables.columns import (
     FEW,
     MOSTLY,
     Encoding,
@@ -27,14 +27,14 @@ from dltrain.datasets._tables import (
     learn,
     strays,
 )
-from dltrain.datasets._telling import tell
+from dltrain.features._tables.files import Table, matching, read
+from dltrain.features._tables.reader import TableReader
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.labels import Labels
 from dltrain.features.numbers import Numbers
 from dltrain.features.table import Table as TableFeature
 from dltrain.fields import HeldOut, NonNegativeInt, PositiveInt, Seed
 from dltrain.lazy import np
-from dltrain.proposal import Proposal
 from dltrain.registry import DATASETS, suggestion
 
 if TYPE_CHECKING:

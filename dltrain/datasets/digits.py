@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from dltrain.data import DataSpec, Split, Splits
-from dltrain.datasets._splitting import parted
+from dltrain.datasets._sources.splitting import parted
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.image import Image
 from dltrain.fields import HeldOut, PositiveInt, Seed

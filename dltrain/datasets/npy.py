@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from dltrain.data import DataSpec, Splits
-from dltrain.datasets._arrays import Header, Part, assemble, describe, read_array, read_header, reading, refusing
-from dltrain.datasets._proposals import arrays, two_files
+from dltrain.data.proposal import Proposal
+from dltrain.datasets._sources.arrays import Part, assemble, describe, refusing
+from dltrain.datasets._sources.proposals import arrays, two_files
+from dltrain.features._arrays.files import Header, read_array, read_header, reading
 from dltrain.fields import HeldOut, Seed
 from dltrain.lazy import np
-from dltrain.proposal import Proposal
 from dltrain.registry import DATASETS
 
 

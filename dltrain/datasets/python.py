@@ -7,8 +7,8 @@ from dataclasses import field
 from typing import Any, ClassVar, Literal
 
 from dltrain.data import DataSpec, Split, Splits
-from dltrain.datasets._arrays import Part, assemble, refusing
-from dltrain.datasets._splitting import parted
+from dltrain.datasets._sources.arrays import Part, assemble, refusing
+from dltrain.datasets._sources.splitting import parted
 from dltrain.features.numbers import Numbers
 from dltrain.features.vector import of_shape
 from dltrain.fields import HeldOut, Seed

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from dltrain.data import Splits
-from dltrain.datasets._arrays import Part, assemble
+from dltrain.datasets._sources.arrays import Part, assemble
 from dltrain.errors import DataError
 from dltrain.features.class_label import ClassLabel
 from dltrain.fields import HeldOut, Seed

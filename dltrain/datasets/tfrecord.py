@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from dltrain.data import DataSpec, Split, Splits
-from dltrain.datasets._arrays import Part, assemble, refusing
-from dltrain.datasets._images import Decoding
-from dltrain.datasets._splitting import parted
-from dltrain.datasets._table_files import matching
+from dltrain.data.proposal import Proposal
+from dltrain.datasets._sources.arrays import Part, assemble, refusing
+from dltrain.datasets._sources.splitting import parted
+from dltrain.features._images.decoding import Decoding
+from dltrain.features._tables.files import matching
 from dltrain.features.numbers import Numbers
 from dltrain.features.vector import of_shape
 from dltrain.fields import HeldOut, PositiveInt, Seed
 from dltrain.lazy import np, tf
-from dltrain.proposal import Proposal
 from dltrain.registry import DATASETS, suggestion
 
 

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from dltrain.data.progress import tell
 from dltrain.data.request import Request
-from dltrain.datasets import _given_arrays as arrays
-from dltrain.datasets._delimited import Rows, parse
-from dltrain.datasets._given_arrays import ArrayReader
-from dltrain.datasets._headers import SUFFIXES as IMAGES
-from dltrain.datasets._table_files import (
+from dltrain.features._arrays import reader as arrays
+from dltrain.features._arrays.reader import ArrayReader
+from dltrain.features._images.headers import SUFFIXES as IMAGES
+from dltrain.features._tables.columns import as_dates, as_numbers, beyond_float32, encode, is_day_first, strays
+from dltrain.features._tables.delimited import Rows, parse
+from dltrain.features._tables.files import (
     JSON_LINES,
     PARQUET,
     TABLES,
@@ -28,8 +30,6 @@ from dltrain.datasets._table_files import (
     table_suffixes,
     with_points,
 )
-from dltrain.datasets._tables import as_dates, as_numbers, beyond_float32, encode, is_day_first, strays
-from dltrain.datasets._telling import tell
 from dltrain.lazy import np
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Any
 
 from dltrain.data import DataSpec
 from dltrain.data.request import Request
-from dltrain.datasets._arrays import read_array, reading
+from dltrain.features._arrays.files import read_array, reading
 from dltrain.lazy import np
 
 SUFFIXES = (".npy", ".npz")

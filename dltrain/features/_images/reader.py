@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from dltrain.data.request import Request
-from dltrain.datasets import _given_arrays as arrays
-from dltrain.datasets._class_folders import images_below, names_of
-from dltrain.datasets._given_arrays import ArrayReader
-from dltrain.datasets._headers import SUFFIXES
-from dltrain.datasets._images import Decoding, unusable
 from dltrain.errors import DataError
+from dltrain.features._arrays import reader as arrays
+from dltrain.features._arrays.reader import ArrayReader
+from dltrain.features._images.decoding import Decoding, unusable
+from dltrain.features._images.folders import images_below, names_of
+from dltrain.features._images.headers import SUFFIXES
 from dltrain.lazy import np
 
 
