@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dltrain.data._former import Former
 from dltrain.data.feature import Feature, Groups, Plain
 from dltrain.registry import FEATURES, TASKS
+
+if TYPE_CHECKING:
+    from dltrain.data.request import Reader
 
 HEAD = "logits"
 """The layer that a task's head makes: it belongs to the data, not to the network."""
@@ -44,6 +47,12 @@ class Features(dict[str, Feature]):
         if len(self) == 1:
             return self.only.inputs(INPUTS)
         return {name: feature.inputs(name) for name, feature in self.items()}
+
+    def reader(self) -> Reader:
+        """Returns what reads examples of these features; objects of a value for each where there are several."""
+        from dltrain.data.request import ObjectReader
+
+        return self.only.reader() if len(self) == 1 else ObjectReader(self)
 
     @property
     def signature(self) -> Plain:

@@ -7,7 +7,7 @@ from dltrain.data.request import Reader
 
 
 def reader(dataset: Any, spec: DataSpec) -> Reader:
-    """Returns what reads examples for a trained network: the dataset's own, or one that goes by its DataSpec.
+    """Returns what reads examples for a trained network: the dataset's own, or that of the run's inputs.
 
     Args:
         dataset: the block of the run's config. Where it has a method `reader(spec)`, that is called.
@@ -15,10 +15,4 @@ def reader(dataset: Any, spec: DataSpec) -> Reader:
     """
     if hasattr(dataset, "reader"):
         return dataset.reader(spec)
-    from dltrain.features._arrays.reader import ArrayReader
-    from dltrain.features._images.reader import ImageReader
-    from dltrain.features._tables.reader import TableReader
-
-    if spec.is_image and spec.input_shape[-1] in (1, 3):
-        return ImageReader(spec)
-    return TableReader(spec) if spec.columns else ArrayReader(spec)
+    return spec.inputs.reader()

@@ -27,6 +27,7 @@ from dltrain.features._tables.columns import (
     learn,
     strays,
 )
+from dltrain.features._tables.encoding import MISSING, TableEncoding
 from dltrain.features._tables.files import Table, matching, read
 from dltrain.features._tables.reader import TableReader
 from dltrain.features.class_label import ClassLabel
@@ -40,7 +41,6 @@ from dltrain.registry import DATASETS, suggestion
 if TYPE_CHECKING:
     import polars as pl
 
-MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "None", "?")
 Kind = Literal["classes", "labels", "numbers"]
 _TASKS = {"classes": "classification", "labels": "multilabel", "numbers": "regression"}
 _KINDS: dict[str, Kind] = {"class_label": "classes", "labels": "labels", "numbers": "numbers"}
@@ -162,7 +162,8 @@ class CSV:
 
     def reader(self, spec: DataSpec) -> TableReader:
         """Returns what reads other rows for a network that was trained on `spec`."""
-        return TableReader(spec, self.delimiter, self.encoding, self.missing_values, self.numeric, self.dates)
+        table = TableEncoding(spec.input.columns, self.missing_values, self.numeric, self.dates)
+        return TableReader(table, self.delimiter, self.encoding)
 
     @property
     def _targets(self) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from dltrain.datasets._sources.proposals import images
 from dltrain.datasets._sources.splitting import parted
 from dltrain.errors import AbsentData, DataError
 from dltrain.features._images.decoding import Decoding
+from dltrain.features._images.encoding import ImageEncoding
 from dltrain.features._images.headers import SUFFIXES
 from dltrain.features._images.reader import ImageReader
 from dltrain.features.class_label import ClassLabel
@@ -162,7 +163,7 @@ class ImageFolder:
 
     def reader(self, spec: DataSpec) -> ImageReader:
         """Returns what reads other images for a network that was trained on `spec`."""
-        return ImageReader(spec, self._decoding(spec))
+        return ImageReader(ImageEncoding(spec.input.shape, decoding=self._decoding(spec)))
 
     def _decoding(self, spec: DataSpec) -> Decoding:
         height, width, channels = spec.input.shape

@@ -10,6 +10,9 @@ from dltrain.data.feature import Feature, statistic
 from dltrain.data.statistics import statistics_of
 from dltrain.lazy import keras, np
 
+EXTREME = 10
+"""Standard deviations from the mean of what is far from all that training saw."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Channels(Feature):

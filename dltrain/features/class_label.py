@@ -40,3 +40,7 @@ class ClassLabel(Feature):
     def groups(self, stored: Any) -> Groups:
         """Returns the examples of each class."""
         return Groups(self.class_names, np.asarray(stored))
+
+    def corners(self) -> list[np.ndarray]:
+        """Returns the first class and the last one."""
+        return [*np.unique(np.array([0, len(self.class_names) - 1], np.int32))] if self.class_names else []

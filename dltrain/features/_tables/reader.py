@@ -3,37 +3,30 @@
 from __future__ import annotations
 
 import gzip
-import json
-import re
 import sys
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, Any, cast
 
 from dltrain.data.progress import tell
 from dltrain.data.request import Request
 from dltrain.features._arrays import reader as arrays
 from dltrain.features._arrays.reader import ArrayReader
 from dltrain.features._images.headers import SUFFIXES as IMAGES
-from dltrain.features._tables.columns import as_dates, as_numbers, beyond_float32, encode, is_day_first, strays
 from dltrain.features._tables.delimited import Rows, parse
+from dltrain.features._tables.encoding import Seen, TableEncoding, without_missing
 from dltrain.features._tables.files import (
     JSON_LINES,
     PARQUET,
     TABLES,
     as_utf8,
-    flat,
     json_lines,
     nulled,
     reading,
     table_suffixes,
-    with_points,
 )
 from dltrain.lazy import np
-
-if TYPE_CHECKING:
-    import polars as pl
 
 BLOCK_BYTES = 2**22
 """Of a file of rows that are held in memory at a time."""
@@ -43,37 +36,30 @@ STDIN = Path("<stdin>")
 
 
 @dataclass(frozen=True)
-class TableReader(ArrayReader):
-    """Reads rows with what was learnt of the training table.
-
-    A row that cannot be read, or has no number or date in a column that the config says holds some, is named; elsewhere
-    such a value counts as missing, as it does in an evaluation, unless a whole column is of it.
+class TableReader:
+    """Reads rows with what was learnt of the training table; and arrays. A row that cannot be read is named.
 
     Args:
-        delimiter: what parts the fields, as in the dataset `csv`.
-        encoding: of the text.
-        missing: what stands for a value that is not there.
-        numeric: columns that must hold numbers.
-        dates: columns that must hold dates.
+        table: how rows are stored.
+        delimiter: what separates the fields, as in the dataset `csv`.
+        charset: the encoding of the text.
     """
 
+    table: TableEncoding
     delimiter: str = "auto"
-    encoding: str = "utf-8"
-    missing: tuple[str, ...] = ("", "NA", "N/A", "NaN", "nan", "null", "None", "?")
-    numeric: tuple[str, ...] = ()
-    dates: tuple[str, ...] = ()
+    charset: str = "utf-8"
 
     @property
     def takes(self) -> str:
         """What may be given."""
-        return f"tables ({TABLES}) of the columns that it was trained on, or {super().takes}"
+        return f"tables ({TABLES}) of the columns that it was trained on, or {self._arrays.takes}"
 
     def read(self, sources: Sequence[str], size: int) -> Iterator[Request]:
         """Yields the rows of the files, at most `size` at a time; `-` is rows of CSV or JSON lines."""
         for source in sources:
             path = STDIN if source == arrays.STDIN else Path(source)
             if path.suffix.lower() in arrays.SUFFIXES:
-                yield from self._file(source, size)
+                yield from self._arrays.read([source], size)
                 continue
             try:
                 if path != STDIN and not path.is_file():
@@ -83,31 +69,31 @@ class TableReader(ArrayReader):
                 for given in self._blocks(path):
                     yield from _cut(given, size)
             except ValueError as error:
-                yield self._unusable(str(path), error)
+                yield Request([str(path)], self.table.numbers.joined([]), {0: arrays.words(error, str(path))})
 
     def read_values(self, values: Sequence[Any]) -> Request:
         """Returns rows that are objects of a value for each column, or lists of numbers as the network takes them."""
-        if not any(isinstance(value, dict) for value in values):
-            return super().read_values(values)
-        names, file = [f"instances[{index}]" for index in range(len(values))], Path("instances")
-        lines = "\n".join(json.dumps(value) if isinstance(value, dict) else "0" for value in values)
-        state = _State()
-        try:
-            given = self._given(file, _nulled(json_lines(lines.encode(), file), self.missing), state)
-        except ValueError as error:
-            why = arrays.words(error, str(file))
-            return Request(names, self._joined([]), dict.fromkeys(range(len(values)), why), len(values))
-        return Request(names, given.inputs, given.problems, len(values))
+        names, encoded = [f"instances[{index}]" for index in range(len(values))], self.table.encode(values, "instances")
+        return Request(names, encoded.stored, encoded.problems, len(values))
+
+    def read_file(self, name: str, content: bytes) -> Request:
+        """Returns the examples of an .npy file."""
+        return self._arrays.read_file(name, content)
+
+    @property
+    def _arrays(self) -> ArrayReader:
+        return ArrayReader(self.table.numbers)
 
     def _blocks(self, path: Path) -> Iterator[Request]:
-        state = _State()
+        seen = Seen()
         with reading(path):
             for rows in self._rows(path):
                 if len(rows.frame) or rows.faults:
-                    yield self._given(path, rows, state)
-        if not state.rows:
+                    lines, encoded = self.table.of_rows(path, rows, seen)
+                    yield Request([f"{path}:{line}" for line in lines], encoded.stored, encoded.problems)
+        if not seen.rows:
             raise ValueError("has no rows")
-        for name, (what, count, first) in state.strays.items():
+        for name, (what, count, first) in seen.strays.items():
             tell(
                 f"column {name!r} was taken for {what} in training; {count} of the values in {path} are none and count "
                 f"as missing, such as {first}"
@@ -125,100 +111,24 @@ class TableReader(ArrayReader):
         if suffixes[-1:] in PARQUET:
             frame, start = pl.scan_parquet(path, glob=False, hive_partitioning=False), 0
             while len(part := frame.slice(start, BLOCK_ROWS).collect()):
-                yield Rows(nulled(part, self.missing), np.arange(start + 1, start + len(part) + 1), [])
+                yield Rows(nulled(part, self.table.missing), np.arange(start + 1, start + len(part) + 1), [])
                 start += len(part)
             return
         with _opened(path, suffixes) as file:
             for content in _lines(file):
-                text = as_utf8(content, path, self.encoding)
+                text = as_utf8(content, path, self.charset)
                 if not text or text.isspace():
                     continue
                 if JSON_LINES & set(suffixes) or (path == STDIN and text.lstrip().startswith(b"{")):
-                    yield _nulled(json_lines(text, path), self.missing)
+                    yield without_missing(json_lines(text, path), self.table.missing)
                 else:
-                    yield parse(text, path, self.delimiter, self.missing)
-
-    def _given(self, path: Path, rows: Rows, state: _State) -> Request:
-        """Returns rows as the network takes them, in the order of their lines, among them those that cannot be read."""
-        frame = with_points(flat(rows.frame, state.nested), state.points)
-        lines, problems = rows.lines.tolist(), {}
-        for fault in rows.faults:
-            line, why = re.match(rf"{re.escape(str(path))}:(\d+): (.*)", fault, re.DOTALL).groups()  # type: ignore[union-attr]
-            problems[int(line)] = why
-        if len(frame):
-            bad = self._wrong(frame)
-            self._refuse_others(path, frame, lines, bad, state)
-            problems |= {lines[row]: why for row, why in bad.items()}
-            inputs = encode(frame, self.spec.columns)
-            if bad:
-                inputs = np.delete(inputs, list(bad), axis=0)
-        else:
-            inputs = self._joined([])
-        every = sorted({*lines, *problems})
-        state.rows += len(every)
-        positions = {line: position for position, line in enumerate(every)} if problems else {}
-        return Request(
-            [f"{path}:{line}" for line in every], inputs, {positions[line]: problems[line] for line in sorted(problems)}
-        )
-
-    def _refuse_others(
-        self, path: Path, frame: pl.DataFrame, lines: list[int], bad: Collection[int], state: _State
-    ) -> None:
-        """Refuses a table whose column is of another kind as a whole; counts single such values of usable rows."""
-        present = tuple(column for column in self.spec.columns if column.source in frame.columns)
-        for name, (what, wrong) in strays(frame, present).items():
-            rows = np.flatnonzero(wrong.to_numpy()).tolist()
-            if not state.rows and len(rows) == frame[name].count():
-                shown = _shown(frame[name], rows[0], path, lines)
-                raise ValueError(f"column {name!r} must hold {what}, as in training, got {shown}")
-            if usable := [row for row in rows if row not in bad]:
-                _, count, earliest = state.strays.get(name, (what, 0, _shown(frame[name], usable[0], path, lines)))
-                state.strays[name] = what, count + len(usable), earliest
-
-    def _wrong(self, frame: pl.DataFrame) -> dict[int, str]:
-        """Returns what is wrong with rows, as the dataset refuses them."""
-        found: dict[int, str] = {}
-
-        def note(name: str, wrong: pl.Series, words: str) -> None:
-            for row in np.flatnonzero(wrong.to_numpy()).tolist():
-                found.setdefault(row, f"{name} must be {words}, got {str(frame[name][row])[:40]!r}")
-
-        used = dict.fromkeys(column.source for column in self.spec.columns)
-        for name in [name for name in used if name in frame.columns]:
-            series = frame[name]
-            note(name, beyond_float32(series), "within float32, which ends at 3.4e38")
-            if name in self.numeric:
-                note(name, as_numbers(series).is_null() & series.is_not_null(), "a number")
-            if name in self.dates:
-                order = next((column.day_first for column in self.spec.columns if column.source == name), None)
-                order = is_day_first(series) if order is None else order
-                wrong = as_dates(series, order)["date"].is_null() & series.is_not_null()
-                note(name, wrong, "a date, such as 2020-12-31 23:59")
-        return found
-
-
-@dataclass
-class _State:
-    """What the blocks of one file have shown so far."""
-
-    rows: int = 0
-    points: dict[str, bool] = field(default_factory=dict)
-    nested: dict[str, str] = field(default_factory=dict)
-    strays: dict[str, tuple[str, int, str]] = field(default_factory=dict)
-
-
-def _shown(values: pl.Series, row: int, path: Path, lines: Sequence[int]) -> str:
-    return f"{values[row]!r}, {path}:{lines[row]}"
+                    yield parse(text, path, self.delimiter, self.table.missing)
 
 
 def _opened(path: Path, suffixes: list[str]) -> IO[bytes]:
     if path == STDIN:
         return sys.stdin.buffer
     return cast(IO[bytes], gzip.open(path) if suffixes[-1:] == [".gz"] else path.open("rb"))
-
-
-def _nulled(rows: Rows, missing: tuple[str, ...]) -> Rows:
-    return Rows(nulled(rows.frame, missing), rows.lines, rows.faults)
 
 
 def _cut(given: Request, size: int) -> Iterator[Request]:
