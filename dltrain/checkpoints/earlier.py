@@ -7,7 +7,21 @@ from typing import Any
 
 from dltrain.data.feature import Feature, tupled
 from dltrain.data.spec import DataSpec
-from dltrain.registry import FEATURES
+from dltrain.features.class_label import ClassLabel
+from dltrain.features.image import Image
+from dltrain.features.labels import Labels
+from dltrain.features.numbers import Numbers
+from dltrain.features.table import Table
+from dltrain.features.vector import Vector
+
+
+def data_of(fields: Mapping[str, Any]) -> DataSpec:
+    """Returns what data are, as a checkpoint of this version or of an earlier one says it.
+
+    Raises:
+        TypeError: if it is of no version that is known.
+    """
+    return spec_of_plain(fields) if "input_shape" in fields else DataSpec.of_plain(fields)
 
 
 def spec_of_plain(fields: Mapping[str, Any]) -> DataSpec:
@@ -26,8 +40,8 @@ def _input(fields: Mapping[str, Any]) -> Feature:
     shape = tuple(fields["input_shape"])
     learnt = {key: tupled(fields.get(key)) for key in ("mean", "standard_deviation")}
     if fields.get("columns"):
-        return _of_plain("table", {"columns": fields["columns"], **learnt})
-    return _of_plain("image" if len(shape) == 3 else "vector", {"shape": shape, **learnt})
+        return Table.of_plain({"columns": fields["columns"], **learnt})
+    return Image(shape=shape, **learnt) if len(shape) == 3 else Vector(shape=shape, **learnt)
 
 
 def _target(fields: Mapping[str, Any]) -> Feature:
@@ -36,12 +50,6 @@ def _target(fields: Mapping[str, Any]) -> Feature:
             tuple(target.get(key, default) for target in targets)
             for key, default in (("name", ""), ("mean", 0.0), ("standard_deviation", 1.0))
         )
-        return _of_plain("numbers", {"names": names, "mean": means, "standard_deviation": deviations})
-    kind = "class_label" if fields.get("exclusive", True) else "labels"
-    return _of_plain(kind, {"class_names": fields.get("class_names", ())})
-
-
-def _of_plain(name: str, fields: Mapping[str, Any]) -> Feature:
-    kind: Any = FEATURES[name]
-    feature: Feature = kind.of_plain(fields)
-    return feature
+        return Numbers(names=names, mean=means, standard_deviation=deviations)
+    kind = ClassLabel if fields.get("exclusive", True) else Labels
+    return kind(class_names=tuple(fields.get("class_names", ())))
