@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "cli": {"tuning", "replication", "diagnostics", "training", "inference", "assembly", "checkpoints", "engine"}
     | {"distributed", "serving", "config", "runs", "report", "figures"}
     | {"console", "errors", "importing", "keras_internals", "plugins", "registry"},
-    "serving": {"inference", "runs", "errors"},  # and never the trainer
+    "serving": {"inference", "runs", "data", "errors"},  # and never the trainer
     "tuning": {"training", "report", "figures", "config", "runs"}
     | {"console", "errors", "lazy", "plugins", "registry"},
     "replication": {"training", "inference", "assembly", "checkpoints", "config", "runs"}

@@ -54,6 +54,13 @@ class Features(dict[str, Feature]):
 
         return self.only.reader() if len(self) == 1 else ObjectReader(self)
 
+    def request_schema(self) -> dict[str, Any]:
+        """Returns the JSON Schema of an example in a request."""
+        if len(self) == 1:
+            return self.only.request_schema()
+        schemas = {name: feature.request_schema() for name, feature in self.items()}
+        return {"type": "object", "properties": schemas, "required": [*schemas]}
+
     @property
     def signature(self) -> Plain:
         """All that weights depend on, by name."""

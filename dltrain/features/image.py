@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from dltrain.data.feature import Encoded
+from dltrain.data.proposal import Entries, Entry, Keys, Proposal
 from dltrain.data.statistics import Pieces, chunks
 from dltrain.features._arrays.schema import array_schema
 from dltrain.features._channels import Channels
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 THINNED_SIDE = 32
 """Of examples that are read later, images beyond this size lend every fourth row and column to mean and deviation."""
+
+SMALLEST = 8
+"""Height and width from which on a residual network has something to halve."""
 
 
 @FEATURES.register("image")
@@ -82,3 +86,30 @@ class Image(Channels):
         one = black.copy()
         one[0, 0] = 255
         return [black, np.full_like(black, 255), one]
+
+    def starter(self, examples: Proposal) -> dict[str, Keys | Entries]:
+        """Returns a network that fits the images' size, and random changes: each says where it does harm."""
+        height, width, channels = self.shape
+        blocks = super().starter(examples)
+        if examples.photographs:
+            advice = "or, with few images, Keras's with `weights: imagenet` (a download), such as mobilenet_v2"
+            blocks["model"] = {
+                "name": ("resnet", advice),
+                "variant": ("imagenet", "for images of about 224 pixels; cifar for small ones"),
+                "depth": (18, "18, 34, 50 ...: deeper learns more, and slower"),
+            }
+        elif min(height, width) >= SMALLEST:
+            blocks["model"] = {
+                "name": ("resnet", "or cnn, faster and simpler; all: dltrain list model"),
+                "depth": (20, "20, 32, 44, 56: deeper learns more, and slower"),
+            }
+        crop = (
+            Entry({"name": "random_resized_crop"}, "other places and sizes")
+            if examples.photographs
+            else Entry({"name": "pad_and_crop", "padding": max(1, min(height, width) // 8)}, "other places")
+        )
+        # Grey ones are scans and drawings, of which many can be read.
+        flip = Entry({"name": "flip"}, "not where left and right differ: digits, letters", is_chosen=channels != 1)
+        words = "training images, otherwise in each epoch: dltrain list augmentation"
+        rate: Keys = {"learning_rate": (0.001, "the peak; the first thing to try others of")}
+        return {**blocks, "augment": Entries(words, (crop, flip)), "optimizer": rate}
