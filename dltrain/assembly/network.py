@@ -67,7 +67,7 @@ def assemble(
         if devices.replicas > 1:
             synchronise(model)
         fuse(model)
-        decay = getattr(experiment.optimizer, "layer_decay", None)  # a plugin's optimizer need not have it
+        decay = experiment.optimizer.layer_decay
         shares = {"shares": weight_shares(model, decay)} if decay else {}
         model.compile(
             optimizer=experiment.optimizer.build(learning_rate, **shares),

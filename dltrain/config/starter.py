@@ -1,7 +1,6 @@
 """A starter config: what is proposed for data that were looked at, in words beside each key."""
 
 import os
-import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ from dltrain.config import document
 from dltrain.config import experiment as experiments
 from dltrain.data import DataSpec
 from dltrain.data.proposal import Entries, Keys, Proposal
-from dltrain.errors import ConfigError, UserError
+from dltrain.errors import ConfigError, KeyProblem, UserError
 from dltrain.plugins import loading as plugins
 from dltrain.registry import DATASETS, MODELS
 
@@ -27,12 +26,12 @@ def propose(path: Path, target: str | None) -> tuple[str, Proposal]:
         ConfigError: if there is none, or the data cannot be used.
     """
     for name in DATASETS.names():
-        proposed = getattr(DATASETS[name], "proposed", None)
+        dataset: type[Any] = DATASETS[name]
         try:
-            proposal = proposed(path, target) if proposed else None
+            proposal = dataset.proposed(path, target)
         except (ValueError, ExceptionGroup) as error:
             errors = error.exceptions if isinstance(error, ExceptionGroup) else [error]
-            raise ConfigError([f"{path}: {_without_key(str(each), path)}" for each in errors]) from None
+            raise ConfigError([f"{path}: {_words(each, path)}" for each in errors]) from None
         if proposal is not None:
             if target is not None and "target" not in proposal.keys:
                 raise ConfigError([f"--target names the column of a table: {path} is read by {name}"])
@@ -45,9 +44,11 @@ def propose(path: Path, target: str | None) -> tuple[str, Proposal]:
     )  # fmt: skip
 
 
-def _without_key(words: str, path: Path) -> str:
-    """Returns an error of a dataset without the key `path`, as there is no config to find it in."""
-    return re.sub(rf"^path ({re.escape(str(path))}:? )?", "", words)
+def _words(error: Exception, path: Path) -> str:
+    """Returns an error of a dataset without the key `path`, for there is no config to find it in, and the path."""
+    if not isinstance(error, KeyProblem) or error.key != "path":
+        return str(error)
+    return error.words.removeprefix(f"{path}: ").removeprefix(f"{path} ")
 
 
 def refuse_if_there(path: Path, replaces: bool) -> None:

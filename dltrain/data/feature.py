@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
+from dltrain.errors import KeyProblem
 from dltrain.lazy import keras, np
 
 if TYPE_CHECKING:
@@ -107,6 +108,8 @@ class Feature:
     """What a shorter example is filled up with."""
     views: ClassVar[int] = 1
     """Network inputs per example in evaluation, such as clips or crops, whose outputs are averaged."""
+    plural: ClassVar[str] = "values"
+    """Of a target: what its outputs are called."""
     task: ClassVar[str] = ""
     """Of a target: the task where a config names none."""
     has_places: ClassVar[bool] = False
@@ -175,10 +178,42 @@ class Feature:
         Args:
             other: of other data.
         """
-        if type(self) is not type(other) or self.shape != other.shape:
-            got, wanted = ("x".join(map(str, each.shape)) for each in (other, self))
-            return f"it takes examples of {wanted}, got {got}"
-        return None if self.signature() == other.signature() else "other values than it was trained on"
+        if type(self) is not type(other):
+            return f"it takes {self.registered_name}, got {other.registered_name}"
+        if self.shape != other.shape:
+            return f"it takes examples of {shape_words(self.shape)}, got {shape_words(other.shape)}"
+        return None if self.signature() == other.signature() else self.difference(other)
+
+    def difference(self, other: Any) -> str:
+        """Returns how another feature of this kind and shape, but of another signature, differs from this one."""
+        return "other values than it was trained on"
+
+    def resized(self, size: tuple[int, int]) -> tuple[Self, Any]:
+        """Returns the feature for smaller examples, and the function of stored values that makes them, for stages.
+
+        Args:
+            size: height and width.
+
+        Raises:
+            ValueError: if there can be no such examples.
+        """
+        raise KeyProblem("image_size", "must be none: the examples are no images")
+
+    def unnormalized(self) -> tuple[Self, Any] | None:
+        """Returns the feature whose `preprocess` leaves normalisation out, and the function of arrays that does it.
+
+        Returns:
+            none where `preprocess` does no normalisation that can be done outside of a network.
+        """
+        return None
+
+    def beyond_bytes(self, stored: Any) -> tuple[float, float] | None:
+        """Returns the smallest and largest value where these are pixels that are not in 0-255; none where all is well.
+
+        Args:
+            stored: values of the training part.
+        """
+        return None
 
     def files(self) -> dict[str, bytes]:
         """Returns files that a stranger needs to make tensors of raw values, by name: for run folder and exports."""
@@ -232,6 +267,11 @@ class Feature:
             TypeError: if they are not those of this version.
         """
         return cls(**{key: tupled(value) for key, value in fields.items() if key != "name"})
+
+
+def shape_words(shape: Sequence[int | None]) -> str:
+    """Returns a shape as messages have it: 8x8x1; a length that differs is a question mark."""
+    return "x".join("?" if length is None else str(length) for length in shape)
 
 
 def tupled(value: Any) -> Any:

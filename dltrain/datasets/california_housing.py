@@ -20,7 +20,6 @@ class CaliforniaHousing(KerasDownload):
 
     Args:
         validation_fraction: share of the training examples held out for tuning, 0 to below 1.
-        split_seed: which examples are held out; apart from the experiment's seed, so that runs share one split.
     """
 
     task: ClassVar[str] = "regression"

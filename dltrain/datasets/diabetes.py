@@ -15,7 +15,6 @@ class Diabetes(ScikitTable):
     Args:
         test_fraction: share of all rows held out for testing, 0 to below 1.
         validation_fraction: share of the remaining rows held out for tuning, 0 to below 1.
-        split_seed: which rows are held out; apart from the experiment's seed, so that runs share one test set.
     """
 
     task: ClassVar[str] = "regression"

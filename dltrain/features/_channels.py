@@ -48,6 +48,13 @@ class Channels(Feature):
             return x
         return normalization(self.mean, self.standard_deviation, name)(x)
 
+    def unnormalized(self) -> tuple[Self, Any] | None:
+        """Returns the feature without mean and deviation, and the function that takes them off arrays."""
+        if self.mean is None or self.standard_deviation is None:
+            return None
+        mean, deviation = (np.array(each, np.float32) for each in (self.mean, self.standard_deviation))
+        return self.replaced(mean=None, standard_deviation=None), lambda values: (values - mean) / deviation
+
 
 def normalization(mean: tuple[float, ...], deviation: tuple[float, ...], name: str) -> Any:
     """Returns the layer that makes mean 0 and variance 1 of each channel."""

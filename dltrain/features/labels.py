@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from dltrain.data.feature import Encoded, Feature, Groups, fitted
+from dltrain.features.class_label import differing_names
 from dltrain.lazy import np
 from dltrain.registry import FEATURES
 
@@ -18,6 +19,7 @@ class Labels(Feature):
     """
 
     task: ClassVar[str] = "multilabel"
+    plural: ClassVar[str] = "classes"
 
     class_names: tuple[str, ...] = fitted(())
 
@@ -43,6 +45,10 @@ class Labels(Feature):
     def decode(self, stored: Any) -> list[list[str]]:
         """Returns the names of the labels that each example has."""
         return [[self.class_names[place] for place in np.flatnonzero(row > 0.5)] for row in stored]
+
+    def mismatch(self, other: Feature) -> str | None:
+        """Returns which label is unknown, or that they are in another order; none where labels are the same."""
+        return differing_names(self, other)
 
     def groups(self, stored: Any) -> Groups:
         """Returns the examples that have each label."""

@@ -39,6 +39,7 @@ class Numbers(Feature):
     """
 
     task: ClassVar[str] = "regression"
+    plural: ClassVar[str] = "targets"
 
     names: tuple[str, ...] = fitted(())
     mean: tuple[float, ...] | None = statistic(None)
@@ -53,6 +54,11 @@ class Numbers(Feature):
         """Returns the feature with mean and deviation of each number."""
         mean, deviation = statistics_of(pieces, len(self.names))
         return self.replaced(mean=mean, standard_deviation=deviation)
+
+    def mismatch(self, other: Feature) -> str | None:
+        """Returns that the numbers are others; none where they are the same."""
+        is_same = isinstance(other, Numbers) and self.names == other.names
+        return None if is_same else "other columns or targets than it was trained on"
 
     @property
     def each(self) -> tuple[Number, ...]:

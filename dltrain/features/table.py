@@ -151,6 +151,10 @@ class Table(Channels):
             ])  # fmt: skip
         return [*np.array(rows, np.float32).reshape(-1, len(self.columns))]
 
+    def difference(self, other: Table) -> str:
+        """Returns that the columns are others."""
+        return "other columns or targets than it was trained on"
+
     def signature(self) -> Plain:
         """Returns all that weights depend on: the columns; what missing values are filled with is a statistic."""
         return self.replaced(
@@ -158,6 +162,10 @@ class Table(Channels):
             mean=None,
             standard_deviation=None,
         ).plain()
+
+    def unnormalized(self) -> tuple[Self, Any] | None:
+        """Returns none where there are categories, whose encoding stands beside the normalisation."""
+        return None if self._categories else super().unnormalized()
 
     @classmethod
     def of_plain(cls, fields: Mapping[str, Any]) -> Self:

@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 
 from dltrain import __version__
 from dltrain.data import unnamed
-from dltrain.errors import ConfigError, DltrainError
+from dltrain.errors import DltrainError, OptionError
 from dltrain.inference.prediction import Predictor, predictions
 from dltrain.runs.folder import finite
 from dltrain.serving.counts import Counts
@@ -141,8 +141,8 @@ class _Desk:
                 pieces = [
                     piece for each in given for piece in predictions(self._predictor, [each], top_k, probabilities)
                 ]
-            except ConfigError as error:
-                raise Refused(400, str(error).removeprefix("--")) from None
+            except OptionError as error:
+                raise Refused(400, str(error.problem)) from None
             except DltrainError as error:
                 raise Refused(503, str(error)) from None
             return [row for rows, _ in pieces for row in rows]

@@ -37,6 +37,11 @@ class Task:
     """Whether a teacher's outputs can be learnt from, by `distillation_loss`."""
     metrics: Sequence[Any] = ()
 
+    @property
+    def balances(self) -> bool:
+        """Whether rare classes count more by the task's own weights: then they are not to be drawn more often too."""
+        return False
+
     def check(self, data: DataSpec) -> None:
         """Makes sure that the task fits the data.
 

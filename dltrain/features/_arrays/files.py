@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from dltrain.errors import AbsentData
+from dltrain.errors import AbsentData, KeyProblem
 from dltrain.lazy import np
 
 
@@ -27,6 +27,24 @@ class Header:
     dtype: np.dtype
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where an array comes from.
+
+    Args:
+        key: of the dataset's block.
+        words: what names it beyond that, such as the file's name.
+    """
+
+    key: str
+    words: str = ""
+
+    def problem(self, words: str) -> KeyProblem:
+        """Returns what is wrong with the array, at its key."""
+        between = " " if self.words and not words.startswith(":") else ""
+        return KeyProblem(self.key, f"{self.words}{between}{words}")
+
+
 _FAILURES = (
     *(OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error),
     *(MemoryError, OverflowError),  # of a header that claims more than any memory holds
@@ -35,16 +53,16 @@ _FAILURES = (
 
 @contextmanager
 def reading(key: str, path: Path) -> Iterator[None]:
-    """Turns the ways in which reading a file fails into ValueErrors that begin with the config's key."""
+    """Turns the ways in which reading a file fails into problems of the config's key."""
     try:
         yield
     except FileNotFoundError:
-        raise AbsentData(f"{key} no such file: {path}") from None
+        raise AbsentData(key, f"no such file: {path}") from None
     except _FAILURES as error:
-        if str(error).startswith(f"{key} "):
+        if isinstance(error, KeyProblem) and error.key == key:
             raise
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise ValueError(f"{key} cannot be read: {path}: {reason}") from error
+        raise KeyProblem(key, f"cannot be read: {path}: {reason}") from error
 
 
 def read_header(file: IO[bytes]) -> Header:
@@ -60,17 +78,17 @@ def read_header(file: IO[bytes]) -> Header:
     return Header(shape, dtype)
 
 
-def read_array(name: str, file: IO[bytes]) -> np.ndarray:
+def read_array(name: Origin, file: IO[bytes]) -> np.ndarray:
     """Returns the array of an .npy file.
 
     Args:
-        name: where the array comes from, beginning with the config's key; messages start with it.
+        name: where the array comes from.
         file: at its beginning; must be able to seek.
 
     Raises:
         ValueError: if it holds pickled objects, whose reading would run code, or is not whole.
     """
     if read_header(file).dtype.hasobject:
-        raise ValueError(f"{name} holds Python objects, which are never read: store numbers or strings (.astype(str))")
+        raise name.problem("holds Python objects, which are never read: store numbers or strings (.astype(str))")
     file.seek(0)
     return np.lib.format.read_array(file, allow_pickle=False)

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from dltrain.data.request import Request
+from dltrain.errors import KeyProblem
 from dltrain.features._arrays.encoding import ArrayEncoding
-from dltrain.features._arrays.files import read_array, reading
+from dltrain.features._arrays.files import Origin, read_array, reading
 from dltrain.lazy import np
 
 SUFFIXES = (".npy", ".npz")
@@ -47,7 +48,7 @@ class ArrayReader:
         """Returns the examples of an .npy file."""
         try:
             with reading("path", Path(name)):
-                array = read_array("path", io.BytesIO(content))
+                array = read_array(Origin("path"), io.BytesIO(content))
             inputs, problems = self.encoding.checked(self.encoding.fitting(array))
         except ValueError as error:
             return self._unusable(name, error)
@@ -83,10 +84,9 @@ def named(sources: Sequence[str]) -> Iterator[str]:
 
 
 def words(error: Exception, name: str) -> str:
-    """Returns what an error says without the config's key and the name of the file, which stand before it."""
-    text = " ".join(str(error).split())
-    for beginning in ("dataset.", "path ", f"{name}: "):
-        text = text.removeprefix(beginning)
+    """Returns what an error says without the config's key, nor the file's name, beside which it is shown."""
+    text = " ".join((error.words if isinstance(error, KeyProblem) else str(error)).split())
+    text = text.removeprefix(f"{name}: ")
     return text.replace(f": {name}: ", ": ").removesuffix(f": {name}")
 
 
@@ -99,9 +99,9 @@ def _opened(path: Path) -> np.ndarray:
             wanted = found if len(found) == 1 else [name for name in found if name == "x.npy"]
             if not wanted:
                 held = ", ".join(name.removesuffix(".npy") for name in found) or "none"
-                raise ValueError(f"path must hold one array, or one called x, got {held}")
+                raise KeyProblem("path", f"must hold one array, or one called x, got {held}")
             with archive.open(wanted[0]) as file:
-                return read_array("path", io.BytesIO(file.read()))
+                return read_array(Origin("path"), io.BytesIO(file.read()))
 
 
 def _absence(path: Path) -> str:

@@ -22,7 +22,16 @@ REVISION = 3
 
 
 class NoImage(DataError):
-    """A file holds no image that can be used, and will not the next time."""
+    """A file holds no image that can be used, and will not the next time.
+
+    Args:
+        message: what the user reads.
+        reason: why one file cannot be used, without its name; empty for several files.
+    """
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        self.reason = reason
+        super().__init__(message)
 
 
 @dataclass(frozen=True)
@@ -55,11 +64,11 @@ class Decoding:
             with unusable():
                 return self.decoded(path.read_bytes())
         except (FileNotFoundError, PermissionError) as error:
-            raise NoImage(f"{path}: no image that can be used: {error.strerror}") from None
+            raise _no_image(path, str(error.strerror)) from None
         except OSError as error:
             raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
         except ValueError as error:
-            raise NoImage(f"{path}: no image that can be used: {error}") from None
+            raise _no_image(path, str(error)) from None
 
     def decoded(self, content: bytes) -> np.ndarray:
         """Returns the image that a file's content is, (height, width, channels), uint8.
@@ -128,6 +137,10 @@ class Decoding:
         top, left = (self.height - goal[0]) // 2, (self.width - goal[1]) // 2
         whole[top : top + goal[0], left : left + goal[1]] = fitted
         return whole
+
+
+def _no_image(path: Path, reason: str) -> NoImage:
+    return NoImage(f"{path}: no image that can be used: {reason}", reason)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 from dltrain.errors import DataError
 from dltrain.features._arrays.encoding import ArrayEncoding
 from dltrain.features._arrays.reader import words
-from dltrain.features._images.decoding import Decoding, unusable
+from dltrain.features._images.decoding import Decoding, NoImage, unusable
 from dltrain.lazy import np
 
 
@@ -58,8 +58,10 @@ class ImageEncoding(ArrayEncoding):
             raise ValueError("has no image below it")
         try:
             return self._decoding(path)
+        except NoImage as error:
+            raise ValueError(" ".join(error.reason.split())) from None
         except DataError as error:
-            raise ValueError(words(error, str(path)).removeprefix("no image that can be used: ")) from None
+            raise ValueError(words(error, str(path))) from None
 
     def _content(self, content: bytes) -> np.ndarray:
         with unusable():

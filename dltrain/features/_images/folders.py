@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from dltrain.errors import KeyProblem
 from dltrain.features._images.headers import SUFFIXES
 
 
@@ -38,4 +39,4 @@ def entries(folder: Path) -> Iterator[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             yield from (entry for entry in entries if not entry.name.startswith("."))
     except OSError as error:
-        raise ValueError(f"path cannot be read: {folder}: {error.strerror}") from None
+        raise KeyProblem("path", f"cannot be read: {folder}: {error.strerror}") from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,10 +108,7 @@ class TableEncoding:
             ValueError: if a column is not there, or of another kind as a whole.
         """
         frame = with_points(flat(rows.frame, seen.nested), seen.points)
-        lines, problems, notices = rows.lines.tolist(), {}, {}
-        for fault in rows.faults:
-            line, why = re.match(rf"{re.escape(str(path))}:(\d+): (.*)", fault, re.DOTALL).groups()  # type: ignore[union-attr]
-            problems[int(line)] = why
+        lines, problems, notices = rows.lines.tolist(), {fault.line: fault.why for fault in rows.faults}, {}
         if len(frame):
             bad = self._wrong(frame)
             self._refuse_others(path, frame, lines, bad, seen)
