@@ -167,7 +167,7 @@ FEATURES = Registry("feature", "dltrain.features", "dltrain.data.feature.Feature
 OPTIMIZERS = Registry("optimizer", "dltrain.optimizers", "dltrain.optimizers.Optimizer")
 SCHEDULES = Registry("schedule", "dltrain.schedules", "dltrain.schedules.Schedule")
 AUGMENTATIONS = Registry("augmentation", "dltrain.augmentations", "dltrain.augmentations.Augmentation")
-SAMPLES = Registry("sample", "dltrain.datasets._making", "dltrain.datasets._making.Sample")
+SAMPLES = Registry("sample", "dltrain.datasets._samples", "dltrain.datasets._samples.samples.Sample")
 """What `dltrain datasets make` makes; no config chooses it."""
 
 LOSSES = Registry("loss", base="dltrain.plugins.keras_classes.Part")

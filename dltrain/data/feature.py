@@ -16,6 +16,7 @@ from dltrain.lazy import keras, np
 from dltrain.registry import Choice
 
 if TYPE_CHECKING:
+    from dltrain.data.proposal import Entries, Keys, Proposal
     from dltrain.data.request import Reader
 
 Plain = Any
@@ -231,12 +232,24 @@ class Feature(Choice):
         return [f"{self.registered_name} of {' x '.join('any' if side is None else str(side) for side in self.shape)}"]
 
     def request_schema(self) -> dict[str, Any]:
-        """Returns the JSON Schema of one raw value in a request, with what the server's page is made of."""
-        return {}
+        """Returns the JSON Schema of one raw value in a request; the server's page is made of it.
+
+        A string `b64` with a `contentMediaType` is a file, an object of strings and numbers a form with a field for
+        each, whose `examples` are the choices; all else is written as JSON, with the `description` as a hint.
+        """
+        return {"description": f"{self.registered_name}: JSON, or a text as it stands"}
 
     def corners(self) -> list[Any]:
         """Returns stored values at the edges (unknown, missing, extreme, empty): what exports and tests must hold."""
         return []
+
+    def starter(self, examples: Proposal) -> dict[str, Keys | Entries]:
+        """Returns what `init` writes of values such as these, by block: model, augment, keys of optimizer.
+
+        Args:
+            examples: what was seen of them.
+        """
+        return {}
 
     def replaced(self, **fields: Any) -> Self:
         """Returns the same feature with other values of some fields."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dltrain.data._former import Former
 from dltrain.data.feature import Feature, Groups, Plain
 from dltrain.errors import KeyProblem
 from dltrain.registry import FEATURES, TASKS
+
+if TYPE_CHECKING:
+    from dltrain.data.request import Reader
 
 HEAD = "logits"
 """The layer that a task's head makes: it belongs to the data, not to the network."""
@@ -45,6 +48,19 @@ class Features(dict[str, Feature]):
         if len(self) == 1:
             return self.only.inputs(INPUTS)
         return {name: feature.inputs(name) for name, feature in self.items()}
+
+    def reader(self) -> Reader:
+        """Returns what reads examples of these features; objects of a value for each where there are several."""
+        from dltrain.data.request import ObjectReader
+
+        return self.only.reader() if len(self) == 1 else ObjectReader(self)
+
+    def request_schema(self) -> dict[str, Any]:
+        """Returns the JSON Schema of an example in a request."""
+        if len(self) == 1:
+            return self.only.request_schema()
+        schemas = {name: feature.request_schema() for name, feature in self.items()}
+        return {"type": "object", "properties": schemas, "required": [*schemas]}
 
     @property
     def signature(self) -> Plain:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from dltrain.data import DataSpec, Splits
+from dltrain.data.proposal import Proposal
 from dltrain.data.request import Reader
 from dltrain.fields import HeldOut, Seed
-from dltrain.proposal import Proposal
 from dltrain.registry import Choice
 
 
@@ -111,15 +111,9 @@ class Dataset(Source):
         raise NotImplementedError
 
     def reader(self, spec: DataSpec) -> Reader:
-        """Returns what reads further examples for a trained network; by default one that goes by the DataSpec alone.
+        """Returns what reads further examples for a trained network; by default what its inputs say.
 
         Args:
             spec: what the run was trained on, with all that was learnt of it.
         """
-        from dltrain.datasets._given_arrays import ArrayReader
-        from dltrain.datasets._given_images import ImageReader
-        from dltrain.datasets._given_tables import TableReader
-
-        if spec.is_image and spec.input_shape[-1] in (1, 3):
-            return ImageReader(spec)
-        return TableReader(spec) if spec.columns else ArrayReader(spec)
+        return spec.inputs.reader()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from dltrain.data import DataSpec, Split
-from dltrain.datasets._keras_download import KerasDownload
+from dltrain.datasets._sources.keras_download import KerasDownload
 from dltrain.features.numbers import Numbers
 from dltrain.features.table import Column, Table
 from dltrain.lazy import np

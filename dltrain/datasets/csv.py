@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from dltrain.data import DataSpec, Feature, Pieces, Provenance, Split, Splits, split_off
+from dltrain.data.progress import tell
+from dltrain.data.proposal import Proposal
 from dltrain.datasets import Dataset
-from dltrain.datasets._arrays import refusing
-from dltrain.datasets._given_tables import TableReader
-from dltrain.datasets._proposals import table as proposed_table
-from dltrain.datasets._table_files import Table, matching, read
-from dltrain.datasets._tables import (
+from dltrain.datasets._sources.arrays import refusing
+from dltrain.datasets._sources.proposals import table as proposed_table
+from dltrain.errors import KeyProblem
+from dltrain.features._tables.columns import (
     FEW,
     MOSTLY,
     Encoding,
@@ -28,21 +29,20 @@ from dltrain.datasets._tables import (
     learn,
     strays,
 )
-from dltrain.datasets._telling import tell
-from dltrain.errors import KeyProblem
+from dltrain.features._tables.encoding import MISSING, TableEncoding
+from dltrain.features._tables.files import Table, matching, read
+from dltrain.features._tables.reader import TableReader
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.labels import Labels
 from dltrain.features.numbers import Numbers
 from dltrain.features.table import Table as TableFeature
 from dltrain.fields import NonNegativeInt, PositiveInt
 from dltrain.lazy import np
-from dltrain.proposal import Proposal
 from dltrain.registry import DATASETS, suggestion
 
 if TYPE_CHECKING:
     import polars as pl
 
-MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "None", "?")
 Kind = Literal["classes", "labels", "numbers"]
 _TASKS = {"classes": "classification", "labels": "multilabel", "numbers": "regression"}
 _KINDS: dict[str, Kind] = {"class_label": "classes", "labels": "labels", "numbers": "numbers"}
@@ -158,7 +158,8 @@ class CSV(Dataset):
 
     def reader(self, spec: DataSpec) -> TableReader:
         """Returns what reads other rows for a network that was trained on `spec`."""
-        return TableReader(spec, self.delimiter, self.encoding, self.missing_values, self.numeric, self.dates)
+        table = TableEncoding(spec.input.columns, self.missing_values, self.numeric, self.dates)
+        return TableReader(table, self.delimiter, self.encoding)
 
     @property
     def _targets(self) -> tuple[str, ...]:

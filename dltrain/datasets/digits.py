@@ -6,7 +6,7 @@ from typing import Literal
 
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets import Dataset
-from dltrain.datasets._splitting import parted
+from dltrain.datasets._sources.splitting import parted
 from dltrain.errors import KeyProblem
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.image import Image

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from dltrain.datasets._keras_download import KerasDownload
+from dltrain.datasets._sources.keras_download import KerasDownload
 from dltrain.registry import DATASETS
 
 

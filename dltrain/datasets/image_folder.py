@@ -10,24 +10,26 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from dltrain.data import DataSpec, Split, Splits
+from dltrain.data.progress import tell
+from dltrain.data.proposal import Proposal
 from dltrain.datasets import Dataset
-from dltrain.datasets._archives import Archive
-from dltrain.datasets._arrays import refusing
-from dltrain.datasets._class_folders import class_names, listed
-from dltrain.datasets._given_images import ImageReader
-from dltrain.datasets._headers import SUFFIXES
-from dltrain.datasets._image_table import KINDS, ImageTable
-from dltrain.datasets._images import Decoding, ImageFiles
-from dltrain.datasets._listing import Listing
-from dltrain.datasets._proposals import images
-from dltrain.datasets._splitting import parted
-from dltrain.datasets._telling import tell
+from dltrain.datasets._images.archives import Archive
+from dltrain.datasets._images.class_folders import class_names, listed
+from dltrain.datasets._images.files import ImageFiles
+from dltrain.datasets._images.listing import Listing
+from dltrain.datasets._images.table import KINDS, ImageTable
+from dltrain.datasets._sources.arrays import refusing
+from dltrain.datasets._sources.proposals import images
+from dltrain.datasets._sources.splitting import parted
 from dltrain.errors import AbsentData, DataError, KeyProblem
+from dltrain.features._images.decoding import Decoding
+from dltrain.features._images.encoding import ImageEncoding
+from dltrain.features._images.headers import SUFFIXES
+from dltrain.features._images.reader import ImageReader
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.image import Image
 from dltrain.fields import PositiveInt
 from dltrain.lazy import np
-from dltrain.proposal import Proposal
 from dltrain.registry import DATASETS
 
 
@@ -156,7 +158,7 @@ class ImageFolder(Dataset):
 
     def reader(self, spec: DataSpec) -> ImageReader:
         """Returns what reads other images for a network that was trained on `spec`."""
-        return ImageReader(spec, self._decoding(spec))
+        return ImageReader(ImageEncoding(spec.input.shape, decoding=self._decoding(spec)))
 
     def _decoding(self, spec: DataSpec) -> Decoding:
         height, width, channels = spec.input.shape

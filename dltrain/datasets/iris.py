@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from dltrain.datasets._scikit_table import ScikitTable
+from dltrain.datasets._tables.scikit import ScikitTable
 from dltrain.registry import DATASETS
 
 

@@ -5,22 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from dltrain.data import DataSpec, Splits
+from dltrain.data.proposal import Proposal
 from dltrain.datasets import Dataset
-from dltrain.datasets._arrays import (
-    Header,
-    Origin,
-    Part,
-    assemble,
-    describe,
-    read_array,
-    read_header,
-    reading,
-    refusing,
-)
-from dltrain.datasets._proposals import arrays, two_files
+from dltrain.datasets._sources.arrays import Part, assemble, describe, refusing
+from dltrain.datasets._sources.proposals import arrays, two_files
 from dltrain.errors import KeyProblem
+from dltrain.features._arrays.files import Header, Origin, read_array, read_header, reading
 from dltrain.lazy import np
-from dltrain.proposal import Proposal
 from dltrain.registry import DATASETS
 
 

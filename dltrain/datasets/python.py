@@ -8,9 +8,10 @@ from typing import Any, ClassVar, Literal
 
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets import Dataset
-from dltrain.datasets._arrays import Origin, Part, assemble, refusing
-from dltrain.datasets._splitting import parted
+from dltrain.datasets._sources.arrays import Part, assemble, refusing
+from dltrain.datasets._sources.splitting import parted
 from dltrain.errors import KeyProblem
+from dltrain.features._arrays.files import Origin
 from dltrain.features.numbers import Numbers
 from dltrain.features.vector import of_shape
 from dltrain.lazy import np, tf

@@ -10,8 +10,9 @@ from typing import Any
 
 from dltrain.data import DataSpec, Splits
 from dltrain.datasets import Dataset
-from dltrain.datasets._arrays import Origin, Part, assemble
+from dltrain.datasets._sources.arrays import Part, assemble
 from dltrain.errors import DataError, KeyProblem
+from dltrain.features._arrays.files import Origin
 from dltrain.features.class_label import ClassLabel
 from dltrain.lazy import np, starting
 from dltrain.registry import DATASETS

@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from dltrain.data import DataSpec, Split, Splits
+from dltrain.data.proposal import Proposal
 from dltrain.datasets import Dataset
-from dltrain.datasets._arrays import Origin, Part, assemble, refusing
-from dltrain.datasets._images import Decoding
-from dltrain.datasets._splitting import parted
-from dltrain.datasets._table_files import matching
+from dltrain.datasets._sources.arrays import Part, assemble, refusing
+from dltrain.datasets._sources.splitting import parted
 from dltrain.errors import KeyProblem
+from dltrain.features._arrays.files import Origin
+from dltrain.features._images.decoding import Decoding
+from dltrain.features._tables.files import matching
 from dltrain.features.numbers import Numbers
 from dltrain.features.vector import of_shape
 from dltrain.fields import PositiveInt
 from dltrain.lazy import np, tf
-from dltrain.proposal import Proposal
 from dltrain.registry import DATASETS, suggestion
 
 

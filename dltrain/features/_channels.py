@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from dltrain.data.feature import Feature, statistic
+from dltrain.data.proposal import Entries, Keys, Proposal
 from dltrain.data.statistics import statistics_of
+from dltrain.features._starter import perceptron
 from dltrain.lazy import keras, np
+
+EXTREME = 10
+"""Standard deviations from the mean of what is far from all that training saw."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +37,10 @@ class Channels(Feature):
         """Returns the feature with mean and deviation of each channel."""
         mean, deviation = statistics_of(pieces, int(self.shape[-1] or 0))
         return self.replaced(mean=mean, standard_deviation=deviation)
+
+    def starter(self, examples: Proposal) -> dict[str, Keys | Entries]:
+        """Returns a perceptron's block."""
+        return {"model": perceptron(self.shape, examples)}
 
     def preprocess(self, x: Any, name: str = "normalization") -> Any:
         """Returns the values with mean 0 and variance 1 per channel, by a layer that is stored with the model."""

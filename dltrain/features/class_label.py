@@ -46,6 +46,10 @@ class ClassLabel(Feature):
         """Returns the examples of each class."""
         return Groups(self.class_names, np.asarray(stored))
 
+    def corners(self) -> list[np.ndarray]:
+        """Returns the first class and the last one."""
+        return [*np.unique(np.array([0, len(self.class_names) - 1], np.int32))] if self.class_names else []
+
 
 def differing_names(known: Any, other: Any) -> str | None:
     """Returns in which way another feature's classes are not those that a network knows; none if they are."""

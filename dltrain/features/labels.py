@@ -53,3 +53,7 @@ class Labels(Feature):
     def groups(self, stored: Any) -> Groups:
         """Returns the examples that have each label."""
         return Groups(self.class_names, np.asarray(stored) > 0.5)
+
+    def corners(self) -> list[np.ndarray]:
+        """Returns an example without a label, and one with all of them."""
+        return [np.zeros(self.shape, np.float32), np.ones(self.shape, np.float32)]

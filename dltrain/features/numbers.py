@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 from dltrain.data.feature import Encoded, Feature, fitted, statistic
 from dltrain.data.statistics import statistics_of
+from dltrain.features._channels import EXTREME
 from dltrain.lazy import np
 from dltrain.registry import FEATURES
 
@@ -89,3 +90,9 @@ class Numbers(Feature):
         """Returns the numbers by name."""
         rows = np.asarray(stored).astype(np.float64).tolist()
         return [dict(zip(self.names, row, strict=True)) for row in rows]
+
+    def corners(self) -> list[np.ndarray]:
+        """Returns zeros, and numbers far from the mean."""
+        mean, deviation = np.array(self.offsets), np.array(self.scales)
+        rows = (np.zeros(self.shape), mean - EXTREME * deviation, mean + EXTREME * deviation)
+        return [row.astype(np.float32) for row in rows]

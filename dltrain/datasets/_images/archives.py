@@ -27,7 +27,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from dltrain import cache
-from dltrain.datasets._telling import tell, told
+from dltrain.data.progress import tell, told
 from dltrain.errors import KeyProblem
 
 KINDS = ".zip, .tar, .tar.gz, .tgz, .tar.xz, .tar.bz2"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from dltrain.datasets._glyphs import glyphs
+from dltrain.datasets._samples.glyphs import glyphs
 from dltrain.errors import DataError
 from dltrain.fields import Seed
 from dltrain.lazy import np, tf

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from dltrain.datasets._telling import tell
+from dltrain.data.progress import tell
 from dltrain.errors import KeyProblem
 from dltrain.features.table import Column
 from dltrain.lazy import np

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
-from dltrain.datasets._archives import Listed
-from dltrain.datasets._headers import SUFFIXES
-from dltrain.datasets._listing import PARTS, Listing
+from dltrain.datasets._images.archives import Listed
+from dltrain.datasets._images.listing import PARTS, Listing
 from dltrain.errors import KeyProblem
+from dltrain.features._images.folders import entries, images_below, is_image, names_of
+from dltrain.features._images.headers import SUFFIXES
 from dltrain.lazy import np
 
 
@@ -67,7 +66,7 @@ def _parts(root: Path | Listed) -> dict[str, str]:
 def _folders(folder: Path | Listed) -> list[str]:
     if isinstance(folder, Listed):
         return sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
-    return sorted(entry.name for entry in _entries(folder) if entry.is_dir())
+    return sorted(entry.name for entry in entries(folder) if entry.is_dir())
 
 
 def _classes(folder: Path | Listed, known: tuple[str, ...] = ()) -> tuple[str, ...]:
@@ -75,10 +74,10 @@ def _classes(folder: Path | Listed, known: tuple[str, ...] = ()) -> tuple[str, .
     if len(names) < (1 if known else 2):
         held = f"only {names[0]}" if names else "none"
         message = f"needs a folder of images for each of two classes or more, found {held} in {folder}"
-        loose = 0 if isinstance(folder, Listed) else sum(_is_image(entry) for entry in _entries(folder))
+        loose = 0 if isinstance(folder, Listed) else sum(is_image(entry) for entry in entries(folder))
         if loose:
             message += f", beside {loose:,} images in no such folder; a .csv of file and label may take their place"
-        elif not names and not isinstance(folder, Listed) and not any(_entries(folder)):
+        elif not names and not isinstance(folder, Listed) and not any(entries(folder)):
             message += ", which is empty"
         raise KeyProblem("path", message)
     return tuple(names)
@@ -101,34 +100,3 @@ def _part(folder: Path, names: tuple[str, ...], others: list[str]) -> tuple[list
     if empty:
         raise KeyProblem("path", f"has no image in {', '.join(empty)}: expected {', '.join(sorted(SUFFIXES))}")
     return paths, np.repeat(np.arange(len(names), dtype=np.int32), counts)
-
-
-def names_of(file: str) -> list[str]:
-    """Returns the names on the way to a file."""
-    return file.split(os.sep)  # noqa: PTH206
-
-
-def images_below(folder: Path, others: list[str]) -> list[str]:
-    """Returns the images; what else there is goes to the others."""
-    found: list[str] = []
-    waiting = [str(folder)] if folder.is_dir() else []
-    while waiting:
-        for entry in _entries(Path(waiting.pop())):
-            if entry.is_dir(follow_symlinks=False):
-                waiting.append(entry.path)
-            else:
-                (found if _is_image(entry) else others).append(entry.path)
-    return found
-
-
-def _is_image(entry: os.DirEntry[str]) -> bool:
-    return os.path.splitext(entry.name)[1].lower() in SUFFIXES  # noqa: PTH122  a Path each would take the longer time
-
-
-def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Yields what is in a folder and not called .something."""
-    try:
-        with os.scandir(folder) as entries:
-            yield from (entry for entry in entries if not entry.name.startswith("."))
-    except OSError as error:
-        raise KeyProblem("path", f"cannot be read: {folder}: {error.strerror}") from None

@@ -11,15 +11,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from dltrain.datasets._archives import KINDS as ARCHIVES
-from dltrain.datasets._arrays import Part
-from dltrain.datasets._headers import SUFFIXES, Header, read_header
-from dltrain.datasets._image_table import KINDS as TABLES
-from dltrain.datasets._listing import PARTS, Listing
-from dltrain.datasets._table_files import BadRows, read
+from dltrain.data.proposal import Proposal
+from dltrain.datasets._images.archives import KINDS as ARCHIVES
+from dltrain.datasets._images.listing import PARTS, Listing
+from dltrain.datasets._images.table import KINDS as TABLES
+from dltrain.datasets._sources.arrays import Part
 from dltrain.errors import KeyProblem
+from dltrain.features._images.headers import SUFFIXES, Header, read_header
+from dltrain.features._tables.files import BadRows, read
 from dltrain.lazy import np
-from dltrain.proposal import Proposal
 from dltrain.registry import suggestion
 
 SIZES = (32, 48, 64, 96, 128, 160, 192, 224)

@@ -13,7 +13,7 @@ from urllib.error import URLError
 from dltrain.cache import keras_folder
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets import Dataset
-from dltrain.datasets._splitting import parted
+from dltrain.datasets._sources.splitting import parted
 from dltrain.errors import DataError
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.image import Image

@@ -10,9 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dltrain.datasets._headers import SUFFIXES
-from dltrain.datasets._listing import PARTS, Listing
+from dltrain.datasets._images.listing import PARTS, Listing
 from dltrain.errors import AbsentData, KeyProblem
+from dltrain.features._images.headers import SUFFIXES
 from dltrain.lazy import np
 from dltrain.registry import nearest
 

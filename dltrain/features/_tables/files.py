@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dltrain.datasets._delimited import Fault, Rows, parse
-from dltrain.datasets._telling import tell
+from dltrain.data.progress import tell
 from dltrain.errors import AbsentData, KeyProblem
+from dltrain.features._tables.delimited import Fault, Rows, parse
 from dltrain.lazy import np
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets import Dataset
-from dltrain.datasets._splitting import parted
+from dltrain.datasets._sources.splitting import parted
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.numbers import Numbers
 from dltrain.features.table import Column, Table
