@@ -50,7 +50,7 @@ def tabled(caption: str, items: Sequence[Shown]) -> tuple[list[str], list[list[s
                 rows.append([f"{number(len(samples) / rate)} s"])
             case Picture():
                 rows.append([])
-    return names, rows
+    return names, [[*row, *[""] * (len(names) - len(row))] for row in rows]
 
 
 def _columns(caption: str, items: Sequence[Shown]) -> list[str]:
