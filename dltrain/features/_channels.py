@@ -6,13 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from dltrain.data.feature import Feature, sides, statistic
+from dltrain.data.feature import Feature, shape_words, statistic
+from dltrain.data.proposal import Entries, Keys, Proposal
 from dltrain.data.statistics import statistics_of
+from dltrain.features._starter import perceptron
 from dltrain.lazy import keras, np
 
 if TYPE_CHECKING:
     from dltrain.data.showing import Shown
     from dltrain.figures.page import Panel
+
+EXTREME = 10
+"""Standard deviations from the mean of what is far from all that training saw."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +44,10 @@ class Channels(Feature):
         """Returns the feature with mean and deviation of each channel."""
         mean, deviation = statistics_of(pieces, int(self.shape[-1] or 0))
         return self.replaced(mean=mean, standard_deviation=deviation)
+
+    def starter(self, examples: Proposal) -> dict[str, Keys | Entries]:
+        """Returns a perceptron's block."""
+        return {"model": perceptron(self.shape, examples)}
 
     def preprocess(self, x: Any, name: str = "normalization") -> Any:
         """Returns the values with mean 0 and variance 1 per channel, by a layer that is stored with the model."""
@@ -67,7 +76,7 @@ class Channels(Feature):
     def describe(self, preprocessed: bool = False) -> list[str]:
         """Returns how many numbers there are, their order, and how they are normalised."""
         return [
-            f"{sides(self.shape)} numbers",
+            f"{shape_words(self.shape, ' x ')} numbers",
             "the numbers of an example, in this order.",
             *self._normalization(preprocessed),
         ]
@@ -86,6 +95,13 @@ class Channels(Feature):
             "",
             *table(("place", "mean", "deviation"), rows),
         ]
+
+    def unnormalized(self) -> tuple[Self, Any] | None:
+        """Returns the feature without mean and deviation, and the function that takes them off arrays."""
+        if self.mean is None or self.standard_deviation is None:
+            return None
+        mean, deviation = (np.array(each, np.float32) for each in (self.mean, self.standard_deviation))
+        return self.replaced(mean=None, standard_deviation=None), lambda values: (values - mean) / deviation
 
 
 def normalization(mean: tuple[float, ...], deviation: tuple[float, ...], name: str) -> Any:

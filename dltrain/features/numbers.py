@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from dltrain.data.feature import Encoded, Feature, fitted, statistic
 from dltrain.data.statistics import statistics_of
+from dltrain.features._channels import EXTREME
 from dltrain.lazy import np
 from dltrain.registry import FEATURES
 
@@ -41,6 +42,7 @@ class Numbers(Feature):
     """
 
     task: ClassVar[str] = "regression"
+    plural: ClassVar[str] = "targets"
 
     names: tuple[str, ...] = fitted(())
     mean: tuple[float, ...] | None = statistic(None)
@@ -55,6 +57,11 @@ class Numbers(Feature):
         """Returns the feature with mean and deviation of each number."""
         mean, deviation = statistics_of(pieces, len(self.names))
         return self.replaced(mean=mean, standard_deviation=deviation)
+
+    def mismatch(self, other: Feature) -> str | None:
+        """Returns that the numbers are others; none where they are the same."""
+        is_same = isinstance(other, Numbers) and self.names == other.names
+        return None if is_same else "other columns or targets than it was trained on"
 
     @property
     def each(self) -> tuple[Number, ...]:
@@ -114,3 +121,9 @@ class Numbers(Feature):
 
         people = f"{len(self.names)} numbers to predict" if len(self.names) > 1 else f"{self.caption} to predict"
         return [people, *table(("place", "target"), list(enumerate(self.names)))]
+
+    def corners(self) -> list[np.ndarray]:
+        """Returns zeros, and numbers far from the mean."""
+        mean, deviation = np.array(self.offsets), np.array(self.scales)
+        rows = (np.zeros(self.shape), mean - EXTREME * deviation, mean + EXTREME * deviation)
+        return [row.astype(np.float32) for row in rows]

@@ -9,7 +9,7 @@ from typing import Any
 
 from dltrain.config.experiment import Config
 from dltrain.data import DataSpec, Splits
-from dltrain.data.feature import sides
+from dltrain.data.feature import shape_words
 from dltrain.data.spec import INPUTS
 from dltrain.inference.evidence import measured
 from dltrain.inspection.findings import examine, short
@@ -97,12 +97,12 @@ def _contract(spec: DataSpec, experiment: Any, contract: dict[str, Any]) -> list
 
 def _shape(shape: Any) -> str:
     """Returns the shape of a batch in words."""
-    return f"(batch, {sides(shape, ', ')})" if isinstance(shape, tuple) else "as the network has them"
+    return f"(batch, {shape_words(shape, ', ')})" if isinstance(shape, tuple) else "as the network has them"
 
 
 def _decoding(spec: DataSpec, experiment: Any) -> list[str]:
     """Returns what a source of files does before there are numbers; nothing where there is no such thing."""
-    resize = getattr(experiment.dataset, "resize", None)
+    resize = experiment.dataset.resize
     if not resize:
         return []
     height, width, _ = spec.image("resize").shape

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dltrain.data import Feature, named
-from dltrain.data.feature import sides
+from dltrain.data.feature import shape_words
 from dltrain.data.showing import Picture, Shown
 from dltrain.figures.mosaic import Filters
 from dltrain.figures.reading import tabled
@@ -129,7 +129,7 @@ def _data(evidence: Evidence) -> Chapter:
         (part, f"{count:,}", evidence.fingerprint.get("train" if part == "training" else part, ""))
         for part, count in evidence.examples.items()
     ]
-    shape = " and ".join(sides(each.shape) for each in evidence.outcome.data.inputs.values())
+    shape = " and ".join(shape_words(each.shape, " x ") for each in evidence.outcome.data.inputs.values())
     tables = [Table("Parts", ("part", "examples", "fingerprint"), rows, f"one example: {shape} numbers")]
     findings = [(severity, words) for severity, words in evidence.findings]
     note = "of a quick look; `dltrain inspect CONFIG` looks longer" if findings else "a quick look finds nothing wrong"

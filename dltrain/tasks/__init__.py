@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from dltrain.data import DataSpec, Feature
 from dltrain.data.spec import HEAD
 from dltrain.lazy import keras, np
-from dltrain.registry import short_name
+from dltrain.registry import Choice, short_name
 
 if TYPE_CHECKING:
     from dltrain.report.outcome import Mistakes, Outcome
     from dltrain.report.parts import Chapter
 
 
-class Task:
+class Task(Choice):
     """What the target means."""
 
-    registered_name: ClassVar[str]
     accepts: ClassVar[tuple[type[Feature], ...]] = ()
     """The targets that it takes; none where it makes them of the inputs."""
     part_metrics: ClassVar[tuple[str, ...]] = ()
@@ -36,6 +35,11 @@ class Task:
     distils: ClassVar[bool] = False
     """Whether a teacher's outputs can be learnt from, by `distillation_loss`."""
     metrics: Sequence[Any] = ()
+
+    @property
+    def balances(self) -> bool:
+        """Whether rare classes count more by the task's own weights: then they are not to be drawn more often too."""
+        return False
 
     def check(self, data: DataSpec) -> None:
         """Makes sure that the task fits the data.

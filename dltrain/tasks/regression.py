@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dltrain.data import DataSpec
+from dltrain.errors import KeyProblem
 from dltrain.features.numbers import Numbers
 from dltrain.fields import PositiveFloat
 from dltrain.lazy import keras, np
@@ -46,7 +47,7 @@ class Regression(Task):
     def check(self, data: DataSpec) -> None:
         """Raises ValueError where the task does not fit the data."""
         if not isinstance(data.target, Numbers):
-            raise ValueError("name: regression needs numbers to predict, the data have classes: classification")
+            raise KeyProblem("name", ": regression needs numbers to predict, the data have classes: classification")
 
     def larger_is_better(self, column: str) -> bool:
         """Whether more is better in a column of metrics.csv."""
