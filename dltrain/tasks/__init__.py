@@ -163,5 +163,8 @@ class Task(Choice):
         return None
 
     def describe(self, data: DataSpec) -> list[str]:
-        """Returns what is asked for, a line for people, then what the outputs are, exactly."""
-        return [self.registered_name]
+        """Returns what is asked for ("3 classes"), what the outputs are, and what they are behind the `activation`.
+
+        The last line is missing where the task has no activation.
+        """
+        return [self.registered_name, "numbers, as the task has them."]

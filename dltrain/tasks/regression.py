@@ -121,6 +121,14 @@ class Regression(Task):
             )
         return [{"values": values} for values in data.target.decode(outputs)]
 
+    def describe(self, data: DataSpec) -> list[str]:
+        """Returns what is predicted, and that outputs are in its units."""
+        names = data.target.names
+        return [
+            f"{len(names)} numbers to predict" if len(names) > 1 else f"{names[0]} to predict",
+            "the targets in their own units.",
+        ]
+
     def chapters(self, outcome: Outcome) -> list[Chapter]:
         """Returns predictions against truth, and residuals."""
         from dltrain.report.numbers import numbers
