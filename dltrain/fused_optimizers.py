@@ -8,6 +8,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from dltrain.keras_internals import adam_moments, index_of
+
 
 class SGD(keras.optimizers.SGD):
     """Keras's SGD in one pass."""
@@ -22,7 +24,7 @@ class SGD(keras.optimizers.SGD):
             return None
         tf.raw_ops.ResourceApplyKerasMomentum(
             var=variable.handle,
-            accum=self.momentums[self._get_variable_index(variable)].value.handle,
+            accum=self.momentums[index_of(self, variable)].value.handle,
             lr=rate,
             grad=gradient,
             momentum=tf.cast(self.momentum, variable.dtype),
@@ -38,12 +40,13 @@ class _OnePassAdam:
         """Moves a variable by its gradient."""
         if self.amsgrad or isinstance(gradient, tf.IndexedSlices):
             return super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]
-        number, index = tf.cast(self.iterations + 1, variable.dtype), self._get_variable_index(variable)
+        number, index = tf.cast(self.iterations + 1, variable.dtype), index_of(self, variable)
+        first, second = adam_moments(self)
         beta_1, beta_2 = tf.cast(self.beta_1, variable.dtype), tf.cast(self.beta_2, variable.dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
-            m=self._momentums[index].value.handle,
-            v=self._velocities[index].value.handle,
+            m=first[index].value.handle,
+            v=second[index].value.handle,
             beta1_power=tf.pow(beta_1, number),
             beta2_power=tf.pow(beta_2, number),
             lr=tf.cast(learning_rate, variable.dtype),

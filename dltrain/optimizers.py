@@ -10,6 +10,7 @@ from typing import Any
 
 from dltrain.errors import KeyProblem
 from dltrain.fields import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Share
+from dltrain.keras_internals import index_of
 from dltrain.lazy import keras
 from dltrain.registry import OPTIMIZERS, Choice
 
@@ -134,14 +135,14 @@ def with_shares(cls: Any, shares: tuple[float, ...]) -> Any:
 
     class WithShares(cls):
         def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> Any:
-            share = shares[self._get_variable_index(variable)]
+            share = shares[index_of(self, variable)]
             return super().update_step(gradient, variable, keras.ops.multiply(learning_rate, share))
 
         def _apply_weight_decay(self, variables: Any) -> None:
             # Keras multiplies it with the whole learning rate.
             whole = {key: value for key in _DECAYS if (value := getattr(self, key, None)) is not None}
             for variable in variables if whole else ():
-                share = shares[self._get_variable_index(variable)]
+                share = shares[index_of(self, variable)]
                 for key, value in whole.items():
                     setattr(self, key, value * share)
                 super()._apply_weight_decay([variable])

@@ -161,25 +161,42 @@ def _keep_required(cls: type) -> None:
 
 MODELS = Registry("model", "dltrain.models", "dltrain.models.Model")
 DATASETS = Registry("dataset", "dltrain.datasets", "dltrain.datasets.Dataset")
-TASKS = Registry("task", "dltrain.tasks")
+TASKS = Registry("task", "dltrain.tasks", "dltrain.tasks.Task")
+FEATURES = Registry("feature", "dltrain.features", "dltrain.data.feature.Feature")
+"""What examples consist of, and what is asked of them; no config chooses one by itself."""
 OPTIMIZERS = Registry("optimizer", "dltrain.optimizers", "dltrain.optimizers.Optimizer")
 SCHEDULES = Registry("schedule", "dltrain.schedules", "dltrain.schedules.Schedule")
 AUGMENTATIONS = Registry("augmentation", "dltrain.augmentations", "dltrain.augmentations.Augmentation")
 SAMPLES = Registry("sample", "dltrain.datasets._making", "dltrain.datasets._making.Sample")
 """What `dltrain datasets make` makes; no config chooses it."""
 
-LOSSES = Registry("loss", base="dltrain.keras_classes.Part")
-METRICS = Registry("metric", base="dltrain.keras_classes.Metric")
-LAYERS = Registry("layer", base="dltrain.keras_classes.Part")
-CALLBACKS = Registry("callback", base="dltrain.keras_classes.Callback")
+LOSSES = Registry("loss", base="dltrain.plugins.keras_classes.Part")
+METRICS = Registry("metric", base="dltrain.plugins.keras_classes.Metric")
+LAYERS = Registry("layer", base="dltrain.plugins.keras_classes.Part")
+CALLBACKS = Registry("callback", base="dltrain.plugins.keras_classes.Callback")
 TRACKERS = Registry("tracker", "dltrain.trackers", "dltrain.trackers.Tracker")
 EXPORTS = Registry("export", "dltrain.exports", "dltrain.exports.Export")
 """What `dltrain export` writes; no config chooses it."""
 
-KINDS = (MODELS, DATASETS, TASKS, LOSSES, METRICS, LAYERS, AUGMENTATIONS, OPTIMIZERS, SCHEDULES, CALLBACKS, TRACKERS)
+KINDS = (
+    MODELS,
+    DATASETS,
+    FEATURES,
+    TASKS,
+    LOSSES,
+    METRICS,
+    LAYERS,
+    AUGMENTATIONS,
+    OPTIMIZERS,
+    SCHEDULES,
+    CALLBACKS,
+    TRACKERS,
+)
 """What plugins may register."""
 
-REGISTRIES = {registry.kind: registry for registry in KINDS if registry not in (LOSSES, METRICS, LAYERS, CALLBACKS)}
+REGISTRIES = {
+    registry.kind: registry for registry in KINDS if registry not in (FEATURES, LOSSES, METRICS, LAYERS, CALLBACKS)
+}
 """What there is to choose without plugins, by what it is called."""
 
 

@@ -1,9 +1,11 @@
 import json
 import logging
 import os
+from contextlib import contextmanager
 
 import pytest
 
+from dltrain.engine.compiled_loop import Engine
 from dltrain.importing import import_tensorflow
 from dltrain.runs.folder import Run
 
@@ -83,3 +85,27 @@ def no_reporter_of_another_test():
     """What is logged in a test never goes to the log of a run of the test before."""
     yield
     logging.getLogger("dltrain").handlers.clear()
+
+
+class Killed(BaseException):
+    """What nothing expects."""
+
+
+@pytest.fixture
+def killed_after(monkeypatch):
+    """Returns a context that ends where the engine is asked for more than some steps; nothing is saved then."""
+
+    @contextmanager
+    def killed_after(step):
+        original = Engine.train
+
+        def train(self, feed, done, count):
+            if done + count > step:
+                raise Killed
+            return original(self, feed, done, count)
+
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(Engine, "train", train)
+            yield
+
+    return killed_after

@@ -2,6 +2,7 @@ import colorsys
 
 import numpy as np
 import pytest
+from specs import data_spec
 
 from dltrain.augmentations import _colours, _operations, _sampling, mixing
 from dltrain.augmentations.colour import Brightness, Contrast, Grayscale, Hue, Saturation
@@ -10,12 +11,12 @@ from dltrain.augmentations.geometry import RandomResizedCrop, Rotate, Translate,
 from dltrain.augmentations.mixing import CutMix, Mixup
 from dltrain.augmentations.noise_and_erasing import Noise, RandomErasing
 from dltrain.augmentations.policies import RandAugment, TrivialAugment
-from dltrain.data import Column, DataSpec
-from dltrain.drawing import sharing
+from dltrain.data.random_draws import sharing
+from dltrain.features.table import Column
 from dltrain.registry import AUGMENTATIONS
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (32, 6, 5, 3)).astype(np.float32)
-SPEC = DataSpec((6, 5, 3), ("a", "b"), (10.25, 20.5, 30.125), (1.0, 1.0, 1.0))
+SPEC = data_spec((6, 5, 3), ("a", "b"), (10.25, 20.5, 30.125), (1.0, 1.0, 1.0))
 TARGETS = np.eye(2, dtype=np.float32)[np.arange(32) // 2 % 2]
 MIXING = [name for name in AUGMENTATIONS.names() if getattr(AUGMENTATIONS[name], "mixes", False)]
 EXACT = {"flip", "pad_and_crop", "translate", "noise", "random_erasing"}
@@ -50,7 +51,7 @@ def test_the_same_seed_gives_the_same_change_and_another_seed_another(tensorflow
 @pytest.mark.parametrize("shape", [(32, 6, 5, 3), (2, 64, 96, 3)], ids=["small", "large"])
 def test_xla_makes_the_same_images(tensorflow, name, shape):
     images = tensorflow.constant(np.random.RandomState(1).randint(0, 256, shape).astype(np.float32))
-    augment = function(AUGMENTATIONS[name](), DataSpec(shape[1:], ("a", "b"), SPEC.mean))
+    augment = function(AUGMENTATIONS[name](), data_spec(shape[1:], ("a", "b"), SPEC.mean))
     seed = tensorflow.constant([3, 4])
     compiled = tensorflow.function(augment, jit_compile=True, autograph=False)(images, seed)
     plain = augment(images, seed)
@@ -91,7 +92,7 @@ def test_images_of_a_batch_have_draws_of_their_own(tensorflow, name):
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", AUGMENTATIONS.names())
 def test_grey_images_and_tiny_ones_are_taken_or_refused(tensorflow, name, channels):
-    spec = DataSpec((1, 2, channels), ("a", "b"))
+    spec = data_spec((1, 2, channels), ("a", "b"))
     settings = {"padding": 1} if name == "pad_and_crop" else {}
     augmentation = AUGMENTATIONS[name](**settings)
     if channels == 1 and name in ("saturation", "hue", "grayscale"):
@@ -108,7 +109,7 @@ def test_grey_images_and_tiny_ones_are_taken_or_refused(tensorflow, name, channe
 @pytest.mark.parametrize("name", sorted(set(AUGMENTATIONS.names()) - {"mixup"}))
 def test_vectors_are_refused(name):
     with pytest.raises(ValueError, match=rf"^name {name} needs images .* shape \(784,\)"):
-        AUGMENTATIONS[name]().check(DataSpec((784,)))
+        AUGMENTATIONS[name]().check(data_spec((784,)))
     AUGMENTATIONS[name]().check(SPEC)
 
 
@@ -170,7 +171,7 @@ def test_half_a_pixel_is_the_mean_of_two_and_the_rest_is_filled(tensorflow):
 
 
 def test_shifts_are_whole_pixels_and_all_of_them_happen(tensorflow):
-    spec, images = DataSpec((5, 10, 1)), np.zeros((400, 5, 10, 1), np.float32)
+    spec, images = data_spec((5, 10, 1)), np.zeros((400, 5, 10, 1), np.float32)
     images[:, 2, 5] = 200
     shifted = apply(tensorflow, Translate(height=0.2, width=0.3), images, spec=spec)
     places = {tuple(np.argwhere(image[..., 0] == 200)[0]) for image in shifted}
@@ -181,16 +182,16 @@ def test_shifts_are_whole_pixels_and_all_of_them_happen(tensorflow):
 def test_zoom_shows_the_middle_larger(tensorflow):
     image = np.zeros((1, 4, 4, 1), np.float32)
     image[:, 1:3, 1:3] = 100
-    larger = apply(tensorflow, Zoom(scale=(2, 2), fill="nearest"), image, spec=DataSpec((4, 4, 1)))
+    larger = apply(tensorflow, Zoom(scale=(2, 2), fill="nearest"), image, spec=data_spec((4, 4, 1)))
     np.testing.assert_allclose(larger[0, 1:3, 1:3, 0], 100, atol=1e-3)
     np.testing.assert_allclose(larger[0, 0, 0, 0], 56.25, atol=1e-3)  # 3/4 of the way along both axes
-    smaller = apply(tensorflow, Zoom(scale=(0.5, 0.5), fill=9), image, spec=DataSpec((4, 4, 1)))
+    smaller = apply(tensorflow, Zoom(scale=(0.5, 0.5), fill=9), image, spec=data_spec((4, 4, 1)))
     np.testing.assert_allclose(smaller[0, 0, :, 0], 9, atol=1e-3)
 
 
 def test_crops_are_windows_of_the_area_asked_for(tensorflow):
     """On a ramp the slope tells the window's side, the mean its place."""
-    spec, side = DataSpec((40, 60, 2)), np.arange(60, dtype=np.float32)
+    spec, side = data_spec((40, 60, 2)), np.arange(60, dtype=np.float32)
     images = np.stack(np.broadcast_arrays(side[:40, None], side[None, :]), axis=-1)[None].repeat(300, axis=0)
     crops = apply(tensorflow, RandomResizedCrop(area=(0.25, 0.5), aspect_ratio=(0.5, 2.0)), images, spec=spec)
     heights, widths = 40 * np.diff(crops[:, 19:21, 0, 0])[:, 0], 60 * np.diff(crops[:, 0, 29:31, 1])[:, 0]
@@ -248,7 +249,7 @@ def test_grey_images_keep_their_brightness(tensorflow):
 
 def test_noise_is_normal(tensorflow):
     images = np.full((8, 64, 64, 3), 128, np.float32)
-    noise = apply(tensorflow, Noise(deviation=10), images, spec=DataSpec((64, 64, 3))) - 128
+    noise = apply(tensorflow, Noise(deviation=10), images, spec=data_spec((64, 64, 3))) - 128
     assert abs(noise.mean()) < 0.2
     assert abs(noise.std() - 10) < 0.1
     assert abs((np.abs(noise) < 10).mean() - 0.6827) < 0.01
@@ -260,7 +261,7 @@ def test_noise_is_normal(tensorflow):
 
 @pytest.mark.parametrize("fill", [7.0, "mean", "random"])
 def test_erased_is_one_rectangle_of_the_area_asked_for(tensorflow, fill):
-    spec, images = DataSpec((30, 20, 3), mean=(1.0, 2.0, 3.0)), np.full((400, 30, 20, 3), 255.5, np.float32)
+    spec, images = data_spec((30, 20, 3), mean=(1.0, 2.0, 3.0)), np.full((400, 30, 20, 3), 255.5, np.float32)
     erased = apply(tensorflow, RandomErasing(fill=fill), images, spec=spec)
     holes = erased[..., 0] != 255.5
     assert abs(holes.any(axis=(1, 2)).mean() - 0.5) < 0.125  # five standard deviations
@@ -415,12 +416,12 @@ def test_mixup_blends_images_and_targets_alike(tensorflow):
     np.testing.assert_allclose(shares.diagonal(-1), 1 - own[1:], atol=1e-6)
     expected = own[:, None, None, None] * IMAGES + (1 - own)[:, None, None, None] * np.roll(IMAGES, 1, axis=0)
     np.testing.assert_allclose(images, expected, atol=1e-3)
-    vectors, _ = Mixup().build(DataSpec((4,)))(IMAGES[:, 0, :4, 0], targets, tensorflow.constant([1, 2]))
+    vectors, _ = Mixup().build(data_spec((4,)))(IMAGES[:, 0, :4, 0], targets, tensorflow.constant([1, 2]))
     assert vectors.shape == (32, 4)
 
 
 def test_cutmix_targets_are_the_shares_of_the_pixels(tensorflow):
-    spec, count = DataSpec((20, 30, 1)), 64
+    spec, count = data_spec((20, 30, 1)), 64
     images = np.broadcast_to(np.arange(count, dtype=np.float32)[:, None, None, None], (count, 20, 30, 1))
     augment = CutMix().build(spec)
     mixed, shares = (
@@ -464,13 +465,13 @@ def test_flips_are_exact_and_all_of_them_happen(tensorflow, direction, turns):
 
 def test_half_of_the_images_are_flipped(tensorflow):
     images = np.tile(np.arange(2, dtype=np.float32).reshape(1, 1, 2, 1), (4000, 1, 1, 1))
-    flipped = apply(tensorflow, Flip(), images, spec=DataSpec((1, 2, 1)))
+    flipped = apply(tensorflow, Flip(), images, spec=data_spec((1, 2, 1)))
     assert abs(flipped[:, 0, 0, 0].mean() - 0.5) < 0.04  # five standard deviations
 
 
 @pytest.mark.parametrize("mean", [SPEC.mean, None])
 def test_crops_are_windows_of_the_image_padded_with_the_mean(tensorflow, mean):
-    spec = DataSpec((6, 5, 3), mean=mean)
+    spec = data_spec((6, 5, 3), mean=mean)
     padded = np.tile(np.array(mean or (0, 0, 0), np.float32), (len(IMAGES), 10, 9, 1))
     padded[:, 2:8, 2:7] = IMAGES
     for whole, crop in zip(padded, apply(tensorflow, PadAndCrop(padding=2), spec=spec), strict=True):
@@ -481,7 +482,7 @@ def test_crops_are_windows_of_the_image_padded_with_the_mean(tensorflow, mean):
 def test_every_shift_happens_and_equally_often(tensorflow):
     images = np.zeros((4500, 5, 5, 1), np.float32)
     images[:, 2, 2] = 1
-    crops = apply(tensorflow, PadAndCrop(padding=1), images, spec=DataSpec((5, 5, 1)))
+    crops = apply(tensorflow, PadAndCrop(padding=1), images, spec=data_spec((5, 5, 1)))
     counts = crops[..., 0].sum(axis=0)[1:4, 1:4]
     assert counts.sum() == 4500
     assert abs(counts - 500).max() < 106  # five standard deviations
@@ -489,6 +490,6 @@ def test_every_shift_happens_and_equally_often(tensorflow):
 
 def test_mixup_is_refused_where_codes_of_categories_would_be_mixed():
     numbers, kinds = Column("age", "age"), Column("kind", "kind", "category", categories=("x", "y"))
-    Mixup().check(DataSpec((1,), ("a", "b"), columns=(numbers,)))
+    Mixup().check(data_spec((1,), ("a", "b"), columns=(numbers,)))
     with pytest.raises(ValueError, match="^name mixup needs numbers alone, got categories: 'kind'"):
-        Mixup().check(DataSpec((2,), ("a", "b"), columns=(numbers, kinds)))
+        Mixup().check(data_spec((2,), ("a", "b"), columns=(numbers, kinds)))

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from dltrain import plugins
+from dltrain.assembly.pretrained import trained
+from dltrain.checkpoints import store
 from dltrain.cli import app
+from dltrain.plugins import loading as plugins
 from dltrain.registry import KINDS
 from dltrain.runs.folder import Run
-from dltrain.training import checkpoints
-from dltrain.training.starting import trained
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 NET = """
@@ -174,7 +174,7 @@ def test_a_class_begins_with_weights_of_its_layers_its_lists_and_its_own(here, k
     source = {"run": "net-001", "file": "net.weights.h5"}[kind]
     still = ("optimizer={name: sgd, learning_rate: 1e-30}", "train={steps: 1, batch_size: 64}")
     assert dltrain("fit", "net.yaml", f"model.weights={source}", *still).exit_code == 0
-    one, other = (checkpoints.load(run, "last").arrays for run in (first, Run(here / "runs" / "net-002")))
+    one, other = (store.load(run, "last").arrays for run in (first, Run(here / "runs" / "net-002")))
     names = [name for name in one if name.startswith("model/") and "state" not in name]
     assert len(names) == 7
     assert [name for name in names if not np.array_equal(one[name], other[name])] == []

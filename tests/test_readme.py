@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from specs import data_spec
 
 from dltrain.config import experiment as experiments
-from dltrain.data import DataSpec
 from dltrain.registry import MODELS
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -35,7 +35,7 @@ def test_the_model_to_add_works(tensorflow, monkeypatch):
     monkeypatch.setattr(MODELS, "_classes", dict(MODELS._classes))
     (code,) = blocks("python")
     exec(code, {"__name__": "linear"})
-    model = MODELS["linear"](width=3).build(DataSpec((8, 8, 1), ("a", "b")))
+    model = MODELS["linear"](width=3).build(data_spec((8, 8, 1), ("a", "b")))
     assert model(np.zeros((2, 8, 8, 1))).shape == (2, 2)
 
 

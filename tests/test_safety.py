@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from dltrain.checkpoints import store
 from dltrain.cli import app
 from dltrain.errors import CheckpointError, printable
 from dltrain.runs import folder
-from dltrain.training import checkpoints
 
 GOOD = """\
 dataset: {name: digits}
@@ -106,11 +106,11 @@ def test_a_checkpoint_made_to_harm_is_refused_before_it_is_read(tmp_path, conten
         archive.writestr("model/0000.npy", content)
         archive.writestr("dltrain.json.npy", npy(np.frombuffer(state, np.uint8)))
     with pytest.raises(CheckpointError, match=words):
-        checkpoints.load(run, "last")
+        store.load(run, "last")
 
 
 def test_names_in_data_reach_the_terminal_and_the_log_as_text(tmp_path, monkeypatch, capsys):
-    from dltrain.training.progress import Reporter
+    from dltrain.console import Reporter
 
     monkeypatch.chdir(tmp_path)
     np.savez("data.npz", x=np.zeros((4, 2)), y=np.array([EVIL, "b"] * 2), x_test=np.zeros((1, 2)), y_test=["\x1b[31m"])

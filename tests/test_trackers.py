@@ -7,13 +7,15 @@ from contextlib import closing
 import pytest
 
 from dltrain.config import experiment as experiments
+from dltrain.console import Reporter
 from dltrain.errors import ConfigError, Interrupted, UserError
+from dltrain.inference import evaluation
 from dltrain.registry import TRACKERS
 from dltrain.runs.folder import Run
 from dltrain.trackers._tracking import require
 from dltrain.training import trainer
 from dltrain.training.loop import Loop
-from dltrain.training.progress import Reporter
+from dltrain.training.resume import Resume
 
 CONFIG = """
 dataset: {name: iris, validation_fraction: 0.2}
@@ -32,7 +34,7 @@ def path(tmp_path, monkeypatch):
 
 def fit(path, *overrides, resumed=None):
     config = experiments.load(path, list(overrides))
-    return Run(path.parent / trainer.fit(config, Reporter(), path.parent / "runs", resumed)["run"])
+    return Run(path.parent / trainer.fit(config, Reporter(), path.parent / "runs", Resume(resumed))["run"])
 
 
 class Told:
@@ -84,7 +86,7 @@ def test_a_run_is_evaluated_without_the_packages_of_its_trackers(tensorflow, pat
     run = fit(path, "trackers=[{name: tensorboard}]")
     monkeypatch.setattr("dltrain.trackers.tensorboard.require", require)
     monkeypatch.setattr("dltrain.trackers._tracking.find_spec", lambda _: None)
-    assert trainer.evaluate(run, "test", "best", Reporter())["examples"] == 30
+    assert evaluation.evaluate(run, "test", "best", Reporter())["examples"] == 30
 
 
 def test_a_tracker_is_told_of_each_epoch_and_of_the_end(tensorflow, path, told):

@@ -2,8 +2,8 @@
 
 Images are (batch, height, width, channels), float32, raw values 0-255, and stay so; the seed is int32, (2,). Each image
 of a batch has draws of its own. The same seed gives the same change, so that a run that stops and goes on sees what it
-would have seen. Draws by `dltrain.drawing` are those of an example's place in the whole batch: several devices that
-share it change their examples as one would. What mixes examples finds partners in a device's own share.
+would have seen. Draws by `dltrain.data.random_draws` are those of an example's place in the whole batch: several
+devices that share it change their examples as one would. What mixes examples finds partners in a device's own share.
 
 Draws are whole numbers of one algorithm, so that flips, whole shifts and noise are the same bits whether XLA compiled
 them or not. What is computed from the draws in floating point (positions between pixels, blended colours, shares of a

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from dltrain.data import RANDOM, DataSpec
-from dltrain.drawing import drawn
+from dltrain.data import DataSpec
+from dltrain.data.random_draws import RANDOM, drawn
 from dltrain.errors import KeyProblem
 from dltrain.lazy import tf
 
@@ -43,19 +43,14 @@ def per_image(values: Any) -> Any:
 
 def require_images(name: str, data: DataSpec) -> None:
     """Raises KeyProblem unless the examples are images."""
-    if not data.is_image:
-        raise KeyProblem(
-            "name", f"{name} needs images (height, width, channels), got examples of shape {data.input_shape}"
-        )
+    data.image(name)
 
 
 def require_colours(name: str, data: DataSpec) -> None:
     """Raises KeyProblem unless the examples are images in red, green and blue."""
-    require_images(name, data)
-    if data.input_shape[2] != 3:
-        raise KeyProblem(
-            "name", f"{name} needs images in colour (3 channels), got examples of shape {data.input_shape}"
-        )
+    shape = data.image(name).shape
+    if shape[2] != 3:
+        raise KeyProblem("name", f"{name} needs images in colour (3 channels), got shape {shape}")
 
 
 def require_order(key: str, bounds: tuple[float, float]) -> None:

@@ -29,14 +29,14 @@ class PadAndCrop(Augmentation):
     def check(self, data: DataSpec) -> None:
         """Raises KeyProblem unless the examples are images that the padding does not push out of sight."""
         require_images("pad_and_crop", data)
-        side = min(data.input_shape[:2])
+        side = min(data.image(self.registered_name).shape[:2])
         if self.padding > side:
             raise KeyProblem("padding", f"must be at most {side}, the image's smaller side, got {self.padding}")
 
     def build(self, data: DataSpec) -> Augment:
         """Returns the function of (images, seed); pads with 0 where the mean is not known."""
-        height, width, channels = data.input_shape
-        mean = data.mean or (0.0,) * channels
+        height, width, channels = data.image(self.registered_name).shape
+        mean = data.input.mean or (0.0,) * channels
         padding = self.padding
 
         def pad_and_crop(images: Any, seed: Any) -> Any:

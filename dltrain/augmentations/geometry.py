@@ -72,7 +72,7 @@ class Translate(Augmentation):
         # Up, so that a share of a small image is not nothing; 0.1 of 30 pixels is 3, though the product is above it.
         most = [
             math.ceil(share * side - 1e-9)
-            for share, side in zip((self.height, self.width), data.input_shape, strict=False)
+            for share, side in zip((self.height, self.width), data.image(self.registered_name).shape, strict=False)
         ]
 
         def translate(images: Any, seed: Any) -> Any:
@@ -151,7 +151,7 @@ class RandomResizedCrop(Augmentation):
 
     def build(self, data: DataSpec) -> Augment:
         """Returns the function of (images, seed)."""
-        height, width, _ = data.input_shape
+        height, width, _ = data.image(self.registered_name).shape
         flattest, tallest = (math.log(ratio) / 2 for ratio in self.aspect_ratio)
 
         def random_resized_crop(images: Any, seed: Any) -> Any:

@@ -81,7 +81,7 @@ class CutMix(Augmentation):
 
     def build(self, data: DataSpec) -> Mix:
         """Returns the function of (images, soft targets, seed) that returns both, mixed."""
-        height, width, _ = data.input_shape
+        height, width, _ = data.image(self.registered_name).shape
 
         def cutmix(images: Any, targets: Any, seed: Any) -> tuple[Any, Any]:
             draws = uniform((5, tf.shape(images)[0]), seed)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from dltrain.augmentations import Augmentation
 from dltrain.augmentations._drawing import Augment, happens, per_image, require_images, require_order, uniform
 from dltrain.data import DataSpec
-from dltrain.drawing import drawn
+from dltrain.data.random_draws import drawn
 from dltrain.fields import NonNegativeFloat, PositiveFloat, Probability, Range
 from dltrain.lazy import tf
 from dltrain.registry import AUGMENTATIONS
@@ -83,9 +83,9 @@ class RandomErasing(Augmentation):
 
     def build(self, data: DataSpec) -> Augment:
         """Returns the function of (images, seed); paints with 0 where the mean is asked for and not known."""
-        height, width, channels = data.input_shape
+        height, width, channels = data.image(self.registered_name).shape
         flattest, tallest = (math.log(ratio) / 2 for ratio in self.aspect_ratio)
-        colour = (data.mean or (0.0,) * channels) if self.fill == "mean" else self.fill
+        colour = (data.input.mean or (0.0,) * channels) if self.fill == "mean" else self.fill
 
         def random_erasing(images: Any, seed: Any) -> Any:
             draws = uniform((5, tf.shape(images)[0]), seed)

@@ -45,7 +45,7 @@ class RandAugment(Augmentation):
 
     def build(self, data: DataSpec) -> Augment:
         """Returns the function of (images, seed)."""
-        height, width, _ = data.input_shape
+        height, width, _ = data.image(self.registered_name).shape
         strongest = {
             "rotate": 30.0,
             **dict.fromkeys(("shear_x", "shear_y"), 0.3),
@@ -92,7 +92,7 @@ class TrivialAugment(Augmentation):
 
     def build(self, data: DataSpec) -> Augment:
         """Returns the function of (images, seed)."""
-        height, width, _ = data.input_shape
+        height, width, _ = data.image(self.registered_name).shape
         strongest = {
             "rotate": 135.0,
             **dict.fromkeys(("shear_x", "shear_y"), 0.99),

@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from dltrain import __version__, plugins
+from dltrain import __version__
 from dltrain.cli import (
     comparison,
     data,
@@ -31,6 +31,7 @@ from dltrain.cli import (
 )
 from dltrain.cli.arguments import echo
 from dltrain.errors import DltrainError, UserError
+from dltrain.plugins import loading as plugins
 
 
 class _Commands(TyperGroup):

@@ -10,7 +10,7 @@ from dltrain.config import experiment as experiments
 from dltrain.errors import UserError
 
 PLACES = 10
-"""Places of a finding that are shown; `--json` has all."""
+"""Provenance of a finding that are shown; `--json` has all."""
 CLASSES = 30
 """Classes up to which each one's counts are shown; beyond it the largest and the smallest."""
 
@@ -27,11 +27,11 @@ def inspect(
     path, overrides = config_words(words, "inspect")
     config = experiments.load(path, overrides)
 
-    from dltrain.training import inspection
-    from dltrain.training.progress import Reporter
+    from dltrain.console import Reporter
+    from dltrain.diagnostics import data_report
 
     Reporter(quiet or as_json)  # which says what the dataset tells
-    found = inspection.inspect(config)
+    found = data_report.inspect(config)
     print_json(found) if as_json else echo(_words(found))
     refused = {"error", "warning"} if config.experiment.strict else {"error"}
     if refused & {finding["severity"] for finding in found["findings"]}:
@@ -39,7 +39,7 @@ def inspect(
 
 
 def _words(found: dict[str, Any]) -> str:
-    from dltrain.training.progress import table
+    from dltrain.console import table
 
     shape = "x".join(map(str, found["input_shape"]))
     sizes = ", ".join(f"{count:,} {part}" for part, count in found["examples"].items())

@@ -64,7 +64,7 @@ def _resolved(config: Config, runs: Path) -> Config:
     if not isinstance(experiment.model.weights, Path) and experiment.teacher is None:
         return config
 
-    from dltrain.training.starting import resolved
+    from dltrain.assembly.pretrained import resolved
 
     return resolved(config, runs)
 
@@ -138,11 +138,11 @@ def preview(
     path, overrides = config_words(words, "preview")
     config = experiments.load(path, overrides)
 
-    from dltrain.training import preview as drawing
-    from dltrain.training.progress import Reporter
+    from dltrain.console import Reporter
+    from dltrain.diagnostics import preview
 
     place = out or Path(f"preview-{config.experiment.name}.png")
-    drawn = drawing.preview(config, place, Reporter(quiet, verbose))
+    drawn = preview.preview(config, place, Reporter(quiet, verbose))
     print_json(drawn) if as_json else echo(drawn["path"])
 
 
@@ -177,13 +177,14 @@ def _layers(config: Config) -> dict[str, Any]:
     "trainable_weights" and "frozen_weights", which are numbers. A layer's `frozen` is false, true or, of a network
     within it, partly; `stages` are those in which it is trained, from 1; its `rate` is a share of the learning rate.
     """
+    from dltrain.assembly.freezing import freeze, kept_in
+    from dltrain.assembly.layer_rates import layer_shares
+    from dltrain.checkpoints.layer_names import named_layers
     from dltrain.importing import import_tensorflow
-    from dltrain.training.freezing import freeze, kept_in, named_layers
-    from dltrain.training.layer_rates import layer_shares
 
     import_tensorflow()
 
-    from dltrain.training.setup import enough_memory
+    from dltrain.assembly.out_of_memory import enough_memory
 
     spec = config.experiment.dataset.spec() or config.experiment.dataset.load().spec
     with enough_memory(config):
@@ -220,7 +221,9 @@ def _layers(config: Config) -> dict[str, Any]:
 
 def _output_shape(layer: Any) -> list[int | None] | None:
     """Returns the shape of what a layer returns for an example; none in a network that only its own code knows."""
-    return list(layer.output.shape[1:]) if getattr(layer, "_inbound_nodes", None) else None
+    from dltrain.keras_internals import calls
+
+    return list(layer.output.shape[1:]) if calls(layer) else None
 
 
 def _count(weights: list[Any]) -> int:
@@ -228,7 +231,7 @@ def _count(weights: list[Any]) -> int:
 
 
 def _layer_words(shown: dict[str, Any]) -> str:
-    from dltrain.training.progress import table
+    from dltrain.console import table
 
     total, trainable, frozen = shown["weights"], shown["trainable_weights"], shown["frozen_weights"]
     rows: list[list[Any]] = [["layer", "type", "output shape", "weights", ""]]

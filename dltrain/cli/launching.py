@@ -12,12 +12,12 @@ from typing import IO, Annotated
 
 import typer
 
-from dltrain import plugins
 from dltrain.cli.arguments import echo, sort_words
 from dltrain.cli.series import config_of
 from dltrain.cli.trust import Trust
 from dltrain.config import experiment as experiments
 from dltrain.errors import ConfigError, DltrainError, TrainingError, UserError
+from dltrain.plugins import loading as plugins
 
 ENDED = {-signal.SIGINT: 130, -signal.SIGTERM: 143}
 

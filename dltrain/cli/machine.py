@@ -7,7 +7,7 @@ from dltrain.cli.arguments import Json, echo, print_json
 
 def devices(as_json: Json = False) -> None:
     """Show the CPU, the GPUs, what TensorFlow can use and, where it cannot, why and what to type."""
-    from dltrain.training.device import survey
+    from dltrain.engine.device import survey
 
     found = survey()
     if as_json:

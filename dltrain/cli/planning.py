@@ -57,24 +57,25 @@ def plan(
         raise ConfigError([f"--latency must be a number of microseconds of at least 0, got {latency:g}"])
     config = experiments.load(path, overrides)
 
-    from dltrain.training import planning, reckoning
-    from dltrain.training.progress import Reporter
-    from dltrain.training.starting import resolved
+    from dltrain.assembly.pretrained import resolved
+    from dltrain.console import Reporter
+    from dltrain.diagnostics import cluster_plan
+    from dltrain.distributed import cost_model
 
     listed = config.experiment.device
-    ring = reckoning.Ring(
+    ring = cost_model.Ring(
         workers,
         devices or (len(listed) if isinstance(listed, tuple) else 1),
-        link or (reckoning.LOCAL_LINK if shared else reckoning.LINK),
-        reckoning.LATENCY if latency is None else latency,
+        link or (cost_model.LOCAL_LINK if shared else cost_model.LINK),
+        cost_model.LATENCY if latency is None else latency,
         shared,
     )
-    found = planning.plan(resolved(config, runs, anew=False), ring, Reporter(quiet, verbose), measure)
+    found = cluster_plan.plan(resolved(config, runs, anew=False), ring, Reporter(quiet, verbose), measure)
     print_json(found) if as_json else echo(_words(found))
 
 
 def _words(found: dict[str, Any]) -> str:
-    from dltrain.training.progress import table
+    from dltrain.console import table
 
     exchanged, parts = found["all_reduced"], found["memory"]
     accumulated = found["accumulate_steps"]

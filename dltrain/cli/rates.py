@@ -39,10 +39,10 @@ def find_rate(
         require_place(out)
     config = experiments.load(path, overrides)
 
-    from dltrain.training import rate_test
-    from dltrain.training.progress import Reporter
+    from dltrain.console import Reporter
+    from dltrain.diagnostics import learning_rate_test
 
-    found = rate_test.find_rate(config, Reporter(quiet or as_json, verbose), low, high, steps)
+    found = learning_rate_test.find_rate(config, Reporter(quiet or as_json, verbose), low, high, steps)
     if out is not None:
         from dltrain.cli import pictures
 

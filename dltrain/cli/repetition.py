@@ -25,8 +25,8 @@ def verify(
     """Replay steps from a run's config and from a checkpoint; name the first step and tensor that differ, if any do."""
     found = folder.find(run, runs)
 
-    from dltrain.training import verification
-    from dltrain.training.progress import Reporter
+    from dltrain.console import Reporter
+    from dltrain.replication import verify as verification
 
     result = verification.verify(found, steps, Reporter(quiet or as_json, verbose))
     print_json(result) if as_json else echo(_verified_words(result))
@@ -48,8 +48,8 @@ def reproduce(
     """Run a finished run again, into a new one, and compare: exactly, or within a tolerance on another machine."""
     found = folder.find(run, runs)
 
-    from dltrain.training import reproduction
-    from dltrain.training.progress import Reporter
+    from dltrain.console import Reporter
+    from dltrain.replication import reproduce as reproduction
 
     result = reproduction.reproduce(found, runs, tolerance, Reporter(quiet, verbose))
     print_json(result) if as_json else echo(_reproduced_words(result, tolerance))

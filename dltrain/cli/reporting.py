@@ -23,8 +23,8 @@ def report(
     """
     found = folder.find(run, runs)
 
-    from dltrain.training import reporting
-    from dltrain.training.progress import Reporter
+    from dltrain.console import Reporter
+    from dltrain.inference import report as reporting
 
     written = reporting.report(found, Reporter(quiet or as_json, verbose))
     print_json(written) if as_json else echo(written["report"])

@@ -141,7 +141,7 @@ def _may_ask() -> bool:
 
 def _print_runs(found: list[Entry], sort: str) -> None:
     from dltrain.cli.tables import Column, print_table
-    from dltrain.training.progress import clock
+    from dltrain.console import clock
 
     columns = [
         Column("name", [each.run.name for each in found]),

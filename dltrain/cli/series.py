@@ -57,10 +57,10 @@ def fit_series(
         raise ConfigError(["--force goes with --resume"])
     path, overrides = config_of(replace(given, run=None if resume else given.run)), given.overrides
 
-    from dltrain.training.folds import cross_validate
-    from dltrain.training.progress import Reporter
-    from dltrain.training.seeds import train_seeds
-    from dltrain.training.series import Series
+    from dltrain.console import Reporter
+    from dltrain.replication.folds import cross_validate
+    from dltrain.replication.seeds import train_seeds
+    from dltrain.replication.series import Series
 
     place = [] if runs == DEFAULT_ROOT else ["--runs", str(runs)]
     words = ["dltrain", "fit", str(path), *overrides, f"--{kind}", str(count), "--resume", "auto", *place]
@@ -78,7 +78,7 @@ def fit_series(
 
 def _words(found: dict[str, Any], parts: list[str], mean: str) -> str:
     """Returns a table of the runs with what was measured on some parts, and the means of all."""
-    from dltrain.training.progress import table
+    from dltrain.console import table
 
     columns = [(f"{part} {name}", values) for part in parts for name, values in (found[part] or {}).items()]
     rows: list[list[Any]] = [["run", *(name for name, _ in columns)]]

@@ -20,7 +20,7 @@ def show_run(run: Entry, as_json: bool) -> None:
     if as_json:
         print_json(told)
         return
-    from dltrain.training.progress import clock, words_for
+    from dltrain.console import clock, words_for
 
     planned = f", {told['planned']} planned" if told["planned"] and told["status"] != "finished" else ""
     _line(told["name"], f"{told['status']}: {told['epochs']} epochs in {clock(told['seconds'])}{planned}")

@@ -11,10 +11,10 @@ import typer
 from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, Words, config_words, echo, print_json, sort_words
 from dltrain.cli.series import AUTO, config_of, fit_series
 from dltrain.cli.trust import Trust
-from dltrain.cluster import Cluster, find
 from dltrain.config import blocks
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
+from dltrain.distributed.cluster import Cluster, find
 from dltrain.errors import ConfigError, RunError
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
@@ -84,19 +84,21 @@ def fit(
         run, config = None, experiments.load(config_of(replace(given, run=None) if resume else given), given.overrides)
     cluster = None if dry_run else _cluster(config, rank)
 
+    from dltrain.console import Reporter, words_for
+    from dltrain.diagnostics import rehearsal
     from dltrain.training import trainer
-    from dltrain.training.progress import Reporter, words_for
+    from dltrain.training.resume import Resume
 
     reporter = Reporter(quiet or (cluster is not None and not cluster.is_chief), verbose)
     if config.tune is not None:
         reporter.say(f"the tune block is left aside: dltrain tune {given.config} searches")
     if dry_run:
-        rehearsal = trainer.rehearse(config, reporter, runs)
-        print_json(rehearsal) if as_json else echo(_rehearsal_words(rehearsal))
+        found = rehearsal.rehearse(config, reporter, runs)
+        print_json(found) if as_json else echo(_rehearsal_words(found))
         return
     if cluster is not None and not cluster.is_chief:
         run = None
-    summary = trainer.fit(config, reporter, runs, run, profile, changes, force, cluster=cluster)
+    summary = trainer.fit(config, reporter, runs, Resume(run, changes, force), profile, cluster=cluster)
     if as_json:
         print_json(summary)
         return
@@ -136,10 +138,10 @@ def evaluate(
         )  # fmt: skip
     found = folder.find(given.run, runs)
 
-    from dltrain.training import trainer
-    from dltrain.training.progress import Reporter, words_for
+    from dltrain.console import Reporter, words_for
+    from dltrain.inference import evaluation
 
-    result = trainer.evaluate(found, split, checkpoint, Reporter(quiet or as_json, verbose), given.overrides)
+    result = evaluation.evaluate(found, split, checkpoint, Reporter(quiet or as_json, verbose), given.overrides)
     if as_json:
         print_json(result)
     else:
@@ -161,11 +163,11 @@ def bench(
     path, overrides = config_words(words, "bench")
     config = experiments.load(path, overrides)
 
-    from dltrain.training import bench as measurement
-    from dltrain.training.progress import Reporter
-    from dltrain.training.starting import resolved
+    from dltrain.assembly.pretrained import resolved
+    from dltrain.console import Reporter
+    from dltrain.diagnostics import bench
 
-    found = measurement.bench(resolved(config, runs, anew=False), Reporter(quiet, verbose))
+    found = bench.bench(resolved(config, runs, anew=False), Reporter(quiet, verbose))
     print_json(found) if as_json else echo(_bench_words(found))
 
 
@@ -191,7 +193,7 @@ def _resumed(given: Words, runs: Path, force: bool) -> tuple[Run | None, Config,
         return None, experiments.load(given.config, given.overrides), {}
     if run is None:
         raise RunError("--resume auto needs a CONFIG to start with where there is no run")
-    from dltrain.training.resuming import continued
+    from dltrain.training.resume import continued
 
     after, changes = continued(
         run, experiments.load(given.config or run.config, given.overrides), runs, given.overrides,

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from dltrain import plugins
 from dltrain.errors import printable
+from dltrain.plugins import loading as plugins
 
 
 def _trust(wanted: bool) -> bool:

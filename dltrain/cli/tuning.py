@@ -143,7 +143,7 @@ def _config(given: Words, place: Path | None) -> tuple[Config, Tune, str]:
 
 
 def _words(found: dict[str, Any], larger_is_better: bool, runs: Path) -> str:
-    from dltrain.training.progress import table
+    from dltrain.console import table
     from dltrain.tuning.outcome import told
     from dltrain.tuning.search import ranked
 

@@ -70,8 +70,8 @@ def predict(
         raise ConfigError([f"--json prints one object: it does not go with {'--format' if form else '--output'}"])
     found = _found(run, runs)
 
-    from dltrain.training import prediction
-    from dltrain.training.progress import Reporter
+    from dltrain.console import Reporter
+    from dltrain.inference import prediction
 
     reporter = Reporter(quiet or as_json, verbose)
     overrides = [] if device is None else [f"device={device}"]
@@ -157,8 +157,8 @@ def export(
         raise ConfigError([f"export needs a --format: {', '.join(EXPORTS.names())}"])
     found = folder.find(run, runs)
 
-    from dltrain.training import exporting
-    from dltrain.training.progress import Reporter
+    from dltrain.console import Reporter
+    from dltrain.inference import exporting
 
     chosen = exporting.require(formats)
     done = exporting.export(
@@ -204,8 +204,8 @@ def serve(
     server.require()
     listening = server.opened(host, port)
 
-    from dltrain.training import prediction
-    from dltrain.training.progress import Reporter
+    from dltrain.console import Reporter
+    from dltrain.inference import prediction
 
     reporter = Reporter(quiet or as_json, verbose)
     if not server.is_loopback(host):

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from dltrain import plugins
 from dltrain.cli.arguments import Json, echo, print_json
 from dltrain.cli.trust import Trust
 from dltrain.config import bases, starter, templates
 from dltrain.config import experiment as experiments
 from dltrain.config.json_schema import json_schema
 from dltrain.errors import ConfigError
+from dltrain.plugins import loading as plugins
 from dltrain.registry import suggestion
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from dltrain import plugins
 from dltrain.config import bases, document, unread
 from dltrain.config.blocks import Checkpoint, Cluster, EarlyStopping, Stage, Teacher, Train
 from dltrain.config.document import Mark, Node, Problem
@@ -17,6 +16,7 @@ from dltrain.config.tuning import Tune
 from dltrain.data import DataSpec
 from dltrain.errors import AbsentData, ConfigError, KeyProblem, Misfit
 from dltrain.fields import Seed
+from dltrain.plugins import loading as plugins
 from dltrain.registry import AUGMENTATIONS, CALLBACKS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS, TRACKERS, Choice
 
 # The contract of each kind stands in its folder; a config may hold any class that is registered.
@@ -112,7 +112,7 @@ class Experiment:
                 "train.oversample", "must not be true beside task.class_weights: balanced: that counts twice"
             )
         yield from self._problems_of_mixing()
-        if self.teacher is not None and not hasattr(self.task, "soft_targets"):
+        if self.teacher is not None and not self.task.distils:
             yield KeyProblem("teacher", f"must be none: it is for classes, not for task {self.task.registered_name}")
         yield from self._problems_of_stages()
         names = [tracker.registered_name for tracker in self.trackers]
@@ -124,11 +124,10 @@ class Experiment:
         if mixing != sorted(mixing):
             name = self.augment[mixing.index(True)].registered_name
             yield KeyProblem("augment", f"must have {name}, which mixes examples, behind what changes each by itself")
-        if any(mixing) and not hasattr(self.task, "soft_targets"):
+        if any(mixing) and not self.task.mixes:
             name = [each.registered_name for each in self.augment if each.mixes][-1]
-            yield KeyProblem(
-                "augment", f"must not hold {name}: the targets of task {self.task.registered_name} cannot be mixed"
-            )
+            words = f"must not hold {name}: the targets of task {self.task.registered_name} cannot be mixed"
+            yield KeyProblem("augment", words)
 
     def _problems_of_stages(self) -> Iterator[KeyProblem]:
         if not self.stages:
@@ -226,7 +225,7 @@ class Config:
             ConfigError: if the model's block asks for one that cannot be built, with every problem found.
         """
         try:
-            return self.experiment.model.build(spec)
+            return self.experiment.model.build(spec.bound(self.experiment.task))
         except (Misfit, ExceptionGroup) as error:
             raise ConfigError(self._problems("model", error)) from None
 

@@ -14,14 +14,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dltrain import plugins
 from dltrain.config.document import Node, Problem
+from dltrain.plugins import loading as plugins
 from dltrain.registry import KINDS, Choice
 
 ALL = "__dict__"
 """Stands for whatever an object has."""
 
-_READERS = ("training", "config", "inspection")
+_READERS = (
+    *("engine", "checkpoints", "assembly", "training", "inference", "diagnostics", "replication", "distributed"),
+    *("config", "inspection"),
+)
 """Rooms whose code reads keys that several classes of a kind have."""
 
 

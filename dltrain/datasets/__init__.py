@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from dltrain.data import DataSpec, Splits
+from dltrain.data.request import Reader
 from dltrain.fields import HeldOut, Seed
-from dltrain.given import Reader
 from dltrain.proposal import Proposal
 from dltrain.registry import Choice
 

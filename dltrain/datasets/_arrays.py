@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from dltrain.data import DataSpec, Places, Split, Splits
+from dltrain.data import DataSpec, Provenance, Split, Splits
 from dltrain.datasets._splitting import parted
 from dltrain.errors import AbsentData, DataError, KeyProblem
+from dltrain.features.class_label import ClassLabel
+from dltrain.features.vector import of_shape
 from dltrain.fields import HeldOut
 from dltrain.lazy import np
 
@@ -145,7 +147,7 @@ def describe(parts: Mapping[str, Part], like: DataSpec | None = None) -> tuple[D
     classes = np.unique(labels["train"])
     if like is None and len(classes) < 2:
         raise train.targets_name.problem(f"must hold at least 2 classes, got only {classes[0]!s}")
-    names = [str(label) for label in classes] if like is None else list(like.class_names)
+    names = [str(label) for label in classes] if like is None else list(like.target.class_names)
     targets = {}
     for name, part in parts.items():
         if _example_shape(part) != shape:
@@ -162,7 +164,7 @@ def describe(parts: Mapping[str, Part], like: DataSpec | None = None) -> tuple[D
             whose = "the training part" if like is None else "the run"
             raise part.targets_name.problem(f"has labels that {whose} has not: {_few(unknown)}")
         targets[name] = np.array([names.index(str(label)) for label in held], np.int32)[codes]
-    return DataSpec(shape, tuple(names)), targets
+    return DataSpec.of(of_shape(shape), ClassLabel(class_names=tuple(names))), targets
 
 
 def assemble(
@@ -186,7 +188,7 @@ def assemble(
     """
     spec, targets = describe(parts, like)
     splits = {
-        name: Split(_inputs(part), targets[name], places=Places(_row_of(part), np.arange(len(targets[name]))))
+        name: Split(_inputs(part), targets[name], places=Provenance(_row_of(part), np.arange(len(targets[name]))))
         for name, part in parts.items()
     }
     return parted(

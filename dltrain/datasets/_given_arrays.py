@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from dltrain.data import DataSpec
+from dltrain.data.request import Request
 from dltrain.datasets._arrays import Origin, read_array, reading
 from dltrain.errors import KeyProblem
-from dltrain.given import Given
 from dltrain.lazy import np
 
 SUFFIXES = (".npy", ".npz")
@@ -34,12 +34,12 @@ class ArrayReader:
         """What may be given."""
         return f"arrays of {self._shape} (.npy, .npz)"
 
-    def read(self, sources: Sequence[str], size: int) -> Iterator[Given]:
+    def read(self, sources: Sequence[str], size: int) -> Iterator[Request]:
         """Yields the examples of the files, at most `size` at a time; `-` reads their paths, one a line."""
         for source in named(sources):
             yield from self._file(source, size)
 
-    def read_values(self, values: Sequence[Any]) -> Given:
+    def read_values(self, values: Sequence[Any]) -> Request:
         """Returns examples that are lists of numbers as deep as the input's shape."""
         names, inputs, problems = [f"instances[{index}]" for index in range(len(values))], [], {}
         for index, value in enumerate(values):
@@ -47,9 +47,9 @@ class ArrayReader:
                 inputs.append(self._value(value))
             except ValueError as error:
                 problems[index] = str(error)
-        return Given(names, self._joined(inputs), problems, len(values))
+        return Request(names, self._joined(inputs), problems, len(values))
 
-    def read_file(self, name: str, content: bytes) -> Given:
+    def read_file(self, name: str, content: bytes) -> Request:
         """Returns the examples of an .npy file."""
         try:
             with reading("path", Path(name)):
@@ -57,13 +57,13 @@ class ArrayReader:
             inputs, problems = self._checked(self._fitting(array))
         except ValueError as error:
             return self._unusable(name, error)
-        return Given([f"{name}[{row}]" for row in range(len(inputs) + len(problems))], inputs, problems)
+        return Request([f"{name}[{row}]" for row in range(len(inputs) + len(problems))], inputs, problems)
 
     @property
     def _shape(self) -> str:
         return "x".join(map(str, self.spec.input_shape))
 
-    def _file(self, source: str, size: int) -> Iterator[Given]:
+    def _file(self, source: str, size: int) -> Iterator[Request]:
         path = Path(source)
         try:
             if path.suffix.lower() not in SUFFIXES:
@@ -75,7 +75,7 @@ class ArrayReader:
         for start in range(0, len(array), size):
             inputs, problems = self._checked(array[start : start + size])
             names = [f"{source}[{row}]" for row in range(start, min(start + size, len(array)))]
-            yield Given(names, inputs, problems)
+            yield Request(names, inputs, problems)
 
     def _value(self, value: Any) -> np.ndarray:
         try:
@@ -113,8 +113,8 @@ class ArrayReader:
     def _joined(self, inputs: list[np.ndarray]) -> np.ndarray:
         return np.stack(inputs) if inputs else np.empty((0, *self.spec.input_shape), np.float32)
 
-    def _unusable(self, name: str, error: Exception) -> Given:
-        return Given([name], self._joined([]), {0: words(error, name)})
+    def _unusable(self, name: str, error: Exception) -> Request:
+        return Request([name], self._joined([]), {0: words(error, name)})
 
 
 def named(sources: Sequence[str]) -> Iterator[str]:

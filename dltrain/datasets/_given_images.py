@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dltrain.data.request import Request
 from dltrain.datasets import _given_arrays as arrays
 from dltrain.datasets._class_folders import images_below, names_of
 from dltrain.datasets._given_arrays import ArrayReader
 from dltrain.datasets._headers import SUFFIXES
 from dltrain.datasets._images import Decoding, NoImage, unusable
 from dltrain.errors import DataError
-from dltrain.given import Given
 from dltrain.lazy import np
 
 
@@ -37,7 +37,7 @@ class ImageReader(ArrayReader):
         """What may be given."""
         return f"images ({', '.join(sorted(SUFFIXES))}), folders of them, or {super().takes}"
 
-    def read(self, sources: Sequence[str], size: int) -> Iterator[Given]:
+    def read(self, sources: Sequence[str], size: int) -> Iterator[Request]:
         """Yields images, decoded while the ones before are looked at; `-` reads their paths, one a line.
 
         A folder gives all images below it, sorted by the names on the way to them.
@@ -66,12 +66,12 @@ class ImageReader(ArrayReader):
             if waiting:
                 yield self._decoded(*waiting, total)
 
-    def read_file(self, name: str, content: bytes) -> Given:
+    def read_file(self, name: str, content: bytes) -> Request:
         """Returns the image that a file's content is, or the examples of an .npy file."""
         if _is_array(name):
             return super().read_file(name, content)
         try:
-            return Given([name], self._content(content)[np.newaxis])
+            return Request([name], self._content(content)[np.newaxis])
         except ValueError as error:
             return self._unusable(name, error)
 
@@ -113,11 +113,11 @@ class ImageReader(ArrayReader):
         with unusable():
             return self._decoding.decoded(content)
 
-    def _decoded(self, files: Sequence[str], begun: Sequence[Any], total: int | None) -> Given:
+    def _decoded(self, files: Sequence[str], begun: Sequence[Any], total: int | None) -> Request:
         results = [future.result() for future in begun]
         problems = {index: each for index, each in enumerate(results) if isinstance(each, str)}
         images = [each for each in results if not isinstance(each, str)]
-        return Given(files, self._joined(images), problems, total)
+        return Request(files, self._joined(images), problems, total)
 
 
 def _is_array(file: str) -> bool:

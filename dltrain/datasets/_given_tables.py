@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from dltrain.data.request import Request
 from dltrain.datasets import _given_arrays as arrays
 from dltrain.datasets._delimited import Rows, parse
 from dltrain.datasets._given_arrays import ArrayReader
@@ -28,7 +29,6 @@ from dltrain.datasets._table_files import (
 )
 from dltrain.datasets._tables import as_dates, as_numbers, beyond_float32, encode, is_day_first, strays
 from dltrain.datasets._telling import tell
-from dltrain.given import Given
 from dltrain.lazy import np
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class TableReader(ArrayReader):
         """What may be given."""
         return f"tables ({TABLES}) of the columns that it was trained on, or {super().takes}"
 
-    def read(self, sources: Sequence[str], size: int) -> Iterator[Given]:
+    def read(self, sources: Sequence[str], size: int) -> Iterator[Request]:
         """Yields the rows of the files, at most `size` at a time; `-` is rows of CSV or JSON lines."""
         for source in sources:
             path = STDIN if source == arrays.STDIN else Path(source)
@@ -84,7 +84,7 @@ class TableReader(ArrayReader):
             except ValueError as error:
                 yield self._unusable(str(path), error)
 
-    def read_values(self, values: Sequence[Any]) -> Given:
+    def read_values(self, values: Sequence[Any]) -> Request:
         """Returns rows that are objects of a value for each column, or lists of numbers as the network takes them."""
         if not any(isinstance(value, dict) for value in values):
             return super().read_values(values)
@@ -95,10 +95,10 @@ class TableReader(ArrayReader):
             given = self._given(file, _nulled(json_lines(lines.encode(), file), self.missing), state)
         except ValueError as error:
             why = arrays.words(error, str(file))
-            return Given(names, self._joined([]), dict.fromkeys(range(len(values)), why), len(values))
-        return Given(names, given.inputs, given.problems, len(values))
+            return Request(names, self._joined([]), dict.fromkeys(range(len(values)), why), len(values))
+        return Request(names, given.inputs, given.problems, len(values))
 
-    def _blocks(self, path: Path) -> Iterator[Given]:
+    def _blocks(self, path: Path) -> Iterator[Request]:
         state = _State()
         with reading(path):
             for rows in self._rows(path):
@@ -137,7 +137,7 @@ class TableReader(ArrayReader):
                 else:
                     yield parse(text, path, self.delimiter, self.missing)
 
-    def _given(self, path: Path, rows: Rows, state: _State) -> Given:
+    def _given(self, path: Path, rows: Rows, state: _State) -> Request:
         """Returns rows as the network takes them, in the order of their lines, among them those that cannot be read."""
         frame = with_points(flat(rows.frame, state.nested), state.points)
         lines, problems = rows.lines.tolist(), {fault.line: fault.why for fault in rows.faults}
@@ -153,7 +153,7 @@ class TableReader(ArrayReader):
         every = sorted({*lines, *problems})
         state.rows += len(every)
         positions = {line: position for position, line in enumerate(every)} if problems else {}
-        return Given(
+        return Request(
             [f"{path}:{line}" for line in every], inputs, {positions[line]: problems[line] for line in sorted(problems)}
         )
 
@@ -217,14 +217,14 @@ def _nulled(rows: Rows, missing: tuple[str, ...]) -> Rows:
     return Rows(nulled(rows.frame, missing), rows.lines, rows.faults)
 
 
-def _cut(given: Given, size: int) -> Iterator[Given]:
+def _cut(given: Request, size: int) -> Iterator[Request]:
     """Yields the same in pieces of some examples."""
     usable = 0
     for start in range(0, len(given.names), size):
         names = given.names[start : start + size]
         problems = {place - start: why for place, why in given.problems.items() if start <= place < start + size}
         count = len(names) - len(problems)
-        yield Given(names, given.inputs[usable : usable + count], problems, given.total)
+        yield Request(names, given.inputs[usable : usable + count], problems, given.total)
         usable += count
 
 

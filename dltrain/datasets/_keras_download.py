@@ -15,6 +15,8 @@ from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets import Dataset
 from dltrain.datasets._splitting import parted
 from dltrain.errors import DataError
+from dltrain.features.class_label import ClassLabel
+from dltrain.features.image import Image
 from dltrain.fields import HeldOut
 from dltrain.lazy import keras, np
 
@@ -37,7 +39,7 @@ class KerasDownload(Dataset):
 
     def spec(self) -> DataSpec:
         """Returns shape and classes, without reading anything."""
-        return DataSpec(self.image_shape, self.class_names)
+        return DataSpec.of(Image(shape=self.image_shape), ClassLabel(class_names=self.class_names))
 
     def load(self, like: DataSpec | None = None) -> Splits:
         """Returns the three parts, images uint8 in 0-255; downloads what is not in the cache.

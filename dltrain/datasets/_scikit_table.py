@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from dltrain.data import Column, DataSpec, Split, Splits, Target
+from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets import Dataset
 from dltrain.datasets._splitting import parted
+from dltrain.features.class_label import ClassLabel
+from dltrain.features.numbers import Numbers
+from dltrain.features.table import Column, Table
 from dltrain.lazy import np
 
 
@@ -26,9 +29,8 @@ class ScikitTable(Dataset):
     def spec(self) -> DataSpec:
         """Returns columns and classes, without reading anything."""
         columns = tuple(Column(name, name) for name in self.columns)
-        return DataSpec(
-            (len(columns),), self.class_names, columns=columns, targets=(Target(self.target),) if self.target else ()
-        )
+        target = Numbers(names=(self.target,)) if self.target else ClassLabel(class_names=self.class_names)
+        return DataSpec.of(Table(columns=columns), target)
 
     def load(self, like: DataSpec | None = None) -> Splits:
         """Returns the three parts, numbers float32."""

@@ -28,9 +28,9 @@ def parted(
     if isinstance(test, Split):
         test_part = test
     else:
-        examples, test_part = split_off(examples, test, split_seed)
+        examples, test_part = split_off(examples, test, split_seed, spec.groups(examples.targets))
     if isinstance(validation, Split):
         validation_part = validation
     else:
-        examples, validation_part = split_off(examples, validation, split_seed)
+        examples, validation_part = split_off(examples, validation, split_seed, spec.groups(examples.targets))
     return Splits(spec, examples, validation_part, test_part, skipped).with_statistics()

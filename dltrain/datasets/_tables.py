@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from dltrain.data import Column
 from dltrain.datasets._telling import tell
 from dltrain.errors import KeyProblem
+from dltrain.features.table import Column
 from dltrain.lazy import np
 from dltrain.registry import nearest
 

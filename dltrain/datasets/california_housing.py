@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from dltrain.data import Column, DataSpec, Split, Target
+from dltrain.data import DataSpec, Split
 from dltrain.datasets._keras_download import KerasDownload
+from dltrain.features.numbers import Numbers
+from dltrain.features.table import Column, Table
 from dltrain.lazy import np
 from dltrain.registry import DATASETS
 
@@ -38,7 +40,7 @@ class CaliforniaHousing(KerasDownload):
     def spec(self) -> DataSpec:
         """Returns columns and target, without reading anything."""
         columns = tuple(Column(name, name) for name in self.columns)
-        return DataSpec((len(columns),), columns=columns, targets=(Target("median_house_value"),))
+        return DataSpec.of(Table(columns=columns), Numbers(names=("median_house_value",)))
 
     def _split(self, inputs: Any, targets: Any) -> Split:
         if inputs.ndim != 2 or inputs.shape[1] != len(self.columns) or not np.isfinite(inputs).all():

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from dltrain.data import DataSpec, Places, Split, Splits, Target, channel_statistics, split_off
+from dltrain.data import DataSpec, Feature, Pieces, Provenance, Split, Splits, split_off
 from dltrain.datasets import Dataset
 from dltrain.datasets._arrays import refusing
 from dltrain.datasets._given_tables import TableReader
@@ -30,6 +30,10 @@ from dltrain.datasets._tables import (
 )
 from dltrain.datasets._telling import tell
 from dltrain.errors import KeyProblem
+from dltrain.features.class_label import ClassLabel
+from dltrain.features.labels import Labels
+from dltrain.features.numbers import Numbers
+from dltrain.features.table import Table as TableFeature
 from dltrain.fields import NonNegativeInt, PositiveInt
 from dltrain.lazy import np
 from dltrain.proposal import Proposal
@@ -41,6 +45,7 @@ if TYPE_CHECKING:
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "None", "?")
 Kind = Literal["classes", "labels", "numbers"]
 _TASKS = {"classes": "classification", "labels": "multilabel", "numbers": "regression"}
+_KINDS: dict[str, Kind] = {"class_label": "classes", "labels": "labels", "numbers": "numbers"}
 _PARTS = {"train": "train", "training": "train", "validation": "validation", "val": "validation", "valid": "validation"}
 _PARTS |= {"test": "test", "testing": "test"}
 
@@ -177,27 +182,27 @@ class CSV(Dataset):
         self._check_names(table.frame.columns, table.nested)
         kind = self._kind_of(table.frame, like)
         table = self._usable(table, kind, like)
-        targets, classes = self._targets_of(table, kind, like)
+        target, targets = self._targets_of(table, kind, like)
         weights = None if self.weight is None else as_numbers(table.frame[self.weight]).to_numpy().astype(np.float32)
-        parts = self._parts(table.frame, Split(np.arange(len(table.frame))[:, None], targets, weights))
+        parts = self._parts(table.frame, Split(np.arange(len(table.frame))[:, None], targets, weights), target)
         train = parts["train"]
         if train is None:
             raise KeyProblem("test_fraction", "and validation_fraction leave nothing for training")
         if like is None:
-            like = self._learnt(table, train, kind, classes)
-        matrix = encode(table.frame, like.columns)
+            like = self._learnt(table, train, target)
+        matrix = encode(table.frame, like.input.columns)
         _tell_strays(table, like, parts)
         skipped = tuple(table.skipped)
         place = replace(table, frame=table.frame.clear()).place  # which keeps no values
         del table
         made = {
-            name: Split(matrix[rows], part.targets, part.weights, Places(place, rows))
+            name: Split(matrix[rows], part.targets, part.weights, Provenance(place, rows))
             for name, part in parts.items()
             if part
             for rows in [part.inputs[:, 0]]
         }
-        if like.mean is None:
-            like = _with_statistics(like, made["train"].inputs)
+        if like.input.mean is None:
+            like = like.with_input(like.input.adapt(Pieces(made["train"].inputs)))
         return kind, Splits(like, made["train"], made.get("validation"), made.get("test"), skipped)
 
     def _check_names(self, names: list[str], nested: dict[str, str]) -> None:
@@ -214,7 +219,7 @@ class CSV(Dataset):
         if self.kind != "auto":
             return self.kind
         if like is not None:
-            return "numbers" if like.targets else "classes" if like.exclusive else "labels"
+            return _KINDS[like.target.registered_name]
         series = [frame[name].drop_nulls() for name in self._targets]
         if len(series) > 1:
             return "labels" if all(as_text(column).is_in(_FLAGS).all() for column in series) else "numbers"
@@ -270,18 +275,19 @@ class CSV(Dataset):
         """The columns apart that must be numbers."""
         return [*(self._targets if kind == "numbers" else ()), *filter(None, (self.weight,))]
 
-    def _targets_of(self, table: Table, kind: Kind, like: DataSpec | None) -> tuple[np.ndarray, tuple[str, ...]]:
-        """Returns the targets, and the classes or labels where there are some."""
+    def _targets_of(self, table: Table, kind: Kind, like: DataSpec | None) -> tuple[Feature, np.ndarray]:
+        """Returns what the targets are, and them."""
         columns = [table.frame[name] for name in self._targets]
         if kind == "numbers":
-            return np.stack([as_numbers(column).to_numpy().astype(np.float32) for column in columns], 1), ()
+            numbers = [as_numbers(column).to_numpy().astype(np.float32) for column in columns]
+            return Numbers(names=self._targets), np.stack(numbers, 1)
         if kind == "labels":
             flags = [as_text(column).is_in(_TRUE).to_numpy().astype(np.float32) for column in columns]
-            return np.stack(flags, 1), self._targets
+            return Labels(class_names=self._targets), np.stack(flags, 1)
         values, name = as_text(columns[0]), self._targets[0]
         counted = values.alias("class").value_counts()
         counts = dict(zip(counted["class"].to_list(), counted["count"].to_list(), strict=True))
-        classes = tuple(sorted(counts, key=_number_first)) if like is None else like.class_names
+        classes = tuple(sorted(counts, key=_number_first)) if like is None else like.target.class_names
         if len(classes) < 2:
             raise KeyProblem("target", f"{name!r} must have at least 2 classes, got only {classes[0]!r}")
         if like is None and len(classes) > max(FEW, len(values) / 2):
@@ -294,12 +300,12 @@ class CSV(Dataset):
             row = int((values == single).arg_max() or 0)
             tell(f"class {single!r} has one row only, {table.place(row)}: it cannot be both learnt and measured")
         codes = {name: code for code, name in enumerate(classes)}
-        return values.replace_strict(codes).to_numpy().astype(np.int32), classes
+        return ClassLabel(class_names=classes), values.replace_strict(codes).to_numpy().astype(np.int32)
 
-    def _parts(self, frame: pl.DataFrame, rows: Split) -> dict[str, Split | None]:
+    def _parts(self, frame: pl.DataFrame, rows: Split, target: Feature) -> dict[str, Split | None]:
         if self.split is None:
-            rest, test = split_off(rows, self.test_fraction, self.split_seed)
-            train, validation = split_off(rest, self.validation_fraction, self.split_seed)
+            rest, test = split_off(rows, self.test_fraction, self.split_seed, target.groups(rows.targets))
+            train, validation = split_off(rest, self.validation_fraction, self.split_seed, target.groups(rest.targets))
             return {"train": train, "validation": validation, "test": test}
         parts = as_text(frame[self.split]).str.to_lowercase().replace_strict(_PARTS).to_numpy()
         found = {name: np.flatnonzero(parts == name) for name in ("train", "validation", "test")}
@@ -307,20 +313,20 @@ class CSV(Dataset):
             raise KeyProblem("split", f"{self.split!r} leaves no row for training")
         return {name: rows.take(positions) if len(positions) else None for name, positions in found.items()}
 
-    def _learnt(self, table: Table, train: Split, kind: Kind, classes: tuple[str, ...]) -> DataSpec:
+    def _learnt(self, table: Table, train: Split, target: Feature) -> DataSpec:
         """Returns what is learnt of the training part, means and deviations of the inputs apart."""
-        if kind == "classes" and len(untaught := np.setdiff1d(np.arange(len(classes)), train.targets)):
-            raise KeyProblem("split", f"{self.split!r} leaves no row for training of class {classes[untaught[0]]!r}")
+        if isinstance(target, ClassLabel):
+            classes = target.class_names
+            if len(untaught := np.setdiff1d(np.arange(len(classes)), train.targets)):
+                raise KeyProblem(
+                    "split", f"{self.split!r} leaves no row for training of class {classes[untaught[0]]!r}"
+                )
         given: dict[str, Role] = {name: role for role in _ROLES for name in getattr(self, role)}
         encoding = Encoding(self.impute, self.one_hot_up_to, self.words)
         columns = learn(table.frame.drop(self._apart), train.inputs[:, 0], given, encoding)
         if not columns:
             raise KeyProblem("path", "has no column to learn from beside the target")
-        learnt: tuple[Target, ...] = ()
-        if kind == "numbers":
-            means, deviations = channel_statistics(train.targets)
-            learnt = tuple(map(Target, self._targets, means, deviations))
-        return DataSpec((len(columns),), classes, columns=columns, targets=learnt, exclusive=kind != "labels")
+        return DataSpec.of(TableFeature(columns=columns), target.adapt(Pieces(train.targets)))
 
 
 _KNOWN: dict[Any, tuple[Kind, DataSpec]] = {}
@@ -337,12 +343,12 @@ def _number_first(label: str) -> tuple[int, float, str]:
 
 
 def _day_first(spec: DataSpec, name: str) -> bool:
-    return any(column.day_first for column in spec.columns if column.source == name)
+    return any(column.day_first for column in spec.input.columns if column.source == name)
 
 
 def _tell_strays(table: Table, spec: DataSpec, parts: dict[str, Split | None]) -> None:
     """Says which values count as missing because they are not what their column is, in which parts."""
-    for name, (what, wrong) in strays(table.frame, spec.columns).items():
+    for name, (what, wrong) in strays(table.frame, spec.input.columns).items():
         flags = wrong.to_numpy()
         first = int(flags.argmax())
         counts = {part: int(flags[rows.inputs[:, 0]].sum()) for part, rows in parts.items() if rows}
@@ -351,12 +357,3 @@ def _tell_strays(table: Table, spec: DataSpec, parts: dict[str, Split | None]) -
             f"column {name!r} is taken for {what}; {flags.sum()} of its values are none and count as missing "
             f"({shares}), such as {table.frame[name][first]!r}, {table.place(first)}"
         )
-
-
-def _with_statistics(spec: DataSpec, inputs: Any) -> DataSpec:
-    """Returns the spec with mean and deviation of each number; categories stay the codes that they are."""
-    mean, deviation = (list(values) for values in channel_statistics(inputs))
-    for index, column in enumerate(spec.columns):
-        if column.categories:
-            mean[index], deviation[index] = 0.0, 1.0
-    return replace(spec, mean=tuple(mean), standard_deviation=tuple(deviation))

@@ -8,6 +8,8 @@ from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets import Dataset
 from dltrain.datasets._splitting import parted
 from dltrain.errors import KeyProblem
+from dltrain.features.class_label import ClassLabel
+from dltrain.features.image import Image
 from dltrain.fields import PositiveInt
 from dltrain.lazy import np
 from dltrain.registry import DATASETS
@@ -34,7 +36,8 @@ class Digits(Dataset):
 
     def spec(self) -> DataSpec:
         """Returns shape and classes, without reading anything."""
-        return DataSpec((self.size, self.size, self.channels), tuple("0123456789"))
+        image = Image(shape=(self.size, self.size, self.channels))
+        return DataSpec.of(image, ClassLabel(class_names=tuple("0123456789")))
 
     def load(self, like: DataSpec | None = None) -> Splits:
         """Returns the three parts, images uint8 in 0-255."""

@@ -23,6 +23,8 @@ from dltrain.datasets._proposals import images
 from dltrain.datasets._splitting import parted
 from dltrain.datasets._telling import tell
 from dltrain.errors import AbsentData, DataError, KeyProblem
+from dltrain.features.class_label import ClassLabel
+from dltrain.features.image import Image
 from dltrain.fields import PositiveInt
 from dltrain.lazy import np
 from dltrain.proposal import Proposal
@@ -122,7 +124,7 @@ class ImageFolder(Dataset):
             DataError: if folders, archive or table cannot be used, or the images do not fit the memory.
         """
         with refusing():
-            found = self._listing(like.class_names if like else ())
+            found = self._listing(like.target.class_names if like else ())
         spec = self._spec(found.class_names)
         files = [file for files, _ in found.parts.values() for file in files]
         images = ImageFiles(files, self._decoding(spec), self.cache)
@@ -157,7 +159,7 @@ class ImageFolder(Dataset):
         return ImageReader(spec, self._decoding(spec))
 
     def _decoding(self, spec: DataSpec) -> Decoding:
-        height, width, channels = spec.input_shape
+        height, width, channels = spec.input.shape
         return Decoding(height, width, channels, self.resize, self.fast_decode)
 
     @property
@@ -175,7 +177,8 @@ class ImageFolder(Dataset):
 
     def _spec(self, names: tuple[str, ...]) -> DataSpec:
         height, width = (self.size, self.size) if isinstance(self.size, int) else self.size
-        return DataSpec((height, width, 3 if self.color_mode == "rgb" else 1), names)
+        image = Image(shape=(height, width, 3 if self.color_mode == "rgb" else 1))
+        return DataSpec.of(image, ClassLabel(class_names=names))
 
     def _folder(self) -> Path:
         if not self.path.is_dir():
@@ -189,7 +192,7 @@ class ImageFolder(Dataset):
 
 def _tell_absent_classes(splits: Splits, own: Container[str]) -> None:
     """Says which classes have too few images to be in each part that was split off."""
-    names = splits.spec.class_names
+    names = splits.spec.target.class_names
     for part in ("validation", "test"):
         split = getattr(splits, part)
         if split is None or part in own:

@@ -6,14 +6,16 @@ import inspect
 from dataclasses import field
 from typing import Any, ClassVar, Literal
 
-from dltrain import plugins
-from dltrain.data import DataSpec, Split, Splits, Target
+from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets import Dataset
 from dltrain.datasets._arrays import Origin, Part, assemble, refusing
 from dltrain.datasets._splitting import parted
 from dltrain.errors import KeyProblem
-from dltrain.keras_classes import as_given
+from dltrain.features.numbers import Numbers
+from dltrain.features.vector import of_shape
 from dltrain.lazy import np, tf
+from dltrain.plugins import loading as plugins
+from dltrain.plugins.keras_classes import as_given
 from dltrain.registry import DATASETS
 
 PARTS = ("train", "validation", "test")
@@ -76,7 +78,7 @@ class Python(Dataset):
             count = splits["train"].targets.shape[1]
             names = [f"target {number}" for number in range(1, count + 1)] if count > 1 else ["target"]
             return parted(
-                DataSpec(splits["train"].inputs.shape[1:], targets=tuple(map(Target, names))),
+                DataSpec.of(of_shape(splits["train"].inputs.shape[1:]), Numbers(names=tuple(names))),
                 splits["train"],
                 validation=splits.get("validation", self.validation_fraction),
                 test=splits.get("test", self.test_fraction),

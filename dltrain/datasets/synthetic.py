@@ -7,6 +7,8 @@ from typing import Annotated, ClassVar
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets import Dataset
 from dltrain.errors import KeyProblem
+from dltrain.features.class_label import ClassLabel
+from dltrain.features.vector import of_shape
 from dltrain.fields import HeldOut, NonNegativeInt, PositiveInt, Range, Seed
 from dltrain.lazy import np
 from dltrain.registry import DATASETS
@@ -49,7 +51,8 @@ class Synthetic(Dataset):
 
     def spec(self) -> DataSpec:
         """Returns shape and classes, without making anything."""
-        return DataSpec(self.shape, tuple(str(label) for label in range(self.num_classes)))
+        classes = ClassLabel(class_names=tuple(str(label) for label in range(self.num_classes)))
+        return DataSpec.of(of_shape(self.shape), classes)
 
     def load(self, like: DataSpec | None = None) -> Splits:
         """Makes the parts; each is the same whatever the size of the others."""

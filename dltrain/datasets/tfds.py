@@ -12,6 +12,7 @@ from dltrain.data import DataSpec, Splits
 from dltrain.datasets import Dataset
 from dltrain.datasets._arrays import Origin, Part, assemble
 from dltrain.errors import DataError, KeyProblem
+from dltrain.features.class_label import ClassLabel
 from dltrain.lazy import np, starting
 from dltrain.registry import DATASETS
 
@@ -91,5 +92,5 @@ def _named(splits: Splits, info: Any) -> Splits:
     names = getattr(info.features[info.supervised_keys[1]], "names", None)
     if not names:
         return splits
-    classes = tuple(names[int(name)] for name in splits.spec.class_names)
-    return replace(splits, spec=replace(splits.spec, class_names=classes))
+    classes = tuple(names[int(name)] for name in splits.spec.target.class_names)
+    return replace(splits, spec=splits.spec.with_target(ClassLabel(class_names=classes)))

@@ -9,13 +9,15 @@ from math import prod
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from dltrain.data import DataSpec, Split, Splits, Target
+from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets import Dataset
 from dltrain.datasets._arrays import Origin, Part, assemble, refusing
 from dltrain.datasets._images import Decoding
 from dltrain.datasets._splitting import parted
 from dltrain.datasets._table_files import matching
 from dltrain.errors import KeyProblem
+from dltrain.features.numbers import Numbers
+from dltrain.features.vector import of_shape
 from dltrain.fields import PositiveInt
 from dltrain.lazy import np, tf
 from dltrain.proposal import Proposal
@@ -216,7 +218,7 @@ class TFRecord(Dataset):
     def _described(self, train: Split) -> DataSpec:
         count = train.targets.shape[1]
         names = [f"{self.target} {number}" for number in range(1, count + 1)] if count > 1 else [self.target]
-        return DataSpec(train.inputs.shape[1:], targets=tuple(map(Target, names)))
+        return DataSpec.of(of_shape(train.inputs.shape[1:]), Numbers(names=tuple(names)))
 
 
 def _values(count: int) -> str:

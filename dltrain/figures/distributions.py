@@ -6,7 +6,8 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from dltrain.data import Column, DataSpec, Splits
+from dltrain.data import DataSpec, Splits
+from dltrain.features.table import Column
 from dltrain.figures.page import Panel
 from dltrain.figures.panels import Bands, Bars, Histogram, Shares, number
 
@@ -56,7 +57,7 @@ def class_counts(splits: Splits) -> Bars:
 def target_histograms(splits: Splits) -> list[Panel]:
     """Returns how each number to predict is distributed, in each part."""
     panels: list[Panel] = []
-    for index, target in enumerate(splits.spec.targets[:MOST_HISTOGRAMS]):
+    for index, target in enumerate(splits.spec.numbers[:MOST_HISTOGRAMS]):
         values = {part: split.targets[:, index] for part, split in splits.parts.items()}
         edges, note = _edges(values["training"])
         shares = {part: _shares(found, edges) for part, found in values.items()}

@@ -16,7 +16,7 @@ CELLS = 9
 
 def label(spec: DataSpec, target: Any) -> str:
     """Returns what a target says."""
-    if spec.targets:
+    if spec.numbers:
         return ", ".join(number(value) for value in target)
     if np.ndim(target) == 0:
         return spec.class_names[int(target)]

@@ -2,6 +2,7 @@
 
 import keras
 
+from dltrain.keras_internals import all_layers
 from dltrain.layers.fused_batch_normalization import FusedBatchNormalization
 from dltrain.layers.row_normalization import RowNormalization
 from dltrain.layers.separate_bias_convolution import SeparateBiasConv2D
@@ -15,7 +16,7 @@ _FASTER = {
 
 def synchronise(model: keras.Model) -> None:
     """Has batch normalisation, in the models in it too, go by the whole batch that several devices share."""
-    for layer in model._flatten_layers():
+    for layer in all_layers(model):
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = True
 

@@ -9,9 +9,7 @@ from dltrain.lazy import keras
 
 def check_patches(name: str, patch_size: int, data: DataSpec) -> None:
     """Raises KeyProblem where the data are no images, or patches do not fill them exactly."""
-    if not data.is_image:
-        raise KeyProblem("name", f"{name} needs images (height, width, channels), got shape {data.input_shape}")
-    height, width = data.input_shape[:2]
+    height, width, _ = data.image(name).model_shape
     if height % patch_size or width % patch_size:
         raise KeyProblem(
             "patch_size",

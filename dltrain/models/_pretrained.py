@@ -9,7 +9,7 @@ from typing import Any
 from urllib.error import URLError
 
 from dltrain.cache import keras_folder
-from dltrain.data import HEAD
+from dltrain.data.spec import HEAD
 from dltrain.errors import UserError
 from dltrain.lazy import keras
 

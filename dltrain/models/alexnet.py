@@ -80,9 +80,7 @@ class AlexNet(Model):
 
     def check(self, data: DataSpec) -> None:
         """Raises KeyProblem where the data are no images, or too small ones."""
-        if not data.is_image:
-            raise KeyProblem("name", f"alexnet needs images (height, width, channels), got shape {data.input_shape}")
-        smallest, (height, width) = _PLANS[self.variant].smallest, data.input_shape[:2]
+        smallest, (height, width, _) = _PLANS[self.variant].smallest, data.image("alexnet").model_shape
         if min(height, width) < smallest:
             hint = "; variant: small takes images from 8x8 on" if self.variant != "small" else ""
             raise KeyProblem(
@@ -92,7 +90,7 @@ class AlexNet(Model):
     def build(self, data: DataSpec) -> Any:
         """Returns the network, from raw images to logits."""
         plan, inputs = _PLANS[self.variant], data.inputs()
-        x, count = data.normalized(inputs), self.towers or plan.towers
+        x, count = data.preprocess(inputs), self.towers or plan.towers
         if plan.border:
             x = keras.layers.ZeroPadding2D(plan.border, name="border")(x)
         towers = [x] * count

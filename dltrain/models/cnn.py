@@ -106,9 +106,7 @@ class CNN(Model):
 
     def check(self, data: DataSpec) -> None:
         """Raises KeyProblem where the data are no images, or shrink below 1x1 on the way."""
-        if not data.is_image:
-            raise KeyProblem("name", f"cnn needs images (height, width, channels), got shape {data.input_shape}")
-        sides, channels = data.input_shape[:2], data.input_shape[2]
+        *sides, channels = data.image("cnn").model_shape
         for index, stage in enumerate(self.stages):
             where = f"stages[{index}]"
             # The first of the two normalisations sees the channels that arrive.
@@ -121,7 +119,7 @@ class CNN(Model):
     def build(self, data: DataSpec) -> Any:
         """Returns the network, from raw images to logits."""
         layers, inputs = keras.layers, data.inputs()
-        x = data.normalized(inputs)
+        x = data.preprocess(inputs)
         for number, stage in enumerate(self.stages, 1):
             x = self._stage(x, stage, f"stage{number}")
         match self.head:

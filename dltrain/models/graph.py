@@ -1,15 +1,16 @@
 """A network written in YAML."""
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
 
-from dltrain import plugins
 from dltrain.data import DataSpec
 from dltrain.errors import KeyProblem, Misfit, said
 from dltrain.lazy import keras, tf
 from dltrain.models import Model
 from dltrain.models._layers import LISTED, faults, inputs_of, json_schema, make
+from dltrain.plugins import loading as plugins
 from dltrain.registry import MODELS, suggestion
 
 INPUTS, PREVIOUS = "inputs", "previous"
@@ -67,7 +68,7 @@ class Graph(Model):
         """
         made = self._made()
         inputs = data.inputs()
-        outputs = {INPUTS: data.normalized(inputs) if self.normalize else inputs}
+        outputs = {INPUTS: data.preprocess(inputs) if self.normalize else inputs}
         for index, layer in enumerate(made):
             outputs[self._name(index)] = self._applied(index, layer, outputs)
         x = self._vector(outputs[self._name(len(made) - 1)], data)
@@ -175,8 +176,9 @@ class Graph(Model):
             raise Misfit(
                 path, f"{words} a vector for an example, got {_shape(x)}: end with Flatten or a global pooling"
             )
-        if not self.head and shape != (data.outputs,):
-            raise Misfit(path, f"{words} the {data.outputs} outputs that the data ask for, got {_shape(x)}")
+        if not self.head and shape != data.output_shape:
+            count = math.prod(data.output_shape)
+            raise Misfit(path, f"{words} the {count} outputs that the data ask for, got {_shape(x)}")
         return x
 
 

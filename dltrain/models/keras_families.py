@@ -49,12 +49,7 @@ class _KerasNetwork(Model):
 
     def check(self, data: DataSpec) -> None:
         """Raises KeyProblem where the data are no images, too small ones, or not for ImageNet's weights."""
-        if not data.is_image:
-            shape = data.input_shape
-            raise KeyProblem(
-                "name", f"{self.registered_name} needs images (height, width, channels), got shape {shape}"
-            )
-        height, width, channels = data.input_shape
+        height, width, channels = data.image(self.registered_name).model_shape
         smallest, problems = self.family.smallest, list[KeyProblem]()
         if min(height, width) < smallest:
             problems.append(
@@ -74,12 +69,12 @@ class _KerasNetwork(Model):
         """Returns the network with random weights, from raw images to logits."""
         layers, inputs = keras.layers, data.inputs()
         x = inputs
-        if self.weights == "imagenet" and data.input_shape[-1] == 1:
+        if self.weights == "imagenet" and x.shape[-1] == 1:
             x = layers.Concatenate(name="colour")([x, x, x])
-        x = preprocessed(x, self.family.preprocessing) if x.shape[-1] == 3 else data.normalized(x, "preprocessing")
+        x = preprocessed(x, self.family.preprocessing) if x.shape[-1] == 3 else data.preprocess(x, "preprocessing")
         if self.family.preprocessing == "efficientnet":
             x = layers.Rescaling(255.0, dtype="float32", name="as_bytes")(x)  # the body begins with a division by 255
-        x = self._adapted(self._body(data, input_tensor=x)).output
+        x = self._adapted(self._body(x.shape[1:3], input_tensor=x)).output
         if self.dropout:
             x = layers.Dropout(self.dropout, name="dropout")(x)
         return keras.Model(inputs, data.head(x), name=self.registered_name)
@@ -92,13 +87,13 @@ class _KerasNetwork(Model):
         """
         from dltrain.models._pretrained import load_imagenet
 
-        spec = DataSpec((*model.input_shape[1:3], 3))
-        load_imagenet(model, lambda: self._body(spec, weights="imagenet"))
+        size = model.input_shape[1:3]
+        load_imagenet(model, lambda: self._body(size, weights="imagenet"))
 
     def _adapted(self, body: Any) -> Any:
         return body
 
-    def _body(self, data: DataSpec, weights: str | None = None, **settings: Any) -> Any:
+    def _body(self, size: tuple[int, int], weights: str | None = None, **settings: Any) -> Any:
         """Returns Keras's network without head, from preprocessed images to features (batch, channels)."""
         make = getattr(keras.applications, self.attribute)
         # These bring a preprocessing of their own, which can be left out everywhere but in the first EfficientNet.
@@ -110,7 +105,7 @@ class _KerasNetwork(Model):
             return make(
                 include_top=False,
                 weights=weights,
-                input_shape=(*data.input_shape[:2], 3),  # of the channels it only warns: they are the tensor's
+                input_shape=(*size, 3),  # of the channels it only warns: they are the tensor's
                 pooling="avg",
                 **settings,
             )

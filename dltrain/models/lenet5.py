@@ -3,7 +3,6 @@
 from typing import Any, Literal
 
 from dltrain.data import DataSpec
-from dltrain.errors import KeyProblem
 from dltrain.fields import Activation, Initializer
 from dltrain.lazy import keras
 from dltrain.models import Model
@@ -42,16 +41,15 @@ class LeNet5(Model):
 
     def check(self, data: DataSpec) -> None:
         """Raises KeyProblem where the data are no images."""
-        if not data.is_image:
-            raise KeyProblem("name", f"lenet5 needs images (height, width, channels), got shape {data.input_shape}")
+        data.image("lenet5")
 
     def build(self, data: DataSpec) -> Any:
         """Returns the network, from raw images to logits."""
         layers, x = keras.layers, (inputs := data.inputs())
-        missing = [max(0, _SIDE - side) for side in data.input_shape[:2]]
+        missing = [max(0, _SIDE - side) for side in x.shape[1:3]]
         if any(missing):
             x = layers.ZeroPadding2D([(both // 2, both - both // 2) for both in missing], name="border")(x)
-        x = self._subsampled(self._convolution(data.normalized(x), 6, "c1"), "s2")
+        x = self._subsampled(self._convolution(data.preprocess(x), 6, "c1"), "s2")
         x = self._subsampled(self._partial(x) if self.variant == "paper" else self._convolution(x, 16, "c3"), "s4")
         x = layers.Flatten(name="flatten")(x)
         for units, name in ((120, "c5"), (84, "f6")):

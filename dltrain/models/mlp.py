@@ -55,8 +55,8 @@ class MLP(Model):
         layers, inputs = keras.layers, data.inputs()
         kind: Normalization = "batch" if self.batch_normalization else self.normalization
         penalty = {"kernel_regularizer": keras.regularizers.L2(self.l2)} if self.l2 else {}
-        x = data.normalized(inputs)
-        if len(data.input_shape) > 1:
+        x = data.preprocess(inputs)
+        if len(x.shape) > 2:
             x = layers.Flatten(name="flatten")(x)
         for number, units in enumerate(self.units, 1):
             x = layers.Dense(

@@ -41,7 +41,7 @@ class MLPMixer(Model):
     def build(self, data: DataSpec) -> Any:
         """Returns the network, from raw images to logits."""
         layers, inputs = keras.layers, data.inputs()
-        x = embedded(data.normalized(inputs), self.patch_size, self.width)
+        x = embedded(data.preprocess(inputs), self.patch_size, self.width)
         for number in range(1, self.depth + 1):
             name = f"block{number}"
             y = layers.Permute((2, 1), name=f"{name}_tokens_last")(_normalized(x, f"{name}_tokens"))

@@ -91,8 +91,7 @@ class ResNet(Model):
 
     def check(self, data: DataSpec) -> None:
         """Raises KeyProblem where the data are no images."""
-        if not data.is_image:
-            raise KeyProblem("name", f"resnet needs images (height, width, channels), got shape {data.input_shape}")
+        data.image("resnet")
 
     def build(self, data: DataSpec) -> Any:
         """Returns the network, from raw images to logits."""
@@ -110,7 +109,7 @@ class ResNet(Model):
             squeeze_excitation=self.squeeze_excitation,
             stochastic_depth=self.stochastic_depth,
         )
-        x = data.normalized(inputs)
+        x = data.preprocess(inputs)
         x = residual.convolution(x, self._filters, 3 if is_cifar else 7, 1 if is_cifar else 2, "stem")
         x = residual.activated(x, "stem")
         if not is_cifar:

@@ -50,9 +50,7 @@ class VGG(Model):
 
     def check(self, data: DataSpec) -> None:
         """Raises KeyProblem where the data are no images, or too small for the poolings."""
-        if not data.is_image:
-            raise KeyProblem("name", f"vgg needs images (height, width, channels), got shape {data.input_shape}")
-        (height, width), smallest = data.input_shape[:2], 2**self.pools
+        (height, width, _), smallest = data.image("vgg").model_shape, 2**self.pools
         if min(height, width) < smallest:
             most = min(height, width).bit_length() - 1
             hint = f"; images of {height}x{width} allow {most}" if most else ""
@@ -63,7 +61,7 @@ class VGG(Model):
     def build(self, data: DataSpec) -> Any:
         """Returns the network, from raw images to logits."""
         layers, inputs = keras.layers, data.inputs()
-        x = data.normalized(inputs)
+        x = data.preprocess(inputs)
         for block, count in enumerate(_BLOCKS[self.depth], 1):
             for number in range(1, count + 1):
                 x = self._convolution(x, self.filters * min(2 ** (block - 1), 8), f"block{block}_convolution{number}")

@@ -54,7 +54,7 @@ class ViT(Model):
         from dltrain.layers.position_embedding import PositionEmbedding
 
         inputs = data.inputs()
-        x = embedded(data.normalized(inputs), self.patch_size, self.width)
+        x = embedded(data.preprocess(inputs), self.patch_size, self.width)
         has_token = self.head == "class_token"
         x = self._dropped(PositionEmbedding(has_token, name="positions")(x), "positions")
         for number in range(1, self.depth + 1):

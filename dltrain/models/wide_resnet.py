@@ -49,10 +49,7 @@ class WideResNet(Model):
 
     def check(self, data: DataSpec) -> None:
         """Raises KeyProblem where the data are no images."""
-        if not data.is_image:
-            raise KeyProblem(
-                "name", f"wide_resnet needs images (height, width, channels), got shape {data.input_shape}"
-            )
+        data.image("wide_resnet")
 
     def build(self, data: DataSpec) -> Any:
         """Returns the network, from raw images to logits."""
@@ -65,7 +62,7 @@ class WideResNet(Model):
             dropout=self.dropout,
         )
         inputs = data.inputs()
-        x = residual.convolution(data.normalized(inputs), 16, 3, 1, "stem")
+        x = residual.convolution(data.preprocess(inputs), 16, 3, 1, "stem")
         x = residual.stages(residual.activated(x, "stem"), ((self.depth - 4) // 6,) * 3, 16 * self.width)
         x = keras.layers.GlobalAveragePooling2D(name="average")(x)
         logits = data.head(x, kernel_initializer=self.kernel_initializer)

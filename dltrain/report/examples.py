@@ -80,7 +80,7 @@ def _attention(evidence: Evidence) -> Gallery:
     ]
     note = "Grad-CAM: in orange, the places that speak for the answer, in the last feature map before it is pooled"
     has_mistakes = evidence.mistakes is not None and len(evidence.mistakes.wrong)
-    title = "Right answers" if has_mistakes or not spec.targets else "Examples"
+    title = "Right answers" if has_mistakes or not spec.numbers else "Examples"
     return Gallery("attention", title, pictures, "; ".join(filter(None, [note, said])))
 
 

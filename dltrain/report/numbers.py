@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dltrain.data import Target
+from dltrain.features.numbers import Number
 from dltrain.figures.panels import Histogram, number
 from dltrain.figures.residuals import Scatter
 from dltrain.report.parts import Figure, Part, Table
@@ -16,7 +16,7 @@ BINS = 30
 """Of a histogram of residuals, at most."""
 
 
-def numbers(targets: tuple[Target, ...], truth: np.ndarray, told: np.ndarray, part: str) -> list[Part]:
+def numbers(targets: tuple[Number, ...], truth: np.ndarray, told: np.ndarray, part: str) -> list[Part]:
     """Returns truth against prediction, residuals, and a table of both.
 
     Args:
@@ -36,7 +36,7 @@ def numbers(targets: tuple[Target, ...], truth: np.ndarray, told: np.ndarray, pa
     return [*parts, Table("Errors", columns, rows, note)]
 
 
-def _figures(target: Target, truth: np.ndarray, told: np.ndarray, part: str, suffix: str) -> list[Part]:
+def _figures(target: Number, truth: np.ndarray, told: np.ndarray, part: str, suffix: str) -> list[Part]:
     residuals = told - truth
     note = f"{part} part: on the broken line a prediction is right"
     agreement = Scatter(
@@ -59,7 +59,7 @@ def _figures(target: Target, truth: np.ndarray, told: np.ndarray, part: str, suf
     return list(found)
 
 
-def _row(target: Target, truth: np.ndarray, told: np.ndarray) -> tuple[str, ...]:
+def _row(target: Number, truth: np.ndarray, told: np.ndarray) -> tuple[str, ...]:
     truth, told = truth.astype(float), told.astype(float)
     residuals = told - truth
     spread = float(((truth - truth.mean()) ** 2).sum())

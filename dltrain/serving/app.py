@@ -19,10 +19,10 @@ from starlette.exceptions import HTTPException
 
 from dltrain import __version__
 from dltrain.errors import DltrainError, OptionError
+from dltrain.inference.prediction import Predictor, predictions
 from dltrain.runs.folder import finite
 from dltrain.serving.counts import Counts
 from dltrain.serving.gate import Gate, Refused
-from dltrain.training.prediction import Predictor, predictions
 
 MOST_WAITING = 32
 """Requests that wait for the network; the next are asked to come again."""
@@ -182,7 +182,7 @@ def _page(predictor: Predictor, name: str) -> str:
     about = {
         "kind": "image" if spec.is_image and spec.input_shape[-1] in (1, 3) else "table" if spec.columns else "array",
         "columns": [{"name": source, "categories": names[:1000]} for source, names in sources.items()],
-        "likeliest": 1 if spec.targets else min(LIKELIEST, spec.outputs),
+        "likeliest": 1 if spec.numbers else min(LIKELIEST, spec.outputs),
         "shape": spec.input_shape,
     }
     # "<" would end the element in a name such as </script>.

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from importlib.util import find_spec
 
 from dltrain.errors import UserError
+from dltrain.inference.prediction import Predictor
 from dltrain.serving.gate import LOOPBACK
-from dltrain.training.prediction import Predictor
 
 GRACE_SECONDS = 5
 """That requests under way get to end."""

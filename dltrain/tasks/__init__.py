@@ -1,1 +1,164 @@
-"""What the labels mean: the loss, the metrics, what to monitor."""
+"""What the target means: loss, metrics, answers and mistakes. One task per file, the file's stem its registered name.
+
+`Task` is the contract. A task must have `accepts`, `output_shape`, `loss`, `inference` and `answers`, the last two with
+defaults for outputs that are numbers; the rest has defaults that say that there is no such thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from dltrain.data import DataSpec, Feature
+from dltrain.data.spec import HEAD
+from dltrain.errors import KeyProblem
+from dltrain.lazy import keras, np
+from dltrain.registry import Choice, short_name
+
+if TYPE_CHECKING:
+    from dltrain.report.outcome import Mistakes, Outcome
+    from dltrain.report.parts import Chapter
+
+
+class Task(Choice):
+    """What the target means."""
+
+    accepts: ClassVar[tuple[type[Feature], ...]] = ()
+    """The targets that it takes; none where it makes them of the inputs."""
+    part_metrics: ClassVar[tuple[str, ...]] = ()
+    """What only a whole part of the data can tell, which `measure` returns."""
+    options: ClassVar[Mapping[str, type]] = {}
+    """Of `predict` and the server, by name: what `answers` may be asked for."""
+    activation: ClassVar[str | None] = None
+    """What makes probabilities of outputs; exports end in it."""
+    mixes: ClassVar[bool] = False
+    """Whether targets may be averaged, as `soft_targets` makes them: else examples cannot be mixed."""
+    distils: ClassVar[bool] = False
+    """Whether a teacher's outputs can be learnt from, by `distillation_loss`."""
+    metrics: Sequence[Any] = ()
+
+    def check(self, data: DataSpec) -> None:
+        """Makes sure that the task fits the data.
+
+        Raises:
+            ValueError: if it does not; begins with the key that is to blame.
+        """
+        if self.accepts and not isinstance(data.target, self.accepts):
+            wanted = " or ".join(each.registered_name for each in self.accepts)
+            raise KeyProblem(
+                "name",
+                f": {self.registered_name} needs {wanted}, the data have {data.target.registered_name}"
+                + (f": {data.target.task}" if data.target.task else ""),
+            )
+
+    @property
+    def metric_names(self) -> list[str]:
+        """The columns of metrics.csv that it measures, the first of which decides what is best."""
+        return [*map(short_name, self.metrics), *self.part_metrics]
+
+    @property
+    def monitor(self) -> str:
+        """The column of metrics.csv that says which epoch is best, where there are validation data."""
+        return f"val_{self.metric_names[0]}" if self.metric_names else "val_loss"
+
+    def larger_is_better(self, column: str) -> bool:
+        """Whether more is better in a column of metrics.csv."""
+        return not column.endswith("loss")
+
+    def output_shape(self, data: DataSpec) -> Any:
+        """Returns the shape of a network's outputs for one example; none where the network decides."""
+        raise NotImplementedError(f"{type(self).__name__} must have output_shape(data)")
+
+    def head(self, data: DataSpec, x: Any, inputs: Any = None, **settings: Any) -> Any:
+        """Returns a network's outputs, float32, in the target's units.
+
+        Args:
+            data: what the network is for.
+            x: what it found, (batch, features).
+            inputs: the network's symbolic inputs.
+            settings: more arguments of the last Dense layer.
+        """
+        (units,) = self.output_shape(data)
+        return keras.layers.Dense(units, dtype="float32", name=HEAD, **settings)(x)
+
+    def prepare(self, data: DataSpec) -> Callable[[Any, Any], Any] | None:
+        """Returns the last change of each batch, in evaluation too (tokens masked, targets packed); none for none."""
+        return None
+
+    def loss(self, data: DataSpec) -> Any:
+        """Returns the loss of (targets, outputs), (batch,): one number for each example."""
+        raise NotImplementedError(f"{type(self).__name__} must have loss(data)")
+
+    def build_metrics(self, data: DataSpec) -> list[Any]:
+        """Returns the Keras metrics, named as in the config."""
+        return []
+
+    def weights(self, data: DataSpec, targets: np.ndarray) -> np.ndarray | None:
+        """Returns how much training examples of each class count, (classes,), float32; none where all count the same.
+
+        Args:
+            data: what the classes are.
+            targets: those of the training part.
+        """
+        return None
+
+    def soft_targets(self, data: DataSpec, targets: Any) -> Any:
+        """Returns targets as what may be averaged, (batch, shares), float32; asked only of a task that `mixes`."""
+        raise NotImplementedError(f"{type(self).__name__} has no targets that can be mixed")
+
+    def distillation_loss(self, data: DataSpec, teacher: Any, outputs: Any, temperature: float) -> Any:
+        """Returns how far outputs are from a teacher's, (batch,); asked only of a task that `distils`."""
+        raise NotImplementedError(f"{type(self).__name__} cannot be taught")
+
+    def inference(self, data: DataSpec, model: Any) -> Callable[[Any], Any]:
+        """Returns the function of inputs whose results leave the device: by default the network's outputs."""
+        return lambda inputs: model(inputs, training=False)
+
+    def score(self, data: DataSpec, outputs: Any) -> Any:
+        """Returns the number of each example that Grad-CAM explains, (batch,)."""
+        return keras.ops.max(keras.ops.reshape(outputs, (keras.ops.shape(outputs)[0], -1)), axis=1)
+
+    def measure(self, outcome: Outcome) -> dict[str, float]:
+        """Returns the `part_metrics` of a whole part."""
+        return {}
+
+    def undefined(self, data: DataSpec, targets: np.ndarray) -> dict[str, str]:
+        """Returns which metrics a part with such targets cannot have, and why."""
+        return {}
+
+    def answers(self, data: DataSpec, outputs: Any, **options: Any) -> list[dict[str, Any]]:
+        """Returns what each of a network's outputs means, as plain values.
+
+        Args:
+            data: what it was trained on.
+            outputs: as `inference` gives them.
+            options: of those that the task has.
+        """
+        return [{"outputs": row} for row in np.asarray(outputs).astype(np.float64).tolist()]
+
+    def agree(self, data: DataSpec, outputs: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """Returns which examples two sets of outputs answer alike, (examples,), bool."""
+        one, other = (np.asarray(each, np.float64).reshape(len(each), -1) for each in (outputs, others))
+        alike: np.ndarray = np.isclose(one, other, rtol=1e-2, atol=1e-2)
+        return np.asarray(alike.all(axis=1))
+
+    def baselines(self, data: DataSpec, targets: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns outputs for any example, (outputs,), that ignore its inputs, by what they are called.
+
+        Args:
+            data: what the targets are.
+            targets: those of the training part.
+        """
+        return {}
+
+    def chapters(self, outcome: Outcome) -> list[Chapter]:
+        """Returns figures and tables of how good outputs are, for the report."""
+        return []
+
+    def mistakes(self, outcome: Outcome, most: int) -> Mistakes | None:
+        """Returns the examples that are most wrong, at most so many; none where the task does not tell."""
+        return None
+
+    def describe(self, data: DataSpec) -> list[str]:
+        """Returns what is asked for, a line for people, then what the outputs are, exactly."""
+        return [self.registered_name]

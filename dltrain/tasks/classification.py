@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dltrain.data import DataSpec
+from dltrain.errors import KeyProblem
+from dltrain.features.class_label import ClassLabel
+from dltrain.features.labels import Labels
 from dltrain.fields import Fraction, NonNegativeFloat
 from dltrain.lazy import keras, np
 from dltrain.registry import TASKS, suggestion
+from dltrain.tasks import Task
 from dltrain.tasks._answers import extras
 from dltrain.tasks._choices import OwnLoss, OwnMetric, build, larger_is_better, names
 from dltrain.tasks._metrics import auc, class_logits, f1
@@ -18,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @TASKS.register("classification")
-class Classification:
+class Classification(Task):
     """One class per example: softmax cross-entropy on logits and integer labels.
 
     Where augmentations mix examples, the labels of training are soft: shares of the classes, shifted by class weights.
@@ -35,6 +40,12 @@ class Classification:
             or a mapping of class names, 1 where one is missing.
     """
 
+    accepts: ClassVar = (ClassLabel,)
+    options: ClassVar[Mapping[str, type]] = {"top_k": int, "probabilities": bool}
+    activation: ClassVar[str | None] = "softmax"
+    mixes: ClassVar[bool] = True
+    distils: ClassVar[bool] = True
+
     metrics: tuple[Literal["accuracy", "top_5_accuracy", "auc", "f1"] | OwnMetric, ...] = ("accuracy",)
     loss_function: OwnLoss | None = None
     label_smoothing: Fraction = 0.0
@@ -43,28 +54,28 @@ class Classification:
     def __post_init__(self) -> None:
         names(self.metrics)
         if self.loss_function is not None and self.label_smoothing:
-            raise ValueError("label_smoothing must be 0 beside a loss_function, which may smooth by itself")
+            raise KeyProblem("label_smoothing", "must be 0 beside a loss_function, which may smooth by itself")
 
     def check(self, data: DataSpec) -> None:
         """Raises ValueError where the task does not fit the data."""
-        if data.targets or len(data.class_names) < 2:
-            raise ValueError("name: classification needs classes, the data have numbers to predict: regression")
-        if not data.exclusive:
-            raise ValueError("name: classification needs one class per example, the data have labels: multilabel")
-        if "top_5_accuracy" in self.metrics and len(data.class_names) <= 5:
-            raise ValueError(f"metrics must not hold top_5_accuracy: there are only {len(data.class_names)} classes")
+        if isinstance(data.target, Labels):
+            raise KeyProblem("name", ": classification needs one class per example, the data have labels: multilabel")
+        if not isinstance(data.target, ClassLabel) or len(data.target.class_names) < 2:
+            raise KeyProblem("name", ": classification needs classes, the data have numbers to predict: regression")
+        classes = data.target.class_names
+        if "top_5_accuracy" in self.metrics and len(classes) <= 5:
+            raise KeyProblem("metrics", f"must not hold top_5_accuracy: there are only {len(classes)} classes")
         for name in self.class_weights if isinstance(self.class_weights, dict) else ():
-            if name not in data.class_names:
-                raise ValueError(f"class_weights.{name} is no class{suggestion(name, list(data.class_names))}")
-
-    @property
-    def monitor(self) -> str:
-        """The column of metrics.csv that says which epoch is best, where there are validation data."""
-        return f"val_{names(self.metrics)[0]}" if self.metrics else "val_loss"
+            if name not in classes:
+                raise KeyProblem(f"class_weights.{name}", f"is no class{suggestion(name, list(classes))}")
 
     def larger_is_better(self, column: str) -> bool:
         """Whether more is better in a column of metrics.csv."""
         return larger_is_better(self.metrics, column, not column.endswith("loss"))
+
+    def output_shape(self, data: DataSpec) -> tuple[int]:
+        """Returns a logit for each class."""
+        return (len(data.target.class_names),)
 
     def loss(self, data: DataSpec) -> Any:
         """Returns the loss of (labels, logits); labels are integers, (batch,), or soft, (batch, classes)."""
@@ -83,11 +94,11 @@ class Classification:
 
     def soft_targets(self, data: DataSpec, targets: Any) -> Any:
         """Returns integer labels as shares of the classes, (batch, classes), float32: what may be mixed."""
-        return keras.ops.one_hot(keras.ops.reshape(targets, (-1,)), len(data.class_names), dtype="float32")
+        return keras.ops.one_hot(keras.ops.reshape(targets, (-1,)), len(data.target.class_names), dtype="float32")
 
     def build_metrics(self, data: DataSpec) -> list[Any]:
         """Returns the Keras metrics, named as in the config; they take integer and soft labels."""
-        classes = len(data.class_names)
+        classes = len(data.target.class_names)
         seen = 1 if classes == 2 else classes
 
         def accuracy(labels: Any, logits: Any) -> Any:
@@ -123,9 +134,9 @@ class Classification:
         """
         if self.class_weights is None:
             return None
-        classes = len(data.class_names)
+        classes = len(data.target.class_names)
         if isinstance(self.class_weights, dict):
-            return np.array([self.class_weights.get(name, 1.0) for name in data.class_names], np.float32)
+            return np.array([self.class_weights.get(name, 1.0) for name in data.target.class_names], np.float32)
         counts = np.bincount(targets, minlength=classes)
         return (len(targets) / (classes * np.maximum(counts, 1))).astype(np.float32)
 
@@ -136,15 +147,12 @@ class Classification:
             data: what the classes are.
             targets: the training labels.
         """
-        counts = np.bincount(targets, minlength=len(data.class_names))
-        words = f"always {data.class_names[int(counts.argmax())]!r}, the most frequent class"
+        counts = np.bincount(targets, minlength=len(data.target.class_names))
+        words = f"always {data.target.class_names[int(counts.argmax())]!r}, the most frequent class"
         return {words: np.log(np.maximum(counts, 0.5) / len(targets)).astype(np.float32)}
 
-    activation: ClassVar[str] = "softmax"
-    """What makes probabilities of a network's outputs."""
-
     def answers(
-        self, data: DataSpec, outputs: np.ndarray, top_k: int = 1, probabilities: bool = False
+        self, data: DataSpec, outputs: Any, *, top_k: int = 1, probabilities: bool = False, **_: Any
     ) -> list[dict[str, Any]]:
         """Returns what each of a network's outputs says: the likeliest class and its probability.
 
@@ -156,7 +164,7 @@ class Classification:
         """
         from dltrain.report import scores
 
-        names, shares = data.class_names, scores.softmax(outputs)
+        names, shares = data.target.class_names, scores.softmax(outputs)
         told = zip(outputs.argmax(axis=1).tolist(), shares.tolist(), strict=True)
         beside = extras("class", names, outputs, shares, top_k, probabilities)
         return [
@@ -169,7 +177,7 @@ class Classification:
         from dltrain.report import classes, scores
         from dltrain.report.parts import Chapter
 
-        names, truth = outcome.data.class_names, outcome.targets
+        names, truth = outcome.data.target.class_names, outcome.targets
         shares, told = scores.softmax(outcome.outputs), outcome.outputs.argmax(axis=1)
         positions = np.arange(len(names))
         found = classes.measure(names, shares, truth[:, None] == positions, told[:, None] == positions)
@@ -187,7 +195,7 @@ class Classification:
         from dltrain.report import classes, scores
         from dltrain.report.outcome import Mistake, Mistakes
 
-        names, truth = outcome.data.class_names, outcome.targets
+        names, truth = outcome.data.target.class_names, outcome.targets
         told, shares = outcome.outputs.argmax(axis=1), scores.softmax(outcome.outputs)
         wrong = np.flatnonzero(told != truth)
         of_truth = shares[wrong, truth[wrong]]

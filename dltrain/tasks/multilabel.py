@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dltrain.data import DataSpec
+from dltrain.errors import KeyProblem
+from dltrain.features.class_label import ClassLabel
+from dltrain.features.labels import Labels
 from dltrain.fields import Fraction
 from dltrain.lazy import keras, np
 from dltrain.registry import TASKS
+from dltrain.tasks import Task
 from dltrain.tasks._answers import extras
 from dltrain.tasks._choices import OwnLoss, OwnMetric, build, larger_is_better, names
 from dltrain.tasks._metrics import auc, f1
@@ -18,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @TASKS.register("multilabel")
-class Multilabel:
+class Multilabel(Task):
     """Any number of labels per example: binary cross-entropy on a logit for each label.
 
     Args:
@@ -28,6 +33,10 @@ class Multilabel:
         label_smoothing: share of each label that is moved towards one half, 0 to below 1.
     """
 
+    accepts: ClassVar = (Labels,)
+    options: ClassVar[Mapping[str, type]] = {"top_k": int, "probabilities": bool}
+    activation: ClassVar[str | None] = "sigmoid"
+
     metrics: tuple[Literal["accuracy", "auc", "f1"] | OwnMetric, ...] = ("auc", "accuracy", "f1")
     loss_function: OwnLoss | None = None
     label_smoothing: Fraction = 0.0
@@ -35,23 +44,24 @@ class Multilabel:
     def __post_init__(self) -> None:
         names(self.metrics)
         if self.loss_function is not None and self.label_smoothing:
-            raise ValueError("label_smoothing must be 0 beside a loss_function, which may smooth by itself")
+            raise KeyProblem("label_smoothing", "must be 0 beside a loss_function, which may smooth by itself")
 
     def check(self, data: DataSpec) -> None:
         """Raises ValueError where the task does not fit the data."""
-        if data.targets or not data.class_names:
-            raise ValueError("name: multilabel needs columns of 0 and 1, the data have numbers: regression")
-        if data.exclusive:
-            raise ValueError("name: multilabel needs columns of 0 and 1, the data have one class each: classification")
-
-    @property
-    def monitor(self) -> str:
-        """The column of metrics.csv that says which epoch is best, where there are validation data."""
-        return f"val_{names(self.metrics)[0]}" if self.metrics else "val_loss"
+        if isinstance(data.target, ClassLabel):
+            raise KeyProblem(
+                "name", ": multilabel needs columns of 0 and 1, the data have one class each: classification"
+            )
+        if not isinstance(data.target, Labels):
+            raise KeyProblem("name", ": multilabel needs columns of 0 and 1, the data have numbers: regression")
 
     def larger_is_better(self, column: str) -> bool:
         """Whether more is better in a column of metrics.csv."""
         return larger_is_better(self.metrics, column, not column.endswith("loss"))
+
+    def output_shape(self, data: DataSpec) -> tuple[int]:
+        """Returns a logit for each label."""
+        return (len(data.target.class_names),)
 
     def loss(self, data: DataSpec) -> Any:
         """Returns the loss of (labels of 0 and 1, logits), both (batch, labels)."""
@@ -61,7 +71,7 @@ class Multilabel:
 
     def build_metrics(self, data: DataSpec) -> list[Any]:
         """Returns the Keras metrics, named as in the config."""
-        labels = len(data.class_names)
+        labels = len(data.target.class_names)
         made = {
             "accuracy": lambda name: keras.metrics.BinaryAccuracy(name=name, threshold=0.0),
             "auc": lambda name: auc(name, labels, lambda wanted, logits: (wanted, logits)),
@@ -69,19 +79,13 @@ class Multilabel:
         }
         return build(self.metrics, made)
 
-    def weights(self, data: DataSpec, targets: np.ndarray) -> None:
-        """Returns none: there are no classes to weight."""
-
     def baselines(self, data: DataSpec, targets: np.ndarray) -> dict[str, np.ndarray]:
         """Returns logits that ignore the inputs: how often each label is there in the training part."""
         shares = np.clip(targets.mean(axis=0, dtype=np.float64), 1e-6, 1 - 1e-6)
         return {"for each label what is more frequent": np.log(shares / (1 - shares)).astype(np.float32)}
 
-    activation: ClassVar[str] = "sigmoid"
-    """What makes probabilities of a network's outputs."""
-
     def answers(
-        self, data: DataSpec, outputs: np.ndarray, top_k: int = 1, probabilities: bool = False
+        self, data: DataSpec, outputs: Any, *, top_k: int = 1, probabilities: bool = False, **_: Any
     ) -> list[dict[str, Any]]:
         """Returns what each of a network's outputs says: the labels of a probability above 0.5, and these.
 
@@ -93,7 +97,7 @@ class Multilabel:
         """
         from dltrain.report import scores
 
-        names, shares = data.class_names, scores.sigmoid(outputs)
+        names, shares = data.target.class_names, scores.sigmoid(outputs)
         told = (np.flatnonzero(logits > 0).tolist() for logits in outputs)
         beside = extras("label", names, outputs, shares, top_k, probabilities)
         return [
@@ -107,7 +111,7 @@ class Multilabel:
         from dltrain.report.parts import Chapter
 
         has, told, shares = outcome.targets > 0.5, outcome.outputs > 0, scores.sigmoid(outcome.outputs)
-        found = classes.measure(outcome.data.class_names, shares, has, told)
+        found = classes.measure(outcome.data.target.class_names, shares, has, told)
         note = "confidence: probability of a label, all together"
         reliability = classes.reliability(shares.ravel(), has.ravel(), "share of the labels that are there", note)
         return [
@@ -120,7 +124,7 @@ class Multilabel:
         from dltrain.report import classes, scores
         from dltrain.report.outcome import Mistake, Mistakes
 
-        names, has, shares = outcome.data.class_names, outcome.targets > 0.5, scores.sigmoid(outcome.outputs)
+        names, has, shares = outcome.data.target.class_names, outcome.targets > 0.5, scores.sigmoid(outcome.outputs)
         is_wrong = has != (outcome.outputs > 0)
         wrong = np.flatnonzero(is_wrong.any(axis=1))
         losses = np.logaddexp(0, np.where(has, -outcome.outputs, outcome.outputs)).sum(axis=1)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dltrain.data import DataSpec
+from dltrain.errors import KeyProblem
+from dltrain.features.numbers import Numbers
 from dltrain.fields import PositiveFloat
 from dltrain.lazy import keras, np
 from dltrain.registry import TASKS
+from dltrain.tasks import Task
 from dltrain.tasks._choices import OwnLoss, OwnMetric, build, larger_is_better, names
 from dltrain.tasks._metrics import reading
 
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @TASKS.register("regression")
-class Regression:
+class Regression(Task):
     """One or several numbers per example, predicted in their own units.
 
     The loss is taken of targets divided by their standard deviation in the training part, so that learning rates mean
@@ -32,6 +35,8 @@ class Regression:
             variance that is explained; 1 is perfect, 0 as good as the mean). The first decides what is best.
     """
 
+    accepts: ClassVar = (Numbers,)
+
     loss_function: Literal["mse", "mae", "huber"] | OwnLoss = "mse"
     huber_delta: PositiveFloat = 1.0
     metrics: tuple[Literal["mae", "rmse", "r2"] | OwnMetric, ...] = ("mae", "rmse", "r2")
@@ -41,17 +46,25 @@ class Regression:
 
     def check(self, data: DataSpec) -> None:
         """Raises ValueError where the task does not fit the data."""
-        if not data.targets:
-            raise ValueError("name: regression needs numbers to predict, the data have classes: classification")
-
-    @property
-    def monitor(self) -> str:
-        """The column of metrics.csv that says which epoch is best, where there are validation data."""
-        return f"val_{names(self.metrics)[0]}" if self.metrics else "val_loss"
+        if not isinstance(data.target, Numbers):
+            raise KeyProblem("name", ": regression needs numbers to predict, the data have classes: classification")
 
     def larger_is_better(self, column: str) -> bool:
         """Whether more is better in a column of metrics.csv."""
         return larger_is_better(self.metrics, column, column.removeprefix("val_") == "r2")
+
+    def output_shape(self, data: DataSpec) -> tuple[int]:
+        """Returns a number for each target."""
+        return (len(data.target.names),)
+
+    def head(self, data: DataSpec, x: Any, inputs: Any = None, **settings: Any) -> Any:
+        """Returns the numbers in their own units: those of the last layer have mean 0 and variance 1."""
+        x = super().head(data, x, inputs, **settings)
+        return keras.layers.Rescaling(data.target.scales, data.target.offsets, dtype="float32", name="units")(x)
+
+    def score(self, data: DataSpec, outputs: Any) -> Any:
+        """Returns the first number."""
+        return outputs[:, 0]
 
     def loss(self, data: DataSpec) -> Any:
         """Returns the loss of (targets, predictions), both (batch, targets) in their units."""
@@ -81,9 +94,6 @@ class Regression:
         }
         return build(self.metrics, made)
 
-    def weights(self, data: DataSpec, targets: np.ndarray) -> None:
-        """Returns none: there are no classes to weight."""
-
     def baselines(self, data: DataSpec, targets: np.ndarray) -> dict[str, np.ndarray]:
         """Returns predictions that ignore the inputs: mean and median of the training part."""
         return {
@@ -92,7 +102,7 @@ class Regression:
         }
 
     def answers(
-        self, data: DataSpec, outputs: np.ndarray, top_k: int = 1, probabilities: bool = False
+        self, data: DataSpec, outputs: Any, *, top_k: int = 1, probabilities: bool = False, **_: Any
     ) -> list[dict[str, Any]]:
         """Returns what each of a network's outputs says: the targets by name, in their units.
 
@@ -106,27 +116,25 @@ class Regression:
             ValueError: if more is asked for than there is.
         """
         if top_k > 1 or probabilities:
-            raise ValueError(
-                f"{'top-k' if top_k > 1 else 'probabilities'}: the run predicts numbers, it has no classes"
-            )
-        names = [target.name for target in data.targets]
-        return [{"values": dict(zip(names, row, strict=True))} for row in outputs.astype(np.float64).tolist()]
+            raise KeyProblem("top-k" if top_k > 1 else "probabilities", ": the run predicts numbers, it has no classes")
+        return [{"values": values} for values in data.target.decode(outputs)]
 
     def chapters(self, outcome: Outcome) -> list[Chapter]:
         """Returns predictions against truth, and residuals."""
         from dltrain.report.numbers import numbers
         from dltrain.report.parts import Chapter
 
-        return [Chapter("Predictions", numbers(outcome.data.targets, outcome.targets, outcome.outputs, outcome.part))]
+        return [
+            Chapter("Predictions", numbers(outcome.data.target.each, outcome.targets, outcome.outputs, outcome.part))
+        ]
 
     def mistakes(self, outcome: Outcome, most: int) -> Mistakes:
         """Returns the examples of the largest errors, in deviations of the targets."""
         from dltrain.figures.panels import number
         from dltrain.report.outcome import Mistake, Mistakes
 
-        targets, residuals = outcome.data.targets, outcome.outputs.astype(np.float64) - outcome.targets
-        scale = np.array([target.standard_deviation for target in targets])
-        sizes = np.abs(residuals / scale).max(axis=1)
+        residuals = outcome.outputs.astype(np.float64) - outcome.targets
+        sizes = np.abs(residuals / np.array(outcome.data.target.scales)).max(axis=1)
         worst = np.argsort(-sizes, kind="stable")[:most]
         found = [
             Mistake(
@@ -146,5 +154,5 @@ def _listed(values: np.ndarray) -> str:
 
 
 def _standardized(data: DataSpec, values: Any) -> Any:
-    means, deviations = ([getattr(target, name) for target in data.targets] for name in ("mean", "standard_deviation"))
-    return (keras.ops.cast(values, "float32") - keras.ops.array(means)) / keras.ops.array(deviations)
+    target = data.target
+    return (keras.ops.cast(values, "float32") - keras.ops.array(target.offsets)) / keras.ops.array(target.scales)

@@ -1,1 +1,1 @@
-"""What happens: the device is chosen, the network trained, its state saved."""
+"""fit alone: the epochs of a run, what decides along the way, and what is kept of it."""

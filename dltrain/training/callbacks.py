@@ -1,163 +1,71 @@
-"""What follows a run epoch by epoch: metrics.csv, the best epoch so far, early stopping.
+"""Keras callbacks, told of a run as Keras's own `fit` would tell them, but of steps about once a second."""
 
-Each keeps a small state that is part of every checkpoint, so that a resumed run decides as the uninterrupted one.
-"""
-
-import csv
-import io
-import math
-import os
-import sys
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
-from dltrain.errors import TrainingError
-from dltrain.runs.folder import Run, write_text
+from dltrain.lazy import keras
+from dltrain.runs.folder import Run
+from dltrain.schedules import Plan
+
+PLACE = ("epoch", "step", "seconds")
+"""What a row says of its place in the run; the rest is what was measured."""
 
 
-class MetricsFile:
-    """metrics.csv: a row per epoch, on disk as soon as the epoch is done.
-
-    Args:
-        run: where the file is.
-        epoch: rows beyond this epoch are cut off: a resumed run does them again.
-    """
-
-    def __init__(self, run: Run, epoch: int) -> None:
-        self._path = run.metrics
-        rows = [row for row in run.read_metrics() if int(row["epoch"]) <= epoch]
-        self.columns: list[str] = list(rows[0]) if rows else []
-        if run.metrics.exists():
-            write_text(run.metrics, self._text([self.columns, *(list(row.values()) for row in rows)]) if rows else "")
-
-    def append(self, row: dict[str, Any]) -> None:
-        """Adds a row.
-
-        Raises:
-            TrainingError: if it cannot be written.
-        """
-        lines = [] if self.columns else [list(row)]
-        self.columns = self.columns or list(row)
-        lines.append([row.get(column, "") for column in self.columns])
-        try:
-            with self._path.open("a", encoding="utf-8", newline="") as file:
-                file.write(self._text(lines))
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise TrainingError(
-                f"{self._path}: cannot be written: {error.strerror}; the last checkpoint stands"
-            ) from None
-
-    @staticmethod
-    def _text(lines: list[list[Any]]) -> str:
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(lines)
-        return text.getvalue()
-
-
-class Due:
-    """When a checkpoint within an epoch is due.
+class CallbackRunner:
+    """The callbacks of a run; false where there are none.
 
     Args:
-        every_steps: steps between two of them; none for no such ones.
-        every_minutes: minutes after the last one; none for no such ones.
-        clock: tells seconds.
+        blocks: what the config chose.
+        run: the run's folder, for those that write.
+        model: the network that they may look at.
+        plan: how long the run is.
+        epoch: epochs that are done.
     """
 
-    def __init__(
-        self, every_steps: int | None, every_minutes: float | None, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._clock = clock
-        self._every_steps = every_steps
-        self._every_minutes = every_minutes
-        self._last = clock()
+    def __init__(self, blocks: Sequence[Any], run: Run, model: Any, plan: Plan, epoch: int) -> None:
+        self._model = model
+        self._list = None
+        self._steps = plan.steps_per_epoch
+        if blocks:
+            model.stop_training = False
+            epochs = -(-plan.total_steps // plan.steps_per_epoch)
+            made = [block.build(run.path) for block in blocks]
+            self._list = keras.callbacks.CallbackList(made, model=model, epochs=epochs, steps=self._steps)
+            self._list.on_train_begin()
+            self._list.on_epoch_begin(epoch)
 
-    def saved(self) -> None:
-        """Notes that the state was saved just now."""
-        self._last = self._clock()
-
-    def steps_left(self, step: int) -> int:
-        """Returns how many steps may be done before it is time to ask again."""
-        return sys.maxsize if self._every_steps is None else self._every_steps - step % self._every_steps
-
-    def has_come(self, step: int) -> bool:
-        """Whether one is due after the step, by the number of steps."""
-        return self._every_steps is not None and step % self._every_steps == 0
+    def __bool__(self) -> bool:
+        return self._list is not None
 
     @property
-    def is_late(self) -> bool:
-        """Whether one is due by the clock."""
-        return self._every_minutes is not None and self._clock() - self._last >= 60 * self._every_minutes
+    def stopped(self) -> bool:
+        """Whether one of them asked to stop."""
+        return self._list is not None and bool(self._model.stop_training)
 
+    def look_at(self, model: Any) -> None:
+        """Shows them another network, which the run goes on with."""
+        if self._list is not None:
+            model.stop_training = self._model.stop_training
+            self._model = model
+            self._list.set_model(model)
 
-class Best:
-    """The best epoch so far; of equal ones the later, whose weights have trained longer.
+    def steps_done(self, step: int, means: dict[str, float]) -> None:
+        """Tells of the last of some steps, with the means of the epoch so far."""
+        if self._list is not None:
+            batch = (step - 1) % self._steps
+            self._list.on_train_batch_begin(batch)
+            self._list.on_train_batch_end(batch, means)
 
-    Args:
-        monitor: the column that is compared; NaN is best only where nothing else is.
-        larger_is_better: whether more is better.
-        state: what a checkpoint kept, none at the start.
-        is_latest: the latest epoch is the best, whatever its value.
-    """
-
-    def __init__(
-        self, monitor: str, larger_is_better: bool, state: dict[str, Any] | None = None, is_latest: bool = False
-    ) -> None:
-        self.monitor = monitor
-        self._is_latest = is_latest
-        self._sign = 1.0 if larger_is_better else -1.0
-        # What was best by another column says nothing about this one.
-        self.state = state if state is not None and state["monitor"] == monitor else None
-
-    def update(self, row: dict[str, Any]) -> bool:
-        """Takes in an epoch's row; returns whether it is the best so far."""
-        value = float(row[self.monitor])
-        best = math.nan if self._is_latest or self.state is None else self.state["value"]
-        # Not `value < best`: that is false of NaN too, which would then be the best.
-        if not math.isnan(best) and not self._sign * value >= self._sign * best:
+    def epoch_ended(self, row: dict[str, Any]) -> bool:
+        """Tells of an epoch's row, and that the next begins; returns whether one of them asks to stop."""
+        if self._list is None:
             return False
-        self.state = {"monitor": self.monitor, "value": value, "epoch": row["epoch"], "step": row["step"]}
-        return True
+        self._list.on_epoch_end(row["epoch"] - 1, {key: value for key, value in row.items() if key not in PLACE})
+        if not self.stopped:
+            self._list.on_epoch_begin(row["epoch"])
+        return self.stopped
 
-
-class Patience:
-    """Early stopping: says when the monitored value has not improved for a number of epochs.
-
-    Args:
-        patience: epochs without improvement that are borne.
-        min_delta: a smaller change is no improvement.
-        monitor: the column that is watched.
-        larger_is_better: whether more is better.
-        state: what a checkpoint kept, none at the start.
-    """
-
-    def __init__(
-        self,
-        patience: int,
-        min_delta: float,
-        monitor: str,
-        larger_is_better: bool,
-        state: dict[str, Any] | None = None,
-    ) -> None:
-        self._patience = patience
-        self._min_delta = min_delta
-        self._monitor = monitor
-        self._sign = 1.0 if larger_is_better else -1.0
-        start = {"monitor": monitor, "best": None, "wait": 0}
-        self.state: dict[str, Any] = state if state is not None and state["monitor"] == monitor else start
-
-    def update(self, row: dict[str, Any]) -> None:
-        """Takes in an epoch's row; NaN is no improvement, not even on nothing."""
-        value = self._sign * float(row[self._monitor])
-        best = -math.inf if self.state["best"] is None else self.state["best"]
-        if value > best + self._min_delta:
-            self.state = {**self.state, "best": value, "wait": 0}
-        else:
-            self.state = {**self.state, "wait": self.state["wait"] + 1}
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether it is time to stop."""
-        return self.state["wait"] >= self._patience
+    def end(self) -> None:
+        """Tells that training is over."""
+        if self._list is not None:
+            self._list.on_train_end()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dltrain import __version__
-from dltrain.training.device import Devices, cpu_name
+from dltrain.engine.device import Devices, cpu_name
 
 
 def describe(devices: Devices) -> dict[str, Any]:

@@ -1,30 +1,32 @@
 """A network, its data and its state: what is trained, in whichever stage."""
 
-import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from dltrain.assembly import stages
+from dltrain.assembly.batches import evaluation_feed, preparation, training_order
+from dltrain.assembly.contract import monitor_of, plan_for
+from dltrain.assembly.distillation import teach
+from dltrain.assembly.network import assemble
+from dltrain.assembly.progressive_resizing import seen, shrinking
+from dltrain.checkpoints import store
+from dltrain.checkpoints.training_state import TrainingState
 from dltrain.config.experiment import Config, to_plain
+from dltrain.console import Reporter
 from dltrain.data import Split, Splits
+from dltrain.digest import digest
+from dltrain.engine.compiled_loop import Engine, shortest
+from dltrain.engine.device import Devices
+from dltrain.engine.feeds import Feed, feed
+from dltrain.engine.preparation import Preparation
 from dltrain.errors import ConfigError, KeyProblem
 from dltrain.lazy import tf
 from dltrain.schedules import learning_rate
-from dltrain.training import checkpoints, stages
-from dltrain.training.callbacks import Patience
-from dltrain.training.contract import plan_for
-from dltrain.training.device import Devices
-from dltrain.training.distillation import teach
-from dltrain.training.engine import Engine, shortest
-from dltrain.training.feeds import evaluation_feed, preparation, training_order
+from dltrain.training.early_stopping import Patience
 from dltrain.training.finiteness import NotFinite, not_finite
-from dltrain.training.pipeline import Feed, Preparation, feed
-from dltrain.training.progress import Reporter
-from dltrain.training.setup import assemble, monitor_of
-from dltrain.training.shrinking import seen, shrinking
-from dltrain.training.state import State, digest
 
 RESTORE_FACTOR = 0.5
 """What the learning rate is multiplied by each time that a run goes back because of a loss that is not finite."""
@@ -60,7 +62,7 @@ class Learner:
         self.plan = plan_for(config, splits, devices.replicas)
         self.spans = stages.spans(self.experiment, self.plan)
         targets = digest(splits.train.targets)
-        self.state = State(dataclasses.asdict(splits.spec), len(splits.train), targets, fingerprint=splits.fingerprint)
+        self.state = TrainingState(splits.spec.plain(), len(splits.train), targets, fingerprint=splits.fingerprint)
         with devices.strategy.scope():
             self._scale = tf.Variable(1.0, trainable=False)  # what plateaus and restores leave of the learning rate
         self.validation = self.evaluation_feed(splits.validation) if splits.validation else None
@@ -112,15 +114,15 @@ class Learner:
         model = self.engine.model
         average_of = {id(weight): average for weight, average in self.engine.averages()}
         averages = {id(average) for average in average_of.values()}
-        weights = checkpoints.named_variables(model=model.variables)
+        weights = store.named_variables(model=model.variables)
         return {
             **weights,
-            **checkpoints.named_variables(
+            **store.named_variables(
                 optimizer=[variable for variable in model.optimizer.variables if id(variable) not in averages],
                 metrics=model.metrics_variables,
             ),
             **{
-                name.replace("model", checkpoints.AVERAGE, 1): average_of[id(weight)]
+                name.replace("model", store.AVERAGE, 1): average_of[id(weight)]
                 for name, weight in weights.items()
                 if id(weight) in average_of
             },
@@ -158,12 +160,12 @@ class Learner:
         state = self.state
         return state.stopped or (state.step >= self.plan.total_steps and state.means is None)
 
-    def restore(self, saved: checkpoints.Saved) -> None:
+    def restore(self, saved: store.Checkpoint) -> None:
         """Puts variables and state where they were when the checkpoint was made."""
-        state = State.of(saved)
+        state = TrainingState.of(saved)
         if state.stage != self.state.stage:
             self._assemble(state.stage)
-        checkpoints.restore(saved, self.variables)
+        store.restore(saved, self.variables)
         self.state = state
         state.fingerprint = self.splits.fingerprint  # of what is trained on from here on
         if self.experiment.schedule.initial_state() is None:
@@ -234,4 +236,4 @@ class Learner:
 
 
 def _is_of_network(name: str) -> bool:
-    return name.partition("/")[0] in ("model", checkpoints.AVERAGE)
+    return name.partition("/")[0] in ("model", store.AVERAGE)

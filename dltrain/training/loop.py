@@ -10,21 +10,25 @@ from typing import Any
 
 import numpy as np
 
+from dltrain.assembly import stages
+from dltrain.assembly.contract import monitor_of
+from dltrain.checkpoints import store
+from dltrain.checkpoints.training_state import TrainingState
 from dltrain.config.experiment import to_plain
+from dltrain.console import clock, words_for
+from dltrain.distributed.workers import SharedStop
+from dltrain.engine.speed import Speed
 from dltrain.errors import Interrupted, Pruned
 from dltrain.runs.folder import Run
-from dltrain.training import checkpoints, profiling, stages
-from dltrain.training.callbacks import Best, Due, MetricsFile
+from dltrain.signals import StopRequest
+from dltrain.training import profiling
+from dltrain.training.best import Best
+from dltrain.training.callbacks import CallbackRunner
+from dltrain.training.checkpoint_schedule import CheckpointSchedule
 from dltrain.training.finiteness import NotFinite
 from dltrain.training.learner import Learner
-from dltrain.training.listeners import Listeners
-from dltrain.training.progress import clock, words_for
-from dltrain.training.setup import monitor_of
-from dltrain.training.signals import StopRequest
-from dltrain.training.speed import Speed
-from dltrain.training.state import State
+from dltrain.training.metrics_file import MetricsFile
 from dltrain.training.tracking import Tracking
-from dltrain.training.workers import SharedStop
 
 SLOW_SECONDS = 3.0
 """After a call that took longer the state is copied: the next may keep the main thread from saving in time."""
@@ -62,7 +66,7 @@ class Loop:
         self._copy: tuple[dict[str, np.ndarray], dict[str, Any]] | None = None
 
     @property
-    def _state(self) -> State:
+    def _state(self) -> TrainingState:
         return self.learner.state  # another one once it is restored
 
     def run(self, stop: StopRequest | SharedStop) -> None:
@@ -78,7 +82,7 @@ class Loop:
         """
         self._began -= self._state.seconds
         settings = self._experiment.train
-        self._listeners = Listeners(
+        self._callbacks = CallbackRunner(
             self._experiment.callbacks,
             self._run,
             self.learner.engine.model,
@@ -100,7 +104,7 @@ class Loop:
                     if settings.on_nan == "stop":
                         raise
                     self._go_back(error)
-        self._listeners.end()
+        self._callbacks.end()
         if self._profile is not None:
             self.reporter.warn("too short to be profiled: nothing runs after the first step, which compiles")
         if self._state.stopped:
@@ -117,7 +121,7 @@ class Loop:
             if self._copy is not None:
                 variables, state = self._copy
                 keep = self._experiment.checkpoint.keep
-                checkpoints.save(self._run, variables, state, state["best"] is None, keep, is_planned=False)
+                store.save(self._run, variables, state, state["best"] is None, keep, is_planned=False)
         return self._run.saved is not None
 
     def _train(self, stop: StopRequest | SharedStop) -> None:
@@ -128,7 +132,7 @@ class Loop:
         patience = self.learner.patience()
         metrics_file = MetricsFile(self._run, state.epoch)
         settings = self._experiment.checkpoint
-        due = Due(settings.every_steps, settings.every_minutes, self._workers.clock)
+        due = CheckpointSchedule(settings.every_steps, settings.every_minutes, self._workers.clock)
         while not self.learner.is_finished:
             if state.means is None:
                 if (number := stages.number_at(self.learner.spans, state.step)) != state.stage:
@@ -154,7 +158,7 @@ class Loop:
             self._follow_plateau(row)
             metrics_file.append(row)
             self.tracking.epoch(row, self.learner.engine.model)
-            if self._workers.any(self._listeners.epoch_ended(row)):
+            if self._workers.any(self._callbacks.epoch_ended(row)):
                 state.stopped, state.halted_by = True, to_plain(self._experiment.callbacks)
             is_planned = (
                 (is_best and not self.learner.latest_is_best)
@@ -180,9 +184,9 @@ class Loop:
     def _take_up(self) -> None:
         """Goes on with another network that the learner has built."""
         self._batches = self.learner.training_feed()
-        self._listeners.look_at(self.learner.engine.model)
+        self._callbacks.look_at(self.learner.engine.model)
 
-    def _train_epoch(self, stop: StopRequest | SharedStop, due: Due) -> None:
+    def _train_epoch(self, stop: StopRequest | SharedStop, due: CheckpointSchedule) -> None:
         """Does the rest of the epoch; its means stay unset if it is stopped before the end."""
         state = self._state
         first = state.step - state.step % self._plan.steps_per_epoch
@@ -203,8 +207,8 @@ class Loop:
                 self._save(is_best=state.best is None, is_planned=due.has_come(state.step))
                 due.saved()
             self._copy_if_slow()
-            if self._listeners:
-                self._listeners.steps_done(state.step, self.learner.engine.metrics())
+            if self._callbacks:
+                self._callbacks.steps_done(state.step, self.learner.engine.metrics())
             if self._workers.shows_steps(self.reporter.shows_steps):
                 words = f"{words_for(self.learner.engine.metrics())}  {self._pace()}"
                 self.reporter.step(self._title(state.epoch + 1), state.step - first, end - first, words)
@@ -235,10 +239,10 @@ class Loop:
             words = f"It went back {most} times, as often as train.max_restores allows."
             raise NotFinite(error.event, f"{error.advice}\n{words}") from None
         # To a planned one: where a signal or the clock had the state saved is not the same in every run.
-        saved = checkpoints.latest_planned(self._run)
+        saved = store.latest_planned(self._run)
         if saved is not None and saved.state["step"] == self._went_back_to:
             # The harm was done before it: huge weights, though finite.
-            saved = checkpoints.latest_planned(self._run, before=saved.state["step"]) or saved
+            saved = store.latest_planned(self._run, before=saved.state["step"]) or saved
         if saved is None:
             raise NotFinite(error.event, f"{error.advice}\nThere is no good checkpoint to go back to.") from None
         self._went_back_to, stage = saved.state["step"], self._state.stage
@@ -249,7 +253,7 @@ class Loop:
             self._batches = self._batches.at(self._state.step)
         else:
             self._take_up()
-        if not checkpoints.settle(self._run, saved):
+        if not store.settle(self._run, saved):
             self._state.best = None
             self.reporter.warn("the best weights are lost: what is best is looked for from here on")
         self._state.restores = restores
@@ -290,17 +294,17 @@ class Loop:
             self.learner.set_scale()
             self.reporter.say(f"plateau: learning rate now {self.learner.rate_at(self._state.step):.4g}")
 
-    def note_changes(self, saved: checkpoints.Saved, changes: dict[str, list[Any]]) -> None:
+    def note_changes(self, saved: store.Checkpoint, changes: dict[str, list[Any]]) -> None:
         """Makes what was changed part of the state, and of the checkpoint that the run goes on from."""
         self._state.changes = [*self._state.changes, {"step": self._state.step, **changes}]
         best = self._state.best
         is_best = best is None or (best["step"], best["epoch"]) == (self._state.step, self._state.epoch)
-        self._save(is_best, checkpoints.is_planned(checkpoints.own_name(self._run, saved)))
+        self._save(is_best, store.is_planned(store.own_name(self._run, saved)))
 
     def _save(self, is_best: bool, is_planned: bool = True) -> None:
         state, keep = dataclasses.asdict(self._state), self._experiment.checkpoint.keep
         with self._saving:
-            checkpoints.save(self._run, self.learner.variables, state, is_best, keep, is_planned)
+            store.save(self._run, self.learner.variables, state, is_best, keep, is_planned)
         self.reporter.detail(
             f"saved the state after step {self._state.step}" + (", the best so far" if is_best else "")
         )

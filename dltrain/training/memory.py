@@ -1,108 +1,15 @@
-"""Which batch fits into memory: tried on a GPU; estimated on a CPU, where Linux kills a process instead of refusing."""
+"""How much memory a run takes, estimated, and how much is free: Linux kills a process instead of refusing."""
 
-import dataclasses
-import gc
 import math
 import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from dltrain.config.experiment import Config
-from dltrain.data import Splits
-from dltrain.errors import KeyProblem, TrainingError
+from dltrain.keras_internals import all_layers, calls
 from dltrain.lazy import keras, tf
-from dltrain.training import oversampling
-from dltrain.training.device import Devices
 from dltrain.training.learner import Learner
-from dltrain.training.progress import Reporter
-
-EFFECTIVE_BATCH_SIZE = 256
-"""Examples per optimizer step with `batch_size: auto` alone: the same on every machine, so that results are too."""
-
-SHARE = 0.8
-"""How much of the free memory an estimate may take up: it knows nothing of kernels' scratch space."""
-
-
-def with_batch_size(config: Config, splits: Splits, devices: Devices, reporter: Reporter) -> Config:
-    """Returns the config with a number where `train.batch_size` is auto, and says which.
-
-    Raises:
-        ConfigError: if `effective_batch_size` does not fit data and devices.
-        TrainingError: if nothing fits.
-    """
-    train = config.experiment.train
-    if train.batch_size != "auto":
-        return config
-    if devices.workers.count > 1:
-        with config.blame("train"):
-            raise KeyProblem(
-                "batch_size", "must be a number where several workers share it: each has memory of its own"
-            )
-    goal = _goal(config, splits, devices)
-
-    def sized(size: int) -> Config:
-        chosen = dataclasses.replace(train, batch_size=size, accumulate_steps=goal // size, effective_batch_size=None)
-        return dataclasses.replace(config, experiment=dataclasses.replace(config.experiment, train=chosen))
-
-    fits = _fits_free_memory if devices.is_cpu else _fits_gpu
-    last = max(len(config.experiment.stages) - 1, 0)  # the stage that trains the most, on the largest images
-    for size in _sizes(goal, devices.replicas):
-        if fits(lambda config: Learner(config, splits, devices, reporter, stage=last), sized(size)):
-            reporter.say(
-                f"train.batch_size: auto is {size}, train.accumulate_steps {goal // size}: "
-                f"{goal} examples per optimizer step"
-            )
-            return sized(size)
-    raise TrainingError(f"out of memory: not even train.batch_size: {devices.replicas} fits; try a smaller model")
-
-
-def _goal(config: Config, splits: Splits, devices: Devices) -> int:
-    wanted = config.experiment.train.effective_batch_size
-    with config.blame("train"):
-        examples = oversampling.count(config.experiment, splits.train)
-        if examples < devices.replicas:
-            raise KeyProblem(
-                "batch_size", f"cannot be shared by {devices.replicas} devices: {examples} training examples"
-            )
-        if wanted is None:
-            whole = min(EFFECTIVE_BATCH_SIZE, 2 ** int(math.log2(examples)))
-            return max(whole // devices.replicas, 1) * devices.replicas
-        if wanted > examples:
-            raise KeyProblem("effective_batch_size", f"must be at most the {examples} training examples, got {wanted}")
-        if wanted % devices.replicas:
-            raise KeyProblem("effective_batch_size", f"must divide by the {devices.replicas} devices, got {wanted}")
-    return wanted
-
-
-def _sizes(goal: int, replicas: int) -> Iterator[int]:
-    """Yields batch sizes that divide the goal and are shared by all devices, each at most half of the one before."""
-    size, before = goal, 2 * goal
-    while size >= 1:
-        if goal % size == 0 and size % replicas == 0 and 2 * size <= before:
-            yield size
-            before = size
-        size -= 1
-
-
-def _fits_gpu(build: Callable[[Config], Learner], config: Config) -> bool:
-    """Tries one step."""
-    try:
-        learner = build(config)
-        learner.engine.train(learner.training_feed(), 0, 1)
-    except tf.errors.ResourceExhaustedError:
-        return False
-    finally:
-        learner = None  # type: ignore[assignment]
-        keras.backend.clear_session()
-        gc.collect()
-    return True
-
-
-def _fits_free_memory(build: Callable[[Config], Learner], config: Config) -> bool:
-    free = free_bytes()
-    return free is None or needed_bytes(build(config)) <= SHARE * free
 
 
 def warn(learner: Learner) -> None:
@@ -152,8 +59,8 @@ def _activations(model: Any) -> dict[str, int]:
         layer.name: sum(
             math.prod(output.shape[1:]) * tf.as_dtype(output.dtype).size for output in keras.tree.flatten(layer.output)
         )
-        for layer in model._flatten_layers(include_self=False)
-        if getattr(layer, "_inbound_nodes", None)
+        for layer in all_layers(model, include_self=False)
+        if calls(layer)
     }
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dltrain.console import table
 from dltrain.lazy import tf
-from dltrain.training.progress import table
 
 STEPS = 20
 """How many steps are recorded: enough to see what repeats, few enough for TensorBoard to open."""

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from dltrain.config.experiment import Experiment, to_plain
+from dltrain.console import Reporter
 from dltrain.errors import UserError
 from dltrain.runs.folder import Run
 from dltrain.trackers import TrackedRun
-from dltrain.training.progress import Reporter
 
 
 class Tracking:

@@ -12,9 +12,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from dltrain import plugins
 from dltrain.config.tuning import Tune
 from dltrain.errors import Interrupted
+from dltrain.plugins import loading as plugins
 from dltrain.tuning.space import arguments
 from dltrain.tuning.study import Study
 from dltrain.tuning.worker import Job, Unusable, work

@@ -9,14 +9,14 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from dltrain import plugins
 from dltrain.config import experiment as experiments
+from dltrain.console import Reporter
 from dltrain.errors import ConfigError, DltrainError, Interrupted, Pruned, UserError, said
 from dltrain.lazy import keras
+from dltrain.plugins import loading as plugins
 from dltrain.runs import folder
 from dltrain.training import trainer
-from dltrain.training.progress import Reporter
-from dltrain.training.resuming import continued
+from dltrain.training.resume import Resume, continued
 
 RUN = "trial{:03d}"
 """The name of a trial's run, by its number as the user reads it, counted from 1."""
@@ -112,6 +112,6 @@ def _train(job: Job, place: Path, verbose: bool, gives_up: Any) -> None:
         after, changes = continued(run, config, place, overrides, reporter.say)
         for row in run.read_metrics():
             gives_up({**row, "epoch": int(row["epoch"]), job.monitor: float(row.get(job.monitor, "nan"))})
-        trainer.fit(after, reporter, place, run, changes=changes, gives_up=gives_up)
+        trainer.fit(after, reporter, place, Resume(run, changes), gives_up=gives_up)
     else:
         trainer.fit(config, reporter, place, gives_up=gives_up)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from side import SIDES, WORKLOADS, operations
 
-from dltrain.training.device import cpu_name, nvidia_cards
+from dltrain.engine.device import cpu_name, nvidia_cards
 
 
 def measure(side: str, workload: str) -> dict:

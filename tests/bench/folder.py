@@ -56,8 +56,8 @@ def list_files(path: Path) -> None:
 def train(path: Path) -> None:
     """Trains an epoch, decoding every image."""
     from dltrain.config import experiment
+    from dltrain.console import Reporter
     from dltrain.training import trainer
-    from dltrain.training.progress import Reporter
 
     config = {
         "dataset": {

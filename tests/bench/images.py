@@ -41,9 +41,9 @@ def make(root: Path, count: int) -> None:
 def train_dltrain(root: Path, count: int) -> tuple[float, list[float], int]:
     """Returns when it began, when each epoch ended, and how many images an epoch trains on."""
     from dltrain.config import experiment
+    from dltrain.console import Reporter
     from dltrain.importing import import_tensorflow
     from dltrain.training import loop, trainer
-    from dltrain.training.progress import Reporter
 
     config = {
         "dataset": {

@@ -14,9 +14,9 @@ from pathlib import Path
 from side import WORKLOADS, synthetic
 
 from dltrain.config import experiment
+from dltrain.console import Reporter
 from dltrain.training import trainer
 from dltrain.training.loop import Loop
-from dltrain.training.progress import Reporter
 
 
 def measure(name: str, epochs: int) -> list[float]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dltrain.training.device import nvidia_cards
+from dltrain.engine.device import nvidia_cards
 
 EPOCHS = 6
 """Of which the first, with start-up and compilation, does not count."""
@@ -93,10 +93,10 @@ def synthetic(workload: Workload) -> dict:
 
 def train_dltrain(name: str, workload: Workload, mixed: bool) -> tuple[float, list[float]]:
     from dltrain.config import experiment
+    from dltrain.console import Reporter
+    from dltrain.engine.compiled_loop import Engine
     from dltrain.runs.folder import Run
     from dltrain.training import trainer
-    from dltrain.training.engine import Engine
-    from dltrain.training.progress import Reporter
 
     ends, train = [], Engine.train
 

@@ -28,7 +28,7 @@ app()
 
 FIRST_STEP = """
 import os, sys
-from dltrain.training.speed import Speed
+from dltrain.engine.speed import Speed
 Speed.__exit__ = lambda *_: os._exit(0)
 from dltrain.__main__ import main
 main()

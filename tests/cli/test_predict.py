@@ -14,11 +14,12 @@ from typer.testing import CliRunner
 
 from dltrain.cli import app
 from dltrain.config import experiment as experiments
+from dltrain.console import Reporter
 from dltrain.datasets import _given_tables
+from dltrain.engine.compiled_loop import Engine
+from dltrain.inference import evaluation
 from dltrain.runs.folder import Run
 from dltrain.training import trainer
-from dltrain.training.engine import Engine
-from dltrain.training.progress import Reporter
 
 TAIL = "optimizer: {name: adam, learning_rate: 0.01}\ntrain: {epochs: 1, batch_size: 16}\n"
 IMAGES = "dataset: {name: image_folder, path: images, size: [8, 10]}\nmodel: {name: mlp, units: [4]}\n" + TAIL
@@ -99,7 +100,7 @@ def lines(*words, **settings):
 def evaluated(run, monkeypatch, *overrides):
     """Returns what an evaluation measures, its part of the data and what its network says of each example there."""
     seen = {}
-    feed, evaluate = trainer.evaluation_feed, Engine.evaluate
+    feed, evaluate = evaluation.evaluation_feed, Engine.evaluate
 
     def kept_feed(part, *others):
         seen["part"] = part
@@ -110,9 +111,9 @@ def evaluated(run, monkeypatch, *overrides):
         return evaluate(self, *others)
 
     with monkeypatch.context() as patch:
-        patch.setattr(trainer, "evaluation_feed", kept_feed)
+        patch.setattr(evaluation, "evaluation_feed", kept_feed)
         patch.setattr(Engine, "evaluate", kept_evaluate)
-        measured = trainer.evaluate(run, None, "best", Reporter(quiet=True), overrides)
+        measured = evaluation.evaluate(run, None, "best", Reporter(quiet=True), overrides)
     outputs = np.asarray(seen["model"](np.asarray(seen["part"].inputs[:], np.float32), training=False))
     return measured, seen["part"], tf.nn.softmax(outputs).numpy()
 
@@ -302,7 +303,7 @@ def test_a_file_is_written_whole_or_not_at_all(digits, tmp_path, monkeypatch, nu
     before = file.read_bytes()
 
     monkeypatch.setattr(
-        "dltrain.training.prediction.Predictor.outputs", lambda *_: signal.raise_signal(number) or time.sleep(60)
+        "dltrain.inference.prediction.Predictor.outputs", lambda *_: signal.raise_signal(number) or time.sleep(60)
     )
     handlers = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
     assert predict(digits.path, "--split", "test", "-o", file, code=code).stderr.splitlines()[-1] == words

@@ -10,9 +10,9 @@ from jsonschema import Draft7Validator
 from PIL import Image
 from typer.testing import CliRunner
 
-from dltrain import plugins
 from dltrain.cli import app
 from dltrain.config import experiment as experiments
+from dltrain.plugins import loading as plugins
 from dltrain.registry import KINDS
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))

@@ -455,10 +455,10 @@ def test_several_numbers_are_predicted_at_once(table):
     dataset = table(text, target=("b", "a"), **WHOLE)
     splits = dataset.load()
     assert dataset.task == "regression"
-    assert [target.name for target in splits.spec.targets] == ["b", "a"]
+    assert [target.name for target in splits.spec.numbers] == ["b", "a"]
     np.testing.assert_array_equal(splits.train.targets[2], [205, 4])
-    assert splits.spec.targets[0].mean == pytest.approx(splits.train.targets[:, 0].mean())
-    assert splits.spec.targets[1].standard_deviation == pytest.approx(splits.train.targets[:, 1].std())
+    assert splits.spec.numbers[0].mean == pytest.approx(splits.train.targets[:, 0].mean())
+    assert splits.spec.numbers[1].standard_deviation == pytest.approx(splits.train.targets[:, 1].std())
 
 
 def test_several_columns_of_zero_and_one_are_labels(table):
@@ -518,13 +518,7 @@ def test_other_data_are_read_with_what_was_learnt(table):
     assert splits.train.targets.tolist() == [1, 0, 0]
     one_class = table("x,c,y\n1,a,1\n2,a,1\n", **WHOLE).load(learnt)
     assert one_class.train.targets.tolist() == [1, 1]
-    assert DataSpec.from_plain(json.loads(json.dumps(plain(learnt)))) == learnt
-
-
-def plain(spec):
-    import dataclasses
-
-    return dataclasses.asdict(spec)
+    assert DataSpec.of_plain(json.loads(json.dumps(learnt.plain()))) == learnt
 
 
 def test_other_data_that_do_not_fit_are_refused(table):
@@ -544,7 +538,7 @@ def test_numbers_are_read_with_what_was_learnt(table):
     learnt = table(text, **WHOLE).load().spec
     splits = table("x,y\n1,1\n2,0\n", **WHOLE).load(learnt)
     assert splits.train.targets.tolist() == [[1.0], [0.0]]
-    assert splits.spec.targets == learnt.targets
+    assert splits.spec.target == learnt.target
 
 
 @pytest.mark.parametrize(

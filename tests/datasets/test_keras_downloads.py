@@ -157,7 +157,7 @@ def test_houses_keep_the_test_part_that_keras_chooses(housing, tmp_path):
     np.testing.assert_array_equal(splits.test.inputs, x_test.astype(np.float32))
     np.testing.assert_array_equal(splits.test.targets[:, 0], y_test.astype(np.float32))
     assert splits.spec.columns[7].name == "median_income"
-    assert splits.spec.targets[0].mean == pytest.approx(splits.train.targets.mean(), rel=1e-5)
+    assert splits.spec.numbers[0].mean == pytest.approx(splits.train.targets.mean(), rel=1e-5)
 
 
 def test_houses_that_cannot_be_read_give_one_line(housing, tmp_path):

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from dltrain import plugins
 from dltrain.datasets.python import Python
 from dltrain.errors import DataError
+from dltrain.plugins import loading as plugins
 
 X = np.arange(40, dtype=np.float64).reshape(20, 2)
 Y = np.array(["no", "yes"])[np.arange(20) % 2]

@@ -32,6 +32,6 @@ def test_classes_are_in_the_order_of_their_labels():
 
 def test_the_target_is_known_by_its_training_part():
     splits = DATASETS["diabetes"](test_fraction=0.5).load()
-    (target,) = splits.spec.targets
+    (target,) = splits.spec.numbers
     assert (target.name, target.mean) == ("progression", pytest.approx(splits.train.targets.mean()))
     assert target.standard_deviation == pytest.approx(splits.train.targets.std())

@@ -73,8 +73,8 @@ def test_floats_to_predict_are_regression(records):
     splits = dataset.load()
     assert dataset.task == "regression"
     np.testing.assert_array_equal(splits.train.targets[3], [0.75, 6])
-    assert [target.name for target in splits.spec.targets] == ["y 1", "y 2"]
-    assert splits.spec.targets[1].mean == pytest.approx(COUNT - 1)
+    assert [target.name for target in splits.spec.numbers] == ["y 1", "y 2"]
+    assert splits.spec.numbers[1].mean == pytest.approx(COUNT - 1)
     single = records(lambda row: {"x": row / 1, "y": row / 1}, {**features, "y": Feature(kind="floats")}, target="y")
     assert single.load().train.targets.shape == (COUNT, 1)
     with pytest.raises(DataError, match=r"feature y: NaN or infinite values, first in example 0"):

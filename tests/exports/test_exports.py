@@ -11,15 +11,17 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from dltrain.checkpoints import store
+from dltrain.checkpoints.training_state import TrainingState
 from dltrain.cli import app
 from dltrain.config import experiment as experiments
+from dltrain.console import Reporter
 from dltrain.errors import ConfigError, UserError
 from dltrain.exports.keras import Keras
+from dltrain.inference import exporting
 from dltrain.registry import EXPORTS
 from dltrain.runs.folder import Run
-from dltrain.training import checkpoints, exporting, trainer
-from dltrain.training.progress import Reporter
-from dltrain.training.state import State
+from dltrain.training import trainer
 
 TAIL = "optimizer: {name: adam, learning_rate: 0.01}\ntrain: {epochs: 1, batch_size: 64}\n"
 RUNS = {
@@ -82,10 +84,10 @@ def export(run, name, place, **settings):
 def reference(run):
     """Returns the run's network in float32, with the weights that it is measured with, and its test part."""
     config = experiments.load(run.config, ["train.precision=float32"])
-    saved = checkpoints.load(run, "best")
-    spec = State.of(saved).spec
+    saved = store.load(run, "best")
+    spec = TrainingState.of(saved).spec
     model = config.build_model(spec)
-    checkpoints.restore_network(saved, model)
+    store.restore_network(saved, model)
     dataset = config.experiment.dataset
     return model, dataset.load(spec).test, spec
 

@@ -4,8 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
+from specs import data_spec
 
-from dltrain.data import Column, DataSpec, Places, Split, Splits, Target
+from dltrain.data import Provenance, Split, Splits
+from dltrain.features.numbers import Number as Target
+from dltrain.features.table import Column
 from dltrain.inspection.findings import examine
 from dltrain.inspection.subject import Subject
 from dltrain.registry import DATASETS
@@ -14,7 +17,7 @@ from dltrain.registry import DATASETS
 def part(inputs, targets, name="rows.csv"):
     inputs = np.asarray(inputs, np.float32)
     targets = np.asarray(targets, np.int32 if np.ndim(targets) == 1 else np.float32)
-    return Split(inputs, targets, places=Places(lambda row: f"{name}:{row + 2}", np.arange(len(inputs))))
+    return Split(inputs, targets, places=Provenance(lambda row: f"{name}:{row + 2}", np.arange(len(inputs))))
 
 
 def table(seed=0, train=60, test=30, classes=3, columns=4):
@@ -24,7 +27,7 @@ def table(seed=0, train=60, test=30, classes=3, columns=4):
     for name, count in (("train", train), ("test", test)):
         labels = np.arange(count) % classes
         parts.append(part(random.standard_normal((count, columns)) + labels[:, None], labels, f"{name}.csv"))
-    spec = DataSpec((columns,), tuple("abcdefghij"[:classes]))
+    spec = data_spec((columns,), tuple("abcdefghij"[:classes]))
     return Splits(spec, parts[0], test=parts[1]).with_statistics()
 
 
@@ -102,7 +105,7 @@ def few_values(targets):
     """Rows of which each has many equals by chance."""
     random = np.random.RandomState(0)
     parts = [part(rows, targets(random, rows)) for rows in (random.randint(0, 3, (count, 3)) for count in (300, 60))]
-    return Splits(DataSpec((3,), ("a", "b")), parts[0], test=parts[1]).with_statistics()
+    return Splits(data_spec((3,), ("a", "b")), parts[0], test=parts[1]).with_statistics()
 
 
 def test_rows_that_are_equal_by_chance_are_a_note():
@@ -188,7 +191,7 @@ def regression(leak=None):
     if leak is not None:
         inputs[:, 1:2] = leak(targets)
     columns = tuple(Column(name, name) for name in ("age", "total", "size"))
-    spec = DataSpec((3,), columns=columns, targets=(Target("price", targets.mean(), targets.std()),))
+    spec = data_spec((3,), columns=columns, targets=(Target("price", targets.mean(), targets.std()),))
     return Splits(spec, part(inputs, targets)).with_statistics()
 
 
@@ -251,5 +254,5 @@ def test_labels_of_which_an_example_has_several_are_counted():
     random = np.random.RandomState(0)
     inputs, targets = random.standard_normal((80, 3)), (random.rand(80, 2) < 0.5).astype(np.float32)
     targets[:, 1] = 0
-    splits = Splits(DataSpec((3,), ("x", "y")), part(inputs, targets)).with_statistics()
+    splits = Splits(data_spec((3,), ("x", "y")), part(inputs, targets)).with_statistics()
     assert found(splits)["missing class"].where == ("y",)

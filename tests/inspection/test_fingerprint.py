@@ -7,9 +7,11 @@ import sys
 
 import numpy as np
 import pytest
+from specs import data_spec
 
-from dltrain.data import DataSpec, Split, Splits
+from dltrain.data import Split, Splits
 from dltrain.datasets.image_folder import ImageFolder
+from dltrain.features.class_label import ClassLabel
 from dltrain.inspection import fingerprint as module
 from dltrain.inspection.fingerprint import fingerprint
 from dltrain.registry import DATASETS
@@ -43,13 +45,13 @@ def test_one_pixel_one_label_and_one_class_change_their_part_alone(limit, monkey
         after = fingerprint(dataclasses.replace(splits, test=dataclasses.replace(splits.test, **fields)))
         assert after["test"] != before["test"]
         assert after["train"] == before["train"]
-    names = dataclasses.replace(splits.spec, class_names=tuple("abcdefghij"))
+    names = splits.spec.with_target(ClassLabel(class_names=tuple("abcdefghij")))
     assert not set(fingerprint(dataclasses.replace(splits, spec=names)).values()) & set(before.values())
 
 
 def test_the_order_of_bytes_does_not_matter():
     inputs, targets = np.arange(12, dtype=np.float32).reshape(4, 3), np.array([0, 1, 0, 1], np.int32)
-    spec = DataSpec((3,), ("a", "b"))
+    spec = data_spec((3,), ("a", "b"))
     big = Split(inputs.astype(">f4"), targets.astype(">i4"))
     assert fingerprint(Splits(spec, big)) == fingerprint(Splits(spec, Split(inputs, targets)))
 

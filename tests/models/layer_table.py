@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import dltrain.models
-from dltrain.training.device import import_tensorflow
+from dltrain.engine.device import import_tensorflow
 
 TABLE = Path(dltrain.models.__file__).parent / "_layers.json"
 KINDS = {"layer": "Layer", "initializer": "Initializer", "regularizer": "Regularizer", "constraint": "Constraint"}

@@ -6,12 +6,13 @@ import sys
 
 import pytest
 from layer_table import KINDS, TABLE, table, text
+from specs import data_spec
 from typer.testing import CliRunner
 
 from dltrain.cli import app
 from dltrain.config import experiment as experiments
-from dltrain.data import Column, DataSpec
 from dltrain.errors import ConfigError, Misfit
+from dltrain.features.table import Column
 from dltrain.models._layers import LISTED, REFUSED, SEVERAL, choices
 from dltrain.registry import MODELS
 
@@ -30,7 +31,7 @@ model:
 optimizer: {name: adam, learning_rate: 0.01}
 train: {epochs: 1, batch_size: 64}
 """
-IMAGES = DataSpec((8, 8, 1), ("a", "b", "c"), (100.0,), (50.0,))
+IMAGES = data_spec((8, 8, 1), ("a", "b", "c"), (100.0,), (50.0,))
 
 
 def config(path, *layers):
@@ -133,7 +134,7 @@ def test_raw_values_and_an_own_head_are_had_for_the_asking(tensorflow):
 
 def test_a_table_with_categories_fits_beside_any_name(tensorflow):
     columns = (Column("x", "x"), Column("c", "c", categories=("u", "v")), Column("d", "d", categories=("u",)))
-    data = DataSpec((3,), ("a", "b"), (0.0,) * 3, (1.0,) * 3, columns=columns)
+    data = data_spec((3,), ("a", "b"), (0.0,) * 3, (1.0,) * 3, columns=columns)
     layers = ({"layer": "Subtract", "inputs": ("inputs", "inputs")}, {"layer": "Dense", "units": 2})
     for _ in range(2):  # Keras counts its own names up
         names = {operation.name for operation in build(*layers, data=data).operations}

@@ -8,13 +8,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from specs import data_spec
 
-from dltrain.data import DataSpec
+from dltrain.assembly.pretrained import begin_with
 from dltrain.errors import UserError
 from dltrain.lazy import keras
 from dltrain.models.keras_families import preprocessed
 from dltrain.registry import MODELS
-from dltrain.training.starting import begin_with
 
 CLASSES = tuple(map(str, range(1000)))
 
@@ -76,7 +76,7 @@ def all_of(names):
 
 def spec(name, channels=3, classes=CLASSES):
     side = MODELS[name].family.smallest
-    return DataSpec((side, side, channels), classes, (120.0,) * channels, (60.0,) * channels)
+    return data_spec((side, side, channels), classes, (120.0,) * channels, (60.0,) * channels)
 
 
 def images(data, count=4):
@@ -163,7 +163,7 @@ def test_in_mixed_precision_weights_preprocessing_and_logits_stay_exact(tensorfl
 @pytest.mark.parametrize("how", ["caffe", "tf", "torch"])
 def test_preprocessing_is_kerass(tensorflow, how):
     inputs = keras.Input((2, 2, 3))
-    x = images(DataSpec((2, 2, 3)))
+    x = images(data_spec((2, 2, 3)))
     expected = keras.applications.imagenet_utils.preprocess_input(x.copy(), mode=how)
     model = keras.Model(inputs, preprocessed(inputs, how))
     np.testing.assert_allclose(model(x), expected, atol=1e-5)
@@ -205,13 +205,13 @@ def test_only_networks_that_normalise_batches_have_a_momentum_for_it():
 )
 def test_images_that_do_not_fit_are_refused(name, keys, shape, message):
     with pytest.raises(ExceptionGroup) as caught:
-        MODELS[name](**keys).check(DataSpec(shape, ("a", "b")))
+        MODELS[name](**keys).check(data_spec(shape, ("a", "b")))
     assert caught.group_contains(ValueError, match=message)
 
 
 def test_data_that_are_no_images_are_refused():
     with pytest.raises(ValueError, match="^name vgg16 needs images"):
-        MODELS["vgg16"]().check(DataSpec((10,), ("a", "b")))
+        MODELS["vgg16"]().check(data_spec((10,), ("a", "b")))
 
 
 @pytest.fixture
@@ -244,7 +244,7 @@ def test_imagenets_weights_come_from_kerass_cache_and_grey_is_repeated(keras_cac
     keras.utils.set_random_seed(1)
     trained = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(96, 96, 3), pooling="avg")
     mobilenet_v2_file(keras_cache, trained)
-    chosen, data = MODELS["mobilenet_v2"](weights="imagenet"), DataSpec((96, 96, 1), ("a", "b", "c"))
+    chosen, data = MODELS["mobilenet_v2"](weights="imagenet"), data_spec((96, 96, 1), ("a", "b", "c"))
     chosen.check(data)
     model = chosen.build(data)
     chosen.initialize(model)
@@ -257,7 +257,7 @@ def test_imagenets_weights_come_from_kerass_cache_and_grey_is_repeated(keras_cac
 
 def test_without_internet_the_file_and_its_place_are_named(keras_cache, capsys):
     chosen = MODELS["mobilenet_v3_small"](weights="imagenet")
-    model = chosen.build(DataSpec((32, 32, 3), ("a", "b")))  # which needs no file
+    model = chosen.build(data_spec((32, 32, 3), ("a", "b")))  # which needs no file
     with pytest.raises(UserError) as caught:
         chosen.initialize(model)
     words = str(caught.value)
@@ -271,7 +271,7 @@ def test_a_file_in_the_cache_that_does_not_fit_is_refused(keras_cache):
     other = keras.applications.MobileNet(weights=None, include_top=False, input_shape=(32, 32, 3))
     mobilenet_v2_file(keras_cache, other)
     chosen = MODELS["mobilenet_v2"](weights="imagenet")
-    model = chosen.build(DataSpec((96, 96, 3), ("a", "b")))
+    model = chosen.build(data_spec((96, 96, 3), ("a", "b")))
     with pytest.raises(UserError, match=r"mobilenet_v2 cannot be had or read .* delete its file in .*models"):
         chosen.initialize(model)
 
@@ -281,7 +281,7 @@ def weights_file(tensorflow, tmp_path_factory):
     """A file of a small MobileNetV3 with 3 classes, and the network."""
     keras.utils.set_random_seed(2)
     path = tmp_path_factory.mktemp("weights") / "small.weights.h5"
-    model = MODELS["mobilenet_v3_small"]().build(DataSpec((32, 32, 3), ("a", "b", "c")))
+    model = MODELS["mobilenet_v3_small"]().build(data_spec((32, 32, 3), ("a", "b", "c")))
     model.save_weights(path)
     return path, model
 
@@ -292,7 +292,7 @@ def damaged_file(weights_file, tmp_path):
 
 
 def begin(path, shape=(32, 32, 3), classes=("a", "b", "c"), name="mobilenet_v3_small"):
-    data = DataSpec(shape, classes, (120.0,) * shape[-1], (60.0,) * shape[-1])
+    data = data_spec(shape, classes, (120.0,) * shape[-1], (60.0,) * shape[-1])
     model = MODELS[name](weights=path).build(data)
     begin_with(path, model, data)
     return model
@@ -300,7 +300,7 @@ def begin(path, shape=(32, 32, 3), classes=("a", "b", "c"), name="mobilenet_v3_s
 
 def test_a_file_gives_all_weights(weights_file):
     path, source = weights_file
-    x = images(DataSpec((32, 32, 3)))
+    x = images(data_spec((32, 32, 3)))
     np.testing.assert_array_equal(begin(path)(x), source(x))
 
 
@@ -308,7 +308,7 @@ def test_a_file_of_other_classes_gives_all_but_the_head_and_says_so(weights_file
     path, source = weights_file
     with caplog.at_level("INFO", "dltrain"):
         model = begin(path, classes=("a", "b"))
-    x = images(DataSpec((32, 32, 3)))
+    x = images(data_spec((32, 32, 3)))
     features, expected = (keras.Model(net.input, net.get_layer("logits").input)(x) for net in (model, source))
     np.testing.assert_array_equal(features, expected)
     assert caplog.messages == [

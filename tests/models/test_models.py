@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from specs import data_spec
 
-from dltrain.data import DataSpec
 from dltrain.models.cnn import Stage
 from dltrain.registry import MODELS
 
@@ -162,7 +162,7 @@ FORMS = {
     ],
 }
 CASES = [(name, form) for name, forms in FORMS.items() for form in forms]
-SMALL = DataSpec((8, 8, 1), ("a", "b", "c"), (100.0,), (50.0,))
+SMALL = data_spec((8, 8, 1), ("a", "b", "c"), (100.0,), (50.0,))
 
 
 def trainable(model):
@@ -182,7 +182,7 @@ def test_what_every_network_takes_stands_behind_its_own_keys():
 
 @pytest.mark.parametrize(("name", "keys", "shape", "classes", "count"), PUBLISHED)
 def test_weight_counts_are_the_published_ones(tensorflow, name, keys, shape, classes, count):
-    data = DataSpec(shape, tuple(map(str, range(classes))))
+    data = data_spec(shape, tuple(map(str, range(classes))))
     model = MODELS[name](**keys)
     if hasattr(model, "check"):
         model.check(data)
@@ -315,14 +315,14 @@ def test_normalisation_is_part_of_the_model(tensorflow):
 )
 def test_images_that_are_too_small_are_refused(name, keys, shape, message):
     with pytest.raises(ValueError, match=message):
-        MODELS[name](**keys).check(DataSpec(shape, ("a", "b")))
+        MODELS[name](**keys).check(data_spec(shape, ("a", "b")))
 
 
 @pytest.mark.parametrize(
     ("variant", "side"), [*(("paper", side) for side in (67, 68, 75)), ("one_weird_trick", 63), ("one_weird_trick", 70)]
 )
 def test_the_smallest_alexnet_can_be_built(tensorflow, variant, side):
-    data, model = DataSpec((side, side, 3), ("a", "b")), MODELS["alexnet"](variant=variant)
+    data, model = data_spec((side, side, 3), ("a", "b")), MODELS["alexnet"](variant=variant)
     model.check(data)
     assert model.build(data).output.shape == (None, 2)
 
@@ -338,7 +338,7 @@ def test_the_one_weird_trick_has_one_tower():
 
 
 def test_the_layers_of_the_papers_lenet5_have_the_papers_weights(tensorflow):
-    model = MODELS["lenet5"](variant="paper").build(DataSpec((28, 28, 1), tuple("0123456789")))
+    model = MODELS["lenet5"](variant="paper").build(data_spec((28, 28, 1), tuple("0123456789")))
     counts = {}
     for layer in model.layers:
         name = layer.name.partition("_")[0]
@@ -350,7 +350,7 @@ def test_the_layers_of_the_papers_lenet5_have_the_papers_weights(tensorflow):
 def test_a_map_of_the_papers_lenet5_sees_the_maps_of_table_1_and_no_other(tensorflow):
     import keras
 
-    model = MODELS["lenet5"](variant="paper").build(DataSpec((28, 28, 1), ("a", "b")))
+    model = MODELS["lenet5"](variant="paper").build(data_spec((28, 28, 1), ("a", "b")))
     part = keras.Model(model.get_layer("s2").output, model.get_layer("c3").output)
     plain = part(np.zeros((1, 14, 14, 6)))
     changed = [np.any(part(np.eye(6)[seen] * np.ones((1, 14, 14, 6))) != plain, axis=(0, 1, 2)) for seen in range(6)]
@@ -368,7 +368,7 @@ def test_a_map_of_the_papers_lenet5_sees_the_maps_of_table_1_and_no_other(tensor
 
 def test_lenet5_puts_small_images_into_the_middle_of_a_black_field(tensorflow):
     small, large = (
-        MODELS["lenet5"]().build(DataSpec((side, side, 1), ("a", "b"), (9.0,), (3.0,))) for side in (27, 32)
+        MODELS["lenet5"]().build(data_spec((side, side, 1), ("a", "b"), (9.0,), (3.0,))) for side in (27, 32)
     )
     large.set_weights(small.get_weights())
     image = np.random.RandomState(0).uniform(0, 255, (1, 27, 27, 1))
@@ -377,7 +377,7 @@ def test_lenet5_puts_small_images_into_the_middle_of_a_black_field(tensorflow):
 
 @pytest.mark.parametrize(("pools", "sides"), [(5, [16, 8, 4, 2, 1]), (2, [16, 8, 8, 8, 8])])
 def test_vgg_halves_the_sides_behind_as_many_blocks_as_it_has_pools(tensorflow, pools, sides):
-    model = MODELS["vgg"](depth=11, filters=1, pools=pools).build(DataSpec(CIFAR, ("a", "b")))
+    model = MODELS["vgg"](depth=11, filters=1, pools=pools).build(data_spec(CIFAR, ("a", "b")))
     ends = {layer.name[5]: layer.output.shape[1] for layer in model.layers if layer.name.startswith("block")}
     assert list(ends.values()) == sides
 
@@ -390,7 +390,7 @@ def test_a_cnn_is_refused_exactly_where_it_cannot_be_built(tensorflow, padding):
     for kind, side in itertools.product(kinds, [2, 5]):
         cut = {} if kind["pool"] == "global_max" else {"pool_padding": padding}
         model = MODELS["cnn"](stages=(Stage(filters=1, kernel_size=1, **kind, **cut),), dense=())
-        data = DataSpec((side, side + 1, 1), ("a", "b"))
+        data = data_spec((side, side + 1, 1), ("a", "b"))
         outcomes = []
         for attempt in (model.check, model.build):
             try:
@@ -460,7 +460,7 @@ def reference_weight(name, shape):
 
 @pytest.mark.parametrize(("depth", "blocks"), [(18, (2, 2, 2, 2)), (34, (3, 4, 6, 3)), (50, (3, 4, 6, 3))])
 def test_resnet_computes_what_torchvisions_does(tensorflow, depth, blocks):
-    data = DataSpec((112, 112, 3), tuple(map(str, range(1000))))
+    data = data_spec((112, 112, 3), tuple(map(str, range(1000))))
     model, golden = MODELS["resnet"](variant="imagenet", depth=depth).build(data), GOLDENS[f"resnet{depth}"]
     assert trainable(model) == golden["params"]
 
@@ -498,7 +498,7 @@ def test_resnet_computes_what_torchvisions_does(tensorflow, depth, blocks):
 
 
 def test_alexnets_one_weird_trick_computes_what_torchvisions_does(tensorflow):
-    data = DataSpec((224, 224, 3), tuple(map(str, range(1000))))
+    data = data_spec((224, 224, 3), tuple(map(str, range(1000))))
     model = MODELS["alexnet"](variant="one_weird_trick").build(data)
     for number, place in enumerate((0, 3, 6, 8, 10), 1):
         layer, name = model.get_layer(f"convolution{number}"), f"features.{place}"
@@ -524,7 +524,7 @@ def test_separable_stages_compute_what_keras_mobilenet_does(tensorflow):
     import keras
 
     theirs = keras.applications.MobileNet((32, 32, 3), 0.25, weights=None, classes=7, classifier_activation=None)
-    ours = MODELS["cnn"](**mobilenet(0.25)).build(DataSpec((32, 32, 3), tuple("abcdefg")))
+    ours = MODELS["cnn"](**mobilenet(0.25)).build(data_spec((32, 32, 3), tuple("abcdefg")))
     random = np.random.RandomState(0)
     weights = [random.random_sample(weight.shape) / 4 for weight in theirs.get_weights()]
     theirs.set_weights(weights)

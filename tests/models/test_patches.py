@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 import pytest
+from specs import data_spec
 
-from dltrain.data import DataSpec
 from dltrain.registry import MODELS
 
-DATA = DataSpec((4, 6, 2), ("a", "b", "c"))
+DATA = data_spec((4, 6, 2), ("a", "b", "c"))
 IMAGES = np.random.RandomState(0).standard_normal((3, 4, 6, 2))
 
 
@@ -79,7 +79,7 @@ def test_patches_that_do_not_fill_the_images_are_refused(name):
     with pytest.raises(ValueError, match="^patch_size must divide height and width of the images, 4x6, got 3; 1, 2 do"):
         MODELS[name](patch_size=3).check(DATA)
     with pytest.raises(ValueError, match=f"^name {name} needs images"):
-        MODELS[name]().check(DataSpec((10,), ("a", "b")))
+        MODELS[name]().check(data_spec((10,), ("a", "b")))
 
 
 def test_heads_that_do_not_share_the_width_evenly_are_refused():

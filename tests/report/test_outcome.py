@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from specs import data_spec
 
-from dltrain.data import DataSpec, Target
+from dltrain.features.numbers import Number as Target
+from dltrain.inference.evidence import measured
 from dltrain.registry import TASKS
 from dltrain.report.outcome import Outcome
 from dltrain.report.page import Report, render
 from dltrain.report.parts import Chapter, Figure, Table
-from dltrain.training.evidence import measured
 
 STRANGE = ("<script>alert(1)</script>", "a\x1b[31m", "b" * 300)
 
@@ -19,9 +20,9 @@ def outcome(task, examples=40, names=STRANGE, seed=0):
     outputs = random.standard_normal((examples, len(names))).astype(np.float32)
     numbers = random.standard_normal((examples, len(names))).astype(np.float32)
     for spec, targets in (
-        (DataSpec((4,), names), random.randint(len(names), size=examples).astype(np.int32)),
-        (DataSpec((4,), names, exclusive=False), (numbers > 0).astype(np.float32)),
-        (DataSpec((4,), targets=tuple(map(Target, names))), numbers),
+        (data_spec((4,), names), random.randint(len(names), size=examples).astype(np.int32)),
+        (data_spec((4,), names, exclusive=False), (numbers > 0).astype(np.float32)),
+        (data_spec((4,), targets=tuple(map(Target, names))), numbers),
     ):
         try:
             TASKS[task]().check(spec)
@@ -101,7 +102,7 @@ def test_of_many_classes_those_that_are_confused_most_are_named():
     outputs = np.eye(30, dtype=np.float32)[truth]
     outputs[truth == 7] = np.eye(30, dtype=np.float32)[12]
     names = tuple(f"n{index}" for index in range(30))
-    chapters = TASKS["classification"]().chapters(Outcome(DataSpec((4,), names), "test", truth, outputs))
+    chapters = TASKS["classification"]().chapters(Outcome(data_spec((4,), names), "test", truth, outputs))
     assert tables(chapters)["Most confused"].rows == [("n7", "n12", "4", "100.0%")]
     assert tables(chapters)["One by one"].rows[1][0] == "n7"
     assert figures(chapters)["confusion"].panel.counts[7, 12] == 4
@@ -110,7 +111,7 @@ def test_of_many_classes_those_that_are_confused_most_are_named():
 def test_a_class_that_does_not_occur_takes_nothing_from_the_mean():
     truth = np.array([0, 1, 0, 1], np.int32)
     outputs = np.eye(3, dtype=np.float32)[truth]
-    chapters = TASKS["classification"]().chapters(Outcome(DataSpec((4,), ("a", "b", "c")), "test", truth, outputs))
+    chapters = TASKS["classification"]().chapters(Outcome(data_spec((4,), ("a", "b", "c")), "test", truth, outputs))
     rows = {row[0]: row[1:] for row in tables(chapters)["One by one"].rows}
     assert rows["mean of the 2 that occur"] == ("4", *["1.000"] * 5)
     assert rows["c"] == ("0", *["-"] * 5)
@@ -119,14 +120,14 @@ def test_a_class_that_does_not_occur_takes_nothing_from_the_mean():
 def test_a_class_that_is_never_told_counts_as_nothing_in_the_means():
     truth = np.array([0, 1, 2, 2], np.int32)
     outputs = np.tile(np.array([0, 0, 1], np.float32), (4, 1))
-    chapters = TASKS["classification"]().chapters(Outcome(DataSpec((4,), ("a", "b", "c")), "test", truth, outputs))
+    chapters = TASKS["classification"]().chapters(Outcome(data_spec((4,), ("a", "b", "c")), "test", truth, outputs))
     rows = {row[0]: row[1:] for row in tables(chapters)["One by one"].rows}
     assert rows["a"][1] == "-"
     assert rows["mean of the 3 that occur"][1:4] == ("0.167", "0.333", "0.222")  # as scikit-learn's macro averages
 
 
 def test_the_majority_class_is_the_baseline_of_classes(tensorflow):
-    spec, task = DataSpec((4,), ("a", "b")), TASKS["classification"]()
+    spec, task = data_spec((4,), ("a", "b")), TASKS["classification"]()
     baselines = task.baselines(spec, np.array([0, 1, 1], np.int32))
     ((words, constant),) = baselines.items()
     assert words == "always 'b', the most frequent class"
@@ -134,7 +135,7 @@ def test_the_majority_class_is_the_baseline_of_classes(tensorflow):
 
 
 def test_mean_and_median_are_the_baselines_of_numbers(tensorflow):
-    spec, task = DataSpec((4,), targets=(Target("y", 3.0, 2.0),)), TASKS["regression"]()
+    spec, task = data_spec((4,), targets=(Target("y", 3.0, 2.0),)), TASKS["regression"]()
     targets = np.array([[0.0], [0.0], [9.0]], np.float32)
     baselines = task.baselines(spec, targets)
     assert measured(task, spec, targets, baselines["always the mean"])["r2"] == pytest.approx(0, abs=1e-6)
@@ -142,7 +143,7 @@ def test_mean_and_median_are_the_baselines_of_numbers(tensorflow):
 
 
 def test_residuals_are_prediction_less_truth():
-    spec = DataSpec((4,), targets=(Target("y"),))
+    spec = data_spec((4,), targets=(Target("y"),))
     chapters = TASKS["regression"]().chapters(
         Outcome(spec, "test", np.array([[1.0], [2.0]], np.float32), np.array([[3.0], [2.0]], np.float32))
     )

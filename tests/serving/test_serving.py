@@ -19,10 +19,11 @@ import numpy as np
 import pytest
 
 from dltrain.config import experiment as experiments
+from dltrain.console import Reporter
 from dltrain.errors import UserError
+from dltrain.inference import prediction
 from dltrain.runs.folder import Run
-from dltrain.training import prediction, trainer
-from dltrain.training.progress import Reporter
+from dltrain.training import trainer
 
 testclient = pytest.importorskip("fastapi.testclient", reason="pip install 'dltrain[serve]' httpx")
 pytest.importorskip("httpx", reason="pip install httpx, which Starlette's TestClient needs")

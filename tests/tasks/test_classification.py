@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
+from specs import data_spec
 
-from dltrain.data import DataSpec
 from dltrain.tasks.classification import Classification
 
-DATA = DataSpec((4,), ("cat", "dog", "owl"))
+DATA = data_spec((4,), ("cat", "dog", "owl"))
 LOGITS = np.array([[2.0, 0.5, -1.0], [0.0, 1.0, 3.0]], np.float32)
 LABELS = np.array([0, 1], np.int32)
 
@@ -38,7 +38,7 @@ def test_the_loss_of_soft_labels_is_the_mixture_of_the_losses(tensorflow, smooth
 
 
 def test_metrics_of_soft_labels_ask_for_the_largest_share(tensorflow):
-    data = DataSpec((4,), tuple("abcdefg"))
+    data = data_spec((4,), tuple("abcdefg"))
     logits = np.array([[7, 6, 5, 4, 3, 2, 1], [7, 6, 5, 4, 3, 2, 1]], np.float32)
     soft = np.array([[0.6, 0.4, 0, 0, 0, 0, 0], [0, 0, 0, 0.9, 0, 0, 0.1]], np.float32)
     for labels in (soft, soft.argmax(axis=1)):
@@ -49,7 +49,7 @@ def test_metrics_of_soft_labels_ask_for_the_largest_share(tensorflow):
 
 
 def test_metrics_carry_the_names_of_the_config(tensorflow):
-    data = DataSpec((4,), tuple("abcdefg"))
+    data = data_spec((4,), tuple("abcdefg"))
     metrics = Classification(metrics=("accuracy", "top_5_accuracy")).build_metrics(data)
     assert [metric.name for metric in metrics] == ["accuracy", "top_5_accuracy"]
 
@@ -90,7 +90,7 @@ def test_auc_and_f1_are_scikit_learns(tensorflow, classes, weighted):
     logits = random.normal(size=(600, classes)).astype(np.float32)
     labels = (logits + random.normal(size=logits.shape)).argmax(axis=1).astype(np.int32)
     weights = random.uniform(size=600).astype(np.float32) if weighted else None
-    metrics = Classification(metrics=("auc", "f1")).build_metrics(DataSpec((4,), tuple("abc"[:classes])))
+    metrics = Classification(metrics=("auc", "f1")).build_metrics(data_spec((4,), tuple("abc"[:classes])))
     for metric in metrics:
         for part in range(0, 600, 200):
             some = None if weights is None else weights[part : part + 200]
@@ -104,12 +104,12 @@ def test_auc_and_f1_are_scikit_learns(tensorflow, classes, weighted):
 
 
 def test_numbers_and_labels_are_no_classes():
-    from dltrain.data import Target
+    from dltrain.features.numbers import Number as Target
 
     with pytest.raises(ValueError, match="^name: classification needs classes, the data have numbers"):
-        Classification().check(DataSpec((4,), targets=(Target("price"),)))
+        Classification().check(data_spec((4,), targets=(Target("price"),)))
     with pytest.raises(ValueError, match="the data have labels: multilabel"):
-        Classification().check(DataSpec((4,), ("a", "b"), exclusive=False))
+        Classification().check(data_spec((4,), ("a", "b"), exclusive=False))
 
 
 @pytest.mark.parametrize("classes", [2, 5])
@@ -124,7 +124,7 @@ def test_auc_is_scikit_learns_where_probabilities_are_small_or_confident(tensorf
     exact = logits.astype(float)
     others = [np.logaddexp.reduce(np.delete(exact, index, axis=1), axis=1) for index in range(classes)]
     odds = exact - np.stack(others, axis=1)
-    (metric,) = Classification(metrics=("auc",)).build_metrics(DataSpec((4,), tuple("abcde"[:classes])))
+    (metric,) = Classification(metrics=("auc",)).build_metrics(data_spec((4,), tuple("abcde"[:classes])))
     metric.update_state(labels, logits)
     expected = np.mean([roc_auc_score(labels == label, odds[:, label]) for label in range(classes)])
     assert float(metric.result()) == pytest.approx(expected, abs=1e-3)
@@ -136,7 +136,7 @@ def test_classes_that_no_example_has_do_not_count(tensorflow):
     random = np.random.RandomState(2)
     logits = random.normal(size=(400, 4)).astype(np.float32)
     labels = (logits + random.normal(size=logits.shape))[:, :3].argmax(axis=1).astype(np.int32)
-    auc, f1 = Classification(metrics=("auc", "f1")).build_metrics(DataSpec((4,), tuple("abcd")))
+    auc, f1 = Classification(metrics=("auc", "f1")).build_metrics(data_spec((4,), tuple("abcd")))
     for metric in (auc, f1):
         metric.update_state(labels, logits)
     odds = log_softmax(logits)

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
+from specs import data_spec
 
-from dltrain.data import DataSpec, Target
+from dltrain.features.numbers import Number as Target
 from dltrain.tasks.multilabel import Multilabel
 
-DATA = DataSpec((4,), ("red", "round", "sweet"), exclusive=False)
+DATA = data_spec((4,), ("red", "round", "sweet"), exclusive=False)
 RANDOM = np.random.RandomState(0)
 LOGITS = RANDOM.normal(size=(400, 3)).astype(np.float32)
 LABELS = (LOGITS + RANDOM.normal(size=(400, 3)) > [0, 0.5, 1]).astype(np.float32)
@@ -34,9 +35,9 @@ def test_metrics_are_scikit_learns(tensorflow):
 
 def test_what_does_not_fit_the_data_is_refused():
     with pytest.raises(ValueError, match="the data have numbers: regression"):
-        Multilabel().check(DataSpec((4,), targets=(Target("price"),)))
+        Multilabel().check(data_spec((4,), targets=(Target("price"),)))
     with pytest.raises(ValueError, match="the data have one class each: classification"):
-        Multilabel().check(DataSpec((4,), ("a", "b")))
+        Multilabel().check(data_spec((4,), ("a", "b")))
     with pytest.raises(ValueError, match="^metrics must not name one twice"):
         Multilabel(metrics=("f1", "f1"))
     assert Multilabel().weights(DATA, LABELS) is None

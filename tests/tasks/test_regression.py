@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
+from specs import data_spec
 
-from dltrain.data import DataSpec, Target
+from dltrain.features.numbers import Number as Target
 from dltrain.tasks.regression import Regression
 
 RANDOM = np.random.RandomState(0)
-DATA = DataSpec((4,), targets=(Target("price", 50_000.0, 2_000.0), Target("rooms", 3.0, 0.5)))
+DATA = data_spec((4,), targets=(Target("price", 50_000.0, 2_000.0), Target("rooms", 3.0, 0.5)))
 WANTED = (RANDOM.normal(size=(64, 2)) * [2000, 0.5] + [50_000, 3]).astype(np.float32)
 GOT = (WANTED + RANDOM.normal(size=(64, 2)) * [1000, 1]).astype(np.float32)
 ERRORS = (WANTED.astype(float) - GOT) / [2000, 0.5]
@@ -48,7 +49,7 @@ def test_metrics_are_scikit_learns_in_the_units_of_the_targets(tensorflow, weigh
 def test_r2_is_right_where_the_mean_is_far_from_zero(tensorflow):
     from sklearn.metrics import r2_score
 
-    data = DataSpec((4,), targets=(Target("year", 1e5, 1.0),))
+    data = data_spec((4,), targets=(Target("year", 1e5, 1.0),))
     wanted = (1e5 + RANDOM.normal(size=(500, 1))).astype(np.float32)
     got = (wanted + RANDOM.normal(size=(500, 1)) / 2).astype(np.float32)
     (metric,) = Regression(metrics=("r2",)).build_metrics(data)
@@ -58,7 +59,7 @@ def test_r2_is_right_where_the_mean_is_far_from_zero(tensorflow):
 
 def test_what_does_not_fit_the_data_is_refused():
     with pytest.raises(ValueError, match="^name: regression needs numbers to predict, the data have classes"):
-        Regression().check(DataSpec((4,), ("a", "b")))
+        Regression().check(data_spec((4,), ("a", "b")))
     with pytest.raises(ValueError, match="^metrics must not name one twice"):
         Regression(metrics=("mae", "mae"))
     assert Regression().weights(DATA, WANTED) is None

@@ -13,8 +13,8 @@ import time
 import numpy as np
 import pytest
 
+from dltrain.checkpoints import store
 from dltrain.runs.folder import Run
-from dltrain.training import checkpoints
 
 CONFIG = """
 dataset: {name: digits, validation_fraction: 0.1}
@@ -67,7 +67,7 @@ def assert_same_run(first, second):
     """Fails unless two runs ended with the same bits."""
     assert rows(first) == rows(second)
     for name in ("best", "last"):
-        one, other = checkpoints.load(first, name), checkpoints.load(second, name)
+        one, other = store.load(first, name), store.load(second, name)
         assert one.arrays.keys() == other.arrays.keys()
         assert [key for key in one.arrays if not np.array_equal(one.arrays[key], other.arrays[key])] == []
         varying = {"seconds": 0, "changes": []}
@@ -90,8 +90,8 @@ def test_a_run_killed_a_hundred_times_ends_as_one_that_never_was(here):
         process.communicate()
         assert process.returncode == -signal.SIGKILL, "it ended before it was killed"
         within += any(path.name.startswith(".") for path in run.checkpoints.iterdir())
-        saved = checkpoints.load(run, "last")
-        assert checkpoints.load(run, "best").state["step"] > 0
+        saved = store.load(run, "last")
+        assert store.load(run, "best").state["step"] > 0
         print(f"kill {kill} of 100: last is step {saved.state['step']}; {within} within a write")
     assert within > 20
     done(here, "fit", "small.yaml", "--resume", "auto", *settings, "name=killed")
@@ -107,11 +107,11 @@ def test_a_run_that_was_killed_goes_on_and_ends_as_one_that_never_was(here):
     process.kill()
     process.communicate()
     assert run.read_summary()["status"] == "running"
-    epochs = f"train.epochs={checkpoints.load(run, 'last').state['epoch'] + 2}"
+    epochs = f"train.epochs={store.load(run, 'last').state['epoch'] + 2}"
     said = done(here, "fit", "--resume", "killed", epochs)
     assert "going on after step" in said
     done(here, "fit", "small.yaml", *settings, "name=whole", epochs)
-    one, other = (checkpoints.load(run, "last").arrays for run in (run, Run(here / "runs/whole-001")))
+    one, other = (store.load(run, "last").arrays for run in (run, Run(here / "runs/whole-001")))
     assert all(np.array_equal(one[key], other[key]) for key in one)
     assert rows(run) == rows(Run(here / "runs/whole-001"))
 
@@ -165,7 +165,7 @@ def test_sigterm_in_a_step_that_never_ends_saves_the_state_before_it(here):
     process.terminate()
     _, said = process.communicate(timeout=60)
     assert process.returncode == 143, said
-    assert checkpoints.load(run, "last").state["step"] == 1
+    assert store.load(run, "last").state["step"] == 1
     assert "go on with: dltrain fit --resume" in said
     assert run.read_summary()["status"] == "interrupted"
 
@@ -194,11 +194,11 @@ def test_a_checkpoint_that_grows_beyond_what_may_be_written_leaves_the_one_befor
     """The system's limit on a file's size, which stands for a full disk where none can be made."""
     done(here, "fit", "small.yaml", "train.epochs=1", "-q")
     run = Run(here / "runs/small-001")
-    before = checkpoints.load(run, "last").state["step"]
+    before = store.load(run, "last").state["step"]
     size = run.last_checkpoint.stat().st_size
     said = done(here, "fit", "--resume", "train.epochs=3", code=1, preexec_fn=limited(size - 1000))
     assert "cannot be written: File too large; the checkpoint before it stands" in said
-    assert checkpoints.load(run, "last").state["step"] == before
+    assert store.load(run, "last").state["step"] == before
     assert run.read_summary()["status"] == "failed"
     assert not [path for path in run.checkpoints.iterdir() if path.name.startswith(".")]
     done(here, "fit", "--resume", "train.epochs=3")
@@ -225,7 +225,7 @@ def test_a_full_disk_is_said_and_the_last_good_checkpoint_stands(here, what):
         cp runs/small-001/checkpoints/last.npz last.npz
         rm -f runs/filler
         step=$({sys.executable} -c "
-        from pathlib import Path; from dltrain.runs.folder import Run; from dltrain.training.checkpoints import latest
+        from pathlib import Path; from dltrain.runs.folder import Run; from dltrain.checkpoints.store import latest
         print(latest(Run(Path('runs/small-001')))[0].state['epoch'] + 2)")
         {sys.executable} -m dltrain fit --resume small train.epochs=$step > out2 2>&1
         cat runs/small-001/metrics.csv > metrics.csv
@@ -282,7 +282,7 @@ def test_a_run_in_use_is_refused_and_its_lock_dies_with_its_owner(here):
     assert process.poll() is None
     process.kill()
     process.communicate()
-    epochs = checkpoints.load(run, "last").state["epoch"] + 1
+    epochs = store.load(run, "last").state["epoch"] + 1
     assert "going on" in done(here, "fit", "--resume", "small", f"train.epochs={epochs}")
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from dltrain.config import experiment as experiments
+from dltrain.console import Reporter
 from dltrain.registry import SAMPLES
 from dltrain.runs.folder import Run
 from dltrain.training import trainer
-from dltrain.training.progress import Reporter
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 

@@ -4,14 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from specs import data_spec
 
+from dltrain.assembly.layer_rates import layer_shares, weight_shares
+from dltrain.checkpoints import store
 from dltrain.config import experiment as experiments
-from dltrain.data import DataSpec
+from dltrain.console import Reporter
+from dltrain.inference import evaluation
 from dltrain.registry import MODELS
 from dltrain.runs.folder import Run
-from dltrain.training import checkpoints, trainer
-from dltrain.training.layer_rates import layer_shares, weight_shares
-from dltrain.training.progress import Reporter
+from dltrain.training import trainer
+from dltrain.training.resume import Resume
 
 CONFIG = """
 dataset: {name: synthetic, shape: [4], num_classes: 3, train_examples: 64, validation_examples: 32}
@@ -24,7 +27,7 @@ checkpoint: {every_steps: 1, keep: 9}
 
 def fit(path, *overrides, resumed=None):
     config = experiments.load(path, list(overrides))
-    return Run(Path(trainer.fit(config, Reporter(quiet=True), path.parent / "runs", resumed)["run"]))
+    return Run(Path(trainer.fit(config, Reporter(quiet=True), path.parent / "runs", Resume(resumed))["run"]))
 
 
 @pytest.fixture
@@ -35,7 +38,7 @@ def path(tensorflow, tmp_path):
 
 
 def test_the_head_learns_at_the_whole_rate_and_each_layer_before_it_at_a_share_of_the_next(tensorflow):
-    spec = DataSpec((4,), ("a", "b"))
+    spec = data_spec((4,), ("a", "b"))
     model = MODELS["mlp"](units=(6, 5), batch_normalization=True).build(spec)
     assert layer_shares(model, 0.5) == {
         "dense1": 0.25,
@@ -50,8 +53,8 @@ def test_the_head_learns_at_the_whole_rate_and_each_layer_before_it_at_a_share_o
 
 def test_layer_decay_reaches_the_weights_of_a_run(path):
     plain = ("optimizer={name: sgd, learning_rate: 0.5}", "train={steps: 1, batch_size: 32}", "model.freeze=[]")
-    start = checkpoints.load(fit(path, *plain, "optimizer.learning_rate=1e-30"), "last").arrays
-    moved = [checkpoints.load(fit(path, *plain, *more), "last").arrays for more in ((), ("optimizer.layer_decay=0.5",))]
+    start = store.load(fit(path, *plain, "optimizer.learning_rate=1e-30"), "last").arrays
+    moved = [store.load(fit(path, *plain, *more), "last").arrays for more in ((), ("optimizer.layer_decay=0.5",))]
     kernels = [name for name in start if name.startswith("model/") and name.endswith("kernel")]
     shares = [
         np.abs(moved[1][name] - start[name]).sum() / np.abs(moved[0][name] - start[name]).sum() for name in kernels
@@ -63,7 +66,7 @@ def test_the_average_is_that_of_the_steps_and_what_is_measured_and_exported(path
     import keras
 
     run = fit(path)
-    states = [checkpoints.read(run, step).arrays for step in range(1, 7)]
+    states = [store.read(run, step).arrays for step in range(1, 7)]
     averages = [name for name in states[0] if name.startswith("average/")]
     assert len(averages) == 7
     for name in averages:
@@ -71,11 +74,11 @@ def test_the_average_is_that_of_the_steps_and_what_is_measured_and_exported(path
         for arrays in states[1:]:
             expected = 0.75 * expected + 0.25 * arrays[name.replace("average", "model")]
         np.testing.assert_allclose(states[-1][name], expected, rtol=1e-5, atol=1e-6)
-    best = checkpoints.averaged(checkpoints.load(run, "best"))
-    exported = checkpoints.named_variables(model=keras.models.load_model(run.model).variables)
+    best = store.averaged(store.load(run, "best"))
+    exported = store.named_variables(model=keras.models.load_model(run.model).variables)
     assert [name for name in exported if not np.array_equal(exported[name], best.arrays[name])] == []
     summary = run.read_summary()
-    assert trainer.evaluate(run, "validation", "best", Reporter(quiet=True))["metrics"] == summary["validation"]
+    assert evaluation.evaluate(run, "validation", "best", Reporter(quiet=True))["metrics"] == summary["validation"]
     assert summary["validation"]["accuracy"] == pytest.approx(summary["best"]["value"], abs=1e-6)
 
 
@@ -85,6 +88,6 @@ def test_a_run_with_averages_goes_on_with_the_same_bits(path, killed_after):
         fit(path, "optimizer.layer_decay=0.7")
     cut = Run(path.parent / "runs" / "small-002")
     fit(cut.config, resumed=cut)
-    one, other = (checkpoints.load(run, "last").arrays for run in (whole, cut))
+    one, other = (store.load(run, "last").arrays for run in (whole, cut))
     assert [name for name in one if not np.array_equal(one[name], other[name])] == []
     assert cut.read_summary()["test"] == whole.read_summary()["test"]

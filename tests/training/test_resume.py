@@ -6,18 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dltrain.assembly.data import begin
+from dltrain.checkpoints import store
 from dltrain.config import experiment as experiments
+from dltrain.console import Reporter
+from dltrain.engine import feeds
+from dltrain.engine.compiled_loop import Engine
 from dltrain.errors import CheckpointError, ConfigError, DataError, Interrupted, TrainingError
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
-from dltrain.training import checkpoints, memory, pipeline, trainer
-from dltrain.training.engine import Engine
+from dltrain.signals import StopRequest
+from dltrain.training import batch_size, memory, trainer
 from dltrain.training.finiteness import NotFinite
 from dltrain.training.learner import Learner
 from dltrain.training.loop import Loop
-from dltrain.training.progress import Reporter
-from dltrain.training.setup import begin
-from dltrain.training.signals import StopRequest
+from dltrain.training.resume import Resume
 
 CONFIG = """
 dataset: {name: digits, validation_fraction: 0.1}
@@ -38,7 +41,7 @@ def config_path(tmp_path):
 
 def fit(path, *overrides, resumed=None, **settings):
     config = experiments.load(path, list(overrides))
-    summary = trainer.fit(config, Reporter(quiet=True), path.parent / "runs", resumed, **settings)
+    summary = trainer.fit(config, Reporter(quiet=True), path.parent / "runs", Resume(resumed, **settings))
     return Run(Path(summary["run"]))
 
 
@@ -48,7 +51,7 @@ def rows(run):
 
 
 def differing(first, second, name="last"):
-    one, other = (checkpoints.load(run, name).arrays for run in (first, second))
+    one, other = (store.load(run, name).arrays for run in (first, second))
     return [key for key in one.keys() | other.keys() if not np.array_equal(one.get(key), other.get(key))]
 
 
@@ -93,10 +96,10 @@ def test_a_run_cut_within_an_epoch_ends_with_the_same_bits(
     tensorflow, config_path, monkeypatch, killed_after, settings, streamed
 ):
     if streamed:
-        monkeypatch.setattr(pipeline, "RESIDENT_BYTES", 0)
+        monkeypatch.setattr(feeds, "RESIDENT_BYTES", 0)
     whole = fit(config_path, *settings)
     cut = killed_at(34, killed_after, config_path, *settings)
-    assert checkpoints.load(cut, "last").state["step"] == 28
+    assert store.load(cut, "last").state["step"] == 28
     assert len(rows(cut)) == 1
     fit(cut.config, resumed=cut)
     assert rows(cut) == rows(whole)
@@ -107,7 +110,7 @@ def test_a_run_cut_within_an_epoch_ends_with_the_same_bits(
 def test_rows_beyond_the_checkpoint_are_cut_off_and_no_other(tensorflow, config_path, monkeypatch, killed_after):
     cut = killed_at(50, killed_after, config_path, "checkpoint={every_epochs: 3, monitor: loss, every_minutes: 1000}")
     assert [row["epoch"] for row in rows(cut)] == ["1", "2"]
-    saved = checkpoints.load(cut, "last").state["epoch"]
+    saved = store.load(cut, "last").state["epoch"]
     before = rows(cut)
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(Engine, "train", lambda *_: (_ for _ in ()).throw(Killed))
@@ -135,7 +138,7 @@ def test_no_row_is_there_twice_wherever_the_run_was_cut(tensorflow, config_path,
     run = folder.find("small", config_path.parent / "runs")
     assert [path.name for path in run.checkpoints.glob("[!bl]*")] == ["extra-00000020.npz"]
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(checkpoints, "save", lambda *_: (_ for _ in ()).throw(Killed))
+        patch.setattr(store, "save", lambda *_: (_ for _ in ()).throw(Killed))
         fit(run.config, resumed=run)
     assert len(rows(run)) == 1
     fit(run.config, resumed=run)
@@ -174,7 +177,7 @@ def test_a_run_sent_back_goes_to_the_same_state_whether_a_signal_saved_another_o
     with pytest.raises(Interrupted):
         fit(config_path, *settings)
     run = folder.find("small", config_path.parent / "runs")
-    assert checkpoints.load(run, "last").state["step"] == 45
+    assert store.load(run, "last").state["step"] == 45
     is_to_stop = False
     fit(run.config, resumed=run)
     assert rows(run) == rows(whole)
@@ -200,13 +203,13 @@ def test_a_copy_of_lost_weights_or_of_a_former_way_is_never_kept(tensorflow, con
 
 def test_a_change_is_on_record_from_the_first_moment_on(tensorflow, config_path, monkeypatch):
     run = fit(config_path, "train.epochs=1")
-    best = checkpoints.load(run, "best").state["step"]
+    best = store.load(run, "best").state["step"]
     changes = {"optimizer.learning_rate": (0.002, 0.001)}
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(Engine, "train", lambda *_: (_ for _ in ()).throw(Killed))
         fit(run.config, "train.epochs=2", "optimizer.learning_rate=0.001", resumed=run, changes=changes)
-    assert checkpoints.load(run, "last").state["changes"] == [{"step": 20, "optimizer.learning_rate": [0.002, 0.001]}]
-    assert checkpoints.load(run, "best").state["step"] == best
+    assert store.load(run, "last").state["changes"] == [{"step": 20, "optimizer.learning_rate": [0.002, 0.001]}]
+    assert store.load(run, "best").state["step"] == best
 
 
 def test_a_schedule_that_is_gone_leaves_nothing_behind(tensorflow, config_path):
@@ -240,20 +243,20 @@ def test_a_folder_that_is_full_when_the_run_goes_on_is_said(tensorflow, config_p
     def full(*_):
         raise OSError(28, "No space left on device", str(run.checkpoints))
 
-    monkeypatch.setattr(checkpoints, "settle", full)
+    monkeypatch.setattr(store, "settle", full)
     with pytest.raises(TrainingError, match="No space left on device"):
         fit(run.config, "train.epochs=2", resumed=run)
 
 
 def test_checkpoints_are_as_far_apart_as_asked_for_without_validation_data_too(tensorflow, config_path, monkeypatch):
     saved = []
-    original = checkpoints.save
+    original = store.save
 
     def save(run, variables, state, *others):
         saved.append(state["step"])
         original(run, variables, state, *others)
 
-    monkeypatch.setattr(checkpoints, "save", save)
+    monkeypatch.setattr(store, "save", save)
     run = fit(config_path, "dataset.validation_fraction=0", "checkpoint={every_epochs: 2}")
     assert saved == [44, 66]
     assert run.read_summary()["best"]["epoch"] == 3
@@ -261,7 +264,7 @@ def test_checkpoints_are_as_far_apart_as_asked_for_without_validation_data_too(t
 
 def test_states_are_saved_by_the_minute_within_an_epoch(tensorflow, config_path, killed_after):
     cut = killed_at(15, killed_after, config_path, "checkpoint={every_minutes: 1e-9}")
-    assert checkpoints.load(cut, "last").state["step"] > 0
+    assert store.load(cut, "last").state["step"] > 0
 
 
 def test_several_batches_make_the_step_of_one_large_batch(tensorflow, config_path):
@@ -269,7 +272,7 @@ def test_several_batches_make_the_step_of_one_large_batch(tensorflow, config_pat
     one = fit(config_path, *plain)
     several = fit(config_path, *plain, "train.batch_size=16", "train.accumulate_steps=4")
     assert [row["step"] for row in rows(several)] == [row["step"] for row in rows(one)] == ["20", "40"]
-    first, second = (checkpoints.load(run, "last").arrays for run in (one, several))
+    first, second = (store.load(run, "last").arrays for run in (one, several))
     weights = [key for key in first if key.startswith("model/") and first[key].dtype == np.float32]
     assert len(weights) >= 4
     for key in weights:
@@ -310,7 +313,7 @@ def test_going_back_leaves_the_table_and_the_best_as_they_were_then(tensorflow, 
     for kind in ("resident", "streamed"):
         spoilt.clear()
         if kind == "streamed":
-            monkeypatch.setattr(pipeline, "RESIDENT_BYTES", 0)
+            monkeypatch.setattr(feeds, "RESIDENT_BYTES", 0)
         with monkeypatch.context() as patch:
             patch.setattr(Engine, "train", train)
             run = fit(config_path, "train.on_nan=restore", "checkpoint.every_steps=none")
@@ -351,7 +354,7 @@ def test_weights_that_are_lost_never_become_a_checkpoint(tensorflow, config_path
         patch.setattr(Engine, "train", train)
         fit(config_path, "checkpoint.every_steps=none")
     run = folder.find("small", config_path.parent / "runs")
-    assert checkpoints.load(run, "last").state["step"] == 20
+    assert store.load(run, "last").state["step"] == 20
     assert len(rows(run)) == 1
 
 
@@ -373,12 +376,12 @@ def test_data_of_other_values_need_force_and_keep_the_statistics_of_before(tenso
     path.write_text(CONFIG.replace("{name: digits, validation_fraction: 0.1}", "{name: npz, path: data.npz}"))
     write(range(40))
     run = fit(path, "train.batch_size=8", "train.epochs=1")
-    data = checkpoints.load(run, "last").state["data"]
+    data = store.load(run, "last").state["data"]
     write(range(1, 41))
     with pytest.raises(DataError, match="--force"):
         fit(run.config, "train.epochs=2", resumed=run)
     fit(run.config, "train.epochs=2", resumed=run, force=True)
-    assert checkpoints.load(run, "last").state["data"] == data
+    assert store.load(run, "last").state["data"] == data
     np.savez(tmp_path / "data.npz", x=np.ones((60, 1), np.float32), y=np.arange(60) % 2)
     with pytest.raises(DataError, match="number of examples"):
         fit(run.config, "train.epochs=3", resumed=run, force=True)
@@ -386,14 +389,14 @@ def test_data_of_other_values_need_force_and_keep_the_statistics_of_before(tenso
 
 def test_a_state_of_another_version_is_refused(tensorflow, config_path):
     run = fit(config_path, "train.epochs=1")
-    saved = checkpoints.load(run, "last")
+    saved = store.load(run, "last")
     for state in (
         {**saved.state, "colour": 1},
         {"step": 20},
         {**saved.state, "data": {"shape": 3}},
         {**saved.state, "epoch": "x"},
     ):
-        checkpoints.save(run, saved.arrays, state, is_best=True, keep=2)
+        store.save(run, saved.arrays, state, is_best=True, keep=2)
         with pytest.raises(CheckpointError, match="another version of dltrain"):
             fit(run.config, "train.epochs=2", resumed=run)
 
@@ -411,7 +414,7 @@ def test_the_batch_size_that_fits_is_taken_and_written_down(tensorflow, config_p
 
     monkeypatch.setattr(memory, "needed_bytes", remember)
     fit(config_path, *settings)
-    monkeypatch.setattr(memory, "free_bytes", lambda: 0.9 * needed[256] / memory.SHARE)
+    monkeypatch.setattr(memory, "free_bytes", lambda: 0.9 * needed[256] / batch_size.SHARE)
     run = fit(config_path, *settings)
     chosen = experiments.load(run.config).experiment.train
     assert (chosen.batch_size, chosen.accumulate_steps) == (128, 2)
@@ -436,9 +439,9 @@ def test_a_gpu_is_asked_by_trying(tensorflow, config_path, monkeypatch):
         return done + count, True
 
     monkeypatch.setattr(Engine, "train", train)
-    monkeypatch.setattr(memory, "_fits_free_memory", memory._fits_gpu)
+    monkeypatch.setattr(batch_size, "_fits_free_memory", batch_size._fits_gpu)
     devices, splits = trainer.begin(config, Reporter(quiet=True))
-    chosen = memory.with_batch_size(config, splits, devices, Reporter(quiet=True)).experiment.train
+    chosen = batch_size.with_batch_size(config, splits, devices, Reporter(quiet=True)).experiment.train
     assert sizes == [256, 128, 64]
     assert (chosen.batch_size, chosen.accumulate_steps) == (64, 4)
 
@@ -484,7 +487,7 @@ def test_free_memory_is_known_and_no_more_than_the_machines(tensorflow):
 def test_memory_that_runs_out_in_a_compiled_step_names_the_layer(tensorflow):
     import keras
 
-    from dltrain.training.setup import enough_memory
+    from dltrain.assembly.out_of_memory import enough_memory
 
     inputs = keras.Input((8, 8, 1))
     model = keras.Sequential([inputs, keras.layers.UpSampling2D(10**6, name="stretch")])

@@ -12,14 +12,18 @@ import pytest
 from typer.testing import CliRunner
 
 from dltrain.__main__ import main
+from dltrain.checkpoints import store
+from dltrain.checkpoints.training_state import TrainingState
 from dltrain.cli import app
 from dltrain.config import experiment as experiments
+from dltrain.console import Reporter
+from dltrain.engine import feeds
+from dltrain.engine.compiled_loop import Engine
 from dltrain.errors import UserError
+from dltrain.inference import evaluation
 from dltrain.runs.folder import Run
-from dltrain.training import checkpoints, pipeline, trainer
-from dltrain.training.engine import Engine
-from dltrain.training.progress import Reporter
-from dltrain.training.state import State
+from dltrain.training import trainer
+from dltrain.training.resume import Resume
 
 CONFIG = """
 dataset: {name: csv, path: table.csv, target: y, one_hot_up_to: 5}
@@ -66,7 +70,7 @@ def config_path(tmp_path):
 
 def fit(path, *overrides, resumed=None):
     config = experiments.load(path, list(overrides))
-    return Run(Path(trainer.fit(config, Reporter(quiet=True), path.parent / "runs", resumed)["run"]))
+    return Run(Path(trainer.fit(config, Reporter(quiet=True), path.parent / "runs", Resume(resumed))["run"]))
 
 
 @pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
@@ -75,9 +79,9 @@ def test_model_keras_opens_with_keras_alone_and_gives_the_same(tensorflow, confi
     run = fit(config_path(header), f"dataset.kind={kind}", "train.epochs=1")
     config = experiments.load(run.config).experiment
     test = config.dataset.load().test
-    saved = checkpoints.load(run, "best")
-    model = config.model.build(State.of(saved).spec)
-    checkpoints.restore(saved, checkpoints.named_variables(model=model.variables))
+    saved = store.load(run, "best")
+    model = config.model.build(TrainingState.of(saved).spec)
+    store.restore(saved, store.named_variables(model=model.variables))
     np.savez(tmp_path / "test.npz", x=test.inputs, y=np.asarray(model(test.inputs)))
     script = (
         "import sys, keras, numpy as np\n"
@@ -101,7 +105,7 @@ def test_a_run_on_a_table_that_was_cut_ends_with_the_same_bits(
     tensorflow, config_path, monkeypatch, settings, streamed
 ):
     if streamed:
-        monkeypatch.setattr(pipeline, "RESIDENT_BYTES", 0)
+        monkeypatch.setattr(feeds, "RESIDENT_BYTES", 0)
     path = config_path(HEADERS["mixed"])
     whole = fit(path, *settings)
     original = Engine.train
@@ -118,10 +122,10 @@ def test_a_run_on_a_table_that_was_cut_ends_with_the_same_bits(
         patch.setattr(Engine, "train", train)
         fit(path, *settings)
     cut = Run(path.parent / "runs" / "small-002")
-    assert checkpoints.load(cut, "last").state["step"] == 8
+    assert store.load(cut, "last").state["step"] == 8
     fit(cut.config, resumed=cut)
     for name in ("last", "best"):
-        one, other = (checkpoints.load(run, name).arrays for run in (whole, cut))
+        one, other = (store.load(run, name).arrays for run in (whole, cut))
         assert one.keys() == other.keys()
         assert [key for key in one if not np.array_equal(one[key], other[key])] == []
 
@@ -136,7 +140,7 @@ def test_rows_of_weight_nought_are_not_learnt_from(tensorflow, config_path, tmp_
     for table in (weighted, spoilt):
         text = "\n".join(["x,few,y,w", *(",".join(map(str, row)) for row in table)])
         (tmp_path / "table.csv").write_text(text)
-        found.append(checkpoints.load(fit(path, *settings), "last").arrays)
+        found.append(store.load(fit(path, *settings), "last").arrays)
     first, second = found
     assert all(np.array_equal(first[key], second[key]) for key in first if key.startswith("model/"))
 
@@ -179,7 +183,7 @@ def test_a_bad_table_ends_with_one_message_and_exit_code_2(config_path, tmp_path
 
 def test_what_was_learnt_is_in_the_checkpoint(tensorflow, config_path):
     run = fit(config_path(HEADERS["mixed"]), "train.epochs=1")
-    spec = State.of(checkpoints.load(run, "best")).spec
+    spec = TrainingState.of(store.load(run, "best")).spec
     assert spec == experiments.load(run.config).experiment.dataset.load().spec
     assert json.loads(json.dumps([column.name for column in spec.columns]))[:3] == ["x", "z", "z missing"]
 
@@ -190,13 +194,13 @@ def test_other_data_are_measured_with_what_was_learnt_of_the_training_part(tenso
     rows = (tmp_path / "table.csv").read_text().splitlines()
     (tmp_path / "other.csv").write_text("\n".join([rows[0], *(row for row in rows[1:] if row.endswith(",1"))][:30]))
     other = [f"dataset.path={tmp_path / 'other.csv'}"]
-    result = trainer.evaluate(run, None, "best", Reporter(quiet=True), other)
+    result = evaluation.evaluate(run, None, "best", Reporter(quiet=True), other)
     assert (result["split"], result["examples"]) == ("all", 29)
     (tmp_path / "table.csv").unlink()  # what is measured needs nothing of what was trained on
-    assert trainer.evaluate(run, None, "best", Reporter(quiet=True), other)["metrics"] == result["metrics"]
+    assert evaluation.evaluate(run, None, "best", Reporter(quiet=True), other)["metrics"] == result["metrics"]
 
     network = keras_model(run)
-    state = State.of(checkpoints.load(run, "best"))
+    state = TrainingState.of(store.load(run, "best"))
     inputs = experiments.load(run.config, other, reads_data=False).experiment.dataset
     inputs = dataclasses.replace(inputs, test_fraction=0.0, validation_fraction=0.0).load(state.spec).train
     predicted = np.asarray(network(inputs.inputs)).argmax(axis=1)
@@ -223,7 +227,7 @@ def test_other_data_that_do_not_fit_are_refused(tensorflow, config_path, tmp_pat
     rows = (tmp_path / "table.csv").read_text().splitlines()
     (tmp_path / "other.csv").write_text("\n".join(bad(rows)))
     with pytest.raises(UserError, match=words):
-        trainer.evaluate(run, None, "last", Reporter(quiet=True), [f"dataset.path={tmp_path / 'other.csv'}"])
+        evaluation.evaluate(run, None, "last", Reporter(quiet=True), [f"dataset.path={tmp_path / 'other.csv'}"])
 
 
 def test_only_data_and_device_are_changed_to_measure(config_path):

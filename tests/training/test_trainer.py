@@ -14,15 +14,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dltrain.assembly import network
+from dltrain.checkpoints import store
 from dltrain.config import experiment as experiments
+from dltrain.console import Reporter
+from dltrain.diagnostics import rehearsal
+from dltrain.engine import feeds
+from dltrain.engine.compiled_loop import Engine
 from dltrain.errors import CheckpointError, ConfigError, DataError, Interrupted, RunError, TrainingError
+from dltrain.inference import evaluation
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
-from dltrain.training import checkpoints, pipeline, setup, trainer
-from dltrain.training.engine import Engine
+from dltrain.signals import StopRequest
+from dltrain.training import trainer
 from dltrain.training.loop import Loop
-from dltrain.training.progress import Reporter
-from dltrain.training.signals import StopRequest
+from dltrain.training.resume import Resume
 
 CONFIG = """
 dataset: {name: digits, validation_fraction: 0.1}
@@ -42,7 +48,7 @@ def config_path(tmp_path):
 def fit(path, *overrides, resumed=None):
     """Runs `fit` in this process; returns the run."""
     config = experiments.load(path, list(overrides))
-    summary = trainer.fit(config, Reporter(quiet=True), path.parent / "runs", resumed)
+    summary = trainer.fit(config, Reporter(quiet=True), path.parent / "runs", Resume(resumed))
     return Run(Path(summary["run"]))
 
 
@@ -53,7 +59,7 @@ def rows(run):
 
 
 def variables(run, name="last"):
-    return checkpoints.load(run, name).arrays
+    return store.load(run, name).arrays
 
 
 def same(first, second):
@@ -97,7 +103,7 @@ def test_data_too_large_for_the_device_train_to_the_same_weights(tensorflow, con
     settings = ("train.epochs=2", "augment=[{name: pad_and_crop, padding: 1}, {name: flip}]")
     settings += ("task={name: classification, class_weights: balanced, label_smoothing: 0.1}",)
     resident = fit(config_path, *settings)
-    monkeypatch.setattr(pipeline, "RESIDENT_BYTES", 0)
+    monkeypatch.setattr(feeds, "RESIDENT_BYTES", 0)
     streamed = fit(config_path, *settings)
     assert rows(streamed) == rows(resident)
     assert same(variables(streamed), variables(resident))
@@ -131,7 +137,7 @@ def test_eval_repeats_what_the_summary_says_and_so_does_the_exported_model(tenso
     run = fit(config_path, "train.epochs=2")
     summary = run.read_summary()
     for split in ("validation", "test"):
-        assert trainer.evaluate(run, split, "best", Reporter(quiet=True))["metrics"] == summary[split]
+        assert evaluation.evaluate(run, split, "best", Reporter(quiet=True))["metrics"] == summary[split]
     model = keras.models.load_model(run.model)
     test = experiments.load(run.config).experiment.dataset.load().test
     accuracy = np.mean(np.argmax(model.predict(test.inputs, verbose=0), axis=1) == test.targets)
@@ -180,7 +186,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been_stopped(tensorflow, config_
     stopped = folder.find("small", config_path.parent / "runs")
     assert stopped.read_summary()["status"] == "interrupted"
     assert stopped.read_summary().keys() == whole.read_summary().keys()
-    assert checkpoints.load(stopped, "best").state["step"] > 0
+    assert store.load(stopped, "best").state["step"] > 0
     fit(stopped.config, resumed=stopped)
     assert rows(stopped) == rows(whole)
     assert same(variables(stopped), variables(whole))
@@ -250,10 +256,10 @@ def test_data_that_have_changed_are_refused(tensorflow, tmp_path):
     write(range(1, 41), 2)
     with pytest.raises(DataError, match="have changed"):
         fit(run.config, "train.epochs=2", resumed=run)
-    assert trainer.evaluate(run, "test", "best", Reporter(quiet=True))["examples"] == 8
+    assert evaluation.evaluate(run, "test", "best", Reporter(quiet=True))["examples"] == 8
     write(range(40), 3)
     with pytest.raises(DataError, match="has labels that the run has not: 2"):
-        trainer.evaluate(run, "test", "best", Reporter(quiet=True))
+        evaluation.evaluate(run, "test", "best", Reporter(quiet=True))
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_says_where(tensorflow, config_path):
@@ -329,13 +335,13 @@ def test_the_best_by_another_column_is_looked_for_anew(tensorflow, config_path):
 def test_a_folder_that_goes_away_during_the_run_is_said(tensorflow, config_path, monkeypatch):
     import shutil
 
-    original = checkpoints.save
+    original = store.save
 
     def losing(run, *arguments):
         shutil.rmtree(run.path)
         original(run, *arguments)
 
-    monkeypatch.setattr(checkpoints, "save", losing)
+    monkeypatch.setattr(store, "save", losing)
     with pytest.raises(TrainingError, match="was deleted or moved while the run was writing"):
         fit(config_path)
 
@@ -371,7 +377,7 @@ def test_what_does_not_fit_the_data_is_refused_before_a_folder_is_made(tensorflo
 
 def test_a_rehearsal_keeps_nothing(tensorflow, config_path, monkeypatch):
     monkeypatch.chdir(config_path.parent)
-    result = trainer.rehearse(experiments.load(config_path), Reporter(quiet=True))
+    result = rehearsal.rehearse(experiments.load(config_path), Reporter(quiet=True))
     assert result["steps_per_epoch"] == 20
     assert np.isfinite(result["loss"])
     assert result["peak_memory_bytes"] > 1e6
@@ -385,22 +391,22 @@ def test_weights_to_begin_with_are_read_when_a_run_begins_and_never_again(tensor
         begun.append(block)
         network.get_layer("logits").bias.assign([7.0] * 10)
 
-    monkeypatch.setattr(setup, "_begin", begin)
+    monkeypatch.setattr(network, "_begin", begin)
     run = fit(config_path, "train.epochs=1")
     assert len(begun) == 1
     biases = [value for name, value in variables(run).items() if name.startswith("model/") and value.shape == (10,)]
     assert [bias.min() > 6 for bias in biases] == [True]
     fit(run.config, "train.epochs=2", resumed=run)
-    trainer.evaluate(run, "test", "best", Reporter(quiet=True))
+    evaluation.evaluate(run, "test", "best", Reporter(quiet=True))
     assert len(begun) == 1
-    trainer.rehearse(experiments.load(config_path), Reporter(quiet=True))
+    rehearsal.rehearse(experiments.load(config_path), Reporter(quiet=True))
     assert len(begun) == 2
 
 
 def test_memory_that_runs_out_is_said_before_and_after_training_too(tensorflow, config_path, monkeypatch):
     huge = experiments.load(config_path, ["model.units=[1000000000000]"])
     for work in (
-        lambda: trainer.rehearse(huge, Reporter(quiet=True)),
+        lambda: rehearsal.rehearse(huge, Reporter(quiet=True)),
         lambda: trainer.fit(huge, Reporter(quiet=True), config_path.parent / "runs"),
     ):
         with pytest.raises(TrainingError, match=r"^out of memory .*: 64 .*try train\.batch_size=32 train\.acc"):
@@ -413,7 +419,7 @@ def test_memory_that_runs_out_is_said_before_and_after_training_too(tensorflow, 
 
     monkeypatch.setattr(Engine, "evaluate", exhausted)
     with pytest.raises(TrainingError, match="out of memory"):
-        trainer.evaluate(run, "test", "best", Reporter(quiet=True))
+        evaluation.evaluate(run, "test", "best", Reporter(quiet=True))
     with pytest.raises(TrainingError, match="out of memory"):
         fit(config_path, "train.epochs=1")
     assert folder.find("small", config_path.parent / "runs").read_summary()["error"].startswith("out of memory")
@@ -433,10 +439,10 @@ def test_damaged_and_foreign_checkpoints_are_refused_and_nothing_is_changed(tens
         (run.checkpoints / "best.npz").unlink(missing_ok=True)
         (run.checkpoints / "best.npz").write_bytes(content)
         with pytest.raises(CheckpointError, match="best.npz"):
-            trainer.evaluate(run, "test", "best", Reporter(quiet=True))
+            evaluation.evaluate(run, "test", "best", Reporter(quiet=True))
     run.config.write_text(run.config.read_text().replace("[32]", "[16]"))
     with pytest.raises(CheckpointError, match="another model"):
-        trainer.evaluate(run, "test", "last", Reporter(quiet=True))
+        evaluation.evaluate(run, "test", "last", Reporter(quiet=True))
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -458,7 +464,7 @@ def test_a_signal_saves_and_the_run_goes_on(config_path, number, code):
     assert process.returncode == code, said
     assert "dltrain fit --resume" in said
     assert run.read_summary()["status"] == "interrupted"
-    epochs = checkpoints.load(run, "last").state["epoch"] + 2
+    epochs = store.load(run, "last").state["epoch"] + 2
     done = subprocess.run(
         [*command, "--resume", f"train.epochs={epochs}"], cwd=config_path.parent, capture_output=True, text=True
     )

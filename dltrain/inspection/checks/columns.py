@@ -73,7 +73,7 @@ def deviations(subject: Subject) -> Iterator[Finding]:
         for index, values in enumerate(zip(mean or (), deviation or (), strict=True))
         if not (subject.spec.columns and subject.spec.columns[index].categories)
     ]
-    targets = [(f"target {target.name!r}", target.mean, target.standard_deviation) for target in subject.spec.targets]
+    targets = [(f"target {target.name!r}", target.mean, target.standard_deviation) for target in subject.spec.numbers]
     tiny = [row for row in features + targets if row[2] < TINY]
     # Targets are predicted in their own units, through a layer that takes any scale but one that vanishes.
     huge = [row for row in features if row[2] > HUGE]
@@ -119,7 +119,7 @@ def not_numbers(subject: Subject) -> Iterator[Finding]:
 @check(brief=True)
 def constant_target(subject: Subject) -> Iterator[Finding]:
     """Numbers to predict that are always the same."""
-    if not subject.spec.targets:
+    if not subject.spec.numbers:
         return
     values = subject.splits.train.targets
     same = np.flatnonzero((values == values[0]).all(axis=0)).tolist()
@@ -128,7 +128,7 @@ def constant_target(subject: Subject) -> Iterator[Finding]:
             "constant target",
             "warning",
             f"{len(same)} targets are the same in all training examples: nothing can be learnt",
-            tuple(f"target {subject.spec.targets[index].name!r}: {values[0, index]:g}" for index in same),
+            tuple(f"target {subject.spec.numbers[index].name!r}: {values[0, index]:g}" for index in same),
             "check dataset.target and dataset.split",
         )
 

@@ -72,8 +72,8 @@ def _targets(subject: Subject, targets: np.ndarray) -> list[tuple[str, np.ndarra
     """Returns what is predicted, one number for each example: integers are classes."""
     if targets.ndim == 1:
         return [("the class", targets)]
-    names = [target.name for target in subject.spec.targets] or subject.spec.class_names
-    values = targets if subject.spec.targets else (targets > 0.5).astype(np.int32)
+    names = [target.name for target in subject.spec.numbers] or subject.spec.class_names
+    values = targets if subject.spec.numbers else (targets > 0.5).astype(np.int32)
     return [(f"target {name!r}", values[:, index]) for index, name in enumerate(names)]
 
 

@@ -1,0 +1,1 @@
+"""From a checked config to loaded data and a compiled network."""

@@ -1,0 +1,92 @@
+"""A trained network as a teacher: training goes by what it says of an example, beside the label."""
+
+import logging
+from typing import Any
+
+from dltrain.assembly.pretrained import trained
+from dltrain.config.experiment import Config
+from dltrain.data import DataSpec
+from dltrain.errors import KeyProblem, TrainingError, UserError
+from dltrain.lazy import keras
+from dltrain.runs.folder import Run
+
+_log = logging.getLogger("dltrain")
+
+
+def teach(config: Config, spec: DataSpec, model: Any, replicas: int) -> None:
+    """Lets the teacher that a config names, if it does, take part in the loss of a compiled network's training.
+
+    The loss of an evaluation stays that of the task.
+
+    Args:
+        config: whose `teacher` is asked for.
+        spec: what the network is trained on.
+        model: the network; its `train_step` must take its loss from `compute_loss`, as Keras's does, or it fails.
+        replicas: devices that share a batch.
+
+    Raises:
+        ConfigError: if the run cannot be used, or is of other inputs or classes.
+    """
+    settings = config.experiment.teacher
+    if settings is None:
+        return
+    from dltrain.layers.fusion import fuse
+
+    with config.blame("teacher"):
+        try:
+            teacher, known, saved = trained(Run(settings.run))
+        except (UserError, OSError) as error:
+            raise KeyProblem("run", f"{settings.run} cannot be used: {error}") from None
+        for name, feature in known.inputs.items():
+            if words := feature.mismatch(spec.inputs[name]) if name in spec.inputs else f"it takes {name}":
+                raise KeyProblem("run", f"must take the same inputs: of {settings.run.name}, {words}")
+        for name, feature in known.targets.items():
+            if words := feature.mismatch(spec.targets[name]) if name in spec.targets else f"it knows {name}":
+                raise KeyProblem("run", f"must know the same classes: of {settings.run.name}, {words}")
+    teacher.trainable = False
+    fuse(teacher)
+    _log.info("%s", f"teacher: the best weights of {settings.run.name} (step {saved.state['step']})")
+    own_loss, own_step, asked = model.compute_loss, model.train_step, []
+
+    def compute_loss(
+        x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        asked.append(training)
+        loss = own_loss(x, y, y_pred, sample_weight, training=training)
+        if not training:
+            return loss
+        penalties = sum(keras.ops.sum(penalty) for penalty in model.losses) / replicas
+        taught = distillation_loss(teacher(x, training=False), y_pred, settings.temperature, sample_weight) / replicas
+        return (1 - settings.weight) * (loss - penalties) + settings.weight * taught + penalties
+
+    def train_step(data: Any) -> Any:
+        asked.clear()
+        logs = own_step(data)
+        if not asked:
+            words = (
+                "the network's own train_step must take its loss from self.compute_loss, or none learns from the run"
+            )
+            raise TrainingError(f"teacher: {words}")
+        return logs
+
+    for method in (compute_loss, train_step):
+        object.__setattr__(model, method.__name__, method)  # past Keras's tracking of attributes
+
+
+def distillation_loss(teacher: Any, student: Any, temperature: float, weights: Any = None) -> Any:
+    """Returns temperature^2 * KL(softmax(teacher / temperature) || softmax(student / temperature)), mean of the batch.
+
+    G. Hinton, O. Vinyals and J. Dean, "Distilling the knowledge in a neural network", 2015, section 2. The paper's
+    cross-entropy is larger by the teacher's entropy, which has no gradient: here a perfect student's loss is 0.
+
+    Args:
+        teacher: logits, (batch, classes).
+        student: likewise.
+        temperature: above 1 softens both.
+        weights: of the examples, (batch,); none where all count the same.
+    """
+    ops = keras.ops
+    wanted = ops.log_softmax(ops.stop_gradient(teacher) / temperature)
+    got = ops.log_softmax(student / temperature)
+    losses = temperature**2 * ops.sum(ops.exp(wanted) * (wanted - got), axis=-1)
+    return ops.mean(losses if weights is None else losses * ops.reshape(weights, (-1,)))

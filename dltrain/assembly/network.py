@@ -1,0 +1,97 @@
+"""The network that an experiment describes: built, begun, compiled on its devices."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+from dltrain.assembly.freezing import freeze, freeze_for
+from dltrain.assembly.layer_rates import weight_shares
+from dltrain.assembly.pretrained import begin_with
+from dltrain.checkpoints.store import Checkpoint, restore_network
+from dltrain.checkpoints.training_state import TrainingState
+from dltrain.config.blocks import Stage
+from dltrain.config.experiment import Config
+from dltrain.data import DataSpec
+from dltrain.engine.compiled_loop import Engine
+from dltrain.engine.device import Devices
+from dltrain.errors import ConfigError
+from dltrain.lazy import keras
+
+
+def assemble(
+    config: Config,
+    spec: DataSpec,
+    devices: Devices,
+    learning_rate: Any,
+    anew: bool = False,
+    stage: Stage | None = None,
+) -> Engine:
+    """Builds and compiles the network that the experiment describes, on its devices, from its seed.
+
+    Args:
+        config: what to build.
+        spec: what the data are, their statistics included.
+        devices: where it will run.
+        learning_rate: a number or a Keras schedule.
+        anew: training begins here: the network gets the weights that it is to begin with.
+        stage: the part of the run that it is trained in; none to train all that may be.
+
+    Raises:
+        ConfigError: if the network cannot be built or begun, or its last layer is not as wide as the data ask.
+        UserError: if the weights to begin with cannot be used.
+    """
+    from dltrain.layers.fusion import fuse, synchronise
+
+    experiment = config.experiment
+    keras.utils.set_random_seed(experiment.seed)
+    with devices.strategy.scope():
+        model = config.build_model(spec)
+        found = [list(each.shape[1:]) for each in keras.tree.flatten(model.output)]
+        if found != [[*spec.output_shape]]:
+            shapes = " and ".join(map(str, found)) or "no"
+            raise ConfigError(
+                [f"model.name {experiment.model.registered_name} returns {shapes} numbers for an example, the data ask "
+                 f"for {math.prod(spec.output_shape)}: it must end in data.head(x), or in Dense(num_classes)"]
+            )  # fmt: skip
+        if not model.trainable_weights:
+            raise ConfigError(
+                [f"model.name {experiment.model.registered_name} has no weights to train: a network makes its layers "
+                 "in __init__, not in call"]
+            )  # fmt: skip
+        with config.blame("model"):
+            if anew:
+                _begin(experiment.model, model, spec)
+            freeze(model, experiment.model.freeze)
+        if stage is not None:
+            freeze_for(model, stage)
+        if devices.replicas > 1:
+            synchronise(model)
+        fuse(model)
+        decay = experiment.optimizer.layer_decay
+        shares = {"shares": weight_shares(model, decay)} if decay else {}
+        model.compile(
+            optimizer=experiment.optimizer.build(learning_rate, **shares),
+            loss=experiment.task.loss(spec),
+            metrics=experiment.task.build_metrics(spec),
+            jit_compile="auto" if devices.replicas == 1 else False,  # XLA knows nothing of other devices
+        )
+    return Engine(model, devices.strategy, devices.workers)
+
+
+def restored(config: Config, saved: Checkpoint, devices: Devices) -> Engine:
+    """Returns what measures a run's network, with the weights of a checkpoint in place; it is not to be trained.
+
+    Raises:
+        UserError: if the checkpoint is not of this network.
+    """
+    engine = assemble(config, TrainingState.of(saved).spec, devices, learning_rate=0.0)
+    restore_network(saved, engine.model)
+    return engine
+
+
+def _begin(block: Any, model: Any, spec: DataSpec) -> None:
+    """Gives a network the weights that it is to begin with, by itself where it knows of some."""
+    if isinstance(block.weights, Path):
+        begin_with(block.weights, model, spec)
+    elif block.weights is not None:
+        block.initialize(model)

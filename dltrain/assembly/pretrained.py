@@ -1,0 +1,216 @@
+"""Weights that were trained before, put into a network that was just built: what `model.weights` names."""
+
+import dataclasses
+import logging
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dltrain.checkpoints import store, weight_files
+from dltrain.checkpoints.layer_names import head_of, loose_weights, named_layers
+from dltrain.checkpoints.store import Checkpoint
+from dltrain.checkpoints.training_state import TrainingState
+from dltrain.config import experiment as experiments
+from dltrain.config.experiment import Config
+from dltrain.data import DataSpec
+from dltrain.errors import KeyProblem, RunError, UserError
+from dltrain.lazy import keras
+from dltrain.registry import suggestion
+from dltrain.runs import folder
+from dltrain.runs.folder import Run
+
+_log = logging.getLogger("dltrain")
+
+
+@dataclass(frozen=True)
+class InitialWeights:
+    """Trained weights.
+
+    Args:
+        words: what they are, for messages.
+        arrays: those of each layer, by the layer's name.
+        head: the name of the last of these layers.
+        spec: what they were trained on; none where that is not known.
+    """
+
+    words: str
+    arrays: dict[str, list[Any]]
+    head: str
+    spec: DataSpec | None = None
+
+
+def resolved(config: Config, root: Path, anew: bool = True) -> Config:
+    """Returns the config with full paths to what it builds on, so that it means the same ever after.
+
+    Args:
+        config: a config.
+        root: the folder that runs lie in.
+        anew: training begins here: `model.weights` will be read.
+
+    Raises:
+        ConfigError: if there is neither such a run nor such a file.
+    """
+    experiment = config.experiment
+    model, teacher = experiment.model, experiment.teacher
+    if anew and isinstance(model.weights, Path):
+        model = dataclasses.replace(model, weights=_place(config, "model", "weights", model.weights, root))
+    if teacher is not None:
+        teacher = dataclasses.replace(teacher, run=_place(config, "teacher", "run", teacher.run, root))
+    return dataclasses.replace(config, experiment=dataclasses.replace(experiment, model=model, teacher=teacher))
+
+
+def _place(config: Config, block: str, key: str, path: Path, root: Path) -> Path:
+    """Returns the run, or the file where a key takes one, that a path or a run's name means."""
+    takes = "a run or a file" if key == "weights" else "a run"
+    with config.blame(block):
+        if path.exists():
+            if path.is_dir() and not Run(path).config.is_file():
+                raise KeyProblem(key, f"must be {takes}: {path} is no run, there is no config.yaml in it")
+            if path.is_file() and not (key == "weights" and path.name.endswith(weight_files.ENDINGS)):
+                endings = f", one that ends in {', '.join(weight_files.ENDINGS)}" if key == "weights" else ""
+                raise KeyProblem(key, f"must be {takes}{endings}, got {path}")
+            return path
+        word = str(config.root.value[block].value[key].value)
+        if Path(word).name == word and not word.endswith(weight_files.ENDINGS):
+            try:
+                return folder.find(word, root).path.resolve()
+            except RunError as error:
+                raise KeyProblem(key, f"must be {takes}, got {word!r}: {error}") from None
+        raise KeyProblem(key, f"must be {takes}, there is none at {path}")
+
+
+def trained(run: Run, checkpoint: Path | None = None) -> tuple[Any, DataSpec, Checkpoint]:
+    """Builds the network of a run again, with its best weights.
+
+    Args:
+        run: the run.
+        checkpoint: take these weights instead.
+
+    Returns:
+        the network, not compiled; what it was trained on; the checkpoint.
+
+    Raises:
+        UserError: if config or checkpoint cannot be used.
+    """
+    config = experiments.load(run.config, reads_data=False)
+    saved = store.load_file(checkpoint) if checkpoint else store.load(run, "best")
+    return rebuilt(config, saved), TrainingState.of(saved).spec, saved
+
+
+def rebuilt(config: Config, saved: Checkpoint, spec: DataSpec | None = None) -> Any:
+    """Builds a run's network again, not compiled, and gives it the weights of a checkpoint.
+
+    Args:
+        config: the run's.
+        saved: the checkpoint.
+        spec: build it for this; none for what it was trained on.
+
+    Raises:
+        UserError: if the checkpoint is not of this network.
+    """
+    model = config.build_model(spec or TrainingState.of(saved).spec)
+    store.restore_network(saved, model)
+    return model
+
+
+def begin_with(path: Path, model: Any, spec: DataSpec, source: InitialWeights | None = None) -> None:
+    """Gives a network that was just built trained weights, all or none; the head's only if it is for the same outputs.
+
+    Args:
+        path: a run or a file.
+        model: the network.
+        spec: what it will be trained on.
+        source: the weights, where they were read already.
+
+    Raises:
+        KeyProblem: if they cannot be read or do not fit.
+    """
+    try:
+        source = source or _read(path, model)
+        pairs, is_whole = _matched(model, spec, source)
+    except (UserError, OSError) as error:
+        raise KeyProblem("weights", f"{path} cannot be used: {error}") from None
+    for variable, value in pairs:
+        variable.assign(value)
+    named = named_layers(model)
+    words = "all layers" if is_whole else f"all but {head_of(named)}, which begins anew: {_why(source, spec)}"
+    _log.info("%s", f"model.weights: begins with {source.words}, {words}; inputs are normalised as the new data ask")
+
+
+def _read(path: Path, model: Any) -> InitialWeights:
+    """Reads the weights that a path names: a run, its checkpoint, or a file of Keras's."""
+    if path.is_dir() or path.suffix == ".npz":
+        run = Run(path if path.is_dir() else path.parent.parent)
+        if not run.config.is_file():
+            raise RunError("it is no run: there is no config.yaml" if path.is_dir() else "it lies in no run's folder")
+        network, spec, saved = trained(run, None if path.is_dir() else path)
+        named = named_layers(network)
+        groups = {name: layer.weights for name, layer in named.items()} | {weight_files.LOOSE: loose_weights(network)}
+        arrays = {name: [np.array(weight) for weight in weights] for name, weights in groups.items() if weights}
+        kind = "the best weights" if path.is_dir() else f"{path.name}"
+        return InitialWeights(f"{kind} of {run.name} (step {saved.state['step']})", arrays, head_of(named), spec)
+    named = named_layers(model)
+    return InitialWeights(f"the weights of {path}", weight_files.read(path, model), head_of(named))
+
+
+def _matched(model: Any, spec: DataSpec, source: InitialWeights) -> tuple[list[tuple[Any, Any]], bool]:
+    """Returns each weight of a network with its value, and whether the head's are among them.
+
+    Raises:
+        ValueError: at the first layer that the other network has not, or has in another shape.
+    """
+    if source.spec is not None and source.spec.inputs.signature != spec.inputs.signature:
+        words = source.spec.mismatch(spec) or "they are others"
+        raise KeyProblem("weights", f"must be of the same inputs: {words} ({source.words})")
+    named, is_whole = named_layers(model), True
+    pairs: list[tuple[Any, Any]] = []
+    head = head_of(named)
+    for name, layer in named.items():
+        if isinstance(layer, keras.layers.Normalization):
+            continue
+        values = source.arrays.get(source.head if name == head else name)
+        shapes = [tuple(weight.shape) for weight in layer.weights]
+        found = None if values is None else [tuple(value.shape) for value in values]
+        if name == head and (found != shapes or not _same_outputs(source.spec, spec)):
+            is_whole = False
+            continue
+        if found is None:
+            there = suggestion(name, list(source.arrays), "it has")
+            raise KeyProblem("weights", f"must be of this network: {source.words} have no layer {name}{there}")
+        if found != shapes:
+            words = f"{_shapes(shapes)} here, {_shapes(found)} there"
+            raise KeyProblem("weights", f"must be of this network: layer {name} is {words} ({source.words})")
+        pairs += zip(layer.weights, values or [], strict=True)
+    own, loose = source.arrays.get(weight_files.LOOSE, []), loose_weights(model)
+    shapes, found = ([tuple(weight.shape) for weight in weights] for weights in (loose, own))
+    if found != shapes:
+        words = f"{_shapes(shapes) or 'none'} here, {_shapes(found) or 'none'} there"
+        raise KeyProblem(
+            "weights", f"must be of this network: its own, outside of layers, are {words} ({source.words})"
+        )
+    pairs += zip(loose, own, strict=True)
+    known = {*named, source.head, weight_files.LOOSE}
+    if strange := [name for name in source.arrays if name not in known]:
+        raise KeyProblem(
+            "weights", f"must be of this network: {source.words} have a layer {strange[0]}, which is not here"
+        )
+    return pairs, is_whole
+
+
+def _same_outputs(one: DataSpec | None, other: DataSpec) -> bool:
+    """Whether both networks end in the same classes or targets; where nothing is known, the shapes decide."""
+    return one is None or one.targets.signature == other.targets.signature
+
+
+def _why(source: InitialWeights, spec: DataSpec) -> str:
+    here, wanted = math.prod(spec.output_shape), " and ".join(each.plural for each in spec.targets.values())
+    if source.spec is None:
+        return f"the file has it not for {here} {wanted}"
+    return f"{math.prod(source.spec.output_shape)} outputs there, {here} other {wanted} here"
+
+
+def _shapes(shapes: list[tuple[int, ...]]) -> str:
+    return " and ".join("x".join(map(str, shape)) or "one number" for shape in shapes)

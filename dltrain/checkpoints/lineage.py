@@ -1,0 +1,55 @@
+"""Which trained weights a run was built on: digests of them, so that a repeat can tell when they are others."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from dltrain.checkpoints import store
+from dltrain.config.experiment import Experiment
+from dltrain.console import Reporter
+from dltrain.digest import digest
+from dltrain.runs.folder import Run
+
+KEY = "built_on"
+"""What environment.json calls them."""
+
+
+def built_on(experiment: Experiment, run: Run, reporter: Reporter) -> dict[str, str]:
+    """Returns the digest of the weights that each key of an experiment names; warns where a run goes on with others.
+
+    Args:
+        experiment: what is trained, with full paths.
+        run: its folder; where it was begun before, `model.weights` is as it was then: it is not read again.
+        reporter: what says so.
+
+    Raises:
+        UserError: if they cannot be read.
+    """
+    before = _before(run)
+    found = {key: value for key, value in before.items() if key == "model.weights"}
+    if not run.environment.exists() and isinstance(experiment.model.weights, Path):
+        found["model.weights"] = digest_of(experiment.model.weights)
+    if experiment.teacher is not None:
+        found["teacher.run"] = now = digest_of(experiment.teacher.run)
+        if before.get("teacher.run", now) != now:
+            words = "what follows is another experiment"
+            reporter.warn(f"the weights of {experiment.teacher.run} have changed since the run began: {words}")
+    return found
+
+
+def digest_of(path: Path) -> str:
+    """Returns what tells weights from others, 32 letters: of a run its best ones, of a file all that is in it."""
+    if path.is_file() and path.suffix != ".npz":
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    saved = store.load_file(path) if path.is_file() else store.load(Run(path), "best")
+    arrays = store.averaged(saved).arrays
+    # Not of the file: it says how long the training took, too.
+    parts = [f"{name} {digest(arrays[name])}" for name in sorted(arrays) if name.startswith("model/")]
+    return digest(np.frombuffer("\n".join(parts).encode(), np.uint8))
+
+
+def _before(run: Run) -> dict[str, str]:
+    found = run.read_environment().get(KEY)
+    return found if isinstance(found, dict) else {}

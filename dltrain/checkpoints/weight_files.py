@@ -1,0 +1,150 @@
+"""Weights out of files that Keras wrote, without trusting them: no link is followed, no object made, no code run.
+
+Nothing is read before its shape is known to fit.
+"""
+
+import io
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from dltrain.checkpoints.layer_names import loose_weights, named_layers, snake_case
+from dltrain.errors import CheckpointError
+from dltrain.lazy import keras
+
+ENDINGS = (".npz", ".weights.h5", ".keras")
+"""How files with weights are named: dltrain's own, and Keras's."""
+
+LOOSE = "(own)"
+"""Stands for the layer of weights that lie in none."""
+
+_MEMBER = "model.weights.h5"
+_MAX_DEPTH, _MAX_ARRAYS = 16, 100_000
+_NO_WEIGHTS = ("normalization", "seed_generator")
+
+
+def read(path: Path, model: Any) -> dict[str, list[Any]]:
+    """Returns the arrays of each layer, by the layer's name in a network, or by its place in the file if it has none.
+
+    Of arrays that do not fit the network only the shape is read.
+
+    Args:
+        path: a file that ends in .weights.h5 or .keras.
+        model: the network that they are for, whose layers the file names by class and number.
+
+    Raises:
+        CheckpointError: if it cannot be read, or is not a file of the kind that its name says.
+    """
+    import h5py
+
+    if not path.name.endswith(ENDINGS[1:]):
+        raise CheckpointError(f"a file of weights ends in {', '.join(ENDINGS)}")
+    try:
+        with h5py.File(_member(path, model) if path.suffix == ".keras" else path, "r") as file:
+            if "layer_names" in file.attrs:
+                raise ValueError("it is in Keras 2's format: load it with Keras's load_weights, and save it again")
+            return _layers(file, model)
+    except (OSError, RuntimeError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise CheckpointError(" ".join(str(error).split())) from None
+
+
+def _member(path: Path, model: Any) -> io.BytesIO:
+    """Returns the weights within a .keras file, which is a zip archive, into memory, if they are of a sane size."""
+    most = 8 * sum(4 * weight.shape.num_elements() for weight in model.weights) + 2**24
+    with zipfile.ZipFile(path) as archive:
+        size = archive.getinfo(_MEMBER).file_size
+        if size > most:
+            raise ValueError(f"its weights take {size:,} bytes, this network's at most {most:,}")
+        with archive.open(_MEMBER) as file:
+            return io.BytesIO(file.read(most))
+
+
+def _layers(file: Any, model: Any) -> dict[str, list[Any]]:
+    found = dict(_arrays(file))
+    if not found:
+        raise ValueError("it holds no layers: it is not as Keras 3 writes it")
+    named = {id(layer): (name, layer) for name, layer in named_layers(model).items()}
+    layers: dict[str, list[Any]] = {}
+    for layer, address in _addresses(model):
+        own = {key: found.pop(key) for key in [*found] if key.startswith(f"{address}/")}
+        if own:
+            name = named[id(layer)][0]
+            layers[name] = _fitting(name, own, address, layer.weights)
+    if own := {key: found.pop(key) for key in [*found] if key.startswith("vars/")}:
+        layers[LOOSE] = _fitting("of its own", own, "", loose_weights(model))
+    left = {key.partition("/vars/")[0] for key in found}
+    layers |= {key: [] for key in sorted(left) if not key.rpartition("/")[2].startswith(_NO_WEIGHTS)}
+    return layers
+
+
+def _fitting(name: str, own: dict[str, Any], address: str, weights: list[Any]) -> list[Any]:
+    """Returns the arrays of a layer in their order, read where they fit."""
+    listed = [own.get(f"{address}/vars/{index}".lstrip("/")) for index in range(len(own))]
+    if any(array is None for array in listed):
+        raise ValueError(f"layer {name} has layers within it: such weights are taken from a run, not from a file")
+    fits = [array.shape for array in listed if array is not None] == [tuple(weight.shape) for weight in weights]
+    # Where shapes differ they are told, or the head begins anew: neither needs the values.
+    return [array[()] if fits else _Shaped(array.shape) for array in listed if array is not None]
+
+
+class _Shaped:
+    """Stands for an array that is not read."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+
+
+def _addresses(model: Any, inside: str = "") -> Iterator[tuple[Any, str]]:
+    """Yields layers with weights and where Keras may put them: numbered by class, or by a class's own attributes."""
+    places = [*_numbered(model.layers, f"{inside}layers")]
+    for name, value in vars(model).items():
+        if isinstance(value, keras.layers.Layer):
+            places.append((value, f"{inside}{name}"))
+        elif isinstance(value, list | tuple):
+            places += _numbered(value, f"{inside}{name}")
+    for layer, address in places:
+        if isinstance(layer, keras.Model):
+            yield from _addresses(layer, f"{address}/")
+        elif layer.weights and not isinstance(layer, keras.layers.Normalization):
+            yield layer, address
+
+
+def _numbered(layers: Iterable[Any], inside: str) -> Iterator[tuple[Any, str]]:
+    seen: Counter[str] = Counter()
+    for layer in layers:
+        if isinstance(layer, keras.layers.Layer):
+            kind = snake_case(type(layer))
+            yield layer, f"{inside}/{kind}_{seen[kind]}" if seen[kind] else f"{inside}/{kind}"
+            seen[kind] += 1
+
+
+def _arrays(group: Any, address: str = "", depth: int = 0, count: list[int] | None = None) -> Iterator[tuple[str, Any]]:
+    """Yields every array below a group with its address.
+
+    Raises:
+        ValueError: if one, or what it is in, lies elsewhere than in its place in this file.
+    """
+    import h5py
+
+    count = [0] if count is None else count
+    for key in group:
+        place = f"{address}/{key}" if address else key
+        count[0] += 1
+        if depth > _MAX_DEPTH or count[0] > _MAX_ARRAYS:
+            raise ValueError(f"{address} holds more than a network")
+        if not isinstance(group.get(key, getlink=True), h5py.HardLink):
+            raise ValueError(f"{place} is a link")
+        if place == "optimizer":
+            continue
+        item = group[key]
+        if isinstance(item, h5py.Group):
+            yield from _arrays(item, place, depth + 1, count)
+        elif item.is_virtual or item.external:
+            raise ValueError(f"{place} is kept in another file")
+        elif item.dtype.kind == "f":
+            yield place, item
+        elif not re.search(r"(seed_generator|normalization)\w*/", place):
+            raise ValueError(f"{place} holds no numbers")

@@ -1,0 +1,268 @@
+"""What an example consists of, and what is asked of it: the contract of features.
+
+A value has five forms: raw (a path, bytes, a cell of a table, JSON), stored (a row of a `Split`), batch (tensors),
+outputs (what a network ends in) and plain (JSON, tables, words).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
+
+from dltrain.errors import KeyProblem
+from dltrain.lazy import keras, np
+from dltrain.registry import Choice
+
+if TYPE_CHECKING:
+    from dltrain.data.request import Reader
+
+Plain = Any
+"""What JSON can hold."""
+
+_STATISTIC = "statistic"
+_FITTED = "fitted"
+Value = TypeVar("Value")
+
+
+def fitted(default: Value) -> Value:
+    """Returns a field of a feature that is learnt of the training part: kept with the run, but no key of a config."""
+    return dataclasses.field(default=default, metadata={_FITTED: True})
+
+
+def statistic(default: Value) -> Value:
+    """Returns a fitted field on which the meaning of weights does not depend, such as a mean."""
+    return dataclasses.field(default=default, metadata={_FITTED: True, _STATISTIC: True})
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Raw values as they are stored.
+
+    Args:
+        stored: of the values that can be used, in their order, (usable, *shape).
+        problems: why a value cannot be used, by its position among the raw ones.
+        notices: what was changed or not recognised in a value that is used (unseen, cut, filled), by its position.
+        metadata: facts of each usable value that no network sees, by name, each (usable,).
+    """
+
+    stored: Any
+    problems: dict[int, str] = field(default_factory=dict)
+    notices: dict[int, str] = field(default_factory=dict)
+    metadata: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Which examples belong together by a value of theirs: classes or labels.
+
+    Args:
+        names: what the groups are called.
+        members: the group of each example, whole numbers, (examples,); or which groups each is in, (examples, groups).
+    """
+
+    names: tuple[str, ...]
+    members: np.ndarray
+
+    @property
+    def are_exclusive(self) -> bool:
+        """Whether each example is in one group alone."""
+        return bool(self.members.ndim == 1)
+
+    @property
+    def counts(self) -> np.ndarray:
+        """The number of examples in each group, (groups,)."""
+        if self.are_exclusive:
+            return np.bincount(self.members, minlength=len(self.names))
+        return np.count_nonzero(self.members, axis=0)
+
+    def positions(self, group: int) -> np.ndarray:
+        """Returns the positions of a group's examples."""
+        return np.flatnonzero(self.members == group if self.are_exclusive else self.members[:, group])
+
+
+class Feature(Choice):
+    """A part of an example, or of what is asked of it: what it is, and what was learnt of it.
+
+    A registered feature is frozen, of plain fields. It must have `shape`, `dtype`, `encode` and `decode`; the other
+    methods have defaults that work with these.
+
+    Args:
+        shape: of one example in a batch; none where a length differs from example to example.
+    """
+
+    if TYPE_CHECKING:
+
+        def __init__(self, **fields: Any) -> None:
+            """Takes the fields of the registered class, which its registry makes a dataclass."""
+
+        @property
+        def shape(self) -> tuple[int | None, ...]:
+            """Of one example in a batch: a field or a property of each feature."""
+
+    dtype: ClassVar[Literal["float32", "int32"]] = "float32"
+    """Of a batch; values are stored as compactly as their source likes."""
+    padding: ClassVar[float] = 0
+    """What a shorter example is filled up with."""
+    views: ClassVar[int] = 1
+    """Network inputs per example in evaluation, such as clips or crops, whose outputs are averaged."""
+    plural: ClassVar[str] = "values"
+    """Of a target: what its outputs are called."""
+    task: ClassVar[str] = ""
+    """Of a target: the task where a config names none."""
+    has_places: ClassVar[bool] = False
+    """Of a target: whether it moves with the pixels of an image."""
+
+    @property
+    def max_shape(self) -> tuple[int, ...]:
+        """The largest shape of an example: for memory, first traces and `batch_size: auto`."""
+        known = [length for length in self.shape if length is not None]
+        if len(known) < len(self.shape):
+            raise NotImplementedError(f"{type(self).__name__} must say its max_shape: its shape is {self.shape}")
+        return tuple(known)
+
+    @property
+    def model_shape(self) -> tuple[int | None, ...]:
+        """The shape of one example behind `preprocess`."""
+        return self.shape
+
+    def fit(self, pieces: Iterable[Sequence[Any]]) -> Feature:
+        """Returns the feature with what is learnt of raw values of the training part: vocabulary, categories."""
+        return self
+
+    def adapt(self, pieces: Any) -> Feature:
+        """Returns the feature with what is learnt of stored values of the training part: mean, deviation, lengths.
+
+        Args:
+            pieces: some values at a time, `dltrain.data.statistics.Pieces`.
+        """
+        return self
+
+    def encode(self, raws: Sequence[Any]) -> Encoded:
+        """Returns raw values as they are stored: the one way in."""
+        raise NotImplementedError(f"{type(self).__name__} must have encode(raws)")
+
+    def decode(self, stored: Any) -> list[Any]:
+        """Returns stored values as plain ones; encoding these gives the same again."""
+        raise NotImplementedError(f"{type(self).__name__} must have decode(stored)")
+
+    def reader(self) -> Reader:
+        """Returns what reads files, folders, standard input and requests: lines of text or JSON, one a value."""
+        from dltrain.data.request import LineReader
+
+        return LineReader(self)
+
+    def inputs(self, name: str) -> Any:
+        """Returns the network's symbolic input of this feature, (batch, *shape)."""
+        return keras.Input(self.shape, dtype=self.dtype, name=name)
+
+    def preprocess(self, x: Any, name: str = "normalization") -> Any:
+        """Returns what each network begins with, made of raw values in the graph, (batch, *model_shape).
+
+        Args:
+            x: raw values, (batch, *shape).
+            name: of the layer that does it.
+        """
+        return x
+
+    def signature(self) -> Plain:
+        """Returns all that weights depend on (shape, classes, vocabulary), statistics apart."""
+        fields = {each.name for each in dataclasses.fields(self) if not each.metadata.get(_STATISTIC)}  # type: ignore[arg-type]
+        return {key: value for key, value in self.plain().items() if key in {*fields, "name"}}
+
+    def mismatch(self, other: Feature) -> str | None:
+        """Returns in which way another feature is not such as this one, which a network was trained on; none if it is.
+
+        Args:
+            other: of other data.
+        """
+        if type(self) is not type(other):
+            return f"it takes {self.registered_name}, got {other.registered_name}"
+        if self.shape != other.shape:
+            return f"it takes examples of {shape_words(self.shape)}, got {shape_words(other.shape)}"
+        return None if self.signature() == other.signature() else self.difference(other)
+
+    def difference(self, other: Any) -> str:
+        """Returns how another feature of this kind and shape, but of another signature, differs from this one."""
+        return "other values than it was trained on"
+
+    def resized(self, size: tuple[int, int]) -> tuple[Self, Any]:
+        """Returns the feature for smaller examples, and the function of stored values that makes them, for stages.
+
+        Args:
+            size: height and width.
+
+        Raises:
+            ValueError: if there can be no such examples.
+        """
+        raise KeyProblem("image_size", "must be none: the examples are no images")
+
+    def unnormalized(self) -> tuple[Self, Any] | None:
+        """Returns the feature whose `preprocess` leaves normalisation out, and the function of arrays that does it.
+
+        Returns:
+            none where `preprocess` does no normalisation that can be done outside of a network.
+        """
+        return None
+
+    def beyond_bytes(self, stored: Any) -> tuple[float, float] | None:
+        """Returns the smallest and largest value where these are pixels that are not in 0-255; none where all is well.
+
+        Args:
+            stored: values of the training part.
+        """
+        return None
+
+    def files(self) -> dict[str, bytes]:
+        """Returns files that a stranger needs to make tensors of raw values, by name: for run folder and exports."""
+        return {}
+
+    def groups(self, stored: Any) -> Groups | None:
+        """Returns which examples belong together: stratified parts, oversampling, counts; none where none do."""
+        return None
+
+    def vectors(self, stored: Any) -> np.ndarray | None:
+        """Returns numbers that are near where values are alike, (examples, numbers), float32; none where none are."""
+        return None
+
+    def describe(self) -> list[str]:
+        """Returns a line for people, then, line by line, how a stranger makes the tensor exactly."""
+        return [f"{self.registered_name} of {' x '.join('any' if side is None else str(side) for side in self.shape)}"]
+
+    def request_schema(self) -> dict[str, Any]:
+        """Returns the JSON Schema of one raw value in a request, with what the server's page is made of."""
+        return {}
+
+    def corners(self) -> list[Any]:
+        """Returns stored values at the edges (unknown, missing, extreme, empty): what exports and tests must hold."""
+        return []
+
+    def replaced(self, **fields: Any) -> Self:
+        """Returns the same feature with other values of some fields."""
+        return dataclasses.replace(self, **fields)  # type: ignore[type-var]
+
+    def plain(self) -> dict[str, Any]:
+        """Returns the feature as JSON has it, its name first; `of_plain` reads it."""
+        return {"name": self.registered_name, **dataclasses.asdict(self)}  # type: ignore[call-overload]
+
+    @classmethod
+    def of_plain(cls, fields: Mapping[str, Any]) -> Feature:
+        """Returns the feature whose fields were written as JSON, where tuples are lists.
+
+        Raises:
+            TypeError: if they are not those of this version.
+        """
+        return cls(**{key: tupled(value) for key, value in fields.items() if key != "name"})
+
+
+def shape_words(shape: Sequence[int | None]) -> str:
+    """Returns a shape as messages have it: 8x8x1; a length that differs is a question mark."""
+    return "x".join("?" if length is None else str(length) for length in shape)
+
+
+def tupled(value: Any) -> Any:
+    """Returns lists that JSON wrote as the tuples that they were."""
+    if isinstance(value, list | tuple):
+        return tuple(tupled(item) for item in value)
+    return value

@@ -1,0 +1,162 @@
+"""Examples and the parts that they are in: Split, Splits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from dltrain.data.feature import Groups
+from dltrain.data.spec import DataSpec, Features, named
+from dltrain.data.statistics import Pieces
+from dltrain.errors import DataError
+from dltrain.fields import HeldOut, parse_fold
+from dltrain.lazy import np
+
+
+class Examples(Protocol):
+    """Inputs that are read only when they are looked at; otherwise like an array."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(examples, *input_shape)."""
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the arrays that are read."""
+
+    def __len__(self) -> int:
+        """The number of examples."""
+
+    def __getitem__(self, positions: Any) -> np.ndarray:
+        """Reads the examples at the positions, integers or a slice."""
+
+    def take(self, positions: Any) -> Examples:
+        """Returns the examples at the positions without reading them."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where examples came from, to be named in messages.
+
+    Args:
+        name: returns the place of a row of the source: file and line, or array and row.
+        rows: the row that each example was, (examples,).
+    """
+
+    name: Callable[[int], str]
+    rows: np.ndarray
+
+    def __getitem__(self, index: int) -> str:
+        """Returns the place of an example."""
+        return self.name(int(self.rows[index]))
+
+    def take(self, positions: Any) -> Provenance:
+        """Returns the places of the examples at the positions."""
+        return Provenance(self.name, self.rows[positions])
+
+
+@dataclass(frozen=True)
+class Split:
+    """One part of a dataset.
+
+    Args:
+        inputs: (examples, *input_shape), uint8 for images in 0-255, float32 otherwise; may be a memory map, or
+            examples that are read later.
+        targets: integer labels, (examples,), int32; or numbers or 0 and 1 for each label, (examples, outputs), float32.
+        weights: how much each example counts in training, (examples,), float32; none where all count the same.
+        places: where each example came from; none where that is not known, or is a file that the inputs know.
+    """
+
+    inputs: np.ndarray | Examples
+    targets: np.ndarray
+    weights: np.ndarray | None = None
+    places: Provenance | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.inputs) != len(self.targets):
+            raise DataError(f"inputs and targets must be of one length, got {len(self.inputs)} and {len(self.targets)}")
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def first(self, count: int) -> Split:
+        """Returns the first examples."""
+        return self.take(slice(count))
+
+    def take(self, positions: Any) -> Split:
+        """Returns the examples at the positions (integers or a slice), in their order."""
+        inputs = self.inputs[positions] if isinstance(self.inputs, np.ndarray) else self.inputs.take(positions)
+        weights = None if self.weights is None else self.weights[positions]
+        places = None if self.places is None else self.places.take(positions)
+        return Split(inputs, self.targets[positions], weights, places)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """A dataset, loaded and split. No test example is in another part.
+
+    Args:
+        spec: what the data are; the statistics come from `train` alone.
+        train: the part that is trained on.
+        validation: the part that is tuned on, if any.
+        test: the part that is held out, if any.
+        skipped: a message for each example that was left out of all parts because it cannot be used.
+        fingerprint: a hash of the content of each part, by its name; empty before it is known.
+        ignored: files beside the examples, of kinds that are not read.
+    """
+
+    spec: DataSpec
+    train: Split
+    validation: Split | None = None
+    test: Split | None = None
+    skipped: tuple[str, ...] = ()
+    fingerprint: dict[str, str] = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()
+
+    @property
+    def parts(self) -> dict[str, Split]:
+        """The parts that there are, by the names that users read."""
+        named = {"training": self.train, "validation": self.validation, "test": self.test}
+        return {name: split for name, split in named.items() if split}
+
+    def with_statistics(self) -> Splits:
+        """Returns the same splits with what the spec's features learn of the training part's stored values."""
+        inputs, targets = named(self.spec.inputs, self.train.inputs), named(self.spec.targets, self.train.targets)
+        return replace(
+            self,
+            spec=replace(
+                self.spec,
+                inputs=Features({key: each.adapt(Pieces(inputs[key])) for key, each in self.spec.inputs.items()}),
+                targets=Features({key: each.adapt(Pieces(targets[key])) for key, each in self.spec.targets.items()}),
+            ),
+        )
+
+
+def split_off(split: Split, fraction: HeldOut, seed: int, groups: Groups | None = None) -> tuple[Split, Split | None]:
+    """Takes a share of the examples away, at random by the seed; stratified where there are classes.
+
+    Args:
+        split: the examples.
+        fraction: the share to take, 0 to 1; every class that has two examples or more leaves at least one on each side.
+            Or one of several shares, "fold 2 of 5": each example is in one of them, and their sizes, of each class too,
+            differ by one at most.
+        seed: the same seed takes the same examples.
+        groups: the classes of the examples, where there are some.
+
+    Returns:
+        what remains and what was taken (none if the fraction is 0), each in the original order.
+    """
+    if fraction == 0:
+        return split, None
+    random = np.random.RandomState(seed)  # its streams are frozen across NumPy versions
+    taken = np.zeros(len(split), bool)
+    labels = groups.members if groups and groups.are_exclusive else np.zeros(len(split), np.int32)
+    classes = [random.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
+    if isinstance(fraction, str):
+        number, count = parse_fold(fraction)
+        taken[np.concatenate(classes)[number - 1 :: count]] = True
+    else:
+        for members in classes:
+            taken[members[: min(max(round(len(members) * fraction), 1), len(members) - 1)]] = True
+    return split.take(np.flatnonzero(~taken)), split.take(np.flatnonzero(taken)) if taken.any() else None

@@ -1,0 +1,1 @@
+"""The compiled loop and what feeds it: knows tensors and devices, no experiment."""

@@ -1,0 +1,59 @@
+"""One class."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from dltrain.data.feature import Encoded, Feature, Groups, fitted
+from dltrain.lazy import np
+from dltrain.registry import FEATURES
+
+
+@FEATURES.register("class_label")
+class ClassLabel(Feature):
+    """One class per example, stored as its position among the classes, int32.
+
+    Args:
+        class_names: the classes, in the order of their integer labels.
+    """
+
+    dtype: ClassVar = "int32"
+    task: ClassVar[str] = "classification"
+    plural: ClassVar[str] = "classes"
+
+    class_names: tuple[str, ...] = fitted(())
+
+    @property
+    def shape(self) -> tuple[()]:
+        """A whole number."""
+        return ()
+
+    def encode(self, raws: Any) -> Encoded:
+        """Returns the positions of class names; a name that is no class cannot be used."""
+        places = {name: place for place, name in enumerate(self.class_names)}
+        problems = {row: f"no class {raw!r}" for row, raw in enumerate(raws) if raw not in places}
+        return Encoded(np.array([places[raw] for raw in raws if raw in places], np.int32), problems)
+
+    def decode(self, stored: Any) -> list[str]:
+        """Returns the classes' names."""
+        return [self.class_names[label] for label in np.asarray(stored).tolist()]
+
+    def mismatch(self, other: Feature) -> str | None:
+        """Returns which class is unknown, or that they are in another order; none where classes are the same."""
+        return differing_names(self, other)
+
+    def groups(self, stored: Any) -> Groups:
+        """Returns the examples of each class."""
+        return Groups(self.class_names, np.asarray(stored))
+
+
+def differing_names(known: Any, other: Any) -> str | None:
+    """Returns how the class names of another feature differ from those that a network knows; none if they do not."""
+    if type(known) is not type(other):
+        return f"it knows {known.plural}, got {other.plural}"
+    found: Any = other
+    if known.class_names == found.class_names:
+        return None
+    strange = [name for name in found.class_names if name not in known.class_names]
+    words = f"{strange[0]!r} is none of its classes" if strange else "they have fewer or otherwise ordered classes"
+    return f"{words} ({', '.join(known.class_names[:10])})"

@@ -1,0 +1,91 @@
+"""Numbers to predict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from dltrain.data.feature import Encoded, Feature, fitted, statistic
+from dltrain.data.statistics import statistics_of
+from dltrain.lazy import np
+from dltrain.registry import FEATURES
+
+
+@dataclass(frozen=True)
+class Number:
+    """One of them.
+
+    Args:
+        name: what it is called.
+        mean: over the training part.
+        standard_deviation: likewise; 1 where it is constant.
+    """
+
+    name: str
+    mean: float = 0.0
+    standard_deviation: float = 1.0
+
+
+@FEATURES.register("numbers")
+class Numbers(Feature):
+    """One or several numbers in units of their own, float32.
+
+    Args:
+        names: what they are called.
+        mean: of each over the training part; none before it is known.
+        standard_deviation: likewise; 1 where it is constant.
+    """
+
+    task: ClassVar[str] = "regression"
+    plural: ClassVar[str] = "targets"
+
+    names: tuple[str, ...] = fitted(())
+    mean: tuple[float, ...] | None = statistic(None)
+    standard_deviation: tuple[float, ...] | None = statistic(None)
+
+    @property
+    def shape(self) -> tuple[int]:
+        """How many numbers there are."""
+        return (len(self.names),)
+
+    def adapt(self, pieces: Iterable[np.ndarray]) -> Self:
+        """Returns the feature with mean and deviation of each number."""
+        mean, deviation = statistics_of(pieces, len(self.names))
+        return self.replaced(mean=mean, standard_deviation=deviation)
+
+    def mismatch(self, other: Feature) -> str | None:
+        """Returns that the numbers are others; none where they are the same."""
+        is_same = isinstance(other, Numbers) and self.names == other.names
+        return None if is_same else "other columns or targets than it was trained on"
+
+    @property
+    def each(self) -> tuple[Number, ...]:
+        """The numbers one by one."""
+        return tuple(map(Number, self.names, self.offsets, self.scales))
+
+    @property
+    def offsets(self) -> list[float]:
+        """The mean of each number; 0 before it is known."""
+        return list(self.mean or (0.0,) * len(self.names))
+
+    @property
+    def scales(self) -> list[float]:
+        """The standard deviation of each number; 1 before it is known."""
+        return list(self.standard_deviation or (1.0,) * len(self.names))
+
+    def encode(self, raws: Any) -> Encoded:
+        """Returns numbers that are given by name; an example without one of them cannot be used."""
+        rows, problems = [], {}
+        for place, raw in enumerate(raws):
+            missing = [name for name in self.names if not isinstance(raw.get(name), int | float)]
+            if missing:
+                problems[place] = f"{missing[0]} must be a number, got {raw.get(missing[0])!r}"
+            else:
+                rows.append([raw[name] for name in self.names])
+        return Encoded(np.array(rows, np.float32).reshape(-1, len(self.names)), problems)
+
+    def decode(self, stored: Any) -> list[dict[str, float]]:
+        """Returns the numbers by name."""
+        rows = np.asarray(stored).astype(np.float64).tolist()
+        return [dict(zip(self.names, row, strict=True)) for row in rows]

@@ -1,0 +1,58 @@
+"""What a run's network is worth on a part of its data, or on other data of the same kind."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from dltrain.assembly.batches import evaluation_feed
+from dltrain.assembly.out_of_memory import enough_memory
+from dltrain.config import experiment as experiments
+from dltrain.console import Reporter
+from dltrain.inference.trained_run import TrainedRun
+from dltrain.runs.folder import Run
+
+
+def evaluate(
+    run: Run, split: str | None, checkpoint: str, reporter: Reporter, overrides: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Measures a run's network on one part of its data, or on other data of the same kind.
+
+    What was learnt of the training data (fillings, categories, classes, means) is taken from the checkpoint.
+
+    Args:
+        run: a run with a checkpoint.
+        split: "train", "validation" or "test"; none for the test part, or where the dataset is overridden and has no
+            test part of its own, for all of it.
+        checkpoint: "best" or "last".
+        reporter: what says how it goes.
+        overrides: `key.path=value` arguments, such as dataset.path=other.csv.
+
+    Returns:
+        {"run", "checkpoint", "split", "examples", "metrics": {name: value}}; the split may be "all".
+
+    Raises:
+        UserError: if config, data or checkpoint cannot be used.
+        TrainingError: if memory runs out.
+    """
+    is_other = any(override.startswith("dataset.") for override in overrides)
+    if is_other and split is None:
+        overrides = [*_undivided(run, overrides), *overrides]
+    trained = TrainedRun.open(run, checkpoint, reporter, overrides)
+    devices, splits = trained.begin()
+    is_whole = is_other and split is None and not splits.validation and not splits.test
+    name = "train" if is_whole else split or "test"
+    part = trained.part(splits, name)
+    trained.require_same_kind(splits, is_other)
+    if not is_other:
+        trained.compare(splits, [name])
+    with enough_memory(trained.config):
+        feed = evaluation_feed(part, trained.config.experiment.train.examples_per_batch, devices)
+        metrics = trained.network(devices).evaluate(feed)
+    measured = "all" if is_whole else name
+    return {"run": run.name, "checkpoint": checkpoint, "split": measured, "examples": len(part), "metrics": metrics}
+
+
+def _undivided(run: Run, overrides: Sequence[str]) -> list[str]:
+    """Returns the overrides with which nothing is split off of other data, where it was not said otherwise."""
+    dataset = experiments.load(run.config, [*overrides], reads_data=False).experiment.dataset
+    keys = dataset.fractions().values()
+    return [f"dataset.{key}=0" for key in keys if not any(word.startswith(f"dataset.{key}=") for word in overrides)]

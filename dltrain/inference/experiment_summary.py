@@ -1,0 +1,88 @@
+"""An experiment in words: what is learnt from what, by what, for how long."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from dltrain.config.experiment import Experiment, to_plain
+from dltrain.data import Splits
+from dltrain.figures.panels import number
+from dltrain.registry import Choice
+from dltrain.schedules import Plan
+
+
+def facts(experiment: Experiment, splits: Splits, plan: Plan, weights: int) -> dict[str, str]:
+    """Returns the facts, each under its name; `weights` is how many are trained."""
+    spec, train = splits.spec, experiment.train
+    sizes = ", ".join(f"{len(split):,} {part}" for part, split in splits.parts.items())
+    what = (
+        f"{len(spec.numbers)} numbers to predict"
+        if len(spec.numbers) > 1
+        else f"{spec.numbers[0].name} to predict"
+        if spec.numbers
+        else f"{len(spec.class_names):,} {'classes' if splits.train.targets.ndim == 1 else 'labels'}"
+    )
+    kind = "height x width x channels" if spec.is_image else "numbers"
+    shape = " x ".join(map(str, spec.input_shape))
+    left = f"; {len(splits.skipped):,} examples left out that cannot be used" if splits.skipped else ""
+    found = {
+        "Dataset": f"{experiment.dataset.registered_name}: {sizes} examples; {what}{left}",
+        "One example": f"{shape} {kind}, {splits.train.inputs.dtype}",
+        "Augmentation": "; ".join(_words(block) for block in experiment.augment) or "none",
+        "Network": f"{_words(experiment.model)}: {weights:,} weights to train",
+        "Optimizer": _words(experiment.optimizer),
+        "Length": f"{plan.total_steps:,} steps of {train.examples_per_step:,} examples, {plan.steps_per_epoch:,} per "
+        f"epoch: {plan.total_steps / plan.steps_per_epoch:.4g} epochs"
+        + (f"; each step accumulates {train.accumulate_steps} batches" if train.accumulate_steps > 1 else ""),
+    }
+    if weighted := _weighting(experiment, splits):
+        found["Weighting"] = weighted
+    return found
+
+
+def _words(block: Any) -> str:
+    """Returns the name of a chosen block with those of its settings that are not the defaults."""
+    settings = _settings(block)
+    return f"{block.registered_name} ({settings})" if settings else block.registered_name
+
+
+def _settings(block: Any) -> str:
+    """Returns the fields of a block that are not the defaults, as a config has them."""
+    values = {field.name: getattr(block, field.name) for field in dataclasses.fields(block) if _is_set(block, field)}
+    return ", ".join(f"{name}: {_plain(value)}" for name, value in values.items())
+
+
+def _is_set(block: Any, field: dataclasses.Field) -> bool:
+    made = field.default_factory
+    default = field.default if made is dataclasses.MISSING else made()
+    return getattr(block, field.name) != default
+
+
+def _plain(value: Any) -> str:
+    """Returns a value as YAML writes it in one line."""
+    if dataclasses.is_dataclass(value):
+        name = value.registered_name if isinstance(value, Choice) else None
+        return f"{{{', '.join(filter(None, (name and f'name: {name}', _settings(value))))}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_plain, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_plain(item)}' for key, item in value.items())}}}"
+    plain = to_plain(value)
+    return str(plain).lower() if isinstance(plain, bool) else str(plain)
+
+
+def _weighting(experiment: Experiment, splits: Splits) -> str:
+    """Returns how examples and classes are weighted in the loss; nothing where all count the same."""
+    said, weights = [], splits.train.weights
+    if weights is not None:
+        said.append(f"examples count {number(weights.min())} to {number(weights.max())} times")
+    of_classes = experiment.task.weights(splits.spec, splits.train.targets)
+    if of_classes is not None:
+        names = splits.spec.class_names
+        low, high = int(np.argmin(of_classes)), int(np.argmax(of_classes))
+        said.append(
+            f"classes count from {number(of_classes[low])} times ({names[low]}) "
+            f"to {number(of_classes[high])} times ({names[high]})"
+        )
+    return "; ".join(said)

@@ -1,0 +1,253 @@
+"""A run's network in other formats: each is opened in the runtime that it is for and asked before it gets its name."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from dltrain.assembly.out_of_memory import enough_memory
+from dltrain.assembly.pretrained import rebuilt
+from dltrain.config.experiment import Config
+from dltrain.console import Reporter
+from dltrain.data import DataSpec, Split, spaced
+from dltrain.errors import CheckpointError, ConfigError, UserError, said
+from dltrain.importing import hushed
+from dltrain.inference.export_folder import Written, noted, put, remove, tidy, writing
+from dltrain.inference.model_card import write_card
+from dltrain.inference.trained_run import TrainedRun
+from dltrain.lazy import keras, np, tf
+from dltrain.plugins import loading as plugins
+from dltrain.registry import EXPORTS, suggestion
+from dltrain.runs import folder
+from dltrain.runs.folder import Run
+
+ALIASES = {"tflite": "litert", "tflite-int8": "litert-int8", "savedmodel": "saved_model"}
+COMPARED = 32
+"""Examples whose outputs must be the same."""
+AGREED = 512
+"""Held-out examples of which most must be answered as before, where numbers are coarser."""
+CALIBRATED = 256
+"""Training examples from which the ranges of 8-bit numbers are taken."""
+
+
+def require(formats: Sequence[str]) -> list[Any]:
+    """Returns the formats by name, each once.
+
+    Raises:
+        ConfigError: if there is none of a name.
+        UserError: if a runtime is not installed; names the extra.
+    """
+    found = {}
+    for word in formats:
+        name = ALIASES.get(word, word)
+        if name not in EXPORTS.names():
+            raise ConfigError([f"--format: no format {word!r}{suggestion(word, EXPORTS.names())}"])
+        found[name] = EXPORTS[name]()
+    absent = {}
+    for each in found.values():
+        if missing := [module for module in each.needs if find_spec(module) is None]:
+            absent[each.extra] = missing
+    if absent:
+        raise UserError(
+            f"--format {', '.join(name for name, each in found.items() if each.extra in absent)} needs "
+            f"{', '.join(module for modules in absent.values() for module in modules)}: "
+            f"pip install 'dltrain[{','.join(absent)}]'"
+        )
+    return list(found.values())
+
+
+def export(
+    run: Run,
+    formats: Sequence[Any],
+    place: Path | None,
+    checkpoint: str,
+    reporter: Reporter,
+    probabilities: bool = True,
+    normalization: bool = True,
+) -> dict[str, Any]:
+    """Writes a run's network in some formats, and a model card beside them.
+
+    Args:
+        run: a run with a checkpoint whose data are there: formats are compared on them.
+        formats: as `require` returns them.
+        place: the folder; none for RUN/exports.
+        checkpoint: "best" or "last".
+        reporter: what says how it goes.
+        probabilities: the network ends in softmax or sigmoid, where the task has classes or labels; else in logits.
+        normalization: the network takes raw values; else those that the training part's mean and deviation normalise.
+
+    Returns:
+        {"run", "checkpoint", "folder", "card", "exports": [{"format", "path", "bytes", "examples", "difference",
+        "agreement", "limit"}], "refused": {format: why}}
+
+    Raises:
+        UserError: if config, data or checkpoint cannot be used.
+        TrainingError: if the folder cannot be written.
+    """
+    if place is None:
+        folder.refuse_links(run)
+    # float32 on a CPU, whatever it was trained in: what runtimes take, and what can be compared.
+    trained = TrainedRun.open(run, checkpoint, reporter, ["device=cpu", "train.precision=float32"])
+    _, splits = trained.own_data()
+    config, saved, spec = trained.config, trained.saved, trained.spec
+    held_out = splits.test or splits.validation or splits.train
+    with enough_memory(config):
+        model, normalize = _network(config, saved, spec, held_out, normalization)
+        activation = config.experiment.task.activation if probabilities else None
+        asked = _Asked(
+            spec,
+            normalize,
+            splits.train,
+            held_out,
+            model if activation is None else _ending_in(activation, model, spec),
+        )
+        place = place or run.exports
+        with writing(place):
+            place.mkdir(parents=True, exist_ok=True)
+            tidy(place)
+            written, refused = [], {}
+            for each in formats:
+                reporter.say(f"{each.registered_name}: writing")
+                try:
+                    written.append(_written(each, asked, place, reporter))
+                except _Refused as error:
+                    refused[each.registered_name] = str(error)
+            card = None
+            if written:
+                contract = {
+                    "activation": activation,
+                    "normalization": normalization,
+                    "step": trained.state.step,
+                }
+                others = noted(place, written, contract)
+                card = write_card(run, config, saved, splits, place, contract, *others)
+    return {
+        "run": run.name,
+        "checkpoint": checkpoint,
+        "folder": str(place),
+        "card": None if card is None else str(card),
+        "exports": [each.to_plain() for each in written],
+        "refused": refused,
+    }
+
+
+class _Refused(Exception):
+    """A format cannot hold the network, or what it holds answers otherwise."""
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The network that is exported, and what it is asked about."""
+
+    spec: DataSpec
+    normalize: Callable[[np.ndarray], np.ndarray] | None
+    train: Split
+    held_out: Split
+    model: Any
+
+    def inputs(self, part: Split, most: int) -> np.ndarray:
+        """Returns evenly spaced examples of a part, as the exported network takes them."""
+        found = np.asarray(part.take(spaced(len(part), most)).inputs[:]).astype(np.float32)
+        return found if self.normalize is None else self.normalize(found)
+
+    def answers(self, inputs: np.ndarray) -> np.ndarray:
+        """Returns what Keras says of them."""
+        return np.asarray(self.model(tf.constant(inputs), training=False))
+
+
+def _network(
+    config: Config, saved: Any, spec: DataSpec, part: Split, normalization: bool
+) -> tuple[Any, Callable[[np.ndarray], np.ndarray] | None]:
+    """Returns the run's network with its weights, and what normalises its inputs where the network does not."""
+    model = rebuilt(config, saved)
+    if normalization:
+        return model, None
+    words = "--no-normalization: the network does not begin with the data's normalisation, or that has categories in it"
+    without = spec.input.unnormalized()
+    if without is None:
+        raise UserError(words)
+    feature, normalize = without
+    try:
+        bare = rebuilt(config, saved, spec.with_input(feature))
+    except CheckpointError:
+        raise UserError(words) from None
+    inputs = np.asarray(part.first(COMPARED).inputs[:]).astype(np.float32)
+    wanted, got = (np.asarray(each(given, training=False)) for each, given in
+                   ((model, inputs), (bare, normalize(inputs))))  # fmt: skip
+    if _difference(got, wanted) > 1e-4:
+        raise UserError(words)
+    return bare, normalize
+
+
+def _ending_in(activation: str, model: Any, spec: DataSpec) -> Any:
+    """Returns the network with what makes probabilities of its logits behind it."""
+    last = keras.layers.Activation(activation, dtype="float32", name="probabilities")
+    if isinstance(model, keras.Sequential) or not hasattr(model, "output"):
+        inputs = spec.inputs()
+        return keras.Model(inputs, last(model(inputs)))
+    return keras.Model(model.input, last(model.output), name=model.name)
+
+
+def _written(each: Any, asked: _Asked, place: Path, reporter: Reporter) -> Written:
+    """Writes one format aside, compares what it says, and gives it its name.
+
+    Raises:
+        _Refused: if it cannot be written or says something else; nothing of it stays.
+    """
+    path = place / each.file
+    agreement = each.agreement
+    inputs = asked.inputs(asked.held_out, COMPARED if agreement is None else AGREED)
+    aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    noise: list[str] = []
+    try:
+        remove(aside)
+        try:
+            with hushed(noise), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                each.write(asked.model, aside, asked.inputs(asked.train, CALIBRATED))
+                got = np.asarray(each.answers(aside, inputs), np.float32)
+        except OSError:
+            raise
+        except Exception as error:
+            reporter.detail("".join(noise))
+            reason = plugins.fault(error) or said(error) or type(error).__name__
+            raise _Refused(f"cannot hold this network: {reason[:300]}") from None
+        wanted = asked.answers(inputs)
+        difference = _difference(got, wanted) if got.shape == wanted.shape else float("inf")
+        share = None if agreement is None else _agreement(asked.spec, got, wanted)
+        limit = each.tolerance if agreement is None else agreement
+        size = sum(file.stat().st_size for file in [aside, *aside.rglob("*")] if file.is_file())
+        found = Written(each.registered_name, path, size, len(inputs), difference, share, limit)
+        is_same = difference <= limit if share is None else share >= limit
+        if not is_same:
+            raise _Refused(f"does not answer as the network does, and was removed: {found.words}")
+        put(aside, path)
+        return found
+    finally:
+        remove(aside)
+
+
+def _difference(got: np.ndarray, wanted: np.ndarray) -> float:
+    """Returns the largest difference, relative to max(1, |wanted|); infinite where one is not finite."""
+    found = float((np.abs(got - wanted) / np.maximum(1, np.abs(wanted))).max())
+    return found if np.isfinite(found) else float("inf")
+
+
+def _agreement(spec: DataSpec, got: np.ndarray, wanted: np.ndarray) -> float:
+    """Returns the share of examples that are answered alike.
+
+    Alike is: the same class; all labels on the same side of what decides; numbers within a tenth of their target's
+    deviation.
+    """
+    if spec.numbers:
+        scale = np.array([target.standard_deviation for target in spec.numbers])
+        return float((np.abs(got - wanted) <= 0.1 * scale).all(axis=1).mean())
+    if spec.exclusive:
+        return float((got.argmax(axis=1) == wanted.argmax(axis=1)).mean())
+    middle = 0.5 if wanted.min() >= 0 and wanted.max() <= 1 else 0.0
+    return float(((got > middle) == (wanted > middle)).all(axis=1).mean())

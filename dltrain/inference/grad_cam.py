@@ -1,0 +1,96 @@
+"""What a network looks at: the weights of its first layer as pictures, and which places decide, by Grad-CAM."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from dltrain.data import DataSpec
+from dltrain.keras_internals import calls, latest_output
+from dltrain.lazy import keras, tf
+
+MOST_FILTERS = 64
+"""First filters that are shown."""
+
+LAST = ("Pooling", "Dropout", "Flatten")
+"""What the names of layers hold that only gather what a feature map says: Grad-CAM is taken before them."""
+
+
+def first_filters(model: Any, spec: DataSpec) -> np.ndarray | None:
+    """Returns the weights of the first layer that are pictures, (filters, height, width, channels).
+
+    They are those of a convolution, or of a dense layer that takes all pixels; none where there is no such layer.
+    """
+    if not spec.is_image:
+        return None
+    for layer in _flat(model):
+        kernel = getattr(layer, "kernel", None)
+        if kernel is None:
+            continue
+        values = np.array(kernel, np.float32)
+        if values.ndim == 2 and values.shape[0] == math.prod(spec.input_shape):
+            values = values.reshape(*spec.input_shape, -1)
+        if values.ndim != 4 or values.shape[0] * values.shape[1] == 1 or values.shape[2] not in (1, 3):
+            return None
+        return np.moveaxis(values, -1, 0)[:MOST_FILTERS]
+    return None
+
+
+def _flat(model: Any) -> list[Any]:
+    """Returns all layers, those of networks within the network in their place."""
+    found = []
+    for layer in model.layers:
+        found += _flat(layer) if hasattr(layer, "layers") else [layer]
+    return found
+
+
+def attention(model: Any, spec: DataSpec, images: np.ndarray, batch_size: int) -> np.ndarray | None:
+    """Returns how much each place speaks for what the network says, 0 to 1, (images, height, width).
+
+    R. R. Selvaraju et al., "Grad-CAM: visual explanations from deep networks via gradient-based localization", 2017,
+    equations 1 and 2, at the last feature map before it is pooled; of the class with the largest logit, or the first
+    number that is predicted. Enlarged to the image's size, bilinearly.
+
+    Returns:
+        none where the network is not convolutional to its end.
+    """
+    feature_map = _last_feature_map(model) if spec.is_image else None
+    if feature_map is None:
+        return None
+    probe = keras.Model(model.inputs, [feature_map, model.outputs[0]])
+    found = []
+    for start in range(0, len(images), batch_size):
+        batch = tf.convert_to_tensor(images[start : start + batch_size], tf.float32)
+        with tf.GradientTape() as tape:
+            tape.watch(batch)  # of frozen weights alone, nothing would be recorded
+            features, outputs = probe(batch, training=False)
+            told = outputs[:, 0] if spec.numbers else tf.reduce_max(outputs, axis=1)
+        slopes = tf.cast(tape.gradient(told, features), tf.float32)
+        weights = tf.reduce_mean(slopes, axis=(1, 2), keepdims=True)
+        maps = tf.nn.relu(tf.reduce_sum(weights * tf.cast(features, tf.float32), axis=-1, keepdims=True))
+        maps = tf.image.resize(maps, spec.input_shape[:2])[..., 0].numpy()
+        found.append(maps / np.maximum(maps.max(axis=(1, 2), keepdims=True), 1e-12))
+    return np.concatenate(found)
+
+
+def _last_feature_map(model: Any) -> Any:
+    """Returns the symbolic output that Grad-CAM is taken of; none where there is no such one."""
+    last, convolves = None, False
+    for layer in model.layers:
+        if not calls(layer):
+            return None
+        output = latest_output(layer)
+        convolves |= any(len(weight.shape) == 4 for weight in layer.weights)
+        shape = output.shape
+        if len(shape) == 3 and last is not None:
+            return None  # a sequence of patches: what follows mixes places
+        if (
+            convolves
+            and len(shape) == 4
+            and shape[1] * shape[2] > 1
+            and not any(word in type(layer).__name__ for word in LAST)
+        ):
+            last = output
+    return last

@@ -1,0 +1,137 @@
+"""report.html and figures/: what a run was worth, at its end or whenever it is asked for."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from dltrain.assembly.out_of_memory import enough_memory
+from dltrain.config import experiment as experiments
+from dltrain.config.experiment import Config
+from dltrain.config.origins import settings
+from dltrain.console import Reporter
+from dltrain.data import Splits
+from dltrain.errors import DltrainError, Interrupted, RunError, TrainingError
+from dltrain.inference.evidence import Stopped, gather
+from dltrain.inference.trained_run import TrainedRun
+from dltrain.plugins import loading as plugins
+from dltrain.report.outcome import Evidence
+from dltrain.report.page import render, write
+from dltrain.report.story import tell
+from dltrain.runs import folder
+from dltrain.runs.folder import Run
+from dltrain.runs.settings import origins_of
+from dltrain.signals import StopRequest
+
+KNOWS = '<section id="data">'
+"""What is in a report that the network and the data had a part in."""
+
+
+def report(run: Run, reporter: Reporter) -> dict[str, Any]:
+    """Writes the report of a run, as far as it is: what is missing is said.
+
+    Args:
+        run: whose; it may be going on.
+        reporter: what says how it goes.
+
+    Returns:
+        {"run", "report", "bytes", "figures": [paths], "missing": [words]}
+
+    Raises:
+        RunError: if nothing new could be said, and the report that there is says more.
+        TrainingError: if it cannot be written.
+    """
+    folder.refuse_links(run)
+    config, evidence, troubles = None, None, []
+    try:
+        config = experiments.load(run.config, reads_data=False)
+        evidence = _asked(config, run, reporter)
+    except (DltrainError, OSError) as error:
+        troubles.append(f"Without what the network and the data have to say: {error}")
+        reporter.warn(troubles[0])
+        if run.report.is_file() and KNOWS in run.report.read_text(encoding="utf-8", errors="replace"):
+            raise RunError(
+                f"{run.report}: stays as it is, it says more than could be said now; "
+                "move it away to have one of the run's folder alone"
+            ) from None
+    written = _write(run, config, evidence, troubles)
+    for words in written["missing"]:
+        if words not in troubles:
+            reporter.warn(words)
+    return written
+
+
+def report_at_end(config: Config, splits: Splits, run: Run, model: Any, reporter: Reporter) -> None:
+    """Writes the report of a run that has just ended; says so where that fails.
+
+    Args:
+        config: what was done.
+        splits: what it was trained on.
+        run: where it is kept.
+        model: the network with its best weights.
+        reporter: what says how it goes.
+
+    Raises:
+        Interrupted: if a signal asks to stop; the run stays finished.
+    """
+    evidence, troubles = None, list[str]()
+    with StopRequest() as stop:
+        try:
+            try:
+                evidence = gather(config.experiment, model, splits, stop.__bool__)
+            except (Stopped, OSError):
+                raise
+            except Exception as error:
+                troubles.append(f"Without what the network and the data have to say: {_reason(error)}")
+                reporter.warn(f"report: {troubles[0]}")
+            written = _write(run, config, evidence, troubles, stop)
+        except Stopped:
+            raise Interrupted(
+                "stopped while the report is made",
+                stop.exit_code or 130,
+                f"the run is finished, for the report: dltrain report {run.path}",
+            ) from None
+        except Exception as error:  # the run went well: it does not fail for its report
+            reporter.warn(f"no report: {_reason(error)}; the run is finished. Once more: dltrain report {run.path}")
+        else:
+            reporter.say(f"report: {written['report']}")
+
+
+def _reason(error: Exception) -> str:
+    words = plugins.fault(error) or " ".join(str(error).split())
+    return words if isinstance(error, DltrainError | OSError) else f"{type(error).__name__}: {words}"[:500]
+
+
+def _asked(config: Config, run: Run, reporter: Reporter) -> Evidence:
+    """Builds the run's network with its best weights so far, and asks it.
+
+    Raises:
+        DltrainError: if config, data or checkpoint cannot be used.
+    """
+    trained = TrainedRun.of(run, config, "best", reporter)
+    devices, splits = trained.own_data()
+    with enough_memory(config):
+        return gather(config.experiment, trained.network(devices).model, splits)
+
+
+def _write(
+    run: Run,
+    config: Config | None,
+    evidence: Evidence | None,
+    troubles: Sequence[str],
+    stop: StopRequest | None = None,
+) -> dict[str, Any]:
+    said = settings(config, origins_of(run)) if config else []
+    told = tell(run, said, evidence, troubles)
+    page, files = render(told)
+    if stop:
+        raise Stopped
+    try:
+        write(run, page, files)
+    except OSError as error:
+        raise TrainingError(f"{error.filename or run.report}: cannot be written: {error.strerror or error}") from None
+    return {
+        "run": str(run.path),
+        "report": str(run.report),
+        "bytes": len(page.encode()),
+        "figures": [str(run.figures / name) for name in files],
+        "missing": list(told.warnings),
+    }

@@ -1,0 +1,41 @@
+"""Every private name of Keras that dltrain uses, each behind a function: what a newer Keras may break is here."""
+
+from typing import Any
+
+OVERRIDDEN = ("_all_reduce_sum_gradients", "_apply_weight_decay", "_clip_gradients")
+"""Methods of Keras's optimizers that `dltrain.optimizers` overrides."""
+
+
+def all_layers(model: Any, include_self: bool = True) -> list[Any]:
+    """Returns a network's layers and, before their own, those of the layers within them.
+
+    Args:
+        model: a keras.Model.
+        include_self: the network itself is one of them.
+    """
+    return list(model._flatten_layers(include_self=include_self))
+
+
+def calls(layer: Any) -> list[Any]:
+    """Returns the nodes of the graphs that a layer was called in, the latest last; none where it was never called."""
+    return list(getattr(layer, "_inbound_nodes", None) or ())
+
+
+def latest_output(layer: Any) -> Any:
+    """Returns the first symbolic output of a layer's latest call; for a network within another, of the outer graph."""
+    return calls(layer)[-1].output_tensors[0]
+
+
+def moving_averages(optimizer: Any) -> list[Any]:
+    """Returns the moving averages of the trainable weights, in their order; none where the optimizer keeps none."""
+    return list(optimizer._model_variables_moving_average) if optimizer.use_ema else []
+
+
+def index_of(optimizer: Any, variable: Any) -> int:
+    """Returns at which place an optimizer's slots hold what belongs to a trainable variable."""
+    return int(optimizer._get_variable_index(variable))
+
+
+def adam_moments(optimizer: Any) -> tuple[list[Any], list[Any]]:
+    """Returns the slots of an Adam: the means of the gradients, and of their squares."""
+    return optimizer._momentums, optimizer._velocities

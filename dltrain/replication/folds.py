@@ -1,0 +1,51 @@
+"""Cross-validation: the same experiment several times, each with another share of the examples held out."""
+
+from typing import Any
+
+from dltrain.assembly import data as assembled
+from dltrain.config import experiment as experiments
+from dltrain.config.experiment import Config
+from dltrain.console import Reporter
+from dltrain.errors import ConfigError
+from dltrain.replication.series import Series, spread
+
+
+def cross_validate(series: Series, count: int, command: str) -> dict[str, Any]:
+    """Trains one run for each of several shares, each of which is the test part once.
+
+    Where the data have a test part of their own, that stays what it is, and the shares are validation parts.
+
+    Args:
+        series: of what, and where.
+        count: how many shares, at least 2.
+        command: what to type so that those that are left are trained.
+
+    Returns:
+        {"folds", "held_out": "test" or "validation"}, and what `spread` returns.
+
+    Raises:
+        ConfigError: if the data cannot be cut into so many shares.
+        UserError, TrainingError, Interrupted: as `fit`.
+    """
+    key, held_out = _key(experiments.load(series.path, [*series.overrides]), count, series.reporter())
+    members = [
+        series.member(f"fold{number}of{count}", f"dataset.{key}=fold {number} of {count}")
+        for number in range(1, count + 1)
+    ]
+    return {"folds": count, "held_out": held_out, **spread(series.train(members, command))}
+
+
+def _key(config: Config, count: int, reporter: Reporter) -> tuple[str, str]:
+    """Returns the dataset's key that holds out a share, and of which part."""
+    assembled.start(config, reporter)  # before a dataset may import TensorFlow
+    dataset = config.experiment.dataset
+    with config.blame("dataset"):
+        whole = dataset.undivided().load()
+    for part, key in dataset.fractions().items():
+        if whole.parts.get(part) is not None:
+            continue
+        if count > len(whole.train):
+            raise ConfigError([f"--folds must be at most the {len(whole.train)} examples, got {count}"])
+        return key, part
+    name = dataset.registered_name
+    raise ConfigError([f"--folds: dataset {name} has validation and test parts of its own, or none that can be cut"])

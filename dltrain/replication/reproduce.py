@@ -1,0 +1,125 @@
+"""A run done again from its config, and held against the first: bit by bit, or within a tolerance elsewhere."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dltrain.checkpoints import lineage, store
+from dltrain.config import experiment as experiments
+from dltrain.console import Reporter
+from dltrain.errors import CheckpointError, RunError
+from dltrain.runs.folder import Run
+from dltrain.training import trainer
+
+UNTOLD = ("command", "origins")
+"""What environment.json holds that says nothing of the environment."""
+
+UNWEIGHED = ("git", lineage.KEY)
+"""What is listed and excuses nothing: the commit is that of the folder in which the command was given, and a run that
+builds on other weights is another run."""
+
+
+def reproduce(run: Run, root: Path, tolerance: float, reporter: Reporter) -> dict[str, Any]:
+    """Trains what a finished run's config says, into a new run, and compares the two.
+
+    Args:
+        run: a finished run.
+        root: the folder that the new run goes to.
+        tolerance: how far the final metrics may be apart in another environment: absolute up to 1, relative beyond.
+        reporter: what says how it goes.
+
+    Returns:
+        {"run", "again", "reproduced", "exact", "environment": {key: [then, now]}, "metrics": {name: [then, now]},
+        "first_difference": {"epoch", "column", "then", "now"} or none, "largest_weight_difference", "notes"}
+
+    Raises:
+        RunError: if the run is not finished.
+        UserError, TrainingError, Interrupted: as `fit`.
+    """
+    then = run.read_summary()
+    if then.get("status") != "finished":
+        raise RunError(
+            f"{run.path}: is {then.get('status', 'not begun')}, not finished: there is nothing whole to compare with; "
+            f"go on with: dltrain fit --resume {run.path}"
+        )
+    environment, rows = _environment(run), run.read_metrics()
+    now = trainer.fit(experiments.load(run.config), reporter, root)
+    again = Run(Path(now["run"]))
+    changed = _differing(environment, _environment(again))
+    is_elsewhere = any(key not in UNWEIGHED for key in changed)
+    row = _first_difference(rows, again.read_metrics())
+    weights = _largest_difference(run, again)
+    found, measured = _measured(now), _measured(then)
+    metrics = {name: [value, found[name]] for name, value in measured.items() if name in found}
+    exact = row is None and weights == 0 and all(before == after for before, after in metrics.values())
+    close = all(abs(before - after) <= tolerance * max(1, abs(before)) for before, after in metrics.values())
+    return {
+        "run": str(run.path),
+        "again": now["run"],
+        "reproduced": exact or (is_elsewhere and close),
+        "exact": exact,
+        "environment": changed,
+        "metrics": metrics,
+        "first_difference": row,
+        "largest_weight_difference": weights,
+        "notes": _notes(then, changed, is_elsewhere, exact),
+    }
+
+
+def _notes(then: dict[str, Any], changed: dict[str, list[Any]], is_elsewhere: bool, exact: bool) -> list[str]:
+    notes = []
+    if lineage.KEY in changed:
+        before, after = (found or {} for found in changed[lineage.KEY])
+        keys = ", ".join(key for key in {**before, **after} if before.get(key) != after.get(key))
+        notes.append(f"it builds on other weights than then: what {keys} names has changed")
+    if then.get("changes") and not exact:
+        steps = ", ".join(str(change["step"]) for change in then["changes"])
+        notes.append(f"the run was changed when it went on (after step {steps}); its config tells the end of it only")
+    if not exact and not is_elsewhere and lineage.KEY not in changed:
+        notes.append("`dltrain verify` names the first step and tensor that differ; deterministic: true may mend it")
+    return notes
+
+
+def _environment(run: Run) -> dict[str, Any]:
+    try:
+        return dict(json.loads(run.environment.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise RunError(f"{run.environment}: cannot be read: {error}") from None
+
+
+def _differing(then: dict[str, Any], now: dict[str, Any]) -> dict[str, list[Any]]:
+    keys = [key for key in {**then, **now} if key not in UNTOLD]
+    return {key: [then.get(key), now.get(key)] for key in keys if then.get(key) != now.get(key)}
+
+
+def _measured(summary: dict[str, Any]) -> dict[str, float]:
+    """Returns the final metrics, with the best weights, by part and name."""
+    parts = {part: summary.get(part) or {} for part in ("validation", "test")}
+    found = {f"{part} {name}": value for part, metrics in parts.items() for name, value in metrics.items()}
+    if summary.get("best"):
+        found[f"best {summary['best']['monitor']}"] = summary["best"]["value"]
+    return {name: value for name, value in found.items() if isinstance(value, int | float)}
+
+
+def _first_difference(then: list[dict[str, str]], now: list[dict[str, str]]) -> dict[str, Any] | None:
+    for before, after in zip(then, now, strict=False):
+        for column in before:
+            if column != "seconds" and before[column] != after.get(column):
+                return {"epoch": before["epoch"], "column": column, "then": before[column], "now": after.get(column)}
+    if len(then) != len(now):
+        return {"epoch": str(min(len(then), len(now)) + 1), "column": "epoch", "then": len(then), "now": len(now)}
+    return None
+
+
+def _largest_difference(first: Run, second: Run) -> float | None:
+    """Returns the largest difference between two numbers of the last states, none where they cannot be compared."""
+    try:
+        one, other = (store.load(run, "last").arrays for run in (first, second))
+        return max(
+            float(np.max(np.abs(one[name].astype(np.float64) - other[name].astype(np.float64)), initial=0))
+            for name in one
+        )
+    except (CheckpointError, KeyError, ValueError):
+        return None

@@ -1,0 +1,40 @@
+"""When a checkpoint within an epoch is due, by steps or by the clock."""
+
+import sys
+import time
+from collections.abc import Callable
+
+
+class CheckpointSchedule:
+    """When a checkpoint within an epoch is due.
+
+    Args:
+        every_steps: steps between two of them; none for no such ones.
+        every_minutes: minutes after the last one; none for no such ones.
+        clock: tells seconds.
+    """
+
+    def __init__(
+        self, every_steps: int | None, every_minutes: float | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock = clock
+        self._every_steps = every_steps
+        self._every_minutes = every_minutes
+        self._last = clock()
+
+    def saved(self) -> None:
+        """Notes that the state was saved just now."""
+        self._last = self._clock()
+
+    def steps_left(self, step: int) -> int:
+        """Returns how many steps may be done before it is time to ask again."""
+        return sys.maxsize if self._every_steps is None else self._every_steps - step % self._every_steps
+
+    def has_come(self, step: int) -> bool:
+        """Whether one is due after the step, by the number of steps."""
+        return self._every_steps is not None and step % self._every_steps == 0
+
+    @property
+    def is_late(self) -> bool:
+        """Whether one is due by the clock."""
+        return self._every_minutes is not None and self._clock() - self._last >= 60 * self._every_minutes

@@ -1,0 +1,123 @@
+import random
+
+import numpy as np
+import pytest
+
+from dltrain.checkpoints import store
+from dltrain.errors import CheckpointError, TrainingError
+from dltrain.runs import folder
+
+VARIABLES = {f"model/{index:04d}": np.full((3, index + 1), index, np.float32) for index in range(4)}
+
+
+@pytest.fixture
+def run(tmp_path):
+    run = folder.create(tmp_path, "a")
+    store.save(run, VARIABLES, {"step": 7, "best": None}, is_best=True, keep=2)
+    return run
+
+
+def equal(saved):
+    return saved.state == {"step": 7, "best": None} and all(
+        np.array_equal(saved.arrays[name], VARIABLES[name]) for name in VARIABLES
+    )
+
+
+def test_what_was_saved_is_loaded(run):
+    assert equal(store.load(run, "best"))
+    assert equal(store.load(run, "last"))
+
+
+def test_no_damaged_file_is_ever_taken_for_a_good_one(run):
+    path = run.last_checkpoint
+    good = path.read_bytes()
+    choose = random.Random(0)
+    path.unlink()  # it shares its bytes with the others
+    refused = 0
+    for number in range(1500):
+        damaged = bytearray(good)
+        if number % 3 == 0:
+            damaged = damaged[: choose.randrange(len(good))]
+        else:
+            damaged[choose.randrange(len(good))] ^= 1 << choose.randrange(8)
+        path.write_bytes(damaged)
+        try:
+            assert equal(store.load(run, "last"))  # times and the like may change unseen
+        except CheckpointError:
+            refused += 1
+    assert refused > 1000
+
+
+def test_the_best_outlives_the_newest(run):
+    for step in (8, 9, 10):
+        store.save(run, VARIABLES, {"step": step}, is_best=False, keep=2)
+    assert sorted(path.name for path in run.checkpoints.iterdir()) == [
+        "best.npz",
+        "last.npz",
+        "step-00000009.npz",
+        "step-00000010.npz",
+    ]
+    assert store.load(run, "best").state["step"] == 7
+    assert store.load(run, "last").state["step"] == 10
+
+
+def test_a_file_system_without_hard_links_gets_copies(run, monkeypatch):
+    def refuse(*arguments):
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(store.os, "link", refuse)
+    store.save(run, VARIABLES, {"step": 8}, is_best=True, keep=2)
+    assert store.load(run, "best").state["step"] == 8
+
+
+def test_a_save_that_is_cut_short_never_names_a_best_that_is_not_there(run, monkeypatch):
+    original = store._point
+
+    def cut(name, path):
+        if name.name != "best.npz":
+            raise KeyboardInterrupt
+        original(name, path)
+
+    monkeypatch.setattr(store, "_point", cut)
+    with pytest.raises(KeyboardInterrupt):
+        store.save(run, VARIABLES, {"step": 8, "best": {"epoch": 2}}, is_best=True, keep=2)
+    assert store.load(run, "last").state["step"] == 7
+    assert store.load(run, "best").state["step"] == 8
+
+
+def test_a_save_that_fails_leaves_what_was_there(run, monkeypatch):
+    def full(*arguments, **settings):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store.np, "savez", full)
+    with pytest.raises(TrainingError, match=r"No space left on device.*stands"):
+        store.save(run, VARIABLES, {"step": 8}, is_best=True, keep=2)
+    assert equal(store.load(run, "last"))
+    assert not [path for path in run.checkpoints.iterdir() if path.name.startswith(".")]
+
+
+def test_only_the_state_of_the_best_epoch_itself_is_taken_for_the_best(run):
+    best = {"monitor": "loss", "value": 1.0, "epoch": 2, "step": 40}
+    store.save(run, VARIABLES, {"step": 40, "epoch": 2, "best": best}, is_best=True, keep=9)
+    store.save(run, VARIABLES, {"step": 49, "epoch": 2, "best": best}, is_best=False, keep=9)
+    newest = store.load(run, "last")
+    (run.checkpoints / "best.npz").unlink()
+    (run.checkpoints / "best.npz").write_bytes(b"damaged")
+    assert store.settle(run, newest)
+    assert store.load(run, "best").state["step"] == 40
+    (run.checkpoints / "best.npz").unlink()
+    (run.checkpoints / "step-00000040.npz").unlink()
+    assert not store.settle(run, newest)
+    assert store.load(run, "best").state["step"] == 49
+
+
+def test_a_state_that_nobody_planned_goes_with_the_next_and_crowds_out_none(run):
+    for step, is_planned in ((20, True), (40, True), (45, False), (50, False), (60, True)):
+        store.save(run, VARIABLES, {"step": step, "best": None}, is_best=False, keep=2, is_planned=is_planned)
+        if step == 50:
+            assert store.steps(run) == [20, 40]
+            assert store.load(run, "last").state["step"] == 50
+            assert store.latest_planned(run).state["step"] == 40
+            assert store.latest_planned(run, before=40).state["step"] == 20
+    names = sorted(path.name for path in run.checkpoints.iterdir())
+    assert names == ["best.npz", "last.npz", "step-00000040.npz", "step-00000060.npz"]

@@ -1,0 +1,61 @@
+"""Folders of runs that earlier versions left: what was said of them then is said of them now."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from dltrain.cli import app
+
+FOLDERS = sorted(path.parent for path in (Path(__file__).parent / "old_runs").glob("*/*/said.json"))
+
+
+@pytest.fixture(params=FOLDERS, ids=lambda folder: "-".join(folder.parts[-2:]))
+def old(request, tmp_path, monkeypatch):
+    """Returns the name of a run in ./runs, and what its version said of it."""
+    shutil.copytree(request.param, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return f"{request.param.name}-001", json.loads(Path("said.json").read_text())
+
+
+def ask(*words):
+    done = CliRunner().invoke(app, list(words), catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def alike(value):
+    """Returns JSON as something that JSON of the same words and of numbers within 1e-6 equals."""
+    if isinstance(value, dict):
+        return {key: alike(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [alike(each) for each in value]
+    return pytest.approx(value, rel=1e-6, abs=1e-6) if isinstance(value, float) else value
+
+
+def test_there_is_a_run_of_each_kind_of_data():
+    assert {folder.name for folder in FOLDERS} == {"arrays", "folder", "images", "labels", "numbers", "table"}
+
+
+def test_it_measures_and_answers_as_it_did(tensorflow, old):
+    run, said = old
+    assert ask("eval", run, "--json") == alike(said["eval"])
+    assert ask("predict", run, said["asked"], "--json")["predictions"] == alike(said["predict"])
+    answers = ask("predict", run, "--split", "test", "--json")["predictions"][: len(said["test"])]
+    for answer in answers:
+        answer["input"] = answer["input"].removeprefix(f"{Path.cwd()}/")
+    assert answers == alike(said["test"])
+
+
+def test_it_goes_on_and_is_exported(tensorflow, old):
+    run, _ = old
+    done = CliRunner().invoke(app, ["fit", "--resume", run, "train.epochs=3", "--json", "--quiet"])
+    if done.exit_code == 2:  # refused: the run stays, and what to do is said in one sentence
+        assert len(done.stderr.strip().splitlines()) == 1
+    else:
+        assert done.exit_code == 0, done.output
+        assert json.loads(done.stdout)["epochs"] == 3
+    ask("export", run, "--format", "keras", "--json")
+    assert (Path("runs") / run / "exports" / "model.keras").is_file()

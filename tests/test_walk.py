@@ -1,0 +1,805 @@
+"""The walk: a modality that dltrain knows nothing of, and each feature that it has, go through every command.
+
+A modality is done when its recipe is in RECIPES and nothing of it in NOT_YET.
+"""
+
+import dataclasses
+import inspect
+import json
+import logging
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from dltrain import registry
+from dltrain.cli import app
+from dltrain.plugins import loading as plugins
+from dltrain.registry import KINDS
+from dltrain.runs.folder import Run
+
+PLUGINS = Path(__file__).parent / "plugins"
+ACTUAL = "truth"
+"""What `predict --split` calls what is right."""
+COPIES = 10
+"""Examples that are there twice where `inspect` has something to find."""
+CUT = 4
+"""Steps of a run that is killed; its last checkpoint is of the third, within an epoch."""
+FORMATS = ("keras", "saved_model", "onnx")
+TAIL = """
+optimizer: {name: adam, learning_rate: 0.02}
+train: {epochs: 8, batch_size: 16}
+checkpoint: {every_steps: 3}
+report: false
+"""
+PARTS = "validation_fraction: 0.2, test_fraction: 0.2"
+MLP = "model: {name: mlp, units: [16]}"
+NO_RAGGED = "examples of different length, dltrain.data.Ragged, cannot be stored yet"
+COMMANDS = (
+    "check", "show", "inspect", "preview", "fit", "resume", "kill", "eval", "predict", "stdin", "serve", "page",
+    "export", "corners", "report", "compare", "init", "colours",
+)  # fmt: skip
+NOT_YET = {("beads", command): NO_RAGGED for command in COMMANDS} | {
+    ("csv of numbers", "corners"): "ONNX's OneHot counts -1 from the end: an unknown category is the last one there",
+}
+"""Why a recipe does not go through a command."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How a walk begins: small data in a real format, and what must come of them.
+
+    Args:
+        features: what an example consists of, then what is asked of it.
+        write: writes the data into a folder, and what is to be asked; some examples twice where it is told to.
+        config: dataset, model and task.
+        source: what `init` looks at, in the folder.
+        counts: examples in each part.
+        asked: what `predict` gets, in the folder.
+        lines: the same for standard input.
+        instances: the same for /predict, as JSON.
+        tensors: the same as the network takes it.
+        answers: what outputs of the network mean, (examples, ...): the answers of `predict`.
+        measure: a metric of `eval` by its name, from the answers about a part and what is right.
+        plugins: files that it needs.
+        commands: those that it is walked through, where another recipe goes through the others; none for all.
+        outputs: computes what the network ends in; none for the network itself, opened with Keras.
+    """
+
+    features: tuple[str, str]
+    write: Callable[[Path, int], None]
+    config: str
+    source: str
+    counts: dict[str, int]
+    asked: Callable[[Path], list[str]]
+    lines: Callable[[Path], str]
+    instances: Callable[[Path], list[Any]]
+    tensors: Callable[[Path], np.ndarray]
+    answers: Callable[[Any], list[dict[str, Any]]]
+    measure: Callable[[list[dict[str, Any]]], tuple[str, float]]
+    outputs: Callable[[Any, Path], Any] | None = None
+    plugins: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+
+
+def softmax(logits):
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return shares / shares.sum(axis=1, keepdims=True)
+
+
+def sigmoid(logits):
+    return 1 / (1 + np.exp(-np.asarray(logits, np.float64)))
+
+
+def classes(*names):
+    """Returns what makes answers about classes of logits."""
+
+    def answers(outputs):
+        return [{"class": names[row.argmax()], "probability": row.max()} for row in softmax(outputs)]
+
+    return answers
+
+
+def accuracy(rows):
+    return "accuracy", np.mean([row["class"] == row[ACTUAL] for row in rows])
+
+
+def write_images(folder, copies):
+    from PIL import Image
+
+    random = np.random.RandomState(0)
+    for number in range(60):
+        name = ("bright", "dark")[number % 2]
+        pixels = random.randint(0, 128, (8, 8, 3)) + 100 * (name == "bright")
+        place = folder / "images" / name / f"{number}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels.astype(np.uint8)).save(place)
+        if number < copies:
+            shutil.copy(place, place.with_stem(f"copy{number}"))
+
+
+def images(folder):
+    return sorted((folder / "images" / "bright").glob("*.png"))[:5]
+
+
+def image_tensors(folder):
+    from PIL import Image
+
+    return np.stack([np.asarray(Image.open(file), np.float32) for file in images(folder)])
+
+
+def image_instances(folder):
+    return image_tensors(folder).astype(int).tolist()
+
+
+def write_table(folder, copies):
+    random = np.random.RandomState(0)
+    rows = []
+    for _ in range(120):
+        size, kind = random.uniform(0, 10), "abc"[random.randint(3)]
+        rows.append(f"{size:.3f},{kind},{2 * size + 'abc'.index(kind):.3f},{int(size > 5)},{int(kind == 'a')}")
+    header = "size,kind,y,big,is_a"
+    (folder / "table.csv").write_text("\n".join([header, *rows, *rows[:copies], ""]))
+    (folder / "asked.csv").write_text("\n".join(["size,kind", "1.5,a", "7.25,c", "4,strange", ""]))
+
+
+def table_instances(_):
+    return [{"size": 1.5, "kind": "a"}, {"size": 7.25, "kind": "c"}, {"size": 4, "kind": "strange"}]
+
+
+def table_tensors(_):
+    return np.array([[1.5, 1], [7.25, 3], [4, 0]], np.float32)  # an unknown kind is 0
+
+
+def label_answers(outputs):
+    names, shares = ("big", "is_a"), sigmoid(outputs)
+    chosen = [[place for place in range(2) if row[place] > 0.5] for row in shares]
+    return [
+        {"labels": [names[place] for place in places], "probability": [row[place] for place in places]}
+        for places, row in zip(chosen, shares, strict=True)
+    ]
+
+
+def label_accuracy(rows):
+    names = ("big", "is_a")
+    return "accuracy", np.mean([[(name in row["labels"]) == (name in row[ACTUAL]) for name in names] for row in rows])
+
+
+def number_answers(outputs):
+    return [{"values": {"y": row[0]}} for row in np.asarray(outputs, np.float64)]
+
+
+def error(rows):
+    return "mae", np.mean([abs(row["values"]["y"] - row[ACTUAL]["y"]) for row in rows])
+
+
+def write_vectors(folder, copies):
+    random = np.random.RandomState(0)
+    labels = np.arange(120) % 3
+    vectors = (random.standard_normal((120, 4)) + 2 * labels[:, None]).astype(np.float32)
+    twice = [*range(120), *range(copies)]
+    np.savez(folder / "vectors.npz", x=vectors[twice], y=labels[twice])
+    np.save(folder / "asked.npy", vectors[:5])
+
+
+def write_beads(folder, copies):
+    lines = bead_lines()
+    (folder / "strings.beads").write_text("\n".join([*lines, *lines[:copies], ""]))
+    (folder / "asked.txt").write_text("".join(f"{string}\n" for string in ASKED))
+
+
+ASKED = ("RGGB", "YYYYYYYYYYYYYYY", "B", "RX?XG")
+"""One longer than any string of the data, one as short as can be, one with beads of unknown colours."""
+
+
+def bead_lines():
+    """Returns 150 different strings, none a part of another's answer, with their marks by brute force."""
+    random, strings = np.random.RandomState(0), {}
+    while len(strings) < 150:
+        beads = [str(bead) for bead in random.choice([*"RGBY"], random.randint(3, 10))]
+        marks = [
+            any(beads[other] == bead for other in (place - 1, place + 1) if 0 <= other < len(beads))
+            for place, bead in enumerate(beads)
+        ]
+        strings["".join(beads)] = "".join("01"[mark] for mark in marks)
+    return [f"{string} {marks}" for string, marks in strings.items()]
+
+
+def bead_codes(string):
+    return [2 + "BGRY".find(bead) if bead in "BGRY" else 1 for bead in string]
+
+
+def bead_tensors(_):
+    longest = max(map(len, ASKED))
+    return np.array([bead_codes(string) + [0] * (longest - len(string)) for string in ASKED], np.int32)
+
+
+def bead_outputs(model, _):
+    """Returns the logits of each string by itself, from weights alone."""
+    weights = {layer.name: [np.asarray(weight, np.float64) for weight in layer.get_weights()] for layer in model.layers}
+    (colours,), (kernel, bias), (last, last_bias) = weights["colours"], weights["window"], weights["logits"]
+    found = []
+    for string in ASKED:
+        vectors = np.pad(colours[bead_codes(string)], [(1, 1), (0, 0)])
+        hidden = bias + sum(vectors[shift : shift + len(string)] @ kernel[shift] for shift in range(3))
+        found.append((np.maximum(hidden, 0) @ last + last_bias)[:, 0])
+    return found
+
+
+def bead_answers(outputs):
+    return [{"marks": "".join("01"[logit > 0] for logit in row), "probabilities": sigmoid(row)} for row in outputs]
+
+
+def bead_loss(rows):
+    losses = []
+    for row in rows:
+        of_right = [
+            share if mark == "1" else 1 - share for mark, share in zip(row[ACTUAL], row["probabilities"], strict=True)
+        ]
+        losses.append(-np.mean(np.log(of_right)))
+    return "loss", np.mean(losses)
+
+
+TABLE_PARTS = {"train": 77, "validation": 19, "test": 24}
+TABLE: dict[str, Any] = {
+    "write": write_table,
+    "source": "table.csv",
+    "counts": TABLE_PARTS,
+    "asked": lambda folder: [str(folder / "asked.csv")],
+    "lines": lambda folder: (folder / "asked.csv").read_text(),
+    "instances": table_instances,
+    "tensors": table_tensors,
+}
+RECIPES = {
+    "beads": Recipe(
+        features=("beads", "marks"),
+        plugins=("beads",),
+        write=write_beads,
+        config=f"plugins: [{PLUGINS / 'beads.py'}]\ndataset: {{name: beads, path: strings.beads, {PARTS}}}\n"
+        "model: {name: bead_window}\ntask: {name: same_neighbour}",
+        source="strings.beads",
+        counts={"train": 96, "validation": 24, "test": 30},
+        asked=lambda folder: [str(folder / "asked.txt")],
+        lines=lambda folder: (folder / "asked.txt").read_text(),
+        instances=lambda _: [*ASKED],
+        tensors=bead_tensors,
+        outputs=bead_outputs,
+        answers=bead_answers,
+        measure=bead_loss,
+    ),
+    "image_folder": Recipe(
+        features=("image", "class_label"),
+        write=write_images,
+        config=f"dataset: {{name: image_folder, path: images, size: 8, {PARTS}}}\n{MLP}",
+        source="images",
+        counts={"train": 38, "validation": 10, "test": 12},
+        asked=lambda folder: [*map(str, images(folder))],
+        lines=lambda folder: "".join(f"{file}\n" for file in images(folder)),
+        instances=image_instances,
+        tensors=image_tensors,
+        answers=classes("bright", "dark"),
+        measure=accuracy,
+    ),
+    "csv of numbers": Recipe(
+        features=("table", "numbers"),
+        config="dataset: {name: csv, path: table.csv, target: y, kind: numbers, ignore: [big, is_a], "
+        f"{PARTS}}}\n{MLP}",
+        answers=number_answers,
+        measure=error,
+        **TABLE,
+    ),
+    "csv of labels": Recipe(
+        features=("table", "labels"),
+        config="dataset: {name: csv, path: table.csv, target: [big, is_a], kind: labels, ignore: [y], "
+        f"{PARTS}}}\n{MLP}",
+        answers=label_answers,
+        measure=label_accuracy,
+        commands=("fit", "eval", "predict", "serve", "report"),
+        **TABLE,
+    ),
+    "npz": Recipe(
+        features=("vector", "class_label"),
+        write=write_vectors,
+        config=f"dataset: {{name: npz, path: vectors.npz, {PARTS}}}\n{MLP}",
+        source="vectors.npz",
+        counts={"train": 78, "validation": 18, "test": 24},
+        asked=lambda folder: [str(folder / "asked.npy")],
+        lines=lambda folder: f"{folder / 'asked.npy'}\n",
+        instances=lambda folder: np.load(folder / "asked.npy").tolist(),
+        tensors=lambda folder: np.load(folder / "asked.npy"),
+        answers=classes("0", "1", "2"),
+        measure=accuracy,
+    ),
+}
+
+
+def walks(command, only=tuple(RECIPES)):
+    """Parametrises a test by the recipes that go through a command; those in NOT_YET are expected to fail."""
+
+    def marks(name):
+        reason = NOT_YET.get((name, command))
+        return [pytest.mark.xfail(strict=True, reason=reason)] if reason else []
+
+    names = [name for name in only if not RECIPES[name].commands or command in RECIPES[name].commands]
+    return pytest.mark.parametrize("walk", [pytest.param(name, marks=marks(name)) for name in names], indirect=True)
+
+
+@dataclasses.dataclass
+class Walk:
+    """A recipe at work in a folder; its run is trained when it is first asked for."""
+
+    recipe: Recipe
+    folder: Path
+
+    def __post_init__(self):
+        self.recipe.write(self.folder, 0)
+        self.config.write_text(f"{self.recipe.config}\n{TAIL}")
+        self.trained = None
+        self.resumed = None
+
+    @property
+    def config(self):
+        return self.folder / "walk.yaml"
+
+    @property
+    def run(self):
+        return Run(self.folder / "runs" / "walk-001")
+
+    def fit(self):
+        """Returns the summary of the run that all commands share."""
+        if self.trained is None:
+            self.trained = answer("fit", self.config, "--runs", self.folder / "runs")
+        return self.trained
+
+    def network(self):
+        """Returns the run's best network, as a stranger opens it."""
+        import keras
+
+        self.fit()
+        return keras.models.load_model(self.run.model, compile=False)
+
+    def expected(self):
+        """Returns the right answers to what is asked, without dltrain."""
+        outputs = self.recipe.outputs or (lambda model, folder: model.predict(self.recipe.tensors(folder), verbose=0))
+        return self.recipe.answers(outputs(self.network(), self.folder))
+
+    def is_answered(self, rows):
+        """Makes sure that the answers are right."""
+        for row, expected in zip(rows, self.expected(), strict=True):
+            found = {key: row[key] for key in expected}
+            assert flat(found) == pytest.approx(flat(expected), rel=1e-4, abs=1e-5)
+
+
+def flat(value, name=""):
+    """Returns what a tree of JSON holds by the way to it; numbers as such, all else as a number of its own."""
+    if isinstance(value, dict):
+        return {key: item for name_, each in value.items() for key, item in flat(each, f"{name}.{name_}").items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return {key: item for place, each in enumerate(value) for key, item in flat(each, f"{name}[{place}]").items()}
+    return {f"{name}={value}": 1} if isinstance(value, str) else {name: value}
+
+
+@pytest.fixture(scope="module")
+def walk(request, tensorflow, tmp_path_factory):
+    recipe = RECIPES[request.param]
+    with pytest.MonkeyPatch.context() as patch, at_home():
+        folder = tmp_path_factory.mktemp("walk")
+        patch.setenv("DLTRAIN_CACHE", str(folder / "cache"))
+        yield Walk(recipe, folder)
+    logging.getLogger("dltrain").handlers.clear()  # which write to a log in this folder
+
+
+class at_home:
+    """What plugins register inside of it is gone afterwards."""
+
+    def __enter__(self):
+        self.before = {each: each.known() for each in KINDS if each.names() is not None}
+
+    def __exit__(self, *_):
+        for path in plugins.loaded:
+            sys.modules.pop(path.stem, None)
+        plugins.loaded.clear()
+        plugins.trusts_all, plugins.ask = False, None
+        for each, names in self.before.items():
+            each.forget_all_but(names)
+
+
+def dltrain(*words, code=0, given=None):
+    """Runs a command in this process; returns what it printed."""
+    result = CliRunner().invoke(app, [*map(str, words)], input=given)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == code, result.output
+    assert "Traceback" not in result.output
+    return result
+
+
+TAKE_TRUST = ("check", "inspect", "preview", "fit", "eval", "predict", "export", "report", "show")
+
+
+def answer(command, *words, code=0, given=None):
+    """Returns the JSON that a command prints."""
+    trust = ("--trust",) if command in TAKE_TRUST else ()
+    return json.loads(dltrain(command, *words, *trust, "--json", code=code, given=given).stdout)
+
+
+@walks("check")
+def test_check_takes_the_config_and_names_a_key_that_is_wrong(walk):
+    (found,) = answer("check", walk.config)["configs"]
+    assert (found["good"], found["problems"]) == (True, [])
+    wrong = walk.config.with_name("wrong.yaml")
+    wrong.write_text(walk.config.read_text().replace("dataset: {", "dataset: {strnge: 1, "))
+    (found,) = answer("check", wrong, code=2)["configs"]
+    assert not found["good"]
+    assert "strnge" in str(found["problems"])
+
+
+@walks("show")
+def test_show_has_every_default_and_the_layers(walk):
+    text = dltrain("show", walk.config, "--trust").output
+    parameters = walk.fit()["parameters"]
+    keys = [key for block in ("dataset", "model") for key in yaml.safe_load(walk.run.config.read_text())[block]]
+    assert [key for key in keys if f"{key}:" not in text] == []
+    assert f"{parameters:,}" in text
+
+
+@walks("inspect")
+def test_inspect_counts_the_examples_and_finds_those_that_are_there_twice(walk):
+    found = answer("inspect", walk.config)
+    assert found["examples"] == walk.recipe.counts
+    assert not {"leak", "duplicates"} & {each["kind"] for each in found["findings"]}
+    twice = walk.folder / "twice"
+    twice.mkdir()
+    walk.recipe.write(twice, COPIES)
+    shutil.copy(walk.config, twice)
+    found = answer("inspect", twice / "walk.yaml")
+    doubles = [each for each in found["findings"] if each["kind"] in ("leak", "duplicates")]
+    assert sum(int(each["message"].split()[0]) for each in doubles) == COPIES
+
+
+@walks("preview")
+def test_preview_draws_examples(walk):
+    out = walk.folder / "preview.png"
+    found = answer("preview", walk.config, "--out", out)
+    assert sum(found["examples"].values()) == sum(walk.recipe.counts.values())
+    assert found["shown"] > 0
+    assert out.read_bytes().startswith(b"\x89PNG")
+
+
+@walks("fit")
+def test_fit_learns_and_leaves_a_run_that_explains_itself(walk):
+    summary = walk.fit()
+    assert (summary["status"], summary["epochs"]) == ("finished", 8)
+    rows = walk.run.read_metrics()
+    assert float(rows[-1]["val_loss"]) < 0.8 * float(rows[0]["val_loss"])
+    assert all(math.isfinite(value) for part in ("validation", "test") for value in summary[part].values())
+    assert answer("check", walk.run.config)["configs"][0]["good"]
+    assert walk.network().count_params() == summary["parameters"]
+
+
+def arrays(run):
+    with np.load(run.checkpoints / "last.npz") as file:
+        return {name: file[name] for name in file.files if not name.endswith(".json")}  # where the seconds are
+
+
+def rows_of(run):
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in run.read_metrics()]
+
+
+def are_same(one, other):
+    """Makes sure that two runs end with the same bits."""
+    found, wanted = arrays(one), arrays(other)
+    assert found.keys() == wanted.keys()
+    assert [name for name in wanted if not np.array_equal(found[name], wanted[name])] == []
+    assert rows_of(one) == rows_of(other)
+
+
+class Killed(BaseException):
+    """What nothing expects."""
+
+
+@walks("resume")
+def test_a_run_that_was_cut_within_an_epoch_ends_with_the_same_bits(walk, monkeypatch):
+    from dltrain.engine.compiled_loop import Engine
+
+    original = Engine.train
+
+    def train(self, feed, done, count):
+        if done + count > CUT:
+            raise Killed
+        return original(self, feed, done, count)
+
+    whole = walk.fit()
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Engine, "train", train)
+        dltrain("fit", walk.config, "--runs", walk.folder / "cut", "--quiet", "--trust")
+    cut = Run(walk.folder / "cut" / "walk-001")
+    summary = answer("fit", "--resume", cut.path)
+    assert summary["steps"] == whole["steps"]
+    are_same(cut, walk.run)
+
+
+@walks("kill", only=("beads",))
+def test_a_process_that_is_killed_resumes_to_the_same_bits(walk):
+    walk.fit()
+    runs = walk.folder / "killed"
+    command = [sys.executable, "-m", "dltrain", "fit", walk.config, "--runs", runs, "--quiet", "--trust"]
+    process = subprocess.Popen(
+        [*map(str, command)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    run = Run(runs / "walk-001")
+    deadline = time.monotonic() + 60
+    while not (run.checkpoints / "last.npz").exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    words = process.communicate()[1].decode()
+    assert process.returncode == -signal.SIGKILL, words
+    assert not run.summary.exists() or json.loads(run.summary.read_text())["status"] != "finished"
+    answer("fit", "--resume", run.path)
+    are_same(run, walk.run)
+
+
+@walks("eval")
+def test_eval_measures_what_the_answers_say(walk):
+    walk.fit()
+    found = answer("eval", walk.run.path)
+    rows = answer("predict", walk.run.path, "--split", "test")["predictions"]
+    assert found["examples"] == len(rows) == walk.recipe.counts["test"]
+    name, value = walk.recipe.measure(rows)
+    assert found["metrics"][name] == pytest.approx(value, rel=1e-4)
+    assert found["metrics"] == pytest.approx(walk.fit()["test"], rel=1e-5)
+
+
+@walks("predict")
+def test_predict_answers_as_the_network_does(walk):
+    walk.fit()
+    found = answer("predict", walk.run.path, *walk.recipe.asked(walk.folder))
+    assert (found["examples"], found["failed"]) == (len(walk.recipe.instances(walk.folder)), 0)
+    walk.is_answered(found["predictions"])
+    one = answer("predict", walk.run.path, *walk.recipe.asked(walk.folder), "--batch-size", "1")
+    walk.is_answered(one["predictions"])
+
+
+@walks("stdin")
+def test_predict_reads_standard_input(walk):
+    walk.fit()
+    found = answer("predict", walk.run.path, "-", given=walk.recipe.lines(walk.folder))
+    walk.is_answered(found["predictions"])
+
+
+def client(walk):
+    testclient = pytest.importorskip("fastapi.testclient", reason="pip install 'dltrain[serve]' httpx")
+    from dltrain.console import Reporter
+    from dltrain.inference import prediction
+    from dltrain.serving import app as serving
+    from dltrain.serving.gate import LOOPBACK
+
+    walk.fit()
+    predictor = prediction.load(walk.run, "best", Reporter(quiet=True))
+    serving.warm(predictor)
+    gate = serving.create(predictor, walk.run.name, LOOPBACK, 1_000_000, 32)
+    return testclient.TestClient(gate, base_url="http://127.0.0.1:8000")
+
+
+@walks("serve")
+def test_serve_answers_as_predict_does(walk):
+    asked = client(walk)
+    reply = asked.post("/predict", json={"instances": walk.recipe.instances(walk.folder)})
+    assert reply.status_code == 200, reply.text
+    walk.is_answered(reply.json()["predictions"])
+    assert asked.get("/health").json()["status"] == "ok"
+    wrong = asked.post("/predict", json={"instances": [7, walk.recipe.instances(walk.folder)[0]]})
+    assert ["error" in row for row in wrong.json()["predictions"]] == [True, False]
+
+
+@walks("page")
+def test_the_servers_page_asks_for_what_the_network_takes(walk):
+    page = client(walk).get("/")
+    assert page.status_code == 200
+    assert walk.run.name in page.text
+    assert "<script>" in page.text
+
+
+def reopened(form, path, inputs):
+    """Returns the outputs of an exported network, in the runtime that it is for."""
+    if form == "keras":
+        import keras
+
+        return keras.models.load_model(path, compile=False).predict(inputs, verbose=0)
+    if form == "saved_model":
+        import tensorflow
+
+        loaded = tensorflow.saved_model.load(str(path))  # whose variables live as long as it does
+        return loaded.serve(tensorflow.constant(inputs)).numpy()
+    onnxruntime = pytest.importorskip("onnxruntime", reason="pip install 'dltrain[onnx]'")
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return session.run(None, {session.get_inputs()[0].name: inputs})[0]
+
+
+def ends_alike(walk, inputs, folder):
+    """Makes sure that an exported network, in its own runtime, ends in what the run's does."""
+    walk.fit()
+    words = [word for form in FORMATS for word in ("--format", form)]
+    found = answer("export", walk.run.path, *words, "--logits", "-o", folder)
+    assert [each["format"] for each in found["exports"]] == [*FORMATS]
+    assert walk.run.name in Path(found["card"]).read_text()
+    expected = walk.network().predict(inputs, verbose=0)
+    for each in found["exports"]:
+        assert each["difference"] <= each["limit"]
+        for some in (inputs, inputs[:1]):
+            outputs = reopened(each["format"], each["path"], some)
+            assert outputs == pytest.approx(expected[: len(some)], rel=1e-4, abs=1e-5), each["format"]
+
+
+@walks("export", only=("beads", "image_folder", "csv of numbers"))
+def test_exports_end_in_what_the_network_does(walk, tmp_path):
+    ends_alike(walk, walk.recipe.tensors(walk.folder)[:2], tmp_path / "exports")
+
+
+@walks("corners", only=("beads", "csv of numbers"))
+def test_exports_end_in_the_same_for_what_training_did_not_have(walk, tmp_path):
+    ends_alike(walk, walk.recipe.tensors(walk.folder)[2:], tmp_path / "exports")
+
+
+@walks("report")
+def test_report_writes_a_page(walk):
+    walk.fit()
+    found = answer("report", walk.run.path)
+    assert found["missing"] == []
+    page = (walk.run.path / "report.html").read_text()
+    assert walk.run.name in page
+    assert found["bytes"] == len(page.encode())
+    best = walk.fit()["test"]["loss"]
+    assert f"{best:.3g}"[:4] in page
+
+
+@walks("compare")
+def test_compare_finds_no_difference_between_a_run_and_its_copy(walk):
+    walk.fit()
+    copy = walk.run.path.with_name("walk-002")
+    shutil.copytree(walk.run.path, copy)
+    found = answer("compare", "walk-001", "walk-002", "--no-png", "--runs", walk.run.path.parent)
+    shutil.rmtree(copy)
+    assert found["config"] == {}
+    means = {
+        each["metric"]: [group["mean"] for group in each["groups"]]
+        for each in found["metrics"]
+        if each["part"] == "test"
+    }
+    assert means == {name: [value, value] for name, value in walk.fit()["test"].items()}
+
+
+@walks("init")
+def test_init_writes_a_config_that_is_good(walk):
+    target = ("--target", "y") if walk.recipe.source == "table.csv" else ()
+    if walk.recipe.plugins:
+        answer("check", walk.config)  # which loads the plugin
+    out = walk.folder / "begun.yaml"
+    found = answer("init", walk.folder / walk.recipe.source, "-o", out, *target)
+    assert found["config"] == str(out)
+    name = f"name: {walk.recipe.config.split('dataset: {name: ')[1].split(',')[0]}"
+    assert name in out.read_text().split("model:")[0]
+    assert answer("check", out)["configs"][0]["good"]
+
+
+@walks("colours", only=("beads",))
+def test_a_run_gives_its_features_to_other_data(walk):
+    """Nothing is learnt anew: the other file has its colours in other shares, and one that the run does not know."""
+    walk.fit()
+    other = walk.folder / "other.beads"
+    other.write_text("".join(f"{string} {'0' * len(string)}\n" for string in ASKED))
+    found = answer("eval", walk.run.path, f"dataset.path={other}")
+    rows = [
+        {ACTUAL: "0" * len(string), "probabilities": sigmoid(row)}
+        for string, row in zip(ASKED, bead_outputs(walk.network(), walk.folder), strict=True)
+    ]
+    assert found["metrics"]["loss"] == pytest.approx(bead_loss(rows)[1], rel=1e-4)
+
+
+def test_no_registered_feature_is_without_a_recipe():
+    own = {name for name in registry.FEATURES.names() if registry.FEATURES[name].__module__.startswith("dltrain.")}
+    walked = {name for recipe in RECIPES.values() if not recipe.plugins for name in recipe.features}
+    assert own == walked
+
+
+def loaded(stem):
+    """Returns the classes that a plugin registers, by their kind."""
+    plugins.trusts_all = True
+    plugins.load([PLUGINS / f"{stem}.py"], "test_walk.py")
+    own = {each.kind: [cls for cls in map(each.__getitem__, each.names()) if cls.__module__ == stem] for each in KINDS}
+    return {kind: found for kind, found in own.items() if found}
+
+
+needs_ragged = pytest.mark.xfail(strict=True, reason=NO_RAGGED)
+WRITTEN = {
+    "marks": {"shape", "dtype", "encode", "decode"},
+    "beads": {"shape", "dtype", "encode", "decode", "colours", "fit"},
+    "same_neighbour": {"accepts", "output_shape", "loss", "inference", "answers"},
+}
+"""All that the modality of the test has to write; beads learn their colours, too."""
+
+
+def own_names(cls):
+    """Returns what a class writes itself, without what dataclasses and the registry add."""
+    written = next(each for each in cls.__mro__ if each.__module__ == cls.__module__)
+    names = {name for each in cls.__mro__ if each.__module__ == written.__module__ for name in vars(each)}
+    return {name for name in names if not name.startswith("_")} - {"registered_name"}
+
+
+@pytest.fixture
+def home(tensorflow):
+    with at_home():
+        yield
+
+
+@needs_ragged
+@pytest.mark.parametrize(("kind", "name"), [("feature", "marks"), ("feature", "beads"), ("task", "same_neighbour")])
+def test_a_feature_writes_four_names_and_a_task_five(home, kind, name):
+    found = {cls.registered_name: cls for cls in loaded("beads")[kind]}
+    assert own_names(found[name]) == WRITTEN[name]
+
+
+@needs_ragged
+@pytest.mark.parametrize("strings", [["RGGB", "B"], ["R?"], ["YYYYYYYYYYYYYYYYYYYY"]])
+def test_beads_come_back_as_they_went_in(home, strings):
+    features = {cls.registered_name: cls for cls in loaded("beads")["feature"]}
+    beads = features["beads"]().fit([["RG"], ["BY"]])
+    assert beads.decode(beads.encode(strings).stored) == strings
+    assert beads.of_plain(json.loads(json.dumps(beads.plain()))) == beads
+    assert beads.encode(["X", 3, "", "RG"]).problems.keys() == {1, 2}
+    assert beads.encode(["X", 3, "", "RG"]).notices.keys() == {0}
+    marks = features["marks"]()
+    assert marks.decode(marks.encode(["0110", "0"]).stored) == ["0110", "0"]
+
+
+NO_OUTCOME = "a task's answers and baselines see outputs and targets alone, not the Outcome with its metadata"
+STUBS = {
+    "detection": "there is no base class Augmentation whose changes move boxes with the pixels",
+    "masked_language": NO_OUTCOME,
+    "speaker_embedding": NO_OUTCOME,
+    "scaled_windows": NO_OUTCOME,
+}
+"""Files that declare signatures alone, and why the contract is too narrow for them; none where it is not."""
+
+
+def declared(stem):
+    return pytest.param(stem, marks=[pytest.mark.xfail(strict=True, reason=STUBS[stem])] if STUBS[stem] else [])
+
+
+@pytest.mark.parametrize("stem", [*map(declared, STUBS)])
+def test_the_contract_has_all_that_a_stub_declares(home, stem):
+    """No name, and no parameter, that the base class of its kind lacks."""
+    found = loaded(stem)
+    assert {"task"} <= found.keys()
+    for classes_ in found.values():
+        for cls in classes_:
+            bases = [each for each in cls.__mro__ if each.__module__.startswith("dltrain.")]
+            base = next(each for each in bases if each.__name__ in ("Feature", "Task", "Augmentation", "Change"))
+            fields = {field.name for field in dataclasses.fields(cls)}
+            for name in own_names(cls):
+                assert name in fields or any(name in vars(each) or name in annotations(each) for each in bases), name
+                written, wanted = getattr(cls, name), getattr(base, name, None)
+                if inspect.isfunction(written) and inspect.isfunction(wanted):
+                    assert [*inspect.signature(written).parameters] == [
+                        each.name
+                        for each in inspect.signature(wanted).parameters.values()
+                        if each.kind is not each.VAR_KEYWORD
+                    ], f"{stem}: {cls.__name__}.{name}"
+
+
+def annotations(cls):
+    return vars(cls).get("__annotations__", {})
