@@ -86,7 +86,7 @@ MAY_IMPORT = {
     "data": {"errors", "fields", "lazy", "registry"},
     "importing": {"cache", "errors", "lazy"},
     "registry": set(),
-    **{ground: set() for ground in ("beginning", "cache", "digest", "errors", "fields", "keras_internals", "lazy")},
+    **{ground: set() for ground in ("cache", "digest", "errors", "fields", "keras_internals", "lazy")},
     **{ground: set() for ground in ("proposal", "signals")},
 }
 
