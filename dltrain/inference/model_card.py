@@ -121,10 +121,9 @@ def _results(config: Config, saved: Any, splits: Splits, summary: dict[str, Any]
         if part is None or not isinstance(metrics, dict):
             continue
         rows.append((name, f"{len(part):,}", "this network", *_numbers(metrics, metrics)))
-        if hasattr(task, "baselines"):
-            for words, outputs in task.baselines(splits.spec, splits.train.targets).items():
-                found = measured(task, splits.spec, part.targets, outputs)
-                rows.append((name, f"{len(part):,}", words, *_numbers(metrics, found)))
+        for words, outputs in task.baselines(splits.spec, splits.train.targets).items():
+            found = measured(task, splits.spec, part.targets, outputs)
+            rows.append((name, f"{len(part):,}", words, *_numbers(metrics, found)))
     if not rows:
         return [*lines, "Nothing was held out, or the run did not end: what it is worth was not measured.", ""]
     shown = next(metrics for metrics in (summary.get("test"), summary.get("validation")) if isinstance(metrics, dict))

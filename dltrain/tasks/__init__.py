@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dltrain.data import DataSpec, Feature
 from dltrain.data.spec import HEAD
+from dltrain.errors import KeyProblem
 from dltrain.lazy import keras, np
 from dltrain.registry import Choice, short_name
 
@@ -49,9 +50,10 @@ class Task(Choice):
         """
         if self.accepts and not isinstance(data.target, self.accepts):
             wanted = " or ".join(each.registered_name for each in self.accepts)
-            raise ValueError(
-                f"name: {self.registered_name} needs {wanted}, the data have {data.target.registered_name}"
-                + (f": {data.target.task}" if data.target.task else "")
+            raise KeyProblem(
+                "name",
+                f": {self.registered_name} needs {wanted}, the data have {data.target.registered_name}"
+                + (f": {data.target.task}" if data.target.task else ""),
             )
 
     @property

@@ -116,9 +116,7 @@ class Regression(Task):
             ValueError: if more is asked for than there is.
         """
         if top_k > 1 or probabilities:
-            raise ValueError(
-                f"{'top-k' if top_k > 1 else 'probabilities'}: the run predicts numbers, it has no classes"
-            )
+            raise KeyProblem("top-k" if top_k > 1 else "probabilities", ": the run predicts numbers, it has no classes")
         return [{"values": values} for values in data.target.decode(outputs)]
 
     def describe(self, data: DataSpec) -> list[str]:
