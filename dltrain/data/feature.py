@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from dltrain.data.proposal import Entries, Keys, Proposal
     from dltrain.data.request import Reader
     from dltrain.data.showing import Shown
-    from dltrain.figures.page import Panel
 
 Plain = Any
 """What JSON can hold."""
@@ -252,17 +251,13 @@ class Feature(Choice):
 
         return [Text(words) for words in self.words(stored)]
 
-    def panels(self, parts: Mapping[str, Any]) -> Sequence[Panel]:
-        """Returns how values are distributed; where values have lengths, how these are.
+    def panels(self, parts: Mapping[str, Any]) -> Sequence[Any]:
+        """Returns how values are distributed, each a `dltrain.figures.page.Panel`; none where only lengths differ.
 
         Args:
             parts: stored values by the name of the part that they are of, the training part's first.
         """
-        if None not in self.shape:
-            return []
-        from dltrain.figures.distributions import lengths
-
-        return [lengths(f"Lengths: {self.caption}", {part: stored.lengths for part, stored in parts.items()})]
+        return []
 
     def describe(self, preprocessed: bool = False) -> list[str]:
         """Returns a line for people, then, line of Markdown by line, how a stranger makes the tensor exactly.
