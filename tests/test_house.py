@@ -35,7 +35,17 @@ MAY_IMPORT = {
     "diagnostics": {"training", "inference", "assembly", "engine", "checkpoints", "distributed", "config", "runs"}
     | {"inspection", "figures", "schedules", "layers"}
     | {"console", "data", "errors", "importing", "keras_internals", "lazy"},
-    "training": {"inference", "assembly", "engine", "checkpoints", "distributed", "config", "runs", "schedules"}
+    "training": {
+        "inference",
+        "assembly",
+        "engine",
+        "checkpoints",
+        "distributed",
+        "config",
+        "runs",
+        "schedules",
+        "trackers",
+    }
     | {"console", "data", "digest", "errors", "keras_internals", "lazy", "plugins", "signals"},
     "inference": {
         "assembly",
@@ -48,7 +58,7 @@ MAY_IMPORT = {
         "report",
         "figures",
     }
-    | {"datasets", "schedules"}
+    | {"schedules"}
     | {"console", "data", "errors", "importing", "keras_internals", "lazy", "plugins", "registry", "signals"},
     "assembly": {"engine", "checkpoints", "distributed", "config", "runs", "inspection", "schedules", "layers"}
     | {"console", "data", "digest", "errors", "lazy", "registry"},

@@ -7,16 +7,20 @@ outputs (what a network ends in) and plain (JSON, tables, words).
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
 from dltrain.errors import KeyProblem
 from dltrain.lazy import keras, np
+from dltrain.registry import Choice
 
 if TYPE_CHECKING:
     from dltrain.data.proposal import Entries, Keys, Proposal
     from dltrain.data.request import Reader
+    from dltrain.data.showing import Shown
+    from dltrain.figures.page import Panel
 
 Plain = Any
 """What JSON can hold."""
@@ -82,7 +86,7 @@ class Groups:
         return np.flatnonzero(self.members == group if self.are_exclusive else self.members[:, group])
 
 
-class Feature:
+class Feature(Choice):
     """A part of an example, or of what is asked of it: what it is, and what was learnt of it.
 
     A registered feature is frozen, of plain fields. It must have `shape`, `dtype`, `encode` and `decode`; the other
@@ -101,7 +105,6 @@ class Feature:
         def shape(self) -> tuple[int | None, ...]:
             """Of one example in a batch: a field or a property of each feature."""
 
-    registered_name: ClassVar[str]
     dtype: ClassVar[Literal["float32", "int32"]] = "float32"
     """Of a batch; values are stored as compactly as their source likes."""
     padding: ClassVar[float] = 0
@@ -227,9 +230,47 @@ class Feature:
         """Returns numbers that are near where values are alike, (examples, numbers), float32; none where none are."""
         return None
 
-    def describe(self) -> list[str]:
-        """Returns a line for people, then, line by line, how a stranger makes the tensor exactly."""
-        return [f"{self.registered_name} of {' x '.join('any' if side is None else str(side) for side in self.shape)}"]
+    @property
+    def caption(self) -> str:
+        """What a column of such values is called."""
+        return self.registered_name.replace("_", " ")
+
+    def words(self, stored: Any) -> list[str]:
+        """Returns each value in one line."""
+        return [each if isinstance(each, str) else json.dumps(each) for each in self.decode(stored)]
+
+    def show(self, stored: Any, weights: Any = None, like: Any = None) -> list[Shown]:
+        """Returns what each value looks like; all items are of one kind.
+
+        Args:
+            stored: the values.
+            weights: how much the places of each value mattered to a network, 0 to 1; none for a value, or for all,
+                where that is not known.
+            like: the stored values whose range is the scale that they are shown in; none for their own.
+        """
+        from dltrain.data.showing import Text
+
+        return [Text(words) for words in self.words(stored)]
+
+    def panels(self, parts: Mapping[str, Any]) -> Sequence[Panel]:
+        """Returns how values are distributed; where values have lengths, how these are.
+
+        Args:
+            parts: stored values by the name of the part that they are of, the training part's first.
+        """
+        if None not in self.shape:
+            return []
+        from dltrain.figures.distributions import lengths
+
+        return [lengths(f"Lengths: {self.caption}", {part: stored.lengths for part, stored in parts.items()})]
+
+    def describe(self, preprocessed: bool = False) -> list[str]:
+        """Returns a line for people, then, line of Markdown by line, how a stranger makes the tensor exactly.
+
+        Args:
+            preprocessed: whether the tensor is what `preprocess` makes of it: where that is not a part of the network.
+        """
+        return [f"{self.registered_name} of {shape_words(self.shape, ' x ')}"]
 
     def request_schema(self) -> dict[str, Any]:
         """Returns the JSON Schema of one raw value in a request; the server's page is made of it.
@@ -269,9 +310,9 @@ class Feature:
         return cls(**{key: tupled(value) for key, value in fields.items() if key != "name"})
 
 
-def shape_words(shape: Sequence[int | None]) -> str:
+def shape_words(shape: Sequence[int | None], between: str = "x") -> str:
     """Returns a shape as messages have it: 8x8x1; a length that differs is a question mark."""
-    return "x".join("?" if length is None else str(length) for length in shape)
+    return between.join("?" if length is None else str(length) for length in shape)
 
 
 def tupled(value: Any) -> Any:

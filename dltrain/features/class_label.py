@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dltrain.data.feature import Encoded, Feature, Groups, fitted
+from dltrain.features._names import listed
 from dltrain.lazy import np
 from dltrain.registry import FEATURES
+
+if TYPE_CHECKING:
+    from dltrain.figures.page import Panel
 
 
 @FEATURES.register("class_label")
@@ -45,6 +50,21 @@ class ClassLabel(Feature):
     def groups(self, stored: Any) -> Groups:
         """Returns the examples of each class."""
         return Groups(self.class_names, np.asarray(stored))
+
+    @property
+    def caption(self) -> str:
+        """What a column of classes is called."""
+        return "label"
+
+    def panels(self, parts: Mapping[str, Any]) -> Sequence[Panel]:
+        """Returns how many examples each class has, in each part."""
+        from dltrain.figures.distributions import counts
+
+        return [counts("Classes", {part: self.groups(stored) for part, stored in parts.items()})]
+
+    def describe(self, preprocessed: bool = False) -> list[str]:
+        """Returns how many classes there are, and the place of each."""
+        return [f"{len(self.class_names):,} classes", *listed("class", self.class_names)]
 
     def corners(self) -> list[np.ndarray]:
         """Returns the first class and the last one."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from dltrain.data.feature import Encoded, Feature, fitted, statistic
 from dltrain.data.statistics import statistics_of
 from dltrain.features._channels import EXTREME
 from dltrain.lazy import np
 from dltrain.registry import FEATURES
+
+if TYPE_CHECKING:
+    from dltrain.figures.page import Panel
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,34 @@ class Numbers(Feature):
         """Returns the numbers by name."""
         rows = np.asarray(stored).astype(np.float64).tolist()
         return [dict(zip(self.names, row, strict=True)) for row in rows]
+
+    @property
+    def caption(self) -> str:
+        """What the numbers are called."""
+        return ", ".join(self.names)
+
+    def words(self, stored: Any) -> list[str]:
+        """Returns the numbers of each example in one line."""
+        from dltrain.figures.panels import number
+
+        return [", ".join(number(value) for value in values) for values in np.asarray(stored)]
+
+    def panels(self, parts: Mapping[str, Any]) -> Sequence[Panel]:
+        """Returns how each of the first numbers is distributed, in each part."""
+        from dltrain.figures.distributions import MOST_HISTOGRAMS, compared
+
+        return [
+            compared(f"To predict: {each.name}", {part: stored[:, place] for part, stored in parts.items()},
+                     each.mean, each.standard_deviation)
+            for place, each in enumerate(self.each[:MOST_HISTOGRAMS])
+        ]  # fmt: skip
+
+    def describe(self, preprocessed: bool = False) -> list[str]:
+        """Returns what is to be predicted, and the place of each number."""
+        from dltrain.report.markdown import table
+
+        people = f"{len(self.names)} numbers to predict" if len(self.names) > 1 else f"{self.caption} to predict"
+        return [people, *table(("place", "target"), list(enumerate(self.names)))]
 
     def corners(self) -> list[np.ndarray]:
         """Returns zeros, and numbers far from the mean."""

@@ -63,8 +63,6 @@ class Predictor:
             OptionError: if the task does not know what is asked for.
         """
         task = self.config.experiment.task
-        if not hasattr(task, "answers"):  # a plugin's need not have it
-            return [{"outputs": row} for row in outputs.astype(np.float64).tolist()]
         try:
             return task.answers(self.spec, outputs, top_k=top_k, probabilities=probabilities)
         except ValueError as error:

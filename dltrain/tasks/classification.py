@@ -177,6 +177,14 @@ class Classification(Task):
             for (place, row), extra in zip(told, beside, strict=True)
         ]
 
+    def describe(self, data: DataSpec) -> list[str]:
+        """Returns how many classes there are, and that outputs are logits of these."""
+        return [
+            f"{len(data.target.class_names):,} classes",
+            "logits; softmax makes probabilities of them.",
+            "the probability of each class; they sum to 1.",
+        ]
+
     def chapters(self, outcome: Outcome) -> list[Chapter]:
         """Returns confusion, measures of each class, ROC and PR, calibration."""
         from dltrain.report import classes, scores

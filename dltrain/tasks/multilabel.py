@@ -105,6 +105,14 @@ class Multilabel(Task):
             for chosen, row, extra in zip(told, shares.tolist(), beside, strict=True)
         ]
 
+    def describe(self, data: DataSpec) -> list[str]:
+        """Returns how many labels there are, and that outputs are logits of these."""
+        return [
+            f"{len(data.target.class_names):,} labels",
+            "logits; sigmoid makes probabilities of them.",
+            "the probability of each label; an example has those above 0.5.",
+        ]
+
     def chapters(self, outcome: Outcome) -> list[Chapter]:
         """Returns measures of each label, ROC and PR, calibration."""
         from dltrain.report import classes, scores

@@ -116,10 +116,16 @@ class Regression(Task):
             ValueError: if more is asked for than there is.
         """
         if top_k > 1 or probabilities:
-            raise ValueError(
-                f"{'top-k' if top_k > 1 else 'probabilities'}: the run predicts numbers, it has no classes"
-            )
+            raise KeyProblem("top-k" if top_k > 1 else "probabilities", ": the run predicts numbers, it has no classes")
         return [{"values": values} for values in data.target.decode(outputs)]
+
+    def describe(self, data: DataSpec) -> list[str]:
+        """Returns what is predicted, and that outputs are in its units."""
+        names = data.target.names
+        return [
+            f"{len(names)} numbers to predict" if len(names) > 1 else f"{names[0]} to predict",
+            "the targets in their own units.",
+        ]
 
     def chapters(self, outcome: Outcome) -> list[Chapter]:
         """Returns predictions against truth, and residuals."""

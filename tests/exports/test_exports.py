@@ -38,7 +38,7 @@ RECURRENT = (
     "dataset: {name: digits}\nmodel: {name: graph, layers: [{layer: Reshape, target_shape: [8, 8]}, "
     "{layer: LSTM, units: 4}]}\n"
 )
-FORMATS = [name for name in EXPORTS.names() if hasattr(EXPORTS[name], "tolerance")]
+FORMATS = [name for name in EXPORTS.names() if EXPORTS[name].agreement is None]
 
 
 @pytest.fixture(scope="module")
