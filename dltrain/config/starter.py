@@ -10,7 +10,7 @@ from dltrain.config import experiment as experiments
 from dltrain.data import DataSpec
 from dltrain.errors import ConfigError, UserError
 from dltrain.proposal import Proposal
-from dltrain.registry import DATASETS
+from dltrain.registry import DATASETS, TASKS
 
 Keys = dict[str, tuple[Any, str]]
 """Values and what is to be said of them, by key."""
@@ -19,7 +19,6 @@ COLUMN = 34
 """Where the words stand."""
 
 _EPOCHS = (10, 20, 30, 50, 100)
-_IMBALANCE = 3
 
 
 def propose(path: Path, target: str | None) -> tuple[str, Proposal]:
@@ -176,18 +175,8 @@ def _augment(spec: DataSpec, proposal: Proposal) -> list[str]:
 
 
 def _task(task: str, spec: DataSpec, proposal: Proposal) -> Keys:
-    others = {"classification": "top_5_accuracy, auc, f1", "multilabel": "accuracy, f1", "regression": "rmse"}
-    metrics = {"classification": ["accuracy"], "multilabel": ["auc"], "regression": ["mae", "r2"]}[task]
-    counts = [count for count in proposal.counts.values() if count]
-    is_uneven = task == "classification" and bool(counts) and max(counts) >= _IMBALANCE * min(counts)
-    keys: Keys = {
-        "name": (task, "as the targets ask for"),
-        "metrics": (metrics + ["f1"] * is_uneven, f"or {others[task]}"),
-    }
-    if is_uneven:
-        words = f"the classes have {min(counts):,} to {max(counts):,} examples; none to count each example alike"
-        keys["class_weights"] = ("balanced", words)
-    return keys
+    kind: Any = TASKS[task]
+    return {"name": (task, "as the targets ask for"), **kind().starter(spec, proposal)}
 
 
 def _train(spec: DataSpec, proposal: Proposal) -> Keys:

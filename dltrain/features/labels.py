@@ -44,6 +44,12 @@ class Labels(Feature):
         """Returns the names of the labels that each example has."""
         return [[self.class_names[place] for place in np.flatnonzero(row > 0.5)] for row in stored]
 
+    def fault(self, stored: Any) -> str | None:
+        """Returns that there are more or fewer numbers than the feature has."""
+        if stored.shape[1:] != self.shape:
+            return f"targets must be {self.shape[0]} numbers each, got {list(stored.shape[1:])}"
+        return None
+
     def groups(self, stored: Any) -> Groups:
         """Returns the examples that have each label."""
         return Groups(self.class_names, np.asarray(stored) > 0.5)
