@@ -1,6 +1,6 @@
 """Short ways to say what data are."""
 
-from dltrain.features._earlier import spec_of_plain
+from dltrain.checkpoints.earlier import spec_of_plain
 
 
 def data_spec(input_shape, class_names=(), mean=None, standard_deviation=None, columns=(), targets=(), exclusive=True):

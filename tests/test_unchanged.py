@@ -8,16 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from specs import data_spec
 
+from dltrain.assembly.oversampling import drawn
 from dltrain.config import experiment as experiments
-from dltrain.data import DataSpec, Split, split_off
+from dltrain.console import Reporter
+from dltrain.data import Groups, Split, split_off
+from dltrain.engine.order import Order
+from dltrain.engine.preparation import Preparation
 from dltrain.inspection.fingerprint import fingerprint
 from dltrain.registry import AUGMENTATIONS, DATASETS
 from dltrain.runs.folder import Run
 from dltrain.training import trainer
-from dltrain.training.oversampling import drawn
-from dltrain.training.pipeline import Order, Preparation
-from dltrain.training.progress import Reporter
 
 TABLE = Path(__file__).parent / "old_runs" / "0.1.0" / "table" / "data" / "table.csv"
 
@@ -66,7 +68,8 @@ NUMBERS = np.zeros((20, 1), np.float32)
     ],
 )
 def test_parts_hold_the_same_examples(targets, fraction, seed, expected):
-    _, taken = split_off(Split(np.arange(20)[:, None], targets), fraction, seed)
+    groups = Groups((), targets) if targets.ndim == 1 else None
+    _, taken = split_off(Split(np.arange(20)[:, None], targets), fraction, seed, groups)
     assert taken.inputs[:, 0].tolist() == expected
 
 
@@ -96,7 +99,7 @@ def test_the_same_table_has_the_same_fingerprint(target):
 
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (4, 6, 5, 3)).astype(np.uint8)
-SPEC = DataSpec((6, 5, 3), ("a", "b"), (10.25, 20.5, 30.125), (1.0, 1.0, 1.0))
+SPEC = data_spec((6, 5, 3), ("a", "b"), (10.25, 20.5, 30.125), (1.0, 1.0, 1.0))
 MOVED = {
     "flip": ["6e795b12d179a628", "910cba65d01c4f28"],
     "pad_and_crop": ["915b8f34e0e11d34", "1081b36961eff30e"],

@@ -4,6 +4,7 @@ import types
 from dataclasses import dataclass, field
 from typing import Any, get_args, get_origin, get_type_hints
 
+from dltrain.checkpoints.earlier import data_of
 from dltrain.checkpoints.store import Checkpoint
 from dltrain.data import DataSpec
 from dltrain.errors import CheckpointError
@@ -70,7 +71,7 @@ class TrainingState:
             for value, keys in ((state.best, _BEST), (state.patience, _PATIENCE)):
                 if value is not None and value.keys() != keys:
                     raise TypeError(f"TrainingState must have {sorted(keys)}")
-            DataSpec.of_plain(state.data)
+            data_of(state.data)
         except (TypeError, AttributeError) as error:
             words = str(error).replace("__init__() ", "")
             raise CheckpointError(f"{saved.path}: was written by another version of dltrain: {words}") from None
@@ -79,7 +80,7 @@ class TrainingState:
     @property
     def spec(self) -> DataSpec:
         """What the dataset says of itself."""
-        return DataSpec.of_plain(self.data)
+        return data_of(self.data)
 
 
 def _fits(value: Any, hint: Any) -> bool:

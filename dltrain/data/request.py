@@ -72,11 +72,7 @@ class LineReader:
         """Yields the values of text files and of `-` (standard input), at most `size` at a time."""
         for source in sources:
             try:
-                with (
-                    contextlib.nullcontext(sys.stdin)
-                    if source == STDIN
-                    else Path(source).open(encoding="utf-8") as file
-                ):
+                with _opened(source) as file:
                     numbered = enumerate(file, 1)
                     while piece := [(number, line.rstrip("\n")) for number, line in islice(numbered, size)]:
                         found = [(f"{source}:{number}", _value(line)) for number, line in piece if line]

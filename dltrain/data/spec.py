@@ -186,15 +186,11 @@ class DataSpec(Former):
 
     @classmethod
     def of_plain(cls, fields: Mapping[str, Any]) -> DataSpec:
-        """Returns the spec that was written as JSON, by this version or an earlier one.
+        """Returns the spec that was written as JSON.
 
         Raises:
-            TypeError: if it is of no version that is known.
+            TypeError: if it is not as this version writes it.
         """
-        if "input_shape" in fields:
-            from dltrain.features._earlier import spec_of_plain
-
-            return spec_of_plain(fields)
         if fields.keys() != {"inputs", "targets"}:
             raise TypeError(f"what the data are must be their inputs and targets, got {', '.join(fields)}")
         return cls(Features.of_plain(fields["inputs"]), Features.of_plain(fields["targets"]))

@@ -22,7 +22,7 @@ from dltrain.tasks import Task
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from dltrain.data.proposal import Proposal
+    from dltrain.proposal import Proposal
 
 COLOURS = "RGBY"
 UNKNOWN = "?"
@@ -125,7 +125,7 @@ class BeadStrings:
     @classmethod
     def proposed(cls, path: Path, target: str | None) -> Proposal | None:
         """Returns the block that reads a `.beads` file; none for another."""
-        from dltrain.data.proposal import Proposal
+        from dltrain.proposal import Proposal
 
         if path.suffix != ".beads":
             return None

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dltrain.features.image import Image
-
 from dltrain.augmentations import Augmentation
 from dltrain.data import Feature, fitted
+from dltrain.features.image import Image
 from dltrain.registry import AUGMENTATIONS, FEATURES, TASKS
 from dltrain.tasks import Task
 

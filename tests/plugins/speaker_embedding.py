@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dltrain.features.class_label import ClassLabel
-
 from dltrain.data import Feature
+from dltrain.features.class_label import ClassLabel
 from dltrain.registry import FEATURES, TASKS
 from dltrain.tasks import Task
 

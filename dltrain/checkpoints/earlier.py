@@ -15,6 +15,15 @@ from dltrain.features.table import Table
 from dltrain.features.vector import Vector
 
 
+def data_of(fields: Mapping[str, Any]) -> DataSpec:
+    """Returns what data are, as a checkpoint of this version or of an earlier one says it.
+
+    Raises:
+        TypeError: if it is of no version that is known.
+    """
+    return spec_of_plain(fields) if "input_shape" in fields else DataSpec.of_plain(fields)
+
+
 def spec_of_plain(fields: Mapping[str, Any]) -> DataSpec:
     """Returns what data are, from what versions before 0.2 wrote: one shape, and classes or targets.
 
