@@ -104,9 +104,8 @@ class Entry:
     def _directions(self) -> dict[str, bool]:
         """Which columns are better where they are larger, as the run says; nothing of a run of an earlier version."""
         monitor = self.summary.get("monitor") or {}
-        own = (
-            {monitor["column"]: monitor["larger_is_better"]} if {"column", "larger_is_better"} <= monitor.keys() else {}
-        )
+        is_said = {"column", "larger_is_better"} <= monitor.keys()
+        own = {monitor["column"]: monitor["larger_is_better"]} if is_said else {}
         return {**(self.summary.get("larger_is_better") or {}), **own}
 
     def _monitor(self) -> str:

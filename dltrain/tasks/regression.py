@@ -116,7 +116,7 @@ class Regression(Task):
         from dltrain.report.parts import Chapter
 
         return [
-            Chapter("Predictions", numbers(outcome.data.target.each, outcome.targets, outcome.outputs, outcome.part))
+            Chapter("Predictions", numbers(outcome.data.target.names, outcome.targets, outcome.outputs, outcome.part))
         ]
 
     def mistakes(self, outcome: Outcome, count: int) -> Mistakes:
