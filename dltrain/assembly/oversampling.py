@@ -4,6 +4,7 @@ import numpy as np
 
 from dltrain.config.experiment import Experiment
 from dltrain.data import Split
+from dltrain.errors import KeyProblem
 
 
 def drawn(experiment: Experiment, split: Split) -> np.ndarray | None:
@@ -13,12 +14,12 @@ def drawn(experiment: Experiment, split: Split) -> np.ndarray | None:
     but for one time more of some that the seed picks.
 
     Raises:
-        ValueError: if there are no classes; begins with the key.
+        KeyProblem: if there are no classes.
     """
     if not experiment.train.oversample:
         return None
     if split.targets.ndim != 1:
-        raise ValueError("oversample must be false: it evens out classes, of which each example must have one")
+        raise KeyProblem("oversample", "must be false: it evens out classes, of which each example must have one")
     random = np.random.RandomState(experiment.seed)
     members = [random.permutation(np.flatnonzero(split.targets == label)) for label in np.unique(split.targets)]
     most = max(map(len, members))

@@ -11,9 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
+from dltrain.errors import KeyProblem
 from dltrain.lazy import keras, np
+from dltrain.registry import Choice
 
 if TYPE_CHECKING:
+    from dltrain.data.proposal import Entries, Keys, Proposal
     from dltrain.data.request import Reader
 
 Plain = Any
@@ -80,7 +83,7 @@ class Groups:
         return np.flatnonzero(self.members == group if self.are_exclusive else self.members[:, group])
 
 
-class Feature:
+class Feature(Choice):
     """A part of an example, or of what is asked of it: what it is, and what was learnt of it.
 
     A registered feature is frozen, of plain fields. It must have `shape`, `dtype`, `encode` and `decode`; the other
@@ -99,13 +102,14 @@ class Feature:
         def shape(self) -> tuple[int | None, ...]:
             """Of one example in a batch: a field or a property of each feature."""
 
-    registered_name: ClassVar[str]
     dtype: ClassVar[Literal["float32", "int32"]] = "float32"
     """Of a batch; values are stored as compactly as their source likes."""
     padding: ClassVar[float] = 0
     """What a shorter example is filled up with."""
     views: ClassVar[int] = 1
     """Network inputs per example in evaluation, such as clips or crops, whose outputs are averaged."""
+    plural: ClassVar[str] = "values"
+    """Of a target: what its outputs are called."""
     task: ClassVar[str] = ""
     """Of a target: the task where a config names none."""
     has_places: ClassVar[bool] = False
@@ -174,10 +178,42 @@ class Feature:
         Args:
             other: of other data.
         """
-        if type(self) is not type(other) or self.shape != other.shape:
-            got, wanted = ("x".join(map(str, each.shape)) for each in (other, self))
-            return f"it takes examples of {wanted}, got {got}"
-        return None if self.signature() == other.signature() else "other values than it was trained on"
+        if type(self) is not type(other):
+            return f"it takes {self.registered_name}, got {other.registered_name}"
+        if self.shape != other.shape:
+            return f"it takes examples of {shape_words(self.shape)}, got {shape_words(other.shape)}"
+        return None if self.signature() == other.signature() else self.difference(other)
+
+    def difference(self, other: Any) -> str:
+        """Returns how another feature of this kind and shape, but of another signature, differs from this one."""
+        return "other values than it was trained on"
+
+    def resized(self, size: tuple[int, int]) -> tuple[Self, Any]:
+        """Returns the feature for smaller examples, and the function of stored values that makes them, for stages.
+
+        Args:
+            size: height and width.
+
+        Raises:
+            ValueError: if there can be no such examples.
+        """
+        raise KeyProblem("image_size", "must be none: the examples are no images")
+
+    def unnormalized(self) -> tuple[Self, Any] | None:
+        """Returns the feature whose `preprocess` leaves normalisation out, and the function of arrays that does it.
+
+        Returns:
+            none where `preprocess` does no normalisation that can be done outside of a network.
+        """
+        return None
+
+    def beyond_bytes(self, stored: Any) -> tuple[float, float] | None:
+        """Returns the smallest and largest value where these are pixels that are not in 0-255; none where all is well.
+
+        Args:
+            stored: values of the training part.
+        """
+        return None
 
     def files(self) -> dict[str, bytes]:
         """Returns files that a stranger needs to make tensors of raw values, by name: for run folder and exports."""
@@ -200,12 +236,24 @@ class Feature:
         return [f"{self.registered_name} of {' x '.join('any' if side is None else str(side) for side in self.shape)}"]
 
     def request_schema(self) -> dict[str, Any]:
-        """Returns the JSON Schema of one raw value in a request, with what the server's page is made of."""
-        return {}
+        """Returns the JSON Schema of one raw value in a request; the server's page is made of it.
+
+        A string `b64` with a `contentMediaType` is a file, an object of strings and numbers a form with a field for
+        each, whose `examples` are the choices; all else is written as JSON, with the `description` as a hint.
+        """
+        return {"description": f"{self.registered_name}: JSON, or a text as it stands"}
 
     def corners(self) -> list[Any]:
         """Returns stored values at the edges (unknown, missing, extreme, empty): what exports and tests must hold."""
         return []
+
+    def starter(self, examples: Proposal) -> dict[str, Keys | Entries]:
+        """Returns what `init` writes of values such as these, by block: model, augment, keys of optimizer.
+
+        Args:
+            examples: what was seen of them.
+        """
+        return {}
 
     def replaced(self, **fields: Any) -> Self:
         """Returns the same feature with other values of some fields."""
@@ -223,6 +271,11 @@ class Feature:
             TypeError: if they are not those of this version.
         """
         return cls(**{key: tupled(value) for key, value in fields.items() if key != "name"})
+
+
+def shape_words(shape: Sequence[int | None]) -> str:
+    """Returns a shape as messages have it: 8x8x1; a length that differs is a question mark."""
+    return "x".join("?" if length is None else str(length) for length in shape)
 
 
 def tupled(value: Any) -> Any:

@@ -114,7 +114,7 @@ def curve(experiment: Experiment, plan: Plan) -> Curve:
     note = f"{schedule.registered_name}: {number(rates[0])} at first, peak {number(peak)}, {number(rates[-1])} at last"
     if warmup:
         note += f"; {warmup:,} steps of warm-up"
-    if hasattr(schedule, "after_epoch"):
+    if schedule.initial_state() is not None:
         note += f"; falls when {schedule.monitor} no longer improves, which nobody knows beforehand"
     return Curve(note, steps + 1, rates, warmup, plan.steps_per_epoch)
 

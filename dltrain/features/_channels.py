@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from dltrain.data.feature import Feature, statistic
+from dltrain.data.proposal import Entries, Keys, Proposal
 from dltrain.data.statistics import statistics_of
+from dltrain.features._starter import perceptron
 from dltrain.lazy import keras, np
+
+EXTREME = 10
+"""Standard deviations from the mean of what is far from all that training saw."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +38,22 @@ class Channels(Feature):
         mean, deviation = statistics_of(pieces, int(self.shape[-1] or 0))
         return self.replaced(mean=mean, standard_deviation=deviation)
 
+    def starter(self, examples: Proposal) -> dict[str, Keys | Entries]:
+        """Returns a perceptron's block."""
+        return {"model": perceptron(self.shape, examples)}
+
     def preprocess(self, x: Any, name: str = "normalization") -> Any:
         """Returns the values with mean 0 and variance 1 per channel, by a layer that is stored with the model."""
         if self.mean is None or self.standard_deviation is None:
             return x
         return normalization(self.mean, self.standard_deviation, name)(x)
+
+    def unnormalized(self) -> tuple[Self, Any] | None:
+        """Returns the feature without mean and deviation, and the function that takes them off arrays."""
+        if self.mean is None or self.standard_deviation is None:
+            return None
+        mean, deviation = (np.array(each, np.float32) for each in (self.mean, self.standard_deviation))
+        return self.replaced(mean=None, standard_deviation=None), lambda values: (values - mean) / deviation
 
 
 def normalization(mean: tuple[float, ...], deviation: tuple[float, ...], name: str) -> Any:

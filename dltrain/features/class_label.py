@@ -19,6 +19,7 @@ class ClassLabel(Feature):
 
     dtype: ClassVar = "int32"
     task: ClassVar[str] = "classification"
+    plural: ClassVar[str] = "classes"
 
     class_names: tuple[str, ...] = fitted(())
 
@@ -48,6 +49,25 @@ class ClassLabel(Feature):
             return f"labels must be 0 to {count - 1}, got {wrong} at position {where}"
         return None
 
+    def mismatch(self, other: Feature) -> str | None:
+        """Returns which class is unknown, or that they are in another order; none where classes are the same."""
+        return differing_names(self, other)
+
     def groups(self, stored: Any) -> Groups:
         """Returns the examples of each class."""
         return Groups(self.class_names, np.asarray(stored))
+
+    def corners(self) -> list[np.ndarray]:
+        """Returns the first class and the last one."""
+        return [*np.unique(np.array([0, len(self.class_names) - 1], np.int32))] if self.class_names else []
+
+
+def differing_names(known: Any, other: Any) -> str | None:
+    """Returns in which way another feature's classes are not those that a network knows; none if they are."""
+    if type(known) is not type(other):
+        return f"it knows {known.plural}, got {other.plural}"
+    if known.class_names == other.class_names:
+        return None
+    strange = [name for name in other.class_names if name not in known.class_names]
+    words = f"{strange[0]!r} is none of its classes" if strange else "they have fewer or otherwise ordered classes"
+    return f"{words} ({', '.join(known.class_names[:10])})"

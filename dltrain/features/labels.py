@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from dltrain.data.feature import Encoded, Feature, Groups, fitted
+from dltrain.features.class_label import differing_names
 from dltrain.lazy import np
 from dltrain.registry import FEATURES
 
@@ -18,6 +19,7 @@ class Labels(Feature):
     """
 
     task: ClassVar[str] = "multilabel"
+    plural: ClassVar[str] = "classes"
 
     class_names: tuple[str, ...] = fitted(())
 
@@ -50,6 +52,14 @@ class Labels(Feature):
             return f"targets must be {self.shape[0]} numbers each, got {list(stored.shape[1:])}"
         return None
 
+    def mismatch(self, other: Feature) -> str | None:
+        """Returns which label is unknown, or that they are in another order; none where labels are the same."""
+        return differing_names(self, other)
+
     def groups(self, stored: Any) -> Groups:
         """Returns the examples that have each label."""
         return Groups(self.class_names, np.asarray(stored) > 0.5)
+
+    def corners(self) -> list[np.ndarray]:
+        """Returns an example without a label, and one with all of them."""
+        return [np.zeros(self.shape, np.float32), np.ones(self.shape, np.float32)]

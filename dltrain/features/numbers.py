@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 from dltrain.data.feature import Encoded, Feature, fitted, statistic
 from dltrain.data.statistics import statistics_of
+from dltrain.features._channels import EXTREME
 from dltrain.lazy import np
 from dltrain.registry import FEATURES
 
@@ -38,6 +39,7 @@ class Numbers(Feature):
     """
 
     task: ClassVar[str] = "regression"
+    plural: ClassVar[str] = "targets"
 
     names: tuple[str, ...] = fitted(())
     mean: tuple[float, ...] | None = statistic(None)
@@ -52,6 +54,11 @@ class Numbers(Feature):
         """Returns the feature with mean and deviation of each number."""
         mean, deviation = statistics_of(pieces, len(self.names))
         return self.replaced(mean=mean, standard_deviation=deviation)
+
+    def mismatch(self, other: Feature) -> str | None:
+        """Returns that the numbers are others; none where they are the same."""
+        is_same = isinstance(other, Numbers) and self.names == other.names
+        return None if is_same else "other columns or targets than it was trained on"
 
     @property
     def each(self) -> tuple[Number, ...]:
@@ -89,3 +96,9 @@ class Numbers(Feature):
         """Returns the numbers by name."""
         rows = np.asarray(stored).astype(np.float64).tolist()
         return [dict(zip(self.names, row, strict=True)) for row in rows]
+
+    def corners(self) -> list[np.ndarray]:
+        """Returns zeros, and numbers far from the mean."""
+        mean, deviation = np.array(self.offsets), np.array(self.scales)
+        rows = (np.zeros(self.shape), mean - EXTREME * deviation, mean + EXTREME * deviation)
+        return [row.astype(np.float32) for row in rows]

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from dltrain.data.feature import Plain, fitted, tupled
-from dltrain.features._channels import Channels, normalization
+from dltrain.data.feature import Encoded, Plain, fitted, tupled
+from dltrain.features._channels import EXTREME, Channels, normalization
 from dltrain.lazy import keras, np
 from dltrain.registry import FEATURES
+
+if TYPE_CHECKING:
+    from dltrain.data.request import Reader
+    from dltrain.features._tables.encoding import TableEncoding
+
+MOST_CHOICES = 1000
+"""Categories that a request's schema names."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +99,62 @@ class Table(Channels):
                 parts.append(keras.layers.Embedding(size + 1, column.embedding, name=layer)(code))
         return keras.layers.Concatenate(name="features")(parts) if len(parts) > 1 else parts[0]
 
+    def encode(self, raws: Sequence[Any]) -> Encoded:
+        """Returns rows as numbers, (usable, columns), float32.
+
+        Args:
+            raws: objects of a cell for each column of the table, or lists of numbers as they are stored.
+        """
+        return self._encoding.encode(raws)
+
+    def decode(self, stored: Any) -> list[dict[str, Any]]:
+        """Returns rows as objects of a cell for each column of the table."""
+        from dltrain.features._tables.cells import cells
+
+        return cells(stored, self.columns)
+
+    def reader(self) -> Reader:
+        """Returns what reads files of tables, standard input and requests."""
+        from dltrain.features._tables.reader import TableReader
+
+        return TableReader(self._encoding)
+
+    @property
+    def _encoding(self) -> TableEncoding:
+        from dltrain.features._tables.encoding import MISSING, TableEncoding
+
+        known = {name for column in self.columns for name in column.categories}
+        return TableEncoding(self.columns, tuple(word for word in MISSING if word not in known))
+
+    def request_schema(self) -> dict[str, Any]:
+        """Returns the schema of a row: an object of a cell for each column."""
+        cells: dict[str, Any] = {}
+        for column in self.columns:
+            kinds = {"value": ["number", "string", "null"]}.get(column.part, ["string", "null"])
+            cells.setdefault(column.source, {"type": kinds})
+            if column.part == "category":
+                cells[column.source]["examples"] = [*column.categories[:MOST_CHOICES]]
+        return {"type": "object", "properties": cells}
+
+    def corners(self) -> list[np.ndarray]:
+        """Returns rows of unknown categories with missing values filled, and of values far from the mean."""
+        mean = self.mean or (0.0,) * len(self.columns)
+        deviation = self.standard_deviation or (1.0,) * len(self.columns)
+        rows = [
+            [0.0 if column.categories else float(column.part == "missing") or column.fill for column in self.columns]
+        ]
+        for sign in (-EXTREME, EXTREME):
+            far = zip(self.columns, mean, deviation, strict=True)
+            rows.append([
+                float(1 if sign < 0 else len(column.categories)) if column.categories else centre + sign * width
+                for column, centre, width in far
+            ])  # fmt: skip
+        return [*np.array(rows, np.float32).reshape(-1, len(self.columns))]
+
+    def difference(self, other: Table) -> str:
+        """Returns that the columns are others."""
+        return "other columns or targets than it was trained on"
+
     def signature(self) -> Plain:
         """Returns all that weights depend on: the columns; what missing values are filled with is a statistic."""
         return self.replaced(
@@ -99,6 +162,10 @@ class Table(Channels):
             mean=None,
             standard_deviation=None,
         ).plain()
+
+    def unnormalized(self) -> tuple[Self, Any] | None:
+        """Returns none where there are categories, whose encoding stands beside the normalisation."""
+        return None if self._categories else super().unnormalized()
 
     @classmethod
     def of_plain(cls, fields: Mapping[str, Any]) -> Self:

@@ -8,6 +8,7 @@ import numpy as np
 from dltrain.config.experiment import Experiment, to_plain
 from dltrain.data import Splits
 from dltrain.figures.panels import number
+from dltrain.registry import Choice
 from dltrain.schedules import Plan
 
 
@@ -61,7 +62,7 @@ def _is_set(block: Any, field: dataclasses.Field) -> bool:
 def _plain(value: Any) -> str:
     """Returns a value as YAML writes it in one line."""
     if dataclasses.is_dataclass(value):
-        name = getattr(value, "registered_name", None)
+        name = value.registered_name if isinstance(value, Choice) else None
         return f"{{{', '.join(filter(None, (name and f'name: {name}', _settings(value))))}}}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_plain, value))}]"

@@ -84,7 +84,7 @@ def _contract(spec: DataSpec, experiment: Any, contract: dict[str, Any]) -> list
         colours = {1: "grey", 3: "red, green, blue"}.get(spec.input_shape[-1], "as in the data")
         values = "raw, 0 to 255" if inside else "normalised by the numbers below"
         lines.append(f"`inputs`: float32, ({shape}): height, width, channels ({colours}); values {values}.")
-        resize = getattr(experiment.dataset, "resize", None)
+        resize = experiment.dataset.resize
         if resize:
             lines.append(
                 f"Outside of the network: decoding, turning as EXIF says, white behind what is transparent, and "

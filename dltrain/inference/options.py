@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from dltrain.errors import ConfigError
+from dltrain.errors import KeyProblem, OptionError
 
 KNOWN: Mapping[str, type] = {"top_k": int, "probabilities": bool}
 """Those that can be asked for of any run; one whose task does not have them says why."""
@@ -26,7 +26,7 @@ def parsed(task: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
         asked: values by name, each one of `names`.
 
     Raises:
-        ValueError: if one is not of its type; begins with its name.
+        KeyProblem: if one is not of its type.
     """
     kinds = {**KNOWN, **task.options}
     return {name: _parsed(name, kinds[name], value) for name, value in asked.items()}
@@ -36,12 +36,12 @@ def chosen(task: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the options that ask for something.
 
     Raises:
-        ConfigError: if the task does not have one of them.
+        OptionError: if the task does not have one of them.
     """
     wanted = {name: value for name, value in options.items() if NONE.get(name) != value}
     for name in wanted:
         if name not in task.options:
-            raise ConfigError([f"--{name.replace('_', '-')}: {task.no_option}"])
+            raise OptionError(KeyProblem(name.replace("_", "-"), f": {task.no_option}"))
     return wanted
 
 
@@ -49,15 +49,15 @@ def _parsed(name: str, kind: type, value: Any) -> Any:
     text = str(value)
     if kind is bool:
         if text.lower() not in ("true", "false"):
-            raise ValueError(f"{name} must be true or false")
+            raise KeyProblem(name, "must be true or false")
         return text.lower() == "true"
     if kind is int:
         if isinstance(value, bool) or not re.fullmatch(r"[1-9]\d{0,5}", text):
-            raise ValueError(f"{name} must be a whole number from 1")
+            raise KeyProblem(name, "must be a whole number from 1")
         return int(text)
     if kind is float:
         try:
             return float(text)
         except ValueError:
-            raise ValueError(f"{name} must be a number") from None
+            raise KeyProblem(name, "must be a number") from None
     return text

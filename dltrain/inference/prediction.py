@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from dltrain import datasets
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.config.experiment import Config
 from dltrain.console import Reporter
@@ -54,7 +53,7 @@ class Predictor:
     @cached_property
     def reader(self) -> Reader:
         """What reads examples as the run's own data were read."""
-        return datasets.reader(self.config.experiment.dataset, self.spec)
+        return self.config.experiment.dataset.reader(self.spec)
 
     def outputs(self, inputs: Any) -> Any:
         """Returns what leaves the device for examples, as the task's `inference` gives it.
@@ -77,7 +76,7 @@ class Predictor:
             options: what is asked for, of the task's options.
 
         Raises:
-            ConfigError: if the task does not have what is asked for.
+            OptionError: if the task does not have what is asked for.
         """
         wanted = chosen(self.task, options)
         return self.task.answers(Outcome(self.spec, "", None, outputs=outputs), wanted)
@@ -163,7 +162,7 @@ def predictions(
         options: what is asked for, of the task's options.
 
     Raises:
-        ConfigError: if the task does not have what is asked for.
+        OptionError: if the task does not have what is asked for.
     """
     chosen(predictor.task, options)
     for piece in given:

@@ -11,21 +11,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dltrain.data import DataSpec, Feature, Outcome, Split
 from dltrain.data.spec import HEAD
+from dltrain.errors import KeyProblem
 from dltrain.lazy import keras, np
-from dltrain.registry import short_name
+from dltrain.registry import Choice, short_name
 
 if TYPE_CHECKING:
+    from dltrain.data.proposal import Keys, Proposal
     from dltrain.report.outcome import Mistakes
     from dltrain.report.parts import Chapter
 
-Keys = dict[str, tuple[Any, str]]
-"""The keys of a block that `init` writes, each with its value and what is said beside it."""
 
-
-class Task:
+class Task(Choice):
     """What the target means."""
 
-    registered_name: ClassVar[str]
     accepts: ClassVar[tuple[type[Feature], ...]] = ()
     """The targets that it takes; none where it makes them of the inputs."""
     part_metrics: ClassVar[tuple[str, ...]] = ()
@@ -42,6 +40,11 @@ class Task:
     """Whether a teacher's outputs can be learnt from, by `distillation_loss`."""
     metrics: Sequence[Any] = ()
 
+    @property
+    def balances(self) -> bool:
+        """Whether rare classes count more by the task's own weights: then they are not to be drawn more often too."""
+        return False
+
     def check(self, data: DataSpec) -> None:
         """Makes sure that the task fits the data.
 
@@ -53,10 +56,8 @@ class Task:
             wanted = " or ".join(each.registered_name for each in self.accepts)
             there = " and ".join(each.registered_name for each in targets) or "no target"
             others = " or ".join(each.task for each in targets if each.task)
-            raise ValueError(
-                f"name: {self.registered_name} needs {wanted}, the data have {there}"
-                + (f": {others}" if others else "")
-            )
+            beside = f": {others}" if others else ""
+            raise KeyProblem("name", f": {self.registered_name} needs {wanted}, the data have {there}{beside}")
 
     @property
     def metric_names(self) -> list[str]:
@@ -177,11 +178,11 @@ class Task:
         """
         return [self.registered_name, "numbers, as the task has them."]
 
-    def starter(self, data: DataSpec, examples: Any) -> Keys:
+    def starter(self, data: DataSpec, examples: Proposal) -> Keys:
         """Returns the keys of the block that `init` writes behind its name.
 
         Args:
             data: what the data are.
-            examples: what was found of them, a `Proposal`.
+            examples: what was seen of them.
         """
         return {}

@@ -6,17 +6,19 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dltrain.data import DataSpec, Outcome, Split
+from dltrain.errors import KeyProblem
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.labels import Labels
 from dltrain.fields import Fraction
 from dltrain.lazy import keras, np
 from dltrain.registry import TASKS
-from dltrain.tasks import Keys, Task
+from dltrain.tasks import Task
 from dltrain.tasks._answers import extras
 from dltrain.tasks._choices import OwnLoss, OwnMetric, build, larger_is_better, names
 from dltrain.tasks._metrics import auc, f1
 
 if TYPE_CHECKING:
+    from dltrain.data.proposal import Keys, Proposal
     from dltrain.report.outcome import Mistakes
     from dltrain.report.parts import Chapter
 
@@ -43,14 +45,16 @@ class Multilabel(Task):
     def __post_init__(self) -> None:
         names(self.metrics)
         if self.loss_function is not None and self.label_smoothing:
-            raise ValueError("label_smoothing must be 0 beside a loss_function, which may smooth by itself")
+            raise KeyProblem("label_smoothing", "must be 0 beside a loss_function, which may smooth by itself")
 
     def check(self, data: DataSpec) -> None:
         """Raises ValueError where the task does not fit the data."""
         if isinstance(data.target, ClassLabel):
-            raise ValueError("name: multilabel needs columns of 0 and 1, the data have one class each: classification")
+            raise KeyProblem(
+                "name", ": multilabel needs columns of 0 and 1, the data have one class each: classification"
+            )
         if not isinstance(data.target, Labels):
-            raise ValueError("name: multilabel needs columns of 0 and 1, the data have numbers: regression")
+            raise KeyProblem("name", ": multilabel needs columns of 0 and 1, the data have numbers: regression")
 
     def larger_is_better(self, column: str) -> bool:
         """Whether more is better in a column of metrics.csv."""
@@ -148,6 +152,6 @@ class Multilabel(Task):
             "the probability of each label; an example has those above 0.5.",
         ]
 
-    def starter(self, data: DataSpec, examples: Any) -> Keys:
+    def starter(self, data: DataSpec, examples: Proposal) -> Keys:
         """Returns the metrics."""
         return {"metrics": (["auc"], "or accuracy, f1")}

@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dltrain.data import DataSpec, Outcome, Split
+from dltrain.errors import KeyProblem
 from dltrain.features.numbers import Numbers
 from dltrain.fields import PositiveFloat
 from dltrain.lazy import keras, np
 from dltrain.registry import TASKS
-from dltrain.tasks import Keys, Task
+from dltrain.tasks import Task
 from dltrain.tasks._choices import OwnLoss, OwnMetric, build, larger_is_better, names
 from dltrain.tasks._metrics import reading
 
 if TYPE_CHECKING:
+    from dltrain.data.proposal import Keys, Proposal
     from dltrain.report.outcome import Mistakes
     from dltrain.report.parts import Chapter
 
@@ -48,7 +50,7 @@ class Regression(Task):
     def check(self, data: DataSpec) -> None:
         """Raises ValueError where the task does not fit the data."""
         if not isinstance(data.target, Numbers):
-            raise ValueError("name: regression needs numbers to predict, the data have classes: classification")
+            raise KeyProblem("name", ": regression needs numbers to predict, the data have classes: classification")
 
     def larger_is_better(self, column: str) -> bool:
         """Whether more is better in a column of metrics.csv."""
@@ -144,7 +146,7 @@ class Regression(Task):
             "the targets in their own units.",
         ]
 
-    def starter(self, data: DataSpec, examples: Any) -> Keys:
+    def starter(self, data: DataSpec, examples: Proposal) -> Keys:
         """Returns the metrics."""
         return {"metrics": (["mae", "r2"], "or rmse")}
 

@@ -89,7 +89,7 @@ def reference(run):
     model = config.build_model(spec)
     store.restore_network(saved, model)
     dataset = config.experiment.dataset
-    return model, dataset.load(spec).test if hasattr(dataset, "loads_like") else dataset.load().test, spec
+    return model, dataset.load(spec).test, spec
 
 
 @pytest.mark.parametrize("name", FORMATS)
