@@ -221,6 +221,10 @@ class Feature(Choice):
         """Returns files that a stranger needs to make tensors of raw values, by name: for run folder and exports."""
         return {}
 
+    def fault(self, stored: Any) -> str | None:
+        """Returns what is wrong with stored targets, by their position; none where they are as the feature says."""
+        return None
+
     def groups(self, stored: Any) -> Groups | None:
         """Returns which examples belong together: stratified parts, oversampling, counts; none where none do."""
         return None

@@ -51,6 +51,12 @@ class Labels(Feature):
         """Returns the names of the labels that each example has."""
         return [[self.class_names[place] for place in np.flatnonzero(row > 0.5)] for row in stored]
 
+    def fault(self, stored: Any) -> str | None:
+        """Returns that there are more or fewer numbers than the feature has."""
+        if stored.shape[1:] != self.shape:
+            return f"targets must be {self.shape[0]} numbers each, got {list(stored.shape[1:])}"
+        return None
+
     def mismatch(self, other: Feature) -> str | None:
         """Returns which label is unknown, or that they are in another order; none where labels are the same."""
         return differing_names(self, other)

@@ -78,6 +78,12 @@ class Numbers(Feature):
         """The standard deviation of each number; 1 before it is known."""
         return list(self.standard_deviation or (1.0,) * len(self.names))
 
+    def fault(self, stored: Any) -> str | None:
+        """Returns that there are more or fewer numbers than the feature has."""
+        if stored.shape[1:] != self.shape:
+            return f"targets must be {self.shape[0]} numbers each, got {list(stored.shape[1:])}"
+        return None
+
     def encode(self, raws: Any) -> Encoded:
         """Returns numbers that are given by name; an example without one of them cannot be used."""
         rows, problems = [], {}

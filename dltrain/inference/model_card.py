@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dltrain.config.experiment import Config
-from dltrain.data import DataSpec, Splits
+from dltrain.data import DataSpec, Outcome, Splits
 from dltrain.data.feature import shape_words
 from dltrain.data.spec import INPUTS
 from dltrain.inference.evidence import measured
@@ -121,8 +121,8 @@ def _results(config: Config, saved: Any, splits: Splits, summary: dict[str, Any]
         if part is None or not isinstance(metrics, dict):
             continue
         rows.append((name, f"{len(part):,}", "this network", *_numbers(metrics, metrics)))
-        for words, outputs in task.baselines(splits.spec, splits.train.targets).items():
-            found = measured(task, splits.spec, part.targets, outputs)
+        for words, outputs in task.baselines(splits.spec, splits.train, part).items():
+            found = measured(task, Outcome(splits.spec, name, part, outputs=outputs))
             rows.append((name, f"{len(part):,}", words, *_numbers(metrics, found)))
     if not rows:
         return [*lines, "Nothing was held out, or the run did not end: what it is worth was not measured.", ""]
