@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
+from dltrain.data.ragged import Ragged
 from dltrain.lazy import keras, np
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class Groups:
         return np.flatnonzero(self.members == group if self.are_exclusive else self.members[:, group])
 
 
+@dataclass(frozen=True, kw_only=True)
 class Feature:
     """A part of an example, or of what is asked of it: what it is, and what was learnt of it.
 
@@ -88,6 +90,7 @@ class Feature:
 
     Args:
         shape: of one example in a batch; none where a length differs from example to example.
+        lengths: the largest in the training part of each length that differs; empty before it is known.
     """
 
     if TYPE_CHECKING:
@@ -98,6 +101,8 @@ class Feature:
         @property
         def shape(self) -> tuple[int | None, ...]:
             """Of one example in a batch: a field or a property of each feature."""
+
+    lengths: tuple[int, ...] = statistic(())
 
     registered_name: ClassVar[str]
     dtype: ClassVar[Literal["float32", "int32"]] = "float32"
@@ -113,11 +118,12 @@ class Feature:
 
     @property
     def max_shape(self) -> tuple[int, ...]:
-        """The largest shape of an example: for memory, first traces and `batch_size: auto`."""
-        known = [length for length in self.shape if length is not None]
-        if len(known) < len(self.shape):
-            raise NotImplementedError(f"{type(self).__name__} must say its max_shape: its shape is {self.shape}")
-        return tuple(known)
+        """The largest shape of an example in the training part: for memory, first traces and `batch_size: auto`.
+
+        A length that differs is 1 before it is known.
+        """
+        lengths = iter(self.lengths)
+        return tuple(next(lengths, 1) if side is None else side for side in self.shape)
 
     @property
     def model_shape(self) -> tuple[int | None, ...]:
@@ -134,7 +140,13 @@ class Feature:
         Args:
             pieces: some values at a time, `dltrain.data.statistics.Pieces`.
         """
-        return self
+        if None not in self.shape:
+            return self
+        shapes = [(each.longest, *each.shape[2:]) if isinstance(each, Ragged) else each.shape[1:] for each in pieces]
+        differing = [axis for axis, side in enumerate(self.shape) if side is None]
+        return self.replaced(
+            lengths=tuple(max((int(shape[axis]) for shape in shapes), default=1) for axis in differing)
+        )
 
     def encode(self, raws: Sequence[Any]) -> Encoded:
         """Returns raw values as they are stored: the one way in."""
@@ -165,7 +177,7 @@ class Feature:
 
     def signature(self) -> Plain:
         """Returns all that weights depend on (shape, classes, vocabulary), statistics apart."""
-        fields = {each.name for each in dataclasses.fields(self) if not each.metadata.get(_STATISTIC)}  # type: ignore[arg-type]
+        fields = {each.name for each in dataclasses.fields(self) if not each.metadata.get(_STATISTIC)}
         return {key: value for key, value in self.plain().items() if key in {*fields, "name"}}
 
     def mismatch(self, other: Feature) -> str | None:
@@ -205,11 +217,12 @@ class Feature:
 
     def replaced(self, **fields: Any) -> Self:
         """Returns the same feature with other values of some fields."""
-        return dataclasses.replace(self, **fields)  # type: ignore[type-var]
+        return dataclasses.replace(self, **fields)
 
     def plain(self) -> dict[str, Any]:
         """Returns the feature as JSON has it, its name first; `of_plain` reads it."""
-        return {"name": self.registered_name, **dataclasses.asdict(self)}  # type: ignore[call-overload]
+        fields = {"name": self.registered_name, **dataclasses.asdict(self)}
+        return {key: value for key, value in fields.items() if key != "lengths" or value}
 
     @classmethod
     def of_plain(cls, fields: Mapping[str, Any]) -> Feature:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dltrain import cache
+from dltrain.data import Examples
 from dltrain.datasets._headers import read_header
 from dltrain.datasets._telling import told
 from dltrain.errors import DataError, printable
@@ -184,7 +185,7 @@ def _resized(images: Any, size: tuple[int, int], goal: tuple[int, int]) -> np.nd
     return rounded
 
 
-class ImageFiles:
+class ImageFiles(Examples):
     """Images in files, as an array of uint8 (examples, height, width, channels) that is decoded as it is read.
 
     Args:
@@ -215,8 +216,8 @@ class ImageFiles:
     def __len__(self) -> int:
         return len(self._chosen)
 
-    def __getitem__(self, positions: Any) -> np.ndarray:
-        """Returns the images at the positions (integers or a slice), decoded."""
+    def read(self, positions: np.ndarray, seeds: np.ndarray | None = None) -> np.ndarray:
+        """Returns the images at the positions, decoded: always the same."""
         return self._files.read(self._chosen[positions])
 
     @property

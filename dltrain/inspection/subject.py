@@ -63,8 +63,8 @@ class Subject:
         """Returns where an example came from: its file, its line, or its position in the part."""
         if part in self.files:
             return str(self.files[part][index])
-        places = self.parts[part].places
-        return f"{part}[{index}]" if places is None else places[index]
+        provenance = self.parts[part].provenance
+        return f"{part}[{index}]" if provenance is None else provenance[index]
 
     def owner(self, position: int) -> tuple[str, int]:
         """Returns the part of an example, and its position there, where all parts are counted through."""

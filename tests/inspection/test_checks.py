@@ -17,7 +17,7 @@ from dltrain.registry import DATASETS
 def part(inputs, targets, name="rows.csv"):
     inputs = np.asarray(inputs, np.float32)
     targets = np.asarray(targets, np.int32 if np.ndim(targets) == 1 else np.float32)
-    return Split(inputs, targets, places=Provenance(lambda row: f"{name}:{row + 2}", np.arange(len(inputs))))
+    return Split(inputs, targets, provenance=Provenance(lambda row: f"{name}:{row + 2}", np.arange(len(inputs))))
 
 
 def table(seed=0, train=60, test=30, classes=3, columns=4):

@@ -52,7 +52,7 @@ def odd_images(subject: Subject) -> Iterator[Finding]:
     small, long, kinds = [], [], []
     for name in subject.files:
         inputs = subject.parts[name].inputs
-        for path, header in zip(subject.files[name], inputs.headers(), strict=True):  # type: ignore[union-attr]
+        for path, header in zip(subject.files[name], inputs.headers(), strict=True):
             if header is None:
                 continue
             sides, place = header[:2], f"{path} ({header[0]}x{header[1]})"
