@@ -118,7 +118,7 @@ def plan_for(config: Config, splits: Splits, replicas: int = 1) -> Plan:
     """
     train = config.experiment.train
     with config.blame("train"):
-        examples = oversampling.count(config.experiment, splits.train)
+        examples = oversampling.count(config.experiment, splits.spec, splits.train)
         size = train.examples_per_batch
         if size > examples:
             raise ValueError(f"batch_size must be at most the {examples} training examples, got {size}")

@@ -7,6 +7,7 @@ outputs (what a network ends in) and plain (JSON, tables, words).
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
@@ -15,7 +16,10 @@ from dltrain.data.ragged import Ragged
 from dltrain.lazy import keras, np
 
 if TYPE_CHECKING:
+    from dltrain.data.finding import Finding
+    from dltrain.data.parts import Parts
     from dltrain.data.request import Reader
+    from dltrain.data.statistics import Moments
 
 Plain = Any
 """What JSON can hold."""
@@ -71,9 +75,10 @@ class Groups:
 
     @property
     def counts(self) -> np.ndarray:
-        """The number of examples in each group, (groups,)."""
+        """The number of examples in each group, (groups,); a member of a group that is not named counts nowhere."""
         if self.are_exclusive:
-            return np.bincount(self.members, minlength=len(self.names))
+            known = (self.members >= 0) & (self.members < len(self.names))
+            return np.bincount(self.members[known], minlength=len(self.names))
         return np.count_nonzero(self.members, axis=0)
 
     def positions(self, group: int) -> np.ndarray:
@@ -202,6 +207,40 @@ class Feature:
     def vectors(self, stored: Any) -> np.ndarray | None:
         """Returns numbers that are near where values are alike, (examples, numbers), float32; none where none are."""
         return None
+
+    def findings(self, parts: Parts, brief: bool) -> Iterable[Finding]:
+        """Returns what is odd about such values in particular; what is odd about any data, others look for.
+
+        Args:
+            parts: stored values by the name of the part that they are of, the training part's first.
+            brief: only what takes a few hundredths of a second, and is a warning.
+        """
+        return ()
+
+    @property
+    def has_columns(self) -> bool:
+        """Whether a value is a row of numbers that mean something one by one; such rows may be equal by chance."""
+        return False
+
+    def columns_of(self, stored: Any) -> np.ndarray:
+        """Returns stored values column by column, (examples, columns), classes as integers; asked if `has_columns`."""
+        return np.asarray(stored)
+
+    def column(self, index: int) -> str:
+        """Returns what a number of a value is called in messages."""
+        return f"{self.registered_name} {index}"
+
+    def moments(self) -> list[Moments]:
+        """Returns mean and deviation of what `preprocess`, or the loss, brings to one scale; empty where none is."""
+        return []
+
+    def statistics(self, stored: Any) -> dict[str, dict[str, float]]:
+        """Returns figures about stored values (mean, minimum and the like), by what they are about, for a table."""
+        return {}
+
+    def identity(self) -> Sequence[str]:
+        """Returns what stored numbers mean: the same numbers of other columns or classes are other data."""
+        return (json.dumps(self.signature(), sort_keys=True, default=str),)
 
     def describe(self) -> list[str]:
         """Returns a line for people, then, line by line, how a stranger makes the tensor exactly."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from dltrain.data.ragged import Ragged
@@ -35,6 +38,22 @@ class Examples:
     def blocks(self) -> np.ndarray | None:
         """Where each piece begins that is best read whole, and where the last ends, (pieces + 1,); none without."""
         return None
+
+    @property
+    def paths(self) -> Sequence[Path] | None:
+        """The file of each example; none where examples are not files of their own."""
+        return None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all values, as they are read."""
+        sides = [side for side in self.shape[1:] if side is not None]
+        longer = len(self) if self.lengths is None else int(np.sum(self.lengths))
+        return math.prod(sides) * longer * np.dtype(self.dtype).itemsize
+
+    def headers(self) -> Iterator[Any]:
+        """Yields what a source says of each example before it is decoded, as its feature knows it; none for nothing."""
+        return itertools.repeat(None, len(self))
 
     def __len__(self) -> int:
         raise NotImplementedError(f"{type(self).__name__} must have __len__()")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from dltrain.data.feature import Feature, statistic
-from dltrain.data.statistics import statistics_of
+from dltrain.data.statistics import Moments, statistics_of
 from dltrain.lazy import keras, np
 
 
@@ -38,6 +38,19 @@ class Channels(Feature):
         if self.mean is None or self.standard_deviation is None:
             return x
         return normalization(self.mean, self.standard_deviation, name)(x)
+
+    def column(self, index: int) -> str:
+        """Returns what a channel is called in messages."""
+        return f"channel {index}"
+
+    def moments(self) -> list[Moments]:
+        """Returns mean and deviation of each channel; empty before they are known."""
+        pairs = zip(self.mean or (), self.standard_deviation or (), strict=True)
+        return [Moments(self.column(index), *pair) for index, pair in enumerate(pairs)]
+
+    def identity(self) -> Sequence[str]:
+        """Returns nothing: channels have no names."""
+        return ()
 
 
 def normalization(mean: tuple[float, ...], deviation: tuple[float, ...], name: str) -> Any:

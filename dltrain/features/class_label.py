@@ -40,3 +40,20 @@ class ClassLabel(Feature):
     def groups(self, stored: Any) -> Groups:
         """Returns the examples of each class."""
         return Groups(self.class_names, np.asarray(stored))
+
+    @property
+    def has_columns(self) -> bool:
+        """Always."""
+        return True
+
+    def column(self, index: int) -> str:
+        """Returns what a class is called in messages."""
+        return "the class"
+
+    def columns_of(self, stored: Any) -> np.ndarray:
+        """Returns the position of each class, (examples, 1)."""
+        return np.asarray(stored)[:, None]
+
+    def identity(self) -> tuple[str, ...]:
+        """Returns the names."""
+        return self.class_names

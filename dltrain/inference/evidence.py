@@ -11,8 +11,8 @@ from dltrain.config.experiment import Experiment
 from dltrain.data import DataSpec, Split, Splits, spaced
 from dltrain.errors import TrainingError
 from dltrain.inference.grad_cam import attention, first_filters
-from dltrain.inspection.findings import examine, short
-from dltrain.inspection.subject import Subject
+from dltrain.inspection.findings import examine
+from dltrain.inspection.inspected_data import InspectedData
 from dltrain.lazy import tf
 from dltrain.report.outcome import Evidence, Example, Outcome
 
@@ -61,7 +61,7 @@ def gather(experiment: Experiment, model: Any, splits: Splits, stopped: Callable
     mistakes = task.mistakes(outcome, MOST_MISTAKES) if hasattr(task, "mistakes") else None
     wrong = [] if mistakes is None else [each.position for each in mistakes.worst]
     not_right = set(wrong) | (set() if mistakes is None else set(mistakes.wrong))
-    subject = Subject(splits, brief=True)
+    inspected = InspectedData(splits, brief=True)
 
     def examples(positions: list[int]) -> list[Example]:
         if not positions:
@@ -71,7 +71,7 @@ def gather(experiment: Experiment, model: Any, splits: Splits, stopped: Callable
         seen = attention(model, spec, inputs, size)
         return [
             Example(inputs[index], taken.targets[index], outputs[position],
-                    subject.place(name, int(places[position])), None if seen is None else seen[index])
+                    inspected.place(name, int(places[position])), None if seen is None else seen[index])
             for index, position in enumerate(positions)
         ]  # fmt: skip
 
@@ -86,7 +86,7 @@ def gather(experiment: Experiment, model: Any, splits: Splits, stopped: Callable
         shown_wrong,
         examples(_varied(part.targets, not_right)) if spec.is_image else [],
         first_filters(model, spec),
-        [(finding.severity, short(finding)) for finding in examine(subject, brief=True)],
+        [(finding.severity, finding.line) for finding in examine(inspected)],
         splits.fingerprint,
     )
 

@@ -16,7 +16,7 @@ from dltrain.data.request import Reader, Request
 from dltrain.engine.device import Devices
 from dltrain.errors import ConfigError
 from dltrain.inference.trained_run import TrainedRun
-from dltrain.inspection.subject import Subject
+from dltrain.inspection.inspected_data import InspectedData
 from dltrain.lazy import np, tf
 from dltrain.runs.folder import Run
 
@@ -119,13 +119,13 @@ def load_with_part(
     trained = TrainedRun.open(run, checkpoint, reporter, overrides)
     devices, splits, split = trained.own_part(part)
     predictor = _with_weights(trained, devices, checkpoint)
-    subject = Subject(splits)
+    inspected = InspectedData(splits)
 
     def pieces() -> Iterator[Request]:
         step = size or predictor.size
         for first in range(0, len(split), step):
             end = min(first + step, len(split))
-            names = [subject.place(part, place) for place in range(first, end)]
+            names = [inspected.place(part, place) for place in range(first, end)]
             yield Request(names, np.asarray(split.inputs[first:end]), total=len(split))
 
     return predictor, split, pieces()

@@ -1,58 +1,30 @@
-"""Files and rows that cannot be used, and images of odd sizes and kinds of colour."""
+"""Image files that are smaller than the trained size, very long, or of another kind of colour than most."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from dltrain.inspection.findings import Finding, check
-from dltrain.inspection.subject import Subject
+from dltrain.data.finding import Finding
+from dltrain.data.parts import Parts
 
 ODD_SHAPE = 3.0
 """Times that one side of an image may be as long as the other."""
-OTHER_IMAGES = (".heic", ".heif", ".tif", ".tiff", ".avif", ".jp2", ".jxl", ".dng")
-"""Suffixes of images that are not read."""
 RARE = 0.1
 """Share below which a kind of colour is odd among the others."""
 
 
-@check(brief=False)
-def unusable(subject: Subject) -> Iterator[Finding]:
-    """What was left out because it cannot be used."""
-    skipped = subject.splits.skipped
-    if skipped:
-        yield Finding(
-            "unusable",
-            "note" if subject.skips else "warning",
-            f"{len(skipped):,} cannot be used",
-            skipped,
-            "mend or delete them, or leave them out: dataset.on_bad_example=skip",
-        )
+def odd_files(parts: Parts, size: Sequence[int]) -> Iterator[Finding]:
+    """Yields such files; values that are in no files have none.
 
-
-@check(brief=False)
-def ignored(subject: Subject) -> Iterator[Finding]:
-    """Files among the images that are not read, because of their kind."""
-    files = subject.splits.ignored
-    if files:
-        are_images = any(file.lower().endswith(OTHER_IMAGES) for file in files)
-        yield Finding(
-            "ignored files",
-            "warning" if are_images else "note",
-            f"{len(files):,} beside the images of a kind that is not read",
-            files,
-            "store images as .jpg or .png, or delete them",
-        )
-
-
-@check(brief=False)
-def odd_images(subject: Subject) -> Iterator[Finding]:
-    """Image files that are smaller than the trained size, very long, or of another kind of colour than most."""
-    height, width = subject.spec.input_shape[:2] if subject.spec.is_image else (0, 0)
+    Args:
+        parts: images; the header of each file is height, width and kind of colour.
+        size: height and width that they are trained at.
+    """
+    height, width = size
     small, long, kinds = [], [], []
-    for name in subject.files:
-        inputs = subject.parts[name].inputs
-        for path, header in zip(subject.files[name], inputs.headers(), strict=True):
+    for name, paths in parts.files.items():
+        for path, header in zip(paths, parts[name].headers(), strict=True):
             if header is None:
                 continue
             sides, place = header[:2], f"{path} ({header[0]}x{header[1]})"
