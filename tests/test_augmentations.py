@@ -99,8 +99,7 @@ def test_grey_images_and_tiny_ones_are_taken_or_refused(tensorflow, name, channe
         with pytest.raises(ValueError, match=rf"^name {name} needs images in colour \(3 channels\), .* \(1, 2, 1\)"):
             augmentation.check(spec)
         return
-    if hasattr(augmentation, "check"):
-        augmentation.check(spec)
+    augmentation.check(spec)
     images = apply(tensorflow, augmentation, IMAGES[:, :1, :2, :channels], spec=spec)
     assert images.shape == (32, 1, 2, channels)
     assert np.isfinite(images).all()

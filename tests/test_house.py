@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "cli": {"tuning", "replication", "diagnostics", "training", "inference", "assembly", "checkpoints", "engine"}
     | {"distributed", "serving", "config", "runs", "report", "figures"}
     | {"console", "errors", "importing", "keras_internals", "plugins", "registry"},
-    "serving": {"inference", "runs", "errors"},  # and never the trainer
+    "serving": {"inference", "runs", "data", "errors"},  # and never the trainer
     "tuning": {"training", "report", "figures", "config", "runs"}
     | {"console", "errors", "lazy", "plugins", "registry"},
     "replication": {"training", "inference", "assembly", "checkpoints", "config", "runs"}
@@ -35,7 +35,17 @@ MAY_IMPORT = {
     "diagnostics": {"training", "inference", "assembly", "engine", "checkpoints", "distributed", "config", "runs"}
     | {"inspection", "figures", "schedules", "layers"}
     | {"console", "data", "errors", "importing", "keras_internals", "lazy"},
-    "training": {"inference", "assembly", "engine", "checkpoints", "distributed", "config", "runs", "schedules"}
+    "training": {
+        "inference",
+        "assembly",
+        "engine",
+        "checkpoints",
+        "distributed",
+        "config",
+        "runs",
+        "schedules",
+        "trackers",
+    }
     | {"console", "data", "digest", "errors", "keras_internals", "lazy", "plugins", "signals"},
     "inference": {
         "assembly",
@@ -48,14 +58,14 @@ MAY_IMPORT = {
         "report",
         "figures",
     }
-    | {"datasets", "schedules"}
+    | {"schedules"}
     | {"console", "data", "errors", "importing", "keras_internals", "lazy", "plugins", "registry", "signals"},
     "assembly": {"engine", "checkpoints", "distributed", "config", "runs", "inspection", "schedules", "layers"}
     | {"console", "data", "digest", "errors", "lazy", "registry"},
     "checkpoints": {"config", "runs", "features", "console", "data", "digest", "errors", "lazy"},
     "engine": {"distributed", "data", "errors", "importing", "keras_internals", "lazy"},
     "distributed": {"config", "runs", "digest", "errors", "lazy", "plugins", "signals"},
-    "config": {"data", "errors", "fields", "plugins", "proposal", "registry"},
+    "config": {"data", "errors", "fields", "plugins", "registry"},
     "runs": {"errors"},
     "inspection": {"data", "lazy"},
     # A page is drawn of plain numbers: inference collects them, and the tasks say how their answers are drawn.
@@ -65,7 +75,7 @@ MAY_IMPORT = {
     "features": {"data", "errors", "figures", "lazy", "registry", "report"},
     "plugins": {"importing", "registry", "data", "fields", "lazy", "cache", "errors"},
     "models": {"features", "layers", "plugins"} | GROUND,
-    "datasets": {"features", "plugins", "proposal"} | GROUND,
+    "datasets": {"features", "plugins"} | GROUND,
     "tasks": {"features", "report", "figures"} | GROUND,
     "augmentations": {"features"} | GROUND,
     "optimizers": {"fused_optimizers", "keras_internals"} | GROUND,
@@ -77,7 +87,7 @@ MAY_IMPORT = {
     "importing": {"cache", "errors", "lazy"},
     "registry": {"beginning", "errors"},
     **{ground: set() for ground in ("beginning", "cache", "digest", "errors", "fields", "keras_internals", "lazy")},
-    **{ground: set() for ground in ("proposal", "signals")},
+    **{ground: set() for ground in ("signals",)},
 }
 
 

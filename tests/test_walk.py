@@ -404,12 +404,13 @@ class at_home:
     """What plugins register inside of it is gone afterwards."""
 
     def __enter__(self):
+        self.loaded = set(plugins.loaded)
         self.before = {each: each.known() for each in KINDS if each.names() is not None}
 
     def __exit__(self, *_):
-        for path in plugins.loaded:
+        for path in plugins.loaded.keys() - self.loaded:
             sys.modules.pop(path.stem, None)
-        plugins.loaded.clear()
+            del plugins.loaded[path]
         plugins.trusts_all, plugins.ask = False, None
         for each, names in self.before.items():
             each.forget_all_but(names)

@@ -6,7 +6,7 @@ from functools import partial
 from dltrain.assembly.oversampling import drawn
 from dltrain.assembly.progressive_resizing import seen, shrinking
 from dltrain.config.blocks import Stage
-from dltrain.config.experiment import Experiment, mixes_examples
+from dltrain.config.experiment import Experiment
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.engine.device import Devices
 from dltrain.engine.feeds import Feed, feed
@@ -31,7 +31,7 @@ def preparation(experiment: Experiment, splits: Splits, stage: Stage | None = No
         stage: the part of the run that they are for; none where there are no parts.
     """
     spec, augment = seen(splits.spec, stage), experiment.augment
-    single = [augmentation for augmentation in augment if not mixes_examples(augmentation)]
+    single = [augmentation for augmentation in augment if not augmentation.mixes]
     return Preparation(
         [*shrinking(splits.spec, spec), *(augmentation.build(spec) for augmentation in single)],
         experiment.task.weights(spec, splits.train.targets),

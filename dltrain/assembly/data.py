@@ -125,9 +125,7 @@ def load(config: Config, trains: bool = False, like: DataSpec | None = None) -> 
         UserError: if they cannot be used.
     """
     with config.blame("dataset"):
-        dataset = config.experiment.dataset
-        is_told = like is not None and getattr(dataset, "loads_like", False)
-        splits = dataset.load(like) if is_told else dataset.load()
+        splits = config.experiment.dataset.load(like)
     if trains:
         require(config, splits)
     else:
@@ -143,9 +141,7 @@ def as_before(splits: Splits, saved: Checkpoint, force: bool) -> Splits:
     """
     state = TrainingState.of(saved)
     spec = state.spec
-    was = spec.shapes, state.examples
-    found = splits.spec.shapes, len(splits.train)
-    if was != found:
+    if spec.mismatch(splits.spec) or len(splits.train) != state.examples:
         raise DataError(
             f"{saved.path}: the training data have changed since: other shapes, classes or number of examples "
             f"(now {len(splits.train)}, then {state.examples}); start a new run: dltrain fit CONFIG"

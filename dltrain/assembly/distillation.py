@@ -6,7 +6,7 @@ from typing import Any
 from dltrain.assembly.pretrained import trained
 from dltrain.config.experiment import Config
 from dltrain.data import DataSpec
-from dltrain.errors import TrainingError, UserError
+from dltrain.errors import KeyProblem, TrainingError, UserError
 from dltrain.lazy import keras
 from dltrain.runs.folder import Run
 
@@ -36,13 +36,13 @@ def teach(config: Config, spec: DataSpec, model: Any, replicas: int) -> None:
         try:
             teacher, known, saved = trained(Run(settings.run))
         except (UserError, OSError) as error:
-            raise ValueError(f"run {settings.run} cannot be used: {error}") from None
-        if known.input_shape != spec.input_shape:
-            there, here = ("x".join(map(str, shape)) for shape in (known.input_shape, spec.input_shape))
-            raise ValueError(f"run must take the same inputs: {settings.run.name} takes {there}, the data are {here}")
-        if known.class_names != spec.class_names:
-            there, here = (", ".join(names[:10]) for names in (known.class_names, spec.class_names))
-            raise ValueError(f"run must know the same classes: {settings.run.name} knows {there}; the data have {here}")
+            raise KeyProblem("run", f"{settings.run} cannot be used: {error}") from None
+        for name, feature in known.inputs.items():
+            if words := feature.mismatch(spec.inputs[name]) if name in spec.inputs else f"it takes {name}":
+                raise KeyProblem("run", f"must take the same inputs: of {settings.run.name}, {words}")
+        for name, feature in known.targets.items():
+            if words := feature.mismatch(spec.targets[name]) if name in spec.targets else f"it knows {name}":
+                raise KeyProblem("run", f"must know the same classes: of {settings.run.name}, {words}")
     teacher.trainable = False
     fuse(teacher)
     _log.info("%s", f"teacher: the best weights of {settings.run.name} (step {saved.state['step']})")

@@ -4,6 +4,7 @@ import numpy as np
 
 from dltrain.config.experiment import Experiment
 from dltrain.data import DataSpec, Split
+from dltrain.errors import KeyProblem
 
 
 def drawn(experiment: Experiment, spec: DataSpec, split: Split) -> np.ndarray | None:
@@ -13,13 +14,13 @@ def drawn(experiment: Experiment, spec: DataSpec, split: Split) -> np.ndarray | 
     but for one time more of some that the seed picks.
 
     Raises:
-        ValueError: if there are no classes; begins with the key.
+        KeyProblem: if there are no classes.
     """
     if not experiment.train.oversample:
         return None
     groups = spec.groups(split.targets)
     if groups is None or not groups.are_exclusive:
-        raise ValueError("oversample must be false: it evens out classes, of which each example must have one")
+        raise KeyProblem("oversample", "must be false: it evens out classes, of which each example must have one")
     random = np.random.RandomState(experiment.seed)
     members = [random.permutation(groups.positions(group)) for group in np.unique(groups.members)]
     most = max(map(len, members))

@@ -1,16 +1,18 @@
 """Flips and crops: whole pixels, moved."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
+from dltrain.augmentations import Augmentation
 from dltrain.augmentations._drawing import Augment, require_images, whole
 from dltrain.data import DataSpec
+from dltrain.errors import KeyProblem
 from dltrain.fields import PositiveInt
 from dltrain.lazy import tf
 from dltrain.registry import AUGMENTATIONS
 
 
 @AUGMENTATIONS.register("pad_and_crop")
-class PadAndCrop:
+class PadAndCrop(Augmentation):
     """Shifts each image at random: pads every side, then crops a window of the original size.
 
     K. He, X. Zhang, S. Ren and J. Sun, "Deep residual learning for image recognition", 2015, section 4.2. The paper
@@ -20,14 +22,16 @@ class PadAndCrop:
         padding: pixels on each side, 1 to the image's smaller side; the paper's value is 4.
     """
 
+    moves: ClassVar[bool] = True
+
     padding: PositiveInt = 4
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images that the padding does not push out of sight."""
+        """Raises KeyProblem unless the examples are images that the padding does not push out of sight."""
         require_images("pad_and_crop", data)
         side = min(data.image(self.registered_name).shape[:2])
         if self.padding > side:
-            raise ValueError(f"padding must be at most {side}, the image's smaller side, got {self.padding}")
+            raise KeyProblem("padding", f"must be at most {side}, the image's smaller side, got {self.padding}")
 
     def build(self, data: DataSpec) -> Augment:
         """Returns the function of (images, seed); pads with 0 where the mean is not known."""
@@ -49,7 +53,7 @@ class PadAndCrop:
 
 
 @AUGMENTATIONS.register("flip")
-class Flip:
+class Flip(Augmentation):
     """Mirrors each image with probability 1/2.
 
     K. He, X. Zhang, S. Ren and J. Sun, "Deep residual learning for image recognition", 2015, section 4.2 (horizontal).
@@ -58,10 +62,12 @@ class Flip:
         direction: horizontal swaps left and right, vertical top and bottom, both decides on each of the two by itself.
     """
 
+    moves: ClassVar[bool] = True
+
     direction: Literal["horizontal", "vertical", "both"] = "horizontal"
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images."""
+        """Raises KeyProblem unless the examples are images."""
         require_images("flip", data)
 
     def build(self, data: DataSpec) -> Augment:

@@ -1,8 +1,9 @@
 """Rotations, shifts, zooms and crops of another shape: one sampler, other maps."""
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
+from dltrain.augmentations import Augmentation
 from dltrain.augmentations._drawing import Augment, folded, require_images, require_order, uniform, whole
 from dltrain.augmentations._sampling import Fill, maps_of, moved, rotation
 from dltrain.data import DataSpec
@@ -14,7 +15,7 @@ Share = Annotated[float, Range(minimum=0, maximum=1, open_minimum=True)]
 
 
 @AUGMENTATIONS.register("rotate")
-class Rotate:
+class Rotate(Augmentation):
     """Turns each image about its centre by an angle drawn at random.
 
     P. Y. Simard, D. Steinkraus and J. C. Platt, "Best practices for convolutional neural networks applied to visual
@@ -25,13 +26,14 @@ class Rotate:
         fill: what is seen in the corners: a grey level, 0 to 255, or nearest for the colour of the border.
     """
 
-    of_bytes = True
+    moves: ClassVar[bool] = True
+    in_pixel_range: ClassVar[bool] = True
 
     degrees: Annotated[float, Range(minimum=0, maximum=180)] = 15.0
     fill: Fill = 0.0
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images."""
+        """Raises KeyProblem unless the examples are images."""
         require_images("rotate", data)
 
     def build(self, data: DataSpec) -> Augment:
@@ -45,7 +47,7 @@ class Rotate:
 
 
 @AUGMENTATIONS.register("translate")
-class Translate:
+class Translate(Augmentation):
     """Shifts each image by whole pixels, drawn for height and width apart.
 
     Args:
@@ -54,14 +56,15 @@ class Translate:
         fill: what is seen where the image was: a grey level, 0 to 255, or nearest for the colour of the border.
     """
 
-    of_bytes = True
+    moves: ClassVar[bool] = True
+    in_pixel_range: ClassVar[bool] = True
 
     height: Probability = 0.1
     width: Probability = 0.1
     fill: Fill = 0.0
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images."""
+        """Raises KeyProblem unless the examples are images."""
         require_images("translate", data)
 
     def build(self, data: DataSpec) -> Augment:
@@ -83,7 +86,7 @@ class Translate:
 
 
 @AUGMENTATIONS.register("zoom")
-class Zoom:
+class Zoom(Augmentation):
     """Shows each image larger or smaller, about its centre, both sides alike.
 
     The logarithm of the scale is drawn evenly: twice as large is as frequent as half as large.
@@ -94,7 +97,8 @@ class Zoom:
         fill: what is seen around a smaller image: a grey level, 0 to 255, or nearest for the colour of the border.
     """
 
-    of_bytes = True
+    moves: ClassVar[bool] = True
+    in_pixel_range: ClassVar[bool] = True
 
     scale: tuple[PositiveFloat, PositiveFloat] = (0.8, 1.25)
     fill: Fill = 0.0
@@ -103,7 +107,7 @@ class Zoom:
         require_order("scale", self.scale)
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images."""
+        """Raises KeyProblem unless the examples are images."""
         require_images("zoom", data)
 
     def build(self, data: DataSpec) -> Augment:
@@ -118,7 +122,7 @@ class Zoom:
 
 
 @AUGMENTATIONS.register("random_resized_crop")
-class RandomResizedCrop:
+class RandomResizedCrop(Augmentation):
     """Crops a window of random area, shape and place from each image, and stretches it to the image's size.
 
     C. Szegedy et al., "Going deeper with convolutions", 2014, section 6. A window that would be longer than the image
@@ -131,7 +135,8 @@ class RandomResizedCrop:
             evenly; the paper's values are 3/4 and 4/3.
     """
 
-    of_bytes = True
+    moves: ClassVar[bool] = True
+    in_pixel_range: ClassVar[bool] = True
 
     area: tuple[Share, Share] = (0.08, 1.0)
     aspect_ratio: tuple[PositiveFloat, PositiveFloat] = (0.75, 4 / 3)
@@ -141,7 +146,7 @@ class RandomResizedCrop:
         require_order("aspect_ratio", self.aspect_ratio)
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images."""
+        """Raises KeyProblem unless the examples are images."""
         require_images("random_resized_crop", data)
 
     def build(self, data: DataSpec) -> Augment:

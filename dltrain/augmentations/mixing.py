@@ -5,17 +5,19 @@ Where a list holds several that mix, one of them is drawn for each batch.
 """
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
+from dltrain.augmentations import Augmentation
 from dltrain.augmentations._drawing import Mix, happens, require_images, uniform
 from dltrain.data import DataSpec
+from dltrain.errors import KeyProblem
 from dltrain.fields import PositiveFloat, Probability
 from dltrain.lazy import tf
 from dltrain.registry import AUGMENTATIONS
 
 
 @AUGMENTATIONS.register("mixup")
-class Mixup:
+class Mixup(Augmentation):
     """Blends each example, and its target, with another: x = w x1 + (1 - w) x2, y = w y1 + (1 - w) y2.
 
     H. Zhang, M. Cisse, Y. N. Dauphin and D. Lopez-Paz, "mixup: beyond empirical risk minimization", 2018, section 2.
@@ -29,18 +31,19 @@ class Mixup:
         probability: how many of the examples are mixed, 0 to 1; the paper's value is 1.
     """
 
-    mixes = True
+    mixes: ClassVar[bool] = True
 
     alpha: PositiveFloat = 0.2
     probability: Probability = 1.0
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError where an example holds categories: there is nothing between two of them."""
+        """Raises KeyProblem where an example holds categories: there is nothing between two of them."""
         categories = [column.name for column in data.columns if column.categories]
         if categories:
-            raise ValueError(
-                f"name mixup needs numbers alone, got categories: {', '.join(map(repr, categories))}; "
-                "dataset.ignore leaves columns out"
+            raise KeyProblem(
+                "name",
+                f"mixup needs numbers alone, got categories: {', '.join(map(repr, categories))}; "
+                "dataset.ignore leaves columns out",
             )
 
     def build(self, data: DataSpec) -> Mix:
@@ -55,7 +58,7 @@ class Mixup:
 
 
 @AUGMENTATIONS.register("cutmix")
-class CutMix:
+class CutMix(Augmentation):
     """Pastes a rectangle of another image into each; its target gets the share that the rectangle covers.
 
     S. Yun et al., "CutMix: regularization strategy to train strong classifiers with localizable features", 2019,
@@ -67,13 +70,13 @@ class CutMix:
         probability: how many of the images are mixed, 0 to 1; the authors use 1 for ImageNet and 0.5 for CIFAR.
     """
 
-    mixes = True
+    mixes: ClassVar[bool] = True
 
     alpha: PositiveFloat = 1.0
     probability: Probability = 1.0
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images."""
+        """Raises KeyProblem unless the examples are images."""
         require_images("cutmix", data)
 
     def build(self, data: DataSpec) -> Mix:

@@ -2,8 +2,9 @@
 
 import math
 from statistics import NormalDist
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
+from dltrain.augmentations import Augmentation
 from dltrain.augmentations._drawing import Augment, happens, per_image, require_images, require_order, uniform
 from dltrain.data import DataSpec
 from dltrain.data.random_draws import drawn
@@ -19,7 +20,7 @@ QUANTILE_BITS = 12
 
 
 @AUGMENTATIONS.register("noise")
-class Noise:
+class Noise(Augmentation):
     """Adds Gaussian noise to each value of each image; what would leave 0-255 is cut off.
 
     C. M. Bishop, "Training with noise is equivalent to Tikhonov regularization", 1995.
@@ -28,12 +29,12 @@ class Noise:
         deviation: standard deviation in grey levels, 0 or more.
     """
 
-    of_bytes = True
+    in_pixel_range: ClassVar[bool] = True
 
     deviation: NonNegativeFloat = 10.0
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images."""
+        """Raises KeyProblem unless the examples are images."""
         require_images("noise", data)
 
     def build(self, data: DataSpec) -> Augment:
@@ -49,7 +50,7 @@ class Noise:
 
 
 @AUGMENTATIONS.register("random_erasing")
-class RandomErasing:
+class RandomErasing(Augmentation):
     """Paints over a rectangle of random area, shape and place in some images.
 
     Z. Zhong, L. Zheng, G. Kang, S. Li and Y. Yang, "Random erasing data augmentation", 2017, algorithm 1. A rectangle
@@ -65,7 +66,7 @@ class RandomErasing:
         fill: random for noise from 0 to 255 (the paper's choice), mean for the data's mean colour, or a grey level.
     """
 
-    of_bytes = True
+    in_pixel_range: ClassVar[bool] = True
 
     probability: Probability = 0.5
     area: tuple[Share, Share] = (0.02, 0.4)
@@ -77,7 +78,7 @@ class RandomErasing:
         require_order("aspect_ratio", self.aspect_ratio)
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images."""
+        """Raises KeyProblem unless the examples are images."""
         require_images("random_erasing", data)
 
     def build(self, data: DataSpec) -> Augment:

@@ -13,13 +13,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
 from dltrain.data.ragged import Ragged
+from dltrain.errors import KeyProblem
 from dltrain.lazy import keras, np
+from dltrain.registry import Choice
 
 if TYPE_CHECKING:
     from dltrain.data.finding import Finding
     from dltrain.data.parts import Parts
+    from dltrain.data.proposal import Entries, Keys, Proposal
     from dltrain.data.request import Reader
+    from dltrain.data.showing import Shown
     from dltrain.data.statistics import Moments
+    from dltrain.figures.page import Panel
 
 Plain = Any
 """What JSON can hold."""
@@ -87,7 +92,7 @@ class Groups:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Feature:
+class Feature(Choice):
     """A part of an example, or of what is asked of it: what it is, and what was learnt of it.
 
     A registered feature is frozen, of plain fields. It must have `shape`, `dtype`, `encode` and `decode`; the other
@@ -109,13 +114,14 @@ class Feature:
 
     lengths: tuple[int, ...] = statistic(())
 
-    registered_name: ClassVar[str]
     dtype: ClassVar[Literal["float32", "int32"]] = "float32"
     """Of a batch; values are stored as compactly as their source likes."""
     padding: ClassVar[float] = 0
     """What a shorter example is filled up with."""
     views: ClassVar[int] = 1
     """Network inputs per example in evaluation, such as clips or crops, whose outputs are averaged."""
+    plural: ClassVar[str] = "values"
+    """Of a target: what its outputs are called."""
     task: ClassVar[str] = ""
     """Of a target: the task where a config names none."""
     has_places: ClassVar[bool] = False
@@ -191,10 +197,42 @@ class Feature:
         Args:
             other: of other data.
         """
-        if type(self) is not type(other) or self.shape != other.shape:
-            got, wanted = ("x".join(map(str, each.shape)) for each in (other, self))
-            return f"it takes examples of {wanted}, got {got}"
-        return None if self.signature() == other.signature() else "other values than it was trained on"
+        if type(self) is not type(other):
+            return f"it takes {self.registered_name}, got {other.registered_name}"
+        if self.shape != other.shape:
+            return f"it takes examples of {shape_words(self.shape)}, got {shape_words(other.shape)}"
+        return None if self.signature() == other.signature() else self.difference(other)
+
+    def difference(self, other: Any) -> str:
+        """Returns how another feature of this kind and shape, but of another signature, differs from this one."""
+        return "other values than it was trained on"
+
+    def resized(self, size: tuple[int, int]) -> tuple[Self, Any]:
+        """Returns the feature for smaller examples, and the function of stored values that makes them, for stages.
+
+        Args:
+            size: height and width.
+
+        Raises:
+            ValueError: if there can be no such examples.
+        """
+        raise KeyProblem("image_size", "must be none: the examples are no images")
+
+    def unnormalized(self) -> tuple[Self, Any] | None:
+        """Returns the feature whose `preprocess` leaves normalisation out, and the function of arrays that does it.
+
+        Returns:
+            none where `preprocess` does no normalisation that can be done outside of a network.
+        """
+        return None
+
+    def beyond_bytes(self, stored: Any) -> tuple[float, float] | None:
+        """Returns the smallest and largest value where these are pixels that are not in 0-255; none where all is well.
+
+        Args:
+            stored: values of the training part.
+        """
+        return None
 
     def files(self) -> dict[str, bytes]:
         """Returns files that a stranger needs to make tensors of raw values, by name: for run folder and exports."""
@@ -242,17 +280,67 @@ class Feature:
         """Returns what stored numbers mean: the same numbers of other columns or classes are other data."""
         return (json.dumps(self.signature(), sort_keys=True, default=str),)
 
-    def describe(self) -> list[str]:
-        """Returns a line for people, then, line by line, how a stranger makes the tensor exactly."""
-        return [f"{self.registered_name} of {' x '.join('any' if side is None else str(side) for side in self.shape)}"]
+    @property
+    def caption(self) -> str:
+        """What a column of such values is called."""
+        return self.registered_name.replace("_", " ")
+
+    def words(self, stored: Any) -> list[str]:
+        """Returns each value in one line."""
+        return [each if isinstance(each, str) else json.dumps(each) for each in self.decode(stored)]
+
+    def show(self, stored: Any, weights: Any = None, like: Any = None) -> list[Shown]:
+        """Returns what each value looks like; all items are of one kind.
+
+        Args:
+            stored: the values.
+            weights: how much the places of each value mattered to a network, 0 to 1; none for a value, or for all,
+                where that is not known.
+            like: the stored values whose range is the scale that they are shown in; none for their own.
+        """
+        from dltrain.data.showing import Text
+
+        return [Text(words) for words in self.words(stored)]
+
+    def panels(self, parts: Mapping[str, Any]) -> Sequence[Panel]:
+        """Returns how values are distributed; where values have lengths, how these are.
+
+        Args:
+            parts: stored values by the name of the part that they are of, the training part's first.
+        """
+        if None not in self.shape:
+            return []
+        from dltrain.figures.distributions import lengths
+
+        return [lengths(f"Lengths: {self.caption}", {part: stored.lengths for part, stored in parts.items()})]
+
+    def describe(self, preprocessed: bool = False) -> list[str]:
+        """Returns a line for people, then, line of Markdown by line, how a stranger makes the tensor exactly.
+
+        Args:
+            preprocessed: whether the tensor is what `preprocess` makes of it: where that is not a part of the network.
+        """
+        return [f"{self.registered_name} of {shape_words(self.shape, ' x ')}"]
 
     def request_schema(self) -> dict[str, Any]:
-        """Returns the JSON Schema of one raw value in a request, with what the server's page is made of."""
-        return {}
+        """Returns the JSON Schema of one raw value in a request; the server's page is made of it.
+
+        A string `b64` with a `contentMediaType` is a file, an object of strings and numbers a form with a field for
+        each, whose `examples` are the choices; all else is written as JSON, with the `description` as a hint.
+        """
+        return {"description": f"{self.registered_name}: JSON, or a text as it stands"}
 
     def corners(self) -> list[Any]:
         """Returns stored values at the edges (unknown, missing, extreme, empty): what exports and tests must hold."""
         return []
+
+    def starter(self, examples: Proposal) -> dict[str, Keys | Entries]:
+        """Returns what `init` writes of values such as these, by block: model, augment, keys of optimizer.
+
+        Args:
+            examples: what was seen of them.
+        """
+        return {}
 
     def replaced(self, **fields: Any) -> Self:
         """Returns the same feature with other values of some fields."""
@@ -271,6 +359,11 @@ class Feature:
             TypeError: if they are not those of this version.
         """
         return cls(**{key: tupled(value) for key, value in fields.items() if key != "name"})
+
+
+def shape_words(shape: Sequence[int | None], between: str = "x") -> str:
+    """Returns a shape as messages have it: 8x8x1; a length that differs is a question mark."""
+    return between.join("?" if length is None else str(length) for length in shape)
 
 
 def tupled(value: Any) -> Any:

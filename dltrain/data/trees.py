@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +49,6 @@ class Examples:
         sides = [side for side in self.shape[1:] if side is not None]
         longer = len(self) if self.lengths is None else int(np.sum(self.lengths))
         return math.prod(sides) * longer * np.dtype(self.dtype).itemsize
-
-    def headers(self) -> Iterator[Any]:
-        """Yields what a source says of each example before it is decoded, as its feature knows it; none for nothing."""
-        return itertools.repeat(None, len(self))
 
     def __len__(self) -> int:
         raise NotImplementedError(f"{type(self).__name__} must have __len__()")

@@ -27,10 +27,10 @@ def inspect(config: Config) -> dict[str, Any]:
         UserError: if the data cannot be had or used at all.
     """
     dataset = config.experiment.dataset
-    if getattr(dataset, "reads_with_tensorflow", False):  # which says much unless it is started here
+    if dataset.reads_with_tensorflow:  # which says much unless it is started here
         import_tensorflow()
-    is_asked = getattr(dataset, "on_bad_example", None) == "skip"
-    if hasattr(dataset, "on_bad_example"):
+    is_asked = dataset.on_bad_example == "skip"
+    if dataset.on_bad_example is not None:
         dataset = dataclasses.replace(dataset, on_bad_example="skip")
     with config.blame("dataset"):
         splits = dataset.load()
@@ -45,7 +45,7 @@ def inspect(config: Config) -> dict[str, Any]:
         "findings": [
             dataclasses.asdict(finding)
             for finding in [
-                *(Finding("contract", "error", problem) for problem in broken(config, splits)),
+                *(Finding("contract", "error", str(problem)) for problem in broken(config, splits)),
                 *examine(data),
             ]
         ],

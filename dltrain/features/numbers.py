@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from dltrain.data.feature import Encoded, Feature, fitted, statistic
 from dltrain.data.finding import Finding
 from dltrain.data.statistics import Moments, statistics_of
+from dltrain.features._channels import EXTREME
 from dltrain.lazy import np
 from dltrain.registry import FEATURES
 
 if TYPE_CHECKING:
     from dltrain.data.parts import Parts
+    from dltrain.figures.page import Panel
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Numbers(Feature):
     """
 
     task: ClassVar[str] = "regression"
+    plural: ClassVar[str] = "targets"
 
     names: tuple[str, ...] = fitted(())
     mean: tuple[float, ...] | None = statistic(None)
@@ -56,6 +59,11 @@ class Numbers(Feature):
         """Returns the feature with mean and deviation of each number."""
         mean, deviation = statistics_of(pieces, len(self.names))
         return self.replaced(mean=mean, standard_deviation=deviation)
+
+    def mismatch(self, other: Feature) -> str | None:
+        """Returns that the numbers are others; none where they are the same."""
+        is_same = isinstance(other, Numbers) and self.names == other.names
+        return None if is_same else "other columns or targets than it was trained on"
 
     @property
     def each(self) -> tuple[Number, ...]:
@@ -130,3 +138,37 @@ class Numbers(Feature):
                 tuple(f"{self.column(index)}: {values[0, index]:g}" for index in same),
                 "check dataset.target and dataset.split",
             )
+
+    @property
+    def caption(self) -> str:
+        """What the numbers are called."""
+        return ", ".join(self.names)
+
+    def words(self, stored: Any) -> list[str]:
+        """Returns the numbers of each example in one line."""
+        from dltrain.figures.panels import number
+
+        return [", ".join(number(value) for value in values) for values in np.asarray(stored)]
+
+    def panels(self, parts: Mapping[str, Any]) -> Sequence[Panel]:
+        """Returns how each of the first numbers is distributed, in each part."""
+        from dltrain.figures.distributions import MOST_HISTOGRAMS, compared
+
+        return [
+            compared(f"To predict: {each.name}", {part: stored[:, place] for part, stored in parts.items()},
+                     each.mean, each.standard_deviation)
+            for place, each in enumerate(self.each[:MOST_HISTOGRAMS])
+        ]  # fmt: skip
+
+    def describe(self, preprocessed: bool = False) -> list[str]:
+        """Returns what is to be predicted, and the place of each number."""
+        from dltrain.report.markdown import table
+
+        people = f"{len(self.names)} numbers to predict" if len(self.names) > 1 else f"{self.caption} to predict"
+        return [people, *table(("place", "target"), list(enumerate(self.names)))]
+
+    def corners(self) -> list[np.ndarray]:
+        """Returns zeros, and numbers far from the mean."""
+        mean, deviation = np.array(self.offsets), np.array(self.scales)
+        rows = (np.zeros(self.shape), mean - EXTREME * deviation, mean + EXTREME * deviation)
+        return [row.astype(np.float32) for row in rows]

@@ -54,5 +54,5 @@ def evaluate(
 def _undivided(run: Run, overrides: Sequence[str]) -> list[str]:
     """Returns the overrides with which nothing is split off of other data, where it was not said otherwise."""
     dataset = experiments.load(run.config, [*overrides], reads_data=False).experiment.dataset
-    keys = [key for key in ("test_fraction", "validation_fraction") if hasattr(dataset, key)]
+    keys = dataset.fractions().values()
     return [f"dataset.{key}=0" for key in keys if not any(word.startswith(f"dataset.{key}=") for word in overrides)]

@@ -57,8 +57,8 @@ def gather(experiment: Experiment, model: Any, splits: Splits, stopped: Callable
     if lost:
         raise TrainingError(f"what the network says is not finite for {lost:,} of {len(part):,} examples")
     outcome = Outcome(spec, "training" if name == "train" else name, part.targets, outputs)
-    baselines = task.baselines(spec, splits.train.targets) if hasattr(task, "baselines") else {}
-    mistakes = task.mistakes(outcome, MOST_MISTAKES) if hasattr(task, "mistakes") else None
+    baselines = task.baselines(spec, splits.train.targets)
+    mistakes = task.mistakes(outcome, MOST_MISTAKES)
     wrong = [] if mistakes is None else [each.position for each in mistakes.worst]
     not_right = set(wrong) | (set() if mistakes is None else set(mistakes.wrong))
     inspected = InspectedData(splits, brief=True)
@@ -81,7 +81,7 @@ def gather(experiment: Experiment, model: Any, splits: Splits, stopped: Callable
         {name: len(split) for name, split in splits.parts.items()},
         measured(task, spec, part.targets, outputs),
         {words: measured(task, spec, whole.targets, constant) for words, constant in baselines.items()},
-        task.chapters(outcome) if hasattr(task, "chapters") else [],
+        task.chapters(outcome),
         mistakes,
         shown_wrong,
         examples(_varied(part.targets, not_right)) if spec.is_image else [],

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -98,11 +97,11 @@ def export(
     config, saved, spec = trained.config, trained.saved, trained.spec
     held_out = splits.test or splits.validation or splits.train
     with enough_memory(config):
-        model = _network(config, saved, spec, held_out, normalization)
-        activation = getattr(config.experiment.task, "activation", None) if probabilities else None
+        model, normalize = _network(config, saved, spec, held_out, normalization)
+        activation = config.experiment.task.activation if probabilities else None
         asked = _Asked(
             spec,
-            normalization,
+            normalize,
             splits.train,
             held_out,
             model if activation is None else _ending_in(activation, model, spec),
@@ -146,7 +145,7 @@ class _Asked:
     """The network that is exported, and what it is asked about."""
 
     spec: DataSpec
-    normalization: bool
+    normalize: Callable[[np.ndarray], np.ndarray] | None
     train: Split
     held_out: Split
     model: Any
@@ -154,38 +153,35 @@ class _Asked:
     def inputs(self, part: Split, most: int) -> np.ndarray:
         """Returns evenly spaced examples of a part, as the exported network takes them."""
         found = np.asarray(part.take(spaced(len(part), most)).inputs[:]).astype(np.float32)
-        return found if self.normalization else normalized(self.spec, found)
+        return found if self.normalize is None else self.normalize(found)
 
     def answers(self, inputs: np.ndarray) -> np.ndarray:
         """Returns what Keras says of them."""
         return np.asarray(self.model(tf.constant(inputs), training=False))
 
 
-def normalized(spec: DataSpec, inputs: np.ndarray) -> np.ndarray:
-    """Returns inputs with mean 0 and variance 1, as the layer in the network makes them."""
-    return (inputs - np.array(spec.mean, np.float32)) / np.array(spec.standard_deviation, np.float32)
-
-
-def _network(config: Config, saved: Any, spec: DataSpec, part: Split, normalization: bool) -> Any:
-    """Returns the run's network with its weights, with or without the normalisation of its inputs."""
+def _network(
+    config: Config, saved: Any, spec: DataSpec, part: Split, normalization: bool
+) -> tuple[Any, Callable[[np.ndarray], np.ndarray] | None]:
+    """Returns the run's network with its weights, and what normalises its inputs where the network does not."""
     model = rebuilt(config, saved)
     if normalization:
-        return model
+        return model, None
     words = "--no-normalization: the network does not begin with the data's normalisation, or that has categories in it"
-    if spec.mean is None or any(column.categories for column in spec.columns):
+    without = spec.input.unnormalized()
+    if without is None:
         raise UserError(words)
+    feature, normalize = without
     try:
-        bare = rebuilt(
-            config, saved, spec.with_input(dataclasses.replace(spec.input, mean=None, standard_deviation=None))
-        )
+        bare = rebuilt(config, saved, spec.with_input(feature))
     except CheckpointError:
         raise UserError(words) from None
     inputs = np.asarray(part.first(COMPARED).inputs[:]).astype(np.float32)
     wanted, got = (np.asarray(each(given, training=False)) for each, given in
-                   ((model, inputs), (bare, normalized(spec, inputs))))  # fmt: skip
+                   ((model, inputs), (bare, normalize(inputs))))  # fmt: skip
     if _difference(got, wanted) > 1e-4:
         raise UserError(words)
-    return bare
+    return bare, normalize
 
 
 def _ending_in(activation: str, model: Any, spec: DataSpec) -> Any:
@@ -204,7 +200,7 @@ def _written(each: Any, asked: _Asked, place: Path, reporter: Reporter) -> Writt
         _Refused: if it cannot be written or says something else; nothing of it stays.
     """
     path = place / each.file
-    agreement = getattr(each, "agreement", None)
+    agreement = each.agreement
     inputs = asked.inputs(asked.held_out, COMPARED if agreement is None else AGREED)
     aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     noise: list[str] = []

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from dltrain import datasets
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.config.experiment import Config
 from dltrain.console import Reporter
 from dltrain.data import DataSpec, Split
 from dltrain.data.request import Reader, Request
 from dltrain.engine.device import Devices
-from dltrain.errors import ConfigError
+from dltrain.errors import OptionError
 from dltrain.inference.trained_run import TrainedRun
 from dltrain.inspection.inspected_data import InspectedData
 from dltrain.lazy import np, tf
@@ -48,7 +47,7 @@ class Predictor:
     @cached_property
     def reader(self) -> Reader:
         """What reads examples as the run's own data were read."""
-        return datasets.reader(self.config.experiment.dataset, self.spec)
+        return self.config.experiment.dataset.reader(self.spec)
 
     def outputs(self, inputs: np.ndarray) -> np.ndarray:
         """Returns what the network says of examples: logits or numbers, (examples, outputs), float32."""
@@ -61,15 +60,13 @@ class Predictor:
         """Returns what outputs mean, as the run's task reads them.
 
         Raises:
-            ConfigError: if the task does not know what is asked for.
+            OptionError: if the task does not know what is asked for.
         """
         task = self.config.experiment.task
-        if not hasattr(task, "answers"):  # a plugin's need not have it
-            return [{"outputs": row} for row in outputs.astype(np.float64).tolist()]
         try:
             return task.answers(self.spec, outputs, top_k=top_k, probabilities=probabilities)
         except ValueError as error:
-            raise ConfigError([f"--{error}"]) from None
+            raise OptionError(error) from None
 
     def example(self, top_k: int = 1, probabilities: bool = False) -> dict[str, Any]:
         """Returns an answer as they will look; raises as `answers`."""
@@ -143,7 +140,7 @@ def predictions(
     An answer is {"input": name, ...} with what the task says, or {"input": name, "error": why there is none}.
 
     Raises:
-        ConfigError: if the task does not know what is asked for.
+        OptionError: if the task does not know what is asked for.
     """
     for piece in given:
         outputs = predictor.outputs(piece.inputs)

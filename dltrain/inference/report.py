@@ -85,8 +85,9 @@ def report_at_end(config: Config, splits: Splits, run: Run, model: Any, reporter
             written = _write(run, config, evidence, troubles, stop)
         except Stopped:
             raise Interrupted(
-                f"stopped while the report is made; the run is finished, for the report: dltrain report {run.path}",
+                "stopped while the report is made",
                 stop.exit_code or 130,
+                f"the run is finished, for the report: dltrain report {run.path}",
             ) from None
         except Exception as error:  # the run went well: it does not fail for its report
             reporter.warn(f"no report: {_reason(error)}; the run is finished. Once more: dltrain report {run.path}")

@@ -18,7 +18,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from dltrain import __version__
-from dltrain.errors import ConfigError, DltrainError
+from dltrain.data import unnamed
+from dltrain.errors import DltrainError, OptionError
 from dltrain.inference.prediction import Predictor, predictions
 from dltrain.runs.folder import finite
 from dltrain.serving.counts import Counts
@@ -52,7 +53,8 @@ def create(
 
     @app.get("/health")
     async def health() -> dict[str, Any]:
-        shape = list(predictor.spec.input_shape)
+        shapes = {key: list(feature.max_shape) for key, feature in predictor.spec.inputs.items()}
+        shape = unnamed(shapes)
         return {"status": "ok", "run": name, "checkpoint": predictor.checkpoint, "input_shape": shape}
 
     @app.get("/metrics", response_class=PlainTextResponse)
@@ -139,8 +141,8 @@ class _Desk:
                 pieces = [
                     piece for each in given for piece in predictions(self._predictor, [each], top_k, probabilities)
                 ]
-            except ConfigError as error:
-                raise Refused(400, str(error).removeprefix("--")) from None
+            except OptionError as error:
+                raise Refused(400, str(error.problem)) from None
             except DltrainError as error:
                 raise Refused(503, str(error)) from None
             return [row for rows, _ in pieces for row in rows]
@@ -171,19 +173,16 @@ def _choices(asked: dict[str, Any]) -> tuple[int, bool]:
 
 def warm(predictor: Predictor) -> None:
     """Compiles the network, so that the first request need not wait for it."""
-    predictor.outputs(np.zeros((1, *predictor.spec.input_shape), np.float32))
+    inputs = predictor.spec.inputs
+    zeros = {name: np.zeros((1, *feature.max_shape), feature.dtype) for name, feature in inputs.items()}
+    predictor.outputs(unnamed(zeros))
 
 
 def _page(predictor: Predictor, name: str) -> str:
     spec = predictor.spec
-    sources = {
-        column.source: column.categories if column.part == "category" else () for column in spec.columns
-    }  # fmt: skip
     about = {
-        "kind": "image" if spec.is_image and spec.input_shape[-1] in (1, 3) else "table" if spec.columns else "array",
-        "columns": [{"name": source, "categories": names[:1000]} for source, names in sources.items()],
+        "schema": spec.inputs.request_schema(),
         "likeliest": 1 if spec.numbers else min(LIKELIEST, spec.outputs),
-        "shape": spec.input_shape,
     }
     # "<" would end the element in a name such as </script>.
     plain = json.dumps(about).replace("<", "\\u003c")

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dltrain.data import DataSpec, Feature
 from dltrain.data.spec import HEAD
+from dltrain.errors import KeyProblem
 from dltrain.lazy import keras, np
-from dltrain.registry import short_name
+from dltrain.registry import Choice, short_name
 
 if TYPE_CHECKING:
     from dltrain.report.outcome import Mistakes, Outcome
     from dltrain.report.parts import Chapter
 
 
-class Task:
+class Task(Choice):
     """What the target means."""
 
-    registered_name: ClassVar[str]
     accepts: ClassVar[tuple[type[Feature], ...]] = ()
     """The targets that it takes; none where it makes them of the inputs."""
     part_metrics: ClassVar[tuple[str, ...]] = ()
@@ -37,6 +37,11 @@ class Task:
     """Whether a teacher's outputs can be learnt from, by `distillation_loss`."""
     metrics: Sequence[Any] = ()
 
+    @property
+    def balances(self) -> bool:
+        """Whether rare classes count more by the task's own weights: then they are not to be drawn more often too."""
+        return False
+
     def check(self, data: DataSpec) -> None:
         """Makes sure that the task fits the data.
 
@@ -45,9 +50,10 @@ class Task:
         """
         if self.accepts and not isinstance(data.target, self.accepts):
             wanted = " or ".join(each.registered_name for each in self.accepts)
-            raise ValueError(
-                f"name: {self.registered_name} needs {wanted}, the data have {data.target.registered_name}"
-                + (f": {data.target.task}" if data.target.task else "")
+            raise KeyProblem(
+                "name",
+                f": {self.registered_name} needs {wanted}, the data have {data.target.registered_name}"
+                + (f": {data.target.task}" if data.target.task else ""),
             )
 
     @property
@@ -159,5 +165,8 @@ class Task:
         return None
 
     def describe(self, data: DataSpec) -> list[str]:
-        """Returns what is asked for, a line for people, then what the outputs are, exactly."""
-        return [self.registered_name]
+        """Returns what is asked for ("3 classes"), what the outputs are, and what they are behind the `activation`.
+
+        The last line is missing where the task has no activation.
+        """
+        return [self.registered_name, "numbers, as the task has them."]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dltrain.data import DataSpec
+from dltrain.errors import KeyProblem
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.labels import Labels
 from dltrain.fields import Fraction, NonNegativeFloat
@@ -53,20 +54,25 @@ class Classification(Task):
     def __post_init__(self) -> None:
         names(self.metrics)
         if self.loss_function is not None and self.label_smoothing:
-            raise ValueError("label_smoothing must be 0 beside a loss_function, which may smooth by itself")
+            raise KeyProblem("label_smoothing", "must be 0 beside a loss_function, which may smooth by itself")
+
+    @property
+    def balances(self) -> bool:
+        """Whether `class_weights` is balanced."""
+        return self.class_weights == "balanced"
 
     def check(self, data: DataSpec) -> None:
         """Raises ValueError where the task does not fit the data."""
         if isinstance(data.target, Labels):
-            raise ValueError("name: classification needs one class per example, the data have labels: multilabel")
+            raise KeyProblem("name", ": classification needs one class per example, the data have labels: multilabel")
         if not isinstance(data.target, ClassLabel) or len(data.target.class_names) < 2:
-            raise ValueError("name: classification needs classes, the data have numbers to predict: regression")
+            raise KeyProblem("name", ": classification needs classes, the data have numbers to predict: regression")
         classes = data.target.class_names
         if "top_5_accuracy" in self.metrics and len(classes) <= 5:
-            raise ValueError(f"metrics must not hold top_5_accuracy: there are only {len(classes)} classes")
+            raise KeyProblem("metrics", f"must not hold top_5_accuracy: there are only {len(classes)} classes")
         for name in self.class_weights if isinstance(self.class_weights, dict) else ():
             if name not in classes:
-                raise ValueError(f"class_weights.{name} is no class{suggestion(name, list(classes))}")
+                raise KeyProblem(f"class_weights.{name}", f"is no class{suggestion(name, list(classes))}")
 
     def larger_is_better(self, column: str) -> bool:
         """Whether more is better in a column of metrics.csv."""
@@ -169,6 +175,14 @@ class Classification(Task):
         return [
             {"class": names[place], "probability": row[place], **extra}
             for (place, row), extra in zip(told, beside, strict=True)
+        ]
+
+    def describe(self, data: DataSpec) -> list[str]:
+        """Returns how many classes there are, and that outputs are logits of these."""
+        return [
+            f"{len(data.target.class_names):,} classes",
+            "logits; softmax makes probabilities of them.",
+            "the probability of each class; they sum to 1.",
         ]
 
     def chapters(self, outcome: Outcome) -> list[Chapter]:

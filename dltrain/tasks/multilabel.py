@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dltrain.data import DataSpec
+from dltrain.errors import KeyProblem
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.labels import Labels
 from dltrain.fields import Fraction
@@ -43,14 +44,16 @@ class Multilabel(Task):
     def __post_init__(self) -> None:
         names(self.metrics)
         if self.loss_function is not None and self.label_smoothing:
-            raise ValueError("label_smoothing must be 0 beside a loss_function, which may smooth by itself")
+            raise KeyProblem("label_smoothing", "must be 0 beside a loss_function, which may smooth by itself")
 
     def check(self, data: DataSpec) -> None:
         """Raises ValueError where the task does not fit the data."""
         if isinstance(data.target, ClassLabel):
-            raise ValueError("name: multilabel needs columns of 0 and 1, the data have one class each: classification")
+            raise KeyProblem(
+                "name", ": multilabel needs columns of 0 and 1, the data have one class each: classification"
+            )
         if not isinstance(data.target, Labels):
-            raise ValueError("name: multilabel needs columns of 0 and 1, the data have numbers: regression")
+            raise KeyProblem("name", ": multilabel needs columns of 0 and 1, the data have numbers: regression")
 
     def larger_is_better(self, column: str) -> bool:
         """Whether more is better in a column of metrics.csv."""
@@ -100,6 +103,14 @@ class Multilabel(Task):
         return [
             {"labels": [names[place] for place in chosen], "probability": [row[place] for place in chosen], **extra}
             for chosen, row, extra in zip(told, shares.tolist(), beside, strict=True)
+        ]
+
+    def describe(self, data: DataSpec) -> list[str]:
+        """Returns how many labels there are, and that outputs are logits of these."""
+        return [
+            f"{len(data.target.class_names):,} labels",
+            "logits; sigmoid makes probabilities of them.",
+            "the probability of each label; an example has those above 0.5.",
         ]
 
     def chapters(self, outcome: Outcome) -> list[Chapter]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dltrain.data import DataSpec
+from dltrain.errors import KeyProblem
 from dltrain.features.numbers import Numbers
 from dltrain.fields import PositiveFloat
 from dltrain.lazy import keras, np
@@ -46,7 +47,7 @@ class Regression(Task):
     def check(self, data: DataSpec) -> None:
         """Raises ValueError where the task does not fit the data."""
         if not isinstance(data.target, Numbers):
-            raise ValueError("name: regression needs numbers to predict, the data have classes: classification")
+            raise KeyProblem("name", ": regression needs numbers to predict, the data have classes: classification")
 
     def larger_is_better(self, column: str) -> bool:
         """Whether more is better in a column of metrics.csv."""
@@ -115,10 +116,16 @@ class Regression(Task):
             ValueError: if more is asked for than there is.
         """
         if top_k > 1 or probabilities:
-            raise ValueError(
-                f"{'top-k' if top_k > 1 else 'probabilities'}: the run predicts numbers, it has no classes"
-            )
+            raise KeyProblem("top-k" if top_k > 1 else "probabilities", ": the run predicts numbers, it has no classes")
         return [{"values": values} for values in data.target.decode(outputs)]
+
+    def describe(self, data: DataSpec) -> list[str]:
+        """Returns what is predicted, and that outputs are in its units."""
+        names = data.target.names
+        return [
+            f"{len(names)} numbers to predict" if len(names) > 1 else f"{names[0]} to predict",
+            "the targets in their own units.",
+        ]
 
     def chapters(self, outcome: Outcome) -> list[Chapter]:
         """Returns predictions against truth, and residuals."""

@@ -22,7 +22,7 @@ from dltrain.engine.compiled_loop import Engine, shortest
 from dltrain.engine.device import Devices
 from dltrain.engine.feeds import Feed, feed
 from dltrain.engine.preparation import Preparation
-from dltrain.errors import ConfigError
+from dltrain.errors import ConfigError, KeyProblem
 from dltrain.lazy import tf
 from dltrain.schedules import learning_rate
 from dltrain.training.early_stopping import Patience
@@ -104,10 +104,9 @@ class Learner:
             columns += [f"val_{name}" for name in columns]
         monitor = monitor_of(self.experiment.checkpoint, self.experiment, self.splits)
         if monitor not in columns:
-            raise ConfigError(
-                [f"checkpoint.monitor must be one of {', '.join(columns)}, which is what "
-                 f"{self.experiment.model.registered_name} reports, got {monitor!r}"]
-            )  # fmt: skip
+            reports = f"which is what {self.experiment.model.registered_name} reports"
+            words = f"must be one of {', '.join(columns)}, {reports}, got {monitor!r}"
+            raise ConfigError([KeyProblem("checkpoint.monitor", words)])
 
     @property
     def variables(self) -> dict[str, Any]:
@@ -169,7 +168,7 @@ class Learner:
         store.restore(saved, self.variables)
         self.state = state
         state.fingerprint = self.splits.fingerprint  # of what is trained on from here on
-        if not hasattr(self.experiment.schedule, "after_epoch"):
+        if self.experiment.schedule.initial_state() is None:
             state.plateau = None  # of a schedule that the run no longer has
         self.set_scale()
         patience = self.patience()  # which may be larger now than when it was used up

@@ -145,8 +145,9 @@ class Loop:
                 self.learner.check_weights()
                 self._save(is_best=state.best is None, is_planned=False)
                 raise Interrupted(
-                    f"stopped after step {state.step}, all saved; go on with: dltrain fit --resume {self._run.path}",
+                    f"stopped after step {state.step}, all saved",
                     stop.exit_code or 130,
+                    f"go on with: dltrain fit --resume {self._run.path}",
                 )
             row = self._row(state.means, validated)
             is_best = best.update(row)
@@ -235,14 +236,15 @@ class Loop:
         """
         restores, most = self._state.restores + 1, self._experiment.train.max_restores
         if restores > most:
-            raise NotFinite(f"{error}\nIt went back {most} times, as often as train.max_restores allows.") from None
+            words = f"It went back {most} times, as often as train.max_restores allows."
+            raise NotFinite(error.event, f"{error.advice}\n{words}") from None
         # To a planned one: where a signal or the clock had the state saved is not the same in every run.
         saved = store.latest_planned(self._run)
         if saved is not None and saved.state["step"] == self._went_back_to:
             # The harm was done before it: huge weights, though finite.
             saved = store.latest_planned(self._run, before=saved.state["step"]) or saved
         if saved is None:
-            raise NotFinite(f"{error}\nThere is no good checkpoint to go back to.") from None
+            raise NotFinite(error.event, f"{error.advice}\nThere is no good checkpoint to go back to.") from None
         self._went_back_to, stage = saved.state["step"], self._state.stage
         self.learner.restore(saved)
         self._copy = None
@@ -257,7 +259,7 @@ class Loop:
         self._state.restores = restores
         self.learner.set_scale()
         self.reporter.warn(
-            f"{str(error).partition(';')[0]}; back to the state after step {self._state.step}, learning rate now "
+            f"{error.event}; back to the state after step {self._state.step}, learning rate now "
             f"{self.learner.rate_at(self._state.step):.4g} (train.on_nan: restore, {restores} of {most})"
         )
 
@@ -282,9 +284,10 @@ class Loop:
 
     def _follow_plateau(self, row: dict[str, Any]) -> None:
         schedule = self._experiment.schedule
-        if not hasattr(schedule, "after_epoch"):
+        first = schedule.initial_state()
+        if first is None:
             return
-        before = self._state.plateau or schedule.initial_state()
+        before = self._state.plateau or first
         larger = self._experiment.task.larger_is_better(schedule.monitor)
         self._state.plateau = after = schedule.after_epoch(row[schedule.monitor], before, larger)
         if after["scale"] != before["scale"]:

@@ -232,8 +232,9 @@ def _measure_best(learner: Learner, run: Run, stop: StopRequest | SharedStop, pa
         measured[name] = learner.measured.evaluate(learner.evaluation_feed(part), stop.__bool__) if part else None
         if stop:
             raise Interrupted(
-                f"stopped while the best weights are measured, all saved; go on with: dltrain fit --resume {run.path}",
+                "stopped while the best weights are measured, all saved",
                 stop.exit_code or 130,
+                f"go on with: dltrain fit --resume {run.path}",
             )
         if part:
             learner.reporter.note(f"{name} ({len(part)} examples, best weights)  {words_for(measured[name])}")

@@ -122,7 +122,7 @@ def test_a_quotation_mark_that_is_never_closed_is_named_with_its_line(table):
 
 
 def test_large_files_are_laid_out_in_pieces(table, monkeypatch):
-    monkeypatch.setattr("dltrain.datasets._delimited._CHUNK", 7)
+    monkeypatch.setattr("dltrain.features._tables.delimited._CHUNK", 7)
     text = lines(cells=lambda row: f'{row},"a{row % 3}, ""q""\n",{row % 2}') + "1,2\n"
     assert f"t.csv:{2 * ROWS + 2}: has 2 fields" in refused(table(text))
     splits = table(text, on_bad_example="skip", **WHOLE).load()
@@ -382,7 +382,7 @@ def test_many_categories_get_a_vector_and_more_still_are_unseen(table, monkeypat
     text = lines(200, cells=lambda row: f"c{row % 15:02},{row % 2}", header="c,y")
     assert table(text, one_hot_up_to=15).spec().columns[0].embedding is None
     assert table(text, one_hot_up_to=14).spec().columns[0].embedding == round(1.6 * 15**0.56)
-    monkeypatch.setattr("dltrain.datasets._tables.MOST_CATEGORIES", 4)
+    monkeypatch.setattr("dltrain.features._tables.columns.MOST_CATEGORIES", 4)
     (column,) = table(text, words=99, **WHOLE).spec().columns
     assert column.categories == ("c00", "c01", "c02", "c03")
 

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dltrain.datasets import _images
-from dltrain.datasets._headers import _first_frame
-from dltrain.datasets._images import Decoding, ImageFiles
+from dltrain.datasets._images.files import ImageFiles
+from dltrain.datasets._images.files import files as image_files
 from dltrain.datasets.image_folder import ImageFolder
 from dltrain.errors import DataError
+from dltrain.features._images.decoding import Decoding
+from dltrain.features._images.headers import _first_frame
 
 SCENE = np.zeros((300, 400, 3), np.uint8)  # thirds: red, green, blue from left to right
 for third in range(3):
@@ -325,7 +326,7 @@ def test_what_another_revision_decoded_is_decoded_anew(files, monkeypatch):
     expected = files[1]("disk")[:]
     monkeypatch.setattr(Decoding, "__call__", lambda *_: np.full((8, 8, 3), 7, np.uint8))
     np.testing.assert_array_equal(files[1]("disk")[:], expected)
-    monkeypatch.setattr(_images, "REVISION", -1)
+    monkeypatch.setattr(image_files, "REVISION", -1)
     assert (files[1]("disk")[:] == 7).all()
 
 
@@ -518,7 +519,7 @@ def test_skipping_decodes_once_what_is_kept(mixed, tmp_path, monkeypatch, cache,
         return decode(decoding, path)
 
     monkeypatch.setattr(Decoding, "__call__", counted)
-    monkeypatch.setattr("dltrain.datasets._splitting.Splits.with_statistics", lambda splits: splits)
+    monkeypatch.setattr("dltrain.datasets._sources.splitting.Splits.with_statistics", lambda splits: splits)
     splits = ImageFolder(path=mixed, size=8, cache=cache, on_bad_example="skip").load()
     for part in (splits.train, splits.validation, splits.test):
         part.inputs[:]

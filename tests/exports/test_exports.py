@@ -38,7 +38,7 @@ RECURRENT = (
     "dataset: {name: digits}\nmodel: {name: graph, layers: [{layer: Reshape, target_shape: [8, 8]}, "
     "{layer: LSTM, units: 4}]}\n"
 )
-FORMATS = [name for name in EXPORTS.names() if hasattr(EXPORTS[name], "tolerance")]
+FORMATS = [name for name in EXPORTS.names() if EXPORTS[name].agreement is None]
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def reference(run):
     model = config.build_model(spec)
     store.restore_network(saved, model)
     dataset = config.experiment.dataset
-    return model, dataset.load(spec).test if hasattr(dataset, "loads_like") else dataset.load().test, spec
+    return model, dataset.load(spec).test, spec
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -46,7 +46,7 @@ def config(path, *layers):
 def problems(path):
     with pytest.raises(ConfigError) as caught:
         experiments.load(path)
-    return [problem.splitlines()[0].removeprefix(f"{path}:") for problem in caught.value.problems]
+    return [str(problem).splitlines()[0].removeprefix(f"{path}:") for problem in caught.value.problems]
 
 
 def build(*layers, data=IMAGES, **keys):

@@ -184,8 +184,7 @@ def test_what_every_network_takes_stands_behind_its_own_keys():
 def test_weight_counts_are_the_published_ones(tensorflow, name, keys, shape, classes, count):
     data = data_spec(shape, tuple(map(str, range(classes))))
     model = MODELS[name](**keys)
-    if hasattr(model, "check"):
-        model.check(data)
+    model.check(data)
     assert trainable(model.build(data)) == count
 
 

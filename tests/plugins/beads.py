@@ -22,7 +22,7 @@ from dltrain.tasks import Task
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from dltrain.proposal import Proposal
+    from dltrain.data.proposal import Proposal
 
 COLOURS = "RGBY"
 UNKNOWN = "?"
@@ -125,7 +125,7 @@ class BeadStrings:
     @classmethod
     def proposed(cls, path: Path, target: str | None) -> Proposal | None:
         """Returns the block that reads a `.beads` file; none for another."""
-        from dltrain.proposal import Proposal
+        from dltrain.data.proposal import Proposal
 
         if path.suffix != ".beads":
             return None
@@ -133,8 +133,8 @@ class BeadStrings:
         return Proposal({"path": path}, {"path": "a string and its marks on each line"}, (f"{count} strings",), count)
 
     def spec(self) -> DataSpec:
-        """Returns what the data are, with nothing learnt of them."""
-        return DataSpec.of(Beads(), Marks())
+        """Returns what the data are; to learn their colours takes no time."""
+        return self.load().spec
 
     def load(self, like: DataSpec | None = None) -> Splits:
         """Returns the parts.

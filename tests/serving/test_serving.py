@@ -230,8 +230,8 @@ def test_the_page_escapes_names_and_asks_nobody_else(table):
     assert policy.startswith("default-src 'none'") and "unsafe" not in policy
     assert "<title>run &lt;b&gt;</title>" in answer.text and answer.text.count("</script>") == 2
     about = json.loads(re.search(r'id="about">(.*?)</script>', answer.text)[1])
-    assert [column["name"] for column in about["columns"]] == ["size", "kind"]
-    assert about["columns"][1]["categories"] == ["</script>", "b", "c"]
+    assert [*about["schema"]["properties"]] == ["size", "kind"]
+    assert about["schema"]["properties"]["kind"]["examples"] == ["</script>", "b", "c"]
     assert not re.search(r"https?://", answer.text)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dltrain.errors import KeyProblem
 from dltrain.lazy import np
 
 if TYPE_CHECKING:
@@ -21,18 +22,36 @@ _NEWLINE, _RETURN, _QUOTE = b'\n\r"'
 
 
 @dataclass(frozen=True)
+class Fault:
+    """What is wrong with a row.
+
+    Args:
+        path: the file.
+        line: the line in which the row begins.
+        why: what is wrong.
+    """
+
+    path: Path
+    line: int
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.why}"
+
+
+@dataclass(frozen=True)
 class Rows:
     """What a delimited file holds.
 
     Args:
         frame: columns of text, null where a field is empty or stands for a missing value.
         lines: the line in which each row begins.
-        faults: a message for each row that does not fit the header.
+        faults: what is wrong with each row that does not fit the header.
     """
 
     frame: pl.DataFrame
     lines: np.ndarray
-    faults: list[str]
+    faults: list[Fault]
 
 
 def parse(content: bytes, path: Path, delimiter: str, missing: tuple[str, ...]) -> Rows:
@@ -45,7 +64,7 @@ def parse(content: bytes, path: Path, delimiter: str, missing: tuple[str, ...]) 
         missing: what stands for a value that is not there.
 
     Raises:
-        ValueError: that begins with a key of the dataset, if it cannot be read.
+        KeyProblem: if it cannot be read.
     """
     if b"\n" not in content:  # how lines ended on the Macintosh
         content = content.replace(b"\r", b"\n")
@@ -54,7 +73,7 @@ def parse(content: bytes, path: Path, delimiter: str, missing: tuple[str, ...]) 
     first = len(content) - len(content.lstrip(b"\r\n"))
     header = content[first : content.find(b"\n", first)].decode()
     if not header.strip():
-        raise ValueError(f"path is empty: {path}")
+        raise KeyProblem("path", f"is empty: {path}")
     separator = _sniffed(header, path) if delimiter == "auto" else delimiter.replace("tab", "\t")
     layout = _Layout.of(content, separator)
     if layout is not None:
@@ -77,19 +96,21 @@ def _names(fields: list[str], path: Path, line: int, separator: str) -> list[str
     names = [name.strip() for name in fields]
     other = max(DELIMITERS, key=names[0].count)
     if len(names) == 1 and other in names[0]:
-        raise ValueError(f"delimiter {separator!r} parts nothing in {path}: the header looks parted by {other!r}")
+        raise KeyProblem("delimiter", f"{separator!r} parts nothing in {path}: the header looks parted by {other!r}")
     for number, name in enumerate(names, 1):
         if not name:
             hint = "; an index that pandas wrote? to_csv(index=False) leaves it out" if number == 1 else ""
-            raise ValueError(f"path {path}:{line}: the header must name each column: column {number} has no name{hint}")
+            raise KeyProblem(
+                "path", f"{path}:{line}: the header must name each column: column {number} has no name{hint}"
+            )
     twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     if twice:
-        raise ValueError(f"path {path}:{line}: the header must name each column once: {twice[0]!r} is there twice")
+        raise KeyProblem("path", f"{path}:{line}: the header must name each column once: {twice[0]!r} is there twice")
     return names
 
 
-def _fault(path: Path, line: int, found: int, wanted: int) -> str:
-    return f"{path}:{line}: has {found} field{'s' * (found != 1)} where the header has {wanted}"
+def _fault(path: Path, line: int, found: int, wanted: int) -> Fault:
+    return Fault(path, line, f"has {found} field{'s' * (found != 1)} where the header has {wanted}")
 
 
 @dataclass(frozen=True)
@@ -175,7 +196,7 @@ def _parse_odd(content: bytes, path: Path, separator: str, missing: tuple[str, .
     reader = csv.reader(text, delimiter=separator, skipinitialspace=True, strict=True)
     kept: list[list[str | None]] = []
     lines: list[int] = []
-    faults: list[str] = []
+    faults: list[Fault] = []
     names: list[str] = []
     line = 1
     absent = {*missing, ""}
@@ -186,7 +207,8 @@ def _parse_odd(content: bytes, path: Path, separator: str, missing: tuple[str, .
             break
         except csv.Error as error:  # the reader goes on with the next line
             lost = f"; lines {line} to {reader.line_num} are lost by it" if reader.line_num > line else ""
-            faults.append(f"{path}:{line}: {error}; is a quotation mark not closed, or within a field?{lost}")
+            why = f"{error}; is a quotation mark not closed, or within a field?{lost}"
+            faults.append(Fault(path, line, why))
             row = []
         if row and not names:
             names = _names(row, path, line, separator)
@@ -197,6 +219,6 @@ def _parse_odd(content: bytes, path: Path, separator: str, missing: tuple[str, .
             faults.append(_fault(path, line, len(row), len(names)))
         line = reader.line_num + 1
     if not names:
-        raise ValueError(f"path has no header: {faults[0]}")
+        raise KeyProblem("path", f"has no header: {faults[0]}")
     frame = pl.DataFrame(kept, schema=dict.fromkeys(names, pl.String), orient="row")
     return Rows(frame, np.array(lines, np.int64), faults)

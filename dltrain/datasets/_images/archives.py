@@ -27,7 +27,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from dltrain import cache
-from dltrain.datasets._telling import tell, told
+from dltrain.data.progress import tell, told
+from dltrain.errors import KeyProblem
 
 KINDS = ".zip, .tar, .tar.gz, .tgz, .tar.xz, .tar.bz2"
 MOST_FILES = 1_000_000
@@ -101,7 +102,7 @@ class Archive:
         """Returns the folder of the archive's content as far as it can be looked at without unpacking it.
 
         Raises:
-            ValueError: if the archive is damaged or not to be unpacked; begins with `path`.
+            KeyProblem: if the archive is damaged or not to be unpacked.
         """
         if self._unpacked.is_dir():
             return self._unpacked
@@ -116,7 +117,7 @@ class Archive:
         """Returns the folder of the archive's content, unpacking it if that was not done before.
 
         Raises:
-            ValueError: as above, or if it cannot be written; begins with `path`.
+            KeyProblem: as above, or if it cannot be written.
         """
         target = self._unpacked
         if target.is_dir():
@@ -151,15 +152,15 @@ class Archive:
         try:
             yield
         except _Refused as error:
-            raise ValueError(f"path is not unpacked: {self._path}: {error}") from None
+            raise KeyProblem("path", f"is not unpacked: {self._path}: {error}") from None
         except _DAMAGE as error:
             # gzip and bz2 raise an OSError without a number; a wrong offset leads to EINVAL.
             if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
                 at = f" at {error.filename}" if error.filename else ""
-                raise ValueError(f"path cannot be unpacked: {self._path}: {error.strerror}{at}") from None
+                raise KeyProblem("path", f"cannot be unpacked: {self._path}: {error.strerror}{at}") from None
             reason = " ".join(str(error).split()) or "it is damaged"
-            raise ValueError(
-                f"path must be a folder or a whole archive ({KINDS}), got {self._path}: {reason}"
+            raise KeyProblem(
+                "path", f"must be a folder or a whole archive ({KINDS}), got {self._path}: {reason}"
             ) from None
 
     def _wait_for(self, lock: IO[bytes]) -> None:

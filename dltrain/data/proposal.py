@@ -3,6 +3,37 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+Keys = dict[str, tuple[Any, str]]
+"""The keys of a block that `init` writes: values, and what is said beside them."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry of a list in a config.
+
+    Args:
+        value: its keys.
+        words: what is said beside it.
+        is_chosen: otherwise it is written as a comment.
+    """
+
+    value: dict[str, Any]
+    words: str
+    is_chosen: bool = True
+
+
+@dataclass(frozen=True)
+class Entries:
+    """A block of a config that is a list.
+
+    Args:
+        words: what is said beside its name.
+        entries: of the list.
+    """
+
+    words: str
+    entries: tuple[Entry, ...]
+
 
 @dataclass(frozen=True)
 class Proposal:

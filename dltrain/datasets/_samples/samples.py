@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from dltrain.datasets._glyphs import glyphs
+from dltrain.datasets._samples.glyphs import glyphs
 from dltrain.errors import DataError
 from dltrain.fields import Seed
 from dltrain.lazy import np, tf
-from dltrain.registry import SAMPLES
+from dltrain.registry import SAMPLES, Choice
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sample:
+class Sample(Choice):
     """What all samples have.
 
     Args:

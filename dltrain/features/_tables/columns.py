@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from dltrain.datasets._telling import tell
+from dltrain.data.progress import tell
+from dltrain.errors import KeyProblem
 from dltrain.features.table import Column
 from dltrain.lazy import np
 from dltrain.registry import nearest
@@ -70,8 +71,8 @@ def learn(frame: pl.DataFrame, rows: np.ndarray, given: dict[str, Role], encodin
         if name in given:
             role, why = given[name], ""
             if series.null_count() == len(series):
-                raise ValueError(
-                    f"{role} names {name!r}, which has no values in the training part; ignore leaves it out"
+                raise KeyProblem(
+                    role, f"names {name!r}, which has no values in the training part; ignore leaves it out"
                 )
         else:
             role, why = _looks(series, frame[name])
@@ -171,7 +172,7 @@ def encode(frame: pl.DataFrame, columns: tuple[Column, ...]) -> np.ndarray:
     absent = [name for name in dict.fromkeys(column.source for column in columns) if name not in frame.columns]
     if absent:
         near = nearest(absent[0], frame.columns)
-        raise ValueError(f"path has no column {', '.join(map(repr, absent))}, which the run was trained on{near}")
+        raise KeyProblem("path", f"has no column {', '.join(map(repr, absent))}, which the run was trained on{near}")
     matrix = np.zeros((len(frame), len(columns)), np.float32)
     of_source: dict[str, list[tuple[int, Column]]] = {}
     for index, column in enumerate(columns):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from dltrain.data.finding import Finding
 from dltrain.data.parts import Parts
+from dltrain.features._images.headers import Header, read_header
 
 ODD_SHAPE = 3.0
 """Times that one side of an image may be as long as the other."""
@@ -18,21 +20,21 @@ def odd_files(parts: Parts, size: Sequence[int]) -> Iterator[Finding]:
     """Yields such files; values that are in no files have none.
 
     Args:
-        parts: images; the header of each file is height, width and kind of colour.
+        parts: images.
         size: height and width that they are trained at.
     """
     height, width = size
     small, long, kinds = [], [], []
-    for name, paths in parts.files.items():
-        for path, header in zip(paths, parts[name].headers(), strict=True):
-            if header is None:
-                continue
-            sides, place = header[:2], f"{path} ({header[0]}x{header[1]})"
-            if sides[0] < height and sides[1] < width:
-                small.append(place)
-            if max(sides) > ODD_SHAPE * min(sides):
-                long.append(place)
-            kinds.append((header[2], str(path)))
+    for path in (path for paths in parts.files.values() for path in paths):
+        header = _header(path)
+        if header is None:
+            continue
+        sides, place = (header.height, header.width), f"{path} ({header.height}x{header.width})"
+        if sides[0] < height and sides[1] < width:
+            small.append(place)
+        if max(sides) > ODD_SHAPE * min(sides):
+            long.append(place)
+        kinds.append((header.colours, str(path)))
     if small:
         yield Finding(
             "small images",
@@ -61,6 +63,13 @@ def odd_files(parts: Parts, size: Sequence[int]) -> Iterator[Finding]:
             tuple(odd),
             "look at them: a class that differs in this is told apart by it",
         )
+
+
+def _header(path: Path) -> Header | None:
+    try:
+        return read_header(path.read_bytes())[0]
+    except (OSError, ValueError, IndexError):  # decoding will say what is wrong
+        return None
 
 
 def _images(count: int, one: str, several: str) -> str:

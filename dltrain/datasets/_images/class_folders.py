@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
-from dltrain.datasets._archives import Listed
-from dltrain.datasets._headers import SUFFIXES
-from dltrain.datasets._listing import PARTS, Listing
+from dltrain.datasets._images.archives import Listed
+from dltrain.datasets._images.listing import PARTS, Listing
+from dltrain.errors import KeyProblem
+from dltrain.features._images.folders import entries, images_below, is_image, names_of
+from dltrain.features._images.headers import SUFFIXES
 from dltrain.lazy import np
 
 
@@ -16,7 +16,7 @@ def class_names(root: Path | Listed) -> tuple[str, ...]:
     """Returns the sorted names of the folders in the training part.
 
     Raises:
-        ValueError: if there are not two or more, or the parts cannot be told; begins with `path`.
+        KeyProblem: if there are not two or more, or the parts cannot be told.
     """
     return _classes(root / _parts(root)["train"])
 
@@ -53,11 +53,12 @@ def _parts(root: Path | Listed) -> dict[str, str]:
         return {"train": ""}
     for names in named.values():
         if len(names) > 1:
-            raise ValueError(f"path has two folders of one part, {names[0]} and {names[1]}, in {root}; keep one")
+            raise KeyProblem("path", f"has two folders of one part, {names[0]} and {names[1]}, in {root}; keep one")
     if found and not named["train"]:
-        raise ValueError(
-            f"path has the part {found[0]} in {root}, but no folder train beside it; "
-            f"put the classes to train on into one, or give another name to {found[0]}"
+        raise KeyProblem(
+            "path",
+            f"has the part {found[0]} in {root}, but no folder train beside it; "
+            f"put the classes to train on into one, or give another name to {found[0]}",
         )
     return {part: names[0] for part, names in named.items() if names} or {"train": ""}
 
@@ -65,27 +66,27 @@ def _parts(root: Path | Listed) -> dict[str, str]:
 def _folders(folder: Path | Listed) -> list[str]:
     if isinstance(folder, Listed):
         return sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
-    return sorted(entry.name for entry in _entries(folder) if entry.is_dir())
+    return sorted(entry.name for entry in entries(folder) if entry.is_dir())
 
 
 def _classes(folder: Path | Listed, known: tuple[str, ...] = ()) -> tuple[str, ...]:
     names = _folders(folder)
     if len(names) < (1 if known else 2):
         held = f"only {names[0]}" if names else "none"
-        message = f"path needs a folder of images for each of two classes or more, found {held} in {folder}"
-        loose = 0 if isinstance(folder, Listed) else sum(_is_image(entry) for entry in _entries(folder))
+        message = f"needs a folder of images for each of two classes or more, found {held} in {folder}"
+        loose = 0 if isinstance(folder, Listed) else sum(is_image(entry) for entry in entries(folder))
         if loose:
             message += f", beside {loose:,} images in no such folder; a .csv of file and label may take their place"
-        elif not names and not isinstance(folder, Listed) and not any(_entries(folder)):
+        elif not names and not isinstance(folder, Listed) and not any(entries(folder)):
             message += ", which is empty"
-        raise ValueError(message)
+        raise KeyProblem("path", message)
     return tuple(names)
 
 
 def _part(folder: Path, names: tuple[str, ...], others: list[str]) -> tuple[list[Path], np.ndarray]:
     if foreign := sorted(set(_classes(folder, names)) - set(names)):
         few = ", ".join(names[:10]) + (f" and {len(names) - 10:,} more" if len(names) > 10 else "")
-        raise ValueError(f"path has the class {foreign[0]} in {folder}, which is not in the training part: {few}")
+        raise KeyProblem("path", f"has the class {foreign[0]} in {folder}, which is not in the training part: {few}")
     paths: list[Path] = []
     counts = []
     empty = []
@@ -97,36 +98,5 @@ def _part(folder: Path, names: tuple[str, ...], others: list[str]) -> tuple[list
         paths += map(Path, files)
         counts.append(len(files))
     if empty:
-        raise ValueError(f"path has no image in {', '.join(empty)}: expected {', '.join(sorted(SUFFIXES))}")
+        raise KeyProblem("path", f"has no image in {', '.join(empty)}: expected {', '.join(sorted(SUFFIXES))}")
     return paths, np.repeat(np.arange(len(names), dtype=np.int32), counts)
-
-
-def names_of(file: str) -> list[str]:
-    """Returns the names on the way to a file."""
-    return file.split(os.sep)  # noqa: PTH206
-
-
-def images_below(folder: Path, others: list[str]) -> list[str]:
-    """Returns the images; what else there is goes to the others."""
-    found: list[str] = []
-    waiting = [str(folder)] if folder.is_dir() else []
-    while waiting:
-        for entry in _entries(Path(waiting.pop())):
-            if entry.is_dir(follow_symlinks=False):
-                waiting.append(entry.path)
-            else:
-                (found if _is_image(entry) else others).append(entry.path)
-    return found
-
-
-def _is_image(entry: os.DirEntry[str]) -> bool:
-    return os.path.splitext(entry.name)[1].lower() in SUFFIXES  # noqa: PTH122  a Path each would take the longer time
-
-
-def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Yields what is in a folder and not called .something."""
-    try:
-        with os.scandir(folder) as entries:
-            yield from (entry for entry in entries if not entry.name.startswith("."))
-    except OSError as error:
-        raise ValueError(f"path cannot be read: {folder}: {error.strerror}") from None

@@ -11,14 +11,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from dltrain.datasets._archives import KINDS as ARCHIVES
-from dltrain.datasets._arrays import Part
-from dltrain.datasets._headers import SUFFIXES, Header, read_header
-from dltrain.datasets._image_table import KINDS as TABLES
-from dltrain.datasets._listing import PARTS, Listing
-from dltrain.datasets._table_files import read
+from dltrain.data.proposal import Proposal
+from dltrain.datasets._images.archives import KINDS as ARCHIVES
+from dltrain.datasets._images.listing import PARTS, Listing
+from dltrain.datasets._images.table import KINDS as TABLES
+from dltrain.datasets._sources.arrays import Part
+from dltrain.errors import KeyProblem
+from dltrain.features._images.headers import SUFFIXES, Header, read_header
+from dltrain.features._tables.files import BadRows, read
 from dltrain.lazy import np
-from dltrain.proposal import Proposal
 from dltrain.registry import suggestion
 
 SIZES = (32, 48, 64, 96, 128, 160, 192, 224)
@@ -45,7 +46,7 @@ def images(path: Path, listing: Callable[[], Listing]) -> Proposal | None:
     files = [file for files, _ in found.parts.values() for file in files]
     headers = _headers(files)
     if not headers:
-        raise ValueError(f"path holds no image that can be read, of {len(files):,} files that are called so")
+        raise KeyProblem("path", f"holds no image that can be read, of {len(files):,} files that are called so")
     sides = sorted(min(header.upright) for header in headers)
     side = sides[len(sides) // 2]
     size = side if side < SIZES[0] else max(size for size in SIZES if size <= side)
@@ -105,10 +106,8 @@ def table(path: Path, target: str | None, make: Callable[..., Any], missing: tup
         return None
     try:
         return _of_table(path, target, make, missing, skip=False)
-    except ValueError as error:
-        if "on_bad_example" not in str(error):
-            raise
-    return _of_table(path, target, make, missing, skip=True)
+    except BadRows:
+        return _of_table(path, target, make, missing, skip=True)
 
 
 def _of_table(
@@ -117,9 +116,9 @@ def _of_table(
     whole = read(path, "auto", "utf-8", missing, skip)
     names = whole.frame.columns
     if len(names) < 2:
-        raise ValueError(f"path needs a column to predict and others to predict it from, has only {names[0]!r}")
+        raise KeyProblem("path", f"needs a column to predict and others to predict it from, has only {names[0]!r}")
     if target is not None and target not in names:
-        raise ValueError(f"target is no column of {path.name}: {target!r}{suggestion(target, names)}")
+        raise KeyProblem("target", f"is no column of {path.name}: {target!r}{suggestion(target, names)}")
     lower = {name.lower(): name for name in reversed(names)}
     splits = [lower[name] for name in _SPLITS if name in lower and lower[name] != target]
     split = next((name for name in splits if _are_parts(whole.frame[name].unique().to_list())), None)
@@ -204,7 +203,7 @@ def _pair(path: Path) -> tuple[Path, Path]:
             other = path.with_name(path.name.replace(ours, theirs, 1))
             if ours in path.stem and other.is_file() and other != path:
                 return (path, other) if is_inputs else (other, path)
-    raise ValueError("path needs a file of labels beside the one of inputs, such as x.npy and y.npy")
+    raise KeyProblem("path", "needs a file of labels beside the one of inputs, such as x.npy and y.npy")
 
 
 def _held_out(keys: dict[str, Any], parts: Any) -> dict[str, str]:

@@ -12,40 +12,36 @@ from urllib.error import URLError
 
 from dltrain.cache import keras_folder
 from dltrain.data import DataSpec, Split, Splits
-from dltrain.datasets._splitting import parted
+from dltrain.datasets import Dataset
+from dltrain.datasets._sources.splitting import parted
 from dltrain.errors import DataError
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.image import Image
-from dltrain.fields import HeldOut, Seed
+from dltrain.fields import HeldOut
 from dltrain.lazy import keras, np
 
 
 @dataclass(frozen=True, kw_only=True)
-class KerasDownload:
-    """A dataset of `keras.datasets`, downloaded once and kept in Keras's cache.
+class KerasDownload(Dataset):
+    """A dataset of `keras.datasets`, downloaded once and kept in Keras's cache; the test set is the published one.
 
     Args:
-        validation_fraction: share of the training examples held out for tuning, 0 to below 1, stratified by class; the
-            test set is the published one.
+        validation_fraction: share of the training examples held out for tuning, 0 to below 1, stratified by class.
         split_seed: which examples are held out; apart from the experiment's seed, so that runs share one split.
     """
 
-    task: ClassVar[str] = "classification"
     reads_with_tensorflow: ClassVar[bool] = True
-    registered_name: ClassVar[str]
+    test_fraction: ClassVar[HeldOut] = 0.0  # type: ignore[misc]
     image_shape: ClassVar[tuple[int, int, int]]
     class_names: ClassVar[tuple[str, ...]]
     # What to save where by hand, in words; {folder} is Keras's folder for datasets.
     by_hand: ClassVar[str]
 
-    validation_fraction: HeldOut = 0.1
-    split_seed: Seed = 0
-
     def spec(self) -> DataSpec:
         """Returns shape and classes, without reading anything."""
         return DataSpec.of(Image(shape=self.image_shape), ClassLabel(class_names=self.class_names))
 
-    def load(self) -> Splits:
+    def load(self, like: DataSpec | None = None) -> Splits:
         """Returns the three parts, images uint8 in 0-255; downloads what is not in the cache.
 
         Raises:

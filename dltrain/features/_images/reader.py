@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import itertools
 import os
 from collections.abc import Iterator, Sequence
@@ -13,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from dltrain.data.request import Request
-from dltrain.datasets import _given_arrays as arrays
-from dltrain.datasets._class_folders import images_below, names_of
-from dltrain.datasets._given_arrays import ArrayReader
-from dltrain.datasets._headers import SUFFIXES
-from dltrain.datasets._images import Decoding, unusable
-from dltrain.errors import DataError
+from dltrain.features._arrays import reader as arrays
+from dltrain.features._arrays.reader import ArrayReader
+from dltrain.features._images.encoding import ImageEncoding
+from dltrain.features._images.folders import images_below, names_of
+from dltrain.features._images.headers import SUFFIXES
 from dltrain.lazy import np
 
 
@@ -27,10 +24,10 @@ class ImageReader(ArrayReader):
     """Reads image files as those of training were read, several at a time; and arrays.
 
     Args:
-        decoding: how a file becomes an array; none for the largest centred part of the right shape, resized.
+        encoding: how images are stored.
     """
 
-    decoding: Decoding | None = None
+    encoding: ImageEncoding
 
     @property
     def takes(self) -> str:
@@ -71,24 +68,9 @@ class ImageReader(ArrayReader):
         if _is_array(name):
             return super().read_file(name, content)
         try:
-            return Request([name], self._content(content)[np.newaxis])
+            return Request([name], self.encoding.value(content)[np.newaxis])
         except ValueError as error:
             return self._unusable(name, error)
-
-    def _value(self, value: Any) -> np.ndarray:
-        if not isinstance(value, dict):
-            return super()._value(value)
-        if set(value) != {"b64"} or not isinstance(value["b64"], str):
-            raise ValueError('must be numbers or {"b64": "..."}, an image file in base64')
-        try:
-            return self._content(base64.b64decode(value["b64"], validate=True))
-        except binascii.Error as error:
-            raise ValueError(f"b64 is no base64: {error}") from None
-
-    @property
-    def _decoding(self) -> Decoding:
-        height, width, channels = self.spec.input_shape
-        return self.decoding or Decoding(height, width, channels, "crop", fast=False)
 
     def _listed(self, sources: Iterator[str]) -> Iterator[str]:
         for source in sources:
@@ -100,22 +82,16 @@ class ImageReader(ArrayReader):
 
     def _image(self, path: Path) -> np.ndarray | str:
         """Returns the image in a file, or what is wrong with it."""
-        if path.is_dir():
-            return "has no image below it"
         try:
-            return self._decoding(path)
-        except DataError as error:
-            return arrays.words(error, str(path)).removeprefix("no image that can be used: ")
-
-    def _content(self, content: bytes) -> np.ndarray:
-        with unusable():
-            return self._decoding.decoded(content)
+            return self.encoding.value(path)
+        except ValueError as error:
+            return str(error)
 
     def _decoded(self, files: Sequence[str], begun: Sequence[Any], total: int | None) -> Request:
         results = [future.result() for future in begun]
         problems = {index: each for index, each in enumerate(results) if isinstance(each, str)}
         images = [each for each in results if not isinstance(each, str)]
-        return Request(files, self._joined(images), problems, total)
+        return Request(files, self.encoding.joined(images), problems, total)
 
 
 def _is_array(file: str) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from dltrain.data.finding import Finding
 from dltrain.data.parts import Parts
-from dltrain.features._thumbnails import THUMBNAIL, thumbnails
+from dltrain.features._images.thumbnails import THUMBNAIL, thumbnails
 from dltrain.lazy import np
 
 MOST_BITS = 6

@@ -10,9 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dltrain.datasets._headers import SUFFIXES
-from dltrain.datasets._listing import PARTS, Listing
-from dltrain.errors import AbsentData
+from dltrain.datasets._images.listing import PARTS, Listing
+from dltrain.errors import AbsentData, KeyProblem
+from dltrain.features._images.headers import SUFFIXES
 from dltrain.lazy import np
 from dltrain.registry import nearest
 
@@ -45,7 +45,7 @@ class ImageTable:
         """Returns the sorted labels of the training part; whole numbers are sorted as such.
 
         Raises:
-            ValueError: if the table cannot be used; begins with the key that is to blame.
+            KeyProblem: if the table cannot be used.
         """
         return self._read().classes
 
@@ -83,11 +83,11 @@ class ImageTable:
             labels[part].append(numbers[label])
         if troubles or (missing and not with_missing):
             advice = [] if troubles else ["dataset.on_bad_example: skip leaves out what is not there"]
-            raise ValueError(_several("path", troubles or missing, advice))
+            raise KeyProblem("path", _several(troubles or missing, advice))
         kept = {(part, number) for part in rows.present for number in labels[part]}
         if lost := sorted({(part, label) for _, _, label, part in rows.each if (part, numbers[label]) not in kept}):
-            raise ValueError(
-                _several("path", [f"{self.path} has no {part} image of {label} that is there" for part, label in lost])
+            raise KeyProblem(
+                "path", _several([f"{self.path} has no {part} image of {label} that is there" for part, label in lost])
             )
         parts = {part: (files[part], np.array(labels[part], np.int32)) for part in rows.present}
         return Listing(rows.classes, parts, {part: f"the {part} part of {self.path}" for part in parts}, tuple(missing))
@@ -113,7 +113,7 @@ class ImageTable:
             else:
                 rows.each.append((line, name, label, part))
         if troubles:
-            raise ValueError(_several("path", troubles))
+            raise KeyProblem("path", _several(troubles))
         return rows.checked(self.path, known)
 
     def _places(self, header: list[str]) -> dict[str, int]:
@@ -126,14 +126,15 @@ class ImageTable:
             if wanted:
                 places[key] = names.index(wanted[0])
                 if names.count(wanted[0]) > 1:
-                    raise ValueError(f"path {self.path}:1: has two columns {wanted[0]}")
+                    raise KeyProblem("path", f"{self.path}:1: has two columns {wanted[0]}")
             elif given or key in _COLUMNS:
                 near = given and nearest(given.lower(), names)
                 near = near or next(filter(None, (nearest(name, names) for name in usual)), "")
-                raise ValueError(
-                    f"{key if given else 'path'} {self.path}:1: has no column "
+                raise KeyProblem(
+                    key if given else "path",
+                    f"{self.path}:1: has no column "
                     f"{given or ' or '.join(usual)}{near}; it has {', '.join(map(repr, header)) or 'nothing'}"
-                    + ("" if given else f", and {key} may name one of them")
+                    + ("" if given else f", and {key} may name one of them"),
                 )
         return places
 
@@ -157,22 +158,23 @@ class ImageTable:
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:
-            raise AbsentData(f"path no such file: {self.path}") from None
+            raise AbsentData("path", f"no such file: {self.path}") from None
         except OSError as error:
-            raise ValueError(f"path cannot be read: {self.path}: {error.strerror}") from None
+            raise KeyProblem("path", f"cannot be read: {self.path}: {error.strerror}") from None
         if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise ValueError(f"path {self.path}:1: is UTF-16; save it as UTF-8")
+            raise KeyProblem("path", f"{self.path}:1: is UTF-16; save it as UTF-8")
         try:
             text = content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line, byte = content.count(b"\n", 0, error.start) + 1, content[error.start]
-            raise ValueError(
-                f"path {self.path}:{line}: the byte 0x{byte:02x} is no UTF-8, as in Latin-1 or Windows-1252; "
-                "save the table as UTF-8"
+            raise KeyProblem(
+                "path",
+                f"{self.path}:{line}: the byte 0x{byte:02x} is no UTF-8, as in Latin-1 or Windows-1252; "
+                "save the table as UTF-8",
             ) from None
         if "\0" in text:
             line = text.count("\n", 0, text.index("\0")) + 1
-            raise ValueError(f"path {self.path}:{line}: is no text, it holds bytes of zero")
+            raise KeyProblem("path", f"{self.path}:{line}: is no text, it holds bytes of zero")
         return text
 
 
@@ -201,13 +203,13 @@ class _Rows:
             ValueError: if that is too little to train on.
         """
         if not self.each:
-            raise ValueError(f"path {path} names no image: it has no line below the first")
+            raise KeyProblem("path", f"{path} names no image: it has no line below the first")
         found = {part for _, _, _, part in self.each}
         labels = set(known) or {label for _, _, label, part in self.each if part == "train"}
         if "train" not in found:
-            raise ValueError(f"path {path} has no line of the part train, only of {' and '.join(sorted(found))}")
+            raise KeyProblem("path", f"{path} has no line of the part train, only of {' and '.join(sorted(found))}")
         if len(labels) < 2:
-            raise ValueError(f"path {path} has only the class {labels.pop()} to train on: two or more are needed")
+            raise KeyProblem("path", f"{path} has only the class {labels.pop()} to train on: two or more are needed")
         whose = "the run" if known else "the training part"
         strange = [
             f"{path}:{line}: {label!r} is no class of {whose}{nearest(label, list(labels))}"
@@ -215,7 +217,7 @@ class _Rows:
             if label not in labels
         ]
         if strange:
-            raise ValueError(_several("path", strange))
+            raise KeyProblem("path", _several(strange))
         numbered = all(label.isdecimal() and label.isascii() for label in labels)
         classes = sorted(labels, key=lambda label: (int(label), label)) if numbered else sorted(labels)
         return _Rows(self.each, tuple(part for part in PARTS if part in found), known or tuple(classes))
@@ -228,7 +230,7 @@ def _fields(text: str, delimiter: str, path: Path) -> Iterator[tuple[int, list[s
         try:
             fields = next(reader, None)
         except csv.Error as error:
-            raise ValueError(f"path {path}:{line}: cannot be cut into fields: {error}") from None
+            raise KeyProblem("path", f"{path}:{line}: cannot be cut into fields: {error}") from None
         if fields is None:
             return
         if any(fields):
@@ -248,6 +250,6 @@ def _is_meant(file: str, folder: str) -> bool:
     return file.startswith(os.path.join(folder, "")) or os.path.splitext(file)[1].lower() in SUFFIXES  # noqa: PTH118, PTH122
 
 
-def _several(key: str, troubles: list[str], advice: list[str] | None = None) -> str:
+def _several(troubles: list[str], advice: list[str] | None = None) -> str:
     more = [f"and {len(troubles) - _MOST_NAMED:,} more"] if len(troubles) > _MOST_NAMED else []
-    return f"{key} " + "\n".join([*troubles[:_MOST_NAMED], *more, *(advice or [])])
+    return "\n".join([*troubles[:_MOST_NAMED], *more, *(advice or [])])

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dltrain.datasets._delimited import Rows, parse
-from dltrain.datasets._telling import tell
-from dltrain.errors import AbsentData
+from dltrain.data.progress import tell
+from dltrain.errors import AbsentData, KeyProblem
+from dltrain.features._tables.delimited import Fault, Rows, parse
 from dltrain.lazy import np
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Table:
         ]
         refuse(messages, skip)
         if len(rows) == len(bad):
-            raise ValueError(f"path holds no row that can be used: {messages[0]}")
+            raise KeyProblem("path", f"holds no row that can be used: {messages[0]}")
         ends = np.cumsum([len(lines) for lines in self.lines])[:-1]
         kept = [lines[~of_file] for lines, of_file in zip(self.lines, np.split(bad.to_numpy(), ends), strict=True)]
         return replace(self, frame=self.frame.filter(~bad), lines=kept, skipped=self.skipped + messages)
@@ -91,12 +91,16 @@ def _short(value: object) -> str:
     return shown if len(shown) <= 40 else f"{shown[:36]}...{shown[0]}"
 
 
+class BadRows(KeyProblem):
+    """A table has rows that cannot be used, which `on_bad_example: skip` leaves out."""
+
+
 def refuse(messages: Sequence[str], skip: bool) -> None:
-    """Raises a ValueError that names the first of the rows that cannot be used, unless they are left out."""
+    """Raises BadRows, which names the first of the rows that cannot be used, unless they are left out."""
     if messages and not skip:
         more = f"\n... and {len(messages) - SHOWN} more" if len(messages) > SHOWN else ""
         shown = "\n".join(messages[:SHOWN])
-        raise ValueError(f"path has rows that cannot be used:\n{shown}{more}\non_bad_example: skip leaves them out")
+        raise BadRows("path", f"has rows that cannot be used:\n{shown}{more}\non_bad_example: skip leaves them out")
 
 
 def matching(path: Path) -> list[Path]:
@@ -107,23 +111,25 @@ def matching(path: Path) -> list[Path]:
     """
     try:
         if path.is_dir():
-            raise ValueError(f"path is a folder, not a file: {path}; a pattern, such as {path / '*'}, means its files")
+            raise KeyProblem(
+                "path", f"is a folder, not a file: {path}; a pattern, such as {path / '*'}, means its files"
+            )
         if path.is_file():
             return [path]
         files = sorted(file for file in path.parent.glob(path.name) if file.is_file())
     except OSError as error:
-        raise ValueError(f"path cannot be read: {path}: {error.strerror or error}") from None
+        raise KeyProblem("path", f"cannot be read: {path}: {error.strerror or error}") from None
     if files:
         return files
     is_pattern = any(letter in path.name for letter in "*?[")
-    raise AbsentData(f"path no file matches {path}" if is_pattern else f"path no such file: {path}")
+    raise AbsentData("path", f"no file matches {path}" if is_pattern else f"no such file: {path}")
 
 
 def read(path: Path, delimiter: str, encoding: str, missing: tuple[str, ...], skip: bool) -> Table:
     """Reads one file, or all that a pattern matches.
 
     Raises:
-        ValueError: that begins with a key of the dataset, if a file cannot be read.
+        KeyProblem: if a file cannot be read.
     """
     import polars as pl
 
@@ -136,14 +142,14 @@ def read(path: Path, delimiter: str, encoding: str, missing: tuple[str, ...], sk
     for file, part in zip(files, parts, strict=True):
         differing = sorted(set(first) ^ set(part.frame.columns))
         if differing:
-            raise ValueError(f"path {file} has other columns than {files[0]}: {', '.join(map(repr, differing))}")
-    skipped = [message for part in parts for message in part.faults]
+            raise KeyProblem("path", f"{file} has other columns than {files[0]}: {', '.join(map(repr, differing))}")
+    skipped = [str(fault) for part in parts for fault in part.faults]
     refuse(skipped, skip)
     with reading(path):
         frame = pl.concat([part.frame.select(first) for part in parts], how="vertical_relaxed")
     if not len(frame):
-        last = f"path holds no row that can be used: {skipped[0]}" if skipped else f"path {path} has a header, no rows"
-        raise ValueError(last)
+        last = f"holds no row that can be used: {skipped[0]}" if skipped else f"{path} has a header, no rows"
+        raise KeyProblem("path", last)
     nested: dict[str, str] = {}
     frame = with_points(flat(frame, nested), {})
     return Table(frame, files, [part.lines for part in parts], skipped, nested)
@@ -151,15 +157,15 @@ def read(path: Path, delimiter: str, encoding: str, missing: tuple[str, ...], sk
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turns the ways in which reading a file fails into ValueErrors that begin with the config's key."""
+    """Turns the ways in which reading a file fails into problems of the config's key."""
     import polars as pl
 
     try:
         yield
     except OSError as error:
-        raise ValueError(f"path cannot be read: {path}: {error.strerror or error}") from None
+        raise KeyProblem("path", f"cannot be read: {path}: {error.strerror or error}") from None
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, EOFError, zlib.error) as error:
-        raise ValueError(f"path cannot be read: {path}: {str(error).partition(chr(10))[0]}") from None
+        raise KeyProblem("path", f"cannot be read: {path}: {str(error).partition(chr(10))[0]}") from None
 
 
 def table_suffixes(path: Path) -> list[str]:
@@ -171,7 +177,7 @@ def table_suffixes(path: Path) -> list[str]:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes[-1:] and suffixes[-1] in OTHER_KINDS:
         hint = "; rows of JSON, one a line, are a .jsonl" if suffixes[-1] == ".json" else ""
-        raise ValueError(f"path must be {TABLES}, got {path.name}{hint}")
+        raise KeyProblem("path", f"must be {TABLES}, got {path.name}{hint}")
     return suffixes
 
 
@@ -185,7 +191,7 @@ def _rows(path: Path, delimiter: str, encoding: str, missing: tuple[str, ...]) -
     content = gzip.decompress(path.read_bytes()) if suffixes[-1:] == [".gz"] else path.read_bytes()
     content = as_utf8(content, path, encoding)
     if not content or content.isspace():
-        raise ValueError(f"path is empty: {path}")
+        raise KeyProblem("path", f"is empty: {path}")
     if JSON_LINES & set(suffixes):
         rows = json_lines(content, path)
         return replace(rows, frame=nulled(rows.frame, missing))
@@ -201,19 +207,19 @@ def as_utf8(content: bytes, path: Path, encoding: str) -> bytes:
         else:
             content = content.decode(encoding).removeprefix("\ufeff").encode()
     except LookupError:
-        raise ValueError(f"encoding is none that Python knows: {encoding!r}") from None
+        raise KeyProblem("encoding", f"is none that Python knows: {encoding!r}") from None
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         hint = "utf-16" if marked else "latin-1 or cp1252"
-        raise ValueError(
-            f"encoding {encoding} does not fit {path}:{line}: the byte 0x{content[error.start]:02x}; perhaps {hint}"
+        raise KeyProblem(
+            "encoding", f"{encoding} does not fit {path}:{line}: the byte 0x{content[error.start]:02x}; perhaps {hint}"
         ) from None
     except UnicodeError as error:
-        raise ValueError(f"encoding {encoding} does not fit {path}: {error}") from None
+        raise KeyProblem("encoding", f"{encoding} does not fit {path}: {error}") from None
     if b"\0" in content:
         line = content.count(b"\n", 0, content.index(b"\0")) + 1
-        raise ValueError(
-            f"encoding {encoding} does not fit {path}:{line}: a zero byte; perhaps utf-16, or it is no text"
+        raise KeyProblem(
+            "encoding", f"{encoding} does not fit {path}:{line}: a zero byte; perhaps utf-16, or it is no text"
         )
     return content
 
@@ -224,7 +230,7 @@ def json_lines(content: bytes, path: Path) -> Rows:
 
     texts = content.split(b"\n")
     lines = [number for number, text in enumerate(texts, 1) if text.strip()]
-    faults: list[str] = []
+    faults: list[Fault] = []
     try:
         frame = pl.read_ndjson(content, infer_schema_length=None)
         if len(frame) == len(lines):
@@ -238,11 +244,11 @@ def json_lines(content: bytes, path: Path) -> Rows:
             if isinstance(row, dict):
                 good[number] = row
             else:
-                faults.append(f'{path}:{number}: must be an object, such as {{"a": 1}}')
+                faults.append(Fault(path, number, 'must be an object, such as {"a": 1}'))
         except (ValueError, RecursionError) as error:
-            faults.append(f"{path}:{number}: is no JSON: {error}")
+            faults.append(Fault(path, number, f"is no JSON: {error}"))
     for number, why in _odd_kinds(good):
-        faults.append(f"{path}:{number}: {why}")
+        faults.append(Fault(path, number, why))
         del good[number]
     if not good:
         return Rows(pl.DataFrame(), np.array([], np.int64), faults)
