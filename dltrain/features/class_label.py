@@ -63,6 +63,23 @@ class ClassLabel(Feature):
         return Groups(self.class_names, np.asarray(stored))
 
     @property
+    def has_columns(self) -> bool:
+        """Always."""
+        return True
+
+    def column(self, index: int) -> str:
+        """Returns what a class is called in messages."""
+        return "the class"
+
+    def columns_of(self, stored: Any) -> np.ndarray:
+        """Returns the position of each class, (examples, 1)."""
+        return np.asarray(stored)[:, None]
+
+    def identity(self) -> tuple[str, ...]:
+        """Returns the names."""
+        return self.class_names
+
+    @property
     def caption(self) -> str:
         """What a column of classes is called."""
         return "label"

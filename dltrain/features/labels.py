@@ -66,6 +66,23 @@ class Labels(Feature):
         return Groups(self.class_names, np.asarray(stored) > 0.5)
 
     @property
+    def has_columns(self) -> bool:
+        """Always."""
+        return True
+
+    def column(self, index: int) -> str:
+        """Returns what a label is called in messages."""
+        return f"target {self.class_names[index]!r}"
+
+    def columns_of(self, stored: Any) -> np.ndarray:
+        """Returns 0 or 1 for each label, (examples, labels), int32."""
+        return (np.asarray(stored) > 0.5).astype(np.int32)
+
+    def identity(self) -> tuple[str, ...]:
+        """Returns the names."""
+        return self.class_names
+
+    @property
     def caption(self) -> str:
         """What a column of labels is called."""
         return "label"
