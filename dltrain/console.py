@@ -119,7 +119,7 @@ class Reporter:
                 file.write(printable(text) + "\n")
         except OSError as error:
             raise TrainingError(
-                f"{self._log}: cannot be written: {error.strerror}; the last checkpoint stands"
+                f"{self._log}: cannot be written: {error.strerror}; the last checkpoint is intact"
             ) from None
 
 

@@ -109,7 +109,7 @@ def test_a_tracker_that_fails_later_is_left_behind_and_named(tensorflow, path, t
     run = fit(path, "trackers=[{name: tensorboard}]")
     assert run.read_summary()["status"] == "finished"
     said = " ".join(capsys.readouterr().err.split())
-    assert said.count("tensorboard failed, the run goes on without it: ConnectionError: no route to host") == 1
+    assert said.count("tensorboard failed, the run continues without it: ConnectionError: no route to host") == 1
     assert watched.calls == [("start", "small-001", "mlp")]
 
 

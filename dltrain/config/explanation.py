@@ -1,4 +1,4 @@
-"""Why a config says what it says: each value with its place, what it took the place of, and what the key means."""
+"""Where each value of a config came from, what it replaced, and what its key means."""
 
 import dataclasses
 import re
@@ -15,7 +15,7 @@ from dltrain.errors import ConfigError
 from dltrain.registry import Choice, field_help, suggestion, summary_line
 
 WIDEST = 44
-"""Columns behind which a comment stands no further to the right than its own line asks for."""
+"""Lines longer than this many columns do not move the comments of the other lines."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Explained:
         key: its key path.
         value: as plain YAML.
         origin: `mine.yaml:12`, `argument seed=1` or `default`.
-        over: what it took the place of, nearest first, each {"value", "origin"}.
+        over: the values that it replaced, nearest first, each {"value", "origin"}.
         must_be: what the key takes, in words.
         help: what the key means.
     """
@@ -40,11 +40,11 @@ class Explained:
 
 
 def explain(config: Config, found: dict[str, str]) -> list[Explained]:
-    """Returns every value, in the config's order.
+    """Returns every value with its origin and meaning, in the config's order.
 
     Args:
         config: the experiment.
-        found: what `origins` says of it, or said when the run began.
+        found: what `origins` returns for it, or returned when the run started.
     """
     rows = []
     for key, value in leaves(to_plain(config.experiment)):
@@ -73,7 +73,7 @@ def under(rows: list[Explained], key: str) -> list[Explained]:
 
 
 def annotated(config: Config, rows: list[Explained]) -> str:
-    """Returns the config as YAML that loads again, the place of each value in a comment behind it."""
+    """Returns the config as YAML that loads again, with the origin of each value in a comment."""
     origins = {row.key: row.origin for row in rows}
     text = document.dump(to_plain(config.experiment), width=10**6)
     lines = text.splitlines()
@@ -108,7 +108,7 @@ def _plain(node: Node) -> Any:
 
 
 def _meaning(experiment: Experiment, key: str) -> tuple[str, str]:
-    """Returns what a key takes and what it means, as far as classes tell: below them, what the block means."""
+    """Returns what values a key takes and what it means; below a class's own keys, what its block means."""
     value: Any = experiment
     must_be, words = "", ""
     for step in re.findall(r"\w+", key):

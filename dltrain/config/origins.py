@@ -19,13 +19,13 @@ def settings(config: Config, found: dict[str, str]) -> list[tuple[str, str, str]
 
     Args:
         config: the whole experiment.
-        found: what `origins` returned when the run began.
+        found: what `origins` returned when the run started.
     """
     return [(key, _value(value), origin(key, found)) for key, value in leaves(to_plain(config.experiment))]
 
 
 def origin(key: str, found: dict[str, str]) -> str:
-    """Returns where the value of a key came from, of what `origins` found."""
+    """Returns where the value of a key came from, as `origins` found it."""
     return found.get(key, DEFAULT)
 
 

@@ -50,21 +50,21 @@ def fit(
     """Trains what the config describes.
 
     Args:
-        config: what to do.
-        reporter: what says how it goes.
-        root: the folder in which a new run gets its own.
-        resume: the run to go on with, and how; none for a new one.
+        config: the experiment.
+        reporter: for messages and progress.
+        root: the folder in which a new run folder is made.
+        resume: the run to resume, and how; none for a new one.
         profile: record some steps, for TensorBoard.
-        gives_up: the run is a search's: its test part is not looked at, and this is told of each epoch's row, and
-            returns why the run is given up there, or nothing.
-        cluster: the workers that train it together; none for this process alone. Only their chief has a run to go on
-            with, and a run's folder in the end.
+        gives_up: of a search, which does not measure the test part: called with each epoch's row; returns why the run
+            is pruned there, or none.
+        cluster: the workers that train together; none for this process alone. Only the chief resumes and writes a run
+            folder.
 
     Returns:
         the run's summary, and its folder as "run": none for a worker that is not the chief.
 
     Raises:
-        UserError: something the user can mend; nothing was written.
+        UserError: something the user can fix; nothing was written.
         TrainingError, Interrupted, Pruned: the run stopped early; its summary says so.
     """
     began = time.monotonic()
@@ -105,12 +105,12 @@ def fit(
         else:
             run = resumed
         before = run.read_summary()
-        run.read_metrics()  # a table that cannot be gone on with is refused before anything is written
+        run.read_metrics()  # a damaged table is refused before anything is written
         reporter.log_to(run.log)
         if learner.is_finished and before.get("status") == "finished":
-            reporter.say(f"{run.path} is finished: nothing left to do; for more, say so: {_more(learner)}")
+            reporter.say(f"{run.path} is finished: nothing left to do; to train further, add {_more(learner)}")
             return {"run": str(run.path) if workers.is_chief else None, **before}
-        reporter.say(f"run: {run.path}" + (f", going on after step {learner.state.step}" if resumed else ""))
+        reporter.say(f"run: {run.path}" + (f", resuming after step {learner.state.step}" if resumed else ""))
 
         loop = Loop(learner, run, began, profile, gives_up)
 
@@ -124,12 +124,12 @@ def fit(
 
 
 def _go_on(loop: Loop, run: Run, saved: store.Checkpoint, changes: dict[str, tuple[Any, Any]]) -> None:
-    """Puts the folder where the checkpoint is, and notes what was changed."""
+    """Brings the folder to the state of the checkpoint, and records the changes."""
     folder.tidy(run)
     learner = loop.learner
     if not store.settle(run, saved):
         learner.state.best = None
-        learner.reporter.warn("the best weights are lost: what is best is looked for from here on")
+        learner.reporter.warn("the best weights are lost: the best epoch is chosen from here on")
     for key, (old, new) in changes.items():
         learner.reporter.note(f"changed  {key}: {old} -> {new}")
     if changes:
@@ -137,7 +137,7 @@ def _go_on(loop: Loop, run: Run, saved: store.Checkpoint, changes: dict[str, tup
 
 
 def _trained(config: Config, loop: Loop, run: Run, prepare: Callable[[], None], parts: Sequence[str]) -> dict[str, Any]:
-    """Prepares the folder, trains, measures and exports; returns the summary, which is written whatever happens."""
+    """Prepares the folder, trains, measures and exports; returns the summary, which is written in any case."""
     learner = loop.learner
     reporter = learner.reporter
     reporter.say(_overview(learner))
@@ -149,7 +149,7 @@ def _trained(config: Config, loop: Loop, run: Run, prepare: Callable[[], None], 
     def too_late() -> None:
         is_saved = loop.save_copy()
         words = f"stopped after step {learner.state.step}, " + (
-            f"go on with: dltrain fit --resume {run.path}" if is_saved else "before there was anything to save"
+            f"resume with: dltrain fit --resume {run.path}" if is_saved else "before there was anything to save"
         )
         ended("interrupted", words)
 
@@ -195,9 +195,9 @@ def _trained(config: Config, loop: Loop, run: Run, prepare: Callable[[], None], 
 
 
 def _more(learner: Learner) -> str:
-    """Returns what to type so that a finished run goes on."""
+    """Returns the arguments with which a finished run trains further."""
     if learner.state.halted_by is not None:
-        return "callbacks=[] --force, a callback stopped it"
+        return "callbacks=[] --force: a callback stopped the run"
     if learner.state.step < learner.plan.total_steps:
         return "early_stopping.patience=N or early_stopping=none"
     return "train.epochs=N" if learner.experiment.train.steps is None else "train.steps=N"
@@ -211,13 +211,13 @@ def _write_config(config: Config, run: Run) -> None:
 
 
 def _origins(config: Config, run: Run) -> dict[str, str]:
-    """Returns where the config's values came from; of a run that goes on, what its folder knew, and the arguments."""
+    """Returns where the config's values came from; for a resumed run, as its folder says, and the arguments."""
     found, before = origins(config), origins_of(run)
     return {**before, **{key: words for key, words in found.items() if not before or words.startswith("argument ")}}
 
 
 def _measure_best(learner: Learner, run: Run, stop: StopRequest | SharedStop, parts: Sequence[str]) -> dict[str, Any]:
-    """Puts the best weights in place and measures them on some parts, mostly validation and test.
+    """Restores the best weights and measures them on some parts, usually validation and test.
 
     Raises:
         Interrupted: if a signal asks to stop.
@@ -232,9 +232,9 @@ def _measure_best(learner: Learner, run: Run, stop: StopRequest | SharedStop, pa
         measured[name] = learner.evaluated(name, learner.evaluation_feed(part), stop.__bool__) if part else None
         if stop:
             raise Interrupted(
-                "stopped while the best weights are measured, all saved",
+                "stopped while measuring the best weights, everything is saved",
                 stop.exit_code or 130,
-                f"go on with: dltrain fit --resume {run.path}",
+                f"resume with: dltrain fit --resume {run.path}",
             )
         if part:
             learner.reporter.note(f"{name} ({len(part)} examples, best weights)  {words_for(measured[name])}")
@@ -271,7 +271,7 @@ def _summary(
 
 
 def _translated(error: BaseException, run: Run) -> BaseException:
-    """Returns what the user should read in place of the system's words, where there is such a thing."""
+    """Replaces an error of the system by a message for the user, where there is one."""
     if isinstance(error, Exception) and not isinstance(error, DltrainError) and (words := plugins.fault(error)):
         return TrainingError(words)
     is_gone = not (run.config.is_file() and run.checkpoints.is_dir())
@@ -279,12 +279,12 @@ def _translated(error: BaseException, run: Run) -> BaseException:
         return TrainingError(f"{run.path}: was deleted or moved while the run was writing to it; nothing is left of it")
     if isinstance(error, OSError):
         place = error.filename or run.path
-        return TrainingError(f"{place}: cannot be written: {error.strerror or error}; the last checkpoint stands")
+        return TrainingError(f"{place}: cannot be written: {error.strerror or error}; the last checkpoint is intact")
     return error
 
 
 def _overview(learner: Learner) -> str:
-    """Returns what will be trained on what, in one line."""
+    """Describes dataset, model and length of the run in one line."""
     splits, experiment = learner.splits, learner.experiment
     sizes = ", ".join(f"{len(part):,} {name}" for name, part in splits.parts.items())
     return (

@@ -179,7 +179,7 @@ def test_a_pixel_of_a_shrunk_image_is_the_mean_of_its_area(tensorflow):
         ("stages=[{}, {}]", "stages[0].epochs is missing"),
         ("stages=[{epochs: 1}, {epochs: 3}]", "stages[1].epochs must be left out"),
         ("stages=[{epochs: 4}, {}]", "train.epochs must leave some for the last stage: those before it take 4 of 4"),
-        ("train={steps: 8}", "train.epochs must say how long the run is where it has stages, not steps"),
+        ("train={steps: 8}", "train.epochs must set the length of a run with stages, not train.steps"),
         ("stages=[{epochs: 1}, {train_from: dense9}]", "stages[1].train_from must be the name of a layer"),
         ("stages=[{epochs: 1, image_size: 9}, {}]", "stages[0].image_size must be at most that of the images, 8 x 8"),
         ("stages=[{epochs: 1}, {image_size: 4}]", "stages[1].image_size must be none"),

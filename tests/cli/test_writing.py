@@ -248,7 +248,10 @@ def test_what_was_written_is_not_lost(here):
         ([], "init needs a PATH (images, a table, arrays) or a TEMPLATE: dltrain init --list"),
         (["irs"], 'irs: no such file or folder, and no such template, did you mean "iris"?'),
         (["empty"], "empty: is empty: expected a folder of images per class"),
-        (["texts"], "texts: holds nothing that a dataset here reads: expected a folder of images per class"),
+        (
+            ["texts"],
+            "texts: contains nothing that a dataset of dltrain can read: expected a folder of images per class",
+        ),
         (["one.csv"], "one.csv: needs a column to predict and others to predict it from, has only 'size'"),
         (["loose"], "loose: needs a folder of images for each of two classes or more, found none in"),
         (["broken"], "broken: holds no image that can be read, of 4 files that are called so"),
