@@ -149,7 +149,7 @@ class KeyProblem(ValueError):
 
 
 class AbsentData(KeyProblem):
-    """The files that a dataset's key names are not on this machine: raised by a source; the config may still be right."""
+    """The files of a dataset are not on this machine, raised by a source: the config may still be right."""
 
 
 class Misfit(KeyProblem):

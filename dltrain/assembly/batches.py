@@ -1,4 +1,4 @@
-"""What a run's batches are: which examples, in which order, and what happens to them."""
+"""The batches of a run: which examples, in which order, and how they are changed."""
 
 import dataclasses
 from functools import partial

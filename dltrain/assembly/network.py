@@ -1,4 +1,4 @@
-"""The network that an experiment describes: built, begun, compiled on its devices."""
+"""The network that an experiment describes: built, initialised, compiled on its devices."""
 
 import math
 from pathlib import Path
@@ -29,16 +29,17 @@ def assemble(
     """Builds and compiles the network that the experiment describes, on its devices, from its seed.
 
     Args:
-        config: what to build.
-        spec: what the data are, their statistics included.
-        devices: where it will run.
+        config: the experiment.
+        spec: the description of the data, statistics included.
+        devices: the devices to build it on.
         learning_rate: a number or a Keras schedule.
-        anew: training begins here: the network gets the weights that it is to begin with.
-        stage: the part of the run that it is trained in; none to train all that may be.
+        anew: whether training starts here, and the network gets its initial weights.
+        stage: the stage that it is trained in; none to train all layers that are not frozen.
 
     Raises:
-        ConfigError: if the network cannot be built or begun, or its last layer is not as wide as the data ask.
-        UserError: if the weights to begin with cannot be used.
+        ConfigError: if the network cannot be built or initialised, or its output does not have the size that the data
+            need.
+        UserError: if the initial weights cannot be used.
     """
     from dltrain.layers.fusion import fuse, synchronise
 
@@ -51,13 +52,13 @@ def assemble(
         if asked is not None and found != [[*asked]]:
             shapes = " and ".join(map(str, found)) or "no"
             raise ConfigError(
-                [f"model.name {experiment.model.registered_name} returns {shapes} numbers for an example, the data ask "
-                 f"for {list(asked) if None in asked else math.prod(asked)}: it must end in data.head(x), or in "
+                [f"model.name {experiment.model.registered_name} returns {shapes} numbers for an example, the data "
+                 f"need {list(asked) if None in asked else math.prod(asked)}: it must end in data.head(x), or in "
                  "Dense(num_classes)"]
             )  # fmt: skip
         if not model.trainable_weights:
             raise ConfigError(
-                [f"model.name {experiment.model.registered_name} has no weights to train: a network makes its layers "
+                [f"model.name {experiment.model.registered_name} has no weights to train: create its layers "
                  "in __init__, not in call"]
             )  # fmt: skip
         with config.blame("model"):
@@ -81,7 +82,7 @@ def assemble(
 
 
 def restored(config: Config, saved: Checkpoint, devices: Devices) -> Engine:
-    """Returns what measures a run's network, with the weights of a checkpoint in place; it is not to be trained.
+    """Returns an engine to measure a run's network with the weights of a checkpoint; not for training.
 
     Raises:
         UserError: if the checkpoint is not of this network.
@@ -92,7 +93,7 @@ def restored(config: Config, saved: Checkpoint, devices: Devices) -> Engine:
 
 
 def _begin(block: Any, model: Any, spec: DataSpec) -> None:
-    """Gives a network the weights that it is to begin with, by itself where it knows of some."""
+    """Gives a network its initial weights, by its own `initialize` where `weights` is not a path."""
     if isinstance(block.weights, Path):
         begin_with(block.weights, model, spec)
     elif block.weights is not None:

@@ -137,7 +137,7 @@ class Experiment:
             name = [each.registered_name for each in self.augment if each.mixes][-1]
             yield KeyProblem(
                 "augment",
-                f"must not list {name}, which mixes examples: the targets of task {self.task.registered_name} cannot be",
+                f"must not list {name}: task {self.task.registered_name} has targets that cannot be mixed",
             )
 
     def _problems_of_stages(self) -> Iterator[KeyProblem]:

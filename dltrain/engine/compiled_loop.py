@@ -64,7 +64,7 @@ class Engine:
     def train(self, feed: Feed, step: int, count: int) -> tuple[int, bool]:
         """Trains for `count` steps.
 
-        All of them run without the host, which would make a GPU wait; a loss that is not finite is told afterwards.
+        All of them run without the host, which would make a GPU wait; a loss that is not finite is reported afterwards.
 
         Args:
             feed: where batches come from, the next one that of `step`.
@@ -98,7 +98,7 @@ class Engine:
         return {name: shortest(value) for name, value in found.items()}
 
     def reset(self) -> None:
-        """Begins new means."""
+        """Resets the means of all metrics."""
         self.model.reset_metrics()
 
     def evaluate(self, feed: Feed, stopped: Callable[[], bool] = lambda: False) -> dict[str, float] | None:
@@ -135,7 +135,7 @@ class Engine:
             raise
 
     def forget(self, feed: Feed) -> None:
-        """Lets go of a feed that will not be used again."""
+        """Releases a feed that will not be used again."""
         self._loops = {key: loop for key, loop in self._loops.items() if key[1] is not feed}
 
     def _train_loop(self, feed: Feed) -> Any:

@@ -26,8 +26,8 @@ def warn(learner: Learner) -> None:
         size = learner.experiment.train.examples_per_batch
         learner.reporter.warn(
             f"a step needs about {needed / 1e9:.1f} GB with train.batch_size: {size} (layer {name} alone "
-            f"{most * size / 1e9:.1f} GB), but only {free / 1e9:.1f} GB are free: the system may kill the run without a "
-            "message; train.batch_size=auto chooses a size that fits"
+            f"{most * size / 1e9:.1f} GB), but only {free / 1e9:.1f} GB are free: the system may kill the run without "
+            "a message; train.batch_size=auto chooses a size that fits"
         )
 
 
