@@ -66,7 +66,7 @@ def begin(
     if workers.count > 1:  # the strategy of several wants to be the first to use TensorFlow: data may use it, too
         reading.start()
     splits, findings = loaded.result()
-    workers.require_same("data", [f"{part} {value}" for part, value in sorted(splits.fingerprint.items())])
+    workers.check_same("data", [f"{part} {value}" for part, value in sorted(splits.fingerprint.items())])
     _say_skipped(splits.skipped, reporter)
     _say_findings(findings, config.experiment.strict, reporter)
     return devices, splits

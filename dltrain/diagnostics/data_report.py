@@ -1,4 +1,4 @@
-"""inspect: a thorough look at the data that a config names, and at whether it fits them, without training."""
+"""`dltrain inspect`: a thorough check of the data that a config names, and of how both fit, without training."""
 
 import dataclasses
 from typing import Any
@@ -13,9 +13,10 @@ from dltrain.inspection.inspected_data import InspectedData
 
 
 def inspect(config: Config) -> dict[str, Any]:
-    """Looks at the data.
+    """Inspects the data that a config names.
 
-    Examples that cannot be used are left out, and named, whatever the config says of them.
+
+    Examples that cannot be used are left out and named, whatever `on_bad_example` says.
 
     Returns:
         {"dataset", "input_shape", "examples": {part: number}, "classes": {class: {part: number}},
@@ -24,7 +25,7 @@ def inspect(config: Config) -> dict[str, Any]:
         input's shape is that of the largest example; a dict by name where there are several inputs.
 
     Raises:
-        UserError: if the data cannot be had or used at all.
+        UserError: if the data cannot be read or used at all.
     """
     dataset = config.experiment.dataset
     if dataset.reads_with_tensorflow:  # which says much unless it is started here

@@ -1,4 +1,4 @@
-"""What a network sees in the first steps of its training, without training it."""
+"""The examples that a network sees in the first steps of training, without training it."""
 
 from dataclasses import dataclass
 
@@ -12,10 +12,10 @@ from dltrain.lazy import tf
 
 SHOWN = 24
 CANDIDATES = 64
-"""Examples of the first steps, of which those are shown that show the most classes."""
+"""Number of examples of the first steps, among which those to show are chosen."""
 
 DECODED = 256
-"""Examples that are read, at most, where each has to be read by itself."""
+"""The most examples that are read, where each has to be read by itself."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class FirstExamples:
     """Examples of the first steps.
 
     Args:
-        stored: as the dataset has them, (examples, *shape).
-        seen: as the network is trained on them, float32.
-        targets: stored as well.
-        is_exact: whether each batch was prepared whole and at the size that is trained first, so that training draws
-            the very same random numbers.
+        stored: the examples as stored by the dataset, (examples, *shape).
+        seen: the same as the network is trained on them, float32.
+        targets: their stored targets.
+        is_exact: whether each batch was prepared as a whole and at the size that is trained first, so that training
+            makes exactly the same random changes.
     """
 
     stored: np.ndarray
@@ -43,8 +43,8 @@ class FirstExamples:
 def first_examples(experiment: Experiment, splits: Splits, devices: Devices) -> FirstExamples:
     """Prepares examples of the first steps (of the first device) as training does.
 
-    What is drawn at random for an example depends on the size of its batch: each is prepared whole, unless that means
-    to read more than `DECODED` examples.
+    The random changes to an example depend on the size of its batch: each batch is prepared as a whole, unless that
+    would read more than `DECODED` examples.
     """
     train = splits.train
     order, prepare = training_order(experiment, splits.spec, train, devices), preparation(experiment, splits)

@@ -77,7 +77,7 @@ class Engine:
         Raises:
             DataError: if an example cannot be read.
         """
-        good = self._workers.least(int(self._call(self._train_loop, feed, *on_host(step, count))))
+        good = self._workers.smallest(int(self._call(self._train_loop, feed, *on_host(step, count))))
         return step + min(good + 1, count), good == count
 
     def share_statistics(self) -> None:

@@ -150,7 +150,7 @@ class Loop:
             validated = None if stop else self.learner.validate(stop.__bool__)
             state.seconds = time.monotonic() - self._began
             if state.means is None or validated is None:
-                stop.heed()
+                stop.acknowledge()
                 self.learner.check_weights()
                 self._save(is_best=state.best is None, is_planned=False)
                 raise Interrupted(

@@ -80,7 +80,7 @@ def fit(
             held.enter_context(owning(resumed))
             warn_of_changed_code(resumed, reporter)
             saved = chosen(resumed, "last", reporter)
-            workers.handover.bring(resumed, resume.changes)
+            workers.handover.offer(resumed, resume.changes)
         devices, splits = begin(config, reporter, trains=True, workers=workers)
         if not workers.is_chief:
             root, resumed = workers.handover.scratch, workers.handover.received
@@ -98,7 +98,7 @@ def fit(
             memory.warn(learner)
             if workers.count > 1:
                 values = learner.variables.values()
-                workers.require_same("weights", [digest(np.array(variable)) for variable in values])
+                workers.check_same("weights", [digest(np.array(variable)) for variable in values])
         if resumed is None:
             run = folder.create(root, str(config.experiment.name))
             held.enter_context(owning(run))
@@ -166,7 +166,7 @@ def _trained(config: Config, loop: Loop, run: Run, prepare: Callable[[], None], 
                 aside.write_bytes(content)
         folder.write_json(run.summary, _summary(loop, "running"))
         with enough_memory(config), StopRequest(too_late) as asked:
-            stop = workers.heed(asked, lambda: reporter.shows_steps)
+            stop = workers.share_stop(asked, lambda: reporter.shows_steps)
             loop.tracking.start()
             loop.run(stop)
             measured = _measure_best(learner, run, stop, parts)
