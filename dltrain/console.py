@@ -1,4 +1,4 @@
-"""What the terminal says while a network trains: Rich in a terminal, plain lines elsewhere, all of it in log.txt."""
+"""Messages and progress of training: Rich in a terminal, plain lines elsewhere, everything in log.txt."""
 
 import logging
 import time
@@ -15,15 +15,15 @@ from dltrain.errors import TrainingError, printable
 from dltrain.lazy import starting
 
 PLAIN_SECONDS = 30
-"""Seconds between two lines about an epoch that is under way, where there is no terminal to draw a bar in."""
+"""Seconds between two progress lines within an epoch, where there is no terminal for a progress bar."""
 
 
 class Reporter:
-    """Says what happens, on standard error and in the run's log; the newest one says what datasets log, too.
+    """Writes messages to standard error and to the run's log; the newest reporter also writes what datasets log.
 
     Args:
-        quiet: say nothing but warnings; the log has it all the same.
-        verbose: say details too.
+        quiet: show only warnings; the log gets all messages.
+        verbose: show details too.
     """
 
     def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
@@ -40,26 +40,26 @@ class Reporter:
         log.setLevel(logging.INFO)
 
     def log_to(self, path: Path) -> None:
-        """Writes all that was said, and all that will be, to the log."""
+        """Writes all earlier and later messages to a log file."""
         self._log = path
         lines, self._unlogged = self._unlogged, []
         for line in lines:
             self._write(line)
 
     def say(self, text: str) -> None:
-        """Says something."""
+        """Shows and logs a message."""
         self._say(text, not self._quiet)
 
     def detail(self, text: str) -> None:
-        """Says something that only `--verbose` shows."""
+        """Logs a message that only `--verbose` shows."""
         self._say(text, self._verbose and not self._quiet)
 
     def note(self, text: str) -> None:
-        """Writes something to the log alone: the terminal has it from elsewhere."""
+        """Writes a message only to the log: the terminal shows it otherwise."""
         self._write(text)
 
     def warn(self, text: str) -> None:
-        """Says something that `--quiet` does not silence."""
+        """Shows a warning, which `--quiet` does not hide."""
         self._say(f"warning: {text}", True, style="yellow")
 
     def __enter__(self) -> Self:
@@ -84,15 +84,15 @@ class Reporter:
 
     @property
     def shows_steps(self) -> bool:
-        """Whether `step` would be seen now: reading the metrics for it costs time."""
+        """Whether `step` would be shown now: reading the metrics for it costs time."""
         return self._bar is not None or time.monotonic() - self._last_line > PLAIN_SECONDS
 
     def step(self, title: str, done: int, total: int, words: str) -> None:
-        """Shows how far the epoch is.
+        """Shows the progress within an epoch.
 
         Args:
-            title: which epoch.
-            done: steps done in it.
+            title: name of the epoch.
+            done: finished steps in it.
             total: steps in it.
             words: loss, metrics, speed and time left.
         """
@@ -124,7 +124,7 @@ class Reporter:
 
 
 class _Forwarding(logging.Handler):
-    """Says what is logged, by another thread only once TensorFlow has started, which takes standard error meanwhile."""
+    """Forwards log records to the reporter; from other threads only after TensorFlow, which takes standard error, started."""
 
     def __init__(self, reporter: Reporter) -> None:
         super().__init__()
@@ -136,7 +136,7 @@ class _Forwarding(logging.Handler):
 
 
 def words_for(metrics: Mapping[str, float | None]) -> str:
-    """Returns metrics as one line shows them; none for one that is not finite, as JSON has it."""
+    """Formats metrics for one line; a metric of none is not finite, as in JSON."""
     return "  ".join(f"{name} {_measure(value)}" for name, value in metrics.items())
 
 
@@ -145,14 +145,14 @@ def _measure(value: float | None) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Returns a duration as h:mm:ss or m:ss."""
+    """Formats a duration as h:mm:ss or m:ss."""
     minutes, second = divmod(round(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
 
 
 def table(rows: list[list[Any]], right: set[int] = frozenset()) -> str:  # type: ignore[assignment]
-    """Returns rows as aligned columns, the first row a heading.
+    """Formats rows as aligned columns, with the first row as heading.
 
     Args:
         rows: cells; each is shown by `str`.

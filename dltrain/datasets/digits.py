@@ -23,7 +23,7 @@ class Digits(Dataset):
     16 there, are scaled to 0 to 255.
 
     Args:
-        channels: 1 for grey, 3 for the same grey in each of three channels.
+        channels: 1 for grey; 3 to repeat the grey in three channels.
         size: height and width in pixels, a multiple of 8; larger ones repeat each pixel.
     """
 
@@ -35,12 +35,12 @@ class Digits(Dataset):
             raise KeyProblem("size", f"must be a multiple of 8, got {self.size}")
 
     def spec(self) -> DataSpec:
-        """Returns shape and classes, without reading anything."""
+        """Describes shape and classes, without reading anything."""
         image = Image(shape=(self.size, self.size, self.channels))
         return DataSpec.of(image, ClassLabel(class_names=tuple("0123456789")))
 
     def load(self, like: DataSpec | None = None) -> Splits:
-        """Returns the three parts, images uint8 in 0-255."""
+        """Loads the three parts, images uint8 in 0-255."""
         from sklearn.datasets import load_digits
 
         scans, labels = load_digits(return_X_y=True)

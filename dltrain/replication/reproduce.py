@@ -17,7 +17,7 @@ UNTOLD = ("command", "origins")
 """Keys of environment.json that do not describe the environment."""
 
 UNWEIGHED = ("git", lineage.KEY)
-"""Keys whose differences are listed but excuse no difference in the results: the commit is that of the working folder, and
+"""Keys whose differences are listed but excuse no difference in results: the commit is that of the working folder, and
 a run that builds on other weights is another run."""
 
 

@@ -14,7 +14,7 @@ from dltrain.trackers._tracking import flat, measured, require, results
 class TensorBoard(Tracker):
     """Curves for TensorBoard in the run's folder: `tensorboard --logdir runs`.
 
-    Training and validation are drawn in one chart. Needs TensorBoard: pip install 'dltrain[tensorboard]'.
+    Training and validation share one chart. Needs TensorBoard: pip install 'dltrain[tensorboard]'.
 
     Args:
         histogram_epochs: epochs between two histograms of all weights, 0 for none.
@@ -27,7 +27,7 @@ class TensorBoard(Tracker):
         require("tensorboard", "TensorBoard")
 
     def start(self, run: Path, config: dict[str, Any]) -> "_Curves":
-        """Returns what writes the curves."""
+        """Starts the files of curves."""
         return _Curves(run / "tensorboard", config, self.histogram_epochs)
 
 

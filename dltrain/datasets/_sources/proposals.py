@@ -1,6 +1,7 @@
-"""What `dltrain init` sees in a path: a folder of images, a table, arrays; and the dataset's block that reads it.
+"""Proposals for `dltrain init`: the dataset block for a folder of images, a table or arrays.
 
-Each returns none for what is not its kind, and raises a ValueError where it is, and cannot be used as it is.
+Each function returns none for a path of another kind, and raises a ValueError where the path is of its kind but cannot
+be used.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from dltrain.lazy import np
 from dltrain.registry import suggestion
 
 SIZES = (32, 48, 64, 96, 128, 160, 192, 224)
-"""Sides that images are brought to: networks halve them several times."""
+"""Image sizes to propose: networks halve them several times."""
 
 _LOOKED_AT = 64
 _TARGETS = ("target", "label", "labels", "class", "y", "outcome", "response", "diagnosis", "species", "price")
@@ -46,7 +47,9 @@ def images(path: Path, listing: Callable[[], Listing]) -> Proposal | None:
     files = [file for files, _ in found.parts.values() for file in files]
     headers = _headers(files)
     if not headers:
-        raise KeyProblem("path", f"holds no image that can be read, of {len(files):,} files that are called so")
+        raise KeyProblem(
+            "path", f"contains no image that can be read among {len(files):,} files with the suffix of an image"
+        )
     sides = sorted(min(header.upright) for header in headers)
     side = sides[len(sides) // 2]
     size = side if side < SIZES[0] else max(size for size in SIZES if size <= side)
@@ -56,13 +59,16 @@ def images(path: Path, listing: Callable[[], Listing]) -> Proposal | None:
     heights, widths = zip(*(header.upright for header in headers), strict=True)
     keys: dict[str, Any] = {"path": path, "size": size}
     remarks = {
-        "path": "a folder per class; or a .csv of file and label",
+        "path": "a folder per class; or a .csv of files and labels",
         "size": f"pixels of a side (half of the images have {side} or more), or [height, width]",
     }
     if grey:
-        keys["color_mode"], remarks["color_mode"] = "grayscale", "as all that were looked at; or rgb"
+        keys["color_mode"], remarks["color_mode"] = "grayscale", "all images that were looked at are grey; or rgb"
     if len(set(zip(heights, widths, strict=True))) > 1 or heights[0] != widths[0]:
-        keys["resize"], remarks["resize"] = "crop", "cuts what is not square; fit shows all, stretch changes the shape"
+        keys["resize"], remarks["resize"] = (
+            "crop",
+            "crops images that are not square; fit keeps the whole image, stretch changes its shape",
+        )
     parts = ", ".join(f"{part} {len(files):,}" for part, (files, _) in found.parts.items())
     own = f", of which {parts}" if len(found.parts) > 1 else ""
     return Proposal(
@@ -92,9 +98,9 @@ def table(path: Path, target: str | None, make: Callable[..., Any], missing: tup
 
     Args:
         path: where.
-        target: the column to predict; none to guess it by its name, else the last one.
-        make: returns the dataset of some keys.
-        missing: what stands for a missing value.
+        target: the column to predict; none to choose it by its name, or else the last one.
+        make: makes the dataset from its keys.
+        missing: texts that mean a missing value.
     """
     if path.is_dir():
         kinds = [kind for kind in _FILES if any(_files(path, kind))]
@@ -116,9 +122,9 @@ def _of_table(
     whole = read(path, "auto", "utf-8", missing, skip)
     names = whole.frame.columns
     if len(names) < 2:
-        raise KeyProblem("path", f"needs a column to predict and others to predict it from, has only {names[0]!r}")
+        raise KeyProblem("path", f"needs a column to predict and others to predict it from, but has only {names[0]!r}")
     if target is not None and target not in names:
-        raise KeyProblem("target", f"is no column of {path.name}: {target!r}{suggestion(target, names)}")
+        raise KeyProblem("target", f"is not a column of {path.name}: {target!r}{suggestion(target, names)}")
     lower = {name.lower(): name for name in reversed(names)}
     splits = [lower[name] for name in _SPLITS if name in lower and lower[name] != target]
     split = next((name for name in splits if _are_parts(whole.frame[name].unique().to_list())), None)
@@ -127,17 +133,20 @@ def _of_table(
     others = [name for name in names if name not in (chosen, split)]
     keys: dict[str, Any] = {"path": path, "target": chosen}
     remarks = {
-        "path": "CSV, TSV, Parquet or JSON lines; a pattern, such as data/*.csv, for several",
-        "target": f"what is predicted from {_few(others)}",
+        "path": "CSV, TSV, Parquet or JSON lines; or a pattern, for example data/*.csv",
+        "target": f"the column to predict from {_few(others)}",
     }
     if split:
-        keys["split"], remarks["split"] = split, "the column that says which part a row belongs to"
+        keys["split"], remarks["split"] = split, "the column with the part of each row"
     if skip:
-        keys["on_bad_example"], remarks["on_bad_example"] = "skip", "rows that cannot be used are left out and named"
+        keys["on_bad_example"], remarks["on_bad_example"] = (
+            "skip",
+            "leaves out rows that cannot be used, and names them",
+        )
     block = make(**keys)
     spec, kind = block.spec(), {"classification": "classes", "multilabel": "labels"}.get(block.task, "numbers")
     keys["kind"] = kind
-    remarks["kind"] = "classes, or numbers: seen from the target's values"
+    remarks["kind"] = "classes or numbers: inferred from the target's values"
     used = {column.source for column in spec.columns}
     unused = [name for name in others if name not in used]
     values = whole.frame[chosen].drop_nulls()
@@ -147,24 +156,24 @@ def _of_table(
         f"target {chosen!r}: {_target_words(values, kind, counts)}",
     ]
     if unused:
-        told.append(f"left out, as they tell nothing: {_few(unused)}")
+        told.append(f"left out, as they contain no information: {_few(unused)}")
     if skip:
         told.append(f"rows that cannot be used (no target, too many fields ...): {len(block.load().skipped):,}")
     if target is None:
-        told.append(f"for another target say --target: {_few(others)}")
+        told.append(f"for another target use --target: {_few(others)}")
     parts = dict.fromkeys(PARTS) if split else {"train": None}
     return Proposal(keys, remarks | _held_out(keys, parts), tuple(told), len(whole.frame), counts)
 
 
 def one_file(path: Path) -> tuple[dict[str, Any], dict[str, str]] | None:
-    """Returns the keys of an .npz file and what is to be said of them."""
+    """Returns the keys of an .npz file and remarks on them."""
     if path.suffix.lower() != ".npz" or not path.is_file():
         return None
-    return {"path": path}, {"path": "with x and y, or x_train, y_train, x_test, y_test in it"}
+    return {"path": path}, {"path": "contains x and y, or x_train, y_train, x_test, y_test"}
 
 
 def two_files(path: Path) -> tuple[dict[str, Any], dict[str, str]] | None:
-    """Returns the keys of a pair of .npy files, of which one is given, and what is to be said of them."""
+    """Returns the keys of a pair of .npy files, given one of them, and remarks on them."""
     if path.suffix.lower() != ".npy" or not path.is_file():
         return None
     inputs, targets = _pair(path)
@@ -177,8 +186,8 @@ def arrays(
     """Looks at arrays.
 
     Args:
-        chosen: the keys that name the files, and what is to be said of them; none where there are no such files.
-        read_parts: returns the parts of a dataset of such keys.
+        chosen: the keys that name the files, and remarks on them; none where there are no such files.
+        read_parts: reads the parts of a dataset with such keys.
     """
     if chosen is None:
         return None
@@ -197,28 +206,28 @@ def arrays(
 
 
 def _pair(path: Path) -> tuple[Path, Path]:
-    """Returns the files of inputs and targets of which one is given."""
+    """Returns the files of inputs and targets, given one of them."""
     for inputs, targets in _PAIRS:
         for ours, theirs, is_inputs in ((inputs, targets, True), (targets, inputs, False)):
             other = path.with_name(path.name.replace(ours, theirs, 1))
             if ours in path.stem and other.is_file() and other != path:
                 return (path, other) if is_inputs else (other, path)
-    raise KeyProblem("path", "needs a file of labels beside the one of inputs, such as x.npy and y.npy")
+    raise KeyProblem("path", "needs a file of labels beside the one of inputs, for example x.npy and y.npy")
 
 
 def _held_out(keys: dict[str, Any], parts: Any) -> dict[str, str]:
-    """Adds the shares to hold out for parts that the data have not; returns what is to be said of them."""
+    """Adds the shares to hold out for missing parts; returns remarks on them."""
     remarks = {}
     if "test" not in parts:
-        keys["test_fraction"], remarks["test_fraction"] = 0.2, "held out to measure the result, the same for every seed"
+        keys["test_fraction"], remarks["test_fraction"] = 0.2, "held out to measure the result; the same for every seed"
     if "validation" not in parts:
         keys["validation_fraction"] = 0.1
-        remarks["validation_fraction"] = "of the rest, to choose the best epoch"
+        remarks["validation_fraction"] = "share of the rest, held out to choose the best epoch"
     return remarks
 
 
 def _headers(files: list[Path]) -> list[Header]:
-    """Returns those of some files, evenly over all."""
+    """Reads the headers of some files, spread evenly over all."""
     headers = []
     for file in files[:: max(1, len(files) // _LOOKED_AT)]:
         with suppress(OSError, ValueError):

@@ -1,4 +1,4 @@
-"""What the small tables that scikit-learn ships share."""
+"""The base of the small tables that scikit-learn contains."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class ScikitTable(Dataset):
     target: ClassVar[str] = ""
 
     def spec(self) -> DataSpec:
-        """Returns columns and classes, without reading anything."""
+        """Describes columns and classes, without reading anything."""
         columns = tuple(Column(name, name) for name in self.columns)
         target = Numbers(names=(self.target,)) if self.target else ClassLabel(class_names=self.class_names)
         return DataSpec.of(Table(columns=columns), target)
 
     def load(self, like: DataSpec | None = None) -> Splits:
-        """Returns the three parts, numbers float32."""
+        """Loads the three parts, numbers float32."""
         from sklearn import datasets
 
         inputs, targets = getattr(datasets, f"load_{self.registered_name}")(return_X_y=True, **self.settings)
