@@ -220,4 +220,6 @@ def field_help(cls: type) -> dict[str, str]:
         if section:
             for name, text in re.findall(r"^    (\w+): (.*?)(?=^    \w+: |\Z)", section[1], re.DOTALL | re.MULTILINE):
                 help_texts[name] = " ".join(text.split())
-    return help_texts
+    declared: Any = vars(cls).get("__dataclass_fields__", {})
+    taken_away = {*declared} - {field.name for field in dataclasses.fields(cls)}  # keys that its parents have
+    return {name: text for name, text in help_texts.items() if name not in taken_away}

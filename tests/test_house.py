@@ -58,7 +58,7 @@ MAY_IMPORT = {
         "report",
         "figures",
     }
-    | {"datasets", "schedules"}
+    | {"schedules"}
     | {"console", "data", "errors", "importing", "keras_internals", "lazy", "plugins", "registry", "signals"},
     "assembly": {"engine", "checkpoints", "distributed", "config", "runs", "inspection", "schedules", "layers"}
     | {"console", "data", "digest", "errors", "lazy", "registry"},

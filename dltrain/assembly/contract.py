@@ -102,7 +102,7 @@ def plan_for(config: Config, splits: Splits, replicas: int = 1) -> Plan:
     """
     train = config.experiment.train
     with config.blame("train"):
-        examples = oversampling.count(config.experiment, splits.train)
+        examples = oversampling.count(config.experiment, splits.spec, splits.train)
         size = train.examples_per_batch
         if size > examples:
             raise KeyProblem("batch_size", f"must be at most the {examples} training examples, got {size}")

@@ -164,7 +164,7 @@ def _matched(model: Any, spec: DataSpec, source: InitialWeights) -> tuple[list[t
     """
     if source.spec is not None and source.spec.inputs.signature != spec.inputs.signature:
         words = source.spec.mismatch(spec) or "they are others"
-        raise ValueError(f"weights must be of the same inputs: {words} ({source.words})")
+        raise KeyProblem("weights", f"must be of the same inputs: {words} ({source.words})")
     named, is_whole = named_layers(model), True
     pairs: list[tuple[Any, Any]] = []
     head = head_of(named)

@@ -7,17 +7,23 @@ outputs (what a network ends in) and plain (JSON, tables, words).
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
+from dltrain.data.ragged import Ragged
 from dltrain.errors import KeyProblem
 from dltrain.lazy import keras, np
 from dltrain.registry import Choice
 
 if TYPE_CHECKING:
+    from dltrain.data.finding import Finding
+    from dltrain.data.parts import Parts
     from dltrain.data.proposal import Entries, Keys, Proposal
     from dltrain.data.request import Reader
+    from dltrain.data.showing import Shown
+    from dltrain.data.statistics import Moments
 
 Plain = Any
 """What JSON can hold."""
@@ -73,9 +79,10 @@ class Groups:
 
     @property
     def counts(self) -> np.ndarray:
-        """The number of examples in each group, (groups,)."""
+        """The number of examples in each group, (groups,); a member of a group that is not named counts nowhere."""
         if self.are_exclusive:
-            return np.bincount(self.members, minlength=len(self.names))
+            known = (self.members >= 0) & (self.members < len(self.names))
+            return np.bincount(self.members[known], minlength=len(self.names))
         return np.count_nonzero(self.members, axis=0)
 
     def positions(self, group: int) -> np.ndarray:
@@ -83,6 +90,7 @@ class Groups:
         return np.flatnonzero(self.members == group if self.are_exclusive else self.members[:, group])
 
 
+@dataclass(frozen=True, kw_only=True)
 class Feature(Choice):
     """A part of an example, or of what is asked of it: what it is, and what was learnt of it.
 
@@ -91,6 +99,7 @@ class Feature(Choice):
 
     Args:
         shape: of one example in a batch; none where a length differs from example to example.
+        lengths: the largest in the training part of each length that differs; empty before it is known.
     """
 
     if TYPE_CHECKING:
@@ -101,6 +110,8 @@ class Feature(Choice):
         @property
         def shape(self) -> tuple[int | None, ...]:
             """Of one example in a batch: a field or a property of each feature."""
+
+    lengths: tuple[int, ...] = statistic(())
 
     dtype: ClassVar[Literal["float32", "int32"]] = "float32"
     """Of a batch; values are stored as compactly as their source likes."""
@@ -117,11 +128,12 @@ class Feature(Choice):
 
     @property
     def max_shape(self) -> tuple[int, ...]:
-        """The largest shape of an example: for memory, first traces and `batch_size: auto`."""
-        known = [length for length in self.shape if length is not None]
-        if len(known) < len(self.shape):
-            raise NotImplementedError(f"{type(self).__name__} must say its max_shape: its shape is {self.shape}")
-        return tuple(known)
+        """The largest shape of an example in the training part: for memory, first traces and `batch_size: auto`.
+
+        A length that differs is 1 before it is known.
+        """
+        lengths = iter(self.lengths)
+        return tuple(next(lengths, 1) if side is None else side for side in self.shape)
 
     @property
     def model_shape(self) -> tuple[int | None, ...]:
@@ -138,7 +150,13 @@ class Feature(Choice):
         Args:
             pieces: some values at a time, `dltrain.data.statistics.Pieces`.
         """
-        return self
+        if None not in self.shape:
+            return self
+        shapes = [(each.longest, *each.shape[2:]) if isinstance(each, Ragged) else each.shape[1:] for each in pieces]
+        differing = [axis for axis, side in enumerate(self.shape) if side is None]
+        return self.replaced(
+            lengths=tuple(max((int(shape[axis]) for shape in shapes), default=1) for axis in differing)
+        )
 
     def encode(self, raws: Sequence[Any]) -> Encoded:
         """Returns raw values as they are stored: the one way in."""
@@ -169,7 +187,7 @@ class Feature(Choice):
 
     def signature(self) -> Plain:
         """Returns all that weights depend on (shape, classes, vocabulary), statistics apart."""
-        fields = {each.name for each in dataclasses.fields(self) if not each.metadata.get(_STATISTIC)}  # type: ignore[arg-type]
+        fields = {each.name for each in dataclasses.fields(self) if not each.metadata.get(_STATISTIC)}
         return {key: value for key, value in self.plain().items() if key in {*fields, "name"}}
 
     def mismatch(self, other: Feature) -> str | None:
@@ -231,9 +249,77 @@ class Feature(Choice):
         """Returns numbers that are near where values are alike, (examples, numbers), float32; none where none are."""
         return None
 
-    def describe(self) -> list[str]:
-        """Returns a line for people, then, line by line, how a stranger makes the tensor exactly."""
-        return [f"{self.registered_name} of {' x '.join('any' if side is None else str(side) for side in self.shape)}"]
+    def findings(self, parts: Parts, brief: bool) -> Iterable[Finding]:
+        """Returns what is odd about such values in particular; what is odd about any data, others look for.
+
+        Args:
+            parts: stored values by the name of the part that they are of, the training part's first.
+            brief: only what takes a few hundredths of a second, and is a warning.
+        """
+        return ()
+
+    @property
+    def has_columns(self) -> bool:
+        """Whether a value is a row of numbers that mean something one by one; such rows may be equal by chance."""
+        return False
+
+    def columns_of(self, stored: Any) -> np.ndarray:
+        """Returns stored values column by column, (examples, columns), classes as integers; asked if `has_columns`."""
+        return np.asarray(stored)
+
+    def column(self, index: int) -> str:
+        """Returns what a number of a value is called in messages."""
+        return f"{self.registered_name} {index}"
+
+    def moments(self) -> list[Moments]:
+        """Returns mean and deviation of what `preprocess`, or the loss, brings to one scale; empty where none is."""
+        return []
+
+    def statistics(self, stored: Any) -> dict[str, dict[str, float]]:
+        """Returns figures about stored values (mean, minimum and the like), by what they are about, for a table."""
+        return {}
+
+    def identity(self) -> Sequence[str]:
+        """Returns what stored numbers mean: the same numbers of other columns or classes are other data."""
+        return (json.dumps(self.signature(), sort_keys=True, default=str),)
+
+    @property
+    def caption(self) -> str:
+        """What a column of such values is called."""
+        return self.registered_name.replace("_", " ")
+
+    def words(self, stored: Any) -> list[str]:
+        """Returns each value in one line."""
+        return [each if isinstance(each, str) else json.dumps(each) for each in self.decode(stored)]
+
+    def show(self, stored: Any, weights: Any = None, like: Any = None) -> list[Shown]:
+        """Returns what each value looks like; all items are of one kind.
+
+        Args:
+            stored: the values.
+            weights: how much the places of each value mattered to a network, 0 to 1; none for a value, or for all,
+                where that is not known.
+            like: the stored values whose range is the scale that they are shown in; none for their own.
+        """
+        from dltrain.data.showing import Text
+
+        return [Text(words) for words in self.words(stored)]
+
+    def panels(self, parts: Mapping[str, Any]) -> Sequence[Any]:
+        """Returns how values are distributed, each a `dltrain.figures.page.Panel`; none where only lengths differ.
+
+        Args:
+            parts: stored values by the name of the part that they are of, the training part's first.
+        """
+        return []
+
+    def describe(self, preprocessed: bool = False) -> list[str]:
+        """Returns a line for people, then, line of Markdown by line, how a stranger makes the tensor exactly.
+
+        Args:
+            preprocessed: whether the tensor is what `preprocess` makes of it: where that is not a part of the network.
+        """
+        return [f"{self.registered_name} of {shape_words(self.shape, ' x ')}"]
 
     def request_schema(self) -> dict[str, Any]:
         """Returns the JSON Schema of one raw value in a request; the server's page is made of it.
@@ -257,11 +343,12 @@ class Feature(Choice):
 
     def replaced(self, **fields: Any) -> Self:
         """Returns the same feature with other values of some fields."""
-        return dataclasses.replace(self, **fields)  # type: ignore[type-var]
+        return dataclasses.replace(self, **fields)
 
     def plain(self) -> dict[str, Any]:
         """Returns the feature as JSON has it, its name first; `of_plain` reads it."""
-        return {"name": self.registered_name, **dataclasses.asdict(self)}  # type: ignore[call-overload]
+        fields = {"name": self.registered_name, **dataclasses.asdict(self)}
+        return {key: value for key, value in fields.items() if key != "lengths" or value}
 
     @classmethod
     def of_plain(cls, fields: Mapping[str, Any]) -> Feature:
@@ -273,9 +360,9 @@ class Feature(Choice):
         return cls(**{key: tupled(value) for key, value in fields.items() if key != "name"})
 
 
-def shape_words(shape: Sequence[int | None]) -> str:
+def shape_words(shape: Sequence[int | None], between: str = "x") -> str:
     """Returns a shape as messages have it: 8x8x1; a length that differs is a question mark."""
-    return "x".join("?" if length is None else str(length) for length in shape)
+    return between.join("?" if length is None else str(length) for length in shape)
 
 
 def tupled(value: Any) -> Any:

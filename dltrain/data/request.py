@@ -52,7 +52,7 @@ class Reader(Protocol):
 
 
 class TextReader(ABC):
-    """Reads values from text: a line is a value, as JSON where it is such, else as it stands."""
+    """Reads values from text: a line is a value: a list, an object or a quoted text as JSON, else as it stands."""
 
     @abstractmethod
     def encoded(self, values: Sequence[Any]) -> Encoded:
@@ -154,6 +154,9 @@ def _opened(source: str) -> AbstractContextManager[TextIO]:
 
 
 def _value(line: str) -> Any:
+    """Returns what a line says: as JSON where it begins like a list, an object or a quoted text; else as it stands."""
+    if not line.startswith(("{", "[", '"')):
+        return line
     try:
         return json.loads(line)
     except ValueError:

@@ -6,7 +6,7 @@ import numpy as np
 
 from dltrain.assembly.batches import preparation, training_order
 from dltrain.config.experiment import Experiment
-from dltrain.data import Splits
+from dltrain.data import Groups, Splits
 from dltrain.engine.device import Devices
 from dltrain.lazy import tf
 
@@ -23,9 +23,9 @@ class FirstExamples:
     """Examples of the first steps.
 
     Args:
-        stored: as the dataset has them, (examples, *input_shape).
+        stored: as the dataset has them, (examples, *shape).
         seen: as the network is trained on them, float32.
-        targets: (examples,) or (examples, outputs).
+        targets: stored as well.
         is_exact: whether each batch was prepared whole and at the size that is trained first, so that training draws
             the very same random numbers.
     """
@@ -47,7 +47,7 @@ def first_examples(experiment: Experiment, splits: Splits, devices: Devices) -> 
     to read more than `DECODED` examples.
     """
     train = splits.train
-    order, prepare = training_order(experiment, train, devices), preparation(experiment, splits)
+    order, prepare = training_order(experiment, splits.spec, train, devices), preparation(experiment, splits)
     size = order.part_size if isinstance(train.inputs, np.ndarray) else min(order.part_size, DECODED)
     found: list[tuple[np.ndarray, ...]] = []
     for index in range(min(order.steps_per_epoch * order.accumulate, -(-CANDIDATES // size))):
@@ -61,13 +61,14 @@ def first_examples(experiment: Experiment, splits: Splits, devices: Devices) -> 
         found.append((stored[:CANDIDATES], seen[:CANDIDATES].numpy(), batch.targets[:CANDIDATES]))
     stored, seen, targets = (np.concatenate(values)[:CANDIDATES] for values in zip(*found, strict=True))
     is_exact = size == order.part_size and not any(stage.image_size for stage in experiment.stages[:1])
-    return FirstExamples(stored, seen, targets, is_exact).take(_varied(targets))
+    return FirstExamples(stored, seen, targets, is_exact).take(_varied(splits.spec.groups(targets), len(targets)))
 
 
-def _varied(targets: np.ndarray) -> np.ndarray:
+def _varied(groups: Groups | None, count: int) -> np.ndarray:
     """Returns the positions of examples to show: the first of each class, then the second of each, and so on."""
-    if targets.ndim > 1:
-        return np.arange(min(len(targets), SHOWN))
-    rank = np.array([(targets[:index] == target).sum() for index, target in enumerate(targets)])
+    if groups is None or not groups.are_exclusive:
+        return np.arange(min(count, SHOWN))
+    classes = groups.members
+    rank = np.array([(classes[:index] == each).sum() for index, each in enumerate(classes)])
     chosen = np.argsort(rank, kind="stable")[:SHOWN]
-    return chosen[np.lexsort((targets[chosen], rank[chosen]))]
+    return chosen[np.lexsort((classes[chosen], rank[chosen]))]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dltrain.data.feature import Encoded, Feature, Groups, fitted
+from dltrain.features._names import listed
 from dltrain.lazy import np
 from dltrain.registry import FEATURES
+
+if TYPE_CHECKING:
+    from dltrain.figures.page import Panel
 
 
 @FEATURES.register("class_label")
@@ -56,6 +61,38 @@ class ClassLabel(Feature):
     def groups(self, stored: Any) -> Groups:
         """Returns the examples of each class."""
         return Groups(self.class_names, np.asarray(stored))
+
+    @property
+    def has_columns(self) -> bool:
+        """Always."""
+        return True
+
+    def column(self, index: int) -> str:
+        """Returns what a class is called in messages."""
+        return "the class"
+
+    def columns_of(self, stored: Any) -> np.ndarray:
+        """Returns the position of each class, (examples, 1)."""
+        return np.asarray(stored)[:, None]
+
+    def identity(self) -> tuple[str, ...]:
+        """Returns the names."""
+        return self.class_names
+
+    @property
+    def caption(self) -> str:
+        """What a column of classes is called."""
+        return "label"
+
+    def panels(self, parts: Mapping[str, Any]) -> Sequence[Panel]:
+        """Returns how many examples each class has, in each part."""
+        from dltrain.figures.distributions import counts
+
+        return [counts("Classes", {part: self.groups(stored) for part, stored in parts.items()})]
+
+    def describe(self, preprocessed: bool = False) -> list[str]:
+        """Returns how many classes there are, and the place of each."""
+        return [f"{len(self.class_names):,} classes", *listed("class", self.class_names)]
 
     def corners(self) -> list[np.ndarray]:
         """Returns the first class and the last one."""

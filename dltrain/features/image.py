@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from dltrain.data.feature import Encoded, Plain
+from dltrain.data.feature import Encoded, Plain, shape_words
 from dltrain.data.proposal import Entries, Entry, Keys, Proposal
 from dltrain.data.statistics import SAMPLE, Pieces, chunks, spaced
 from dltrain.errors import KeyProblem
 from dltrain.features._arrays.schema import array_schema
 from dltrain.features._channels import Channels
+from dltrain.features._images.likeness import near_copies
+from dltrain.features._images.odd_files import odd_files
+from dltrain.features._images.thumbnails import THUMBNAIL, thumbnails
 from dltrain.lazy import np, tf
 from dltrain.registry import FEATURES
 
 if TYPE_CHECKING:
+    from dltrain.data.finding import Finding
+    from dltrain.data.parts import Parts
     from dltrain.data.request import Reader
+    from dltrain.data.showing import Shown
     from dltrain.features._images.encoding import ImageEncoding
 
 THINNED_SIDE = 32
@@ -33,6 +39,8 @@ class Image(Channels):
         shape: height, width and channels; 1 channel is grey, 3 are red, green and blue.
     """
 
+    _channel: ClassVar[str] = "channel"
+
     shape: tuple[int, int, int]
 
     def adapt(self, pieces: Iterable[np.ndarray]) -> Self:
@@ -41,6 +49,49 @@ class Image(Channels):
             thinned = np.s_[:, ::4, ::4] if min(self.shape[:2]) > THINNED_SIDE else np.s_[:]
             pieces = chunks(np.concatenate([piece[thinned] for piece in pieces]))
         return super().adapt(pieces)
+
+    def vectors(self, stored: Any) -> np.ndarray:
+        """Returns grey values of the images at 16x16, with mean 0 over these images and their deviation together 1."""
+        small = thumbnails(stored)
+        step = max(1, min(small.shape[1:]) // 16)
+        flat = small[:, ::step, ::step].reshape(len(small), -1)
+        return np.asarray((flat - flat.mean(axis=0)) / max(float(flat.std()), 1e-6))
+
+    def findings(self, parts: Parts, brief: bool) -> Iterable[Finding]:
+        """Returns files of odd sizes and colours, and images that are nearly the same."""
+        if brief:
+            return
+        yield from odd_files(parts, self.shape[:2])
+        if min(self.shape[:2]) >= THUMBNAIL:
+            yield from near_copies(parts)
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return {1: ("grey",), 3: ("red", "green", "blue")}.get(self.shape[-1], ())
+
+    def show(self, stored: Any, weights: Any = None, like: Any = None) -> list[Shown]:
+        """Returns the images, with what a network looked at in orange on them."""
+        from dltrain.data.showing import Picture
+        from dltrain.figures.reading import drawable
+        from dltrain.report.drawing import overlaid
+
+        stored = np.asarray(stored)
+        drawn, note = drawable(stored, stored if like is None else np.asarray(like))
+        maps = [None] * len(drawn) if weights is None else weights
+        return [
+            Picture(pixels, None if of_image is None else overlaid(pixels, of_image), note)
+            for pixels, of_image in zip(drawn, maps, strict=True)
+        ]
+
+    def describe(self, preprocessed: bool = False) -> list[str]:
+        """Returns height, width and channels, which these are, and how they are normalised."""
+        colours = ", ".join(self._names) or "as in the data"
+        values = "normalised by the numbers below" if preprocessed else "raw, 0 to 255"
+        return [
+            f"{shape_words(self.shape, ' x ')} height x width x channels",
+            f"height, width, channels ({colours}); values {values}.",
+            *self._normalization(preprocessed),
+        ]
 
     def encode(self, raws: Sequence[Any]) -> Encoded:
         """Returns images as arrays, (usable, *shape), uint8; float32 where pixels are no whole numbers in 0-255.

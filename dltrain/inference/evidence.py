@@ -15,8 +15,8 @@ from dltrain.errors import TrainingError
 from dltrain.inference import outputs
 from dltrain.inference.grad_cam import attention, explained, first_filters
 from dltrain.inference.outputs import BATCH, finite
-from dltrain.inspection.findings import examine, short
-from dltrain.inspection.subject import Subject
+from dltrain.inspection.findings import examine
+from dltrain.inspection.inspected_data import InspectedData
 from dltrain.lazy import tf
 from dltrain.report.outcome import Evidence, Example
 
@@ -58,7 +58,7 @@ def gather(experiment: Experiment, model: Any, splits: Splits, stopped: Callable
     mistakes = task.mistakes(outcome, MOST_MISTAKES)
     wrong = [] if mistakes is None else [each.position for each in mistakes.worst]
     not_right = set(wrong) | (set() if mistakes is None else set(mistakes.wrong))
-    subject = Subject(splits, brief=True)
+    inspected = InspectedData(splits, brief=True)
 
     def examples(positions: list[int]) -> list[Example]:
         if not positions:
@@ -68,7 +68,7 @@ def gather(experiment: Experiment, model: Any, splits: Splits, stopped: Callable
         seen = attention(model, task, spec, inputs, size)
         return [
             Example(inputs[index], taken.targets[index], outcome.outputs[position],
-                    subject.place(name, int(places[position])), None if seen is None else seen[index])
+                    inspected.place(name, int(places[position])), None if seen is None else seen[index])
             for index, position in enumerate(positions)
         ]  # fmt: skip
 
@@ -83,7 +83,7 @@ def gather(experiment: Experiment, model: Any, splits: Splits, stopped: Callable
         shown_wrong,
         examples(_varied(spec.groups(part.targets), len(part), not_right)) if explained(spec) else [],
         first_filters(model, spec),
-        [(finding.severity, short(finding)) for finding in examine(subject, brief=True)],
+        [(finding.severity, finding.line) for finding in examine(inspected)],
         splits.fingerprint,
     )
 

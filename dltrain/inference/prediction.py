@@ -17,7 +17,7 @@ from dltrain.engine.tensors import example, read, specs, tensors
 from dltrain.inference.options import chosen
 from dltrain.inference.outputs import arrays, compiled, finite
 from dltrain.inference.trained_run import TrainedRun
-from dltrain.inspection.subject import Subject
+from dltrain.inspection.inspected_data import InspectedData
 from dltrain.runs.folder import Run
 
 MOST = 256
@@ -133,13 +133,13 @@ def load_with_part(
     trained = TrainedRun.open(run, checkpoint, reporter, overrides)
     devices, splits, split = trained.own_part(part)
     predictor = _with_weights(trained, devices, checkpoint)
-    subject = Subject(splits)
+    inspected = InspectedData(splits)
 
     def pieces() -> Iterator[Request]:
         step = size or predictor.size
         for first in range(0, len(split), step):
             end = min(first + step, len(split))
-            names = [subject.place(part, place) for place in range(first, end)]
+            names = [inspected.place(part, place) for place in range(first, end)]
             yield Request(names, read(split.take(slice(first, end)).inputs), total=len(split))
 
     return predictor, split, pieces()

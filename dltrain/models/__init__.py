@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dltrain.data import DataSpec
+from dltrain.errors import KeyProblem
 from dltrain.registry import Choice
 
 
@@ -39,9 +40,10 @@ class Model(Choice):
         initializes = cls.initialize is not Model.initialize
         for key in ("weights", "freeze"):
             if key in own and not (key == "weights" and initializes):
-                raise ValueError(
-                    f"{cls.__name__} must call its `{key}` otherwise: every network has a key of that name, "
-                    "which says how training begins"
+                raise KeyProblem(
+                    cls.__name__,
+                    f"must call its `{key}` otherwise: every network has a key of that name, "
+                    "which says how training begins",
                 )
 
     def check(self, data: DataSpec) -> None:

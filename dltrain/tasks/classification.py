@@ -199,6 +199,14 @@ class Classification(Task):
             for (place, row), extra in zip(predicted, beside, strict=True)
         ]
 
+    def describe(self, data: DataSpec) -> list[str]:
+        """Returns how many classes there are, and that outputs are logits of these."""
+        return [
+            f"{len(data.target.class_names):,} classes",
+            "logits; softmax makes probabilities of them.",
+            "the probability of each class; they sum to 1.",
+        ]
+
     def chapters(self, outcome: Outcome) -> list[Chapter]:
         """Returns confusion, measures of each class, ROC and PR, calibration."""
         from dltrain.report import classes, scores
@@ -240,14 +248,6 @@ class Classification(Task):
         return Mistakes(
             classes.counted(len(worst), len(wrong), "mistake", "mistakes"), found, note if found else "", wrong.tolist()
         )
-
-    def describe(self, data: DataSpec) -> list[str]:
-        """Returns how many classes there are, and that outputs are logits of these."""
-        return [
-            f"{len(data.target.class_names):,} classes",
-            "logits; softmax makes probabilities of them.",
-            "the probability of each class; they sum to 1.",
-        ]
 
     def starter(self, data: DataSpec, examples: Proposal) -> Keys:
         """Returns the metrics; where classes are uneven, F1 and weights too."""

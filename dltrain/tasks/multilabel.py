@@ -108,6 +108,14 @@ class Multilabel(Task):
             for chosen, row, extra in zip(predicted, shares.tolist(), beside, strict=True)
         ]
 
+    def describe(self, data: DataSpec) -> list[str]:
+        """Returns how many labels there are, and that outputs are logits of these."""
+        return [
+            f"{len(data.target.class_names):,} labels",
+            "logits; sigmoid makes probabilities of them.",
+            "the probability of each label; an example has those above 0.5.",
+        ]
+
     def chapters(self, outcome: Outcome) -> list[Chapter]:
         """Returns measures of each label, ROC and PR, calibration."""
         from dltrain.report import classes, scores
@@ -143,14 +151,6 @@ class Multilabel(Task):
         many = "examples with a wrong label"
         title = classes.counted(len(found), len(wrong), "example with a wrong label", many)
         return Mistakes(title, found, note if found else "", wrong.tolist())
-
-    def describe(self, data: DataSpec) -> list[str]:
-        """Returns how many labels there are, and that outputs are logits of these."""
-        return [
-            f"{len(data.target.class_names):,} labels",
-            "logits; sigmoid makes probabilities of them.",
-            "the probability of each label; an example has those above 0.5.",
-        ]
 
     def starter(self, data: DataSpec, examples: Proposal) -> Keys:
         """Returns the metrics."""

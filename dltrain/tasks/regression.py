@@ -112,6 +112,14 @@ class Regression(Task):
         """Returns the numbers by name, in their units."""
         return [{"values": values} for values in outcome.data.target.decode(outcome.outputs)]
 
+    def describe(self, data: DataSpec) -> list[str]:
+        """Returns what is predicted, and that outputs are in its units."""
+        names = data.target.names
+        return [
+            f"{len(names)} numbers to predict" if len(names) > 1 else f"{names[0]} to predict",
+            "the targets in their own units.",
+        ]
+
     def chapters(self, outcome: Outcome) -> list[Chapter]:
         """Returns predictions against truth, and residuals."""
         from dltrain.report.numbers import numbers
@@ -137,14 +145,6 @@ class Regression(Task):
             for place in worst
         ]  # fmt: skip
         return Mistakes(f"The {len(found)} largest errors", found, "in standard deviations (sd) of what is predicted")
-
-    def describe(self, data: DataSpec) -> list[str]:
-        """Returns what is predicted, and that outputs are in its units."""
-        names = data.target.names
-        return [
-            f"{len(names)} numbers to predict" if len(names) > 1 else f"{names[0]} to predict",
-            "the targets in their own units.",
-        ]
 
     def starter(self, data: DataSpec, examples: Proposal) -> Keys:
         """Returns the metrics."""

@@ -204,7 +204,7 @@ class Learner:
             part: train on this share of it alone.
         """
         train = part or self.splits.train
-        order = training_order(self.experiment, train, self.devices)
+        order = training_order(self.experiment, self.splits.spec, train, self.devices)
         prepare = preparation(self.experiment, self.splits, self.span.settings)
         return feed(train, order, prepare, self.devices.strategy, self.state.step)
 

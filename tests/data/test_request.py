@@ -35,6 +35,11 @@ def test_a_line_is_a_value_as_json_where_it_is_such(tmp_path):
     ]
 
 
+def test_a_line_of_digits_is_text_until_the_feature_says_otherwise(tmp_path):
+    (tmp_path / "words.txt").write_text('12\ntrue\n"12"\n[broken\n')
+    assert told(LineReader(Lengths()).read([str(tmp_path / "words.txt")], 9))[0][1] == [2, 4, 2, 7]
+
+
 def test_standard_input_is_read_as_a_file_is(monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("one\ntwo\nthree\n"))
     assert told(LineReader(Lengths()).read(["-"], 2)) == [
