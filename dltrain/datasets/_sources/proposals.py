@@ -138,7 +138,7 @@ def _of_table(
     spec, kind = block.spec(), {"classification": "classes", "multilabel": "labels"}.get(block.task, "numbers")
     keys["kind"] = kind
     remarks["kind"] = "classes, or numbers: seen from the target's values"
-    used = {column.source for column in spec.columns}
+    used = {column.source for column in spec.input.columns}
     unused = [name for name in others if name not in used]
     values = whole.frame[chosen].drop_nulls()
     counts = dict(values.cast(str).value_counts().sort(chosen).rows()) if kind == "classes" else {}
