@@ -134,7 +134,7 @@ def test_images_in_an_archive_are_trained_on_as_those_in_a_folder(tensorflow, tm
         image = tensorflow.fill([8, 8, 3], tensorflow.cast(12 * number, tensorflow.uint8))
         files[f"photos/{'dark' if number < 10 else 'light'}/{number}.png"] = tensorflow.io.encode_png(image).numpy()
     source = ImageFolder(path=pack(tmp_path / f"a.{kind}", files), size=8)
-    assert source.spec().class_names == ("dark", "light")
+    assert source.spec().target.class_names == ("dark", "light")
     splits = source.load()
     for name, held in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -147,7 +147,7 @@ def test_images_in_an_archive_are_trained_on_as_those_in_a_folder(tensorflow, tm
 
 def test_parts_are_found_in_an_archive(tmp_path):
     parts = {f"data/{part}/{name}": held for part in ("train", "test") for name, held in GOOD.items()}
-    assert ImageFolder(path=pack(tmp_path / "a.tgz", parts)).spec().class_names == ("dark", "light")
+    assert ImageFolder(path=pack(tmp_path / "a.tgz", parts)).spec().target.class_names == ("dark", "light")
 
 
 def test_an_archive_without_classes_says_so(tmp_path):
