@@ -14,8 +14,8 @@ import zipfile
 import pytest
 
 from dltrain.data import progress
+from dltrain.datasets._images import archives
 from dltrain.datasets._images.archives import Archive
-from dltrain.datasets._images.files import archives
 from dltrain.datasets.image_folder import ImageFolder
 from dltrain.errors import DataError
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dltrain.datasets._images import files as image_files
 from dltrain.datasets._images.files import ImageFiles
-from dltrain.datasets._images.files import files as image_files
 from dltrain.datasets.image_folder import ImageFolder
 from dltrain.errors import DataError
 from dltrain.features._images.decoding import Decoding
