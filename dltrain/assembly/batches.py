@@ -7,16 +7,16 @@ from dltrain.assembly.oversampling import drawn
 from dltrain.assembly.progressive_resizing import seen, shrinking
 from dltrain.config.blocks import Stage
 from dltrain.config.experiment import Experiment
-from dltrain.data import Split, Splits
+from dltrain.data import DataSpec, Split, Splits
 from dltrain.engine.device import Devices
 from dltrain.engine.feeds import Feed, feed
 from dltrain.engine.order import Order
 from dltrain.engine.preparation import Preparation
 
 
-def training_order(experiment: Experiment, train: Split, devices: Devices) -> Order:
+def training_order(experiment: Experiment, spec: DataSpec, train: Split, devices: Devices) -> Order:
     """Returns which of the training examples each step sees."""
-    settings, rows = experiment.train, drawn(experiment, train)
+    settings, rows = experiment.train, drawn(experiment, spec, train)
     examples = len(train) if rows is None else len(rows)
     size, batches = settings.examples_per_batch, settings.accumulate_steps
     return Order(examples, size, devices.replicas, experiment.seed, batches, rows)

@@ -7,7 +7,6 @@ from dltrain.assembly.progressive_resizing import seen
 from dltrain.config.experiment import Config, Experiment
 from dltrain.data import Splits, named
 from dltrain.errors import ConfigError, KeyProblem, Problems, gathered
-from dltrain.lazy import np
 from dltrain.registry import short_name
 from dltrain.schedules import Plan
 
@@ -73,22 +72,16 @@ def _check_range(config: Config, splits: Splits) -> None:
 
 
 def _check_targets(config: Config, splits: Splits) -> None:
-    """Makes sure that labels are classes that there are, and that there is a number for each output."""
+    """Makes sure that stored targets are such as their features say."""
     spec, name = splits.spec, config.experiment.dataset.registered_name
     for part_name in ("train", "validation", "test"):
         part = getattr(splits, part_name)
         if part is None:
             continue
-        targets, what = part.targets, f"dataset {name}: the {part_name} part's"
-        if targets.ndim == 1:
-            if len(targets) and not 0 <= targets.min() <= targets.max() < len(spec.class_names):
-                wrong = targets.min() if targets.min() < 0 else targets.max()
-                where = int(np.flatnonzero(targets == wrong)[0])
-                raise ConfigError(
-                    [f"{what} labels must be 0 to {len(spec.class_names) - 1}, got {wrong} at position {where}"]
-                )
-        elif targets.shape[1:] != (spec.outputs,):
-            raise ConfigError([f"{what} targets must be {spec.outputs} numbers each, got {list(targets.shape[1:])}"])
+        for key, stored in named(spec.targets, part.targets).items() if spec.targets else ():
+            fault = spec.targets[key].fault(stored)
+            if fault:
+                raise ConfigError([f"dataset {name}: the {part_name} part's {fault}"])
 
 
 def _check_length(config: Config, splits: Splits) -> None:
@@ -109,7 +102,7 @@ def plan_for(config: Config, splits: Splits, replicas: int = 1) -> Plan:
     """
     train = config.experiment.train
     with config.blame("train"):
-        examples = oversampling.count(config.experiment, splits.train)
+        examples = oversampling.count(config.experiment, splits.spec, splits.train)
         size = train.examples_per_batch
         if size > examples:
             raise KeyProblem("batch_size", f"must be at most the {examples} training examples, got {size}")
@@ -136,18 +129,28 @@ def _check_monitors(config: Config, splits: Splits) -> None:
         ConfigError: at each key that names one which will not.
     """
     experiment, validated = config.experiment, splits.validation is not None
-    measured = ["loss", *map(short_name, experiment.task.metrics)]
-    columns = measured + [f"val_{name}" for name in measured] * validated
+    columns, missing = _columns(experiment.task, splits)
     problems: Problems = []
     stopping = None if experiment.early_stopping is None else experiment.early_stopping.monitor
-    watched = {"checkpoint": experiment.checkpoint.monitor, "early_stopping": stopping}
+    watched = {"checkpoint": monitor_of(experiment.checkpoint, experiment, splits), "early_stopping": stopping}
     for path, monitor in {**watched, "schedule": experiment.schedule.monitor}.items():
         if monitor is not None and monitor not in columns:
             reason = "" if validated else "; there are no validation data"
+            reason = f": {missing[monitor]}" if monitor in missing else reason
             with gathered(problems), config.blame(path):
                 raise KeyProblem("monitor", f"must be one of {', '.join(columns)}, got {monitor!r}{reason}")
     if problems:
         raise ConfigError(problems)
+
+
+def _columns(task: Any, splits: Splits) -> tuple[list[str], dict[str, str]]:
+    """Returns what is measured, by the columns of metrics.csv, and why some of them have no number."""
+    columns, missing = ["loss", *map(short_name, task.metrics)], task.undefined(splits.spec, splits.train)
+    if splits.validation is not None:
+        columns += [f"val_{name}" for name in ["loss", *task.metric_names]]
+        undefined = task.undefined(splits.spec, splits.validation)
+        missing |= {f"val_{name}": why for name, why in undefined.items()}
+    return [name for name in columns if name not in missing], missing
 
 
 def monitor_of(block: Any, experiment: Experiment, splits: Splits) -> str:

@@ -10,15 +10,15 @@ from dltrain.checkpoints.store import Checkpoint
 from dltrain.checkpoints.training_state import TrainingState
 from dltrain.config.experiment import Config
 from dltrain.console import Reporter
-from dltrain.data import DataSpec, Splits
+from dltrain.data import DataSpec, Finding, Splits
 from dltrain.digest import digest
 from dltrain.distributed.workers import Workers
 from dltrain.engine import device
 from dltrain.engine.device import Devices
 from dltrain.errors import DataError
-from dltrain.inspection.findings import Finding, examine, short
+from dltrain.inspection.findings import examine
 from dltrain.inspection.fingerprint import fingerprint
-from dltrain.inspection.subject import Subject
+from dltrain.inspection.inspected_data import InspectedData
 from dltrain.lazy import starting
 
 SHOWN = 5
@@ -52,7 +52,7 @@ def begin(
     def read() -> None:
         try:
             splits = load(config, trains, like)
-            loaded.set_result((splits, examine(Subject(splits, brief=True), brief=True) if trains else []))
+            loaded.set_result((splits, examine(InspectedData(splits, brief=True)) if trains else []))
         except BaseException as error:
             loaded.set_exception(error)
 
@@ -86,7 +86,7 @@ def _say_findings(findings: list[Finding], strict: bool, reporter: Reporter) -> 
     Raises:
         DataError: under `strict`, if there is anything.
     """
-    lines = [short(finding) for finding in findings]
+    lines = [finding.line for finding in findings]
     more = [f"{len(lines) - SHOWN} more findings: dltrain inspect CONFIG"] if len(lines) > SHOWN else []
     if lines and strict:
         raise DataError("\n".join([*lines[:SHOWN], *more, "strict: true makes errors of these; strict=false goes on"]))

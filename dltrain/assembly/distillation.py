@@ -46,6 +46,7 @@ def teach(config: Config, spec: DataSpec, model: Any, replicas: int) -> None:
     teacher.trainable = False
     fuse(teacher)
     _log.info("%s", f"teacher: the best weights of {settings.run.name} (step {saved.state['step']})")
+    task = config.experiment.task
     own_loss, own_step, asked = model.compute_loss, model.train_step, []
 
     def compute_loss(
@@ -56,7 +57,10 @@ def teach(config: Config, spec: DataSpec, model: Any, replicas: int) -> None:
         if not training:
             return loss
         penalties = sum(keras.ops.sum(penalty) for penalty in model.losses) / replicas
-        taught = distillation_loss(teacher(x, training=False), y_pred, settings.temperature, sample_weight) / replicas
+        losses = task.distillation_loss(spec, teacher(x, training=False), y_pred, settings.temperature)
+        if sample_weight is not None:
+            losses = losses * keras.ops.reshape(sample_weight, (-1,))
+        taught = keras.ops.mean(losses) / replicas
         return (1 - settings.weight) * (loss - penalties) + settings.weight * taught + penalties
 
     def train_step(data: Any) -> Any:
@@ -71,22 +75,3 @@ def teach(config: Config, spec: DataSpec, model: Any, replicas: int) -> None:
 
     for method in (compute_loss, train_step):
         object.__setattr__(model, method.__name__, method)  # past Keras's tracking of attributes
-
-
-def distillation_loss(teacher: Any, student: Any, temperature: float, weights: Any = None) -> Any:
-    """Returns temperature^2 * KL(softmax(teacher / temperature) || softmax(student / temperature)), mean of the batch.
-
-    G. Hinton, O. Vinyals and J. Dean, "Distilling the knowledge in a neural network", 2015, section 2. The paper's
-    cross-entropy is larger by the teacher's entropy, which has no gradient: here a perfect student's loss is 0.
-
-    Args:
-        teacher: logits, (batch, classes).
-        student: likewise.
-        temperature: above 1 softens both.
-        weights: of the examples, (batch,); none where all count the same.
-    """
-    ops = keras.ops
-    wanted = ops.log_softmax(ops.stop_gradient(teacher) / temperature)
-    got = ops.log_softmax(student / temperature)
-    losses = temperature**2 * ops.sum(ops.exp(wanted) * (wanted - got), axis=-1)
-    return ops.mean(losses if weights is None else losses * ops.reshape(weights, (-1,)))

@@ -10,13 +10,12 @@ from dltrain.data import DataSpec
 from dltrain.data.proposal import Entries, Keys, Proposal
 from dltrain.errors import ConfigError, KeyProblem, UserError
 from dltrain.plugins import loading as plugins
-from dltrain.registry import DATASETS, MODELS
+from dltrain.registry import DATASETS, MODELS, TASKS
 
 COLUMN = 34
 """Where the words stand."""
 
 _EPOCHS = (10, 20, 30, 50, 100)
-_IMBALANCE = 3
 
 
 def propose(path: Path, target: str | None) -> tuple[str, Proposal]:
@@ -171,18 +170,8 @@ def _list(name: str, block: Entries) -> list[str]:
 
 
 def _task(task: str, spec: DataSpec, proposal: Proposal) -> Keys:
-    others = {"classification": "top_5_accuracy, auc, f1", "multilabel": "accuracy, f1", "regression": "rmse"}
-    metrics = {"classification": ["accuracy"], "multilabel": ["auc"], "regression": ["mae", "r2"]}[task]
-    counts = [count for count in proposal.counts.values() if count]
-    is_uneven = task == "classification" and bool(counts) and max(counts) >= _IMBALANCE * min(counts)
-    keys: Keys = {
-        "name": (task, "as the targets ask for"),
-        "metrics": (metrics + ["f1"] * is_uneven, f"or {others[task]}"),
-    }
-    if is_uneven:
-        words = f"the classes have {min(counts):,} to {max(counts):,} examples; none to count each example alike"
-        keys["class_weights"] = ("balanced", words)
-    return keys
+    kind: Any = TASKS[task]
+    return {"name": (task, "as the targets ask for"), **kind().starter(spec, proposal)}
 
 
 def _train(proposal: Proposal) -> Keys:

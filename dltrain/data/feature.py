@@ -12,15 +12,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
+from dltrain.data.ragged import Ragged
 from dltrain.errors import KeyProblem
 from dltrain.lazy import keras, np
 from dltrain.registry import Choice
 
 if TYPE_CHECKING:
+    from dltrain.data.finding import Finding
+    from dltrain.data.parts import Parts
     from dltrain.data.proposal import Entries, Keys, Proposal
     from dltrain.data.request import Reader
     from dltrain.data.showing import Shown
-    from dltrain.figures.page import Panel
+    from dltrain.data.statistics import Moments
 
 Plain = Any
 """What JSON can hold."""
@@ -76,9 +79,10 @@ class Groups:
 
     @property
     def counts(self) -> np.ndarray:
-        """The number of examples in each group, (groups,)."""
+        """The number of examples in each group, (groups,); a member of a group that is not named counts nowhere."""
         if self.are_exclusive:
-            return np.bincount(self.members, minlength=len(self.names))
+            known = (self.members >= 0) & (self.members < len(self.names))
+            return np.bincount(self.members[known], minlength=len(self.names))
         return np.count_nonzero(self.members, axis=0)
 
     def positions(self, group: int) -> np.ndarray:
@@ -86,6 +90,7 @@ class Groups:
         return np.flatnonzero(self.members == group if self.are_exclusive else self.members[:, group])
 
 
+@dataclass(frozen=True, kw_only=True)
 class Feature(Choice):
     """A part of an example, or of what is asked of it: what it is, and what was learnt of it.
 
@@ -94,6 +99,7 @@ class Feature(Choice):
 
     Args:
         shape: of one example in a batch; none where a length differs from example to example.
+        lengths: the largest in the training part of each length that differs; empty before it is known.
     """
 
     if TYPE_CHECKING:
@@ -104,6 +110,8 @@ class Feature(Choice):
         @property
         def shape(self) -> tuple[int | None, ...]:
             """Of one example in a batch: a field or a property of each feature."""
+
+    lengths: tuple[int, ...] = statistic(())
 
     dtype: ClassVar[Literal["float32", "int32"]] = "float32"
     """Of a batch; values are stored as compactly as their source likes."""
@@ -120,11 +128,12 @@ class Feature(Choice):
 
     @property
     def max_shape(self) -> tuple[int, ...]:
-        """The largest shape of an example: for memory, first traces and `batch_size: auto`."""
-        known = [length for length in self.shape if length is not None]
-        if len(known) < len(self.shape):
-            raise NotImplementedError(f"{type(self).__name__} must say its max_shape: its shape is {self.shape}")
-        return tuple(known)
+        """The largest shape of an example in the training part: for memory, first traces and `batch_size: auto`.
+
+        A length that differs is 1 before it is known.
+        """
+        lengths = iter(self.lengths)
+        return tuple(next(lengths, 1) if side is None else side for side in self.shape)
 
     @property
     def model_shape(self) -> tuple[int | None, ...]:
@@ -141,7 +150,13 @@ class Feature(Choice):
         Args:
             pieces: some values at a time, `dltrain.data.statistics.Pieces`.
         """
-        return self
+        if None not in self.shape:
+            return self
+        shapes = [(each.longest, *each.shape[2:]) if isinstance(each, Ragged) else each.shape[1:] for each in pieces]
+        differing = [axis for axis, side in enumerate(self.shape) if side is None]
+        return self.replaced(
+            lengths=tuple(max((int(shape[axis]) for shape in shapes), default=1) for axis in differing)
+        )
 
     def encode(self, raws: Sequence[Any]) -> Encoded:
         """Returns raw values as they are stored: the one way in."""
@@ -172,7 +187,7 @@ class Feature(Choice):
 
     def signature(self) -> Plain:
         """Returns all that weights depend on (shape, classes, vocabulary), statistics apart."""
-        fields = {each.name for each in dataclasses.fields(self) if not each.metadata.get(_STATISTIC)}  # type: ignore[arg-type]
+        fields = {each.name for each in dataclasses.fields(self) if not each.metadata.get(_STATISTIC)}
         return {key: value for key, value in self.plain().items() if key in {*fields, "name"}}
 
     def mismatch(self, other: Feature) -> str | None:
@@ -222,6 +237,10 @@ class Feature(Choice):
         """Returns files that a stranger needs to make tensors of raw values, by name: for run folder and exports."""
         return {}
 
+    def fault(self, stored: Any) -> str | None:
+        """Returns what is wrong with stored targets, by their position; none where they are as the feature says."""
+        return None
+
     def groups(self, stored: Any) -> Groups | None:
         """Returns which examples belong together: stratified parts, oversampling, counts; none where none do."""
         return None
@@ -229,6 +248,40 @@ class Feature(Choice):
     def vectors(self, stored: Any) -> np.ndarray | None:
         """Returns numbers that are near where values are alike, (examples, numbers), float32; none where none are."""
         return None
+
+    def findings(self, parts: Parts, brief: bool) -> Iterable[Finding]:
+        """Returns what is odd about such values in particular; what is odd about any data, others look for.
+
+        Args:
+            parts: stored values by the name of the part that they are of, the training part's first.
+            brief: only what takes a few hundredths of a second, and is a warning.
+        """
+        return ()
+
+    @property
+    def has_columns(self) -> bool:
+        """Whether a value is a row of numbers that mean something one by one; such rows may be equal by chance."""
+        return False
+
+    def columns_of(self, stored: Any) -> np.ndarray:
+        """Returns stored values column by column, (examples, columns), classes as integers; asked if `has_columns`."""
+        return np.asarray(stored)
+
+    def column(self, index: int) -> str:
+        """Returns what a number of a value is called in messages."""
+        return f"{self.registered_name} {index}"
+
+    def moments(self) -> list[Moments]:
+        """Returns mean and deviation of what `preprocess`, or the loss, brings to one scale; empty where none is."""
+        return []
+
+    def statistics(self, stored: Any) -> dict[str, dict[str, float]]:
+        """Returns figures about stored values (mean, minimum and the like), by what they are about, for a table."""
+        return {}
+
+    def identity(self) -> Sequence[str]:
+        """Returns what stored numbers mean: the same numbers of other columns or classes are other data."""
+        return (json.dumps(self.signature(), sort_keys=True, default=str),)
 
     @property
     def caption(self) -> str:
@@ -252,17 +305,13 @@ class Feature(Choice):
 
         return [Text(words) for words in self.words(stored)]
 
-    def panels(self, parts: Mapping[str, Any]) -> Sequence[Panel]:
-        """Returns how values are distributed; where values have lengths, how these are.
+    def panels(self, parts: Mapping[str, Any]) -> Sequence[Any]:
+        """Returns how values are distributed, each a `dltrain.figures.page.Panel`; none where only lengths differ.
 
         Args:
             parts: stored values by the name of the part that they are of, the training part's first.
         """
-        if None not in self.shape:
-            return []
-        from dltrain.figures.distributions import lengths
-
-        return [lengths(f"Lengths: {self.caption}", {part: stored.lengths for part, stored in parts.items()})]
+        return []
 
     def describe(self, preprocessed: bool = False) -> list[str]:
         """Returns a line for people, then, line of Markdown by line, how a stranger makes the tensor exactly.
@@ -294,11 +343,12 @@ class Feature(Choice):
 
     def replaced(self, **fields: Any) -> Self:
         """Returns the same feature with other values of some fields."""
-        return dataclasses.replace(self, **fields)  # type: ignore[type-var]
+        return dataclasses.replace(self, **fields)
 
     def plain(self) -> dict[str, Any]:
         """Returns the feature as JSON has it, its name first; `of_plain` reads it."""
-        return {"name": self.registered_name, **dataclasses.asdict(self)}  # type: ignore[call-overload]
+        fields = {"name": self.registered_name, **dataclasses.asdict(self)}
+        return {key: value for key, value in fields.items() if key != "lengths" or value}
 
     @classmethod
     def of_plain(cls, fields: Mapping[str, Any]) -> Feature:

@@ -4,35 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
+from dltrain.data import trees
 from dltrain.data.feature import Groups
 from dltrain.data.spec import DataSpec, Features, named
 from dltrain.data.statistics import Pieces
+from dltrain.data.trees import Tree
 from dltrain.errors import DataError
 from dltrain.fields import HeldOut, parse_fold
 from dltrain.lazy import np
-
-
-class Examples(Protocol):
-    """Inputs that are read only when they are looked at; otherwise like an array."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(examples, *input_shape)."""
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Of the arrays that are read."""
-
-    def __len__(self) -> int:
-        """The number of examples."""
-
-    def __getitem__(self, positions: Any) -> np.ndarray:
-        """Reads the examples at the positions, integers or a slice."""
-
-    def take(self, positions: Any) -> Examples:
-        """Returns the examples at the positions without reading them."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +21,7 @@ class Provenance:
     """Where examples came from, to be named in messages.
 
     Args:
-        name: returns the place of a row of the source: file and line, or array and row.
+        name: returns where a row of the source is: file and line, or array and row.
         rows: the row that each example was, (examples,).
     """
 
@@ -48,37 +29,44 @@ class Provenance:
     rows: np.ndarray
 
     def __getitem__(self, index: int) -> str:
-        """Returns the place of an example."""
+        """Returns where an example came from."""
         return self.name(int(self.rows[index]))
 
     def take(self, positions: Any) -> Provenance:
-        """Returns the places of the examples at the positions."""
+        """Returns that of the examples at the positions."""
         return Provenance(self.name, self.rows[positions])
 
 
 @dataclass(frozen=True)
 class Split:
-    """One part of a dataset.
+    """One part of a dataset. An array is an ndarray, `Ragged`, or `Examples`, which are read later.
 
     Args:
-        inputs: (examples, *input_shape), uint8 for images in 0-255, float32 otherwise; may be a memory map, or
-            examples that are read later.
-        targets: integer labels, (examples,), int32; or numbers or 0 and 1 for each label, (examples, outputs), float32.
-        weights: how much each example counts in training, (examples,), float32; none where all count the same.
-        places: where each example came from; none where that is not known, or is a file that the inputs know.
+        inputs: (examples, *shape), or a dict of such arrays; as compact as the source likes (pixels: uint8), may be a
+            memory map.
+        targets: likewise, such as integer labels, (examples,), int32; none where nothing is asked: (examples, 0).
+        weights: how much each example counts in training, (examples,), float32, or a dict of such by target; none
+            where all count the same.
+        provenance: where each example came from; none where that is not known, or is a file that the inputs know.
+        metadata: facts of each example that no network sees (file, time, series, original size), by name.
     """
 
-    inputs: np.ndarray | Examples
-    targets: np.ndarray
-    weights: np.ndarray | None = None
-    places: Provenance | None = None
+    inputs: Tree
+    targets: Tree = None
+    weights: Tree | None = None
+    provenance: Provenance | None = None
+    metadata: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if len(self.inputs) != len(self.targets):
-            raise DataError(f"inputs and targets must be of one length, got {len(self.inputs)} and {len(self.targets)}")
+        examples = trees.count(self.inputs)
+        if self.targets is None:
+            object.__setattr__(self, "targets", np.zeros((examples, 0), np.float32))
+        targets = trees.count(self.targets)
+        if examples != targets:
+            raise DataError(f"inputs and targets must be of one length, got {examples} and {targets}")
 
     def __len__(self) -> int:
-        return len(self.inputs)
+        return len(trees.leaves(self.inputs)[0])
 
     def first(self, count: int) -> Split:
         """Returns the first examples."""
@@ -86,10 +74,36 @@ class Split:
 
     def take(self, positions: Any) -> Split:
         """Returns the examples at the positions (integers or a slice), in their order."""
-        inputs = self.inputs[positions] if isinstance(self.inputs, np.ndarray) else self.inputs.take(positions)
-        weights = None if self.weights is None else self.weights[positions]
-        places = None if self.places is None else self.places.take(positions)
-        return Split(inputs, self.targets[positions], weights, places)
+        return Split(
+            trees.taken(self.inputs, positions),
+            trees.taken(self.targets, positions),
+            None if self.weights is None else trees.taken(self.weights, positions),
+            None if self.provenance is None else self.provenance.take(positions),
+            trees.taken(self.metadata, positions),
+        )
+
+    def read(self, seeds: np.ndarray | None = None) -> Split:
+        """Returns the same with all values in memory.
+
+        Args:
+            seeds: as `Examples.read` has them; none for what evaluation sees.
+        """
+        every = slice(None)
+        inputs, targets = (trees.read(tree, every, seeds) for tree in (self.inputs, self.targets))
+        return replace(self, inputs=inputs, targets=targets)
+
+    @property
+    def lengths(self) -> np.ndarray | None:
+        """How long the inputs of each example are, (examples,), by the longest of them; none where all are alike."""
+        apart = (array.lengths for array in trees.leaves(self.inputs) if not isinstance(array, np.ndarray))
+        found = [lengths for lengths in apart if lengths is not None]
+        return np.max(found, axis=0) if found else None
+
+    @property
+    def blocks(self) -> np.ndarray | None:
+        """Where each piece begins that is best read whole, and where the last ends; none where all is alike."""
+        later = (array for array in trees.leaves(self.inputs) if isinstance(array, trees.Examples))
+        return next((array.blocks for array in later if array.blocks is not None), None)
 
 
 @dataclass(frozen=True)

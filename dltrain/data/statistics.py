@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+from dltrain.data.ragged import Ragged
+from dltrain.data.trees import Examples
 from dltrain.lazy import np
 
 SAMPLE = 512
@@ -16,12 +18,24 @@ CHUNK_VALUES = 2**23
 """Numbers read at a time, so that a memory map may be large; 64 MB as float64."""
 
 
+class Moments(NamedTuple):
+    """Mean and standard deviation of one number over the training part.
+
+    Args:
+        name: what it is called in messages.
+    """
+
+    name: str
+    mean: float
+    standard_deviation: float
+
+
 @dataclass(frozen=True)
 class Pieces:
     """Stored values of a part, some at a time: all of an array; of examples that are read later, `SAMPLE`.
 
     Args:
-        values: (examples, *shape).
+        values: (examples, *shape); pieces of `Ragged` are such too.
     """
 
     values: Any
@@ -29,12 +43,14 @@ class Pieces:
     @property
     def are_sampled(self) -> bool:
         """Whether only some of the examples are in it."""
-        return not isinstance(self.values, np.ndarray)
+        return isinstance(self.values, Examples)
 
-    def __iter__(self) -> Iterator[np.ndarray]:
+    def __iter__(self) -> Iterator[np.ndarray | Ragged]:
         if self.are_sampled:
             places = np.unique(np.linspace(0, len(self.values) - 1, SAMPLE).astype(int))
-            yield from (np.asarray(self.values[places[start : start + 32]]) for start in range(0, len(places), 32))
+            yield from (self.values.read(places[start : start + 32]) for start in range(0, len(places), 32))
+        elif isinstance(self.values, Ragged):
+            yield from (self.values[start : start + SAMPLE] for start in range(0, len(self.values), SAMPLE))
         else:
             yield from chunks(self.values)
 

@@ -47,7 +47,7 @@ def first_examples(experiment: Experiment, splits: Splits, devices: Devices) -> 
     to read more than `DECODED` examples.
     """
     train = splits.train
-    order, prepare = training_order(experiment, train, devices), preparation(experiment, splits)
+    order, prepare = training_order(experiment, splits.spec, train, devices), preparation(experiment, splits)
     size = order.part_size if isinstance(train.inputs, np.ndarray) else min(order.part_size, DECODED)
     found: list[tuple[np.ndarray, ...]] = []
     for index in range(min(order.steps_per_epoch * order.accumulate, -(-CANDIDATES // size))):

@@ -18,6 +18,7 @@ from dltrain.data import DataSpec, Splits, named, showing, unnamed
 from dltrain.diagnostics.first_steps import DECODED, FirstExamples, first_examples
 from dltrain.engine.device import Devices
 from dltrain.errors import TrainingError
+from dltrain.figures.distributions import distributed
 from dltrain.figures.examples import Lines, Pictures, Rows
 from dltrain.figures.page import Page, Panel, Row
 from dltrain.figures.panels import Curve, number
@@ -166,7 +167,7 @@ def _inputs(experiment: Experiment, splits: Splits, first: FirstExamples) -> lis
         is_changed = experiment.augment and isinstance(items[0], showing.Picture)
         changed = feature.show(seen[name], like=stored[name]) if is_changed else []
         values = _sample(inputs[name], math.prod(feature.max_shape), experiment.seed)
-        panels = [*feature.panels({part: values})]
+        panels = distributed(feature, {part: values})
         found.append(_Input(name if len(spec.inputs) > 1 else "", items, changed, panels))
     return found
 
@@ -178,7 +179,7 @@ def _targets(splits: Splits) -> list[Panel]:
     return [
         panel
         for name, feature in features.items()
-        for panel in feature.panels({part: targets[name] for part, targets in parts.items()})
+        for panel in distributed(feature, {part: targets[name] for part, targets in parts.items()})
     ]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from dltrain.data.feature import Feature, shape_words, statistic
 from dltrain.data.proposal import Entries, Keys, Proposal
-from dltrain.data.statistics import statistics_of
+from dltrain.data.statistics import Moments, statistics_of
 from dltrain.features._starter import perceptron
 from dltrain.lazy import keras, np
 
@@ -54,6 +54,19 @@ class Channels(Feature):
         if self.mean is None or self.standard_deviation is None:
             return x
         return normalization(self.mean, self.standard_deviation, name)(x)
+
+    def column(self, index: int) -> str:
+        """Returns what a channel is called in messages."""
+        return f"channel {index}"
+
+    def moments(self) -> list[Moments]:
+        """Returns mean and deviation of each channel; empty before they are known."""
+        pairs = zip(self.mean or (), self.standard_deviation or (), strict=True)
+        return [Moments(self.column(index), *pair) for index, pair in enumerate(pairs)]
+
+    def identity(self) -> Sequence[str]:
+        """Returns nothing: channels have no names."""
+        return ()
 
     @property
     def _names(self) -> tuple[str, ...]:

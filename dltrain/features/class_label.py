@@ -43,6 +43,17 @@ class ClassLabel(Feature):
         """Returns the classes' names."""
         return [self.class_names[label] for label in np.asarray(stored).tolist()]
 
+    def fault(self, stored: Any) -> str | None:
+        """Returns which label is no class."""
+        count = len(self.class_names)
+        if stored.ndim != 1:
+            return f"targets must be {count} numbers each, got {list(stored.shape[1:])}"
+        if len(stored) and not 0 <= stored.min() <= stored.max() < count:
+            wrong = stored.min() if stored.min() < 0 else stored.max()
+            where = int(np.flatnonzero(stored == wrong)[0])
+            return f"labels must be 0 to {count - 1}, got {wrong} at position {where}"
+        return None
+
     def mismatch(self, other: Feature) -> str | None:
         """Returns which class is unknown, or that they are in another order; none where classes are the same."""
         return differing_names(self, other)
@@ -50,6 +61,23 @@ class ClassLabel(Feature):
     def groups(self, stored: Any) -> Groups:
         """Returns the examples of each class."""
         return Groups(self.class_names, np.asarray(stored))
+
+    @property
+    def has_columns(self) -> bool:
+        """Always."""
+        return True
+
+    def column(self, index: int) -> str:
+        """Returns what a class is called in messages."""
+        return "the class"
+
+    def columns_of(self, stored: Any) -> np.ndarray:
+        """Returns the position of each class, (examples, 1)."""
+        return np.asarray(stored)[:, None]
+
+    def identity(self) -> tuple[str, ...]:
+        """Returns the names."""
+        return self.class_names
 
     @property
     def caption(self) -> str:

@@ -11,10 +11,15 @@ from dltrain.data.statistics import SAMPLE, Pieces, chunks, spaced
 from dltrain.errors import KeyProblem
 from dltrain.features._arrays.schema import array_schema
 from dltrain.features._channels import Channels
+from dltrain.features._images.likeness import near_copies
+from dltrain.features._images.odd_files import odd_files
+from dltrain.features._images.thumbnails import THUMBNAIL, thumbnails
 from dltrain.lazy import np, tf
 from dltrain.registry import FEATURES
 
 if TYPE_CHECKING:
+    from dltrain.data.finding import Finding
+    from dltrain.data.parts import Parts
     from dltrain.data.request import Reader
     from dltrain.data.showing import Shown
     from dltrain.features._images.encoding import ImageEncoding
@@ -44,6 +49,21 @@ class Image(Channels):
             thinned = np.s_[:, ::4, ::4] if min(self.shape[:2]) > THINNED_SIDE else np.s_[:]
             pieces = chunks(np.concatenate([piece[thinned] for piece in pieces]))
         return super().adapt(pieces)
+
+    def vectors(self, stored: Any) -> np.ndarray:
+        """Returns grey values of the images at 16x16, with mean 0 over these images and their deviation together 1."""
+        small = thumbnails(stored)
+        step = max(1, min(small.shape[1:]) // 16)
+        flat = small[:, ::step, ::step].reshape(len(small), -1)
+        return np.asarray((flat - flat.mean(axis=0)) / max(float(flat.std()), 1e-6))
+
+    def findings(self, parts: Parts, brief: bool) -> Iterable[Finding]:
+        """Returns files of odd sizes and colours, and images that are nearly the same."""
+        if brief:
+            return
+        yield from odd_files(parts, self.shape[:2])
+        if min(self.shape[:2]) >= THUMBNAIL:
+            yield from near_copies(parts)
 
     @property
     def _names(self) -> tuple[str, ...]:

@@ -51,6 +51,12 @@ class Labels(Feature):
         """Returns the names of the labels that each example has."""
         return [[self.class_names[place] for place in np.flatnonzero(row > 0.5)] for row in stored]
 
+    def fault(self, stored: Any) -> str | None:
+        """Returns that there are more or fewer numbers than the feature has."""
+        if stored.shape[1:] != self.shape:
+            return f"targets must be {self.shape[0]} numbers each, got {list(stored.shape[1:])}"
+        return None
+
     def mismatch(self, other: Feature) -> str | None:
         """Returns which label is unknown, or that they are in another order; none where labels are the same."""
         return differing_names(self, other)
@@ -58,6 +64,23 @@ class Labels(Feature):
     def groups(self, stored: Any) -> Groups:
         """Returns the examples that have each label."""
         return Groups(self.class_names, np.asarray(stored) > 0.5)
+
+    @property
+    def has_columns(self) -> bool:
+        """Always."""
+        return True
+
+    def column(self, index: int) -> str:
+        """Returns what a label is called in messages."""
+        return f"target {self.class_names[index]!r}"
+
+    def columns_of(self, stored: Any) -> np.ndarray:
+        """Returns 0 or 1 for each label, (examples, labels), int32."""
+        return (np.asarray(stored) > 0.5).astype(np.int32)
+
+    def identity(self) -> tuple[str, ...]:
+        """Returns the names."""
+        return self.class_names
 
     @property
     def caption(self) -> str:

@@ -8,15 +8,21 @@ from typing import TYPE_CHECKING, Any, Self
 
 from dltrain.data.feature import Encoded, Plain, fitted, tupled
 from dltrain.features._channels import EXTREME, Channels, normalization
+from dltrain.features._columns import odd_columns, vectors
 from dltrain.lazy import keras, np
 from dltrain.registry import FEATURES
 
 if TYPE_CHECKING:
+    from dltrain.data.finding import Finding
+    from dltrain.data.parts import Parts
     from dltrain.data.request import Reader
     from dltrain.data.showing import Shown
+    from dltrain.data.statistics import Moments
     from dltrain.features._tables.encoding import TableEncoding
     from dltrain.figures.page import Panel
 
+PLAIN = ("value", "category")
+"""The parts of a table's columns that stand for the column itself."""
 CELLS = 9
 """Columns of which the values of a few examples are shown."""
 LISTED = 1000
@@ -78,6 +84,31 @@ class Table(Channels):
     @property
     def _numbers(self) -> int:
         return len(self.columns) - len(self._categories)
+
+    @property
+    def has_columns(self) -> bool:
+        """Always."""
+        return True
+
+    def column(self, index: int) -> str:
+        """Returns what a column is called in messages."""
+        return f"column {self.columns[index].name!r}"
+
+    def moments(self) -> list[Moments]:
+        """Returns mean and deviation of each column that is not a category's code."""
+        return [each for each, column in zip(super().moments(), self.columns, strict=False) if not column.categories]
+
+    def identity(self) -> Sequence[str]:
+        """Returns the columns' names."""
+        return [column.name for column in self.columns]
+
+    def vectors(self, stored: Any) -> np.ndarray:
+        """Returns columns with mean 0 and variance 1 over these rows, categories as one-hot."""
+        return vectors(np.asarray(stored[:]), [bool(column.categories) for column in self.columns])
+
+    def findings(self, parts: Parts, brief: bool) -> Iterable[Finding]:
+        """Returns columns that say nothing, or say it twice; words that are counted and parts of dates may."""
+        return () if brief else odd_columns(self, parts["train"], [column.part in PLAIN for column in self.columns])
 
     def adapt(self, pieces: Iterable[np.ndarray]) -> Self:
         """Returns the feature with mean and deviation of each number; categories stay the codes that they are."""

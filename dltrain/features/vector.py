@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from dltrain.data.feature import Encoded, Feature
 from dltrain.data.request import Reader
 from dltrain.features._arrays.encoding import ArrayEncoding
 from dltrain.features._arrays.schema import array_schema
 from dltrain.features._channels import EXTREME, Channels
+from dltrain.features._columns import odd_columns, vectors
 from dltrain.features.image import Image
 from dltrain.lazy import np
 from dltrain.registry import FEATURES
+
+if TYPE_CHECKING:
+    from dltrain.data.finding import Finding
+    from dltrain.data.parts import Parts
 
 
 @FEATURES.register("vector")
@@ -24,6 +29,23 @@ class Vector(Channels):
     """
 
     shape: tuple[int, ...]
+
+    @property
+    def has_columns(self) -> bool:
+        """Whether there is one axis."""
+        return len(self.shape) == 1
+
+    def column(self, index: int) -> str:
+        """Returns what a number is called in messages."""
+        return f"feature {index}" if self.has_columns else super().column(index)
+
+    def vectors(self, stored: Any) -> np.ndarray | None:
+        """Returns the numbers with mean 0 and variance 1 over these values; none where there are several axes."""
+        return vectors(np.asarray(stored[:])) if self.has_columns else None
+
+    def findings(self, parts: Parts, brief: bool) -> Iterable[Finding]:
+        """Returns numbers that say nothing, or say it twice."""
+        return () if brief or not self.has_columns else odd_columns(self, parts["train"])
 
     def encode(self, raws: Sequence[Any]) -> Encoded:
         """Returns nested lists of numbers as arrays, (usable, *shape), float32."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 
-from dltrain.data.feature import Groups
+from dltrain.data.feature import Feature, Groups
 from dltrain.figures.page import Panel
 from dltrain.figures.panels import Bands, Bars, Histogram, Shares, number
 
@@ -67,10 +68,20 @@ def compared(title: str, parts: Mapping[str, np.ndarray], mean: float, deviation
     return Histogram(title, _measures(note, mean, deviation), edges, shares, mean, deviation)
 
 
-def lengths(title: str, parts: Mapping[str, np.ndarray]) -> Histogram:
-    """Returns how long values are, in each part."""
-    edges, note = _edges(next(iter(parts.values())))
-    return Histogram(title, note, edges, {part: _shares(found, edges) for part, found in parts.items()})
+def distributed(feature: Feature, parts: Mapping[str, Any]) -> list[Panel]:
+    """Returns how values of a feature are distributed: as it says, else how long they are.
+
+    Args:
+        feature: the feature.
+        parts: its stored values, by part, the training part's first.
+    """
+    panels: list[Panel] = [*feature.panels(parts)]
+    if panels or None not in feature.shape:
+        return panels
+    lengths = {part: np.array([len(value) for value in stored]) for part, stored in parts.items()}
+    edges, note = _edges(next(iter(lengths.values())))
+    shares = {part: _shares(found, edges) for part, found in lengths.items()}
+    return [Histogram(f"Lengths: {feature.caption}", note, edges, shares)]
 
 
 def channels(

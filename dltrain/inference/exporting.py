@@ -100,6 +100,7 @@ def export(
         model, normalize = _network(config, saved, spec, held_out, normalization)
         activation = config.experiment.task.activation if probabilities else None
         asked = _Asked(
+            config.experiment.task,
             spec,
             normalize,
             splits.train,
@@ -144,6 +145,7 @@ class _Refused(Exception):
 class _Asked:
     """The network that is exported, and what it is asked about."""
 
+    task: Any
     spec: DataSpec
     normalize: Callable[[np.ndarray], np.ndarray] | None
     train: Split
@@ -219,7 +221,7 @@ def _written(each: Any, asked: _Asked, place: Path, reporter: Reporter) -> Writt
             raise _Refused(f"cannot hold this network: {reason[:300]}") from None
         wanted = asked.answers(inputs)
         difference = _difference(got, wanted) if got.shape == wanted.shape else float("inf")
-        share = None if agreement is None else _agreement(asked.spec, got, wanted)
+        share = None if agreement is None else float(asked.task.agree(asked.spec, wanted, got).mean())
         limit = each.tolerance if agreement is None else agreement
         size = sum(file.stat().st_size for file in [aside, *aside.rglob("*")] if file.is_file())
         found = Written(each.registered_name, path, size, len(inputs), difference, share, limit)
@@ -236,18 +238,3 @@ def _difference(got: np.ndarray, wanted: np.ndarray) -> float:
     """Returns the largest difference, relative to max(1, |wanted|); infinite where one is not finite."""
     found = float((np.abs(got - wanted) / np.maximum(1, np.abs(wanted))).max())
     return found if np.isfinite(found) else float("inf")
-
-
-def _agreement(spec: DataSpec, got: np.ndarray, wanted: np.ndarray) -> float:
-    """Returns the share of examples that are answered alike.
-
-    Alike is: the same class; all labels on the same side of what decides; numbers within a tenth of their target's
-    deviation.
-    """
-    if spec.numbers:
-        scale = np.array([target.standard_deviation for target in spec.numbers])
-        return float((np.abs(got - wanted) <= 0.1 * scale).all(axis=1).mean())
-    if spec.exclusive:
-        return float((got.argmax(axis=1) == wanted.argmax(axis=1)).mean())
-    middle = 0.5 if wanted.min() >= 0 and wanted.max() <= 1 else 0.0
-    return float(((got > middle) == (wanted > middle)).all(axis=1).mean())

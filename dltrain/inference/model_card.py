@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from dltrain.config.experiment import Config
-from dltrain.data import DataSpec, Splits
+from dltrain.data import DataSpec, Outcome, Splits
 from dltrain.data.feature import shape_words
 from dltrain.data.spec import INPUTS
 from dltrain.inference.evidence import measured
-from dltrain.inspection.findings import examine, short
-from dltrain.inspection.subject import Subject
+from dltrain.inspection.findings import examine
+from dltrain.inspection.inspected_data import InspectedData
 from dltrain.lazy import np
 from dltrain.report.markdown import code, plain, table
 from dltrain.runs import folder
@@ -121,8 +121,8 @@ def _results(config: Config, saved: Any, splits: Splits, summary: dict[str, Any]
         if part is None or not isinstance(metrics, dict):
             continue
         rows.append((name, f"{len(part):,}", "this network", *_numbers(metrics, metrics)))
-        for words, outputs in task.baselines(splits.spec, splits.train.targets).items():
-            found = measured(task, splits.spec, part.targets, outputs)
+        for words, outputs in task.baselines(splits.spec, splits.train, part).items():
+            found = measured(task, Outcome(splits.spec, name, part, outputs=outputs))
             rows.append((name, f"{len(part):,}", words, *_numbers(metrics, found)))
     if not rows:
         return [*lines, "Nothing was held out, or the run did not end: what it is worth was not measured.", ""]
@@ -198,8 +198,8 @@ def _limits(splits: Splits, summary: dict[str, Any]) -> list[str]:
             found.append(f"Fewer than {FEW} examples in the {part} part: {', '.join(map(plain, rare[:10]))}{more}.")
     if summary.get("skipped_examples"):
         found.append(f"{summary['skipped_examples']:,} examples could not be used and were left out.")
-    findings = examine(Subject(splits, brief=True), brief=True)
-    found += [f"Of the data ({finding.severity}): {plain(short(finding))}." for finding in findings]
+    findings = examine(InspectedData(splits, brief=True))
+    found += [f"Of the data ({finding.severity}): {plain(finding.line)}." for finding in findings]
     return ["## Limits", "", *(f"- {words}" for words in found)]
 
 

@@ -10,7 +10,8 @@ from dltrain.config.origins import settings
 from dltrain.console import Reporter
 from dltrain.data import Splits
 from dltrain.errors import DltrainError, Interrupted, RunError, TrainingError
-from dltrain.inference.evidence import Stopped, gather
+from dltrain.inference.evidence import gather
+from dltrain.inference.outputs import Stopped
 from dltrain.inference.trained_run import TrainedRun
 from dltrain.plugins import loading as plugins
 from dltrain.report.outcome import Evidence

@@ -11,7 +11,6 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from starlette.concurrency import run_in_threadpool
@@ -20,6 +19,7 @@ from starlette.exceptions import HTTPException
 from dltrain import __version__
 from dltrain.data import unnamed
 from dltrain.errors import DltrainError, OptionError
+from dltrain.inference import options
 from dltrain.inference.prediction import Predictor, predictions
 from dltrain.runs.folder import finite
 from dltrain.serving.counts import Counts
@@ -124,13 +124,13 @@ class _Desk:
                 raise Refused(415, "must be application/json, multipart/form-data, or an image as the body")
             if len(values or files) > self._most:
                 raise Refused(413, f"a request may have {self._most} examples, got {len(values or files)}")
-            top_k, probabilities = _choices(asked)
-            return await asyncio.shield(run_in_threadpool(self._work, values, files, top_k, probabilities))
+            wanted = _choices(self._predictor.task, asked)
+            return await asyncio.shield(run_in_threadpool(self._work, values, files, wanted))
         finally:
             self._waiting -= 1
 
     def _work(
-        self, values: list[Any] | None, files: list[tuple[str, bytes]], top_k: int, probabilities: bool
+        self, values: list[Any] | None, files: list[tuple[str, bytes]], wanted: dict[str, Any]
     ) -> list[dict[str, Any]]:
         with self._busy:
             reader = self._predictor.reader
@@ -138,9 +138,7 @@ class _Desk:
             if sum(len(each.names) for each in given) > self._most:
                 raise Refused(413, f"a request may have {self._most} examples")
             try:
-                pieces = [
-                    piece for each in given for piece in predictions(self._predictor, [each], top_k, probabilities)
-                ]
+                pieces = [piece for each in given for piece in predictions(self._predictor, [each], wanted)]
             except OptionError as error:
                 raise Refused(400, str(error.problem)) from None
             except DltrainError as error:
@@ -158,24 +156,22 @@ def _json(body: bytes) -> dict[str, Any]:
     return found
 
 
-def _choices(asked: dict[str, Any]) -> tuple[int, bool]:
-    """Returns `top_k` and `probabilities`."""
-    strange = set(asked) - {"top_k", "probabilities"}
+def _choices(task: Any, asked: dict[str, Any]) -> dict[str, Any]:
+    """Returns the options that a request asks for, as what they are."""
+    known = options.names(task)
+    strange = set(asked) - set(known)
     if strange:
-        raise Refused(400, f"unknown: {', '.join(sorted(strange))[:100]}; there are instances, top_k and probabilities")
-    top_k, probabilities = asked.get("top_k", 1), asked.get("probabilities", False)
-    if isinstance(top_k, bool) or not re.fullmatch(r"[1-9]\d{0,5}", str(top_k)):
-        raise Refused(400, "top_k must be a whole number from 1")
-    if str(probabilities).lower() not in ("true", "false"):
-        raise Refused(400, "probabilities must be true or false")
-    return int(top_k), str(probabilities).lower() == "true"
+        there = " and ".join([", ".join(["instances", *known[:-1]]), known[-1]])
+        raise Refused(400, f"unknown: {', '.join(sorted(strange))[:100]}; there are {there}")
+    try:
+        return options.parsed(task, asked)
+    except ValueError as error:
+        raise Refused(400, str(error)) from None
 
 
 def warm(predictor: Predictor) -> None:
     """Compiles the network, so that the first request need not wait for it."""
-    inputs = predictor.spec.inputs
-    zeros = {name: np.zeros((1, *feature.max_shape), feature.dtype) for name, feature in inputs.items()}
-    predictor.outputs(unnamed(zeros))
+    predictor.warm()
 
 
 def _page(predictor: Predictor, name: str) -> str:

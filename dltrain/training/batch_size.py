@@ -59,7 +59,7 @@ def with_batch_size(config: Config, splits: Splits, devices: Devices, reporter: 
 def _goal(config: Config, splits: Splits, devices: Devices) -> int:
     wanted = config.experiment.train.effective_batch_size
     with config.blame("train"):
-        examples = oversampling.count(config.experiment, splits.train)
+        examples = oversampling.count(config.experiment, splits.spec, splits.train)
         if examples < devices.replicas:
             raise KeyProblem(
                 "batch_size", f"cannot be shared by {devices.replicas} devices: {examples} training examples"

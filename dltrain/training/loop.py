@@ -19,6 +19,7 @@ from dltrain.console import clock, words_for
 from dltrain.distributed.workers import SharedStop
 from dltrain.engine.speed import Speed
 from dltrain.errors import Interrupted, Pruned
+from dltrain.inference.part_metrics import without
 from dltrain.runs.folder import Run
 from dltrain.signals import StopRequest
 from dltrain.training import profiling
@@ -68,6 +69,11 @@ class Loop:
     @property
     def _state(self) -> TrainingState:
         return self.learner.state  # another one once it is restored
+
+    @property
+    def monitor(self) -> str:
+        """The column of metrics.csv that says which epoch is best."""
+        return monitor_of(self._experiment.checkpoint, self._experiment, self.learner.splits)
 
     def run(self, stop: StopRequest | SharedStop) -> None:
         """Trains from the present state to the end.
@@ -127,8 +133,7 @@ class Loop:
     def _train(self, stop: StopRequest | SharedStop) -> None:
         """Does epoch after epoch."""
         state, task = self._state, self._experiment.task
-        monitor = monitor_of(self._experiment.checkpoint, self._experiment, self.learner.splits)
-        best = Best(monitor, task.larger_is_better(monitor), state.best, self.learner.latest_is_best)
+        best = Best(self.monitor, task.larger_is_better(self.monitor), state.best, self.learner.latest_is_best)
         patience = self.learner.patience()
         metrics_file = MetricsFile(self._run, state.epoch)
         settings = self._experiment.checkpoint
@@ -278,7 +283,7 @@ class Loop:
             "step": state.step,
             "seconds": round(state.seconds, 3),
             "learning_rate": self.learner.rate_at(state.step - 1),
-            **means,
+            **without(means, self.learner.undefined("train")),
             **validated,
         }
 

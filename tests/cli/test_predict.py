@@ -149,7 +149,7 @@ def test_rows_of_a_table_are_answered_as_an_evaluation_of_it_does_example_by_exa
     measured, part, shares = evaluated(table, monkeypatch, f"dataset.path={path}")
     answers = lines(table.path, path, "--probabilities")
     require_same(answers, measured, shares, ["no", "yes"], [row(number)["y"] for number in range(300, 360)])
-    assert [answer["input"] for answer in answers] == [part.places[index] for index in range(60)]
+    assert [answer["input"] for answer in answers] == [part.provenance[index] for index in range(60)]
 
 
 @pytest.mark.parametrize("block", [300, 1000])

@@ -13,6 +13,7 @@ from dltrain.features.labels import Labels
 from dltrain.features.numbers import Numbers
 from dltrain.features.table import Column, Table
 from dltrain.features.vector import Vector
+from dltrain.figures.distributions import distributed
 from dltrain.figures.page import Page, Row
 from dltrain.figures.reading import tabled
 from dltrain.registry import FEATURES
@@ -40,6 +41,17 @@ class Plain(Feature):
         return np.asarray(stored).tolist()
 
 
+class Chain(Plain):
+    """Values of different length."""
+
+    registered_name = "chain"
+    shape = (None,)
+
+    def decode(self, stored):
+        return [list(each) for each in stored]
+
+
+EXAMPLES["of lengths"] = (Chain(), [[1], [1, 2, 3], []])
 EXAMPLES["of defaults"] = (Plain(), np.arange(6).reshape(3, 2))
 
 
@@ -70,7 +82,7 @@ def test_corners_are_shown(name):
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_panels_are_drawn(name):
     feature, stored = EXAMPLES[name]
-    panels = tuple(feature.panels({"training": stored, "test": stored[:1]}))
+    panels = tuple(distributed(feature, {"training": stored, "test": stored[:1]}))
     assert Page("", {}, (Row(panels),) if panels else ()).render()
 
 

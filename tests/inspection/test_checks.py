@@ -10,14 +10,14 @@ from dltrain.data import Provenance, Split, Splits
 from dltrain.features.numbers import Number as Target
 from dltrain.features.table import Column
 from dltrain.inspection.findings import examine
-from dltrain.inspection.subject import Subject
+from dltrain.inspection.inspected_data import InspectedData
 from dltrain.registry import DATASETS
 
 
 def part(inputs, targets, name="rows.csv"):
     inputs = np.asarray(inputs, np.float32)
     targets = np.asarray(targets, np.int32 if np.ndim(targets) == 1 else np.float32)
-    return Split(inputs, targets, places=Provenance(lambda row: f"{name}:{row + 2}", np.arange(len(inputs))))
+    return Split(inputs, targets, provenance=Provenance(lambda row: f"{name}:{row + 2}", np.arange(len(inputs))))
 
 
 def table(seed=0, train=60, test=30, classes=3, columns=4):
@@ -33,7 +33,7 @@ def table(seed=0, train=60, test=30, classes=3, columns=4):
 
 def found(splits, **settings):
     """Returns the findings by kind."""
-    return {finding.kind: finding for finding in examine(Subject(splits, **settings), settings.get("brief", False))}
+    return {finding.kind: finding for finding in examine(InspectedData(splits, **settings))}
 
 
 def changed(splits, name="train", **fields):

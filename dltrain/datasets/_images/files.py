@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dltrain import cache
+from dltrain.data import Examples
 from dltrain.data.progress import told
 from dltrain.errors import DataError
 from dltrain.features._images.decoding import REVISION, Decoding, NoImage
-from dltrain.features._images.headers import read_header
 from dltrain.lazy import np
 
 
-class ImageFiles:
+class ImageFiles(Examples):
     """Images in files, as an array of uint8 (examples, height, width, channels) that is decoded as it is read.
 
     Args:
@@ -52,24 +52,14 @@ class ImageFiles:
     def __len__(self) -> int:
         return len(self._chosen)
 
-    def __getitem__(self, positions: Any) -> np.ndarray:
-        """Returns the images at the positions (integers or a slice), decoded."""
+    def read(self, positions: np.ndarray, seeds: np.ndarray | None = None) -> np.ndarray:
+        """Returns the images at the positions, decoded: always the same."""
         return self._files.read(self._chosen[positions])
 
     @property
     def paths(self) -> list[Path]:
         """The file of each image."""
         return [self._files.paths[index] for index in self._chosen.tolist()]
-
-    def headers(self) -> Iterator[tuple[int, int, str] | None]:
-        """Yields height, width and kind of colour of each file, as its header has them; none where it has none."""
-        for path in self.paths:
-            try:
-                content = path.read_bytes()
-                header, _ = read_header(content)
-                yield header.height, header.width, header.colours
-            except (OSError, ValueError, IndexError):
-                yield None
 
     def problems(self) -> dict[int, str]:
         """Decodes every image and returns, for the positions of those that cannot be used, why not."""

@@ -106,7 +106,7 @@ def assemble(
     """
     spec, targets = describe(parts, like)
     splits = {
-        name: Split(_inputs(part), targets[name], places=Provenance(_row_of(part), np.arange(len(targets[name]))))
+        name: Split(_inputs(part), targets[name], provenance=Provenance(_row_of(part), np.arange(len(targets[name]))))
         for name, part in parts.items()
     }
     return parted(

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dltrain.inspection.findings import Finding, check
-from dltrain.inspection.subject import THUMBNAIL, Subject
+from dltrain.data.finding import Finding
+from dltrain.data.parts import Parts
+from dltrain.features._images.thumbnails import THUMBNAIL, thumbnails
 from dltrain.lazy import np
 
 MOST_BITS = 6
@@ -23,20 +24,17 @@ MOST_ALIKE = 500
 """Neighbours in a sorted band that an image is compared with, beyond which it would take quadratic time."""
 
 
-@check(brief=False)
-def near_duplicates(subject: Subject) -> Iterator[Finding]:
-    """Images of at least 32x32 that are nearly the same, exact copies apart."""
-    if not subject.spec.is_image or min(subject.spec.input_shape[:2]) < THUMBNAIL:
-        return
-    pictures = np.concatenate(list(subject.thumbnails.values()))
-    digests = np.concatenate(list(subject.digests.values()))
+def near_copies(parts: Parts) -> Iterator[Finding]:
+    """Yields images of at least 32x32 that are nearly the same, exact copies apart."""
+    pictures = np.concatenate([thumbnails(images) for images in parts.values()])
+    digests = np.concatenate(list(parts.digests.values()))
     across: list[str] = []
     within: list[str] = []
     for first, second in pairs(pictures):
         if digests[first] == digests[second]:
             continue
-        (part, at), (other, there) = subject.owner(first), subject.owner(second)
-        line = f"{subject.place(other, there)} ~ {subject.place(part, at)}"
+        (part, at), (other, there) = parts.owner(first), parts.owner(second)
+        line = f"{parts.place(other, there)} ~ {parts.place(part, at)}"
         if part != other:
             across.append(f"{line} ({other}, {part})")
         elif part == "train":

@@ -1,0 +1,132 @@
+"""What examples are stored in: an array, or a dict of arrays by name; an array is an ndarray, Ragged or Examples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from dltrain.data.ragged import Ragged
+from dltrain.errors import DataError
+from dltrain.lazy import np
+
+
+class Examples:
+    """Values that are read only when they are looked at, such as those of files.
+
+    A source must have `shape`, `dtype`, `__len__`, `take` and `read`.
+    """
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """(examples, *shape), without views; none where a length differs from example to example."""
+        raise NotImplementedError(f"{type(self).__name__} must have shape")
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the arrays that are read."""
+        raise NotImplementedError(f"{type(self).__name__} must have dtype")
+
+    @property
+    def lengths(self) -> np.ndarray | None:
+        """How long each example is, (examples,): batches are of examples of like length. None where all are alike."""
+        return None
+
+    @property
+    def blocks(self) -> np.ndarray | None:
+        """Where each piece begins that is best read whole, and where the last ends, (pieces + 1,); none without."""
+        return None
+
+    @property
+    def paths(self) -> Sequence[Path] | None:
+        """The file of each example; none where examples are not files of their own."""
+        return None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all values, as they are read."""
+        sides = [side for side in self.shape[1:] if side is not None]
+        longer = len(self) if self.lengths is None else int(np.sum(self.lengths))
+        return math.prod(sides) * longer * np.dtype(self.dtype).itemsize
+
+    def __len__(self) -> int:
+        raise NotImplementedError(f"{type(self).__name__} must have __len__()")
+
+    def take(self, positions: Any) -> Examples:
+        """Returns the examples at the positions (integers or a slice) without reading them."""
+        raise NotImplementedError(f"{type(self).__name__} must have take(positions)")
+
+    def read(self, positions: np.ndarray, seeds: np.ndarray | None = None) -> np.ndarray | Ragged:
+        """Reads the examples at the positions.
+
+        Args:
+            positions: integers, (some,).
+            seeds: what is drawn at random for each example comes from its seed, (some, 2), int64; none for what
+                evaluation sees: (some, views, *shape) of a feature with several views.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must have read(positions, seeds)")
+
+    def __getitem__(self, positions: Any) -> Any:
+        """Reads the examples at the positions, integers or a slice, as evaluation sees them."""
+        return self.read(np.arange(len(self))[positions])
+
+
+Array = Any
+"""An ndarray, Ragged or Examples; ndarrays may be memory maps."""
+
+Tree = Any
+"""An Array, or a dict of these by name."""
+
+
+def leaves(tree: Tree) -> list[Array]:
+    """Returns the arrays of a tree."""
+    return [*tree.values()] if isinstance(tree, dict) else [tree]
+
+
+def mapped(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
+    """Returns a tree of what the function makes of each array, and of those of the others in its place."""
+    if isinstance(tree, dict):
+        return {name: function(value, *(other[name] for other in others)) for name, value in tree.items()}
+    return function(tree, *others)
+
+
+def taken(tree: Tree, positions: Any) -> Tree:
+    """Returns the examples at the positions (integers or a slice), those that are read later unread."""
+    return mapped(lambda array: array[positions] if isinstance(array, np.ndarray) else array.take(positions), tree)
+
+
+def read(tree: Tree, positions: Any, seeds: np.ndarray | None = None) -> Tree:
+    """Returns the examples at the positions (integers or a slice), read: ndarrays and Ragged.
+
+    Args:
+        tree: the arrays.
+        positions: which of the examples.
+        seeds: as `Examples.read` has them, of each of these examples.
+    """
+
+    def one(array: Array) -> Any:
+        if isinstance(array, np.ndarray):
+            return np.asarray(array[positions])
+        if isinstance(array, Ragged):
+            return array.take(positions)
+        return array.read(np.arange(len(array))[positions], seeds)
+
+    return mapped(one, tree)
+
+
+def is_read(tree: Tree) -> bool:
+    """Whether all arrays are in memory, or mapped into it."""
+    return all(isinstance(array, np.ndarray | Ragged) for array in leaves(tree))
+
+
+def count(tree: Tree) -> int:
+    """Returns how many examples a tree holds.
+
+    Raises:
+        DataError: if its arrays are not of one length.
+    """
+    lengths = {len(array) for array in leaves(tree)}
+    if len(lengths) != 1:
+        raise DataError(f"the arrays of examples must be of one length, got {', '.join(map(str, sorted(lengths)))}")
+    return lengths.pop()
