@@ -111,7 +111,7 @@ class Feature(Choice):
         def shape(self) -> tuple[int | None, ...]:
             """Of one example in a batch: a field or a property of each feature."""
     else:
-        shape: tuple[int | None, ...]
+        shape: ClassVar[tuple[int | None, ...]]  # no field that every feature must have
 
     lengths: tuple[int, ...] = statistic(())
 
