@@ -175,15 +175,19 @@ def warm(predictor: Predictor) -> None:
 
 
 def _page(predictor: Predictor, name: str) -> str:
-    spec = predictor.spec
-    about = {
-        "schema": spec.inputs.request_schema(),
-        "likeliest": 1 if spec.numbers else min(LIKELIEST, spec.outputs),
-    }
+    about = {"schema": predictor.spec.inputs.request_schema(), "options": _page_options(predictor)}
     # "<" would end the element in a name such as </script>.
     plain = json.dumps(about).replace("<", "\\u003c")
     page = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
     return page.replace("{{name}}", escape(name)).replace("{{about}}", plain)
+
+
+def _page_options(predictor: Predictor) -> dict[str, Any]:
+    """Returns the options that the page asks with: the likeliest few, where the task has such."""
+    if "top_k" not in predictor.task.options:
+        return {}
+    (count,) = predictor.task.output_shape(predictor.spec)
+    return {"top_k": min(LIKELIEST, count)}
 
 
 def _policy(page: str) -> str:
