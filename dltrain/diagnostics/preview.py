@@ -14,7 +14,7 @@ from dltrain.assembly.network import assemble
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.config.experiment import Config, Experiment
 from dltrain.console import Reporter
-from dltrain.data import DataSpec, Splits, named, showing, unnamed
+from dltrain.data import DataSpec, Splits, named, showing, trees, unnamed
 from dltrain.diagnostics.first_steps import DECODED, FirstExamples, first_examples
 from dltrain.engine.device import Devices
 from dltrain.errors import TrainingError
@@ -92,7 +92,7 @@ def collect(config: Config, splits: Splits, devices: Devices) -> tuple[dict[str,
         "classes": len(groups.names) if groups else 0,
         "left_out": len(splits.skipped),
         "shape": unnamed({name: list(each.max_shape) for name, each in spec.inputs.items()}),
-        "shown": len(first.targets),
+        "shown": len(first),
         "weights": weights,
         "steps_per_epoch": plan.steps_per_epoch,
         "steps": plan.total_steps,
@@ -114,12 +114,12 @@ def _sample(inputs: Any, size: int, seed: int) -> Any:
         seed: says which.
     """
     most = max(VALUES // max(size, 1), 16)
-    if not isinstance(inputs, np.ndarray):
+    if not trees.is_read(inputs):
         most = min(most, DECODED)
     if len(inputs) <= most:
-        return np.asarray(inputs[:])
+        return trees.read(inputs, slice(None))
     chosen = np.random.RandomState(seed).choice(len(inputs), most, replace=False)
-    return np.asarray(inputs[np.sort(chosen)])
+    return trees.read(inputs, np.sort(chosen))
 
 
 def curve(experiment: Experiment, plan: Plan) -> Curve:
@@ -185,9 +185,7 @@ def _targets(splits: Splits) -> list[Panel]:
 
 
 def _examples(experiment: Experiment, data: DataSpec, first: FirstExamples, of_input: _Input) -> Row:
-    targets = named(data.targets, first.targets)
-    words = [feature.words(targets[name]) for name, feature in data.targets.items()]
-    labels = [", ".join(each) for each in zip(*words, strict=True)] or [""] * len(of_input.items)
+    labels = data.words(first.targets) or [""] * len(first)
     heading = "Training examples of the first steps" + (f": {of_input.name}" if of_input.name else "")
     items = of_input.items
     match items[0]:
