@@ -55,7 +55,7 @@ def create(
     async def health() -> dict[str, Any]:
         shapes = {key: list(feature.max_shape) for key, feature in predictor.spec.inputs.items()}
         shape = unnamed(shapes)
-        return {"status": "ok", "run": name, "checkpoint": predictor.checkpoint, "input_shape": shape}
+        return {"status": "ok", "run": name, "checkpoint": predictor.checkpoint, "shape": shape}
 
     @app.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> str:
