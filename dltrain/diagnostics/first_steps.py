@@ -53,8 +53,8 @@ def first_examples(experiment: Experiment, splits: Splits, devices: Devices) -> 
     What is drawn at random for an example depends on the size of its batch: each is prepared whole, unless that means
     to read more than `DECODED` examples.
     """
-    spec, train = splits.spec, splits.train
-    order, prepare = training_order(experiment, spec, train, devices), preparation(experiment, splits)
+    data, train = splits.spec, splits.train
+    order, prepare = training_order(experiment, data, train, devices), preparation(experiment, splits)
     size = order.part_size if trees.is_read(train.inputs) else min(order.part_size, DECODED)
     found: list[tuple[Tree, ...]] = []
     for index in range(min(order.steps_per_epoch * order.accumulate, -(-CANDIDATES // size))):
@@ -63,14 +63,14 @@ def first_examples(experiment: Experiment, splits: Splits, devices: Devices) -> 
         batch = train.take(order.positions(portion).numpy()[part * order.part_size :][:size]).read()
         seen = batch.inputs
         if experiment.augment:
-            inputs, targets = (_tensors(*each) for each in ((spec.inputs, batch.inputs), (spec.targets, batch.targets)))
+            inputs, targets = (_tensors(*each) for each in ((data.inputs, batch.inputs), (data.targets, batch.targets)))
             seen = prepare(tf.constant(index, tf.int64), inputs, targets, share=(0, order.replicas))[0]
             seen = trees.mapped(lambda values: values.numpy(), seen)
         found.append(tuple(trees.taken(tree, slice(CANDIDATES)) for tree in (batch.inputs, seen, batch.targets)))
     stored, seen, targets = (trees.taken(trees.joined(each), slice(CANDIDATES)) for each in zip(*found, strict=True))
     is_exact = size == order.part_size and not any(stage.image_size for stage in experiment.stages[:1])
     first = FirstExamples(stored, seen, targets, is_exact)
-    return first.take(_varied(spec.groups(targets), len(first)))
+    return first.take(_varied(data.groups(targets), len(first)))
 
 
 def _tensors(features: Features, stored: Tree) -> Any:
