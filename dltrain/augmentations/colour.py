@@ -7,8 +7,9 @@ classification", 2013, section 2.2, where the factor is 0.5 and the three come i
 from typing import Annotated, Any
 
 from dltrain.augmentations._colours import blended, grey, mean_grey, turned_hue
-from dltrain.augmentations._drawing import Augment, happens, per_image, require_colours, require_images, uniform
-from dltrain.data import DataSpec
+from dltrain.augmentations._drawing import happens, per_image, require_colours, require_images, uniform
+from dltrain.augmentations._on_images import on_images
+from dltrain.data import Change, DataSpec
 from dltrain.fields import Probability, Range
 from dltrain.lazy import tf
 from dltrain.registry import AUGMENTATIONS
@@ -30,13 +31,13 @@ class Brightness:
         """Raises ValueError unless the examples are images."""
         require_images("brightness", data)
 
-    def build(self, data: DataSpec) -> Augment:
-        """Returns the function of (images, seed)."""
+    def build(self, data: DataSpec) -> Change:
+        """Returns the change of a batch."""
 
         def brightness(images: Any, seed: Any) -> Any:
             return tf.clip_by_value(images * _factors(images, seed, self.factor), 0.0, 255.0)
 
-        return brightness
+        return on_images(data, brightness)
 
 
 @AUGMENTATIONS.register("contrast")
@@ -55,13 +56,13 @@ class Contrast:
         """Raises ValueError unless the examples are images."""
         require_images("contrast", data)
 
-    def build(self, data: DataSpec) -> Augment:
-        """Returns the function of (images, seed)."""
+    def build(self, data: DataSpec) -> Change:
+        """Returns the change of a batch."""
 
         def contrast(images: Any, seed: Any) -> Any:
             return blended(images, mean_grey(images), _factors(images, seed, self.factor))
 
-        return contrast
+        return on_images(data, contrast)
 
 
 @AUGMENTATIONS.register("saturation")
@@ -80,13 +81,13 @@ class Saturation:
         """Raises ValueError unless the examples are images in colour."""
         require_colours("saturation", data)
 
-    def build(self, data: DataSpec) -> Augment:
-        """Returns the function of (images, seed)."""
+    def build(self, data: DataSpec) -> Change:
+        """Returns the change of a batch."""
 
         def saturation(images: Any, seed: Any) -> Any:
             return blended(images, grey(images), _factors(images, seed, self.factor))
 
-        return saturation
+        return on_images(data, saturation)
 
 
 @AUGMENTATIONS.register("hue")
@@ -105,14 +106,14 @@ class Hue:
         """Raises ValueError unless the examples are images in colour."""
         require_colours("hue", data)
 
-    def build(self, data: DataSpec) -> Augment:
-        """Returns the function of (images, seed)."""
+    def build(self, data: DataSpec) -> Change:
+        """Returns the change of a batch."""
         largest = self.degrees / 360
 
         def hue(images: Any, seed: Any) -> Any:
             return turned_hue(images, uniform((tf.shape(images)[0], 1, 1), seed, -largest, largest))
 
-        return hue
+        return on_images(data, hue)
 
 
 @AUGMENTATIONS.register("grayscale")
@@ -134,14 +135,14 @@ class Grayscale:
         """Raises ValueError unless the examples are images in colour."""
         require_colours("grayscale", data)
 
-    def build(self, data: DataSpec) -> Augment:
-        """Returns the function of (images, seed)."""
+    def build(self, data: DataSpec) -> Change:
+        """Returns the change of a batch."""
 
         def grayscale(images: Any, seed: Any) -> Any:
             chosen = per_image(happens(self.probability, uniform((tf.shape(images)[0],), seed)))
             return tf.where(chosen, grey(images), images)
 
-        return grayscale
+        return on_images(data, grayscale)
 
 
 def _factors(images: Any, seed: Any, factor: float) -> Any:

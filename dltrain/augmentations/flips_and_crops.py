@@ -2,8 +2,9 @@
 
 from typing import Any, Literal
 
-from dltrain.augmentations._drawing import Augment, require_images, whole
-from dltrain.data import DataSpec
+from dltrain.augmentations._drawing import require_images, whole
+from dltrain.augmentations._on_images import on_images
+from dltrain.data import Change, DataSpec
 from dltrain.fields import PositiveInt
 from dltrain.lazy import tf
 from dltrain.registry import AUGMENTATIONS
@@ -29,10 +30,10 @@ class PadAndCrop:
         if self.padding > side:
             raise ValueError(f"padding must be at most {side}, the image's smaller side, got {self.padding}")
 
-    def build(self, data: DataSpec) -> Augment:
-        """Returns the function of (images, seed); pads with 0 where the mean is not known."""
+    def build(self, data: DataSpec) -> Change:
+        """Returns the change of a batch; pads with 0 where the mean is not known."""
         height, width, channels = data.image(self.registered_name).shape
-        mean = data.input.mean or (0.0,) * channels
+        mean = data.image(self.registered_name).mean or (0.0,) * channels
         padding = self.padding
 
         def pad_and_crop(images: Any, seed: Any) -> Any:
@@ -45,7 +46,7 @@ class PadAndCrop:
             inside = _within(rows, height)[:, :, None, None] & _within(columns, width)[:, None, :, None]
             return tf.where(inside, moved, tf.constant(mean, images.dtype))
 
-        return pad_and_crop
+        return on_images(data, pad_and_crop)
 
 
 @AUGMENTATIONS.register("flip")
@@ -64,8 +65,8 @@ class Flip:
         """Raises ValueError unless the examples are images."""
         require_images("flip", data)
 
-    def build(self, data: DataSpec) -> Augment:
-        """Returns the function of (images, seed)."""
+    def build(self, data: DataSpec) -> Change:
+        """Returns the change of a batch."""
         axes = {"vertical": (1,), "horizontal": (2,), "both": (1, 2)}[self.direction]
 
         def flip(images: Any, seed: Any) -> Any:
@@ -74,7 +75,7 @@ class Flip:
                 images = tf.where(mirrored[index] == 1, tf.reverse(images, [axis]), images)
             return images
 
-        return flip
+        return on_images(data, flip)
 
 
 def _within(positions: Any, size: int) -> Any:

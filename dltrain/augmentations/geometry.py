@@ -3,9 +3,10 @@
 import math
 from typing import Annotated, Any
 
-from dltrain.augmentations._drawing import Augment, folded, require_images, require_order, uniform, whole
+from dltrain.augmentations._drawing import folded, require_images, require_order, uniform, whole
+from dltrain.augmentations._on_images import on_images
 from dltrain.augmentations._sampling import Fill, maps_of, moved, rotation
-from dltrain.data import DataSpec
+from dltrain.data import Change, DataSpec
 from dltrain.fields import PositiveFloat, Probability, Range
 from dltrain.lazy import tf
 from dltrain.registry import AUGMENTATIONS
@@ -34,14 +35,14 @@ class Rotate:
         """Raises ValueError unless the examples are images."""
         require_images("rotate", data)
 
-    def build(self, data: DataSpec) -> Augment:
-        """Returns the function of (images, seed)."""
+    def build(self, data: DataSpec) -> Change:
+        """Returns the change of a batch."""
         largest = math.radians(self.degrees)
 
         def rotate(images: Any, seed: Any) -> Any:
             return moved(images, rotation(uniform((tf.shape(images)[0],), seed, -largest, largest)), self.fill)
 
-        return rotate
+        return on_images(data, rotate)
 
 
 @AUGMENTATIONS.register("translate")
@@ -64,8 +65,8 @@ class Translate:
         """Raises ValueError unless the examples are images."""
         require_images("translate", data)
 
-    def build(self, data: DataSpec) -> Augment:
-        """Returns the function of (images, seed)."""
+    def build(self, data: DataSpec) -> Change:
+        """Returns the change of a batch."""
         # Up, so that a share of a small image is not nothing; 0.1 of 30 pixels is 3, though the product is above it.
         most = [
             math.ceil(share * side - 1e-9)
@@ -79,7 +80,7 @@ class Translate:
             )
             return moved(images, maps_of(c=down, f=across, like=down), self.fill)
 
-        return translate
+        return on_images(data, translate)
 
 
 @AUGMENTATIONS.register("zoom")
@@ -106,15 +107,15 @@ class Zoom:
         """Raises ValueError unless the examples are images."""
         require_images("zoom", data)
 
-    def build(self, data: DataSpec) -> Augment:
-        """Returns the function of (images, seed)."""
+    def build(self, data: DataSpec) -> Change:
+        """Returns the change of a batch."""
         smallest, largest = (math.log(scale) for scale in self.scale)
 
         def zoom(images: Any, seed: Any) -> Any:
             shrunk = tf.exp(-uniform((tf.shape(images)[0],), seed, smallest, largest))
             return moved(images, maps_of(a=shrunk, e=shrunk, like=shrunk), self.fill)
 
-        return zoom
+        return on_images(data, zoom)
 
 
 @AUGMENTATIONS.register("random_resized_crop")
@@ -144,8 +145,8 @@ class RandomResizedCrop:
         """Raises ValueError unless the examples are images."""
         require_images("random_resized_crop", data)
 
-    def build(self, data: DataSpec) -> Augment:
-        """Returns the function of (images, seed)."""
+    def build(self, data: DataSpec) -> Change:
+        """Returns the change of a batch."""
         height, width, _ = data.image(self.registered_name).shape
         flattest, tallest = (math.log(ratio) / 2 for ratio in self.aspect_ratio)
 
@@ -164,4 +165,4 @@ class RandomResizedCrop:
             )
             return moved(images, maps, "nearest")  # within half a pixel of the image's border
 
-        return random_resized_crop
+        return on_images(data, random_resized_crop)

@@ -7,8 +7,9 @@ Where a list holds several that mix, one of them is drawn for each batch.
 import math
 from typing import Any
 
-from dltrain.augmentations._drawing import Mix, happens, require_images, uniform
-from dltrain.data import DataSpec
+from dltrain.augmentations._drawing import happens, require_images, uniform
+from dltrain.data import Batch, Change, DataSpec
+from dltrain.data.trees import leaves, mapped
 from dltrain.fields import PositiveFloat, Probability
 from dltrain.lazy import tf
 from dltrain.registry import AUGMENTATIONS
@@ -36,20 +37,18 @@ class Mixup:
 
     def check(self, data: DataSpec) -> None:
         """Raises ValueError where an example holds categories: there is nothing between two of them."""
-        categories = [column.name for column in data.columns if column.categories]
-        if categories:
-            raise ValueError(
-                f"name mixup needs numbers alone, got categories: {', '.join(map(repr, categories))}; "
-                "dataset.ignore leaves columns out"
-            )
+        for feature in data.inputs.values():
+            if problem := feature.averaging_problem:
+                raise ValueError(f"name mixup needs numbers alone, got {problem}")
 
-    def build(self, data: DataSpec) -> Mix:
-        """Returns the function of (inputs, soft targets, seed) that returns both, mixed."""
+    def build(self, data: DataSpec) -> Change:
+        """Returns the change of a batch with soft targets that mixes both."""
 
-        def mixup(inputs: Any, targets: Any, seed: Any) -> tuple[Any, Any]:
-            draws = uniform((3, tf.shape(inputs)[0]), seed)
+        def mixup(batch: Batch, seed: Any) -> Batch:
+            draws = uniform((3, tf.shape(leaves(batch.inputs)[0])[0]), seed)
             shares = tf.where(happens(self.probability, draws[2]), _beta(self.alpha, draws[0], draws[1]), 1.0)
-            return _blended(inputs, shares), _blended(targets, shares)
+            inputs = mapped(lambda values: _blended(values, shares), batch.inputs)
+            return batch._replace(inputs=inputs, targets=_blended(batch.targets, shares))
 
         return mixup
 
@@ -75,12 +74,15 @@ class CutMix:
     def check(self, data: DataSpec) -> None:
         """Raises ValueError unless the examples are images."""
         require_images("cutmix", data)
+        if len(data.inputs) > 1:
+            raise ValueError(f"name cutmix needs images alone, the data have {' and '.join(data.inputs)}")
 
-    def build(self, data: DataSpec) -> Mix:
-        """Returns the function of (images, soft targets, seed) that returns both, mixed."""
+    def build(self, data: DataSpec) -> Change:
+        """Returns the change of a batch with soft targets that mixes both."""
         height, width, _ = data.image(self.registered_name).shape
 
-        def cutmix(images: Any, targets: Any, seed: Any) -> tuple[Any, Any]:
+        def cutmix(batch: Batch, seed: Any) -> Batch:
+            images = batch.inputs
             draws = uniform((5, tf.shape(images)[0]), seed)
             side = tf.sqrt(1.0 - _beta(self.alpha, draws[0], draws[1]))
             side = tf.where(happens(self.probability, draws[4]), side, 0.0)
@@ -88,7 +90,8 @@ class CutMix:
             pasted = tf.where((rows[:, :, None] & columns[:, None])[..., None], _partners(images), images)
             # As many pixels as there are: the image's border cuts rectangles off.
             covered = [tf.reduce_sum(tf.cast(places, tf.float32), axis=1) for places in (rows, columns)]
-            return pasted, _blended(targets, 1.0 - covered[0] * covered[1] / (height * width))
+            targets = _blended(batch.targets, 1.0 - covered[0] * covered[1] / (height * width))
+            return batch._replace(inputs=pasted, targets=targets)
 
         def between(draws: Any, side: Any, size: int) -> Any:
             """Returns which places of an axis lie within that share of it about the place drawn, (batch, size)."""

@@ -7,7 +7,7 @@ outputs (what a network ends in) and plain (JSON, tables, words).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
@@ -129,6 +129,24 @@ class Feature:
     def model_shape(self) -> tuple[int | None, ...]:
         """The shape of one example behind `preprocess`."""
         return self.shape
+
+    @property
+    def averaging_problem(self) -> str | None:
+        """Why there is nothing between two examples, such as "categories: 'kind'"; none where they can be averaged."""
+        if self.dtype != "float32":
+            return f"{self.registered_name}, which are no numbers"
+        return f"{self.registered_name} of different length" if None in self.shape else None
+
+    def resized(self, size: tuple[int, int]) -> tuple[Feature, Callable[[Any], Any]] | None:
+        """Returns the feature at another height and width, and what makes such values of its own; none if it has none.
+
+        Args:
+            size: of the result.
+
+        Returns:
+            the other feature, and a function of values (batch, *shape), float32, that returns the other's.
+        """
+        return None
 
     def fit(self, pieces: Iterable[Sequence[Any]]) -> Feature:
         """Returns the feature with what is learnt of raw values of the training part: vocabulary, categories."""

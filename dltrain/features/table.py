@@ -66,6 +66,12 @@ class Table(Channels):
     def _numbers(self) -> int:
         return len(self.columns) - len(self._categories)
 
+    @property
+    def averaging_problem(self) -> str | None:
+        """Names the categories, if there are some."""
+        names = ", ".join(repr(column.name) for column in self._categories)
+        return f"categories: {names}; dataset.ignore leaves columns out" if names else None
+
     def adapt(self, pieces: Iterable[np.ndarray]) -> Self:
         """Returns the feature with mean and deviation of each number; categories stay the codes that they are."""
         learnt = super().adapt(pieces)

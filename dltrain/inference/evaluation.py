@@ -45,7 +45,7 @@ def evaluate(
     if not is_other:
         trained.compare(splits, [name])
     with enough_memory(trained.config):
-        feed = evaluation_feed(part, trained.config.experiment.train.examples_per_batch, devices)
+        feed = evaluation_feed(trained.config.experiment, trained.spec, part, devices)
         metrics = trained.network(devices).evaluate(feed)
     measured = "all" if is_whole else name
     return {"run": run.name, "checkpoint": checkpoint, "split": measured, "examples": len(part), "metrics": metrics}
