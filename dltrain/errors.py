@@ -16,8 +16,9 @@ Anything else that escapes is a fault of dltrain's own and keeps its traceback.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
 
 def printable(text: str) -> str:
@@ -60,20 +61,63 @@ class UserError(DltrainError):
     exit_code = 2
 
 
+class Located(Protocol):
+    """What is wrong with a value of a config; as text it shows the line too, with a mark below the value."""
+
+    @property
+    def key(self) -> str:
+        """The key path that is to blame; empty where it is none in particular."""
+
+    @property
+    def words(self) -> str:
+        """What is wrong with it, as it stands behind the key in the message."""
+
+    @property
+    def headline(self) -> str:
+        """Place and message, of which the first line where it has several."""
+
+
+Problems = list[str | Located]
+"""Messages, and problems that know their place."""
+
+
 class ConfigError(UserError):
     """A config or a command-line override is wrong.
 
     Args:
-        problems: every problem found, each a message that names file, line and column.
+        problems: every problem found: a message that names file, line and column, or a problem that knows its place.
     """
 
-    def __init__(self, problems: list[str]) -> None:
-        self.problems = problems
-        super().__init__("\n\n".join(problems))
+    def __init__(self, problems: Sequence[str | Located]) -> None:
+        self.problems = [*problems]
+        super().__init__("\n\n".join(map(str, problems)))
+
+    @property
+    def headline(self) -> str:
+        """The first problem, in a line."""
+        first = self.problems[0]
+        return first.partition("\n")[0] if isinstance(first, str) else first.headline
+
+    def words_of(self, key: str) -> str | None:
+        """Returns what is wrong with a key, by its path; none where nothing is."""
+        located = [problem for problem in self.problems if not isinstance(problem, str)]
+        return next((problem.words for problem in located if problem.key == key), None)
+
+
+class OptionError(ConfigError):
+    """An option asks for what cannot be.
+
+    Args:
+        problem: what is wrong, with the option's name without its strokes as the key.
+    """
+
+    def __init__(self, problem: ValueError) -> None:
+        self.problem = problem
+        super().__init__([f"--{problem}"])
 
 
 @contextmanager
-def gathered(problems: list[str]) -> Iterator[None]:
+def gathered(problems: Problems) -> Iterator[None]:
     """Adds what a ConfigError says to other problems, and goes on behind the block: all are told at once."""
     try:
         yield
@@ -85,12 +129,36 @@ class DataError(UserError):
     """A dataset cannot be had, read or used as the config asks."""
 
 
-class AbsentData(ValueError):
+class KeyProblem(ValueError):
+    """What is wrong with a key of a block, raised by the block's own checks: the user sees it at the key's line.
+
+        raise KeyProblem("depth", f"must be 6n + 2, got {self.depth}")
+
+    Args:
+        key: of the block, `name` included; a path where it lies deeper, as `stages[2].filters`. Empty for the whole.
+        words: what is wrong, as they follow the key in the message.
+    """
+
+    def __init__(self, key: str, words: str) -> None:
+        self.key, self.words = key, words
+        super().__init__(key, words)
+
+    @property
+    def headline(self) -> str:
+        """The message, which knows no place, of which the first line where it has several."""
+        return str(self).partition("\n")[0]
+
+    def __str__(self) -> str:
+        between = " " if self.key and self.words and not self.words.startswith(":") else ""
+        return f"{self.key}{between}{self.words}"
+
+
+class AbsentData(KeyProblem):
     """What a dataset's key names is not on this machine: raised by a source, and no fault of the config."""
 
 
-class Misfit(ValueError):
-    """A network cannot be built as its block says; the message begins with the key. Raised by a model's `build`."""
+class Misfit(KeyProblem):
+    """A network cannot be built as its block says. Raised by a model's `build`."""
 
 
 class DeviceError(UserError):
@@ -121,10 +189,11 @@ class Interrupted(DltrainError):
     """The run was told to stop and has saved its state.
 
     Args:
-        message: what to say.
+        event: what happened.
         exit_code: 130 after Ctrl-C, 143 after SIGTERM.
+        advice: what to do now, behind a semicolon; empty for nothing.
     """
 
-    def __init__(self, message: str, exit_code: int) -> None:
-        self.exit_code = exit_code
-        super().__init__(message)
+    def __init__(self, event: str, exit_code: int, advice: str = "") -> None:
+        self.event, self.exit_code = event, exit_code
+        super().__init__(f"{event}; {advice}" if advice else event)

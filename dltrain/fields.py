@@ -2,7 +2,7 @@
 
 A registered class writes `units: PositiveInt`; the config loader checks the range, points at the key and names the
 range, and `dltrain list` shows it. Checks that need several fields belong into the class's `__post_init__`, which
-raises a ValueError that begins with the key it is about: `ValueError("depth must be 6n + 2, got 21")`.
+raises `KeyProblem("depth", "must be 6n + 2, got 21")`: the user sees it at the key's line.
 """
 
 import re

@@ -8,15 +8,43 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from dltrain.errors import KeyProblem
 from dltrain.fields import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Share
 from dltrain.keras_internals import index_of
 from dltrain.lazy import keras
-from dltrain.registry import OPTIMIZERS
+from dltrain.registry import OPTIMIZERS, Choice
+
+
+class Optimizer(Choice):
+    """What every update rule is: a builder of Keras optimizers.
+
+    Attributes:
+        learning_rate: the peak, which `schedule` shapes; none for a rule that has no such number.
+        momentum: share of the last step that is kept; where it is 0, there are no variables for it.
+        layer_decay: each layer learns at this share of the next one's rate; none for one rate everywhere. Where it is
+            a number, `build` is given the shares.
+        ema_momentum: of the average of the weights that is kept; none for no average.
+    """
+
+    learning_rate: float | None = None
+    momentum: float = 0.0
+    layer_decay: float | None = None
+    ema_momentum: float | None = None
+
+    def build(self, learning_rate: Any, plain: bool = False, shares: tuple[float, ...] = ()) -> Any:
+        """Returns the Keras optimizer.
+
+        Args:
+            learning_rate: a number or a Keras LearningRateSchedule; takes the place of the field.
+            plain: take Keras's own class where there is one that does the same in fewer passes.
+            shares: of the learning rate, of each weight in their order; without them it is the same for all.
+        """
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Optimizer:
-    """What every update rule has.
+class KerasOptimizer(Optimizer):
+    """What the update rules that Keras has share.
 
     Args:
         learning_rate: the peak learning rate r; `schedule` shapes it over time.
@@ -43,20 +71,14 @@ class Optimizer:
     def __post_init__(self) -> None:
         given = [name for name in ("clipnorm", "global_clipnorm", "clipvalue") if getattr(self, name) is not None]
         if len(given) > 1:
-            raise ValueError(f"{given[1]} must not be given beside {given[0]}: one kind of clipping at a time")
+            raise KeyProblem(given[1], f"must not be given beside {given[0]}: one kind of clipping at a time")
 
     def _keras(self) -> Any:
         """Returns the Keras class of the same arguments."""
         raise NotImplementedError
 
     def build(self, learning_rate: Any, plain: bool = False, shares: tuple[float, ...] = ()) -> Any:
-        """Returns the Keras optimizer.
-
-        Args:
-            learning_rate: a number or a Keras LearningRateSchedule; takes the place of the field.
-            plain: take Keras's own class where there is one that does the same in fewer passes.
-            shares: of the learning rate, of each weight in their order; without them it is the same for all.
-        """
+        """Returns the Keras optimizer, as `Optimizer.build` says."""
         from dltrain.fused_optimizers import ONE_PASS
 
         arguments = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
@@ -135,7 +157,7 @@ _DECAYS = ("weight_decay", "adam_weight_decay")
 
 
 @OPTIMIZERS.register("sgd")
-class SGD(Optimizer):
+class SGD(KerasOptimizer):
     """Stochastic gradient descent: v = momentum * v - r * g; w += v.
 
     I. Sutskever et al., "On the importance of initialization and momentum in deep learning", 2013, section 2.
@@ -154,7 +176,7 @@ class SGD(Optimizer):
 
 
 @OPTIMIZERS.register("adam")
-class Adam(Optimizer):
+class Adam(KerasOptimizer):
     """Adam: m and v are running means of g and g^2, corrected for their start; w -= r * m / (sqrt(v) + epsilon).
 
     D. P. Kingma and J. Ba, "Adam: a method for stochastic optimization", 2014, algorithm 1; section 2 for epsilon.
@@ -176,7 +198,7 @@ class Adam(Optimizer):
 
 
 @OPTIMIZERS.register("adamw")
-class AdamW(Optimizer):
+class AdamW(KerasOptimizer):
     """Adam with decoupled weight decay: as adam, and w -= r * weight_decay * w.
 
     I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", 2017, algorithm 2.
@@ -200,7 +222,7 @@ class AdamW(Optimizer):
 
 
 @OPTIMIZERS.register("rmsprop")
-class RMSprop(Optimizer):
+class RMSprop(KerasOptimizer):
     """RMSprop: v is a running mean of g^2; w -= r * g / sqrt(v + epsilon).
 
     T. Tieleman and G. Hinton, "Neural networks for machine learning", 2012, lecture 6.5.
@@ -222,7 +244,7 @@ class RMSprop(Optimizer):
 
 
 @OPTIMIZERS.register("adagrad")
-class Adagrad(Optimizer):
+class Adagrad(KerasOptimizer):
     """Adagrad: s is the sum of all g^2; w -= r * g / sqrt(s + epsilon).
 
     J. Duchi, E. Hazan and Y. Singer, "Adaptive subgradient methods", 2011, section 1.
@@ -240,7 +262,7 @@ class Adagrad(Optimizer):
 
 
 @OPTIMIZERS.register("nadam")
-class Nadam(Optimizer):
+class Nadam(KerasOptimizer):
     """Adam with Nesterov's momentum: the step uses m as it will be after the next gradient.
 
     T. Dozat, "Incorporating Nesterov momentum into Adam", 2016, algorithm 2.
@@ -260,7 +282,7 @@ class Nadam(Optimizer):
 
 
 @OPTIMIZERS.register("lion")
-class Lion(Optimizer):
+class Lion(KerasOptimizer):
     """Lion: w -= r * sign(beta_1 * m + (1 - beta_1) * g); m = beta_2 * m + (1 - beta_2) * g.
 
     X. Chen et al., "Symbolic discovery of optimization algorithms", 2023, algorithm 2. Its learning rate is 3 to 10
@@ -277,14 +299,14 @@ class Lion(Optimizer):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.beta_1 == 0:
-            raise ValueError("beta_1 must be above 0, got 0")
+            raise KeyProblem("beta_1", "must be above 0, got 0")
 
     def _keras(self) -> Any:
         return keras.optimizers.Lion
 
 
 @OPTIMIZERS.register("muon")
-class Muon(Optimizer):
+class Muon(KerasOptimizer):
     """Muon: each matrix moves by its momentum made orthogonal; all other weights, and embeddings, move as in adam.
 
     K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024; J. Liu et al., "Muon is scalable
@@ -325,7 +347,7 @@ class Muon(Optimizer):
             try:
                 re.compile(expression)
             except re.error as error:
-                raise ValueError(f"exclude_layers[{index}] must be a regular expression: {error}") from None
+                raise KeyProblem(f"exclude_layers[{index}]", f"must be a regular expression: {error}") from None
 
     def _keras(self) -> Any:
         return keras.optimizers.Muon

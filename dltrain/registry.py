@@ -22,9 +22,7 @@ import inspect
 import pkgutil
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar, dataclass_transform
-
-from dltrain.beginning import Beginning
+from typing import Any, ClassVar, TypeVar, dataclass_transform, get_origin
 
 Class = TypeVar("Class", bound=type)
 
@@ -40,18 +38,37 @@ def suggestion(word: str, words: list[str], there_are: str = "there are") -> str
     return nearest(word, words) or f"; {there_are} {', '.join(words)}"
 
 
+class Choice:
+    """What every registered class is: something that a config, or a command, chooses by name.
+
+    Attributes:
+        registered_name: what it is chosen by; `register` sets it.
+        keras_class: the user's Keras class whose arguments the fields are; none where the class itself is the choice.
+    """
+
+    registered_name: ClassVar[str]
+    keras_class: ClassVar[type | None] = None
+
+    @staticmethod
+    def json_schema() -> dict[str, Any]:
+        """Returns what an editor may know of the keys beyond their types: parts of a JSON schema, by key."""
+        return {}
+
+
 class Registry:
     """Classes of one kind by name.
 
     Args:
         kind: what is registered, in the singular, as a message names it ("model").
         home: the package or module whose import registers the built-in ones; none where all are the user's.
-        shared: a dataclass whose fields every registered class gets as well, behind its own.
+        base: the dotted name of the kind's contract, a light class that every registered class gets as a parent,
+            whether it names it or not: its methods are defaults, its fields keys behind the class's own. Imported when
+            the first class is registered; none for `Choice` alone.
     """
 
-    def __init__(self, kind: str, home: str | None = None, shared: type | None = None) -> None:
+    def __init__(self, kind: str, home: str | None = None, base: str | None = None) -> None:
         self.kind = kind
-        self._shared = shared
+        self._base = base
         self._home = home
         self._classes: dict[str, type] = {}
         self._discovered = False
@@ -70,20 +87,32 @@ class Registry:
         def decorate(cls: Class) -> Class:
             if name in self._classes:
                 raise ValueError(f"{self.kind} {name!r} is registered twice: {self._classes[name]} and {cls}")
+            base = self.base
+            _keep_required(cls)
             registered: Any = dataclasses.dataclass(frozen=True, kw_only=True)(cls)
-            if self._shared is not None:
+            if not issubclass(registered, base):
                 about = {key: getattr(cls, key) for key in ("__doc__", "__module__", "__qualname__")}
-                joined = type(cls.__name__, (registered, self._shared), about)
+                joined = type(cls.__name__, (registered, base), about)
                 registered = dataclasses.dataclass(frozen=True, kw_only=True)(joined)
-                fields: Any = registered.__dataclass_fields__
-                registered.__dataclass_fields__ = {
-                    key: fields[key] for key in sorted(fields, key=lambda key: hasattr(self._shared, key))
-                }
+            shared = {field.name for field in dataclasses.fields(base)} if dataclasses.is_dataclass(base) else set()
+            fields: dict[str, Any] = registered.__dataclass_fields__
+            registered.__dataclass_fields__ = {
+                key: fields[key] for key in sorted(fields, key=lambda key: key in shared)
+            }
             registered.registered_name = name
             self._classes[name] = registered
             return registered
 
         return decorate
+
+    @property
+    def base(self) -> type:
+        """The contract of the kind, a parent of every registered class."""
+        if self._base is None:
+            return Choice
+        module, _, name = self._base.rpartition(".")
+        found: type = getattr(importlib.import_module(module), name)
+        return found
 
     def names(self) -> list[str]:
         """Returns all names, sorted."""
@@ -121,23 +150,32 @@ class Registry:
                 importlib.import_module(f"{self._home}.{module.name}")
 
 
-MODELS = Registry("model", "dltrain.models", Beginning)
-DATASETS = Registry("dataset", "dltrain.datasets")
-TASKS = Registry("task", "dltrain.tasks")
-FEATURES = Registry("feature", "dltrain.features")
+def _keep_required(cls: type) -> None:
+    """Leaves a key without a default where a class declares one that its contract has a value for."""
+    inherited = {field.name for field in dataclasses.fields(cls)} if dataclasses.is_dataclass(cls) else set()
+    for key, hint in vars(cls).get("__annotations__", {}).items():
+        is_of_class = get_origin(hint) is ClassVar or str(hint).startswith(("ClassVar", "typing.ClassVar"))
+        if key not in vars(cls) and key not in inherited and hasattr(cls, key) and not is_of_class:
+            setattr(cls, key, dataclasses.field())
+
+
+MODELS = Registry("model", "dltrain.models", "dltrain.models.Model")
+DATASETS = Registry("dataset", "dltrain.datasets", "dltrain.datasets.Dataset")
+TASKS = Registry("task", "dltrain.tasks", "dltrain.tasks.Task")
+FEATURES = Registry("feature", "dltrain.features", "dltrain.data.feature.Feature")
 """What examples consist of, and what is asked of them; no config chooses one by itself."""
-OPTIMIZERS = Registry("optimizer", "dltrain.optimizers")
-SCHEDULES = Registry("schedule", "dltrain.schedules")
-AUGMENTATIONS = Registry("augmentation", "dltrain.augmentations")
-SAMPLES = Registry("sample", "dltrain.datasets._making")
+OPTIMIZERS = Registry("optimizer", "dltrain.optimizers", "dltrain.optimizers.Optimizer")
+SCHEDULES = Registry("schedule", "dltrain.schedules", "dltrain.schedules.Schedule")
+AUGMENTATIONS = Registry("augmentation", "dltrain.augmentations", "dltrain.augmentations.Augmentation")
+SAMPLES = Registry("sample", "dltrain.datasets._samples", "dltrain.datasets._samples.samples.Sample")
 """What `dltrain datasets make` makes; no config chooses it."""
 
-LOSSES = Registry("loss")
-METRICS = Registry("metric")
-LAYERS = Registry("layer")
-CALLBACKS = Registry("callback")
-TRACKERS = Registry("tracker", "dltrain.trackers")
-EXPORTS = Registry("export", "dltrain.exports")
+LOSSES = Registry("loss", base="dltrain.plugins.keras_classes.Part")
+METRICS = Registry("metric", base="dltrain.plugins.keras_classes.Metric")
+LAYERS = Registry("layer", base="dltrain.plugins.keras_classes.Part")
+CALLBACKS = Registry("callback", base="dltrain.plugins.keras_classes.Callback")
+TRACKERS = Registry("tracker", "dltrain.trackers", "dltrain.trackers.Tracker")
+EXPORTS = Registry("export", "dltrain.exports", "dltrain.exports.Export")
 """What `dltrain export` writes; no config chooses it."""
 
 KINDS = (
@@ -182,4 +220,6 @@ def field_help(cls: type) -> dict[str, str]:
         if section:
             for name, text in re.findall(r"^    (\w+): (.*?)(?=^    \w+: |\Z)", section[1], re.DOTALL | re.MULTILINE):
                 help_texts[name] = " ".join(text.split())
-    return help_texts
+    declared: Any = vars(cls).get("__dataclass_fields__", {})
+    taken_away = {*declared} - {field.name for field in dataclasses.fields(cls)}  # keys that its parents have
+    return {name: text for name, text in help_texts.items() if name not in taken_away}

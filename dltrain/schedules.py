@@ -4,9 +4,10 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+from dltrain.errors import KeyProblem
 from dltrain.fields import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Range
 from dltrain.lazy import keras
-from dltrain.registry import SCHEDULES
+from dltrain.registry import SCHEDULES, Choice
 
 Factor = Annotated[float, Range(minimum=0, maximum=1, open_minimum=True, open_maximum=True)]
 
@@ -24,9 +25,59 @@ class Plan:
     total_steps: int
 
 
+State = dict[str, Any]
+"""What a schedule that watches a column keeps from epoch to epoch: numbers that JSON holds, `scale` among them."""
+
+
+class Schedule(Choice):
+    """What every schedule is: a multiplier of the peak at each step, and perhaps one that follows what is measured.
+
+    Attributes:
+        monitor: the column of metrics.csv that is watched; none where nothing is.
+        warmup_epochs: epochs of a warm-up at the start; none for a schedule that has no such key.
+    """
+
+    monitor: str | None = None
+    warmup_epochs: float | None = None
+
+    def warmup(self, plan: Plan) -> int:
+        """Returns the steps of the warm-up; by default there is none."""
+        return 0
+
+    def check(self, plan: Plan) -> None:
+        """Makes sure that the schedule fits the run's length; by default it fits any.
+
+        Raises:
+            KeyProblem: if it does not.
+        """
+
+    def multiplier(self, step: Any, plan: Plan) -> Any:
+        """Returns what the peak is multiplied with at a step, float32.
+
+        Args:
+            step: the steps before it, a number or a tensor of them.
+            plan: how long the run is.
+        """
+        raise NotImplementedError
+
+    def initial_state(self) -> State | None:
+        """Returns the state before the first epoch; its `scale` multiplies the learning rate. None to keep nothing."""
+        return None
+
+    def after_epoch(self, value: float, state: State, larger_is_better: bool) -> State:
+        """Returns the state after an epoch; only called where there is one, and `monitor` names a column.
+
+        Args:
+            value: the monitored value of the epoch; NaN is no improvement.
+            state: the state before it.
+            larger_is_better: whether more is better.
+        """
+        return state
+
+
 @dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """What every schedule has: a linear warm-up, from almost nothing to the peak.
+class WarmUpSchedule(Schedule):
+    """What dltrain's own schedules share: a linear warm-up, from almost nothing to the peak.
 
     Args:
         warmup_epochs: epochs in which the learning rate rises to its peak, parts of one allowed; 0 for none.
@@ -38,19 +89,17 @@ class Schedule:
 
     def __post_init__(self) -> None:
         if self.warmup_epochs and self.warmup_steps:
-            raise ValueError("warmup_steps must not be given beside warmup_epochs")
+            raise KeyProblem("warmup_steps", "must not be given beside warmup_epochs")
 
     def warmup(self, plan: Plan) -> int:
         """Returns the steps of the warm-up."""
         return self.warmup_steps or round(self.warmup_epochs * plan.steps_per_epoch)
 
     def check(self, plan: Plan) -> None:
-        """Raises ValueError where the schedule does not fit the run's length."""
+        """Raises KeyProblem where the schedule does not fit the run's length."""
         if self.warmup(plan) >= plan.total_steps:
             key = "warmup_steps" if self.warmup_steps else "warmup_epochs"
-            raise ValueError(
-                f"{key} must leave steps to train: {self.warmup(plan)} of {plan.total_steps} steps warm up"
-            )
+            raise KeyProblem(key, f"must leave steps to train: {self.warmup(plan)} of {plan.total_steps} steps warm up")
 
     def multiplier(self, step: Any, plan: Plan) -> Any:
         """Returns what the peak is multiplied with at a step, float32.
@@ -70,7 +119,7 @@ class Schedule:
 
 
 @SCHEDULES.register("constant")
-class Constant(Schedule):
+class Constant(WarmUpSchedule):
     """The same learning rate throughout."""
 
     def _shape(self, since: Any, warmup: int, plan: Plan) -> Any:
@@ -78,7 +127,7 @@ class Constant(Schedule):
 
 
 @SCHEDULES.register("step")
-class Step(Schedule):
+class Step(WarmUpSchedule):
     """Drops by a factor at given times, counted from the run's start; as in He et al. 2015, section 4.2.
 
     Args:
@@ -94,19 +143,19 @@ class Step(Schedule):
     def __post_init__(self) -> None:
         super().__post_init__()
         if bool(self.drop_at_epochs) == bool(self.drop_at_steps):
-            raise ValueError("drop_at_epochs must be given, or drop_at_steps, and not both")
+            raise KeyProblem("drop_at_epochs", "must be given, or drop_at_steps, and not both")
         for key in ("drop_at_epochs", "drop_at_steps"):
             times = getattr(self, key)
             if list(times) != sorted(set(times)):
-                raise ValueError(f"{key} must rise, got {list(times)}")
+                raise KeyProblem(key, f"must rise, got {list(times)}")
 
     def check(self, plan: Plan) -> None:
-        """Raises ValueError where a drop lies beyond the run's end."""
+        """Raises KeyProblem where a drop lies beyond the run's end."""
         super().check(plan)
         last = self._drops(plan)[-1]
         if last >= plan.total_steps:
             key = "drop_at_steps" if self.drop_at_steps else "drop_at_epochs"
-            raise ValueError(f"{key} must lie within the run's {plan.total_steps} steps, the last is after step {last}")
+            raise KeyProblem(key, f"must lie within the run's {plan.total_steps} steps, the last is after step {last}")
 
     def _drops(self, plan: Plan) -> list[int]:
         return list(self.drop_at_steps) or [round(epoch * plan.steps_per_epoch) for epoch in self.drop_at_epochs]
@@ -117,7 +166,7 @@ class Step(Schedule):
 
 
 @SCHEDULES.register("cosine")
-class Cosine(Schedule):
+class Cosine(WarmUpSchedule):
     """Half a cosine, from the peak down to a share of it at the run's end.
 
     I. Loshchilov and F. Hutter, "SGDR: stochastic gradient descent with warm restarts", 2016, equation 5, without
@@ -135,7 +184,7 @@ class Cosine(Schedule):
 
 
 @SCHEDULES.register("exponential")
-class Exponential(Schedule):
+class Exponential(WarmUpSchedule):
     """Falls by the same factor in every so many epochs, smoothly.
 
     Args:
@@ -151,7 +200,7 @@ class Exponential(Schedule):
 
 
 @SCHEDULES.register("polynomial")
-class Polynomial(Schedule):
+class Polynomial(WarmUpSchedule):
     """Falls from the peak to a share of it at the run's end as a power of the time left; linear by default.
 
     Args:
@@ -168,7 +217,7 @@ class Polynomial(Schedule):
 
 
 @SCHEDULES.register("one_cycle")
-class OneCycle(Schedule):
+class OneCycle(WarmUpSchedule):
     """Rises from a share of the peak to it, then falls to almost nothing, along half cosines.
 
     L. N. Smith and N. Topin, "Super-convergence", 2018, section 3; cosines in place of the paper's lines. The rise is
@@ -187,7 +236,7 @@ class OneCycle(Schedule):
     def __post_init__(self) -> None:
         for key in ("warmup_epochs", "warmup_steps"):
             if getattr(self, key):
-                raise ValueError(f"{key} must be left out: one_cycle warms up for rise_fraction of the run")
+                raise KeyProblem(key, "must be left out: one_cycle warms up for rise_fraction of the run")
 
     def _shape(self, since: Any, warmup: int, plan: Plan) -> Any:
         done = _share_done(since, warmup, plan)
@@ -197,7 +246,7 @@ class OneCycle(Schedule):
 
 
 @SCHEDULES.register("plateau")
-class Plateau(Schedule):
+class Plateau(WarmUpSchedule):
     """Drops by a factor each time the monitored value has stopped to improve.
 
     As A. Krizhevsky et al. 2012, section 5, did by hand. Its state belongs to the checkpoint.
@@ -221,11 +270,11 @@ class Plateau(Schedule):
     def _shape(self, since: Any, warmup: int, plan: Plan) -> Any:
         return 1.0
 
-    def initial_state(self) -> dict[str, Any]:
+    def initial_state(self) -> State:
         """Returns the state before the first epoch; `scale` multiplies the learning rate."""
         return {"scale": 1.0, "best": None, "wait": 0, "cooldown": 0}
 
-    def after_epoch(self, value: float, state: dict[str, Any], larger_is_better: bool) -> dict[str, Any]:
+    def after_epoch(self, value: float, state: State, larger_is_better: bool) -> State:
         """Returns the state after an epoch.
 
         Args:

@@ -13,7 +13,7 @@ interpreter that runs this script. `--quick` does without all commands but fit, 
 Numbers are compared bit for bit: exit codes, the arrays of checkpoints and of model.keras, metrics.csv but for its
 seconds, summary.json but for its times, what eval says and predict answers. A difference there ends in exit code 1.
 All other files and all that is printed is text: times, speeds, paths and versions are taken out, differences are shown
-as diffs, and fail only with `--text`. A summary's `best.monitor` may be {column, larger_is_better} for a string.
+as diffs, and fail only with `--text`. A summary may say which way its metrics are better.
 
 A config that both refuse in the same way is skipped, with what they said: data that are downloaded (every address is
 refused here), or not there. Data of `datasets make` are made first, by each checkout.
@@ -54,6 +54,9 @@ VARIANTS = {
 
 WHEN = re.compile(r"second|minute|duration|elapsed|speed|time$|_ms$|started|ended|memory|command|^git$|^dltrain$")
 """Names of JSON's keys and of columns whose values differ from day to day."""
+
+DIRECTIONS = {"monitor", "larger_is_better"}
+"""Keys of a summary that say which way a metric is better: an earlier version does not have them."""
 
 NOISE = [
     (re.compile(r"^(?:[IWE]0000 |WARNING: All log messages before).*\n", re.M), ""),
@@ -182,15 +185,14 @@ def as_numbers(path: Path) -> Any:
         rows = list(csv.DictReader(path.open()))
         return {f"row {row}": [(k, v) for k, v in each.items() if not WHEN.search(k)] for row, each in enumerate(rows)}
     if path.name == "summary.json":
-        return timeless(json.loads(path.read_text()))
+        summary = json.loads(path.read_text())
+        return timeless({key: value for key, value in summary.items() if key not in DIRECTIONS})
     return None
 
 
 def timeless(value: Any) -> Any:
-    """Returns JSON without times, and a monitor by its name."""
+    """Returns JSON without times."""
     if isinstance(value, dict):
-        if "larger_is_better" in value and "column" in value:
-            return value["column"]
         return {key: timeless(each) for key, each in value.items() if not WHEN.search(key)}
     return [timeless(each) for each in value] if isinstance(value, list) else value
 
@@ -250,7 +252,8 @@ def compare(
         one, two = (as_numbers(side.work / path) for side in sides)
         if one != two:
             numbers.append(f"{path}: {differences(one, two)}")
-        if path.suffix == ".npz" or (one is None and path.suffix != ".svg"):  # an SVG has names that are drawn
+        # An SVG has names that are drawn. What the other checkpoints say beside arrays is much the same.
+        if path.name == "last.npz" or (one is None and path.suffix != ".svg"):
             one, two = (as_text(side.work / path, side) for side in sides)
             texts += [diff(one, two, str(path), names)] if one != two else []
     return "", numbers, texts

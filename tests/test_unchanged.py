@@ -190,5 +190,6 @@ def test_the_first_losses_are_the_same_to_six_digits(tensorflow, tmp_path, name)
 def test_oversampling_repeats_the_same_examples(tmp_path):
     path = tmp_path / "small.yaml"
     path.write_text(CONFIGS["mlp"] + "train: {epochs: 1, oversample: true}\n")
-    rows = drawn(experiments.load(path).experiment, Split(np.zeros((10, 1)), np.repeat([0, 1, 2], [5, 3, 2])))
+    split = Split(np.zeros((10, 1)), np.repeat([0, 1, 2], [5, 3, 2]))
+    rows = drawn(experiments.load(path).experiment, data_spec((1,), ("a", "b", "c")), split)
     assert rows.tolist() == [2, 0, 1, 3, 4, 5, 7, 6, 5, 7, 8, 9, 8, 9, 8]

@@ -6,7 +6,7 @@ from functools import partial
 from dltrain.assembly.oversampling import drawn
 from dltrain.assembly.progressive_resizing import seen, shrinking
 from dltrain.config.blocks import Stage
-from dltrain.config.experiment import Experiment, mixes_examples
+from dltrain.config.experiment import Experiment
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.engine.device import Devices
 from dltrain.engine.feeds import Feed, feed
@@ -14,9 +14,9 @@ from dltrain.engine.order import Order
 from dltrain.engine.preparation import Preparation
 
 
-def training_order(experiment: Experiment, train: Split, devices: Devices) -> Order:
+def training_order(experiment: Experiment, spec: DataSpec, train: Split, devices: Devices) -> Order:
     """Returns which of the training examples each step sees."""
-    settings, rows = experiment.train, drawn(experiment, train)
+    settings, rows = experiment.train, drawn(experiment, spec, train)
     examples = len(train) if rows is None else len(rows)
     size, batches = settings.examples_per_batch, settings.accumulate_steps
     replicas, seed = devices.replicas, experiment.seed
@@ -32,7 +32,7 @@ def preparation(experiment: Experiment, splits: Splits, stage: Stage | None = No
         stage: the part of the run that they are for; none where there are no parts.
     """
     spec, augment = seen(splits.spec, stage), experiment.augment
-    single = [augmentation for augmentation in augment if not mixes_examples(augmentation)]
+    single = [augmentation for augmentation in augment if not augmentation.mixes]
     return Preparation(
         [*shrinking(splits.spec, spec), *(augmentation.build(spec) for augmentation in single)],
         experiment.task.weights(spec, splits.train.targets),

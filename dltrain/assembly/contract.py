@@ -5,9 +5,8 @@ from typing import Any
 from dltrain.assembly import oversampling
 from dltrain.assembly.progressive_resizing import seen
 from dltrain.config.experiment import Config, Experiment
-from dltrain.data import SAMPLE, Splits, spaced
-from dltrain.errors import ConfigError, gathered
-from dltrain.lazy import np
+from dltrain.data import Splits, named
+from dltrain.errors import ConfigError, KeyProblem, Problems, gathered
 from dltrain.registry import short_name
 from dltrain.schedules import Plan
 
@@ -23,9 +22,9 @@ def require(config: Config, splits: Splits) -> None:
         raise ConfigError(problems)
 
 
-def broken(config: Config, splits: Splits) -> list[str]:
-    """Returns a message for each thing that does not fit."""
-    problems: list[str] = []
+def broken(config: Config, splits: Splits) -> Problems:
+    """Returns what does not fit, all of it."""
+    problems: Problems = []
     for check in (_check_blocks, _check_stages, _check_range, _check_targets, _check_length, _check_monitors):
         with gathered(problems):
             check(config, splits)
@@ -38,66 +37,51 @@ def _check_blocks(config: Config, splits: Splits) -> None:
 
 def _check_stages(config: Config, splits: Splits) -> None:
     """Makes sure that the images of each stage can be made, and that network and augmentations can take them."""
-    spec, problems = splits.spec, list[str]()
+    spec, problems = splits.spec, Problems()
     for index, stage in enumerate(config.experiment.stages):
         if stage.image_size is None:
             continue
-        smaller = seen(spec, stage)
         with gathered(problems), config.blame(f"stages[{index}]"):
-            if not spec.is_image:
-                raise ValueError("image_size must be none: the examples are no images")
-            size, most = smaller.input_shape[:2], spec.input_shape[:2]
-            if size[0] > most[0] or size[1] > most[1]:
-                raise ValueError(f"image_size must be at most that of the images, {' x '.join(map(str, most))}")
+            smaller = seen(spec, stage)
             try:
                 config.check(smaller)
             except ConfigError as error:
-                raise ValueError(f"image_size is too small: {error.problems[0].splitlines()[0]}") from None
+                raise KeyProblem("image_size", f"is too small: {error.headline}") from None
     if problems:
         raise ConfigError(problems)
 
 
 def _check_range(config: Config, splits: Splits) -> None:
     """Makes sure that float images are in 0-255 where an augmentation reckons so."""
-    inputs = splits.train.inputs
-    if not splits.spec.is_image or inputs.dtype.kind != "f" or not len(inputs):
+    values = named(splits.spec.inputs, splits.train.inputs)
+    beyond = (feature.beyond_bytes(values[name]) for name, feature in splits.spec.inputs.items())
+    low, high = next(filter(None, beyond), (0.0, 255.0))
+    if (low, high) == (0.0, 255.0):
         return
-    places = spaced(len(inputs), SAMPLE)
-    low, high = np.inf, -np.inf
-    for start in range(0, len(places), 32):  # large images, a few at a time
-        values = np.asarray(inputs[places[start : start + 32]])
-        low, high = min(low, float(values.min())), max(high, float(values.max()))
-    if low >= 0 and 1.001 < high <= 255:  # a rounding above 1 is 1
-        return
-    problems: list[str] = []
+    problems: Problems = []
     for index, augmentation in enumerate(config.experiment.augment):
-        if getattr(augmentation, "of_bytes", False):
+        if augmentation.in_pixel_range:
             with gathered(problems), config.blame(f"augment[{index}]"):
-                raise ValueError(
-                    f"name {augmentation.registered_name} must have images in 0-255, got {low:.4g} to {high:.4g}: "
-                    "store them as uint8; networks normalise by themselves"
+                raise KeyProblem(
+                    "name",
+                    f"{augmentation.registered_name} must have images in 0-255, got {low:.4g} to {high:.4g}: "
+                    "store them as uint8; networks normalise by themselves",
                 )
     if problems:
         raise ConfigError(problems)
 
 
 def _check_targets(config: Config, splits: Splits) -> None:
-    """Makes sure that labels are classes that there are, and that there is a number for each output."""
-    spec, name = splits.spec, config.experiment.dataset.registered_name
+    """Makes sure that stored targets are such as their features say."""
+    data, name = splits.spec, config.experiment.dataset.registered_name
     for part_name in ("train", "validation", "test"):
         part = getattr(splits, part_name)
         if part is None:
             continue
-        targets, what = part.targets, f"dataset {name}: the {part_name} part's"
-        if targets.ndim == 1:
-            if len(targets) and not 0 <= targets.min() <= targets.max() < len(spec.class_names):
-                wrong = targets.min() if targets.min() < 0 else targets.max()
-                where = int(np.flatnonzero(targets == wrong)[0])
-                raise ConfigError(
-                    [f"{what} labels must be 0 to {len(spec.class_names) - 1}, got {wrong} at position {where}"]
-                )
-        elif targets.shape[1:] != (spec.outputs,):
-            raise ConfigError([f"{what} targets must be {spec.outputs} numbers each, got {list(targets.shape[1:])}"])
+        for key, stored in named(data.targets, part.targets).items() if data.targets else ():
+            fault = data.targets[key].fault(stored)
+            if fault:
+                raise ConfigError([f"dataset {name}: the {part_name} part's {fault}"])
 
 
 def _check_length(config: Config, splits: Splits) -> None:
@@ -118,18 +102,19 @@ def plan_for(config: Config, splits: Splits, replicas: int = 1) -> Plan:
     """
     train = config.experiment.train
     with config.blame("train"):
-        examples = oversampling.count(config.experiment, splits.train)
+        examples = oversampling.count(config.experiment, splits.spec, splits.train)
         size = train.examples_per_batch
         if size > examples:
-            raise ValueError(f"batch_size must be at most the {examples} training examples, got {size}")
+            raise KeyProblem("batch_size", f"must be at most the {examples} training examples, got {size}")
         if train.examples_per_step > examples:
-            raise ValueError(
-                f"accumulate_steps must be at most {examples // size}: batch_size times it at most the {examples} "
-                f"training examples, got {train.accumulate_steps}"
+            raise KeyProblem(
+                "accumulate_steps",
+                f"must be at most {examples // size}: batch_size times it at most the {examples} "
+                f"training examples, got {train.accumulate_steps}",
             )
         if size % replicas:
             nearest = max(size // replicas, 1) * replicas
-            raise ValueError(f"batch_size must divide by the {replicas} devices, got {size}; try {nearest}")
+            raise KeyProblem("batch_size", f"must divide by the {replicas} devices, got {size}; try {nearest}")
     steps_per_epoch = examples // train.examples_per_step
     plan = Plan(steps_per_epoch, train.steps or steps_per_epoch * (train.epochs or 1))
     with config.blame("schedule"):
@@ -144,17 +129,28 @@ def _check_monitors(config: Config, splits: Splits) -> None:
         ConfigError: at each key that names one which will not.
     """
     experiment, validated = config.experiment, splits.validation is not None
-    measured = ["loss", *map(short_name, experiment.task.metrics)]
-    columns = measured + [f"val_{name}" for name in measured] * validated
-    problems: list[str] = []
-    for path in ("checkpoint", "early_stopping", "schedule"):
-        monitor = getattr(getattr(experiment, path), "monitor", None)
+    columns, missing = _columns(experiment.task, splits)
+    problems: Problems = []
+    stopping = None if experiment.early_stopping is None else experiment.early_stopping.monitor
+    watched = {"checkpoint": monitor_of(experiment.checkpoint, experiment, splits), "early_stopping": stopping}
+    for path, monitor in {**watched, "schedule": experiment.schedule.monitor}.items():
         if monitor is not None and monitor not in columns:
             reason = "" if validated else "; there are no validation data"
+            reason = f": {missing[monitor]}" if monitor in missing else reason
             with gathered(problems), config.blame(path):
-                raise ValueError(f"monitor must be one of {', '.join(columns)}, got {monitor!r}{reason}")
+                raise KeyProblem("monitor", f"must be one of {', '.join(columns)}, got {monitor!r}{reason}")
     if problems:
         raise ConfigError(problems)
+
+
+def _columns(task: Any, splits: Splits) -> tuple[list[str], dict[str, str]]:
+    """Returns what is measured, by the columns of metrics.csv, and why some of them have no number."""
+    columns, missing = ["loss", *map(short_name, task.metrics)], task.undefined(splits.spec, splits.train)
+    if splits.validation is not None:
+        columns += [f"val_{name}" for name in ["loss", *task.metric_names]]
+        undefined = task.undefined(splits.spec, splits.validation)
+        missing |= {f"val_{name}": why for name, why in undefined.items()}
+    return [name for name in columns if name not in missing], missing
 
 
 def monitor_of(block: Any, experiment: Experiment, splits: Splits) -> str:

@@ -12,15 +12,15 @@ from dltrain.checkpoints.store import Checkpoint
 from dltrain.checkpoints.training_state import TrainingState
 from dltrain.config.experiment import Config
 from dltrain.console import Reporter
-from dltrain.data import DataSpec, Ragged, Split, Splits, trees
+from dltrain.data import DataSpec, Finding, Ragged, Split, Splits, trees
 from dltrain.digest import digest
 from dltrain.distributed.workers import Workers
 from dltrain.engine import device
 from dltrain.engine.device import Devices
 from dltrain.errors import DataError
-from dltrain.inspection.findings import Finding, examine, short
+from dltrain.inspection.findings import examine
 from dltrain.inspection.fingerprint import fingerprint
-from dltrain.inspection.subject import Subject
+from dltrain.inspection.inspected_data import InspectedData
 from dltrain.lazy import np, starting
 
 SHOWN = 5
@@ -54,7 +54,7 @@ def begin(
     def read() -> None:
         try:
             splits = load(config, trains, like)
-            loaded.set_result((splits, examine(Subject(splits, brief=True), brief=True) if trains else []))
+            loaded.set_result((splits, examine(InspectedData(splits, brief=True)) if trains else []))
         except BaseException as error:
             loaded.set_exception(error)
 
@@ -88,7 +88,7 @@ def _say_findings(findings: list[Finding], strict: bool, reporter: Reporter) -> 
     Raises:
         DataError: under `strict`, if there is anything.
     """
-    lines = [short(finding) for finding in findings]
+    lines = [finding.line for finding in findings]
     more = [f"{len(lines) - SHOWN} more findings: dltrain inspect CONFIG"] if len(lines) > SHOWN else []
     if lines and strict:
         raise DataError("\n".join([*lines[:SHOWN], *more, "strict: true makes errors of these; strict=false goes on"]))
@@ -127,9 +127,7 @@ def load(config: Config, trains: bool = False, like: DataSpec | None = None) -> 
         UserError: if they cannot be used.
     """
     with config.blame("dataset"):
-        dataset = config.experiment.dataset
-        is_told = like is not None and getattr(dataset, "loads_like", False)
-        splits = dataset.load(like) if is_told else dataset.load()
+        splits = config.experiment.dataset.load(like)
     if trains:
         require(config, splits)
     else:
@@ -155,9 +153,7 @@ def as_before(splits: Splits, saved: Checkpoint, force: bool) -> Splits:
     """
     state = TrainingState.of(saved)
     spec = state.spec
-    was = spec.shapes, state.examples
-    found = splits.spec.shapes, len(splits.train)
-    if was != found:
+    if spec.mismatch(splits.spec) or len(splits.train) != state.examples:
         raise DataError(
             f"{saved.path}: the training data have changed since: other shapes, classes or number of examples "
             f"(now {len(splits.train)}, then {state.examples}); start a new run: dltrain fit CONFIG"

@@ -6,21 +6,21 @@ from typing import Any
 from dltrain.assembly.pretrained import trained
 from dltrain.config.experiment import Config
 from dltrain.data import DataSpec
-from dltrain.errors import TrainingError, UserError
+from dltrain.errors import KeyProblem, TrainingError, UserError
 from dltrain.lazy import keras
 from dltrain.runs.folder import Run
 
 _log = logging.getLogger("dltrain")
 
 
-def teach(config: Config, spec: DataSpec, model: Any, replicas: int) -> None:
+def teach(config: Config, data: DataSpec, model: Any, replicas: int) -> None:
     """Lets the teacher that a config names, if it does, take part in the loss of a compiled network's training.
 
     The loss of an evaluation stays that of the task.
 
     Args:
         config: whose `teacher` is asked for.
-        spec: what the network is trained on.
+        data: what the network is trained on.
         model: the network; its `train_step` must take its loss from `compute_loss`, as Keras's does, or it fails.
         replicas: devices that share a batch.
 
@@ -36,16 +36,18 @@ def teach(config: Config, spec: DataSpec, model: Any, replicas: int) -> None:
         try:
             teacher, known, saved = trained(Run(settings.run))
         except (UserError, OSError) as error:
-            raise ValueError(f"run {settings.run} cannot be used: {error}") from None
-        if known.input_shape != spec.input_shape:
-            there, here = ("x".join(map(str, shape)) for shape in (known.input_shape, spec.input_shape))
-            raise ValueError(f"run must take the same inputs: {settings.run.name} takes {there}, the data are {here}")
-        if known.class_names != spec.class_names:
-            there, here = (", ".join(names[:10]) for names in (known.class_names, spec.class_names))
-            raise ValueError(f"run must know the same classes: {settings.run.name} knows {there}; the data have {here}")
+            raise KeyProblem("run", f"{settings.run} cannot be used: {error}") from None
+        for name, feature in known.inputs.items():
+            if words := feature.mismatch(data.inputs[name]) if name in data.inputs else f"it takes {name}":
+                raise KeyProblem("run", f"must take the same inputs: of {settings.run.name}, {words}")
+        targets = data.targets
+        for name, feature in known.targets.items():
+            if words := feature.mismatch(targets[name]) if name in targets else f"it knows {name}":
+                raise KeyProblem("run", f"must know the same classes: of {settings.run.name}, {words}")
     teacher.trainable = False
     fuse(teacher)
     _log.info("%s", f"teacher: the best weights of {settings.run.name} (step {saved.state['step']})")
+    task = config.experiment.task
     own_loss, own_step, asked = model.compute_loss, model.train_step, []
 
     def compute_loss(
@@ -56,7 +58,10 @@ def teach(config: Config, spec: DataSpec, model: Any, replicas: int) -> None:
         if not training:
             return loss
         penalties = sum(keras.ops.sum(penalty) for penalty in model.losses) / replicas
-        taught = distillation_loss(teacher(x, training=False), y_pred, settings.temperature, sample_weight) / replicas
+        losses = task.distillation_loss(data, teacher(x, training=False), y_pred, settings.temperature)
+        if sample_weight is not None:
+            losses = losses * keras.ops.reshape(sample_weight, (-1,))
+        taught = keras.ops.mean(losses) / replicas
         return (1 - settings.weight) * (loss - penalties) + settings.weight * taught + penalties
 
     def train_step(data: Any) -> Any:
@@ -71,22 +76,3 @@ def teach(config: Config, spec: DataSpec, model: Any, replicas: int) -> None:
 
     for method in (compute_loss, train_step):
         object.__setattr__(model, method.__name__, method)  # past Keras's tracking of attributes
-
-
-def distillation_loss(teacher: Any, student: Any, temperature: float, weights: Any = None) -> Any:
-    """Returns temperature^2 * KL(softmax(teacher / temperature) || softmax(student / temperature)), mean of the batch.
-
-    G. Hinton, O. Vinyals and J. Dean, "Distilling the knowledge in a neural network", 2015, section 2. The paper's
-    cross-entropy is larger by the teacher's entropy, which has no gradient: here a perfect student's loss is 0.
-
-    Args:
-        teacher: logits, (batch, classes).
-        student: likewise.
-        temperature: above 1 softens both.
-        weights: of the examples, (batch,); none where all count the same.
-    """
-    ops = keras.ops
-    wanted = ops.log_softmax(ops.stop_gradient(teacher) / temperature)
-    got = ops.log_softmax(student / temperature)
-    losses = temperature**2 * ops.sum(ops.exp(wanted) * (wanted - got), axis=-1)
-    return ops.mean(losses if weights is None else losses * ops.reshape(weights, (-1,)))

@@ -5,6 +5,7 @@ from typing import Any
 
 from dltrain.checkpoints.layer_names import head_of, named_layers
 from dltrain.config.blocks import Stage
+from dltrain.errors import KeyProblem
 from dltrain.lazy import keras
 from dltrain.registry import suggestion
 
@@ -26,14 +27,14 @@ def freeze(model: Any, patterns: tuple[str, ...]) -> None:
         if not found:
             there = suggestion(pattern.strip("*?"), list(named), "there are")
             problems.append(
-                ValueError(f"freeze[{index}] must be the name of a layer with weights, got {pattern!r}{there}")
+                KeyProblem(f"freeze[{index}]", f"must be the name of a layer with weights, got {pattern!r}{there}")
             )
         for name in found:
             named[name].trainable = False
     if problems:
         raise ExceptionGroup("freeze", problems)
     if patterns and not model.trainable_weights:
-        raise ValueError("freeze must leave something to train: it names every layer")
+        raise KeyProblem("freeze", "must leave something to train: it names every layer")
 
 
 def kept_in(named: dict[str, Any], stage: Stage) -> list[str]:
@@ -49,7 +50,7 @@ def kept_in(named: dict[str, Any], stage: Stage) -> list[str]:
         found = [index for index, name in enumerate(names) if fnmatch.fnmatchcase(name, pattern)]
         if not found:
             there = suggestion(pattern.strip("*?"), names, "there are")
-            raise ValueError(f"train_from must be the name of a layer with weights, or head, got {pattern!r}{there}")
+            raise KeyProblem("train_from", f"must be the name of a layer with weights, or head, got {pattern!r}{there}")
         first = found[0]
     return [
         name

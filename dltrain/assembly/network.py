@@ -47,11 +47,13 @@ def assemble(
     with devices.strategy.scope():
         model = config.build_model(spec)
         found = [list(each.shape[1:]) for each in keras.tree.flatten(model.output)]
-        if found != [[*spec.output_shape]]:
+        asked = experiment.task.output_shape(spec)
+        if asked is not None and found != [[*asked]]:
             shapes = " and ".join(map(str, found)) or "no"
             raise ConfigError(
                 [f"model.name {experiment.model.registered_name} returns {shapes} numbers for an example, the data ask "
-                 f"for {math.prod(spec.output_shape)}: it must end in data.head(x), or in Dense(num_classes)"]
+                 f"for {list(asked) if None in asked else math.prod(asked)}: it must end in data.head(x), or in "
+                 "Dense(num_classes)"]
             )  # fmt: skip
         if not model.trainable_weights:
             raise ConfigError(
@@ -67,7 +69,7 @@ def assemble(
         if devices.replicas > 1:
             synchronise(model)
         fuse(model)
-        decay = getattr(experiment.optimizer, "layer_decay", None)  # a plugin's optimizer need not have it
+        decay = experiment.optimizer.layer_decay
         shares = {"shares": weight_shares(model, decay)} if decay else {}
         model.compile(
             optimizer=experiment.optimizer.build(learning_rate, **shares),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from dltrain.checkpoints.training_state import TrainingState
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.data import DataSpec
-from dltrain.errors import RunError, UserError
+from dltrain.errors import KeyProblem, RunError, UserError
 from dltrain.lazy import keras
 from dltrain.registry import suggestion
 from dltrain.runs import folder
@@ -67,18 +68,18 @@ def _place(config: Config, block: str, key: str, path: Path, root: Path) -> Path
     with config.blame(block):
         if path.exists():
             if path.is_dir() and not Run(path).config.is_file():
-                raise ValueError(f"{key} must be {takes}: {path} is no run, there is no config.yaml in it")
+                raise KeyProblem(key, f"must be {takes}: {path} is no run, there is no config.yaml in it")
             if path.is_file() and not (key == "weights" and path.name.endswith(weight_files.ENDINGS)):
                 endings = f", one that ends in {', '.join(weight_files.ENDINGS)}" if key == "weights" else ""
-                raise ValueError(f"{key} must be {takes}{endings}, got {path}")
+                raise KeyProblem(key, f"must be {takes}{endings}, got {path}")
             return path
         word = str(config.root.value[block].value[key].value)
         if Path(word).name == word and not word.endswith(weight_files.ENDINGS):
             try:
                 return folder.find(word, root).path.resolve()
             except RunError as error:
-                raise ValueError(f"{key} must be {takes}, got {word!r}: {error}") from None
-        raise ValueError(f"{key} must be {takes}, there is none at {path}")
+                raise KeyProblem(key, f"must be {takes}, got {word!r}: {error}") from None
+        raise KeyProblem(key, f"must be {takes}, there is none at {path}")
 
 
 def trained(run: Run, checkpoint: Path | None = None) -> tuple[Any, DataSpec, Checkpoint]:
@@ -125,13 +126,13 @@ def begin_with(path: Path, model: Any, spec: DataSpec, source: InitialWeights | 
         source: the weights, where they were read already.
 
     Raises:
-        ValueError: if they cannot be read or do not fit, beginning with `weights`.
+        KeyProblem: if they cannot be read or do not fit.
     """
     try:
         source = source or _read(path, model)
         pairs, is_whole = _matched(model, spec, source)
     except (UserError, OSError) as error:
-        raise ValueError(f"weights {path} cannot be used: {error}") from None
+        raise KeyProblem("weights", f"{path} cannot be used: {error}") from None
     for variable, value in pairs:
         variable.assign(value)
     named = named_layers(model)
@@ -161,6 +162,9 @@ def _matched(model: Any, spec: DataSpec, source: InitialWeights) -> tuple[list[t
     Raises:
         ValueError: at the first layer that the other network has not, or has in another shape.
     """
+    if source.spec is not None and source.spec.inputs.signature != spec.inputs.signature:
+        words = source.spec.mismatch(spec) or "they are others"
+        raise KeyProblem("weights", f"must be of the same inputs: {words} ({source.words})")
     named, is_whole = named_layers(model), True
     pairs: list[tuple[Any, Any]] = []
     head = head_of(named)
@@ -175,39 +179,37 @@ def _matched(model: Any, spec: DataSpec, source: InitialWeights) -> tuple[list[t
             continue
         if found is None:
             there = suggestion(name, list(source.arrays), "it has")
-            raise ValueError(f"weights must be of this network: {source.words} have no layer {name}{there}")
+            raise KeyProblem("weights", f"must be of this network: {source.words} have no layer {name}{there}")
         if found != shapes:
             words = f"{_shapes(shapes)} here, {_shapes(found)} there"
-            raise ValueError(f"weights must be of this network: layer {name} is {words} ({source.words})")
+            raise KeyProblem("weights", f"must be of this network: layer {name} is {words} ({source.words})")
         pairs += zip(layer.weights, values or [], strict=True)
     own, loose = source.arrays.get(weight_files.LOOSE, []), loose_weights(model)
     shapes, found = ([tuple(weight.shape) for weight in weights] for weights in (loose, own))
     if found != shapes:
         words = f"{_shapes(shapes) or 'none'} here, {_shapes(found) or 'none'} there"
-        raise ValueError(f"weights must be of this network: its own, outside of layers, are {words} ({source.words})")
+        raise KeyProblem(
+            "weights", f"must be of this network: its own, outside of layers, are {words} ({source.words})"
+        )
     pairs += zip(loose, own, strict=True)
     known = {*named, source.head, weight_files.LOOSE}
     if strange := [name for name in source.arrays if name not in known]:
-        raise ValueError(
-            f"weights must be of this network: {source.words} have a layer {strange[0]}, which is not here"
+        raise KeyProblem(
+            "weights", f"must be of this network: {source.words} have a layer {strange[0]}, which is not here"
         )
     return pairs, is_whole
 
 
 def _same_outputs(one: DataSpec | None, other: DataSpec) -> bool:
     """Whether both networks end in the same classes or targets; where nothing is known, the shapes decide."""
-    return one is None or _outputs(one) == _outputs(other)
+    return one is None or one.targets.signature == other.targets.signature
 
 
-def _outputs(spec: DataSpec) -> tuple[Any, ...]:
-    return spec.class_names, spec.exclusive, tuple(target.name for target in spec.numbers)
-
-
-def _why(source: InitialWeights, spec: DataSpec) -> str:
-    wanted = "targets" if spec.numbers else "classes"
+def _why(source: InitialWeights, data: DataSpec) -> str:
+    here, wanted = math.prod(data.output_shape), " and ".join(each.plural for each in data.targets.values())
     if source.spec is None:
-        return f"the file has it not for {spec.outputs} {wanted}"
-    return f"{source.spec.outputs} outputs there, {spec.outputs} other {wanted} here"
+        return f"the file has it not for {here} {wanted}"
+    return f"{math.prod(source.spec.output_shape)} outputs there, {here} other {wanted} here"
 
 
 def _shapes(shapes: list[tuple[int, ...]]) -> str:

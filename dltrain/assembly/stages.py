@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from dltrain.assembly.freezing import freeze, kept_in
-from dltrain.assembly.progressive_resizing import seen
+from dltrain.assembly.progressive_resizing import seen, size_of
 from dltrain.checkpoints.layer_names import named_layers
 from dltrain.config.blocks import Stage
 from dltrain.config.experiment import Config, Experiment
 from dltrain.data import DataSpec
-from dltrain.errors import ConfigError, gathered
+from dltrain.errors import ConfigError, KeyProblem, Problems, gathered
 from dltrain.schedules import Plan
 
 
@@ -58,12 +58,14 @@ def require(config: Config, spec: DataSpec) -> int:
     freeze(model, config.experiment.model.freeze)
     named = named_layers(model)
     always_kept = set(named)
-    problems: list[str] = []
+    problems: Problems = []
     for index, stage in enumerate(config.experiment.stages):
         with gathered(problems), config.blame(f"stages[{index}]"):
             kept = kept_in(named, stage)
             if all(name in kept or not named[name].trainable_weights for name in named):
-                raise ValueError("train_from must leave something to train: model.freeze names all that is behind it")
+                raise KeyProblem(
+                    "train_from", "must leave something to train: model.freeze names all that is behind it"
+                )
             always_kept &= set(kept)
             _require_size(config, spec, stage, model)
     if problems:
@@ -73,20 +75,22 @@ def require(config: Config, spec: DataSpec) -> int:
 
 
 def _require_size(config: Config, spec: DataSpec, stage: Stage, model: Any) -> None:
-    """Raises ValueError if the network for a stage's images has other weights than the network."""
+    """Raises KeyProblem if the network for a stage's images has other weights than the network."""
     smaller = seen(spec, stage)
     if smaller == spec:
         return
-    sizes = " x ".join(map(str, smaller.input_shape[:2]))
+    sizes = " x ".join(map(str, size_of(stage)))
     try:
         weights = config.build_model(smaller).weights
     except (ConfigError, ValueError) as error:
-        raise ValueError(f"image_size is too small for the network: {str(error).splitlines()[0]}") from None
+        words = error.headline if isinstance(error, ConfigError) else str(error).splitlines()[0]
+        raise KeyProblem("image_size", f"is too small for the network: {words}") from None
     for small, full in zip(weights, model.weights, strict=True):
         if small.shape != full.shape:
-            raise ValueError(
-                f"image_size must be none: the network's weights depend on the size of the images, {full.path} is "
-                f"{tuple(full.shape)}, at {sizes} {tuple(small.shape)}; with a global pooling they would not"
+            raise KeyProblem(
+                "image_size",
+                f"must be none: the network's weights depend on the size of the images, {full.path} is "
+                f"{tuple(full.shape)}, at {sizes} {tuple(small.shape)}; with a global pooling they would not",
             )
 
 

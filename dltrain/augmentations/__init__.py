@@ -12,12 +12,57 @@ mixture) agrees within 1e-3 grey levels on small images and 2e-2 at 224x224: XLA
 has sines of its own. Where that arithmetic ends in a decision (the border of an erased box, the level of a value that
 posterize, solarize or equalize finds after a rotation), a value on the edge may fall to the other side. Training always
 runs the compiled ones.
-
-An augmentation with `mixes = True` combines examples; the targets of its batches are those of the task's
-`soft_targets`. One with `of_bytes = True` reckons in grey levels, 0-255:
-float images of another range are refused before the first step.
 """
 
-from dltrain.augmentations._on_images import on_images
+from __future__ import annotations
 
-__all__ = ["on_images"]
+from typing import ClassVar
+
+from dltrain.augmentations._on_images import on_images
+from dltrain.data import Change, DataSpec
+from dltrain.errors import KeyProblem
+from dltrain.registry import Choice
+
+__all__ = ["Augmentation", "on_images"]
+
+
+class Augmentation(Choice):
+    """What every random change is.
+
+    Attributes:
+        accepts: the kinds of inputs that it changes, and of targets that it moves with them; empty for any that `check`
+            lets pass.
+        moves: whether what is seen changes its place, so that targets with places must move with it.
+        mixes: whether it combines examples: it stands last in the list, and one of several is drawn for each batch.
+        in_pixel_range: whether it computes with grey levels, 0-255: float images of another range are refused before
+            the first step.
+    """
+
+    accepts: ClassVar[tuple[type, ...]] = ()
+    moves: ClassVar[bool] = False
+    mixes: ClassVar[bool] = False
+    in_pixel_range: ClassVar[bool] = False
+
+    def check(self, data: DataSpec) -> None:
+        """Makes sure that it can change such data; needs no TensorFlow. By default it can change all.
+
+        Raises:
+            KeyProblem: if it cannot.
+        """
+
+    def build(self, data: DataSpec) -> Change:
+        """Returns what makes another batch of one, by a seed.
+
+        The targets of one that mixes are those of the task's `soft_targets`, and no example has a weight.
+        """
+        raise NotImplementedError
+
+    def check_places(self, data: DataSpec) -> None:
+        """Makes sure that no target with places stays where it is while what is seen moves.
+
+        Raises:
+            KeyProblem: if one would.
+        """
+        left = [name for name, each in data.targets.items() if each.has_places and not isinstance(each, self.accepts)]
+        if self.moves and left:
+            raise KeyProblem("name", f"{self.registered_name} moves what is seen, and would leave {left[0]} in place")

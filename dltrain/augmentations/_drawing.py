@@ -4,6 +4,7 @@ from typing import Any
 
 from dltrain.data import DataSpec
 from dltrain.data.random_draws import RANDOM, drawn
+from dltrain.errors import KeyProblem
 from dltrain.lazy import tf
 
 STEPS = 2**24
@@ -37,18 +38,18 @@ def per_image(values: Any) -> Any:
 
 
 def require_images(name: str, data: DataSpec) -> None:
-    """Raises ValueError unless the examples are images."""
+    """Raises KeyProblem unless the examples are images."""
     data.image(name)
 
 
 def require_colours(name: str, data: DataSpec) -> None:
-    """Raises ValueError unless the examples are images in red, green and blue."""
+    """Raises KeyProblem unless the examples are images in red, green and blue."""
     shape = data.image(name).shape
     if shape[2] != 3:
-        raise ValueError(f"name {name} needs images in colour (3 channels), got shape {shape}")
+        raise KeyProblem("name", f"{name} needs images in colour (3 channels), got examples of shape {shape}")
 
 
 def require_order(key: str, bounds: tuple[float, float]) -> None:
-    """Raises ValueError unless the smaller bound comes first."""
+    """Raises KeyProblem unless the smaller bound comes first."""
     if bounds[0] > bounds[1]:
-        raise ValueError(f"{key} must be the smallest and the largest value, in this order, got {list(bounds)}")
+        raise KeyProblem(key, f"must be the smallest and the largest value, in this order, got {list(bounds)}")

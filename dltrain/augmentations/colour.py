@@ -4,31 +4,34 @@ Brightness, contrast and saturation: A. G. Howard, "Some improvements on deep co
 classification", 2013, section 2.2, where the factor is 0.5 and the three come in random order; here in the list's.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
+from dltrain.augmentations import Augmentation
 from dltrain.augmentations._colours import blended, grey, mean_grey, turned_hue
 from dltrain.augmentations._drawing import happens, per_image, require_colours, require_images, uniform
 from dltrain.augmentations._on_images import on_images
 from dltrain.data import Change, DataSpec
+from dltrain.features.image import Image
 from dltrain.fields import Probability, Range
 from dltrain.lazy import tf
 from dltrain.registry import AUGMENTATIONS
 
 
 @AUGMENTATIONS.register("brightness")
-class Brightness:
+class Brightness(Augmentation):
     """Multiplies each image by a number near 1; what would exceed 255 is 255.
 
     Args:
         factor: the number is drawn from 1 - factor to 1 + factor; 0 to 1.
     """
 
-    of_bytes = True
+    accepts: ClassVar = (Image,)
+    in_pixel_range: ClassVar[bool] = True
 
     factor: Probability = 0.4
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images."""
+        """Raises KeyProblem unless the examples are images."""
         require_images("brightness", data)
 
     def build(self, data: DataSpec) -> Change:
@@ -41,19 +44,20 @@ class Brightness:
 
 
 @AUGMENTATIONS.register("contrast")
-class Contrast:
+class Contrast(Augmentation):
     """Moves the pixels of each image towards the image's mean brightness or away from it.
 
     Args:
         factor: distances from the mean are multiplied by a number drawn from 1 - factor to 1 + factor; 0 to 1.
     """
 
-    of_bytes = True
+    accepts: ClassVar = (Image,)
+    in_pixel_range: ClassVar[bool] = True
 
     factor: Probability = 0.4
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images."""
+        """Raises KeyProblem unless the examples are images."""
         require_images("contrast", data)
 
     def build(self, data: DataSpec) -> Change:
@@ -66,19 +70,20 @@ class Contrast:
 
 
 @AUGMENTATIONS.register("saturation")
-class Saturation:
+class Saturation(Augmentation):
     """Makes the colours of each image paler or stronger; its brightness stays.
 
     Args:
         factor: distances from grey are multiplied by a number drawn from 1 - factor to 1 + factor; 0 to 1.
     """
 
-    of_bytes = True
+    accepts: ClassVar = (Image,)
+    in_pixel_range: ClassVar[bool] = True
 
     factor: Probability = 0.4
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images in colour."""
+        """Raises KeyProblem unless the examples are images in colour."""
         require_colours("saturation", data)
 
     def build(self, data: DataSpec) -> Change:
@@ -91,19 +96,20 @@ class Saturation:
 
 
 @AUGMENTATIONS.register("hue")
-class Hue:
+class Hue(Augmentation):
     """Turns the hues of each image on the circle of colours, at the same value and saturation (HSV).
 
     Args:
         degrees: the largest turn to either side, 0 to 180; 120 makes green of red.
     """
 
-    of_bytes = True
+    accepts: ClassVar = (Image,)
+    in_pixel_range: ClassVar[bool] = True
 
     degrees: Annotated[float, Range(minimum=0, maximum=180)] = 18.0
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images in colour."""
+        """Raises KeyProblem unless the examples are images in colour."""
         require_colours("hue", data)
 
     def build(self, data: DataSpec) -> Change:
@@ -117,7 +123,7 @@ class Hue:
 
 
 @AUGMENTATIONS.register("grayscale")
-class Grayscale:
+class Grayscale(Augmentation):
     """Takes the colour out of some images; they keep their three channels.
 
     T. Chen, S. Kornblith, M. Norouzi and G. Hinton, "A simple framework for contrastive learning of visual
@@ -127,12 +133,13 @@ class Grayscale:
         probability: how many of the images, 0 to 1; the paper's value is 0.2.
     """
 
-    of_bytes = True
+    accepts: ClassVar = (Image,)
+    in_pixel_range: ClassVar[bool] = True
 
     probability: Probability = 0.2
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images in colour."""
+        """Raises KeyProblem unless the examples are images in colour."""
         require_colours("grayscale", data)
 
     def build(self, data: DataSpec) -> Change:

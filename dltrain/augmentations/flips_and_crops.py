@@ -1,17 +1,20 @@
 """Flips and crops: whole pixels, moved."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
+from dltrain.augmentations import Augmentation
 from dltrain.augmentations._drawing import require_images, whole
 from dltrain.augmentations._on_images import on_images
 from dltrain.data import Change, DataSpec
+from dltrain.errors import KeyProblem
+from dltrain.features.image import Image
 from dltrain.fields import PositiveInt
 from dltrain.lazy import tf
 from dltrain.registry import AUGMENTATIONS
 
 
 @AUGMENTATIONS.register("pad_and_crop")
-class PadAndCrop:
+class PadAndCrop(Augmentation):
     """Shifts each image at random: pads every side, then crops a window of the original size.
 
     K. He, X. Zhang, S. Ren and J. Sun, "Deep residual learning for image recognition", 2015, section 4.2. The paper
@@ -21,14 +24,17 @@ class PadAndCrop:
         padding: pixels on each side, 1 to the image's smaller side; the paper's value is 4.
     """
 
+    accepts: ClassVar = (Image,)
+    moves: ClassVar[bool] = True
+
     padding: PositiveInt = 4
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images that the padding does not push out of sight."""
+        """Raises KeyProblem unless the examples are images that the padding does not push out of sight."""
         require_images("pad_and_crop", data)
         side = min(data.image(self.registered_name).shape[:2])
         if self.padding > side:
-            raise ValueError(f"padding must be at most {side}, the image's smaller side, got {self.padding}")
+            raise KeyProblem("padding", f"must be at most {side}, the image's smaller side, got {self.padding}")
 
     def build(self, data: DataSpec) -> Change:
         """Returns the change of a batch; pads with 0 where the mean is not known."""
@@ -50,7 +56,7 @@ class PadAndCrop:
 
 
 @AUGMENTATIONS.register("flip")
-class Flip:
+class Flip(Augmentation):
     """Mirrors each image with probability 1/2.
 
     K. He, X. Zhang, S. Ren and J. Sun, "Deep residual learning for image recognition", 2015, section 4.2 (horizontal).
@@ -59,10 +65,13 @@ class Flip:
         direction: horizontal swaps left and right, vertical top and bottom, both decides on each of the two by itself.
     """
 
+    accepts: ClassVar = (Image,)
+    moves: ClassVar[bool] = True
+
     direction: Literal["horizontal", "vertical", "both"] = "horizontal"
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images."""
+        """Raises KeyProblem unless the examples are images."""
         require_images("flip", data)
 
     def build(self, data: DataSpec) -> Change:

@@ -1,12 +1,14 @@
 """Rotations, shifts, zooms and crops of another shape: one sampler, other maps."""
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
+from dltrain.augmentations import Augmentation
 from dltrain.augmentations._drawing import folded, require_images, require_order, uniform, whole
 from dltrain.augmentations._on_images import on_images
 from dltrain.augmentations._sampling import Fill, maps_of, moved, rotation
 from dltrain.data import Change, DataSpec
+from dltrain.features.image import Image
 from dltrain.fields import PositiveFloat, Probability, Range
 from dltrain.lazy import tf
 from dltrain.registry import AUGMENTATIONS
@@ -15,7 +17,7 @@ Share = Annotated[float, Range(minimum=0, maximum=1, open_minimum=True)]
 
 
 @AUGMENTATIONS.register("rotate")
-class Rotate:
+class Rotate(Augmentation):
     """Turns each image about its centre by an angle drawn at random.
 
     P. Y. Simard, D. Steinkraus and J. C. Platt, "Best practices for convolutional neural networks applied to visual
@@ -26,13 +28,15 @@ class Rotate:
         fill: what is seen in the corners: a grey level, 0 to 255, or nearest for the colour of the border.
     """
 
-    of_bytes = True
+    accepts: ClassVar = (Image,)
+    moves: ClassVar[bool] = True
+    in_pixel_range: ClassVar[bool] = True
 
     degrees: Annotated[float, Range(minimum=0, maximum=180)] = 15.0
     fill: Fill = 0.0
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images."""
+        """Raises KeyProblem unless the examples are images."""
         require_images("rotate", data)
 
     def build(self, data: DataSpec) -> Change:
@@ -46,7 +50,7 @@ class Rotate:
 
 
 @AUGMENTATIONS.register("translate")
-class Translate:
+class Translate(Augmentation):
     """Shifts each image by whole pixels, drawn for height and width apart.
 
     Args:
@@ -55,14 +59,16 @@ class Translate:
         fill: what is seen where the image was: a grey level, 0 to 255, or nearest for the colour of the border.
     """
 
-    of_bytes = True
+    accepts: ClassVar = (Image,)
+    moves: ClassVar[bool] = True
+    in_pixel_range: ClassVar[bool] = True
 
     height: Probability = 0.1
     width: Probability = 0.1
     fill: Fill = 0.0
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images."""
+        """Raises KeyProblem unless the examples are images."""
         require_images("translate", data)
 
     def build(self, data: DataSpec) -> Change:
@@ -84,7 +90,7 @@ class Translate:
 
 
 @AUGMENTATIONS.register("zoom")
-class Zoom:
+class Zoom(Augmentation):
     """Shows each image larger or smaller, about its centre, both sides alike.
 
     The logarithm of the scale is drawn evenly: twice as large is as frequent as half as large.
@@ -95,7 +101,9 @@ class Zoom:
         fill: what is seen around a smaller image: a grey level, 0 to 255, or nearest for the colour of the border.
     """
 
-    of_bytes = True
+    accepts: ClassVar = (Image,)
+    moves: ClassVar[bool] = True
+    in_pixel_range: ClassVar[bool] = True
 
     scale: tuple[PositiveFloat, PositiveFloat] = (0.8, 1.25)
     fill: Fill = 0.0
@@ -104,7 +112,7 @@ class Zoom:
         require_order("scale", self.scale)
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images."""
+        """Raises KeyProblem unless the examples are images."""
         require_images("zoom", data)
 
     def build(self, data: DataSpec) -> Change:
@@ -119,7 +127,7 @@ class Zoom:
 
 
 @AUGMENTATIONS.register("random_resized_crop")
-class RandomResizedCrop:
+class RandomResizedCrop(Augmentation):
     """Crops a window of random area, shape and place from each image, and stretches it to the image's size.
 
     C. Szegedy et al., "Going deeper with convolutions", 2014, section 6. A window that would be longer than the image
@@ -132,7 +140,9 @@ class RandomResizedCrop:
             evenly; the paper's values are 3/4 and 4/3.
     """
 
-    of_bytes = True
+    accepts: ClassVar = (Image,)
+    moves: ClassVar[bool] = True
+    in_pixel_range: ClassVar[bool] = True
 
     area: tuple[Share, Share] = (0.08, 1.0)
     aspect_ratio: tuple[PositiveFloat, PositiveFloat] = (0.75, 4 / 3)
@@ -142,7 +152,7 @@ class RandomResizedCrop:
         require_order("aspect_ratio", self.aspect_ratio)
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images."""
+        """Raises KeyProblem unless the examples are images."""
         require_images("random_resized_crop", data)
 
     def build(self, data: DataSpec) -> Change:

@@ -5,18 +5,21 @@ Where a list holds several that mix, one of them is drawn for each batch.
 """
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
+from dltrain.augmentations import Augmentation
 from dltrain.augmentations._drawing import happens, require_images, uniform
 from dltrain.data import Batch, Change, DataSpec
 from dltrain.data.trees import leaves, mapped
+from dltrain.errors import KeyProblem
+from dltrain.features.image import Image
 from dltrain.fields import PositiveFloat, Probability
 from dltrain.lazy import tf
 from dltrain.registry import AUGMENTATIONS
 
 
 @AUGMENTATIONS.register("mixup")
-class Mixup:
+class Mixup(Augmentation):
     """Blends each example, and its target, with another: x = w x1 + (1 - w) x2, y = w y1 + (1 - w) y2.
 
     H. Zhang, M. Cisse, Y. N. Dauphin and D. Lopez-Paz, "mixup: beyond empirical risk minimization", 2018, section 2.
@@ -30,16 +33,16 @@ class Mixup:
         probability: how many of the examples are mixed, 0 to 1; the paper's value is 1.
     """
 
-    mixes = True
+    mixes: ClassVar[bool] = True
 
     alpha: PositiveFloat = 0.2
     probability: Probability = 1.0
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError where an example holds categories: there is nothing between two of them."""
+        """Raises KeyProblem where an example holds categories: there is nothing between two of them."""
         for feature in data.inputs.values():
             if problem := feature.averaging_problem:
-                raise ValueError(f"name mixup needs numbers alone, got {problem}")
+                raise KeyProblem("name", f"mixup needs numbers alone, got {problem}")
 
     def build(self, data: DataSpec) -> Change:
         """Returns the change of a batch with soft targets that mixes both."""
@@ -54,7 +57,7 @@ class Mixup:
 
 
 @AUGMENTATIONS.register("cutmix")
-class CutMix:
+class CutMix(Augmentation):
     """Pastes a rectangle of another image into each; its target gets the share that the rectangle covers.
 
     S. Yun et al., "CutMix: regularization strategy to train strong classifiers with localizable features", 2019,
@@ -66,16 +69,17 @@ class CutMix:
         probability: how many of the images are mixed, 0 to 1; the authors use 1 for ImageNet and 0.5 for CIFAR.
     """
 
-    mixes = True
+    accepts: ClassVar = (Image,)
+    mixes: ClassVar[bool] = True
 
     alpha: PositiveFloat = 1.0
     probability: Probability = 1.0
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images."""
+        """Raises KeyProblem unless the examples are images."""
         require_images("cutmix", data)
         if len(data.inputs) > 1:
-            raise ValueError(f"name cutmix needs images alone, the data have {' and '.join(data.inputs)}")
+            raise KeyProblem("name", f"cutmix needs images alone, the data have {' and '.join(data.inputs)}")
 
     def build(self, data: DataSpec) -> Change:
         """Returns the change of a batch with soft targets that mixes both."""

@@ -2,12 +2,14 @@
 
 import math
 from statistics import NormalDist
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
+from dltrain.augmentations import Augmentation
 from dltrain.augmentations._drawing import happens, per_image, require_images, require_order, uniform
 from dltrain.augmentations._on_images import on_images
 from dltrain.data import Change, DataSpec
 from dltrain.data.random_draws import drawn
+from dltrain.features.image import Image
 from dltrain.fields import NonNegativeFloat, PositiveFloat, Probability, Range
 from dltrain.lazy import tf
 from dltrain.registry import AUGMENTATIONS
@@ -20,7 +22,7 @@ QUANTILE_BITS = 12
 
 
 @AUGMENTATIONS.register("noise")
-class Noise:
+class Noise(Augmentation):
     """Adds Gaussian noise to each value of each image; what would leave 0-255 is cut off.
 
     C. M. Bishop, "Training with noise is equivalent to Tikhonov regularization", 1995.
@@ -29,12 +31,13 @@ class Noise:
         deviation: standard deviation in grey levels, 0 or more.
     """
 
-    of_bytes = True
+    accepts: ClassVar = (Image,)
+    in_pixel_range: ClassVar[bool] = True
 
     deviation: NonNegativeFloat = 10.0
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images."""
+        """Raises KeyProblem unless the examples are images."""
         require_images("noise", data)
 
     def build(self, data: DataSpec) -> Change:
@@ -50,7 +53,7 @@ class Noise:
 
 
 @AUGMENTATIONS.register("random_erasing")
-class RandomErasing:
+class RandomErasing(Augmentation):
     """Paints over a rectangle of random area, shape and place in some images.
 
     Z. Zhong, L. Zheng, G. Kang, S. Li and Y. Yang, "Random erasing data augmentation", 2017, algorithm 1. A rectangle
@@ -66,7 +69,8 @@ class RandomErasing:
         fill: random for noise from 0 to 255 (the paper's choice), mean for the data's mean colour, or a grey level.
     """
 
-    of_bytes = True
+    accepts: ClassVar = (Image,)
+    in_pixel_range: ClassVar[bool] = True
 
     probability: Probability = 0.5
     area: tuple[Share, Share] = (0.02, 0.4)
@@ -78,7 +82,7 @@ class RandomErasing:
         require_order("aspect_ratio", self.aspect_ratio)
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images."""
+        """Raises KeyProblem unless the examples are images."""
         require_images("random_erasing", data)
 
     def build(self, data: DataSpec) -> Change:

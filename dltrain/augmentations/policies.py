@@ -1,12 +1,14 @@
 """Operations drawn at random for each image, from a list that is the same for all data."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
+from dltrain.augmentations import Augmentation
 from dltrain.augmentations._drawing import folded, require_images, whole
 from dltrain.augmentations._on_images import on_images
 from dltrain.augmentations._operations import OPERATIONS, SIGNED, operated
 from dltrain.augmentations._sampling import Fill
 from dltrain.data import Change, DataSpec
+from dltrain.features.image import Image
 from dltrain.fields import PositiveInt, Range
 from dltrain.lazy import tf
 from dltrain.registry import AUGMENTATIONS
@@ -16,7 +18,7 @@ LEVELS = 30
 
 
 @AUGMENTATIONS.register("randaugment")
-class RandAugment:
+class RandAugment(Augmentation):
     """Applies a few operations to each image, drawn from fourteen, all at one magnitude.
 
     E. D. Cubuk, B. Zoph, J. Shlens and Q. V. Le, "RandAugment: practical automated data augmentation with a reduced
@@ -32,14 +34,16 @@ class RandAugment:
         fill: what is seen where an image ends: a grey level, 0 to 255, or nearest for the colour of the border.
     """
 
-    of_bytes = True
+    accepts: ClassVar = (Image,)
+    moves: ClassVar[bool] = True
+    in_pixel_range: ClassVar[bool] = True
 
     operations: PositiveInt = 2
     magnitude: Annotated[float, Range(minimum=0, maximum=30)] = 9.0
     fill: Fill = 128.0
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images."""
+        """Raises KeyProblem unless the examples are images."""
         require_images("randaugment", data)
 
     def build(self, data: DataSpec) -> Change:
@@ -68,7 +72,7 @@ class RandAugment:
 
 
 @AUGMENTATIONS.register("trivialaugment")
-class TrivialAugment:
+class TrivialAugment(Augmentation):
     """Applies one operation to each image, drawn from fourteen, at a strength drawn too: nothing to tune.
 
     S. G. Mueller and F. Hutter, "TrivialAugment: tuning-free yet state-of-the-art data augmentation", 2021, section 3,
@@ -80,12 +84,14 @@ class TrivialAugment:
         fill: what is seen where an image ends: a grey level, 0 to 255, or nearest for the colour of the border.
     """
 
-    of_bytes = True
+    accepts: ClassVar = (Image,)
+    moves: ClassVar[bool] = True
+    in_pixel_range: ClassVar[bool] = True
 
     fill: Fill = 128.0
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError unless the examples are images."""
+        """Raises KeyProblem unless the examples are images."""
         require_images("trivialaugment", data)
 
     def build(self, data: DataSpec) -> Change:

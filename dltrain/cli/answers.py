@@ -98,7 +98,7 @@ def flat(row: dict[str, Any]) -> dict[str, Any]:
         if key == "top":
             for number, told in enumerate(value[1:], 2):
                 found |= {f"{name}_{number}": each for name, each in told.items()}
-        elif key == "probabilities":
+        elif key == "probabilities" and isinstance(value, dict):
             found |= {f"probability of {name}": share for name, share in value.items()}
         elif key in ("values", "truth") and isinstance(value, dict):
             found |= {

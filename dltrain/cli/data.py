@@ -41,7 +41,7 @@ def inspect(
 def _words(found: dict[str, Any]) -> str:
     from dltrain.console import table
 
-    shape = "x".join(map(str, found["input_shape"]))
+    shape = "x".join(map(str, found["shape"]))
     sizes = ", ".join(f"{count:,} {part}" for part, count in found["examples"].items())
     blocks = [f"{found['dataset']}: {sizes} examples of {shape}"]
     if found["classes"]:

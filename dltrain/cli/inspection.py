@@ -15,7 +15,7 @@ from dltrain.cli.trust import Trust
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.config.schema import describe, field_types, inner_block
-from dltrain.errors import ConfigError, UserError
+from dltrain.errors import ConfigError, Problems, UserError
 from dltrain.registry import REGISTRIES, Registry, field_help, suggestion, summary_line
 from dltrain.runs import folder
 from dltrain.runs.selection import resolve
@@ -34,7 +34,7 @@ def check(
     found = []
     for path in configs:
         absent: str | None = None
-        problems: list[str] = []
+        problems: Problems = []
         try:
             config = experiments.load(path, data_may_be_absent=True)
             absent = _resolved(config, runs).absent
@@ -42,11 +42,14 @@ def check(
                 from dltrain.tuning import space
 
                 space.check(path, [], config)
+        except ConfigError as error:
+            problems = error.problems
         except UserError as error:
-            problems = getattr(error, "problems", [str(error)])
-        found.append({"config": str(path), "good": not problems, "absent": absent, "problems": problems})
+            problems = [str(error)]
+        told = [*map(str, problems)]
+        found.append({"config": str(path), "good": not problems, "absent": absent, "problems": told})
         if problems:
-            echo("\n\n".join(problems), err=True)
+            echo("\n\n".join(told), err=True)
         elif not as_json:
             echo(f"{path}: good" + (f", as far as it goes without its data: {absent}" if absent else ""))
     if as_json:
@@ -195,7 +198,7 @@ def _layers(config: Config) -> dict[str, Any]:
         with config.blame(f"stages[{index}]"):
             for name in sorted(named.keys() - kept_in(named, stage)):
                 trained.setdefault(name.partition("/")[0], []).append(index + 1)
-    shares = layer_shares(model, getattr(config.experiment.optimizer, "layer_decay", None) or 1.0)
+    shares = layer_shares(model, config.experiment.optimizer.layer_decay or 1.0)
     after = [len(layer.trainable_weights) for layer in model.layers]
     return {
         "layers": [

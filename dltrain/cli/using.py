@@ -47,6 +47,10 @@ def predict(
     ] = None,
     top_k: Annotated[int, typer.Option("--top-k", min=1, help="So many of the likeliest classes.")] = 1,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="The probability of every class.")] = False,
+    others: Annotated[
+        list[str] | None,
+        typer.Option("--option", metavar="KEY=VALUE", help="An option of a plugin's task, by its name; may repeat."),
+    ] = None,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Examples at a time; without it, as in training, 256 at most.")
     ] = None,
@@ -81,15 +85,16 @@ def predict(
         right = None
     else:
         predictor, part, given = prediction.load_with_part(found, checkpoint, split, reporter, overrides, batch_size)
-        right = prediction.truths(predictor.spec, part.targets)
+        right = predictor.actual(part.targets)
+    options = _options(predictor.task, top_k, probabilities, others or [])
     kind = form or (_KINDS.get(output.suffix.lower(), "table") if output else "table")
     truth = {} if right is None else {"truth": right[0]}
-    columns = [*answers.flat({"input": "", **truth, **predictor.example(top_k, probabilities)}), "error"]
+    columns = [*answers.flat({"input": "", **truth, **predictor.example(options)}), "error"]
     kept: list[dict[str, Any]] = []
     count = failed = 0
     with _opened(output) as file, answers.Bar(quiet or as_json) as bar:
         writer = answers.writer(kind, columns, file)
-        for rows, total in prediction.predictions(predictor, given, top_k, probabilities):
+        for rows, total in prediction.predictions(predictor, given, options):
             for place, row in enumerate(rows):
                 if right is not None:
                     row = {"input": row["input"], "truth": right[count + place], **row}
@@ -228,6 +233,24 @@ def _found(run: str, runs: Path) -> folder.Run:
     except RunError as error:
         hint = "; the RUN comes first, then INPUT" if Path(run).exists() else ""
         raise RunError(f"{error}{hint}") from None
+
+
+def _options(task: Any, top_k: int, probabilities: bool, others: list[str]) -> dict[str, Any]:
+    """Returns what was asked for beside the answers."""
+    from dltrain.inference import options
+
+    asked = {}
+    for word in others:
+        name, equals, value = word.partition("=")
+        if not equals or name not in task.options:
+            there = f"; the run's task has {', '.join(task.options) or 'none'}"
+            raise ConfigError([f"--option must be KEY=VALUE of an option of the run's task, got {word!r}{there}"])
+        asked[name] = value
+    try:
+        parsed = options.parsed(task, asked)
+    except ValueError as error:
+        raise ConfigError([f"--option {error}"]) from None
+    return {"top_k": top_k, "probabilities": probabilities, **parsed}
 
 
 @contextmanager

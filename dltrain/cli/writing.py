@@ -32,7 +32,7 @@ def schema(
     """
     with redirect_stdout(sys.stderr):  # what a plugin prints is no schema
         if config is not None and (problems := experiments.run_plugins(bases.read(config), config)):
-            raise ConfigError([str(problem) for problem in problems])
+            raise ConfigError(problems)
         plugins.load([file.absolute() for file in files or []], "--plugins")
     print_json(json_schema(own_names=not plugins.loaded))
 

@@ -67,7 +67,7 @@ def _found(named: Node, chain: list[Path]) -> Path:
         ConfigError: if it is not there, or stands in the chain already.
     """
     if named.unknown:
-        raise ConfigError([str(problem) for problem in named.unknowns])
+        raise ConfigError(named.unknowns)
     text = named.value
     if not isinstance(text, str) or not text:
         raise _problem(named, f"must be the path of one YAML file, got {_shown(named)}")
@@ -88,7 +88,7 @@ def _found(named: Node, chain: list[Path]) -> Path:
 
 
 def _problem(named: Node, words: str) -> ConfigError:
-    return ConfigError([str(named.mark.problem(f"{KEY} {words}"))])
+    return ConfigError([named.mark.problem(f"{KEY} {words}")])
 
 
 def _shown(named: Node) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+from dltrain.errors import KeyProblem
 from dltrain.fields import NonNegativeFloat, PositiveFloat, PositiveInt, Probability, Range
 
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
@@ -39,21 +40,23 @@ class Train:
 
     def __post_init__(self) -> None:
         if self.epochs is not None and self.steps is not None:
-            raise ValueError("steps must not be given beside epochs: one of the two says how long, the other is none")
+            raise KeyProblem(
+                "steps", "must not be given beside epochs: one of the two says how long, the other is none"
+            )
         if self.epochs is None and self.steps is None:
-            raise ValueError("epochs is missing (or steps): a whole number of at least 1")
+            raise KeyProblem("epochs", "is missing (or steps): a whole number of at least 1")
         if self.batch_size == "auto" and self.accumulate_steps != 1:
-            raise ValueError("accumulate_steps is chosen by batch_size: auto; say effective_batch_size instead")
+            raise KeyProblem("accumulate_steps", "is chosen by batch_size: auto; say effective_batch_size instead")
         if self.batch_size != "auto" and self.effective_batch_size is not None:
-            raise ValueError(
-                "effective_batch_size goes with batch_size: auto; otherwise it is batch_size * accumulate_steps"
+            raise KeyProblem(
+                "effective_batch_size", "goes with batch_size: auto; otherwise it is batch_size * accumulate_steps"
             )
 
     @property
     def examples_per_batch(self) -> int:
         """`batch_size`, which is a number once training has begun."""
         if self.batch_size == "auto":
-            raise ValueError("batch_size must be a number here: auto is for the start of a run")
+            raise KeyProblem("batch_size", "must be a number here: auto is for the start of a run")
         return self.batch_size
 
     @property

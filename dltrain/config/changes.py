@@ -50,9 +50,8 @@ def _other_slots(before: Experiment, after: Experiment) -> list[str]:
     """Returns the keys whose change gives the optimizer other variables than the checkpoint holds."""
     old, new = before.optimizer, after.optimizer
     keys = ["centered", "amsgrad", "exclude_layers", "exclude_embeddings"]
-    keys += ["momentum"] if not getattr(old, "momentum", 0) or not getattr(new, "momentum", 0) else []
-    averages = [getattr(optimizer, "ema_momentum", None) for optimizer in (old, new)]
-    keys += ["ema_momentum"] if (averages[0] is None) != (averages[1] is None) else []
+    keys += ["momentum"] if not old.momentum or not new.momentum else []
+    keys += ["ema_momentum"] if (old.ema_momentum is None) != (new.ema_momentum is None) else []
     slots = [f"optimizer.{key}" for key in keys]
     # Only 16-bit floats come with a scale of the loss.
     return slots + ["train.precision"] * ("mixed_float16" in (before.train.precision, after.train.precision))

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from dltrain.config import variables
-from dltrain.errors import ConfigError, gathered
+from dltrain.errors import ConfigError, Problems, gathered
 
 MAX_BYTES = 128 * 1024
 MAX_VALUES = 10_000
@@ -129,31 +129,58 @@ class Mark:
         place = f"argument {self.source.name}" if self.source.is_argument else f"{self.source.name}:{self.line}"
         return ", ".join([place, *self.variables])
 
-    def problem(self, message: str) -> "Problem":
+    def problem(self, message: str, key: str = "", words: str = "") -> "Problem":
         """Returns the problem that the message describes at this place."""
-        return Problem(self, message)
+        return Problem(self, message, key, words)
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong, and where."""
+    """What is wrong, and where.
+
+    Args:
+        mark: the place.
+        message: what is said there.
+        key: the key path that is to blame, where it is known.
+        words: what stands behind it in the message.
+    """
 
     mark: Mark
     message: str
+    key: str = ""
+    words: str = ""
+
+    @property
+    def first_line(self) -> str:
+        """The message, without its further lines."""
+        return self._said.partition("\n")[0]
+
+    @property
+    def headline(self) -> str:
+        """Place and message, of which the first line where it has several."""
+        return self._placed(self.first_line)
+
+    @property
+    def _said(self) -> str:
+        return self.message + "".join(f" ({words})" for words in self.mark.variables)
+
+    def _placed(self, message: str) -> str:
+        source = self.mark.source
+        there = f"{source.name}:{self.mark.line}:{self.mark.column}"
+        return f"argument {source.name!r}: {message}" if source.is_argument else f"{there}: {message}"
 
     def __str__(self) -> str:
         source, line, column = self.mark.source, self.mark.line, self.mark.column
         lines = source.text.splitlines()
         text = lines[line - 1] if line <= len(lines) else ""
-        message = self.message + "".join(f" ({words})" for words in self.mark.variables)
-        place = f"argument {source.name!r}" if source.is_argument else f"{source.name}:{line}:{column}"
+        placed = self._placed(self._said)
         if not text.strip():
-            return f"{place}: {message}"
+            return placed
         number = "" if source.is_argument else str(line)
         start = max(0, column - 80)  # a long line is shown around the caret
         shown = "".join(character if character.isprintable() else " " for character in text[start : start + 120])
         margin = " " * len(number)
-        return f"{place}: {message}\n  {number} | {shown}\n  {margin} | {' ' * (column - 1 - start)}^"
+        return f"{placed}\n  {number} | {shown}\n  {margin} | {' ' * (column - 1 - start)}^"
 
 
 @dataclass(frozen=True)
@@ -213,7 +240,7 @@ def read(path: Path) -> Node:
         raise ConfigError([f"{path}: is empty; a config needs at least dataset, model, optimizer and train"])
     if not isinstance(node.value, dict):
         kind = "a list" if isinstance(node.value, list) else "a single value"
-        raise ConfigError([str(node.mark.problem(f"must be a mapping of keys to values, got {kind}"))])
+        raise ConfigError([node.mark.problem(f"must be a mapping of keys to values, got {kind}")])
     return node
 
 
@@ -232,15 +259,15 @@ def parse(source: Source) -> Node:
         words = "; ".join(part for part in (error.context, error.problem) if part)
         if "found character '\\t'" in words:
             words += " (indent with spaces, not tabs)"
-        raise ConfigError([str(mark.problem(f"is not valid YAML: {words}"))]) from None
+        raise ConfigError([mark.problem(f"is not valid YAML: {words}")]) from None
     except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError([str(top.problem(f"is not valid YAML: {' '.join(str(error).split())}"))]) from None
+        raise ConfigError([top.problem(f"is not valid YAML: {' '.join(str(error).split())}")]) from None
     if composed is None:
         return Node(None, top)
     walk = _Walk(source)
     node = walk.convert(composed, 0)
     if walk.problems:
-        raise ConfigError([str(problem) for problem in walk.problems])
+        raise ConfigError(walk.problems)
     return node
 
 
@@ -257,9 +284,9 @@ class _Walk:
         mark = Mark(self._source, node.start_mark.line + 1, node.start_mark.column + 1)
         self._visited += 1
         if self._visited > MAX_VALUES:
-            raise ConfigError([str(mark.problem(f"holds over {MAX_VALUES:,} values, anchors multiplied out"))])
+            raise ConfigError([mark.problem(f"holds over {MAX_VALUES:,} values, anchors multiplied out")])
         if depth > MAX_DEPTH:
-            raise ConfigError([str(mark.problem(f"is nested deeper than {MAX_DEPTH} levels"))])
+            raise ConfigError([mark.problem(f"is nested deeper than {MAX_DEPTH} levels")])
         if isinstance(node, yaml.SequenceNode) and node.tag == _TAG + "seq":
             return Node([self.convert(item, depth + 1) for item in node.value], mark)
         if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
@@ -337,7 +364,7 @@ def override(root: Node, arguments: list[str]) -> Node:
         ConfigError: with every argument that is not of this form, or reaches beyond the end of a list.
     """
     parsed: list[tuple[list[str], Node]] = []
-    problems: list[str] = []
+    problems: Problems = []
     for argument in arguments:
         path, equals, value = argument.partition("=")
         if not equals or not re.fullmatch(r"\w+(\.\w+|\[\d+\])*", path):
@@ -384,7 +411,7 @@ def _laid_over(node: Node, path: list[str], new: Node, key_mark: Mark, is_root: 
         index, count = int(key), len(node.value)
         if index >= count:
             words = f"the list has only {count} item{'s' * (count != 1)}, counted from 0, got [{index}]"
-            raise ConfigError([str(key_mark.problem(words))])
+            raise ConfigError([key_mark.problem(words)])
         item = _laid_over(node.value[index], rest, new, key_mark, is_root=False)
         return Node([*node.value[:index], item, *node.value[index + 1 :]], node.mark)
     values = node.value if isinstance(node.value, dict) else {}

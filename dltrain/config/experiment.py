@@ -14,12 +14,12 @@ from dltrain.config.document import Mark, Node, Problem
 from dltrain.config.schema import INVALID, blame, build, field_types
 from dltrain.config.tuning import Tune
 from dltrain.data import DataSpec
-from dltrain.errors import AbsentData, ConfigError, Misfit
+from dltrain.errors import AbsentData, ConfigError, KeyProblem, Misfit
 from dltrain.fields import Seed
 from dltrain.plugins import loading as plugins
-from dltrain.registry import AUGMENTATIONS, CALLBACKS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS, TRACKERS
+from dltrain.registry import AUGMENTATIONS, CALLBACKS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS, TRACKERS, Choice
 
-# Registered classes of one kind share methods, not a parent: a checker that needs more than this reads the registry.
+# The contract of each kind stands in its folder; a config may hold any class that is registered.
 Dataset = Annotated[Any, DATASETS]
 Augmentation = Annotated[Any, AUGMENTATIONS]
 Model = Annotated[Any, MODELS]
@@ -88,13 +88,13 @@ class Experiment:
     def __post_init__(self) -> None:
         if self.task is None:
             object.__setattr__(self, "task", TASKS[self.dataset.task]())  # frozen: this is the one way
-        problems = [ValueError(words) for words in self._problems()]
+        problems = [*self._problems()]
         if problems:
             raise ExceptionGroup("the experiment", problems)
 
-    def _problems(self) -> Iterator[str]:
+    def _problems(self) -> Iterator[KeyProblem]:
         if self.name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", self.name):
-            yield f"name must be letters, digits and _ . - (at most 100), got {self.name!r}"
+            yield KeyProblem("name", f"must be letters, digits and _ . - (at most 100), got {self.name!r}")
         listed = isinstance(self.device, tuple)
         devices = self.device if isinstance(self.device, tuple) else (self.device,)
         kind = "cpu" if listed and devices and devices[0].startswith("cpu:") else "gpu"
@@ -102,59 +102,64 @@ class Experiment:
         wrong = [name for name in devices if not re.fullmatch(allowed, name)]
         if wrong or not devices or len(set(devices)) < len(devices):
             got = "an empty list" if not devices else repr(wrong[0]) if wrong else "one of them twice"
-            yield f"device must be auto, cpu, gpu, gpu:N, all, or a list of different gpu:N (or cpu:N), got {got}"
+            yield KeyProblem(
+                "device", f"must be auto, cpu, gpu, gpu:N, all, or a list of different gpu:N (or cpu:N), got {got}"
+            )
         if self.cluster is not None and kind == "cpu" and len(devices) > 1:
-            yield "device must be cpu or GPUs beside cluster: the parts of one CPU are no workers"
-        if self.train.oversample and getattr(self.task, "class_weights", None) == "balanced":
-            yield "train.oversample must not be true beside task.class_weights: balanced: that counts twice"
+            yield KeyProblem("device", "must be cpu or GPUs beside cluster: the parts of one CPU are no workers")
+        if self.train.oversample and self.task.balances:
+            yield KeyProblem(
+                "train.oversample", "must not be true beside task.class_weights: balanced: that counts twice"
+            )
         yield from self._problems_of_mixing()
         if self.teacher is not None and not self.task.distils:
-            yield f"teacher must be none: it is for classes, not for task {self.task.registered_name}"
+            yield KeyProblem("teacher", f"must be none: it is for classes, not for task {self.task.registered_name}")
         yield from self._problems_of_stages()
         names = [tracker.registered_name for tracker in self.trackers]
         if len(set(names)) < len(names):
-            yield f"trackers must not hold {max(names, key=names.count)} twice"
+            yield KeyProblem("trackers", f"must not hold {max(names, key=names.count)} twice")
 
-    def _problems_of_mixing(self) -> Iterator[str]:
-        mixing = [mixes_examples(augmentation) for augmentation in self.augment]
+    def _problems_of_mixing(self) -> Iterator[KeyProblem]:
+        mixing = [augmentation.mixes for augmentation in self.augment]
         if mixing != sorted(mixing):
             name = self.augment[mixing.index(True)].registered_name
-            yield f"augment must have {name}, which mixes examples, behind what changes each by itself"
+            yield KeyProblem("augment", f"must have {name}, which mixes examples, behind what changes each by itself")
         if any(mixing) and not self.task.mixes:
-            name = [each.registered_name for each in self.augment if mixes_examples(each)][-1]
-            yield f"augment must not hold {name}: the targets of task {self.task.registered_name} cannot be mixed"
+            name = [each.registered_name for each in self.augment if each.mixes][-1]
+            yield KeyProblem(
+                "augment", f"must not hold {name}: the targets of task {self.task.registered_name} cannot be mixed"
+            )
 
-    def _problems_of_stages(self) -> Iterator[str]:
+    def _problems_of_stages(self) -> Iterator[KeyProblem]:
         if not self.stages:
             return
         *before, last = self.stages
         for index, stage in enumerate(before):
             if stage.epochs is None:
-                yield f"stages[{index}].epochs is missing: only the last stage lasts until train.epochs"
+                yield KeyProblem(f"stages[{index}].epochs", "is missing: only the last stage lasts until train.epochs")
         if last.epochs is not None:
             until = "train.epochs" if self.train.epochs is None else f"train.epochs, {self.train.epochs}"
-            yield f"stages[{len(before)}].epochs must be left out: the last stage lasts until {until}"
+            yield KeyProblem(f"stages[{len(before)}].epochs", f"must be left out: the last stage lasts until {until}")
         if last.image_size is not None:
-            yield f"stages[{len(before)}].image_size must be none: the last stage sees the images as they are"
+            yield KeyProblem(
+                f"stages[{len(before)}].image_size", "must be none: the last stage sees the images as they are"
+            )
         earlier = self.epochs_before(len(before))
         if self.train.epochs is None:
-            yield "train.epochs must say how long the run is where it has stages, not steps"
+            yield KeyProblem("train.epochs", "must say how long the run is where it has stages, not steps")
         elif earlier >= self.train.epochs:
-            yield (
-                f"train.epochs must leave some for the last stage: those before it take {earlier} of "
-                f"{self.train.epochs}"
+            yield KeyProblem(
+                "train.epochs",
+                f"must leave some for the last stage: those before it take {earlier} of {self.train.epochs}",
             )
         if self.teacher is not None and any(stage.image_size for stage in before):
-            yield "teacher must be none beside stages of another image_size: it takes the images as they are"
+            yield KeyProblem(
+                "teacher", "must be none beside stages of another image_size: it takes the images as they are"
+            )
 
     def epochs_before(self, stage: int) -> int:
         """Returns after how many epochs a stage begins, 0 being the first."""
         return sum(each.epochs or 0 for each in self.stages[:stage])
-
-
-def mixes_examples(augmentation: Any) -> bool:
-    """Whether an augmentation combines examples of a batch, and their targets."""
-    return getattr(augmentation, "mixes", False)
 
 
 @dataclass(frozen=True)
@@ -179,7 +184,7 @@ class Config:
         try:
             yield
         except (ValueError, ExceptionGroup) as error:
-            raise ConfigError([str(problem) for problem in self._problems(path, error)]) from None
+            raise ConfigError(self._problems(path, error)) from None
 
     def check(self, spec: DataSpec) -> None:
         """Checks that model, task and augmentation fit the data; needs no TensorFlow.
@@ -188,17 +193,17 @@ class Config:
             ConfigError: with every problem found.
         """
         experiment = self.experiment
-        blocks = {"model": experiment.model, "task": experiment.task}
-        blocks |= {f"augment[{index}]": augmentation for index, augmentation in enumerate(experiment.augment)}
+        checks = [("model", experiment.model.check), ("task", experiment.task.check)]
+        for index, augmentation in enumerate(experiment.augment):
+            checks += [(f"augment[{index}]", each) for each in (augmentation.check, augmentation.check_places)]
         problems: list[Problem] = []
-        for path, block in blocks.items():
-            if hasattr(block, "check"):
-                try:
-                    block.check(spec)
-                except (ValueError, ExceptionGroup) as error:
-                    problems += self._problems(path, error)
+        for path, check in checks:
+            try:
+                check(spec)
+            except (ValueError, ExceptionGroup) as error:
+                problems += self._problems(path, error)
         if problems:
-            raise ConfigError([str(problem) for problem in problems])
+            raise ConfigError(problems)
 
     def require_packages(self) -> None:
         """Makes sure that what is told of the run is installed: only who trains needs it.
@@ -209,12 +214,11 @@ class Config:
         problems: list[Problem] = []
         for index, tracker in enumerate(self.experiment.trackers):
             try:
-                if hasattr(tracker, "require"):
-                    tracker.require()
+                tracker.require()
             except ValueError as error:
                 problems += self._problems(f"trackers[{index}]", error)
         if problems:
-            raise ConfigError([str(problem) for problem in problems])
+            raise ConfigError(problems)
 
     def build_model(self, spec: DataSpec) -> Any:
         """Returns the network.
@@ -225,7 +229,7 @@ class Config:
         try:
             return self.experiment.model.build(spec.bound(self.experiment.task))
         except (Misfit, ExceptionGroup) as error:
-            raise ConfigError([str(problem) for problem in self._problems("model", error)]) from None
+            raise ConfigError(self._problems("model", error)) from None
 
     def _problems(self, path: str, error: Exception) -> list[Problem]:
         node = self.root
@@ -264,7 +268,7 @@ def load(
         problems += unread.problems(experiment, root)
     if problems:
         problems.sort(key=lambda problem: _order(path, problem.mark))
-        raise ConfigError([str(problem) for problem in problems])
+        raise ConfigError(problems)
     if experiment.name is None:
         stem = re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem).lstrip("_.-")[:100]
         # Written down, the name none would read back as no name.
@@ -325,7 +329,7 @@ def dump(experiment: Experiment, tune: Tune | None = None) -> str:
 def to_plain(value: Any) -> Any:
     """Returns dataclasses as mappings (with `name` first where registered), tuples as lists, paths as text."""
     if dataclasses.is_dataclass(value):
-        name = getattr(value, "registered_name", None)
+        name = value.registered_name if isinstance(value, Choice) else None
         fields = {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
         return {"name": name, **fields} if name else fields
     if isinstance(value, list | tuple):
@@ -363,9 +367,9 @@ def with_batch_of(config: Config, other: Config, anew: bool) -> Config:
     mine, theirs = config.experiment.train, other.experiment.train
     if mine.effective_batch_size not in (None, theirs.examples_per_step):
         with config.blame("train"):
-            raise ValueError(
-                f"effective_batch_size must stay {theirs.examples_per_step} when a run goes on, "
-                f"got {mine.effective_batch_size}"
+            raise KeyProblem(
+                "effective_batch_size",
+                f"must stay {theirs.examples_per_step} when a run goes on, got {mine.effective_batch_size}",
             )
     if anew:
         train = dataclasses.replace(mine, effective_batch_size=theirs.examples_per_step)

@@ -12,7 +12,7 @@ from dltrain.config.experiment import Config, Experiment, to_plain
 from dltrain.config.origins import leaves, marks, origin
 from dltrain.config.schema import describe, field_types
 from dltrain.errors import ConfigError
-from dltrain.registry import field_help, suggestion, summary_line
+from dltrain.registry import Choice, field_help, suggestion, summary_line
 
 WIDEST = 44
 """Columns behind which a comment stands no further to the right than its own line asks for."""
@@ -113,7 +113,7 @@ def _meaning(experiment: Experiment, key: str) -> tuple[str, str]:
     must_be, words = "", ""
     for step in re.findall(r"\w+", key):
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            if step == "name" and hasattr(value, "registered_name"):
+            if step == "name" and isinstance(value, Choice):
                 return "", summary_line(type(value))
             must_be = describe(field_types(type(value))[step])
             words = field_help(type(value)).get(step, "")

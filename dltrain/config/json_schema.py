@@ -17,7 +17,7 @@ from dltrain.config.bases import KEY as BASE
 from dltrain.config.experiment import Experiment, to_plain
 from dltrain.config.schema import describe, field_types
 from dltrain.fields import Fold, Range
-from dltrain.registry import Registry, field_help, summary_line
+from dltrain.registry import Choice, Registry, field_help, summary_line
 
 Schema = dict[str, Any]
 
@@ -68,7 +68,7 @@ class _Writer:
 
     def _properties(self, cls: type) -> dict[str, Schema]:
         help_texts, hints = field_help(cls), field_types(cls)
-        more = cls.json_schema() if hasattr(cls, "json_schema") else {}  # than types can say
+        more = cls.json_schema() if issubclass(cls, Choice) else {}  # than types can say
         return {
             field.name: self._described(hints[field.name], help_texts.get(field.name, ""), field, more.get(field.name))
             for field in dataclasses.fields(cls)
@@ -168,7 +168,7 @@ class _Writer:
     def _defined(self, key: str, cls: type) -> Schema:
         if key not in self._definitions:
             self._definitions[key] = {}
-            checked: Schema = {"name": {}} if hasattr(cls, "registered_name") else {}
+            checked: Schema = {"name": {}} if issubclass(cls, Choice) else {}
             self._definitions[key] = {
                 "type": "object",
                 "description": summary_line(cls),

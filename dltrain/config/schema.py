@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dltrain.config.document import Mark, Node, Problem, locate
+from dltrain.errors import KeyProblem
 from dltrain.fields import Range
 from dltrain.registry import Registry, nearest, suggestion
 
@@ -242,12 +243,12 @@ def _build_fields(cls: type, node: Node, path: str, problems: list[Problem], is_
 
 
 def blame(node: Node, path: str, error: Exception, trusted: set[str] | None = None) -> list[Problem]:
-    """Returns the problems that a class's own checks found, each at the key that its message begins with.
+    """Returns the problems that a class's own checks found, each at the key that it is about.
 
     Args:
         node: the block that the class was built from.
         path: the block's key path.
-        error: a ValueError, or an ExceptionGroup of them.
+        error: a KeyProblem or another ValueError, or an ExceptionGroup of them.
         trusted: the keys of which a problem is believed; none for all. A class that was built without a key that is
             wrong may find fault with what is right.
     """
@@ -255,14 +256,24 @@ def blame(node: Node, path: str, error: Exception, trusted: set[str] | None = No
         return [problem for inner in error.exceptions for problem in blame(node, path, inner, trusted)]
     if not isinstance(error, ValueError):
         raise error
-    message = str(error)
-    key = re.match(r"[a-z]\w*(\[\d+\]|\.\w+)*", message)
-    if trusted is not None and (key is None or re.split(r"[\[.]", key[0])[0] not in trusted):
+    problem = error if isinstance(error, KeyProblem) else _of_first_word(error)
+    if trusted is not None and re.split(r"[\[.]", problem.key)[0] not in trusted:
         return []
     # Only a key that is there moves the caret; a message without one stands at the block.
-    mark = locate(node, key[0]) if key else node.mark
-    message = message[: key.end()] + _with_lines(node, message[key.end() :]) if key else message
-    return [mark.problem(f"{path}.{message}" if path else message)]
+    mark = locate(node, problem.key) if problem.key else node.mark
+    told = KeyProblem(problem.key, _with_lines(node, problem.words) if problem.key else problem.words)
+    key = ".".join(filter(None, (path, problem.key)))
+    return [mark.problem(f"{path}.{told}" if path else str(told), key, told.words)]
+
+
+def _of_first_word(error: ValueError) -> KeyProblem:
+    """Returns what a plain ValueError says as a problem of the key that its message begins with, if it does.
+
+    The one place where a message is read: a plugin may write `ValueError("depth must be ...")` and be shown at `depth`.
+    """
+    message = str(error)
+    key = re.match(r"([a-z]\w*(?:\[\d+\]|\.\w+)*)(?: |(?=:)|$)", message)
+    return KeyProblem(key[1], message[key.end() :]) if key else KeyProblem("", message)
 
 
 def _with_lines(node: Node, text: str) -> str:

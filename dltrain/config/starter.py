@@ -1,25 +1,21 @@
 """A starter config: what is proposed for data that were looked at, in words beside each key."""
 
 import os
-import re
 from pathlib import Path
 from typing import Any
 
 from dltrain.config import document
 from dltrain.config import experiment as experiments
 from dltrain.data import DataSpec
-from dltrain.errors import ConfigError, UserError
-from dltrain.proposal import Proposal
-from dltrain.registry import DATASETS
-
-Keys = dict[str, tuple[Any, str]]
-"""Values and what is to be said of them, by key."""
+from dltrain.data.proposal import Entries, Keys, Proposal
+from dltrain.errors import ConfigError, KeyProblem, UserError
+from dltrain.plugins import loading as plugins
+from dltrain.registry import DATASETS, MODELS, TASKS
 
 COLUMN = 34
 """Where the words stand."""
 
 _EPOCHS = (10, 20, 30, 50, 100)
-_IMBALANCE = 3
 
 
 def propose(path: Path, target: str | None) -> tuple[str, Proposal]:
@@ -29,12 +25,12 @@ def propose(path: Path, target: str | None) -> tuple[str, Proposal]:
         ConfigError: if there is none, or the data cannot be used.
     """
     for name in DATASETS.names():
-        proposed = getattr(DATASETS[name], "proposed", None)
+        dataset: type[Any] = DATASETS[name]
         try:
-            proposal = proposed(path, target) if proposed else None
+            proposal = dataset.proposed(path, target)
         except (ValueError, ExceptionGroup) as error:
             errors = error.exceptions if isinstance(error, ExceptionGroup) else [error]
-            raise ConfigError([f"{path}: {_without_key(str(each), path)}" for each in errors]) from None
+            raise ConfigError([f"{path}: {_words(each, path)}" for each in errors]) from None
         if proposal is not None:
             if target is not None and "target" not in proposal.keys:
                 raise ConfigError([f"--target names the column of a table: {path} is read by {name}"])
@@ -47,9 +43,11 @@ def propose(path: Path, target: str | None) -> tuple[str, Proposal]:
     )  # fmt: skip
 
 
-def _without_key(words: str, path: Path) -> str:
-    """Returns an error of a dataset without the key `path`, as there is no config to find it in."""
-    return re.sub(rf"^path ({re.escape(str(path))}:? )?", "", words)
+def _words(error: Exception, path: Path) -> str:
+    """Returns an error of a dataset without the key `path`, for there is no config to find it in, and the path."""
+    if not isinstance(error, KeyProblem) or error.key != "path":
+        return str(error)
+    return error.words.removeprefix(f"{path}: ").removeprefix(f"{path} ")
 
 
 def refuse_if_there(path: Path, replaces: bool) -> None:
@@ -102,14 +100,15 @@ def text(path: Path, dataset: str, proposal: Proposal, spec: DataSpec, task: str
     """
     keys = {key: _relative(value, path.parent) for key, value in proposal.keys.items()}
     block = {key: (value, proposal.remarks.get(key, "")) for key, value in keys.items()}
-    length = _train(spec, proposal)
+    length, suggested = _train(proposal), spec.input.starter(proposal)
     blocks: dict[str, Keys] = {
         "dataset": {"name": (dataset, f"its keys: dltrain list dataset {dataset}"), **block},
-        "model": _model(spec, proposal),
+        "model": _model(spec, suggested),
         "task": _task(task, spec, proposal),
         "optimizer": {
             "name": ("adam", "or sgd with momentum: 0.9 and a rate of 0.1: dltrain list optimizer"),
-            "learning_rate": (0.001 if spec.is_image else 0.003, "the peak; the first thing to try others of"),
+            "learning_rate": (0.003, "the peak; the first thing to try others of"),
+            **suggested.get("optimizer", {}),
         },
         "schedule": {"name": ("cosine", "down to 0 at the end"), "warmup_epochs": (1, "before, up to the peak")},
         "train": length,
@@ -124,74 +123,59 @@ def text(path: Path, dataset: str, proposal: Proposal, spec: DataSpec, task: str
     lines += [
         f"# A first guess, to be changed. What a value means: dltrain show {path} --explain train.batch_size",
         f"# Run:  dltrain fit {path}",
+        *_plugin_lines(path, dataset, spec),
         "seed: 0",
         _commented("device: auto", "the first GPU, else the CPU"),
     ]
     for name, values in blocks.items():
-        if name == "model" and spec.is_image:
-            lines += _augment(spec, proposal)
+        if name == "model" and "augment" in suggested:
+            lines += _list("augment", suggested["augment"])
         lines += [f"{name}:", *(_line(key, value, words) for key, (value, words) in values.items())]
     return "\n".join([*lines, ""])
 
 
-def _model(spec: DataSpec, proposal: Proposal) -> Keys:
-    if spec.is_image and proposal.photographs:
-        return {
-            "name": (
-                "resnet",
-                "or, with few images, Keras's with `weights: imagenet` (a download), such as mobilenet_v2",
-            ),
-            "variant": ("imagenet", "for images of about 224 pixels; cifar for small ones"),
-            "depth": (18, "18, 34, 50 ...: deeper learns more, and slower"),
-        }
-    if spec.is_image and min(spec.input_shape[:2]) >= 8:
-        return {
-            "name": ("resnet", "or cnn, faster and simpler; all: dltrain list model"),
-            "depth": (20, "20, 32, 44, 56: deeper learns more, and slower"),
-        }
-    if len(spec.input_shape) == 1 and proposal.examples < 2000:
-        return {
-            "name": ("mlp", "all: dltrain list model"),
-            "units": ([32], "of each hidden layer: small, as there are few examples"),
-            "dropout": (0.2, "against learning them by heart"),
-        }
-    return {
-        "name": ("mlp", "all: dltrain list model"),
-        "units": ([64, 64] if proposal.examples < 50_000 else [256, 256], "of each hidden layer"),
-    }
+def _model(spec: DataSpec, suggested: dict[str, Any]) -> Keys:
+    """Returns what the input suggests, else a network that came with it, else the plainest one."""
+    beside = [name for name in MODELS.names() if MODELS[name].__module__ == _home(spec)] if _home(spec) else []
+    first: Keys = {"name": ((beside or ["mlp"])[0], "all: dltrain list model")}
+    model: Keys = suggested.get("model", first)
+    return model
 
 
-def _augment(spec: DataSpec, proposal: Proposal) -> list[str]:
-    """Returns the lines of the random changes: each says where it does harm."""
-    height, width = spec.input_shape[:2]
-    crop = "random_resized_crop" if proposal.photographs else "pad_and_crop"
-    padding = "" if proposal.photographs else f", padding: {max(1, min(height, width) // 8)}"
-    is_grey = spec.input_shape[-1] == 1  # scans and drawings, of which many can be read
-    moved = "other places and sizes" if proposal.photographs else "other places"
-    return [
-        _commented("augment:", "training images, otherwise in each epoch: dltrain list augmentation"),
-        _commented(f"  - {{name: {crop}{padding}}}", moved),
-        _commented(f"  {'# ' * is_grey}- {{name: flip}}", "not where left and right differ: digits, letters"),
-    ]
+def _home(spec: DataSpec) -> str | None:
+    """Returns the module of the plugin that the inputs are from; none where dltrain has them."""
+    modules = [type(feature).__module__ for feature in spec.inputs.values()]
+    return next((module for module in modules if module in _plugins()), None)
+
+
+def _plugins() -> dict[str, Path]:
+    return {path.stem: path for path in plugins.loaded}
+
+
+def _plugin_lines(path: Path, dataset: str, spec: DataSpec) -> list[str]:
+    """Returns the line of the plugin that the dataset, or the inputs, are from."""
+    known = _plugins()
+    modules = dict.fromkeys([DATASETS[dataset].__module__, _home(spec)])
+    files = [_relative(known[module], path.parent) for module in modules if module in known]
+    return [f"plugins: {document.dump([files], width=10**6, in_line=True).strip()[1:-1]}"] if files else []
+
+
+def _list(name: str, block: Entries) -> list[str]:
+    """Returns the lines of a block that is a list."""
+    lines = [_commented(f"{name}:", block.words)]
+    for entry in block.entries:
+        keys = document.dump([entry.value], width=10**6, in_line=True).strip()[1:-1]
+        lines.append(_commented(f"  {'' if entry.is_chosen else '# '}- {keys}", entry.words))
+    return lines
 
 
 def _task(task: str, spec: DataSpec, proposal: Proposal) -> Keys:
-    others = {"classification": "top_5_accuracy, auc, f1", "multilabel": "accuracy, f1", "regression": "rmse"}
-    metrics = {"classification": ["accuracy"], "multilabel": ["auc"], "regression": ["mae", "r2"]}[task]
-    counts = [count for count in proposal.counts.values() if count]
-    is_uneven = task == "classification" and bool(counts) and max(counts) >= _IMBALANCE * min(counts)
-    keys: Keys = {
-        "name": (task, "as the targets ask for"),
-        "metrics": (metrics + ["f1"] * is_uneven, f"or {others[task]}"),
-    }
-    if is_uneven:
-        words = f"the classes have {min(counts):,} to {max(counts):,} examples; none to count each example alike"
-        keys["class_weights"] = ("balanced", words)
-    return keys
+    kind: Any = TASKS[task]
+    return {"name": (task, "as the targets ask for"), **kind().starter(spec, proposal)}
 
 
-def _train(spec: DataSpec, proposal: Proposal) -> Keys:
-    is_large = spec.is_image and proposal.photographs
+def _train(proposal: Proposal) -> Keys:
+    is_large = proposal.photographs
     sizes = {500: 16, 5000: 32, 50_000: 32 if is_large else 128}
     batch = next((size for most, size in sizes.items() if proposal.examples < most), 32 if is_large else 256)
     per_epoch = max(1, proposal.examples * 7 // 10 // batch)

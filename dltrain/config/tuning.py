@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from dltrain.errors import KeyProblem
 from dltrain.fields import PositiveFloat, PositiveInt
 
 
@@ -32,27 +33,27 @@ class Parameter:
         if self.choices:
             given = [key for key in ("low", "high", "log", "step") if getattr(self, key) not in (None, False)]
             if given:
-                raise ValueError(f"{given[0]} must not be given beside choices")
+                raise KeyProblem(given[0], "must not be given beside choices")
             if any(self.choices.count(each) > 1 for each in self.choices):
-                raise ValueError("choices must differ from each other")
+                raise KeyProblem("choices", "must differ from each other")
             return
         if self.low is None or self.high is None:
             key = "choices" if self.low is None and self.high is None else "low" if self.low is None else "high"
             what = "choices, or low and high" if key == "choices" else "a number"
-            raise ValueError(f"{key} is missing: a key is looked for in {what}")
+            raise KeyProblem(key, f"is missing: a key is looked for in {what}")
         if not self.low < self.high:
-            raise ValueError(f"low must be below high, {self.high}, got {self.low}")
+            raise KeyProblem("low", f"must be below high, {self.high}, got {self.low}")
         if self.log and self.low <= 0:
-            raise ValueError(f"low must be above 0 on a logarithmic scale, got {self.low}")
+            raise KeyProblem("low", f"must be above 0 on a logarithmic scale, got {self.low}")
         if self.step is not None:
             if self.log:
-                raise ValueError("step must not be given beside log")
+                raise KeyProblem("step", "must not be given beside log")
             if self.step <= 0 or self.step > self.high - self.low:
-                raise ValueError(
-                    f"step must be above 0 and at most high - low, {self.high - self.low:g}, got {self.step}"
+                raise KeyProblem(
+                    "step", f"must be above 0 and at most high - low, {self.high - self.low:g}, got {self.step}"
                 )
             if self.is_whole and not isinstance(self.step, int):
-                raise ValueError(f"step must be a whole number between whole numbers, got {self.step}")
+                raise KeyProblem("step", f"must be a whole number between whole numbers, got {self.step}")
 
     @property
     def is_whole(self) -> bool:
@@ -101,8 +102,10 @@ class Tune:
 
     def __post_init__(self) -> None:
         if self.trials is None and self.minutes is None:
-            raise ValueError("trials is missing (or minutes): how long to search")
+            raise KeyProblem("trials", "is missing (or minutes): how long to search")
         if not self.space:
-            raise ValueError("space must hold at least one key to look for")
+            raise KeyProblem("space", "must hold at least one key to look for")
         if self.monitor is not None and not self.monitor.startswith("val_"):
-            raise ValueError(f"monitor must be measured on the validation part, such as val_loss, got {self.monitor!r}")
+            raise KeyProblem(
+                "monitor", f"must be measured on the validation part, such as val_loss, got {self.monitor!r}"
+            )

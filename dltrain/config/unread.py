@@ -16,6 +16,7 @@ from typing import Any
 
 from dltrain.config.document import Node, Problem
 from dltrain.plugins import loading as plugins
+from dltrain.registry import KINDS, Choice
 
 ALL = "__dict__"
 """Stands for whatever an object has."""
@@ -48,7 +49,7 @@ def problems(value: Any, node: Node, path: str = "") -> Iterator[Problem]:
         yield from problems(given, node.value[field.name], key)
         default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
         if given != default and _is_unread(type(value), field.name):
-            cls: Any = getattr(value, "keras_class", type(value))
+            cls: Any = (isinstance(value, Choice) and value.keras_class) or type(value)
             yield node.keys[field.name].problem(f"{key} has no effect: {cls.__name__} never reads it")
 
 
@@ -79,16 +80,16 @@ def attributes_read(tree: ast.AST) -> set[str]:
 
 def _is_unread(cls: Any, key: str) -> bool:
     texts = {path.stem: content for path, content in plugins.loaded.items()}
-    if cls.__module__ not in texts or not hasattr(cls, "registered_name"):
+    if cls.__module__ not in texts or not issubclass(cls, Choice):
         return False
-    if hasattr(cls, "keras_class"):
+    if cls.keras_class is not None:
         start = _start(texts, cls.keras_class)
         if start is None or key not in {word.arg for word in (*start.args.args, *start.args.kwonlyargs)}:
             return False  # written elsewhere, or dltrain's to read
         return not {node.id for node in ast.walk(start) if isinstance(node, ast.Name)} & {key, "locals"}
     owners = [each for each in cls.__mro__ if key in each.__dict__.get("__annotations__", {})]
-    parents = [each for each in cls.__mro__ if each is not object and each.__module__ != "dltrain.beginning"]
-    if not all(each.__module__ in texts for each in (*owners, *parents)):
+    contracts = {object, Choice, *(registry.base for registry in KINDS)}
+    if not all(each.__module__ in texts for each in (*owners, *cls.__mro__) if each not in contracts):
         return False
     read = {name for content in texts.values() for name in _read_in(content)}
     return not read & {key, ALL} and key not in _read_by_dltrain()

@@ -7,15 +7,23 @@ outputs (what a network ends in) and plain (JSON, tables, words).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
 from dltrain.data.ragged import Ragged
+from dltrain.errors import KeyProblem
 from dltrain.lazy import keras, np
+from dltrain.registry import Choice
 
 if TYPE_CHECKING:
+    from dltrain.data.finding import Finding
+    from dltrain.data.parts import Parts
+    from dltrain.data.proposal import Entries, Keys, Proposal
     from dltrain.data.request import Reader
+    from dltrain.data.showing import Shown
+    from dltrain.data.statistics import Moments
 
 Plain = Any
 """What JSON can hold."""
@@ -71,9 +79,10 @@ class Groups:
 
     @property
     def counts(self) -> np.ndarray:
-        """The number of examples in each group, (groups,)."""
+        """The number of examples in each group, (groups,); a member of a group that is not named counts nowhere."""
         if self.are_exclusive:
-            return np.bincount(self.members, minlength=len(self.names))
+            known = (self.members >= 0) & (self.members < len(self.names))
+            return np.bincount(self.members[known], minlength=len(self.names))
         return np.count_nonzero(self.members, axis=0)
 
     def positions(self, group: int) -> np.ndarray:
@@ -82,7 +91,7 @@ class Groups:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Feature:
+class Feature(Choice):
     """A part of an example, or of what is asked of it: what it is, and what was learnt of it.
 
     A registered feature is frozen, of plain fields. It must have `shape`, `dtype`, `encode` and `decode`; the other
@@ -101,16 +110,19 @@ class Feature:
         @property
         def shape(self) -> tuple[int | None, ...]:
             """Of one example in a batch: a field or a property of each feature."""
+    else:
+        shape: ClassVar[tuple[int | None, ...]]
 
     lengths: tuple[int, ...] = statistic(())
 
-    registered_name: ClassVar[str]
     dtype: ClassVar[Literal["float32", "int32"]] = "float32"
     """Of a batch; values are stored as compactly as their source likes."""
     padding: ClassVar[float] = 0
     """What a shorter example is filled up with."""
     views: ClassVar[int] = 1
     """Network inputs per example in evaluation, such as clips or crops, whose outputs are averaged."""
+    plural: ClassVar[str] = "values"
+    """Of a target: what its outputs are called."""
     task: ClassVar[str] = ""
     """Of a target: the task where a config names none."""
     has_places: ClassVar[bool] = False
@@ -136,17 +148,6 @@ class Feature:
         if self.dtype != "float32":
             return f"{self.registered_name}, which are no numbers"
         return f"{self.registered_name} of different length" if None in self.shape else None
-
-    def resized(self, size: tuple[int, int]) -> tuple[Feature, Callable[[Any], Any]] | None:
-        """Returns the feature at another height and width, and what makes such values of its own; none if it has none.
-
-        Args:
-            size: of the result.
-
-        Returns:
-            the other feature, and a function of values (batch, *shape), float32, that returns the other's.
-        """
-        return None
 
     def fit(self, pieces: Iterable[Sequence[Any]]) -> Feature:
         """Returns the feature with what is learnt of raw values of the training part: vocabulary, categories."""
@@ -204,14 +205,50 @@ class Feature:
         Args:
             other: of other data.
         """
-        if type(self) is not type(other) or self.shape != other.shape:
-            got, wanted = ("x".join(map(str, each.shape)) for each in (other, self))
-            return f"it takes examples of {wanted}, got {got}"
-        return None if self.signature() == other.signature() else "other values than it was trained on"
+        if type(self) is not type(other):
+            return f"it takes {self.registered_name}, got {other.registered_name}"
+        if self.shape != other.shape:
+            return f"it takes examples of {shape_words(self.shape)}, got {shape_words(other.shape)}"
+        return None if self.signature() == other.signature() else self.difference(other)
+
+    def difference(self, other: Any) -> str:
+        """Returns how another feature of this kind and shape, but of another signature, differs from this one."""
+        return "other values than it was trained on"
+
+    def resized(self, size: tuple[int, int]) -> tuple[Self, Any]:
+        """Returns the feature for smaller examples, and the function of stored values that makes them, for stages.
+
+        Args:
+            size: height and width.
+
+        Raises:
+            ValueError: if there can be no such examples.
+        """
+        raise KeyProblem("image_size", "must be none: the examples are no images")
+
+    def unnormalized(self) -> tuple[Self, Any] | None:
+        """Returns the feature whose `preprocess` leaves normalisation out, and the function of arrays that does it.
+
+        Returns:
+            none where `preprocess` does no normalisation that can be done outside of a network.
+        """
+        return None
+
+    def beyond_bytes(self, stored: Any) -> tuple[float, float] | None:
+        """Returns the smallest and largest value where these are pixels that are not in 0-255; none where all is well.
+
+        Args:
+            stored: values of the training part.
+        """
+        return None
 
     def files(self) -> dict[str, bytes]:
         """Returns files that a stranger needs to make tensors of raw values, by name: for run folder and exports."""
         return {}
+
+    def fault(self, stored: Any) -> str | None:
+        """Returns what is wrong with stored targets, by their position; none where they are as the feature says."""
+        return None
 
     def groups(self, stored: Any) -> Groups | None:
         """Returns which examples belong together: stratified parts, oversampling, counts; none where none do."""
@@ -221,17 +258,97 @@ class Feature:
         """Returns numbers that are near where values are alike, (examples, numbers), float32; none where none are."""
         return None
 
-    def describe(self) -> list[str]:
-        """Returns a line for people, then, line by line, how a stranger makes the tensor exactly."""
-        return [f"{self.registered_name} of {' x '.join('any' if side is None else str(side) for side in self.shape)}"]
+    def findings(self, parts: Parts, brief: bool) -> Iterable[Finding]:
+        """Returns what is odd about such values in particular; what is odd about any data, others look for.
+
+        Args:
+            parts: stored values by the name of the part that they are of, the training part's first.
+            brief: only what takes a few hundredths of a second, and is a warning.
+        """
+        return ()
+
+    @property
+    def has_columns(self) -> bool:
+        """Whether a value is a row of numbers that mean something one by one; such rows may be equal by chance."""
+        return False
+
+    def columns_of(self, stored: Any) -> np.ndarray:
+        """Returns stored values column by column, (examples, columns), classes as integers; asked if `has_columns`."""
+        return np.asarray(stored)
+
+    def column(self, index: int) -> str:
+        """Returns what a number of a value is called in messages."""
+        return f"{self.registered_name} {index}"
+
+    def moments(self) -> list[Moments]:
+        """Returns mean and deviation of what `preprocess`, or the loss, brings to one scale; empty where none is."""
+        return []
+
+    def statistics(self, stored: Any) -> dict[str, dict[str, float]]:
+        """Returns figures about stored values (mean, minimum and the like), by what they are about, for a table."""
+        return {}
+
+    def identity(self) -> Sequence[str]:
+        """Returns what stored numbers mean: the same numbers of other columns or classes are other data."""
+        return (json.dumps(self.signature(), sort_keys=True, default=str),)
+
+    @property
+    def caption(self) -> str:
+        """What a column of such values is called."""
+        return self.registered_name.replace("_", " ")
+
+    def words(self, stored: Any) -> list[str]:
+        """Returns each value in one line."""
+        return [each if isinstance(each, str) else json.dumps(each) for each in self.decode(stored)]
+
+    def show(self, stored: Any, weights: Any = None, like: Any = None) -> list[Shown]:
+        """Returns what each value looks like; all items are of one kind.
+
+        Args:
+            stored: the values.
+            weights: how much the places of each value mattered to a network, 0 to 1; none for a value, or for all,
+                where that is not known.
+            like: the stored values whose range is the scale that they are shown in; none for their own.
+        """
+        from dltrain.data.showing import Text
+
+        return [Text(words) for words in self.words(stored)]
+
+    def panels(self, parts: Mapping[str, Any]) -> Sequence[Any]:
+        """Returns how values are distributed, each a `dltrain.figures.page.Panel`; none where only lengths differ.
+
+        Args:
+            parts: stored values by the name of the part that they are of, the training part's first.
+        """
+        return []
+
+    def describe(self, preprocessed: bool = False) -> list[str]:
+        """Returns a line for people, then, line of Markdown by line, how a stranger makes the tensor exactly.
+
+        Args:
+            preprocessed: whether the tensor is what `preprocess` makes of it: where that is not a part of the network.
+        """
+        return [f"{self.registered_name} of {shape_words(self.shape, ' x ')}"]
 
     def request_schema(self) -> dict[str, Any]:
-        """Returns the JSON Schema of one raw value in a request, with what the server's page is made of."""
-        return {}
+        """Returns the JSON Schema of one raw value in a request; the server's page is made of it.
+
+        A string `b64` with a `contentMediaType` is a file, an object of strings and numbers a form with a field for
+        each, whose `examples` are the choices; all else is written as JSON, with the `description` as a hint.
+        """
+        return {"description": f"{self.registered_name}: JSON, or a text as it stands"}
 
     def corners(self) -> list[Any]:
         """Returns stored values at the edges (unknown, missing, extreme, empty): what exports and tests must hold."""
         return []
+
+    def starter(self, examples: Proposal) -> dict[str, Keys | Entries]:
+        """Returns what `init` writes of values such as these, by block: model, augment, keys of optimizer.
+
+        Args:
+            examples: what was seen of them.
+        """
+        return {}
 
     def replaced(self, **fields: Any) -> Self:
         """Returns the same feature with other values of some fields."""
@@ -250,6 +367,11 @@ class Feature:
             TypeError: if they are not those of this version.
         """
         return cls(**{key: tupled(value) for key, value in fields.items() if key != "name"})
+
+
+def shape_words(shape: Sequence[int | None], between: str = "x") -> str:
+    """Returns a shape as messages have it: 8x8x1; a length that differs is a question mark."""
+    return between.join("?" if length is None else str(length) for length in shape)
 
 
 def tupled(value: Any) -> Any:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import Any, Protocol, TextIO
 
-from dltrain.lazy import np
-
-if TYPE_CHECKING:
-    from dltrain.data.feature import Feature
+from dltrain.data.feature import Encoded, Feature
 
 STDIN = "-"
 
@@ -25,13 +23,13 @@ class Request:
 
     Args:
         names: what each is called: a file, file and line, or array and row.
-        inputs: of those that can be used, (usable, *input_shape).
+        inputs: of those that can be used, as they are stored, (usable, *shape); a dict by name where there are several.
         problems: why an example cannot be used, by its position among the names.
         total: how many there are in all pieces together; none where that is not known.
     """
 
     names: Sequence[str]
-    inputs: np.ndarray
+    inputs: Any
     problems: dict[int, str] = field(default_factory=dict)
     total: int | None = None
 
@@ -53,9 +51,47 @@ class Reader(Protocol):
         """Returns the examples of a file that came without a place on this machine."""
 
 
+class TextReader(ABC):
+    """Reads values from text: a line is a value: a list, an object or a quoted text as JSON, else as it stands."""
+
+    @abstractmethod
+    def encoded(self, values: Sequence[Any]) -> Encoded:
+        """Returns raw values as they are stored."""
+
+    def read(self, sources: Sequence[str], size: int) -> Iterator[Request]:
+        """Yields the values of text files and of `-` (standard input), at most `size` at a time."""
+        for source in sources:
+            try:
+                with _opened(source) as file:
+                    numbered = enumerate(file, 1)
+                    while piece := [(number, line.rstrip("\n")) for number, line in islice(numbered, size)]:
+                        found = [(f"{source}:{number}", _value(line)) for number, line in piece if line]
+                        yield self._request([name for name, _ in found], [value for _, value in found])
+            except OSError as error:
+                yield Request([source], self.encoded([]).stored, {0: error.strerror or str(error)})
+            except UnicodeDecodeError as error:
+                yield Request([source], self.encoded([]).stored, {0: f"is no UTF-8 text: {error.reason}"})
+
+    def read_values(self, values: Sequence[Any]) -> Request:
+        """Returns examples that came as JSON."""
+        return self._request([f"instances[{index}]" for index in range(len(values))], values, len(values))
+
+    def read_file(self, name: str, content: bytes) -> Request:
+        """Returns the examples of a text file that came without a place on this machine."""
+        try:
+            lines = content.decode("utf-8").splitlines()
+        except UnicodeDecodeError as error:
+            return Request([name], self.encoded([]).stored, {0: f"is no UTF-8 text: {error.reason}"})
+        return self._request([f"{name}:{number}" for number in range(1, len(lines) + 1)], list(map(_value, lines)))
+
+    def _request(self, names: Sequence[str], values: Sequence[Any], total: int | None = None) -> Request:
+        encoded = self.encoded(values)
+        return Request(names, encoded.stored, encoded.problems, total)
+
+
 @dataclass(frozen=True)
-class LineReader:
-    """Reads values of a feature from text: a line is a value, as JSON where it is such, else as it stands.
+class LineReader(TextReader):
+    """Reads values of one feature, a line each.
 
     Args:
         feature: what the values are.
@@ -68,35 +104,49 @@ class LineReader:
         """What may be given, for messages."""
         return f"text files of a {self.feature.registered_name} per line"
 
-    def read(self, sources: Sequence[str], size: int) -> Iterator[Request]:
-        """Yields the values of text files and of `-` (standard input), at most `size` at a time."""
-        for source in sources:
-            try:
-                with _opened(source) as file:
-                    numbered = enumerate(file, 1)
-                    while piece := [(number, line.rstrip("\n")) for number, line in islice(numbered, size)]:
-                        found = [(f"{source}:{number}", _value(line)) for number, line in piece if line]
-                        yield self._encoded([name for name, _ in found], [value for _, value in found])
-            except OSError as error:
-                yield Request([source], self._encoded([], []).inputs, {0: error.strerror or str(error)})
-            except UnicodeDecodeError as error:
-                yield Request([source], self._encoded([], []).inputs, {0: f"is no UTF-8 text: {error.reason}"})
+    def encoded(self, values: Sequence[Any]) -> Encoded:
+        """Returns values as the feature stores them."""
+        return self.feature.encode(values)
 
-    def read_values(self, values: Sequence[Any]) -> Request:
-        """Returns examples that came as JSON."""
-        return self._encoded([f"instances[{index}]" for index in range(len(values))], values, len(values))
 
-    def read_file(self, name: str, content: bytes) -> Request:
-        """Returns the examples of a text file that came without a place on this machine."""
-        try:
-            lines = content.decode("utf-8").splitlines()
-        except UnicodeDecodeError as error:
-            return Request([name], self._encoded([], []).inputs, {0: f"is no UTF-8 text: {error.reason}"})
-        return self._encoded([f"{name}:{number}" for number in range(1, len(lines) + 1)], list(map(_value, lines)))
+@dataclass(frozen=True)
+class ObjectReader(TextReader):
+    """Reads examples of several features: JSON objects of a value for each of them, a line each.
 
-    def _encoded(self, names: Sequence[str], values: Sequence[Any], total: int | None = None) -> Request:
-        encoded = self.feature.encode(values)
-        return Request(names, encoded.stored, encoded.problems, total)
+    Args:
+        features: what the values are, by name.
+    """
+
+    features: Mapping[str, Feature]
+
+    @property
+    def takes(self) -> str:
+        """What may be given, for messages."""
+        return f"text files of a JSON object of {', '.join(self.features)} per line"
+
+    def encoded(self, values: Sequence[Any]) -> Encoded:
+        """Returns a dict of what each feature stores; an example that one of them cannot use is none of any."""
+        problems = {place: why for place, value in enumerate(values) if (why := self._fault(value))}
+        for name, feature in self.features.items():
+            places = [place for place in range(len(values)) if place not in problems]
+            found = feature.encode([values[place][name] for place in places]).problems
+            problems |= {places[place]: f"{name}: {why}" for place, why in found.items()}
+        places = [place for place in range(len(values)) if place not in problems]
+        of_names = {
+            name: feature.encode([values[place][name] for place in places]) for name, feature in self.features.items()
+        }
+        notices: dict[int, str] = {}
+        for name, encoded in of_names.items():
+            for place, words in encoded.notices.items():
+                before = f"{notices[places[place]]}; " if places[place] in notices else ""
+                notices[places[place]] = f"{before}{name}: {words}"
+        return Encoded({name: each.stored for name, each in of_names.items()}, problems, notices)
+
+    def _fault(self, value: Any) -> str | None:
+        if not isinstance(value, dict):
+            return f"must be an object of {', '.join(self.features)}"
+        absent = [name for name in self.features if name not in value]
+        return f"has no {', '.join(absent)}" if absent else None
 
 
 def _opened(source: str) -> AbstractContextManager[TextIO]:
@@ -104,6 +154,9 @@ def _opened(source: str) -> AbstractContextManager[TextIO]:
 
 
 def _value(line: str) -> Any:
+    """Returns what a line says: as JSON where it begins like a list, an object or a quoted text; else as it stands."""
+    if not line.startswith(("{", "[", '"')):
+        return line
     try:
         return json.loads(line)
     except ValueError:

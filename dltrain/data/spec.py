@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dltrain.data._former import Former
 from dltrain.data.feature import Feature, Groups, Plain
+from dltrain.errors import KeyProblem
 from dltrain.registry import FEATURES, TASKS
+
+if TYPE_CHECKING:
+    from dltrain.data.request import Reader
 
 HEAD = "logits"
 """The layer that a task's head makes: it belongs to the data, not to the network."""
@@ -44,6 +47,19 @@ class Features(dict[str, Feature]):
         if len(self) == 1:
             return self.only.inputs(INPUTS)
         return {name: feature.inputs(name) for name, feature in self.items()}
+
+    def reader(self) -> Reader:
+        """Returns what reads examples of these features; objects of a value for each where there are several."""
+        from dltrain.data.request import ObjectReader
+
+        return self.only.reader() if len(self) == 1 else ObjectReader(self)
+
+    def request_schema(self) -> dict[str, Any]:
+        """Returns the JSON Schema of an example in a request."""
+        if len(self) == 1:
+            return self.only.request_schema()
+        schemas = {name: feature.request_schema() for name, feature in self.items()}
+        return {"type": "object", "properties": schemas, "required": [*schemas]}
 
     @property
     def signature(self) -> Plain:
@@ -82,7 +98,7 @@ def unnamed(values: Mapping[str, Any]) -> Any:
 
 
 @dataclass(frozen=True)
-class DataSpec(Former):
+class DataSpec:
     """What a dataset says of itself, and all that a model may build from.
 
     Args:
@@ -117,13 +133,13 @@ class DataSpec(Former):
             who: the name of what needs one.
 
         Raises:
-            ValueError: if there is none, or there are several.
+            KeyProblem: if there is none, or there are several.
         """
         found = [each for each in self.inputs.values() if len(each.model_shape) == 3]
         if len(found) == 1:
             return found[0]
         shapes = " and ".join(str(each.shape) for each in self.inputs.values())
-        raise ValueError(f"name {who} needs images (height, width, channels), got shape {shapes}")
+        raise KeyProblem("name", f"{who} needs images (height, width, channels), got shape {shapes}")
 
     def bound(self, task: Any) -> DataSpec:
         """Returns the same for networks of a task."""
@@ -136,6 +152,16 @@ class DataSpec(Former):
     def with_target(self, feature: Feature) -> DataSpec:
         """Returns the same with another feature for the only target."""
         return replace(self, targets=Features({next(iter(self.targets)): feature}))
+
+    def words(self, targets: Any) -> list[str]:
+        """Returns what is right for each example, in one line; nothing where nothing is asked.
+
+        Args:
+            targets: as they are stored.
+        """
+        values = named(self.targets, targets)
+        found = [feature.words(values[name]) for name, feature in self.targets.items()]
+        return [", ".join(each) for each in zip(*found, strict=True)]
 
     def groups(self, targets: Any) -> Groups | None:
         """Returns which examples belong together by their target: classes or labels; none where none do."""
@@ -179,6 +205,20 @@ class DataSpec(Former):
     def output_shape(self) -> Any:
         """The shape of a network's outputs for one example; none where the network decides."""
         return self.resolved_task.output_shape(self)
+
+    def mismatch(self, found: DataSpec) -> str | None:
+        """Returns in which way data are not such as these, which a network was trained on; none if they are.
+
+        Args:
+            found: what the others are.
+        """
+        for known, others in ((self.inputs, found.inputs), (self.targets, found.targets)):
+            if known.keys() != others.keys():
+                return f"it takes {', '.join(known) or 'nothing'}, got {', '.join(others) or 'nothing'}"
+            for name, feature in known.items():
+                if words := feature.mismatch(others[name]):
+                    return words
+        return None
 
     def plain(self) -> dict[str, Plain]:
         """Returns the spec as JSON has it; `of_plain` reads it."""

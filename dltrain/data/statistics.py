@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from dltrain.data.ragged import Ragged
 from dltrain.data.trees import Examples
@@ -16,6 +16,18 @@ SAMPLE = 512
 
 CHUNK_VALUES = 2**23
 """Numbers read at a time, so that a memory map may be large; 64 MB as float64."""
+
+
+class Moments(NamedTuple):
+    """Mean and standard deviation of one number over the training part.
+
+    Args:
+        name: what it is called in messages.
+    """
+
+    name: str
+    mean: float
+    standard_deviation: float
 
 
 @dataclass(frozen=True)

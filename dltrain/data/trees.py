@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from dltrain.data.ragged import Ragged
@@ -35,6 +37,18 @@ class Examples:
     def blocks(self) -> np.ndarray | None:
         """Where each piece begins that is best read whole, and where the last ends, (pieces + 1,); none without."""
         return None
+
+    @property
+    def paths(self) -> Sequence[Path] | None:
+        """The file of each example; none where examples are not files of their own."""
+        return None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all values, as they are read."""
+        sides = [side for side in self.shape[1:] if side is not None]
+        longer = len(self) if self.lengths is None else int(np.sum(self.lengths))
+        return math.prod(sides) * longer * np.dtype(self.dtype).itemsize
 
     def __len__(self) -> int:
         raise NotImplementedError(f"{type(self).__name__} must have __len__()")
@@ -99,6 +113,18 @@ def read(tree: Tree, positions: Any, seeds: np.ndarray | None = None) -> Tree:
         return array.read(np.arange(len(array))[positions], seeds)
 
     return mapped(one, tree)
+
+
+def joined(trees: Sequence[Tree]) -> Tree:
+    """Returns the examples of several trees, all of them read, one behind the other."""
+
+    def one(*arrays: Array) -> Any:
+        if not isinstance(arrays[0], Ragged):
+            return np.concatenate(arrays)
+        rows, values = [row for array in arrays for row in array], arrays[0].values
+        return Ragged.of(rows, values.dtype, values.shape[1:])
+
+    return mapped(one, *trees)
 
 
 def is_read(*trees: Tree) -> bool:

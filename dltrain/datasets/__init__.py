@@ -1,24 +1,119 @@
 """Data sources: one per file, the file's stem its registered name; each returns Splits."""
 
-from typing import Any
+from __future__ import annotations
 
-from dltrain.data import DataSpec
+import dataclasses
+import functools
+import inspect
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from dltrain.data import DataSpec, Splits
+from dltrain.data.proposal import Proposal
 from dltrain.data.request import Reader
+from dltrain.fields import HeldOut, Seed
+from dltrain.registry import Choice
 
 
-def reader(dataset: Any, spec: DataSpec) -> Reader:
-    """Returns what reads examples for a trained network: the dataset's own, or one that goes by its DataSpec.
+class Source(Choice):
+    """What is known of a source of data beside its keys; some have keys of these names instead.
+
+    Attributes:
+        reads_with_tensorflow: whether examples are read by TensorFlow, which says much unless it is started first.
+        on_bad_example: error or skip; none where no example is ever left out.
+        cache: where decoded images are kept: memory, disk or none; no value where nothing is decoded.
+        resize: how images are brought to one size; no value where they are as they come.
+    """
+
+    reads_with_tensorflow: ClassVar[bool] = False
+    on_bad_example: str | None = None
+    cache: str | None = None
+    resize: str | None = None
+
+    @property
+    def task(self) -> str:
+        """The name of the task where a config says none."""
+        return "classification"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset(Source):
+    """What every source of data is.
+
+    A source whose validation or test part is published, or made, takes the key away: `test_fraction: ClassVar = 0.0`.
 
     Args:
-        dataset: the block of the run's config. Where it has a method `reader(spec)`, that is called.
-        spec: what the run was trained on, with all that was learnt of it.
+        test_fraction: share of all examples held out for testing, 0 to below 1, stratified by class.
+        validation_fraction: share of the remaining examples held out for tuning, 0 to below 1, stratified by class.
+        split_seed: which examples are held out; apart from the experiment's seed, so that runs share one test set.
     """
-    if hasattr(dataset, "reader"):
-        return dataset.reader(spec)
-    from dltrain.datasets._given_arrays import ArrayReader
-    from dltrain.datasets._given_images import ImageReader
-    from dltrain.datasets._given_tables import TableReader
 
-    if spec.is_image and spec.input_shape[-1] in (1, 3):
-        return ImageReader(spec)
-    return TableReader(spec) if spec.columns else ArrayReader(spec)
+    test_fraction: HeldOut = 0.2
+    validation_fraction: HeldOut = 0.1
+    split_seed: Seed = 0
+
+    def __init_subclass__(cls) -> None:
+        """Lets a source that learns nothing of its examples write `load(self)`."""
+        load: Any = cls.load
+        if len(inspect.signature(load).parameters) == 1:
+
+            @functools.wraps(load)
+            def load_anyway(self: Any, like: DataSpec | None = None) -> Splits:
+                return load(self)
+
+            del load_anyway.__wrapped__  # else `inspect.signature` would show that of the other
+            cls.load = load_anyway  # type: ignore[method-assign]
+
+    @classmethod
+    def proposed(cls, path: Path, target: str | None) -> Proposal | None:
+        """Returns the block that reads what is at a path; none where that is another source's.
+
+        Args:
+            path: a file or folder.
+            target: the column to predict, where the user named one.
+
+        Raises:
+            ValueError: if it is of this kind, and cannot be used.
+        """
+        return None
+
+    @classmethod
+    def fractions(cls) -> dict[str, str]:
+        """Returns the keys that hold out a share of the examples, by part: test before validation."""
+        keys = {field.name for field in dataclasses.fields(cls)}
+        return {part: f"{part}_fraction" for part in ("test", "validation") if f"{part}_fraction" in keys}
+
+    def undivided(self) -> Self:
+        """Returns the same source with nothing held out."""
+        whole: dict[str, Any] = dict.fromkeys(self.fractions().values(), 0.0)
+        return dataclasses.replace(self, **whole)
+
+    def spec(self) -> DataSpec | None:
+        """Returns what the data are, without TensorFlow and in short; none where that is known once they are read.
+
+        Raises:
+            AbsentData: if they are not on this machine.
+            KeyProblem: if they cannot be used.
+        """
+        return None
+
+    def load(self, like: DataSpec | None = None) -> Splits:
+        """Returns the parts, with the training part's statistics.
+
+        Args:
+            like: what a run was trained on, whose classes, categories and fillings are used instead of learning anew;
+                none to learn them. A source that knows them beforehand leaves it aside.
+
+        Raises:
+            DataError: if they cannot be had or used.
+        """
+        raise NotImplementedError
+
+    def reader(self, spec: DataSpec) -> Reader:
+        """Returns what reads further examples for a trained network; by default what its inputs say.
+
+        Args:
+            spec: what the run was trained on, with all that was learnt of it.
+        """
+        return spec.inputs.reader()

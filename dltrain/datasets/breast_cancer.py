@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from dltrain.datasets._scikit_table import ScikitTable
+from dltrain.datasets._tables.scikit import ScikitTable
 from dltrain.registry import DATASETS
 
 
@@ -11,11 +11,6 @@ class BreastCancer(ScikitTable):
     """569 tumours, malignant or benign, by 30 measures of their cell nuclei, from scikit-learn: no download.
 
     W. N. Street, W. H. Wolberg and O. L. Mangasarian, "Nuclear feature extraction for breast tumor diagnosis", 1993.
-
-    Args:
-        test_fraction: share of all rows held out for testing, 0 to below 1, stratified by class.
-        validation_fraction: share of the remaining rows held out for tuning, 0 to below 1, stratified by class.
-        split_seed: which rows are held out; apart from the experiment's seed, so that runs share one test set.
     """
 
     columns: ClassVar[tuple[str, ...]] = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from dltrain.data import DataSpec, Split
-from dltrain.datasets._keras_download import KerasDownload
+from dltrain.datasets._sources.keras_download import KerasDownload
 from dltrain.features.numbers import Numbers
 from dltrain.features.table import Column, Table
 from dltrain.lazy import np
@@ -20,7 +20,6 @@ class CaliforniaHousing(KerasDownload):
 
     Args:
         validation_fraction: share of the training examples held out for tuning, 0 to below 1.
-        split_seed: which examples are held out; apart from the experiment's seed, so that runs share one split.
     """
 
     task: ClassVar[str] = "regression"

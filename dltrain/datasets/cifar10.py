@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from dltrain.datasets._keras_download import KerasDownload
+from dltrain.datasets._sources.keras_download import KerasDownload
 from dltrain.registry import DATASETS
 
 
@@ -11,10 +11,6 @@ class CIFAR10(KerasDownload):
     """50,000 and 10,000 photographs in 10 classes, 32x32 pixels, colour; downloads 170 MB.
 
     A. Krizhevsky, "Learning multiple layers of features from tiny images", 2009, chapter 3.
-
-    Args:
-        validation_fraction: share of the training examples held out for tuning, 0 to below 1, stratified by class.
-        split_seed: which examples are held out; apart from the experiment's seed, so that runs share one split.
     """
 
     image_shape: ClassVar[tuple[int, int, int]] = (32, 32, 3)

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from dltrain.datasets._keras_download import KerasDownload
+from dltrain.datasets._sources.keras_download import KerasDownload
 from dltrain.registry import DATASETS
 
 FINE_LABELS = """
@@ -22,10 +22,6 @@ class CIFAR100(KerasDownload):
 
     A. Krizhevsky, "Learning multiple layers of features from tiny images", 2009, chapter 3; the 100 fine labels, not
     the 20 coarse ones.
-
-    Args:
-        validation_fraction: share of the training examples held out for tuning, 0 to below 1, stratified by class.
-        split_seed: which examples are held out; apart from the experiment's seed, so that runs share one split.
     """
 
     image_shape: ClassVar[tuple[int, int, int]] = (32, 32, 3)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from dltrain.data import DataSpec, Feature, Pieces, Provenance, Split, Splits, split_off
-from dltrain.datasets._arrays import refusing
-from dltrain.datasets._given_tables import TableReader
-from dltrain.datasets._proposals import table as proposed_table
-from dltrain.datasets._table_files import Table, matching, read
-from dltrain.datasets._tables import (
+from dltrain.data.progress import tell
+from dltrain.data.proposal import Proposal
+from dltrain.datasets import Dataset
+from dltrain.datasets._sources.arrays import refusing
+from dltrain.datasets._tables.proposal import table as proposed_table
+from dltrain.errors import KeyProblem
+from dltrain.features._tables.columns import (
     FEW,
     MOSTLY,
     Encoding,
@@ -27,20 +29,20 @@ from dltrain.datasets._tables import (
     learn,
     strays,
 )
-from dltrain.datasets._telling import tell
+from dltrain.features._tables.encoding import MISSING, TableEncoding
+from dltrain.features._tables.files import Table, matching, read
+from dltrain.features._tables.reader import TableReader
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.labels import Labels
 from dltrain.features.numbers import Numbers
 from dltrain.features.table import Table as TableFeature
-from dltrain.fields import HeldOut, NonNegativeInt, PositiveInt, Seed
+from dltrain.fields import NonNegativeInt, PositiveInt
 from dltrain.lazy import np
-from dltrain.proposal import Proposal
 from dltrain.registry import DATASETS, suggestion
 
 if TYPE_CHECKING:
     import polars as pl
 
-MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "None", "?")
 Kind = Literal["classes", "labels", "numbers"]
 _TASKS = {"classes": "classification", "labels": "multilabel", "numbers": "regression"}
 _KINDS: dict[str, Kind] = {"class_label": "classes", "labels": "labels", "numbers": "numbers"}
@@ -49,7 +51,7 @@ _PARTS |= {"test": "test", "testing": "test"}
 
 
 @DATASETS.register("csv")
-class CSV:
+class CSV(Dataset):
     """Your own table with a header: CSV, TSV, Parquet or JSON lines, one file or several by a pattern.
 
     What each column is, is seen from its values, unless you say it: numbers are standardised (missing ones filled in,
@@ -81,10 +83,7 @@ class CSV:
             must be); skip to leave them out and name them.
         test_fraction: share of all rows held out for testing, 0 to below 1, stratified by class; unused with `split`.
         validation_fraction: share of the remaining rows held out for tuning, likewise.
-        split_seed: which rows are held out; apart from the experiment's seed, so that runs share one test set.
     """
-
-    loads_like: ClassVar[bool] = True
 
     path: Path
     target: str | tuple[str, ...]
@@ -103,23 +102,20 @@ class CSV:
     one_hot_up_to: NonNegativeInt = 10
     words: PositiveInt = 100
     on_bad_example: Literal["error", "skip"] = "error"
-    test_fraction: HeldOut = 0.2
-    validation_fraction: HeldOut = 0.1
-    split_seed: Seed = 0
 
     def __post_init__(self) -> None:
         if len(set(self._targets)) < len(self._targets) or not self._targets:
-            raise ValueError("target must name one column or several different ones")
+            raise KeyProblem("target", "must name one column or several different ones")
         named: dict[str, str] = dict.fromkeys(self._targets, "target")
         for key in ("numeric", "categorical", "text", "dates", "ignore", "weight", "split"):
             value = getattr(self, key)
             for name in value if isinstance(value, tuple) else [value] if value else []:
                 if name in named:
-                    raise ValueError(f"{key} names {name!r}, which {named[name]} names already")
+                    raise KeyProblem(key, f"names {name!r}, which {named[name]} names already")
                 named[name] = key
         delimiter = self.delimiter.replace("tab", "\t")
         if delimiter != "auto" and (len(delimiter) != 1 or not delimiter.isascii() or delimiter in '\0\r\n"'):
-            raise ValueError(f"delimiter must be auto, tab or one ASCII character, got {self.delimiter!r}")
+            raise KeyProblem("delimiter", f"must be auto, tab or one ASCII character, got {self.delimiter!r}")
 
     @classmethod
     def proposed(cls, path: Path, target: str | None) -> Proposal | None:
@@ -142,7 +138,7 @@ class CSV:
         """Returns what the table is, from all of its values.
 
         Raises:
-            ValueError: if it cannot be used; begins with the key that is to blame.
+            KeyProblem: if it cannot be used.
         """
         return self._known[1]
 
@@ -162,7 +158,8 @@ class CSV:
 
     def reader(self, spec: DataSpec) -> TableReader:
         """Returns what reads other rows for a network that was trained on `spec`."""
-        return TableReader(spec, self.delimiter, self.encoding, self.missing_values, self.numeric, self.dates)
+        table = TableEncoding(spec.input.columns, self.missing_values, self.numeric, self.dates)
+        return TableReader(table, self.delimiter, self.encoding)
 
     @property
     def _targets(self) -> tuple[str, ...]:
@@ -191,7 +188,7 @@ class CSV:
         parts = self._parts(table.frame, Split(np.arange(len(table.frame))[:, None], targets, weights), target)
         train = parts["train"]
         if train is None:
-            raise ValueError("test_fraction and validation_fraction leave nothing for training")
+            raise KeyProblem("test_fraction", "and validation_fraction leave nothing for training")
         if like is None:
             like = self._learnt(table, train, target)
         matrix = encode(table.frame, like.input.columns)
@@ -214,10 +211,10 @@ class CSV:
             value = getattr(self, key)
             for name in value if isinstance(value, tuple) else [value] if value else []:
                 if name in nested and key != "ignore":
-                    raise ValueError(f"{key} {name!r} holds {nested[name]}, neither numbers, texts nor dates")
+                    raise KeyProblem(key, f"{name!r} holds {nested[name]}, neither numbers, texts nor dates")
                 if name not in names and name not in nested:
                     hint = suggestion(name, names) if len(names) > 1 else f": {names[0]!r} is the only one; delimiter?"
-                    raise ValueError(f"{key} is no column of {self.path.name}: {name!r}{hint}")
+                    raise KeyProblem(key, f"is no column of {self.path.name}: {name!r}{hint}")
 
     def _kind_of(self, frame: pl.DataFrame, like: DataSpec | None) -> Kind:
         if self.kind != "auto":
@@ -238,9 +235,11 @@ class CSV:
         skip = self.on_bad_example == "skip"
         for name in self._targets:
             if is_date(table.frame[name]):
-                raise ValueError(f"target {name!r} is a date or time; make a number of it, such as days since a start")
+                raise KeyProblem(
+                    "target", f"{name!r} is a date or time; make a number of it, such as days since a start"
+                )
             if table.frame[name].null_count() == len(table.frame):
-                raise ValueError(f"target {name!r} has no values in {self.path.name}")
+                raise KeyProblem("target", f"{name!r} has no values in {self.path.name}")
             table = table.without(table.frame[name].is_null(), f"has no {name}", skip)
             if kind == "labels":
                 wrong = ~as_text(table.frame[name]).is_in(_FLAGS)
@@ -261,7 +260,7 @@ class CSV:
             light = (weights < 0).fill_null(True)
             table = table.without(light, f"{self.weight} must be a number of at least 0", skip, self.weight)
             if not as_numbers(table.frame[self.weight]).sum():
-                raise ValueError(f"weight {self.weight!r} is 0 in each row")
+                raise KeyProblem("weight", f"{self.weight!r} is 0 in each row")
         if self.split is not None:
             unknown = ~as_text(table.frame[self.split]).str.to_lowercase().is_in(list(_PARTS)).fill_null(False)
             words = f"{self.split} must be train, validation or test"
@@ -291,13 +290,13 @@ class CSV:
         counts = dict(zip(counted["class"].to_list(), counted["count"].to_list(), strict=True))
         classes = tuple(sorted(counts, key=_number_first)) if like is None else like.target.class_names
         if len(classes) < 2:
-            raise ValueError(f"target {name!r} must have at least 2 classes, got only {classes[0]!r}")
+            raise KeyProblem("target", f"{name!r} must have at least 2 classes, got only {classes[0]!r}")
         if like is None and len(classes) > max(FEW, len(values) / 2):
-            raise ValueError(f"target {name!r} has {len(classes)} different words in {len(values)} rows: no classes")
+            raise KeyProblem("target", f"{name!r} has {len(classes)} different words in {len(values)} rows: no classes")
         unknown = sorted(set(counts) - set(classes))
         if unknown:
             row = int((values == unknown[0]).arg_max() or 0)
-            raise ValueError(f"target has a class that the run does not know: {unknown[0]!r}, {table.place(row)}")
+            raise KeyProblem("target", f"has a class that the run does not know: {unknown[0]!r}, {table.place(row)}")
         for single in [name for name in classes if counts.get(name) == 1] if like is None else []:
             row = int((values == single).arg_max() or 0)
             tell(f"class {single!r} has one row only, {table.place(row)}: it cannot be both learnt and measured")
@@ -312,7 +311,7 @@ class CSV:
         parts = as_text(frame[self.split]).str.to_lowercase().replace_strict(_PARTS).to_numpy()
         found = {name: np.flatnonzero(parts == name) for name in ("train", "validation", "test")}
         if not len(found["train"]):
-            raise ValueError(f"split {self.split!r} leaves no row for training")
+            raise KeyProblem("split", f"{self.split!r} leaves no row for training")
         return {name: rows.take(positions) if len(positions) else None for name, positions in found.items()}
 
     def _learnt(self, table: Table, train: Split, target: Feature) -> DataSpec:
@@ -320,12 +319,13 @@ class CSV:
         if isinstance(target, ClassLabel):
             classes = target.class_names
             if len(untaught := np.setdiff1d(np.arange(len(classes)), train.targets)):
-                raise ValueError(f"split {self.split!r} leaves no row for training of class {classes[untaught[0]]!r}")
+                words = f"{self.split!r} leaves no row for training of class {classes[untaught[0]]!r}"
+                raise KeyProblem("split", words)
         given: dict[str, Role] = {name: role for role in _ROLES for name in getattr(self, role)}
         encoding = Encoding(self.impute, self.one_hot_up_to, self.words)
         columns = learn(table.frame.drop(self._apart), train.inputs[:, 0], given, encoding)
         if not columns:
-            raise ValueError("path has no column to learn from beside the target")
+            raise KeyProblem("path", "has no column to learn from beside the target")
         return DataSpec.of(TableFeature(columns=columns), target.adapt(Pieces(train.targets)))
 
 

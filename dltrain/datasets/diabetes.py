@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from dltrain.datasets._scikit_table import ScikitTable
+from dltrain.datasets._tables.scikit import ScikitTable
 from dltrain.registry import DATASETS
 
 
@@ -15,7 +15,6 @@ class Diabetes(ScikitTable):
     Args:
         test_fraction: share of all rows held out for testing, 0 to below 1.
         validation_fraction: share of the remaining rows held out for tuning, 0 to below 1.
-        split_seed: which rows are held out; apart from the experiment's seed, so that runs share one test set.
     """
 
     task: ClassVar[str] = "regression"

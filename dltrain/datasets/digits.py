@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from dltrain.data import DataSpec, Split, Splits
-from dltrain.datasets._splitting import parted
+from dltrain.datasets import Dataset
+from dltrain.datasets._sources.splitting import parted
+from dltrain.errors import KeyProblem
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.image import Image
-from dltrain.fields import HeldOut, PositiveInt, Seed
+from dltrain.fields import PositiveInt
 from dltrain.lazy import np
 from dltrain.registry import DATASETS
 
 
 @DATASETS.register("digits")
-class Digits:
+class Digits(Dataset):
     """1,797 scans of handwritten digits, 8x8 pixels, from scikit-learn: no download.
 
     E. Alpaydin and C. Kaynak, 1998, UCI Machine Learning Repository; `sklearn.datasets.load_digits`. The pixels, 0 to
@@ -23,29 +25,21 @@ class Digits:
     Args:
         channels: 1 for grey, 3 for the same grey in each of three channels.
         size: height and width in pixels, a multiple of 8; larger ones repeat each pixel.
-        test_fraction: share of all examples held out for testing, 0 to below 1, stratified by class.
-        validation_fraction: share of the remaining examples held out for tuning, 0 to below 1, stratified by class.
-        split_seed: which examples are held out; apart from the experiment's seed, so that runs share one test set.
     """
-
-    task: ClassVar[str] = "classification"
 
     channels: Literal[1, 3] = 1
     size: PositiveInt = 8
-    test_fraction: HeldOut = 0.2
-    validation_fraction: HeldOut = 0.1
-    split_seed: Seed = 0
 
     def __post_init__(self) -> None:
         if self.size % 8:
-            raise ValueError(f"size must be a multiple of 8, got {self.size}")
+            raise KeyProblem("size", f"must be a multiple of 8, got {self.size}")
 
     def spec(self) -> DataSpec:
         """Returns shape and classes, without reading anything."""
         image = Image(shape=(self.size, self.size, self.channels))
         return DataSpec.of(image, ClassLabel(class_names=tuple("0123456789")))
 
-    def load(self) -> Splits:
+    def load(self, like: DataSpec | None = None) -> Splits:
         """Returns the three parts, images uint8 in 0-255."""
         from sklearn.datasets import load_digits
 

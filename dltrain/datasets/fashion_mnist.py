@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from dltrain.datasets._keras_download import KerasDownload
+from dltrain.datasets._sources.keras_download import KerasDownload
 from dltrain.registry import DATASETS
 
 
@@ -12,10 +12,6 @@ class FashionMNIST(KerasDownload):
 
     H. Xiao, K. Rasul and R. Vollgraf, "Fashion-MNIST: a novel image dataset for benchmarking machine learning
     algorithms", 2017.
-
-    Args:
-        validation_fraction: share of the training examples held out for tuning, 0 to below 1, stratified by class.
-        split_seed: which examples are held out; apart from the experiment's seed, so that runs share one split.
     """
 
     image_shape: ClassVar[tuple[int, int, int]] = (28, 28, 1)

@@ -10,28 +10,31 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from dltrain.data import DataSpec, Split, Splits
-from dltrain.datasets._archives import Archive
-from dltrain.datasets._arrays import refusing
-from dltrain.datasets._class_folders import class_names, listed
-from dltrain.datasets._given_images import ImageReader
-from dltrain.datasets._headers import SUFFIXES
-from dltrain.datasets._image_table import KINDS, ImageTable
-from dltrain.datasets._images import Decoding, ImageFiles
-from dltrain.datasets._listing import Listing
-from dltrain.datasets._proposals import images
-from dltrain.datasets._splitting import parted
-from dltrain.datasets._telling import tell
-from dltrain.errors import AbsentData, DataError
+from dltrain.data.progress import tell
+from dltrain.data.proposal import Proposal
+from dltrain.datasets import Dataset
+from dltrain.datasets._images.archives import Archive
+from dltrain.datasets._images.class_folders import class_names, listed
+from dltrain.datasets._images.files import ImageFiles
+from dltrain.datasets._images.listing import Listing
+from dltrain.datasets._images.proposal import images
+from dltrain.datasets._images.table import KINDS, ImageTable
+from dltrain.datasets._sources.arrays import refusing
+from dltrain.datasets._sources.splitting import parted
+from dltrain.errors import AbsentData, DataError, KeyProblem
+from dltrain.features._images.decoding import Decoding
+from dltrain.features._images.encoding import ImageEncoding
+from dltrain.features._images.headers import SUFFIXES
+from dltrain.features._images.reader import ImageReader
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.image import Image
-from dltrain.fields import HeldOut, PositiveInt, Seed
+from dltrain.fields import PositiveInt
 from dltrain.lazy import np
-from dltrain.proposal import Proposal
 from dltrain.registry import DATASETS
 
 
 @DATASETS.register("image_folder")
-class ImageFolder:
+class ImageFolder(Dataset):
     """Your own images (JPEG, PNG, WebP, BMP, GIF), a folder per class: path/cat/1.jpg, path/dog/2.jpg.
 
     All this may be in an archive (.zip, .tar, .tar.gz, .tgz, .tar.xz, .tar.bz2), at its top or in the one folder there.
@@ -73,12 +76,9 @@ class ImageFolder:
             is a part test.
         validation_fraction: share of the remaining images held out for tuning, 0 to below 1, stratified by class;
             unused where there is a part validation.
-        split_seed: which images are held out; apart from the experiment's seed, so that runs share one test set.
     """
 
-    task: ClassVar[str] = "classification"
     reads_with_tensorflow: ClassVar[bool] = True
-    loads_like: ClassVar[bool] = True
 
     path: Path
     size: PositiveInt | tuple[PositiveInt, PositiveInt] = 224
@@ -90,14 +90,11 @@ class ImageFolder:
     split_column: str | None = None
     on_bad_example: Literal["error", "skip"] = "error"
     cache: Literal["memory", "disk", "none"] = "memory"
-    test_fraction: HeldOut = 0.2
-    validation_fraction: HeldOut = 0.1
-    split_seed: Seed = 0
 
     def __post_init__(self) -> None:
         for key in ("path_column", "label_column", "split_column"):
             if getattr(self, key) is not None and not self._is_table:
-                raise ValueError(f"{key} goes with a path to a table ({', '.join(KINDS)}), got {self.path}")
+                raise KeyProblem(key, f"goes with a path to a table ({', '.join(KINDS)}), got {self.path}")
 
     @classmethod
     def proposed(cls, path: Path, target: str | None) -> Proposal | None:
@@ -161,7 +158,7 @@ class ImageFolder:
 
     def reader(self, spec: DataSpec) -> ImageReader:
         """Returns what reads other images for a network that was trained on `spec`."""
-        return ImageReader(spec, self._decoding(spec))
+        return ImageReader(ImageEncoding(spec.input.shape, decoding=self._decoding(spec)))
 
     def _decoding(self, spec: DataSpec) -> Decoding:
         height, width, channels = spec.input.shape
@@ -188,8 +185,9 @@ class ImageFolder:
     def _folder(self) -> Path:
         if not self.path.is_dir():
             raise AbsentData(
-                "path must be a folder with a folder of images per class, an archive of it, or a .csv of file and "
-                f"label; there is none: {self.path}"
+                "path",
+                "must be a folder with a folder of images per class, an archive of it, or a .csv of file and "
+                f"label; there is none: {self.path}",
             )
         return self.path
 

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from dltrain.datasets._scikit_table import ScikitTable
+from dltrain.datasets._tables.scikit import ScikitTable
 from dltrain.registry import DATASETS
 
 
@@ -11,11 +11,6 @@ class Iris(ScikitTable):
     """150 iris flowers of 3 species by four lengths and widths in cm, from scikit-learn: no download.
 
     R. A. Fisher, "The use of multiple measurements in taxonomic problems", 1936.
-
-    Args:
-        test_fraction: share of all rows held out for testing, 0 to below 1, stratified by class.
-        validation_fraction: share of the remaining rows held out for tuning, 0 to below 1, stratified by class.
-        split_seed: which rows are held out; apart from the experiment's seed, so that runs share one test set.
     """
 
     columns: ClassVar[tuple[str, ...]] = (

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from dltrain.datasets._keras_download import KerasDownload
+from dltrain.datasets._sources.keras_download import KerasDownload
 from dltrain.registry import DATASETS
 
 
@@ -11,10 +11,6 @@ class MNIST(KerasDownload):
     """60,000 and 10,000 handwritten digits, 28x28 pixels, grey; downloads 11 MB.
 
     Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, "Gradient-based learning applied to document recognition", 1998.
-
-    Args:
-        validation_fraction: share of the training examples held out for tuning, 0 to below 1, stratified by class.
-        split_seed: which examples are held out; apart from the experiment's seed, so that runs share one split.
     """
 
     image_shape: ClassVar[tuple[int, int, int]] = (28, 28, 1)

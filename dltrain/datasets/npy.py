@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
 
 from dltrain.data import DataSpec, Splits
-from dltrain.datasets._arrays import Header, Part, assemble, describe, read_array, read_header, reading, refusing
-from dltrain.datasets._proposals import arrays, two_files
-from dltrain.fields import HeldOut, Seed
+from dltrain.data.proposal import Proposal
+from dltrain.datasets import Dataset
+from dltrain.datasets._sources.arrays import Part, assemble, describe, refusing
+from dltrain.datasets._sources.proposal import arrays, two_files
+from dltrain.errors import KeyProblem
+from dltrain.features._arrays.files import Header, Origin, read_array, read_header, reading
 from dltrain.lazy import np
-from dltrain.proposal import Proposal
 from dltrain.registry import DATASETS
 
 
 @DATASETS.register("npy")
-class NPY:
+class NPY(Dataset):
     """Your own arrays, in files made by `numpy.save`; the inputs may be larger than memory.
 
     Inputs are (examples, features), (examples, height, width) or (examples, height, width, channels); images are best
@@ -32,26 +33,18 @@ class NPY:
         test_targets: the file of the test labels.
         test_fraction: share of all examples held out for testing, 0 to below 1, stratified by class; unused where
             `test_inputs` is given.
-        validation_fraction: share of the remaining examples held out for tuning, 0 to below 1, stratified by class.
-        split_seed: which examples are held out; apart from the experiment's seed, so that runs share one test set.
     """
-
-    task: ClassVar[str] = "classification"
-    loads_like: ClassVar[bool] = True
 
     inputs: Path
     targets: Path
     test_inputs: Path | None = None
     test_targets: Path | None = None
-    test_fraction: HeldOut = 0.2
-    validation_fraction: HeldOut = 0.1
-    split_seed: Seed = 0
 
     def __post_init__(self) -> None:
         if self.test_inputs and not self.test_targets:
-            raise ValueError("test_inputs needs test_targets beside it")
+            raise KeyProblem("test_inputs", "needs test_targets beside it")
         if self.test_targets and not self.test_inputs:
-            raise ValueError("test_targets needs test_inputs beside it")
+            raise KeyProblem("test_targets", "needs test_inputs beside it")
 
     @classmethod
     def proposed(cls, path: Path, target: str | None) -> Proposal | None:
@@ -98,7 +91,7 @@ def _part(inputs_key: str, inputs: Path, targets_key: str, targets: Path, with_i
         # NumPy can map neither objects nor nothing; their header is enough to refuse them.
         if with_inputs and not found.dtype.hasobject and 0 not in found.shape:
             found = np.load(inputs, mmap_mode="r", allow_pickle=False)
-    targets_name = f"{targets_key} {targets.name}"
+    targets_name = Origin(targets_key, targets.name)
     with reading(targets_key, targets), targets.open("rb") as file:
         labels = read_array(targets_name, file)
-    return Part(f"{inputs_key} {inputs.name}", targets_name, found, labels)
+    return Part(Origin(inputs_key, inputs.name), targets_name, found, labels)

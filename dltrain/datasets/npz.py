@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import ClassVar
 
 from dltrain.data import DataSpec, Splits
-from dltrain.datasets._arrays import Header, Part, assemble, describe, read_array, read_header, reading, refusing
-from dltrain.datasets._proposals import arrays, one_file
-from dltrain.fields import HeldOut, Seed
+from dltrain.data.proposal import Proposal
+from dltrain.datasets import Dataset
+from dltrain.datasets._sources.arrays import Part, assemble, describe, refusing
+from dltrain.datasets._sources.proposal import arrays, one_file
+from dltrain.errors import KeyProblem
+from dltrain.features._arrays.files import Header, Origin, read_array, read_header, reading
 from dltrain.lazy import np
-from dltrain.proposal import Proposal
 from dltrain.registry import DATASETS, suggestion
 
 
 @DATASETS.register("npz")
-class NPZ:
+class NPZ(Dataset):
     """Your own arrays, in one file made by `numpy.savez`.
 
     The file holds `x` and `y`, or `x_train` and `y_train`; and where it has sets of its own, `x_validation` and
@@ -30,16 +31,9 @@ class NPZ:
             file has `x_test`.
         validation_fraction: share of the remaining examples held out for tuning, 0 to below 1, stratified by class;
             unused where the file has `x_validation`.
-        split_seed: which examples are held out; apart from the experiment's seed, so that runs share one test set.
     """
 
-    task: ClassVar[str] = "classification"
-    loads_like: ClassVar[bool] = True
-
     path: Path
-    test_fraction: HeldOut = 0.2
-    validation_fraction: HeldOut = 0.1
-    split_seed: Seed = 0
 
     @classmethod
     def proposed(cls, path: Path, target: str | None) -> Proposal | None:
@@ -96,17 +90,18 @@ class NPZ:
         for name in wanted:
             if name not in found:
                 near = suggestion(name, [other for other in found if other not in wanted] or found, "it has")
-                raise ValueError(f"path {self.path} has no array {name}{near if found else '; it has none'}")
+                raise KeyProblem("path", f"{self.path} has no array {name}{near if found else '; it has none'}")
         for name in found:
             if name not in wanted and name.lower().startswith(("x", "y")):
-                raise ValueError(
-                    f"path {self.path} has an array {name} that nothing reads; the names are {', '.join(wanted)} and "
-                    "x or y with _validation or _test"
+                raise KeyProblem(
+                    "path",
+                    f"{self.path} has an array {name} that nothing reads; the names are {', '.join(wanted)} and "
+                    "x or y with _validation or _test",
                 )
         return names
 
-    def _label(self, name: str) -> str:
-        return f"path array {name} of {self.path.name}"
+    def _label(self, name: str) -> Origin:
+        return Origin("path", f"array {name} of {self.path.name}")
 
     def _header(self, archive: zipfile.ZipFile, name: str) -> Header:
         with archive.open(f"{name}.npy") as file:

@@ -7,11 +7,13 @@ from dataclasses import field
 from typing import Any, ClassVar, Literal
 
 from dltrain.data import DataSpec, Split, Splits
-from dltrain.datasets._arrays import Part, assemble, refusing
-from dltrain.datasets._splitting import parted
+from dltrain.datasets import Dataset
+from dltrain.datasets._sources.arrays import Part, assemble, refusing
+from dltrain.datasets._sources.splitting import parted
+from dltrain.errors import KeyProblem
+from dltrain.features._arrays.files import Origin
 from dltrain.features.numbers import Numbers
 from dltrain.features.vector import of_shape
-from dltrain.fields import HeldOut, Seed
 from dltrain.lazy import np, tf
 from dltrain.plugins import loading as plugins
 from dltrain.plugins.keras_classes import as_given
@@ -21,7 +23,7 @@ PARTS = ("train", "validation", "test")
 
 
 @DATASETS.register("python")
-class Python:
+class Python(Dataset):
     """Your own function in a file of `plugins:`, which returns the data.
 
     It returns inputs and targets, as two arrays or one tf.data.Dataset of single examples; or {"train": ..., "test":
@@ -35,25 +37,20 @@ class Python:
         test_fraction: share of all examples held out for testing, 0 to below 1, stratified by class; unused where the
             function returns a part "test".
         validation_fraction: share of the remaining examples held out for tuning, likewise.
-        split_seed: which examples are held out; apart from the experiment's seed, so that runs share one test set.
     """
 
     reads_with_tensorflow: ClassVar[bool] = True
-    loads_like: ClassVar[bool] = True
 
     function: str
     arguments: dict[str, Any] = field(default_factory=dict)
     kind: Literal["classes", "numbers"] = "classes"
-    test_fraction: HeldOut = 0.2
-    validation_fraction: HeldOut = 0.1
-    split_seed: Seed = 0
 
     def __post_init__(self) -> None:
         function = plugins.function(self.function)
         try:
             inspect.signature(function).bind(**self.arguments)
         except TypeError as error:
-            raise ValueError(f"arguments do not fit {self.function}{inspect.signature(function)}: {error}") from None
+            raise KeyProblem("arguments", f"do not fit {self.function}{inspect.signature(function)}: {error}") from None
 
     @property
     def task(self) -> str:
@@ -94,32 +91,37 @@ class Python:
         if not isinstance(returned, dict):
             return {"train": returned}
         if "train" not in returned or not {*returned} <= {*PARTS}:
-            raise ValueError(f"function must return train, and perhaps validation and test, got {', '.join(returned)}")
+            raise KeyProblem(
+                "function", f"must return train, and perhaps validation and test, got {', '.join(returned)}"
+            )
         return returned
 
     def _part(self, part: str, value: Any) -> Part:
         if isinstance(value, tf.data.Dataset):
             value = self._read(part, value)
         if not isinstance(value, tuple | list) or len(value) != 2:
-            raise ValueError(
-                f"function must return inputs and targets, two arrays or one tf.data.Dataset of single examples, for "
-                f"{part}, got {type(value).__name__}"
+            raise KeyProblem(
+                "function",
+                "must return inputs and targets, two arrays or one tf.data.Dataset of single examples, for "
+                f"{part}, got {type(value).__name__}",
             )
         inputs, targets = (np.asarray(each) for each in value)
-        where = f"function {self.function}, {part}"
-        return Part(f"{where}: the array of inputs", f"{where}: the array of targets", inputs, targets)
+        where = f"{self.function}, {part}: the array of"
+        return Part(Origin("function", f"{where} inputs"), Origin("function", f"{where} targets"), inputs, targets)
 
     def _read(self, part: str, examples: Any) -> tuple[np.ndarray, np.ndarray]:
         if examples.cardinality() == tf.data.INFINITE_CARDINALITY:
-            raise ValueError(f"function returns a tf.data.Dataset without end for {part}: leave out repeat()")
+            raise KeyProblem("function", f"returns a tf.data.Dataset without end for {part}: leave out repeat()")
         pairs = list(examples.as_numpy_iterator())
         if not pairs or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs):
-            raise ValueError(f"function must return a tf.data.Dataset of (inputs, target) for {part}, not of batches")
+            raise KeyProblem(
+                "function", f"must return a tf.data.Dataset of (inputs, target) for {part}, not of batches"
+            )
         inputs, targets = (list(each) for each in zip(*pairs, strict=True))
         shapes = {np.shape(each) for each in inputs}
         if len(shapes) > 1:
             some = " and ".join(map(str, sorted(shapes)[:2]))
-            raise ValueError(f"function returns examples of different shapes for {part}: {some}")
+            raise KeyProblem("function", f"returns examples of different shapes for {part}: {some}")
         labels = [each.decode() if isinstance(each, bytes) else each for each in targets]
         return np.stack(inputs), np.array(labels)
 
@@ -129,7 +131,7 @@ class Python:
         inputs = inputs if inputs.dtype == np.uint8 else inputs.astype(np.float32)
         for name, values in ((part.inputs_name, inputs), (part.targets_name, targets)):
             if not np.isfinite(values).all():
-                raise ValueError(f"{name} holds NaN or infinite values")
+                raise name.problem("holds NaN or infinite values")
         if inputs.ndim not in (2, 4):
-            raise ValueError(f"{part.inputs_name} must be (examples, features) or images, got shape {inputs.shape}")
+            raise part.inputs_name.problem(f"must be (examples, features) or images, got shape {inputs.shape}")
         return Split(inputs, targets)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 from dltrain.data import DataSpec, Split, Splits
+from dltrain.datasets import Dataset
+from dltrain.errors import KeyProblem
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.vector import of_shape
-from dltrain.fields import NonNegativeInt, PositiveInt, Range, Seed
+from dltrain.fields import HeldOut, NonNegativeInt, PositiveInt, Range, Seed
 from dltrain.lazy import np
 from dltrain.registry import DATASETS
 
@@ -16,7 +18,7 @@ CHUNK = 4096
 
 
 @DATASETS.register("synthetic")
-class Synthetic:
+class Synthetic(Dataset):
     """Made-up examples of any shape and number, a pattern per class under noise: for speed runs.
 
     An image is a 4x4 grid of grey or coloured patches that its class decides, plus as strong a noise on each pixel,
@@ -32,7 +34,9 @@ class Synthetic:
         data_seed: of patterns, noise and order; apart from the experiment's seed.
     """
 
-    task: ClassVar[str] = "classification"
+    test_fraction: ClassVar[HeldOut] = 0.0  # type: ignore[misc]
+    validation_fraction: ClassVar[HeldOut] = 0.0  # type: ignore[misc]
+    split_seed: ClassVar[Seed] = 0  # type: ignore[misc]
 
     shape: tuple[PositiveInt, ...] = (32, 32, 3)
     num_classes: Annotated[int, Range(minimum=2)] = 10
@@ -43,14 +47,14 @@ class Synthetic:
 
     def __post_init__(self) -> None:
         if len(self.shape) not in (1, 3):
-            raise ValueError(f"shape must be [height, width, channels] or [features], got {list(self.shape)}")
+            raise KeyProblem("shape", f"must be [height, width, channels] or [features], got {list(self.shape)}")
 
     def spec(self) -> DataSpec:
         """Returns shape and classes, without making anything."""
         classes = ClassLabel(class_names=tuple(str(label) for label in range(self.num_classes)))
         return DataSpec.of(of_shape(self.shape), classes)
 
-    def load(self) -> Splits:
+    def load(self, like: DataSpec | None = None) -> Splits:
         """Makes the parts; each is the same whatever the size of the others."""
         train, validation, test = (
             self._part(number, examples)

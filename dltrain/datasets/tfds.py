@@ -6,19 +6,20 @@ import sys
 from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-from dltrain.data import Splits
-from dltrain.datasets._arrays import Part, assemble
-from dltrain.errors import DataError
+from dltrain.data import DataSpec, Splits
+from dltrain.datasets import Dataset
+from dltrain.datasets._sources.arrays import Part, assemble
+from dltrain.errors import DataError, KeyProblem
+from dltrain.features._arrays.files import Origin
 from dltrain.features.class_label import ClassLabel
-from dltrain.fields import HeldOut, Seed
 from dltrain.lazy import np, starting
 from dltrain.registry import DATASETS
 
 
 @DATASETS.register("tfds")
-class TFDS:
+class TFDS(Dataset):
     """A dataset of TensorFlow Datasets with one class per example; needs pip install 'dltrain[tfds]'.
 
     All examples, which must be of one shape, are read into memory.
@@ -32,24 +33,18 @@ class TFDS:
         test_fraction: share of all examples held out for testing, 0 to below 1, stratified by class; unused with
             `test`.
         validation_fraction: share of the remaining examples held out for tuning, likewise.
-        split_seed: which examples are held out; apart from the experiment's seed, so that runs share one test set.
     """
-
-    task: ClassVar[str] = "classification"
 
     builder: str
     train: str = "train"
     validation: str | None = None
     test: str | None = "test"
     folder: Path | None = None
-    test_fraction: HeldOut = 0.2
-    validation_fraction: HeldOut = 0.1
-    split_seed: Seed = 0
 
     def spec(self) -> None:
         """Returns none: what the data are is known once they are here."""
 
-    def load(self) -> Splits:
+    def load(self, like: DataSpec | None = None) -> Splits:
         """Returns the parts; downloads what is not there.
 
         Raises:
@@ -79,13 +74,18 @@ class TFDS:
         parts = {part: self._part(chosen[part], *pair) for part, pair in arrays.items()}
         try:
             splits = assemble(parts, self.validation_fraction, self.test_fraction, self.split_seed)
-        except ValueError as error:
-            raise DataError(f"dataset tfds {error}") from error
+        except KeyProblem as error:
+            raise DataError(f"dataset tfds {error.words}") from error
         return _named(splits, info)
 
     def _part(self, split: str, inputs: Any, targets: Any) -> Part:
         where = f"{self.builder} {split}"
-        return Part(f"{where}: the inputs", f"{where}: the labels", np.asarray(inputs), np.asarray(targets))
+        return Part(
+            Origin("builder", f"{where}: the inputs"),
+            Origin("builder", f"{where}: the labels"),
+            np.asarray(inputs),
+            np.asarray(targets),
+        )
 
 
 def _named(splits: Splits, info: Any) -> Splits:

@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from dltrain.data import DataSpec, Split, Splits
-from dltrain.datasets._arrays import Part, assemble, refusing
-from dltrain.datasets._images import Decoding
-from dltrain.datasets._splitting import parted
-from dltrain.datasets._table_files import matching
+from dltrain.data.proposal import Proposal
+from dltrain.datasets import Dataset
+from dltrain.datasets._sources.arrays import Part, assemble, refusing
+from dltrain.datasets._sources.splitting import parted
+from dltrain.errors import KeyProblem
+from dltrain.features._arrays.files import Origin
+from dltrain.features._images.decoding import Decoding
+from dltrain.features._tables.files import matching
 from dltrain.features.numbers import Numbers
 from dltrain.features.vector import of_shape
-from dltrain.fields import HeldOut, PositiveInt, Seed
+from dltrain.fields import PositiveInt
 from dltrain.lazy import np, tf
-from dltrain.proposal import Proposal
 from dltrain.registry import DATASETS, suggestion
 
 
@@ -36,13 +39,13 @@ class Feature:
 
     def __post_init__(self) -> None:
         if self.kind == "image" and (len(self.shape) != 3 or self.shape[2] not in (1, 3)):
-            raise ValueError("shape must be [height, width, 1 or 3] where kind is image")
+            raise KeyProblem("shape", "must be [height, width, 1 or 3] where kind is image")
         if self.kind == "text" and self.shape:
-            raise ValueError("shape must be left out where kind is text")
+            raise KeyProblem("shape", "must be left out where kind is text")
 
 
 @DATASETS.register("tfrecord")
-class TFRecord:
+class TFRecord(Dataset):
     """Your own TFRecord files of `tf.train.Example`, plain or gzip, one or several by a pattern.
 
     All examples are read into memory. The inputs are one image, or all features of numbers side by side in the order
@@ -56,19 +59,14 @@ class TFRecord:
         test_fraction: share of all examples held out for testing, 0 to below 1, stratified by class; unused with
             `test_path`.
         validation_fraction: share of the remaining examples held out for tuning, likewise.
-        split_seed: which examples are held out; apart from the experiment's seed, so that runs share one test set.
     """
 
-    loads_like: ClassVar[bool] = True
     reads_with_tensorflow: ClassVar[bool] = True
 
     path: Path
     features: dict[str, Feature]
     target: str = "label"
     test_path: Path | None = None
-    test_fraction: HeldOut = 0.2
-    validation_fraction: HeldOut = 0.1
-    split_seed: Seed = 0
 
     @classmethod
     def proposed(cls, path: Path, target: str | None) -> Proposal | None:
@@ -78,21 +76,24 @@ class TFRecord:
             ValueError: if it is of this kind, and cannot be used.
         """
         if ".tfrecord" in path.name.lower() or (path.is_dir() and any(path.glob("*.tfrecord*"))):
-            raise ValueError(
-                "path is of TFRecord files, which do not say what their examples hold: `dltrain init digits_tfrecord` "
-                "writes a config to put it into"
+            raise KeyProblem(
+                "path",
+                "is of TFRecord files, which do not say what their examples hold: `dltrain init digits_tfrecord` "
+                "writes a config to put it into",
             )
         return None
 
     def __post_init__(self) -> None:
         if self.target not in self.features:
-            raise ValueError(f"target is none of features: {self.target!r}{suggestion(self.target, [*self.features])}")
+            raise KeyProblem(
+                "target", f"is none of features: {self.target!r}{suggestion(self.target, [*self.features])}"
+            )
         target = self.features[self.target]
         if target.kind == "image" or (target.kind != "floats" and target.shape):
-            raise ValueError(f"target must be floats, one of ints, or text, got {target.kind} {list(target.shape)}")
+            raise KeyProblem("target", f"must be floats, one of ints, or text, got {target.kind} {list(target.shape)}")
         kinds = [feature.kind for feature in self._inputs.values()]
         if not kinds or "text" in kinds or ("image" in kinds and len(kinds) > 1):
-            raise ValueError(f"features must be one image, or numbers, beside the target, got {', '.join(kinds)}")
+            raise KeyProblem("features", f"must be one image, or numbers, beside the target, got {', '.join(kinds)}")
 
     @property
     def task(self) -> str:
@@ -138,8 +139,8 @@ class TFRecord:
         if self.test_path is not None:
             try:
                 found["test"] = matching(self.test_path)
-            except ValueError as error:
-                raise ValueError(f"test_{error}") from None
+            except KeyProblem as error:
+                raise KeyProblem(f"test_{error.key}", error.words) from None
         return found
 
     def _part(self, name: str, files: list[Path]) -> Part:
@@ -149,9 +150,9 @@ class TFRecord:
             targets.append(values.pop(self.target))
             inputs.append(np.concatenate([*values.values()], axis=-1))
         if not inputs:
-            raise ValueError(f"{key} holds no examples: {files[0]}")
-        where = f"{key} {files[0]}"
-        return Part(f"{where}: the inputs", f"{where}: feature {self.target}", np.stack(inputs), np.array(targets))
+            raise KeyProblem(key, f"holds no examples: {files[0]}")
+        names = Origin(key, f"{files[0]}: the inputs"), Origin(key, f"{files[0]}: feature {self.target}")
+        return Part(*names, np.stack(inputs), np.array(targets))
 
     def _examples(self, key: str, files: list[Path]) -> Iterator[dict[str, Any]]:
         """Yields the values of each example."""
@@ -167,13 +168,13 @@ class TFRecord:
                         yield {name: self._value(feature, values[name]) for name, feature in self.features.items()}
                         number += 1
             except OSError as error:
-                raise ValueError(f"{key} cannot be read: {file}: {error.strerror or error}") from None
+                raise KeyProblem(key, f"cannot be read: {file}: {error.strerror or error}") from None
             except (tf.errors.OpError, ValueError) as error:
                 misfit = self._misfit(file, is_gzip, number)
                 if misfit and not number:  # it is the config's fault, or all of them are wrong
-                    raise ValueError(f"{misfit}, {file}") from None
-                words = misfit or _told(error)
-                raise ValueError(f"{key} {file}: example {number} (from 0) cannot be used: {words}") from None
+                    raise KeyProblem(misfit.key, f"{misfit.words}, {file}") from None
+                words = str(misfit or _told(error))
+                raise KeyProblem(key, f"{file}: example {number} (from 0) cannot be used: {words}") from None
 
     def _parsed(self, record: Any) -> Any:
         types = {"floats": tf.float32, "ints": tf.int64, "image": tf.string, "text": tf.string}
@@ -183,7 +184,7 @@ class TFRecord:
         }
         return tf.io.parse_single_example(record, wanted)
 
-    def _misfit(self, file: Path, is_gzip: bool, number: int) -> str | None:
+    def _misfit(self, file: Path, is_gzip: bool, number: int) -> KeyProblem | None:
         """Returns what an example holds otherwise than the config says; none where that is not the trouble."""
         try:
             with tf.device("CPU:0"):
@@ -196,14 +197,15 @@ class TFRecord:
         for name, feature in self.features.items():
             if name not in held:
                 hint = suggestion(name, sorted(held), "it has")
-                return f"features.{name} is not in the example{hint}"
+                return KeyProblem(f"features.{name}", f"is not in the example{hint}")
             kind = held[name].WhichOneof("kind")
             if kind != lists[feature.kind]:
-                return f"features.{name}.kind is {feature.kind}, the example holds {words[kind]}"
+                return KeyProblem(f"features.{name}.kind", f"is {feature.kind}, the example holds {words[kind]}")
             count, wanted = len(getattr(held[name], kind).value), 1 if feature.kind == "image" else prod(feature.shape)
             if count != wanted:
                 shape = list(feature.shape)
-                return f"features.{name}.shape {shape} asks for {_values(wanted)}, the example holds {_values(count)}"
+                asks = f"{shape} asks for {_values(wanted)}, the example holds {_values(count)}"
+                return KeyProblem(f"features.{name}.shape", asks)
         return None
 
     def _value(self, feature: Feature, value: Any) -> Any:
@@ -242,5 +244,5 @@ def _numbers(part: Part) -> Split:
     for name, values in ((part.inputs_name, inputs), (part.targets_name, part.targets)):
         finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
         if not finite.all():
-            raise ValueError(f"{name}: NaN or infinite values, first in example {int(finite.argmin())} (from 0)")
+            raise name.problem(f": NaN or infinite values, first in example {int(finite.argmin())} (from 0)")
     return Split(inputs, part.targets.astype(np.float32))

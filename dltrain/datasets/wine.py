@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from dltrain.datasets._scikit_table import ScikitTable
+from dltrain.datasets._tables.scikit import ScikitTable
 from dltrain.registry import DATASETS
 
 
@@ -11,11 +11,6 @@ class Wine(ScikitTable):
     """178 wines of 3 growers by 13 chemical measures, from scikit-learn: no download.
 
     S. Aeberhard and M. Forina, 1991, UCI Machine Learning Repository.
-
-    Args:
-        test_fraction: share of all rows held out for testing, 0 to below 1, stratified by class.
-        validation_fraction: share of the remaining rows held out for tuning, 0 to below 1, stratified by class.
-        split_seed: which rows are held out; apart from the experiment's seed, so that runs share one test set.
     """
 
     columns: ClassVar[tuple[str, ...]] = (

@@ -341,7 +341,7 @@ def _notes(config: Config, found: dict[str, Any], in_first_epoch: bool) -> list[
         found: how it went.
         in_first_epoch: whether what was read had not been read before.
     """
-    notes, times, cache = [], found["milliseconds"], getattr(config.experiment.dataset, "cache", None)
+    notes, times, cache = [], found["milliseconds"], config.experiment.dataset.cache
     if times["wait"] > times["step"] / 4:
         if cache == "none":
             notes.append("dataset.cache=memory or dataset.cache=disk decodes each image once, not in every epoch")

@@ -5,10 +5,11 @@ from typing import Any
 
 from dltrain.assembly.contract import broken
 from dltrain.config.experiment import Config
+from dltrain.data import Finding, unnamed
 from dltrain.importing import import_tensorflow
-from dltrain.inspection.findings import Finding, examine
+from dltrain.inspection.findings import examine
 from dltrain.inspection.fingerprint import fingerprint
-from dltrain.inspection.subject import Subject
+from dltrain.inspection.inspected_data import InspectedData
 
 
 def inspect(config: Config) -> dict[str, Any]:
@@ -17,57 +18,52 @@ def inspect(config: Config) -> dict[str, Any]:
     Examples that cannot be used are left out, and named, whatever the config says of them.
 
     Returns:
-        {"dataset", "input_shape", "examples": {part: number}, "classes": {class: {part: number}},
+        {"dataset", "shape", "examples": {part: number}, "classes": {class: {part: number}},
         "targets": {target: {part: {"mean", "standard_deviation", "minimum", "maximum"}}}, "fingerprint": {part: hash},
-        "findings": [the fields of each `Finding`]}; no classes where there are numbers to predict, and the reverse.
+        "findings": [the fields of each `Finding`]}; no classes where there are numbers to predict, and the reverse. The
+        input's shape is that of the largest example; a dict by name where there are several inputs.
 
     Raises:
         UserError: if the data cannot be had or used at all.
     """
     dataset = config.experiment.dataset
-    if getattr(dataset, "reads_with_tensorflow", False):  # which says much unless it is started here
+    if dataset.reads_with_tensorflow:  # which says much unless it is started here
         import_tensorflow()
-    is_asked = getattr(dataset, "on_bad_example", None) == "skip"
-    if hasattr(dataset, "on_bad_example"):
+    is_asked = dataset.on_bad_example == "skip"
+    if dataset.on_bad_example is not None:
         dataset = dataclasses.replace(dataset, on_bad_example="skip")
     with config.blame("dataset"):
         splits = dataset.load()
-    subject = Subject(splits, skips=is_asked)
+    data = InspectedData(splits, skips=is_asked)
     return {
         "dataset": dataset.registered_name,
-        "input_shape": list(splits.spec.input_shape),
-        "examples": {name: len(part) for name, part in subject.parts.items()},
-        "classes": _classes(subject),
-        "targets": _targets(subject),
+        "shape": unnamed({name: list(each.max_shape) for name, each in splits.spec.inputs.items()}),
+        "examples": {name: len(part) for name, part in data.parts.items()},
+        "classes": _classes(data),
+        "targets": _targets(data),
         "fingerprint": fingerprint(splits),
         "findings": [
             dataclasses.asdict(finding)
             for finding in [
-                *(Finding("contract", "error", problem) for problem in broken(config, splits)),
-                *examine(subject),
+                *(Finding("contract", "error", str(problem)) for problem in broken(config, splits)),
+                *examine(data),
             ]
         ],
     }
 
 
-def _classes(subject: Subject) -> dict[str, dict[str, int]]:
-    counts = subject.counts or {}
+def _classes(data: InspectedData) -> dict[str, dict[str, int]]:
     return {
-        name: {part: int(found[label]) for part, found in counts.items()}
-        for label, name in enumerate(subject.spec.class_names)
+        name: {part: int(found.counts[label]) for part, found in groups.items()}
+        for groups in data.groups
+        for label, name in enumerate(groups["train"].names)
     }
 
 
-def _targets(subject: Subject) -> dict[str, dict[str, dict[str, float]]]:
-    return {
-        target.name: {
-            name: {
-                "mean": float(part.targets[:, index].mean(dtype=float)),
-                "standard_deviation": float(part.targets[:, index].std(dtype=float)),
-                "minimum": float(part.targets[:, index].min()),
-                "maximum": float(part.targets[:, index].max()),
-            }
-            for name, part in subject.parts.items()
-        }
-        for index, target in enumerate(subject.spec.numbers)
-    }
+def _targets(data: InspectedData) -> dict[str, dict[str, dict[str, float]]]:
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for feature, parts in data.targets:
+        for part, values in parts.items():
+            for name, figures in feature.statistics(values).items():
+                found.setdefault(name, {})[part] = figures
+    return found

@@ -12,7 +12,7 @@ from dltrain.console import Reporter
 from dltrain.diagnostics.learning_rate_curve import Watch, read
 from dltrain.errors import ConfigError, TrainingError
 from dltrain.lazy import keras
-from dltrain.schedules import Plan
+from dltrain.schedules import Plan, Schedule
 from dltrain.training.batch_size import with_batch_size
 from dltrain.training.learner import Learner
 
@@ -20,7 +20,7 @@ RULE = "where the smoothed loss falls fastest"
 
 
 @dataclass(frozen=True)
-class Sweep:
+class Sweep(Schedule):
     """A schedule that grows by a constant factor each step; of a peak of 1, it is the rate itself.
 
     Args:
@@ -99,10 +99,10 @@ def _swept(config: Config, sweep: Sweep) -> tuple[Config, list[str]]:
     """
     experiment: Experiment = config.experiment
     optimizer = experiment.optimizer
-    if getattr(optimizer, "learning_rate", None) is None:
+    if optimizer.learning_rate is None:
         raise ConfigError([f"optimizer.name {optimizer.registered_name} has no learning_rate that could be looked for"])
     ignored = [f"stages ({len(experiment.stages)})"] if experiment.stages else []
-    if experiment.schedule.registered_name != "constant" or getattr(experiment.schedule, "warmup_epochs", 0):
+    if experiment.schedule.registered_name != "constant" or experiment.schedule.warmup_epochs:
         ignored.append(f"schedule {experiment.schedule.registered_name}")
     swept = dataclasses.replace(
         experiment, optimizer=dataclasses.replace(optimizer, learning_rate=1.0), schedule=sweep, stages=()

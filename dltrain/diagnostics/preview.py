@@ -1,5 +1,8 @@
 """One page about an experiment, before any training: its examples as the network sees them, its data, its schedule."""
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +14,16 @@ from dltrain.assembly.network import assemble
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.config.experiment import Config, Experiment
 from dltrain.console import Reporter
-from dltrain.data import DataSpec, Split, Splits
+from dltrain.data import DataSpec, Splits, named, showing, trees, unnamed
 from dltrain.diagnostics.first_steps import DECODED, FirstExamples, first_examples
 from dltrain.engine.device import Devices
 from dltrain.errors import TrainingError
-from dltrain.figures.distributions import MOST_COLUMNS, channels, class_counts, columns, target_histograms
+from dltrain.figures.distributions import distributed
 from dltrain.figures.examples import Lines, Pictures, Rows
 from dltrain.figures.page import Page, Panel, Row
 from dltrain.figures.panels import Curve, number
 from dltrain.figures.place import require_place
-from dltrain.figures.reading import cells, drawable, label
+from dltrain.figures.reading import tabled
 from dltrain.inference.experiment_summary import facts
 from dltrain.runs.folder import replacing
 from dltrain.schedules import Plan, learning_rate
@@ -28,6 +31,12 @@ from dltrain.training.batch_size import with_batch_size
 
 VALUES = 2**24
 """Numbers that distributions are taken from, at most."""
+
+MOST_COLUMNS, TILES = 25, 5
+"""Columns of a table of which is drawn how they are distributed, and how many of them stand beside each other."""
+
+MOST_LINES, MOST_ROWS = 16, 6
+"""Examples that are shown as lines, and as rows of a table or words."""
 
 POINTS = 2000
 """Of the learning rate's curve: more than the page has pixels for it."""
@@ -42,7 +51,7 @@ def preview(config: Config, out: Path, reporter: Reporter) -> dict[str, Any]:
         reporter: what says how it goes.
 
     Returns:
-        {"path", "dataset", "examples": {part: count}, "classes", "left_out", "input_shape", "shown", "weights",
+        {"path", "dataset", "examples": {part: count}, "classes", "left_out", "shape", "shown", "weights",
         "steps_per_epoch", "steps"}
 
     Raises:
@@ -76,33 +85,41 @@ def collect(config: Config, splits: Splits, devices: Devices) -> tuple[dict[str,
     engine = assemble(config, spec, devices, experiment.optimizer.learning_rate)
     weights = sum(int(np.prod(weight.shape)) for weight in engine.model.trainable_weights)
     first = first_examples(experiment, splits, devices)
-    values = _sample(splits.train, experiment.seed)
+    groups = spec.groups(splits.train.targets)
     counts = {
         "dataset": experiment.dataset.registered_name,
         "examples": {part: len(split) for part, split in splits.parts.items()},
-        "classes": len(spec.class_names),
+        "classes": len(groups.names) if groups else 0,
         "left_out": len(splits.skipped),
-        "input_shape": list(spec.input_shape),
-        "shown": len(first.targets),
+        "shape": unnamed({name: list(each.max_shape) for name, each in spec.inputs.items()}),
+        "shown": len(first),
         "weights": weights,
         "steps_per_epoch": plan.steps_per_epoch,
         "steps": plan.total_steps,
     }
-    outcome = target_histograms(splits) if spec.numbers else [class_counts(splits)]
-    rows = [_examples(experiment, spec, first), *_value_rows(spec, values, [*outcome, curve(experiment, plan)])]
+    inputs = _inputs(experiment, splits, first)
+    rows = [
+        *(_examples(experiment, spec, first, each) for each in inputs),
+        *_value_rows(inputs, [*_targets(splits), curve(experiment, plan)]),
+    ]
     return counts, Page(str(experiment.name), facts(experiment, splits, plan, weights), tuple(rows))
 
 
-def _sample(train: Split, seed: int) -> np.ndarray:
-    """Returns some training inputs to take distributions from."""
-    inputs = train.inputs
-    most = max(VALUES // int(np.prod(inputs.shape[1:])), 16)
-    if not isinstance(inputs, np.ndarray):
+def _sample(inputs: Any, size: int, seed: int) -> Any:
+    """Returns some stored values of an input to take distributions from.
+
+    Args:
+        inputs: of the training part.
+        size: numbers of the largest example.
+        seed: says which.
+    """
+    most = max(VALUES // max(size, 1), 16)
+    if not trees.is_read(inputs):
         most = min(most, DECODED)
     if len(inputs) <= most:
-        return np.asarray(inputs[:])
+        return trees.read(inputs, slice(None))
     chosen = np.random.RandomState(seed).choice(len(inputs), most, replace=False)
-    return np.asarray(inputs[np.sort(chosen)])
+    return trees.read(inputs, np.sort(chosen))
 
 
 def curve(experiment: Experiment, plan: Plan) -> Curve:
@@ -114,49 +131,108 @@ def curve(experiment: Experiment, plan: Plan) -> Curve:
     note = f"{schedule.registered_name}: {number(rates[0])} at first, peak {number(peak)}, {number(rates[-1])} at last"
     if warmup:
         note += f"; {warmup:,} steps of warm-up"
-    if hasattr(schedule, "after_epoch"):
+    if schedule.initial_state() is not None:
         note += f"; falls when {schedule.monitor} no longer improves, which nobody knows beforehand"
     return Curve(note, steps + 1, rates, warmup, plan.steps_per_epoch)
 
 
-def _examples(experiment: Experiment, spec: DataSpec, first: FirstExamples) -> Row:
-    labels = [label(spec, target) for target in first.targets]
-    heading = "Training examples of the first steps"
-    if spec.columns:
-        return Row((_table(spec, first.stored[:6], labels),), heading)
-    if not spec.is_image:
-        return Row((Lines(first.stored[:16].astype(np.float64), labels[:16]),), f"{heading}: values over features")
-    drawn, scale = drawable(first.stored, first.stored)
-    if experiment.augment:
-        changes = ", ".join(block.registered_name for block in experiment.augment)
-        heading += f", and below each what the network is trained on: after {changes}"
-        if not first.is_exact:
-            heading += f" (drawn in a batch of {DECODED}: training draws others)"
-    else:
-        heading += ": nothing changes them (augment: [])"
-    changed = drawable(first.seen, first.stored)[0] if experiment.augment else ()
-    return Row((Pictures(drawn, changed, labels),), f"{heading}; {scale}" if scale else heading)
+@dataclass(frozen=True)
+class _Input:
+    """What is drawn of an input.
+
+    Args:
+        name: of the input; none where there is only one.
+        items: what examples of the first steps look like.
+        changed: the same as the network is trained on them; none where nothing changes them.
+        panels: how values of the training part are distributed.
+    """
+
+    name: str
+    items: list[showing.Shown]
+    changed: list[showing.Shown]
+    panels: list[Panel]
+
+    @property
+    def are_rows(self) -> bool:
+        """Whether examples are rows of a table, of whose columns the panels are."""
+        return isinstance(self.items[0], showing.Row)
 
 
-def _table(spec: DataSpec, stored: np.ndarray, labels: list[str]) -> Rows:
-    names, rows = cells(spec, stored)
-    target = ", ".join(target.name for target in spec.numbers) or "label"
-    return Rows([target, *names], [[label, *row] for label, row in zip(labels, rows, strict=False)])
+def _inputs(experiment: Experiment, splits: Splits, first: FirstExamples) -> list[_Input]:
+    spec, found = splits.spec, []
+    stored, seen = named(spec.inputs, first.stored), named(spec.inputs, first.seen)
+    inputs, part = named(spec.inputs, splits.train.inputs), next(iter(splits.parts))
+    for name, feature in spec.inputs.items():
+        items = feature.show(stored[name])
+        is_changed = experiment.augment and isinstance(items[0], showing.Picture)
+        changed = feature.show(seen[name], like=stored[name]) if is_changed else []
+        values = _sample(inputs[name], math.prod(feature.max_shape), experiment.seed)
+        panels = distributed(feature, {part: values})
+        found.append(_Input(name if len(spec.inputs) > 1 else "", items, changed, panels))
+    return found
 
 
-def _value_rows(spec: DataSpec, values: np.ndarray, others: list[Panel]) -> list[Row]:
-    """Returns rows of what the values are, with the other panels where they fit."""
-    if not spec.columns:
-        panels = channels(spec, values)
-        if len(panels) == 1:
-            return [Row((*others[:1], *panels, *others[1:]))]
-        return [Row(tuple(others)), Row(tuple(panels))]
-    panels, per_row = columns(spec, values), 5
-    above = [others] if len(others) <= 3 else [others[:-1], others[-1:]]
-    more = len({column.source for column in spec.columns}) - len(panels)
-    heading = "Columns, training part" + (f": the first {MOST_COLUMNS}, {more} more not shown" if more else "")
-    tiles = [tuple(panels[start : start + per_row]) for start in range(0, len(panels), per_row)]
+def _targets(splits: Splits) -> list[Panel]:
+    """Returns how targets are distributed, in each part."""
+    data = splits.spec
+    features = data.targets
+    parts = {part: named(features, split.targets) for part, split in splits.parts.items()}
     return [
-        *(Row(tuple(row)) for row in above),
-        *(Row(tile, heading * (not index), per_row) for index, tile in enumerate(tiles)),
+        panel
+        for name, feature in features.items()
+        for panel in distributed(feature, {part: targets[name] for part, targets in parts.items()})
     ]
+
+
+def _examples(experiment: Experiment, data: DataSpec, first: FirstExamples, of_input: _Input) -> Row:
+    labels = data.words(first.targets) or [""] * len(first)
+    heading = "Training examples of the first steps" + (f": {of_input.name}" if of_input.name else "")
+    items = of_input.items
+    match items[0]:
+        case showing.Picture(note=note):
+            if experiment.augment:
+                changes = ", ".join(block.registered_name for block in experiment.augment)
+                heading += f", and below each what the network is trained on: after {changes}"
+                if not first.is_exact:
+                    heading += f" (drawn in a batch of {DECODED}: training draws others)"
+            else:
+                heading += ": nothing changes them (augment: [])"
+            raw, seen = ([each.pixels for each in images if isinstance(each, showing.Picture)] for images in
+                         (items, of_input.changed))  # fmt: skip
+            panel: Panel = Pictures(raw, seen, labels)
+            heading += f"; {note}" if note else ""
+        case showing.Lines() | showing.Sound():
+            lines = [each.values if isinstance(each, showing.Lines) else each.samples for each in items[:MOST_LINES]
+                     if isinstance(each, showing.Lines | showing.Sound)]  # fmt: skip
+            panel = Lines(lines, labels[:MOST_LINES])
+            heading += ": values over features" if isinstance(items[0], showing.Lines) else ": samples over time"
+        case _:
+            asked = ", ".join(each.caption for each in data.targets.values()) or "label"
+            names, rows = tabled(of_input.name or data.input.caption, items[:MOST_ROWS])
+            cells = [[label, *row] for label, row in zip(labels, rows, strict=False)]
+            panel = Rows([asked, *names], cells)
+    return Row((panel,), heading)
+
+
+def _value_rows(inputs: Sequence[_Input], others: list[Panel]) -> list[Row]:
+    """Returns rows of what the values are, with the other panels where they fit."""
+    only = inputs[0]
+    if len(inputs) == 1 == len(only.panels) and not only.are_rows:
+        return [Row((*others[:1], *only.panels, *others[1:]))]
+    is_full = any(each.are_rows for each in inputs) and len(others) > 3
+    above = [others[:-1], others[-1:]] if is_full else [others]
+    rows = [Row(tuple(each)) for each in above]
+    for each in inputs:
+        if each.are_rows:
+            rows += _tiles(each)
+        elif each.panels:
+            rows.append(Row(tuple(each.panels), each.name))
+    return rows
+
+
+def _tiles(of_input: _Input) -> list[Row]:
+    panels, more = of_input.panels[:MOST_COLUMNS], len(of_input.panels) - MOST_COLUMNS
+    heading = "Columns, training part" + (f": the first {MOST_COLUMNS}, {more} more not shown" if more > 0 else "")
+    heading += f" ({of_input.name})" if of_input.name else ""
+    tiles = [tuple(panels[start : start + TILES]) for start in range(0, len(panels), TILES)]
+    return [Row(tile, heading * (not index), TILES) for index, tile in enumerate(tiles)]

@@ -217,7 +217,7 @@ class Workers:
             self._peers.fail(str(told).partition("\n")[0] or type(told).__name__)
         self.handover.clear()
         if isinstance(told, Interrupted):
-            raise Interrupted(f"{str(told).partition(';')[0]}; {RESUME}", told.exit_code) from None
+            raise Interrupted(told.event, told.exit_code, RESUME) from None
         if isinstance(told, DltrainError) and told is not error:
             raise told from None
 

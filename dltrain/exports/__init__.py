@@ -1,17 +1,47 @@
-"""What a network may be exported to: one format per file, its stem the name (`-` for `_`).
+"""What a network may be exported to: one format per file, its stem the name (`-` for `_`)."""
 
-    @EXPORTS.register("onnx")
-    class ONNX:
-        '''What it is, for whom, and what it needs.'''
+from __future__ import annotations
 
-        file: ClassVar[str] = "model.onnx"                  # a folder, where it has no suffix
-        needs: ClassVar[tuple[str, ...]] = ("tf2onnx",)      # modules that must be there
-        extra: ClassVar[str] = "onnx"                        # and what of dltrain brings them
-        tolerance: ClassVar[float] = 1e-5                    # of outputs, relative to max(1, |output|)
+from pathlib import Path
+from typing import Any, ClassVar
 
-        def write(self, model, path, calibration): ...       # a Keras model in float32, to a place that is free
-        def answers(self, path, inputs): ...                 # what the file says, in the runtime that it is for
+from dltrain.lazy import np
+from dltrain.registry import Choice
 
-A format whose numbers are coarser by design has `agreement` in place of `tolerance`: the share of examples that must be
-answered as before.
-"""
+
+class Export(Choice):
+    """What every format is: it writes a network, and says what the file answers in the runtime that it is for.
+
+    Attributes:
+        file: the name of what is written; a folder, where it has no suffix.
+        needs: modules that must be there.
+        extra: what of dltrain brings them, as in `pip install 'dltrain[onnx]'`.
+        tolerance: the largest difference of outputs, relative to max(1, |output|).
+        agreement: the share of examples that must be answered as before, in place of `tolerance`, where the format's
+            numbers are coarser by design.
+    """
+
+    file: ClassVar[str]
+    needs: ClassVar[tuple[str, ...]] = ()
+    extra: ClassVar[str] = ""
+    tolerance: ClassVar[float] = 1e-5
+    agreement: ClassVar[float | None] = None
+
+    def write(self, model: Any, path: Path, calibration: np.ndarray) -> None:
+        """Writes the network.
+
+        Args:
+            model: a Keras model in float32.
+            path: a place that is free.
+            calibration: training examples, float32, which show what values occur.
+        """
+        raise NotImplementedError
+
+    def answers(self, path: Path, inputs: np.ndarray) -> np.ndarray:
+        """Returns what the file says of examples, (examples, outputs).
+
+        Args:
+            path: what was written.
+            inputs: the examples, float32, as the network takes them.
+        """
+        raise NotImplementedError

@@ -5,18 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
+from dltrain.exports import Export
 from dltrain.lazy import keras, np
 from dltrain.registry import EXPORTS
 
 
 @EXPORTS.register("keras")
-class Keras:
+class Keras(Export):
     """A .keras file: `keras.models.load_model` opens it, on TensorFlow, JAX or PyTorch."""
 
     file: ClassVar[str] = "model.keras"
-    needs: ClassVar[tuple[str, ...]] = ()
-    extra: ClassVar[str] = ""
-    tolerance: ClassVar[float] = 1e-5
 
     def write(self, model: Any, path: Path, calibration: np.ndarray) -> None:
         """Writes the network."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
-from dltrain.exports import _interpreting
+from dltrain.exports import Export, _interpreting
 from dltrain.lazy import np
 from dltrain.registry import EXPORTS
 
 
 @EXPORTS.register("litert")
-class LiteRT:
+class LiteRT(Export):
     """A .tflite file in float32, for phones and small machines; needs pip install 'dltrain[litert]'."""
 
     file: ClassVar[str] = "model.tflite"

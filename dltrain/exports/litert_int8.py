@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
-from dltrain.exports import _interpreting
+from dltrain.exports import Export, _interpreting
 from dltrain.lazy import np, tf
 from dltrain.registry import EXPORTS
 
 
 @EXPORTS.register("litert-int8")
-class LiteRTInt8:
+class LiteRTInt8(Export):
     """A .tflite file of 8-bit weights and sums, a quarter of the size; needs pip install 'dltrain[litert]'.
 
     Ranges are taken from training examples. Inputs and outputs stay float32, as those of the other formats.

@@ -6,6 +6,7 @@ import importlib
 from pathlib import Path
 from typing import Any, ClassVar
 
+from dltrain.exports import Export
 from dltrain.lazy import np, tf
 from dltrain.registry import EXPORTS
 
@@ -14,13 +15,12 @@ OPSET = 17
 
 
 @EXPORTS.register("onnx")
-class ONNX:
+class ONNX(Export):
     """An ONNX file, for ONNX Runtime on servers, phones and in browsers; needs pip install 'dltrain[onnx]'."""
 
     file: ClassVar[str] = "model.onnx"
     needs: ClassVar[tuple[str, ...]] = ("tf2onnx", "onnx", "onnxruntime")
     extra: ClassVar[str] = "onnx"
-    tolerance: ClassVar[float] = 1e-5
 
     def write(self, model: Any, path: Path, calibration: np.ndarray) -> None:
         """Writes the network as a graph from `inputs` to `outputs`, batches of any size."""

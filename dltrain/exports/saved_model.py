@@ -5,18 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
+from dltrain.exports import Export
 from dltrain.lazy import np, tf
 from dltrain.registry import EXPORTS
 
 
 @EXPORTS.register("saved_model")
-class SavedModel:
+class SavedModel(Export):
     """A SavedModel folder, for TensorFlow Serving, C++, Java and Go; needs no Python class of its layers."""
 
     file: ClassVar[str] = "saved_model"
-    needs: ClassVar[tuple[str, ...]] = ()
-    extra: ClassVar[str] = ""
-    tolerance: ClassVar[float] = 1e-5
 
     def write(self, model: Any, path: Path, calibration: np.ndarray) -> None:
         """Writes the network, with the endpoints `serve` and `serving_default`."""

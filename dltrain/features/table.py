@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from dltrain.data.feature import Plain, fitted, tupled
-from dltrain.features._channels import Channels, normalization
+from dltrain.data.feature import Encoded, Plain, fitted, tupled
+from dltrain.features._channels import EXTREME, Channels, normalization
+from dltrain.features._columns import odd_columns, vectors
 from dltrain.lazy import keras, np
 from dltrain.registry import FEATURES
+
+if TYPE_CHECKING:
+    from dltrain.data.finding import Finding
+    from dltrain.data.parts import Parts
+    from dltrain.data.request import Reader
+    from dltrain.data.showing import Shown
+    from dltrain.data.statistics import Moments
+    from dltrain.features._tables.encoding import TableEncoding
+    from dltrain.figures.page import Panel
+
+PLAIN = ("value", "category")
+"""The parts of a table's columns that stand for the column itself."""
+CELLS = 9
+"""Columns of which the values of a few examples are shown."""
+LISTED = 1000
+"""Numbers, and categories of one, that are described."""
+MOST_CHOICES = 1000
+"""Categories that a request's schema names."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +91,31 @@ class Table(Channels):
         names = ", ".join(repr(column.name) for column in self._categories)
         return f"categories: {names}; dataset.ignore leaves columns out" if names else None
 
+    @property
+    def has_columns(self) -> bool:
+        """Always."""
+        return True
+
+    def column(self, index: int) -> str:
+        """Returns what a column is called in messages."""
+        return f"column {self.columns[index].name!r}"
+
+    def moments(self) -> list[Moments]:
+        """Returns mean and deviation of each column that is not a category's code."""
+        return [each for each, column in zip(super().moments(), self.columns, strict=False) if not column.categories]
+
+    def identity(self) -> Sequence[str]:
+        """Returns the columns' names."""
+        return [column.name for column in self.columns]
+
+    def vectors(self, stored: Any) -> np.ndarray:
+        """Returns columns with mean 0 and variance 1 over these rows, categories as one-hot."""
+        return vectors(np.asarray(stored[:]), [bool(column.categories) for column in self.columns])
+
+    def findings(self, parts: Parts, brief: bool) -> Iterable[Finding]:
+        """Returns columns that say nothing, or say it twice; words that are counted and parts of dates may."""
+        return () if brief else odd_columns(self, parts["train"], [column.part in PLAIN for column in self.columns])
+
     def adapt(self, pieces: Iterable[np.ndarray]) -> Self:
         """Returns the feature with mean and deviation of each number; categories stay the codes that they are."""
         learnt = super().adapt(pieces)
@@ -98,6 +142,62 @@ class Table(Channels):
                 parts.append(keras.layers.Embedding(size + 1, column.embedding, name=layer)(code))
         return keras.layers.Concatenate(name="features")(parts) if len(parts) > 1 else parts[0]
 
+    def encode(self, raws: Sequence[Any]) -> Encoded:
+        """Returns rows as numbers, (usable, columns), float32.
+
+        Args:
+            raws: objects of a cell for each column of the table, or lists of numbers as they are stored.
+        """
+        return self._encoding.encode(raws)
+
+    def decode(self, stored: Any) -> list[dict[str, Any]]:
+        """Returns rows as objects of a cell for each column of the table."""
+        from dltrain.features._tables.cells import cells
+
+        return cells(stored, self.columns)
+
+    def reader(self) -> Reader:
+        """Returns what reads files of tables, standard input and requests."""
+        from dltrain.features._tables.reader import TableReader
+
+        return TableReader(self._encoding)
+
+    @property
+    def _encoding(self) -> TableEncoding:
+        from dltrain.features._tables.encoding import MISSING, TableEncoding
+
+        known = {name for column in self.columns for name in column.categories}
+        return TableEncoding(self.columns, tuple(word for word in MISSING if word not in known))
+
+    def request_schema(self) -> dict[str, Any]:
+        """Returns the schema of a row: an object of a cell for each column."""
+        cells: dict[str, Any] = {}
+        for column in self.columns:
+            kinds = {"value": ["number", "string", "null"]}.get(column.part, ["string", "null"])
+            cells.setdefault(column.source, {"type": kinds})
+            if column.part == "category":
+                cells[column.source]["examples"] = [*column.categories[:MOST_CHOICES]]
+        return {"type": "object", "properties": cells}
+
+    def corners(self) -> list[np.ndarray]:
+        """Returns rows of unknown categories with missing values filled, and of values far from the mean."""
+        mean = self.mean or (0.0,) * len(self.columns)
+        deviation = self.standard_deviation or (1.0,) * len(self.columns)
+        rows = [
+            [0.0 if column.categories else float(column.part == "missing") or column.fill for column in self.columns]
+        ]
+        for sign in (-EXTREME, EXTREME):
+            far = zip(self.columns, mean, deviation, strict=True)
+            rows.append([
+                float(1 if sign < 0 else len(column.categories)) if column.categories else centre + sign * width
+                for column, centre, width in far
+            ])  # fmt: skip
+        return [*np.array(rows, np.float32).reshape(-1, len(self.columns))]
+
+    def difference(self, other: Table) -> str:
+        """Returns that the columns are others."""
+        return "other columns or targets than it was trained on"
+
     def signature(self) -> Plain:
         """Returns all that weights depend on: the columns; what missing values are filled with is a statistic."""
         return self.replaced(
@@ -105,6 +205,83 @@ class Table(Channels):
             mean=None,
             standard_deviation=None,
         ).plain()
+
+    def show(self, stored: Any, weights: Any = None, like: Any = None) -> list[Shown]:
+        """Returns rows of the first columns."""
+        from dltrain.data.showing import Row
+
+        stored = np.asarray(stored)
+        shown = [place for place, column in enumerate(self.columns) if column.part in ("value", "day", "category")]
+        shown = shown[:CELLS]
+        flags = {column.source: place for place, column in enumerate(self.columns) if column.part == "missing"}
+        names = tuple(self.columns[place].source for place in shown)
+        return [Row(names, tuple(self._cell(values, place, flags) for place in shown)) for values in stored]
+
+    def _cell(self, values: np.ndarray, place: int, flags: Mapping[str, int]) -> str:
+        """Returns one number of an example as what it stands for.
+
+        Args:
+            values: the example, (columns,).
+            place: of the number.
+            flags: which number says that a column's value is missing.
+        """
+        from dltrain.figures.distributions import day
+        from dltrain.figures.panels import number
+
+        column, value = self.columns[place], float(values[place])
+        flag = flags.get(column.source)
+        if flag is not None and values[flag]:
+            return "(missing)"
+        if column.categories:
+            return column.categories[int(value) - 1] if value else "(missing or unknown)"
+        return day(value) if column.part == "day" else number(value)
+
+    def panels(self, parts: Mapping[str, Any]) -> Sequence[Panel]:
+        """Returns how each column of the table is distributed in the first part."""
+        part, values = next(iter(parts.items()))
+        values, sources = np.asarray(values), dict[str, list[int]]()
+        for place, column in enumerate(self.columns):
+            sources.setdefault(column.source, []).append(place)
+        return [self._panel(source, places, part, values) for source, places in sources.items()]
+
+    def _panel(self, source: str, of_source: Sequence[int], part: str, values: np.ndarray) -> Panel:
+        from dltrain.figures import distributions
+
+        places = {self.columns[place].part: place for place in of_source}
+        if "category" in places:
+            column = self.columns[places["category"]]
+            codes = values[:, places["category"]]
+            return distributions.categories(column.name, column.categories, codes, column.embedding)
+        if "word" in places:
+            return distributions.words(
+                source, [str(self.columns[place].word) for place in of_source], values[:, of_source]
+            )
+        place = places["day"] if "day" in places else places["value"]
+        statistics = None
+        if self.mean is not None and self.standard_deviation is not None:
+            statistics = self.mean[place], self.standard_deviation[place]
+        if "day" in places:
+            return distributions.dates(source, values[:, place], part, statistics)
+        missing = values[:, places["missing"]] == 1 if "missing" in places else np.zeros(len(values), bool)
+        fill = self.columns[place].fill
+        return distributions.numbers(source, values[:, place], part, statistics, missing, fill)
+
+    def describe(self, preprocessed: bool = False) -> list[str]:
+        """Returns how many numbers there are, what each is made of, and how they are normalised."""
+        from dltrain.report.markdown import table
+
+        people, order, *normalization = super().describe(preprocessed)
+        words = "Outside of the network: making these numbers of a row. A missing value becomes `fill`; a category its "
+        rows = [
+            (place, each.name, each.part, f"{each.fill:g}", "; ".join(each.categories[:LISTED]) or each.word or "")
+            for place, each in enumerate(self.columns[:LISTED])
+        ]
+        columns = ("place", "number", "is", "fill", "categories, from 1; or the word that is counted")
+        return [people, order, f"{words}number, 0 where it is none of them.", "", *table(columns, rows), *normalization]
+
+    def unnormalized(self) -> tuple[Self, Any] | None:
+        """Returns none where there are categories, whose encoding stands beside the normalisation."""
+        return None if self._categories else super().unnormalized()
 
     @classmethod
     def of_plain(cls, fields: Mapping[str, Any]) -> Self:

@@ -1,13 +1,15 @@
-"""From data to panels: how often classes occur, how values are distributed."""
+"""From values to panels: how often classes occur, how values are distributed."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 
-from dltrain.data import DataSpec, Splits
-from dltrain.features.table import Column
+from dltrain.data.feature import Feature, Groups
+from dltrain.data.ragged import Ragged
 from dltrain.figures.page import Panel
 from dltrain.figures.panels import Bands, Bars, Histogram, Shares, number
 
@@ -17,29 +19,28 @@ MOST_CLASSES = 20
 MOST_HISTOGRAMS = 5
 """Channels or features up to which each has a histogram; more are bands in one panel."""
 
-MOST_COLUMNS = 25
-"""Columns of a table that are shown."""
-
 MOST_NAMES = 6
 """Categories or words of a column that are shown."""
 
 BINS = 32
 """Of a histogram, at most: fewer where there are few values."""
 
+Statistics = tuple[float, float] | None
+"""Mean and standard deviation, which normalisation uses; none where it uses none."""
 
-def class_counts(splits: Splits) -> Bars:
-    """Returns how many examples each class has in each part; of labels, how many have each."""
-    names = splits.spec.class_names
-    counts = {
-        part: np.bincount(split.targets, minlength=len(names))
-        if split.targets.ndim == 1
-        else split.targets.sum(axis=0).astype(int)
-        for part, split in splits.parts.items()
-    }
-    title = "Classes" if splits.train.targets.ndim == 1 else "Labels"
-    totals = np.sum(list(counts.values()), axis=0)
+
+def counts(title: str, parts: Mapping[str, Groups]) -> Bars:
+    """Returns how many examples are in each group, in each part.
+
+    Args:
+        title: what is counted.
+        parts: of the same groups.
+    """
+    names = next(iter(parts.values())).names
+    found = {part: groups.counts for part, groups in parts.items()}
+    totals = np.sum(list(found.values()), axis=0)
     if len(names) <= MOST_CLASSES:
-        return Bars(title, names, {part: found.tolist() for part, found in counts.items()})
+        return Bars(title, names, {part: of_part.tolist() for part, of_part in found.items()})
     half = MOST_CLASSES // 2
     order = np.argsort(-totals, kind="stable")
     shown, others = np.concatenate([order[:half], order[-half:]]), order[half:-half]
@@ -48,137 +49,166 @@ def class_counts(splits: Splits) -> Bars:
     return Bars(
         f"{title}: the {half} largest and the {half} smallest of {len(names):,}",
         [names[index] for index in shown],
-        {part: found[shown].tolist() for part, found in counts.items()},
+        {part: of_part[shown].tolist() for part, of_part in found.items()},
         f"… {len(others):,} more, of {each} each",
         half,
     )
 
 
-def target_histograms(splits: Splits) -> list[Panel]:
-    """Returns how each number to predict is distributed, in each part."""
-    panels: list[Panel] = []
-    for index, target in enumerate(splits.spec.numbers[:MOST_HISTOGRAMS]):
-        values = {part: split.targets[:, index] for part, split in splits.parts.items()}
-        edges, note = _edges(values["training"])
-        shares = {part: _shares(found, edges) for part, found in values.items()}
-        title = f"To predict: {target.name}"
-        panels.append(Histogram(title, _measures(note, target.mean, target.standard_deviation), edges, shares,
-                                target.mean, target.standard_deviation))  # fmt: skip
-    return panels
+def compared(title: str, parts: Mapping[str, np.ndarray], mean: float, deviation: float) -> Histogram:
+    """Returns how a number is distributed, in each part.
+
+    Args:
+        title: what the number is.
+        parts: values, (examples,), the training part's first.
+        mean: over the training part.
+        deviation: likewise.
+    """
+    edges, note = _edges(next(iter(parts.values())))
+    shares = {part: _shares(found, edges) for part, found in parts.items()}
+    return Histogram(title, _measures(note, mean, deviation), edges, shares, mean, deviation)
 
 
-def channels(spec: DataSpec, values: np.ndarray) -> list[Panel]:
+def distributed(feature: Feature, parts: Mapping[str, Any]) -> list[Panel]:
+    """Returns how values of a feature are distributed: as it says, else how long they are.
+
+    Args:
+        feature: the feature.
+        parts: its stored values, by part, the training part's first.
+    """
+    panels: list[Panel] = [*feature.panels(parts)]
+    if panels or None not in feature.shape:
+        return panels
+    lengths = {
+        part: stored.lengths if isinstance(stored, Ragged) else np.array([len(value) for value in stored])
+        for part, stored in parts.items()
+    }
+    edges, note = _edges(next(iter(lengths.values())))
+    shares = {part: _shares(found, edges) for part, found in lengths.items()}
+    return [Histogram(f"Lengths: {feature.caption}", note, edges, shares)]
+
+
+def channels(
+    kind: str,
+    values: np.ndarray,
+    part: str,
+    mean: Sequence[float] | None = None,
+    deviation: Sequence[float] | None = None,
+    names: Sequence[str] = (),
+) -> list[Panel]:
     """Returns how the values of each channel or feature are distributed.
 
     Args:
-        spec: with the mean and deviation that normalisation uses.
-        values: some of the training examples, (examples, ..., channels).
+        kind: channel or feature.
+        values: (examples, ..., channels).
+        part: of the data that they are of.
+        mean: of each channel, which normalisation uses; none where it uses none.
+        deviation: likewise.
+        names: of the channels; none for numbers.
     """
     values = values.reshape(-1, values.shape[-1])
     if values.shape[1] > MOST_HISTOGRAMS:
         quantiles = np.quantile(values, [0, 0.25, 0.5, 0.75, 1], axis=0)
         note = f"{values.shape[1]} of them; from {number(values.min())} to {number(values.max())}"
-        means = np.array(spec.mean) if spec.mean else values.mean(axis=0)
-        return [Bands("Values of each channel" if spec.is_image else "Values of each feature", note, quantiles, means)]
-    names = {1: ("grey",), 3: ("red", "green", "blue")}.get(values.shape[1]) if spec.is_image else None
+        means = np.array(mean) if mean else values.mean(axis=0)
+        return [Bands(f"Values of each {kind}", note, quantiles, means)]
     panels: list[Panel] = []
     for index, column in enumerate(values.T):
-        kind = "channel" if spec.is_image else "feature"
         title = f"Values: {names[index] if names else f'{kind} {index + 1}'}"
         edges, note = (
             (np.arange(0, 257, 8) - 0.5, f"{column.min()} to {column.max()}")
             if values.dtype == np.uint8
             else _edges(column)
         )
-        panels.append(_histogram(title, note, column, edges, spec, index))
+        statistics = (mean[index], deviation[index]) if mean and deviation else None
+        panels.append(_histogram(title, note, column, part, edges, statistics))
     return panels
 
 
-def columns(spec: DataSpec, values: np.ndarray) -> list[Panel]:
-    """Returns how the columns of a table are distributed, those that are shown.
+def numbers(
+    title: str, values: np.ndarray, part: str, statistics: Statistics, missing: np.ndarray, fill: float
+) -> Panel:
+    """Returns how a column of numbers is distributed.
 
     Args:
-        spec: with what each number of an example is.
-        values: some of the training examples, (examples, features).
+        title: the column.
+        values: (examples,).
+        part: of the data that they are of.
+        statistics: which normalisation uses.
+        missing: whether each was missing, (examples,), bool.
+        fill: what takes the place of one that was missing.
     """
-    panels = []
-    for source in list(dict.fromkeys(column.source for column in spec.columns))[:MOST_COLUMNS]:
-        places = {column.part: index for index, column in enumerate(spec.columns) if column.source == source}
-        if "category" in places:
-            panels.append(_categories(spec.columns[places["category"]], values[:, places["category"]]))
-        elif "word" in places:
-            panels.append(_words(spec, source, values))
-        elif "day" in places:
-            panels.append(_dates(spec, source, values[:, places["day"]], places["day"]))
-        else:
-            panels.append(_numbers(spec, source, values, places))
-    return panels
-
-
-def cell(column: Column, value: float) -> str:
-    """Returns one number of an example as what it stands for."""
-    if column.categories:
-        return column.categories[int(value) - 1] if value else "(missing or unknown)"
-    return _date(value) if column.part == "day" else number(value)
-
-
-def _numbers(spec: DataSpec, source: str, values: np.ndarray, places: dict[str, int]) -> Panel:
-    index, column = places["value"], values[:, places["value"]]
-    missing = values[:, places["missing"]] == 1 if "missing" in places else np.zeros(len(column), bool)
     if missing.all():
-        return Shares(source, "", ["missing"], [1.0])
-    edges, note = _edges(column[~missing])
+        return Shares(title, "", ["missing"], [1.0])
+    edges, note = _edges(values[~missing])
     if missing.any():
-        note += f"; missing {missing.mean():.1%}, filled with {number(spec.columns[index].fill)}"
-    return _histogram(source, note, column[~missing], edges, spec, index)
+        note += f"; missing {missing.mean():.1%}, filled with {number(fill)}"
+    return _histogram(title, note, values[~missing], part, edges, statistics)
 
 
-def _categories(column: Column, codes: np.ndarray) -> Panel:
-    counts = np.bincount(codes.astype(int), minlength=len(column.categories) + 1) / len(codes)
+def categories(title: str, names: Sequence[str], codes: np.ndarray, embedding: int | None) -> Shares:
+    """Returns how often categories occur.
+
+    Args:
+        title: the column.
+        names: of the categories.
+        codes: the position of each example's, counted from 1, and 0 for all others, (examples,).
+        embedding: length of the vector that is learnt for each category; none for one-hot.
+    """
+    counts = np.bincount(codes.astype(int), minlength=len(names) + 1) / len(codes)
     shown = [int(code) for code in np.argsort(-counts[1:], kind="stable")[:MOST_NAMES]]
-    note = f"{len(column.categories):,} categories" + (f", vectors of {column.embedding}" if column.embedding else "")
+    note = f"{len(names):,} categories" + (f", vectors of {embedding}" if embedding else "")
     if counts[0]:
-        note += f"; {counts[0]:.1%} missing" + (" or rare" if len(column.categories) >= 10_000 else "")
-    if len(column.categories) > len(shown):
-        note += f"; {len(column.categories) - len(shown):,} more not shown"
-    return Shares(column.name, note, [column.categories[code] for code in shown], [counts[code + 1] for code in shown])
+        note += f"; {counts[0]:.1%} missing" + (" or rare" if len(names) >= 10_000 else "")
+    if len(names) > len(shown):
+        note += f"; {len(names) - len(shown):,} more not shown"
+    return Shares(title, note, [names[code] for code in shown], [counts[code + 1] for code in shown])
 
 
-def _words(spec: DataSpec, source: str, values: np.ndarray) -> Panel:
-    places = [index for index, column in enumerate(spec.columns) if column.source == source]
-    shares = (values[:, places] > 0).mean(axis=0)
+def words(title: str, counted: Sequence[str], values: np.ndarray) -> Shares:
+    """Returns in how many examples words occur.
+
+    Args:
+        title: the column.
+        counted: the words.
+        values: how often each is there, (examples, words).
+    """
+    shares = (values > 0).mean(axis=0)
     shown = [int(place) for place in np.argsort(-shares, kind="stable")[:MOST_NAMES]]
-    words = [str(spec.columns[places[place]].word) for place in shown]
-    note = f"text, {len(places)} words counted; examples with each"
-    return Shares(source, note, words, [float(shares[place]) for place in shown])
+    note = f"text, {len(counted)} words counted; examples with each"
+    return Shares(title, note, [counted[place] for place in shown], [float(shares[place]) for place in shown])
 
 
-def _dates(spec: DataSpec, source: str, days: np.ndarray, index: int) -> Panel:
+def dates(title: str, days: np.ndarray, part: str, statistics: Statistics) -> Histogram:
+    """Returns how dates are distributed.
+
+    Args:
+        title: the column.
+        days: since 1970, (examples,).
+        part: of the data that they are of.
+        statistics: which normalisation uses.
+    """
     edges, _ = _edges(days)
-    note = f"{_date(days.min())} to {_date(days.max())}"
-    shares = {"training": _shares(days, edges)}
-    mean, deviation = _statistics(spec, index)
-    return Histogram(source, note, edges, shares, mean, deviation, _date)
+    mean, deviation = statistics or (None, None)
+    note = f"{day(days.min())} to {day(days.max())}"
+    return Histogram(title, note, edges, {part: _shares(days, edges)}, mean, deviation, day)
 
 
-def _date(days: float) -> str:
+def day(days: float) -> str:
+    """Returns the date that is so many days after the first of 1970."""
     try:
         return (date(1970, 1, 1) + timedelta(days=round(float(days)))).isoformat()
     except OverflowError:
         return number(days)
 
 
-def _histogram(title: str, note: str, values: np.ndarray, edges: np.ndarray, spec: DataSpec, index: int) -> Histogram:
-    mean, deviation = _statistics(spec, index)
-    if mean is not None and deviation is not None:
-        note = _measures(note, mean, deviation)
-    return Histogram(title, note, edges, {"training": _shares(values, edges)}, mean, deviation)
-
-
-def _statistics(spec: DataSpec, index: int) -> tuple[float | None, float | None]:
-    if spec.mean is None or spec.standard_deviation is None:
-        return None, None
-    return spec.mean[index], spec.standard_deviation[index]
+def _histogram(
+    title: str, note: str, values: np.ndarray, part: str, edges: np.ndarray, statistics: Statistics
+) -> Histogram:
+    if statistics is not None:
+        note = _measures(note, *statistics)
+    mean, deviation = statistics or (None, None)
+    return Histogram(title, note, edges, {part: _shares(values, edges)}, mean, deviation)
 
 
 def _measures(note: str, mean: float, deviation: float) -> str:

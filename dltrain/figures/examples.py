@@ -79,11 +79,11 @@ class Lines:
     """Examples that are vectors, a small line each, all on one scale.
 
     Args:
-        vectors: (examples, features).
+        vectors: (positions,) or (positions, ..., lines) of each example.
         labels: what each is.
     """
 
-    vectors: np.ndarray
+    vectors: Sequence[np.ndarray]
     labels: Sequence[str]
 
     COLUMNS = 8
@@ -97,7 +97,10 @@ class Lines:
     def draw(self, sheet: Sheet, box: Box) -> None:
         """Draws the vectors with their labels above; the first says what the scale is."""
         wide = box.width / self.COLUMNS
-        low, high = float(self.vectors.min()), float(self.vectors.max())
+        low = min(float(vector.min(initial=np.inf)) for vector in self.vectors)
+        high = max(float(vector.max(initial=-np.inf)) for vector in self.vectors)
+        if low > high:  # all are empty
+            low, high = 0.0, 1.0
         room = (high - low or 1.0) * 0.05
         for index, (vector, label) in enumerate(zip(self.vectors, self.labels, strict=True)):
             line, column = divmod(index, self.COLUMNS)

@@ -1,26 +1,16 @@
-"""Examples in words and pictures: what a target says, what a row of a table holds, how an image is drawn."""
+"""Examples as they are laid out: pictures of arrays, and rows of a table of whatever an example looks like."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
-from dltrain.data import DataSpec
-from dltrain.figures.distributions import cell
+from dltrain.data.showing import Lines, Picture, Row, Shown, Sound, Text
 from dltrain.figures.panels import number
 
-CELLS = 9
-"""Columns of which the values of a few examples are shown."""
-
-
-def label(spec: DataSpec, target: Any) -> str:
-    """Returns what a target says."""
-    if spec.numbers:
-        return ", ".join(number(value) for value in target)
-    if np.ndim(target) == 0:
-        return spec.class_names[int(target)]
-    return ", ".join(name for name, has in zip(spec.class_names, target, strict=True) if has) or "none"
+NUMBERS = 6
+"""Of a vector that are shown in a table."""
 
 
 def drawable(images: np.ndarray, reference: np.ndarray) -> tuple[list[np.ndarray], str]:
@@ -40,17 +30,36 @@ def drawable(images: np.ndarray, reference: np.ndarray) -> tuple[list[np.ndarray
     return list(drawn[..., 0] if used == 1 else drawn), ", ".join(said)
 
 
-def cells(spec: DataSpec, stored: np.ndarray) -> tuple[list[str], list[list[str]]]:
-    """Returns the names of the first columns of a table, and what each example has in them."""
-    names: list[str] = []
-    rows: list[list[str]] = [[] for _ in stored]
-    shown = [index for index, column in enumerate(spec.columns) if column.part in ("value", "day", "category")]
-    for index in shown[:CELLS]:
-        column = spec.columns[index]
-        names.append(column.source)
-        flags = [
-            other for other, flag in enumerate(spec.columns) if (flag.source, flag.part) == (column.source, "missing")
-        ]
-        for row, values in zip(rows, stored, strict=True):
-            row.append("(missing)" if flags and values[flags[0]] else cell(column, float(values[index])))
-    return names, rows
+def tabled(caption: str, items: Sequence[Shown]) -> tuple[list[str], list[list[str]]]:
+    """Returns what examples look like as a table: the names of its columns, and what each example has in them.
+
+    Args:
+        caption: what such examples are called.
+        items: of one kind; pictures have no columns.
+    """
+    names, rows = _columns(caption, items), []
+    for item in items:
+        match item:
+            case Row(cells=cells):
+                rows.append([*cells])
+            case Text(words=words):
+                rows.append([words])
+            case Lines(values=values):
+                rows.append([number(value) for value in values.reshape(-1)[:NUMBERS]])
+            case Sound(samples=samples, rate=rate):
+                rows.append([f"{number(len(samples) / rate)} s"])
+            case Picture():
+                rows.append([])
+    return names, [[*row, *[""] * (len(names) - len(row))] for row in rows]
+
+
+def _columns(caption: str, items: Sequence[Shown]) -> list[str]:
+    match items[0]:
+        case Row(names=names):
+            return [*names]
+        case Text() | Sound():
+            return [caption]
+        case Lines():
+            widest = max(item.values.size for item in items if isinstance(item, Lines))
+            return [f"feature {index + 1}" for index in range(min(widest, NUMBERS))]
+    return []

@@ -7,6 +7,7 @@ from dltrain.assembly.batches import evaluation_feed
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.config import experiment as experiments
 from dltrain.console import Reporter
+from dltrain.inference.part_metrics import evaluated, words
 from dltrain.inference.trained_run import TrainedRun
 from dltrain.runs.folder import Run
 
@@ -46,13 +47,16 @@ def evaluate(
         trained.compare(splits, [name])
     with enough_memory(trained.config):
         feed = evaluation_feed(trained.config.experiment, trained.spec, part, devices)
-        metrics = trained.network(devices).evaluate(feed)
+        task, spec = trained.config.experiment.task, splits.spec
+        metrics = evaluated(trained.network(devices), task, spec, name, part, feed)
     measured = "all" if is_whole else name
+    for sentence in words(measured, task.undefined(spec, part)):
+        reporter.warn(sentence)
     return {"run": run.name, "checkpoint": checkpoint, "split": measured, "examples": len(part), "metrics": metrics}
 
 
 def _undivided(run: Run, overrides: Sequence[str]) -> list[str]:
     """Returns the overrides with which nothing is split off of other data, where it was not said otherwise."""
     dataset = experiments.load(run.config, [*overrides], reads_data=False).experiment.dataset
-    keys = [key for key in ("test_fraction", "validation_fraction") if hasattr(dataset, key)]
+    keys = dataset.fractions().values()
     return [f"dataset.{key}=0" for key in keys if not any(word.startswith(f"dataset.{key}=") for word in overrides)]

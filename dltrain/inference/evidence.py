@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from dltrain.config.experiment import Experiment
-from dltrain.data import DataSpec, Split, Splits, spaced
+from dltrain.data import Groups, Outcome, Splits, spaced, trees
+from dltrain.engine.tensors import tensors
 from dltrain.errors import TrainingError
-from dltrain.inference.grad_cam import attention, first_filters
-from dltrain.inspection.findings import examine, short
-from dltrain.inspection.subject import Subject
+from dltrain.inference import outputs
+from dltrain.inference.grad_cam import attention, explained, first_filters
+from dltrain.inference.outputs import BATCH, finite
+from dltrain.inspection.findings import examine
+from dltrain.inspection.inspected_data import InspectedData
 from dltrain.lazy import tf
-from dltrain.report.outcome import Evidence, Example, Outcome
+from dltrain.report.outcome import Evidence, Example
 
 MOST_EXAMPLES = 10_000
 """Examples that the network answers for a report, evenly spaced ones of more."""
@@ -24,13 +28,6 @@ MOST_MISTAKES = 25
 
 MOST_SHOWN = 12
 """Right answers of which is shown what the network looks at."""
-
-BATCH = 256
-"""Examples at a time, at most: nothing is compiled for so few."""
-
-
-class Stopped(Exception):
-    """A signal asked to stop."""
 
 
 def gather(experiment: Experiment, model: Any, splits: Splits, stopped: Callable[[], bool] = lambda: False) -> Evidence:
@@ -52,26 +49,26 @@ def gather(experiment: Experiment, model: Any, splits: Splits, stopped: Callable
     places = spaced(len(whole), MOST_EXAMPLES)
     part = whole if len(places) == len(whole) else whole.take(places)
     size = min(experiment.train.examples_per_batch, BATCH)
-    outputs = answers(model, part, size, stopped)
-    lost = int((~np.isfinite(outputs)).any(axis=1).sum())
+    title = "training" if name == "train" else name
+    outcome = outputs.outcome(task, spec, model, title, part, size, stopped)
+    lost = int((~finite(outcome.outputs)).sum())
     if lost:
         raise TrainingError(f"what the network says is not finite for {lost:,} of {len(part):,} examples")
-    outcome = Outcome(spec, "training" if name == "train" else name, part.targets, outputs)
-    baselines = task.baselines(spec, splits.train.targets) if hasattr(task, "baselines") else {}
-    mistakes = task.mistakes(outcome, MOST_MISTAKES) if hasattr(task, "mistakes") else None
+    baselines = task.baselines(spec, splits.train, whole)
+    mistakes = task.mistakes(outcome, MOST_MISTAKES)
     wrong = [] if mistakes is None else [each.position for each in mistakes.worst]
     not_right = set(wrong) | (set() if mistakes is None else set(mistakes.wrong))
-    subject = Subject(splits, brief=True)
+    inspected = InspectedData(splits, brief=True)
 
     def examples(positions: list[int]) -> list[Example]:
         if not positions:
             return []
         taken = part.take(np.array(positions))
-        inputs = np.asarray(taken.inputs[:])
-        seen = attention(model, spec, inputs, size)
+        inputs = trees.read(taken.inputs, slice(None))
+        seen = attention(model, task, spec, inputs, size)
         return [
-            Example(inputs[index], taken.targets[index], outputs[position],
-                    subject.place(name, int(places[position])), None if seen is None else seen[index])
+            Example(inputs[index], taken.targets[index], outcome.outputs[position],
+                    inspected.place(name, int(places[position])), None if seen is None else seen[index])
             for index, position in enumerate(positions)
         ]  # fmt: skip
 
@@ -79,51 +76,43 @@ def gather(experiment: Experiment, model: Any, splits: Splits, stopped: Callable
     return Evidence(
         outcome,
         {name: len(split) for name, split in splits.parts.items()},
-        measured(task, spec, part.targets, outputs),
-        {words: measured(task, spec, whole.targets, constant) for words, constant in baselines.items()},
-        task.chapters(outcome) if hasattr(task, "chapters") else [],
+        measured(task, outcome),
+        {words: measured(task, Outcome(spec, title, whole, outputs=answers)) for words, answers in baselines.items()},
+        task.chapters(outcome),
         mistakes,
         shown_wrong,
-        examples(_varied(part.targets, not_right)) if spec.is_image else [],
+        examples(_varied(spec.groups(part.targets), len(part), not_right)) if explained(spec) else [],
         first_filters(model, spec),
-        [(finding.severity, short(finding)) for finding in examine(subject, brief=True)],
+        [(finding.severity, finding.line) for finding in examine(inspected)],
         splits.fingerprint,
     )
 
 
-def answers(model: Any, part: Split, size: int, stopped: Callable[[], bool]) -> np.ndarray:
-    """Returns the network's outputs for a part of the data, (examples, outputs), float32."""
-    found = []
-    for start in range(0, len(part), size):
-        if stopped():
-            raise Stopped
-        batch = np.asarray(part.inputs[start : start + size])
-        found.append(np.asarray(model(tf.convert_to_tensor(batch, tf.float32), training=False), np.float32))
-    return np.concatenate(found)
-
-
-def measured(task: Any, spec: DataSpec, targets: np.ndarray, outputs: np.ndarray) -> dict[str, float]:
-    """Returns the task's metrics.
+def measured(task: Any, outcome: Outcome) -> dict[str, float]:
+    """Returns the task's metrics of outputs that were collected; without those that such a part cannot have.
 
     Args:
         task: the task.
-        spec: what the data are.
-        targets: what is right.
-        outputs: of the network; or (outputs,), the same for all.
+        outcome: outputs; of a baseline, they may be (1, outputs), the same for all examples.
     """
-    metrics = task.build_metrics(spec)
-    for start in range(0, len(targets), MOST_EXAMPLES):
-        wanted = targets[start : start + MOST_EXAMPLES]
-        constant = np.broadcast_to(outputs, (len(wanted), *outputs.shape))
-        told = constant if outputs.ndim == 1 else outputs[start : start + MOST_EXAMPLES]
+    data, split, outputs = outcome.data, outcome.known, outcome.outputs
+    metrics, count = task.build_metrics(data), len(split)
+    if len(outputs) == 1 < count:
+        outputs = np.broadcast_to(outputs, (count, *outputs.shape[1:]))
+    for start in range(0, count if metrics else 0, MOST_EXAMPLES):
+        some = slice(start, start + MOST_EXAMPLES)
+        targets = tensors(data.targets, trees.taken(outcome.targets, some))
         for metric in metrics:
-            metric.update_state(tf.constant(wanted), tf.constant(told))
-    return {metric.name: float(metric.result()) for metric in metrics}
+            metric.update_state(targets, tf.constant(outputs[some]))
+    found = {metric.name: float(metric.result()) for metric in metrics}
+    found |= task.measure(dataclasses.replace(outcome, outputs=outputs))
+    undefined = task.undefined(data, split)
+    return {name: value for name, value in found.items() if name not in undefined}
 
 
-def _varied(targets: np.ndarray, without: set[int]) -> list[int]:
-    """Returns the positions of examples of different targets: the first of each class, then the second of each."""
-    labels = targets if targets.ndim == 1 else np.arange(len(targets))
+def _varied(groups: Groups | None, count: int, without: set[int]) -> list[int]:
+    """Returns the positions of examples of different groups: the first of each group, then the second of each."""
+    labels = groups.members if groups and groups.are_exclusive else np.arange(count)
     seen: dict[int, int] = {}
     ranks = []
     for position, label in enumerate(labels.tolist()):

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from dltrain.config.experiment import Experiment, to_plain
-from dltrain.data import Splits
+from dltrain.data import Splits, named
 from dltrain.figures.panels import number
+from dltrain.registry import Choice
 from dltrain.schedules import Plan
 
 
@@ -15,19 +16,13 @@ def facts(experiment: Experiment, splits: Splits, plan: Plan, weights: int) -> d
     """Returns the facts, each under its name; `weights` is how many are trained."""
     spec, train = splits.spec, experiment.train
     sizes = ", ".join(f"{len(split):,} {part}" for part, split in splits.parts.items())
-    what = (
-        f"{len(spec.numbers)} numbers to predict"
-        if len(spec.numbers) > 1
-        else f"{spec.numbers[0].name} to predict"
-        if spec.numbers
-        else f"{len(spec.class_names):,} {'classes' if splits.train.targets.ndim == 1 else 'labels'}"
-    )
-    kind = "height x width x channels" if spec.is_image else "numbers"
-    shape = " x ".join(map(str, spec.input_shape))
+    what = experiment.task.describe(spec)[0]
+    inputs = named(spec.inputs, splits.train.inputs)
+    shapes = " and ".join(f"{each.describe()[0]}, {inputs[name].dtype}" for name, each in spec.inputs.items())
     left = f"; {len(splits.skipped):,} examples left out that cannot be used" if splits.skipped else ""
     found = {
         "Dataset": f"{experiment.dataset.registered_name}: {sizes} examples; {what}{left}",
-        "One example": f"{shape} {kind}, {splits.train.inputs.dtype}",
+        "One example": shapes,
         "Augmentation": "; ".join(_words(block) for block in experiment.augment) or "none",
         "Network": f"{_words(experiment.model)}: {weights:,} weights to train",
         "Optimizer": _words(experiment.optimizer),
@@ -61,7 +56,7 @@ def _is_set(block: Any, field: dataclasses.Field) -> bool:
 def _plain(value: Any) -> str:
     """Returns a value as YAML writes it in one line."""
     if dataclasses.is_dataclass(value):
-        name = getattr(value, "registered_name", None)
+        name = value.registered_name if isinstance(value, Choice) else None
         return f"{{{', '.join(filter(None, (name and f'name: {name}', _settings(value))))}}}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_plain, value))}]"
@@ -77,8 +72,9 @@ def _weighting(experiment: Experiment, splits: Splits) -> str:
     if weights is not None:
         said.append(f"examples count {number(weights.min())} to {number(weights.max())} times")
     of_classes = experiment.task.weights(splits.spec, splits.train.targets)
-    if of_classes is not None:
-        names = splits.spec.class_names
+    groups = splits.spec.groups(splits.train.targets)
+    if of_classes is not None and groups is not None:
+        names = groups.names
         low, high = int(np.argmin(of_classes)), int(np.argmax(of_classes))
         said.append(
             f"classes count from {number(of_classes[low])} times ({names[low]}) "

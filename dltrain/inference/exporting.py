@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -98,11 +97,12 @@ def export(
     config, saved, spec = trained.config, trained.saved, trained.spec
     held_out = splits.test or splits.validation or splits.train
     with enough_memory(config):
-        model = _network(config, saved, spec, held_out, normalization)
-        activation = getattr(config.experiment.task, "activation", None) if probabilities else None
+        model, normalize = _network(config, saved, spec, held_out, normalization)
+        activation = config.experiment.task.activation if probabilities else None
         asked = _Asked(
+            config.experiment.task,
             spec,
-            normalization,
+            normalize,
             splits.train,
             held_out,
             model if activation is None else _ending_in(activation, model, spec),
@@ -145,8 +145,9 @@ class _Refused(Exception):
 class _Asked:
     """The network that is exported, and what it is asked about."""
 
+    task: Any
     spec: DataSpec
-    normalization: bool
+    normalize: Callable[[np.ndarray], np.ndarray] | None
     train: Split
     held_out: Split
     model: Any
@@ -154,38 +155,35 @@ class _Asked:
     def inputs(self, part: Split, most: int) -> np.ndarray:
         """Returns evenly spaced examples of a part, as the exported network takes them."""
         found = np.asarray(part.take(spaced(len(part), most)).inputs[:]).astype(np.float32)
-        return found if self.normalization else normalized(self.spec, found)
+        return found if self.normalize is None else self.normalize(found)
 
     def answers(self, inputs: np.ndarray) -> np.ndarray:
         """Returns what Keras says of them."""
         return np.asarray(self.model(tf.constant(inputs), training=False))
 
 
-def normalized(spec: DataSpec, inputs: np.ndarray) -> np.ndarray:
-    """Returns inputs with mean 0 and variance 1, as the layer in the network makes them."""
-    return (inputs - np.array(spec.mean, np.float32)) / np.array(spec.standard_deviation, np.float32)
-
-
-def _network(config: Config, saved: Any, spec: DataSpec, part: Split, normalization: bool) -> Any:
-    """Returns the run's network with its weights, with or without the normalisation of its inputs."""
+def _network(
+    config: Config, saved: Any, spec: DataSpec, part: Split, normalization: bool
+) -> tuple[Any, Callable[[np.ndarray], np.ndarray] | None]:
+    """Returns the run's network with its weights, and what normalises its inputs where the network does not."""
     model = rebuilt(config, saved)
     if normalization:
-        return model
+        return model, None
     words = "--no-normalization: the network does not begin with the data's normalisation, or that has categories in it"
-    if spec.mean is None or any(column.categories for column in spec.columns):
+    without = spec.input.unnormalized()
+    if without is None:
         raise UserError(words)
+    feature, normalize = without
     try:
-        bare = rebuilt(
-            config, saved, spec.with_input(dataclasses.replace(spec.input, mean=None, standard_deviation=None))
-        )
+        bare = rebuilt(config, saved, spec.with_input(feature))
     except CheckpointError:
         raise UserError(words) from None
     inputs = np.asarray(part.first(COMPARED).inputs[:]).astype(np.float32)
     wanted, got = (np.asarray(each(given, training=False)) for each, given in
-                   ((model, inputs), (bare, normalized(spec, inputs))))  # fmt: skip
+                   ((model, inputs), (bare, normalize(inputs))))  # fmt: skip
     if _difference(got, wanted) > 1e-4:
         raise UserError(words)
-    return bare
+    return bare, normalize
 
 
 def _ending_in(activation: str, model: Any, spec: DataSpec) -> Any:
@@ -204,7 +202,7 @@ def _written(each: Any, asked: _Asked, place: Path, reporter: Reporter) -> Writt
         _Refused: if it cannot be written or says something else; nothing of it stays.
     """
     path = place / each.file
-    agreement = getattr(each, "agreement", None)
+    agreement = each.agreement
     inputs = asked.inputs(asked.held_out, COMPARED if agreement is None else AGREED)
     aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     noise: list[str] = []
@@ -223,7 +221,7 @@ def _written(each: Any, asked: _Asked, place: Path, reporter: Reporter) -> Writt
             raise _Refused(f"cannot hold this network: {reason[:300]}") from None
         wanted = asked.answers(inputs)
         difference = _difference(got, wanted) if got.shape == wanted.shape else float("inf")
-        share = None if agreement is None else _agreement(asked.spec, got, wanted)
+        share = None if agreement is None else float(asked.task.agree(asked.spec, wanted, got).mean())
         limit = each.tolerance if agreement is None else agreement
         size = sum(file.stat().st_size for file in [aside, *aside.rglob("*")] if file.is_file())
         found = Written(each.registered_name, path, size, len(inputs), difference, share, limit)
@@ -240,18 +238,3 @@ def _difference(got: np.ndarray, wanted: np.ndarray) -> float:
     """Returns the largest difference, relative to max(1, |wanted|); infinite where one is not finite."""
     found = float((np.abs(got - wanted) / np.maximum(1, np.abs(wanted))).max())
     return found if np.isfinite(found) else float("inf")
-
-
-def _agreement(spec: DataSpec, got: np.ndarray, wanted: np.ndarray) -> float:
-    """Returns the share of examples that are answered alike.
-
-    Alike is: the same class; all labels on the same side of what decides; numbers within a tenth of their target's
-    deviation.
-    """
-    if spec.numbers:
-        scale = np.array([target.standard_deviation for target in spec.numbers])
-        return float((np.abs(got - wanted) <= 0.1 * scale).all(axis=1).mean())
-    if spec.exclusive:
-        return float((got.argmax(axis=1) == wanted.argmax(axis=1)).mean())
-    middle = 0.5 if wanted.min() >= 0 and wanted.max() <= 1 else 0.0
-    return float(((got > middle) == (wanted > middle)).all(axis=1).mean())

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from dltrain.data import DataSpec
+from dltrain.data import DataSpec, Feature
+from dltrain.engine.tensors import tensors
 from dltrain.keras_internals import calls, latest_output
 from dltrain.lazy import keras, tf
 
@@ -23,19 +24,27 @@ def first_filters(model: Any, spec: DataSpec) -> np.ndarray | None:
 
     They are those of a convolution, or of a dense layer that takes all pixels; none where there is no such layer.
     """
-    if not spec.is_image:
+    image = explained(spec)
+    if image is None:
         return None
     for layer in _flat(model):
         kernel = getattr(layer, "kernel", None)
         if kernel is None:
             continue
         values = np.array(kernel, np.float32)
-        if values.ndim == 2 and values.shape[0] == math.prod(spec.input_shape):
-            values = values.reshape(*spec.input_shape, -1)
+        sides = [side or 0 for side in image.model_shape]
+        if values.ndim == 2 and values.shape[0] == math.prod(sides):
+            values = values.reshape(*sides, -1)
         if values.ndim != 4 or values.shape[0] * values.shape[1] == 1 or values.shape[2] not in (1, 3):
             return None
         return np.moveaxis(values, -1, 0)[:MOST_FILTERS]
     return None
+
+
+def explained(spec: DataSpec) -> Feature | None:
+    """Returns the only input that is an image behind its preprocessing; none where there is none, or several."""
+    found = [each for each in spec.inputs.values() if len(each.model_shape) == 3]
+    return found[0] if len(spec.inputs) == len(found) == 1 else None
 
 
 def _flat(model: Any) -> list[Any]:
@@ -46,31 +55,39 @@ def _flat(model: Any) -> list[Any]:
     return found
 
 
-def attention(model: Any, spec: DataSpec, images: np.ndarray, batch_size: int) -> np.ndarray | None:
+def attention(model: Any, task: Any, spec: DataSpec, inputs: Any, batch_size: int) -> np.ndarray | None:
     """Returns how much each place speaks for what the network says, 0 to 1, (images, height, width).
 
     R. R. Selvaraju et al., "Grad-CAM: visual explanations from deep networks via gradient-based localization", 2017,
-    equations 1 and 2, at the last feature map before it is pooled; of the class with the largest logit, or the first
-    number that is predicted. Enlarged to the image's size, bilinearly.
+    equations 1 and 2, at the last feature map before it is pooled; of the task's score, such as the largest logit.
+    Enlarged to the image's size, bilinearly.
+
+    Args:
+        model: the network.
+        task: whose score is explained.
+        spec: what the data are.
+        inputs: stored values of the only input, (images, *shape).
+        batch_size: images at a time.
 
     Returns:
-        none where the network is not convolutional to its end.
+        none where the input is no image, or the network is not convolutional to its end.
     """
-    feature_map = _last_feature_map(model) if spec.is_image else None
-    if feature_map is None:
+    image = explained(spec)
+    feature_map = None if image is None else _last_feature_map(model)
+    if image is None or feature_map is None:
         return None
-    probe = keras.Model(model.inputs, [feature_map, model.outputs[0]])
+    probe = keras.Model(model.inputs, [feature_map, model.output])
     found = []
-    for start in range(0, len(images), batch_size):
-        batch = tf.convert_to_tensor(images[start : start + batch_size], tf.float32)
+    for start in range(0, len(inputs), batch_size):
+        batch = tensors(spec.inputs, inputs[start : start + batch_size])
         with tf.GradientTape() as tape:
             tape.watch(batch)  # of frozen weights alone, nothing would be recorded
             features, outputs = probe(batch, training=False)
-            told = outputs[:, 0] if spec.numbers else tf.reduce_max(outputs, axis=1)
-        slopes = tf.cast(tape.gradient(told, features), tf.float32)
+            score = task.score(spec, outputs)
+        slopes = tf.cast(tape.gradient(score, features), tf.float32)
         weights = tf.reduce_mean(slopes, axis=(1, 2), keepdims=True)
         maps = tf.nn.relu(tf.reduce_sum(weights * tf.cast(features, tf.float32), axis=-1, keepdims=True))
-        maps = tf.image.resize(maps, spec.input_shape[:2])[..., 0].numpy()
+        maps = tf.image.resize(maps, image.model_shape[:2])[..., 0].numpy()
         found.append(maps / np.maximum(maps.max(axis=(1, 2), keepdims=True), 1e-12))
     return np.concatenate(found)
 

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from dltrain.config.experiment import Config
-from dltrain.data import DataSpec, Split, Splits
+from dltrain.data import DataSpec, Outcome, Splits
+from dltrain.data.feature import shape_words
+from dltrain.data.spec import INPUTS
 from dltrain.inference.evidence import measured
-from dltrain.inspection.findings import examine, short
-from dltrain.inspection.subject import Subject
+from dltrain.inspection.findings import examine
+from dltrain.inspection.inspected_data import InspectedData
 from dltrain.lazy import np
 from dltrain.report.markdown import code, plain, table
 from dltrain.runs import folder
@@ -21,7 +23,7 @@ NAME = "MODEL_CARD.md"
 FEW = 20
 """Examples of a class below which its result is mostly chance."""
 MOST = 1000
-"""Classes or columns that are listed."""
+"""Classes whose examples are counted."""
 
 
 def write_card(
@@ -76,54 +78,38 @@ def write_card(
     return path
 
 
-def _contract(spec: DataSpec, experiment: Any, contract: dict[str, Any]) -> list[str]:
-    inside = contract["normalization"]
-    shape = ", ".join(["batch", *map(str, spec.input_shape)])
+def _contract(data: DataSpec, experiment: Any, contract: dict[str, Any]) -> list[str]:
     lines = ["## Input and output", ""]
-    if spec.is_image:
-        colours = {1: "grey", 3: "red, green, blue"}.get(spec.input_shape[-1], "as in the data")
-        values = "raw, 0 to 255" if inside else "normalised by the numbers below"
-        lines.append(f"`inputs`: float32, ({shape}): height, width, channels ({colours}); values {values}.")
-        resize = getattr(experiment.dataset, "resize", None)
-        if resize:
-            lines.append(
-                f"Outside of the network: decoding, turning as EXIF says, white behind what is transparent, and "
-                f"bringing to {spec.input_shape[0]}x{spec.input_shape[1]} pixels (`resize: {plain(resize)}`)."
-            )
-    else:
-        lines.append(f"`inputs`: float32, ({shape}): the numbers of an example, in this order.")
-        if spec.columns:
-            words = "Outside of the network: making these numbers of a row. "
-            lines += [f"{words}A missing value becomes `fill`; a category its number, 0 where it is none of them.", ""]
-            rows = [
-                (place, each.name, each.part, f"{each.fill:g}", "; ".join(each.categories[:MOST]) or each.word or "")
-                for place, each in enumerate(spec.columns[:MOST])
-            ]
-            lines += table(("place", "number", "is", "fill", "categories, from 1; or the word that is counted"), rows)
-    lines.append("")
-    if not inside and spec.mean is not None and spec.standard_deviation is not None:
-        lines += ["Subtract the mean and divide by the deviation before:", ""]
-        pairs = zip(spec.mean, spec.standard_deviation, strict=True)
-        lines += [*table(("place", "mean", "deviation"), [(place, *pair) for place, pair in enumerate(pairs)]), ""]
-    else:
-        lines += ["Normalisation by the training part's mean and deviation is inside of the network.", ""]
-    lines.append(f"`outputs`: float32, (batch, {spec.outputs}): {_meaning(spec, contract['activation'])}")
-    lines.append("")
-    told = [target.name for target in spec.numbers] or spec.class_names[:MOST]
-    what = "target" if spec.numbers else "class" if spec.exclusive else "label"
-    lines += table(("place", what), list(enumerate(told)))
-    hidden = max(len(spec.class_names) - MOST, 0)
-    return [*lines, *([f"... and {hidden:,} more, in the order of their names' sorting."] if hidden else []), ""]
+    for name, feature in data.inputs.items():
+        people, *exactly = feature.describe(preprocessed=not contract["normalization"])
+        first, *others = exactly or [f"{people}."]
+        called = INPUTS if len(data.inputs) == 1 else name
+        lines.append(f"`{called}`: {feature.dtype}, {_shape(feature.shape)}: {first}")
+        lines += [*_decoding(data, experiment), *others, ""]
+    meaning = experiment.task.describe(data)[1:]
+    said = meaning[-1] if contract["activation"] else meaning[0]
+    lines += [f"`outputs`: float32, {_shape(data.output_shape)}: {said}", ""]
+    for name, feature in data.targets.items():
+        lines += [f"{name}:", ""] * (len(data.targets) > 1)
+        lines += [*feature.describe()[1:], ""]
+    return lines
 
 
-def _meaning(spec: DataSpec, activation: str | None) -> str:
-    if spec.numbers:
-        return "the targets in their own units."
-    if activation is None:
-        return "logits; " + ("softmax" if spec.exclusive else "sigmoid") + " makes probabilities of them."
-    if spec.exclusive:
-        return "the probability of each class; they sum to 1."
-    return "the probability of each label; an example has those above 0.5."
+def _shape(shape: Any) -> str:
+    """Returns the shape of a batch in words."""
+    return f"(batch, {shape_words(shape, ', ')})" if isinstance(shape, tuple) else "as the network has them"
+
+
+def _decoding(spec: DataSpec, experiment: Any) -> list[str]:
+    """Returns what a source of files does before there are numbers; nothing where there is no such thing."""
+    resize = experiment.dataset.resize
+    if not resize:
+        return []
+    height, width, _ = spec.image("resize").shape
+    return [
+        f"Outside of the network: decoding, turning as EXIF says, white behind what is transparent, and "
+        f"bringing to {height}x{width} pixels (`resize: {plain(resize)}`)."
+    ]
 
 
 def _results(config: Config, saved: Any, splits: Splits, summary: dict[str, Any]) -> list[str]:
@@ -135,10 +121,9 @@ def _results(config: Config, saved: Any, splits: Splits, summary: dict[str, Any]
         if part is None or not isinstance(metrics, dict):
             continue
         rows.append((name, f"{len(part):,}", "this network", *_numbers(metrics, metrics)))
-        if hasattr(task, "baselines"):
-            for words, outputs in task.baselines(splits.spec, splits.train.targets).items():
-                found = measured(task, splits.spec, part.targets, outputs)
-                rows.append((name, f"{len(part):,}", words, *_numbers(metrics, found)))
+        for words, outputs in task.baselines(splits.spec, splits.train, part).items():
+            found = measured(task, Outcome(splits.spec, name, part, outputs=outputs))
+            rows.append((name, f"{len(part):,}", words, *_numbers(metrics, found)))
     if not rows:
         return [*lines, "Nothing was held out, or the run did not end: what it is worth was not measured.", ""]
     shown = next(metrics for metrics in (summary.get("test"), summary.get("validation")) if isinstance(metrics, dict))
@@ -157,24 +142,21 @@ def _data(splits: Splits, summary: dict[str, Any]) -> list[str]:
     known = summary.get("data") or {}
     rows = [(name, f"{len(part):,}", known.get(told[name], "")) for name, part in splits.parts.items()]
     lines = ["## Data", "", *table(("part", "examples", "fingerprint"), rows), ""]
-    counts = _counts(splits)
-    if counts is not None:
-        names = splits.spec.class_names[:MOST]
-        each = [(name, *(int(of_part[place]) for of_part in counts.values())) for place, name in enumerate(names)]
-        lines += [*table(("class" if splits.spec.exclusive else "label", *counts), each), ""]
+    groups = splits.spec.groups(splits.train.targets)
+    if groups is not None:
+        counts = _counts(splits)
+        each = [
+            (name, *(int(of_part[place]) for of_part in counts.values()))
+            for place, name in enumerate(groups.names[:MOST])
+        ]
+        lines += [*table(("class" if groups.are_exclusive else "label", *counts), each), ""]
     return lines
 
 
-def _counts(splits: Splits) -> dict[str, np.ndarray] | None:
-    if not splits.spec.class_names:
-        return None
-
-    def counted(part: Split) -> np.ndarray:
-        if part.targets.ndim == 1:
-            return np.bincount(part.targets, minlength=len(splits.spec.class_names))
-        return (part.targets > 0.5).sum(axis=0)
-
-    return {name: counted(part) for name, part in splits.parts.items()}
+def _counts(splits: Splits) -> dict[str, np.ndarray]:
+    """Returns how many examples of each part are in each group of the target; nothing where there are no groups."""
+    found = {name: splits.spec.groups(part.targets) for name, part in splits.parts.items()}
+    return {name: groups.counts for name, groups in found.items() if groups is not None}
 
 
 def _training(run: Run, config: Config, summary: dict[str, Any]) -> list[str]:
@@ -199,26 +181,25 @@ def _training(run: Run, config: Config, summary: dict[str, Any]) -> list[str]:
 def _limits(splits: Splits, summary: dict[str, Any]) -> list[str]:
     """Returns what the run knows of where its results end; no more."""
     found = ["The results are of data from the same source, split as above; of other data nothing is known."]
-    test = splits.test
+    test, groups = splits.test, splits.spec.groups(splits.train.targets)
     if test is None:
         found.append("There is no test part: the validation part was tuned on, and flatters.")
     else:
         accuracy = (summary.get("test") or {}).get("accuracy")
-        if isinstance(accuracy, float) and splits.spec.exclusive and splits.spec.class_names:
+        if isinstance(accuracy, float) and groups is not None and groups.are_exclusive:
             low, high = _interval(accuracy, len(test))
             found.append(
                 f"{len(test):,} test examples: the accuracy may as well be {low:.3f} to {high:.3f} (95 %, Wilson)."
             )
-    counts = _counts(splits)
-    for part, of_part in (counts or {}).items():
-        rare = [splits.spec.class_names[place] for place in np.flatnonzero(of_part < FEW)]
+    for part, of_part in _counts(splits).items():
+        rare = [groups.names[place] for place in np.flatnonzero(of_part < FEW)] if groups else []
         if rare and part != "validation":
             more = f" and {len(rare) - 10} more" if len(rare) > 10 else ""
             found.append(f"Fewer than {FEW} examples in the {part} part: {', '.join(map(plain, rare[:10]))}{more}.")
     if summary.get("skipped_examples"):
         found.append(f"{summary['skipped_examples']:,} examples could not be used and were left out.")
-    findings = examine(Subject(splits, brief=True), brief=True)
-    found += [f"Of the data ({finding.severity}): {plain(short(finding))}." for finding in findings]
+    findings = examine(InspectedData(splits, brief=True))
+    found += [f"Of the data ({finding.severity}): {plain(finding.line)}." for finding in findings]
     return ["## Limits", "", *(f"- {words}" for words in found)]
 
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from dltrain import datasets
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.config.experiment import Config
 from dltrain.console import Reporter
-from dltrain.data import DataSpec, Split
+from dltrain.data import DataSpec, Outcome, Split, trees
 from dltrain.data.request import Reader, Request
 from dltrain.engine.device import Devices
-from dltrain.errors import ConfigError
+from dltrain.engine.tensors import example, specs, tensors
+from dltrain.inference.options import chosen
+from dltrain.inference.outputs import arrays, compiled, finite
 from dltrain.inference.trained_run import TrainedRun
-from dltrain.inspection.subject import Subject
-from dltrain.lazy import np, tf
+from dltrain.inspection.inspected_data import InspectedData
 from dltrain.runs.folder import Run
 
 MOST = 256
@@ -41,6 +41,11 @@ class Predictor:
     checkpoint: str
 
     @property
+    def task(self) -> Any:
+        """The run's task."""
+        return self.config.experiment.task
+
+    @property
     def size(self) -> int:
         """Examples at a time, where nothing else is said: as many as in training."""
         return min(self.config.experiment.train.examples_per_batch, MOST)
@@ -48,37 +53,47 @@ class Predictor:
     @cached_property
     def reader(self) -> Reader:
         """What reads examples as the run's own data were read."""
-        return datasets.reader(self.config.experiment.dataset, self.spec)
+        return self.config.experiment.dataset.reader(self.spec)
 
-    def outputs(self, inputs: np.ndarray) -> np.ndarray:
-        """Returns what the network says of examples: logits or numbers, (examples, outputs), float32."""
-        if not len(inputs):
-            return np.empty((0, self.spec.outputs), np.float32)
+    def outputs(self, inputs: Any) -> Any:
+        """Returns what leaves the device for examples, as the task's `inference` gives it.
+
+        Args:
+            inputs: stored values, at least one.
+        """
         with enough_memory(self.config):
-            return np.asarray(self._call(tf.convert_to_tensor(inputs, tf.float32)))
+            return arrays(self._call(tensors(self.spec.inputs, inputs)))
 
-    def answers(self, outputs: np.ndarray, top_k: int = 1, probabilities: bool = False) -> list[dict[str, Any]]:
+    def warm(self) -> None:
+        """Compiles the network, so that the first request need not wait for it."""
+        self.outputs(example(specs(self.spec.inputs)))
+
+    def answers(self, outputs: Any, options: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Returns what outputs mean, as the run's task reads them.
 
-        Raises:
-            ConfigError: if the task does not know what is asked for.
-        """
-        task = self.config.experiment.task
-        if not hasattr(task, "answers"):  # a plugin's need not have it
-            return [{"outputs": row} for row in outputs.astype(np.float64).tolist()]
-        try:
-            return task.answers(self.spec, outputs, top_k=top_k, probabilities=probabilities)
-        except ValueError as error:
-            raise ConfigError([f"--{error}"]) from None
+        Args:
+            outputs: of the examples that were asked about.
+            options: what is asked for, of the task's options.
 
-    def example(self, top_k: int = 1, probabilities: bool = False) -> dict[str, Any]:
+        Raises:
+            OptionError: if the task does not have what is asked for.
+        """
+        wanted = chosen(self.task, options)
+        return self.task.answers(Outcome(self.spec, "", None, outputs=outputs), wanted)
+
+    def example(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Returns an answer as they will look; raises as `answers`."""
-        return self.answers(np.zeros((1, self.spec.outputs), np.float32), top_k, probabilities)[0]
+        chosen(self.task, options)
+        return self.answers(example(self._call.get_concrete_function().structured_outputs), options)[0]
+
+    def actual(self, targets: Any) -> list[Any] | None:
+        """Returns what is right, as the answers say it; none where the task makes its targets of the inputs."""
+        data = self.spec
+        return data.target.decode(targets) if data.targets else None
 
     @cached_property
     def _call(self) -> Any:
-        shape = tf.TensorSpec((None, *self.spec.input_shape), tf.float32)
-        return tf.function(lambda inputs: self.model(inputs, training=False), [shape], autograph=False)
+        return compiled(self.task, self.spec, self.model)
 
 
 def load(run: Run, checkpoint: str, reporter: Reporter, overrides: Sequence[str] = ()) -> Predictor:
@@ -119,14 +134,14 @@ def load_with_part(
     trained = TrainedRun.open(run, checkpoint, reporter, overrides)
     devices, splits, split = trained.own_part(part)
     predictor = _with_weights(trained, devices, checkpoint)
-    subject = Subject(splits)
+    inspected = InspectedData(splits)
 
     def pieces() -> Iterator[Request]:
         step = size or predictor.size
         for first in range(0, len(split), step):
             end = min(first + step, len(split))
-            names = [subject.place(part, place) for place in range(first, end)]
-            yield Request(names, np.asarray(split.inputs[first:end]), total=len(split))
+            names = [inspected.place(part, place) for place in range(first, end)]
+            yield Request(names, trees.read(split.inputs, slice(first, end)), total=len(split))
 
     return predictor, split, pieces()
 
@@ -136,35 +151,36 @@ def _with_weights(trained: TrainedRun, devices: Devices, checkpoint: str) -> Pre
 
 
 def predictions(
-    predictor: Predictor, given: Iterable[Request], top_k: int = 1, probabilities: bool = False
+    predictor: Predictor, given: Iterable[Request], options: Mapping[str, Any]
 ) -> Iterator[tuple[list[dict[str, Any]], int | None]]:
     """Yields an answer for each example that is given, some at a time, in their order, and how many there are in all.
 
     An answer is {"input": name, ...} with what the task says, or {"input": name, "error": why there is none}.
 
+    Args:
+        predictor: the network.
+        given: the examples, some at a time.
+        options: what is asked for, of the task's options.
+
     Raises:
-        ConfigError: if the task does not know what is asked for.
+        OptionError: if the task does not have what is asked for.
     """
+    chosen(predictor.task, options)
     for piece in given:
-        outputs = predictor.outputs(piece.inputs)
-        usable = iter(
-            zip(predictor.answers(outputs, top_k, probabilities), np.isfinite(outputs).all(axis=1), strict=True)
+        usable = iter(_answered(predictor, piece, options))
+        yield (
+            [
+                {"input": name, **({"error": piece.problems[place]} if place in piece.problems else next(usable))}
+                for place, name in enumerate(piece.names)
+            ],
+            piece.total,
         )
-        rows: list[dict[str, Any]] = []
-        for place, name in enumerate(piece.names):
-            if place in piece.problems:
-                rows.append({"input": name, "error": piece.problems[place]})
-                continue
-            answer, is_finite = next(usable)
-            rows.append({"input": name, **(answer if is_finite else {"error": "what the network says is not finite"})})
-        yield rows, piece.total
 
 
-def truths(spec: DataSpec, targets: np.ndarray) -> list[Any]:
-    """Returns what is right, as the answers say it: a class, labels, or numbers by name."""
-    if spec.numbers:
-        names = [target.name for target in spec.numbers]
-        return [dict(zip(names, row, strict=True)) for row in targets.astype(np.float64).tolist()]
-    if spec.exclusive:
-        return [spec.class_names[label] for label in targets.tolist()]
-    return [[spec.class_names[place] for place in np.flatnonzero(row > 0.5)] for row in targets]
+def _answered(predictor: Predictor, piece: Request, options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Returns the answers for the examples that can be used."""
+    if len(piece.names) == len(piece.problems):
+        return []
+    outputs = predictor.outputs(piece.inputs)
+    pairs = zip(predictor.answers(outputs, options), finite(outputs), strict=True)
+    return [answer if is_finite else {"error": "what the network says is not finite"} for answer, is_finite in pairs]

@@ -10,7 +10,8 @@ from dltrain.config.origins import settings
 from dltrain.console import Reporter
 from dltrain.data import Splits
 from dltrain.errors import DltrainError, Interrupted, RunError, TrainingError
-from dltrain.inference.evidence import Stopped, gather
+from dltrain.inference.evidence import gather
+from dltrain.inference.outputs import Stopped
 from dltrain.inference.trained_run import TrainedRun
 from dltrain.plugins import loading as plugins
 from dltrain.report.outcome import Evidence
@@ -85,8 +86,9 @@ def report_at_end(config: Config, splits: Splits, run: Run, model: Any, reporter
             written = _write(run, config, evidence, troubles, stop)
         except Stopped:
             raise Interrupted(
-                f"stopped while the report is made; the run is finished, for the report: dltrain report {run.path}",
+                "stopped while the report is made",
                 stop.exit_code or 130,
+                f"the run is finished, for the report: dltrain report {run.path}",
             ) from None
         except Exception as error:  # the run went well: it does not fail for its report
             reporter.warn(f"no report: {_reason(error)}; the run is finished. Once more: dltrain report {run.path}")

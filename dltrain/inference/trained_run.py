@@ -141,9 +141,9 @@ class TrainedRun:
         Raises:
             DataError: if they are not.
         """
-        if splits.spec.shapes != self.spec.shapes:
+        if words := self.spec.mismatch(splits.spec):
             whose = "the other data do not fit" if is_other else "its data have changed"
-            raise DataError(f"{self.run.path}: {whose}: {_mismatch(splits.spec, self.spec)}")
+            raise DataError(f"{self.run.path}: {whose}: {words}")
 
     def compare(self, splits: Splits, parts: Sequence[str] = PARTS) -> None:
         """Warns of parts whose content has changed since the checkpoint; DataError under `strict`."""
@@ -191,15 +191,3 @@ def chosen(run: Run, checkpoint: str, reporter: Reporter, is_asked: bool = False
         if not is_asked:
             raise
         raise CheckpointError(f"{error}\n`--checkpoint last` measures the newest state that can be read") from None
-
-
-def _mismatch(found: DataSpec, trained: DataSpec) -> str:
-    """Returns in which way data are not such as a network was trained on."""
-    if found.input_shape != trained.input_shape:
-        got, wanted = ("x".join(map(str, spec.input_shape)) for spec in (found, trained))
-        return f"it takes examples of {wanted}, got {got}"
-    if found.class_names != trained.class_names:
-        strange = [name for name in found.class_names if name not in trained.class_names]
-        words = f"{strange[0]!r} is none of its classes" if strange else "they have fewer or otherwise ordered classes"
-        return f"{words} ({', '.join(trained.class_names[:10])})"
-    return "other columns or targets than it was trained on"

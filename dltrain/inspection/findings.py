@@ -1,11 +1,12 @@
 """What a look at the data finds, and the register of the checks that look.
 
     @check(brief=True)
-    def empty(subject: Subject) -> Iterator[Finding]:
+    def empty(data: InspectedData) -> Iterator[Finding]:
         '''Parts that hold nothing.'''
         ...
 
-in a file of dltrain/inspection/checks is all that a new check takes: the files there are found by themselves.
+in a file of dltrain/inspection/checks is all that a new check takes: the files there are found by themselves. They look
+at what all data have; what is odd about values of one kind, their feature finds.
 """
 
 from __future__ import annotations
@@ -13,36 +14,21 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Literal
 
-from dltrain.inspection.subject import Subject
+from dltrain.data import Finding
+from dltrain.data.finding import ORDER
+from dltrain.inspection.inspected_data import InspectedData
 
-Severity = Literal["error", "warning", "note"]
-ORDER: tuple[Severity, ...] = ("error", "warning", "note")
-"""The worst first: nothing can be trained; the result will not mean what it seems to; worth knowing."""
+KINDS = (
+    *("single example", "missing class", "few examples", "imbalance"),
+    *("constant columns", "duplicate columns", "tiny deviation", "huge deviation", "coarse values", "not a number"),
+    *("constant target", "leak", "contradiction", "duplicates", "unusable", "ignored files"),
+    *("small images", "odd shapes", "odd colours", "doubtful labels"),
+    *("target leak", "near target leak", "near leak", "near duplicates"),
+)
+"""The order of findings of one severity; other kinds stand behind these, in that in which they are found."""
 
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong or odd.
-
-    Args:
-        kind: what it is, in a word or two that scripts can go by.
-        severity: error, warning or note; `strict` makes warnings errors.
-        message: what was found, in one sentence.
-        where: the places: files, lines, rows, columns or classes; all of them.
-        advice: what to do.
-    """
-
-    kind: str
-    severity: Severity
-    message: str
-    where: tuple[str, ...] = ()
-    advice: str = ""
-
-
-Check = Callable[[Subject], Iterable[Finding]]
+Check = Callable[[InspectedData], Iterable[Finding]]
 _CHECKS: dict[Check, bool] = {}
 
 
@@ -60,24 +46,15 @@ def check(brief: bool) -> Callable[[Check], Check]:
     return register
 
 
-def examine(subject: Subject, brief: bool = False) -> list[Finding]:
-    """Returns what the checks find, the worst first.
-
-    Args:
-        subject: the data.
-        brief: run the quick checks alone, and return no notes.
-    """
+def examine(data: InspectedData) -> list[Finding]:
+    """Returns what the checks find, the worst first; of a brief look, what the quick ones find, and no notes."""
     home = importlib.import_module("dltrain.inspection.checks")
     for module in pkgutil.iter_modules(home.__path__):
         importlib.import_module(f"{home.__name__}.{module.name}")
-    found = [finding for run, is_brief in _CHECKS.items() if is_brief or not brief for finding in run(subject)]
-    return sorted(
-        (finding for finding in found if not brief or finding.severity != "note"),
-        key=lambda finding: ORDER.index(finding.severity),
-    )
+    found = [finding for run, is_brief in _CHECKS.items() if is_brief or not data.brief for finding in run(data)]
+    return sorted((finding for finding in found if not data.brief or finding.severity != "note"), key=_rank)
 
 
-def short(finding: Finding) -> str:
-    """Returns a finding in one line."""
-    place = f" ({finding.where[0]}{', ...' if len(finding.where) > 1 else ''})" if finding.where else ""
-    return f"{finding.message}{place}; {finding.advice}"
+def _rank(finding: Finding) -> tuple[int, int]:
+    kind = KINDS.index(finding.kind) if finding.kind in KINDS else len(KINDS)
+    return ORDER.index(finding.severity), kind

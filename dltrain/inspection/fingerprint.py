@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from typing import Any
 
-from dltrain.data import Split, Splits, spaced
+from dltrain.data import Examples, Ragged, Split, Splits, spaced, unnamed
+from dltrain.data.parts import paths_of
+from dltrain.data.trees import Array, Tree
 from dltrain.lazy import np
 
 FULL_BYTES = 2**28
@@ -19,33 +22,58 @@ FILES = 256
 def fingerprint(splits: Splits) -> dict[str, str]:
     """Returns a hash of each part: 16 hexadecimal digits, the same on every machine and in every process.
 
-    Classes, columns, targets and weights count in full, and inputs up to 256 MB. Of larger ones 4,096 evenly spaced
-    examples do; of examples in files, the name below the folder that they share and the size of each, and the content
-    of 256 evenly spaced ones.
+    Shapes, names of columns and classes, targets and weights count in full, and inputs up to 256 MB. Of larger ones
+    4,096 evenly spaced examples do; of examples in files, the name below the folder that they share and the size of
+    each, and the content of 256 evenly spaced ones.
     """
-    spec = splits.spec
-    known = repr((spec.input_shape, spec.class_names, [column.name for column in spec.columns])).encode()
+    data = splits.spec
+    inputs, targets = data.inputs, data.targets
+    known = repr(
+        (
+            unnamed({name: feature.shape for name, feature in inputs.items()}),
+            unnamed({name: tuple(feature.identity()) for name, feature in targets.items()}),
+            unnamed({name: list(feature.identity()) for name, feature in inputs.items()}),
+        )
+    ).encode()
     parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
     return {name: _of_part(part, known) for name, part in parts.items() if part is not None}
 
 
 def _of_part(part: Split, known: bytes) -> str:
     digest = hashlib.sha256(known)
-    for array in (part.targets, part.weights):
-        if array is not None:
-            _add(digest, array)
-    if hasattr(part.inputs, "paths"):
-        _add_files(digest, [str(path) for path in part.inputs.paths])
-    else:
-        digest.update(repr(tuple(part.inputs.shape)).encode())
-        size = int(np.prod(part.inputs.shape)) * np.dtype(part.inputs.dtype).itemsize
-        # A slice of an array is no copy; positions are.
-        whole = slice(None)
-        _add(digest, np.asarray(part.inputs[whole if size <= FULL_BYTES else spaced(len(part), SAMPLE)]))
+    for tree in (part.targets, part.weights):
+        if tree is not None:
+            _add_tree(digest, tree, _add)
+    _add_tree(digest, part.inputs, _add_inputs)
     return digest.hexdigest()[:16]
 
 
-def _add(digest: Any, array: np.ndarray) -> None:
+def _add_tree(digest: Any, tree: Tree, add: Callable[[Any, Array], None]) -> None:
+    if not isinstance(tree, dict):
+        add(digest, tree)
+        return
+    for name, array in tree.items():
+        digest.update(f"{name}\0".encode())
+        add(digest, array)
+
+
+def _add_inputs(digest: Any, array: Array) -> None:
+    paths = paths_of(array)
+    if paths is not None:
+        _add_files(digest, [str(path) for path in paths])
+        return
+    digest.update(repr(tuple(array.shape)).encode())
+    # A slice of an array is no copy; positions are.
+    _add(digest, array[slice(None) if array.nbytes <= FULL_BYTES else spaced(len(array), SAMPLE)])
+
+
+def _add(digest: Any, array: Array) -> None:
+    if isinstance(array, Examples):
+        array = array[:]
+    if isinstance(array, Ragged):
+        _add(digest, array.values)
+        _add(digest, array.offsets)
+        return
     little = array.dtype.newbyteorder("<")
     digest.update(f"{little.str}{array.shape}".encode())
     digest.update(np.ascontiguousarray(array, little).data.cast("B") if array.size else b"")

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from dltrain.errors import KeyProblem
 from dltrain.lazy import keras
 from dltrain.registry import LAYERS, nearest, suggestion
 
@@ -111,8 +112,8 @@ def inputs_of(layer: str) -> tuple[int, int | None]:
     return (LISTED | SEVERAL).get(layer, (1, 1))
 
 
-def faults(kind: str, block: dict[str, Any], path: str) -> Iterator[str]:
-    """Yields what is wrong with a block, each message beginning with the key that it is about.
+def faults(kind: str, block: dict[str, Any], path: str) -> Iterator[KeyProblem]:
+    """Yields what is wrong with a block, each at the key that it is about.
 
     Args:
         kind: what the block describes.
@@ -125,26 +126,28 @@ def faults(kind: str, block: dict[str, Any], path: str) -> Iterator[str]:
         meant = next((word for word in block if word in choices(kind)), None)
         words = "got no word" if key in block else "which is missing"
         hint = f"; write {{{key}: {meant}, ...}}" if meant else ""
-        yield f"{path}.{key} must be the name of {_a(kind)}, {words}{hint}"
+        yield KeyProblem(f"{path}.{key}", f"must be the name of {_a(kind)}, {words}{hint}")
         return
     if chosen in REFUSED and kind == "layer":
-        yield f"{path}.{key} must not be {chosen}: {REFUSED[chosen]}"
+        yield KeyProblem(f"{path}.{key}", f"must not be {chosen}: {REFUSED[chosen]}")
         return
     if chosen not in choices(kind):
-        yield f"{path}.{key}: no {kind} {chosen!r}{_meant(kind, chosen)}"
+        yield KeyProblem(f"{path}.{key}", f": no {kind} {chosen!r}{_meant(kind, chosen)}")
         return
     arguments = choices(kind)[chosen]
     for argument, value in block.items():
         if argument in arguments:
             yield from _value_faults(argument, value, f"{path}.{argument}")
         elif argument not in (key, "name"):
-            yield f"{path}.{argument} is no argument of {chosen}{suggestion(argument, list(arguments), 'it has')}"
+            yield KeyProblem(
+                f"{path}.{argument}", f"is no argument of {chosen}{suggestion(argument, list(arguments), 'it has')}"
+            )
     for argument, is_required in arguments.items():
         if is_required and argument not in block:
-            yield f"{path}.{argument} is missing: {chosen} needs it"
+            yield KeyProblem(f"{path}.{argument}", f"is missing: {chosen} needs it")
 
 
-def _value_faults(argument: str, value: Any, path: str) -> Iterator[str]:
+def _value_faults(argument: str, value: Any, path: str) -> Iterator[KeyProblem]:
     kind = _kind(argument)
     if isinstance(value, tuple) and (kind is None or argument in _CELLS):
         for index, item in enumerate(value):
@@ -152,15 +155,15 @@ def _value_faults(argument: str, value: Any, path: str) -> Iterator[str]:
     elif isinstance(value, dict) and kind in _BLOCKS:
         yield from faults(str(kind), value, path)
     elif isinstance(value, dict):
-        yield f"{path} must be a single value, got a block"
+        yield KeyProblem(path, "must be a single value, got a block")
     elif kind is None or value is None:
         return
     elif kind == "layer":
-        yield f"{path} must be a layer, such as {{layer: Dense, units: 8}}, got {value!r}"
+        yield KeyProblem(path, f"must be a layer, such as {{layer: Dense, units: 8}}, got {value!r}")
     elif not isinstance(value, str):
-        yield f"{path} must be the name of {_a(kind)}, got {value!r}"
+        yield KeyProblem(path, f"must be the name of {_a(kind)}, got {value!r}")
     elif value not in choices(kind):
-        yield f"{path}: no {kind} {value!r}{_meant(kind, value)}"
+        yield KeyProblem(path, f": no {kind} {value!r}{_meant(kind, value)}")
 
 
 def _kind(argument: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from dltrain.errors import KeyProblem
 from dltrain.fields import Normalization
 from dltrain.lazy import keras
 
@@ -31,8 +32,8 @@ def normalized(x: Any, kind: Normalization, name: str, *, groups: int = 8, **bat
 
 def check_groups(
     kind: Normalization, groups: int, channels: int, key: str = "normalization_groups"
-) -> list[ValueError]:
+) -> list[KeyProblem]:
     """Returns the problem of groups that do not divide the channels, in a list; an empty one where there is none."""
     if kind != "group" or channels % groups == 0:
         return []
-    return [ValueError(f"{key} must divide the {channels} channels that are normalised, got {groups}")]
+    return [KeyProblem(key, f"must divide the {channels} channels that are normalised, got {groups}")]

@@ -3,16 +3,18 @@
 from typing import Any
 
 from dltrain.data import DataSpec
+from dltrain.errors import KeyProblem
 from dltrain.lazy import keras
 
 
 def check_patches(name: str, patch_size: int, data: DataSpec) -> None:
-    """Raises ValueError where the data are no images, or patches do not fill them exactly."""
+    """Raises KeyProblem where the data are no images, or patches do not fill them exactly."""
     height, width, _ = data.image(name).model_shape
     if height % patch_size or width % patch_size:
-        raise ValueError(
-            f"patch_size must divide height and width of the images, {height}x{width}, got {patch_size}; "
-            f"{_fitting(height, width)}"
+        raise KeyProblem(
+            "patch_size",
+            f"must divide height and width of the images, {height}x{width}, got {patch_size}; "
+            f"{_fitting(height, width)}",
         )
 
 

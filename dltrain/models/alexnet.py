@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from dltrain.data import DataSpec
+from dltrain.errors import KeyProblem
 from dltrain.fields import Fraction, Initializer
 from dltrain.lazy import keras
+from dltrain.models import Model
 from dltrain.registry import MODELS
 
 
@@ -46,7 +48,7 @@ _PLANS = {
 
 
 @MODELS.register("alexnet")
-class AlexNet:
+class AlexNet(Model):
     """AlexNet: five convolutions in two towers, three dense layers.
 
     A. Krizhevsky, I. Sutskever and G. Hinton, "ImageNet classification with deep convolutional neural networks", 2012,
@@ -74,15 +76,15 @@ class AlexNet:
 
     def __post_init__(self) -> None:
         if self.variant == "one_weird_trick" and self.towers == 2:
-            raise ValueError("towers must be 1 for one_weird_trick, got 2")
+            raise KeyProblem("towers", "must be 1 for one_weird_trick, got 2")
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError where the data are no images, or too small ones."""
+        """Raises KeyProblem where the data are no images, or too small ones."""
         smallest, (height, width, _) = _PLANS[self.variant].smallest, data.image("alexnet").model_shape
         if min(height, width) < smallest:
             hint = "; variant: small takes images from 8x8 on" if self.variant != "small" else ""
-            raise ValueError(
-                f"variant {self.variant} needs images of at least {smallest}x{smallest}, got {height}x{width}{hint}"
+            raise KeyProblem(
+                "variant", f"{self.variant} needs images of at least {smallest}x{smallest}, got {height}x{width}{hint}"
             )
 
     def build(self, data: DataSpec) -> Any:

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from dltrain.data import DataSpec
+from dltrain.errors import KeyProblem
 from dltrain.fields import Activation, Fraction, Initializer, Normalization, PositiveInt
 from dltrain.lazy import keras
+from dltrain.models import Model
 from dltrain.models._normalization import check_groups, normalized
 from dltrain.registry import MODELS
 
@@ -57,7 +59,7 @@ class Stage:
 
 
 @MODELS.register("cnn")
-class CNN:
+class CNN(Model):
     """Convolutional network: a list of stages, then a head of dense layers.
 
     Y. LeCun et al., "Gradient-based learning applied to document recognition", 1998, section II. Keras 3 has no
@@ -80,15 +82,15 @@ class CNN:
     kernel_initializer: Initializer = "glorot_uniform"
 
     def __post_init__(self) -> None:
-        problems = [ValueError("stages must hold at least one stage")] if not self.stages else []
+        problems = [KeyProblem("stages", "must hold at least one stage")] if not self.stages else []
         for index, stage in enumerate(self.stages):
             if max(_pair(stage.strides)) > 1 and max(_pair(stage.dilation)) > 1:
-                problems.append(ValueError(f"stages[{index}].dilation must be 1 where strides are above 1"))
+                problems.append(KeyProblem(f"stages[{index}].dilation", "must be 1 where strides are above 1"))
             if stage.convolution != "standard" and len(set(_pair(stage.strides))) > 1:
-                problems.append(ValueError(f"stages[{index}].strides of a separable convolution must be equal"))
+                problems.append(KeyProblem(f"stages[{index}].strides", "of a separable convolution must be equal"))
             if stage.normalization != "none" and stage.batch_normalization != "none":
                 problems.append(
-                    ValueError(f"stages[{index}].batch_normalization must be none where there is a normalization")
+                    KeyProblem(f"stages[{index}].batch_normalization", "must be none where there is a normalization")
                 )
             key = f"stages[{index}].normalization_groups"
             problems += check_groups(stage.normalization, stage.normalization_groups, stage.filters, key)
@@ -96,12 +98,14 @@ class CNN:
                 # A window of what is not pooled was always let pass, but for its gaps.
                 is_idle = stage.pool.startswith("global") or (stage.pool == "none" and key == "pool_dilation")
                 if is_idle and getattr(stage, key) != getattr(Stage, key):
-                    problems.append(ValueError(f"stages[{index}].{key} must be left out where pool is {stage.pool}"))
+                    problems.append(
+                        KeyProblem(f"stages[{index}].{key}", f"must be left out where pool is {stage.pool}")
+                    )
         if problems:
             raise ExceptionGroup("cnn", problems)
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError where the data are no images, or shrink below 1x1 on the way."""
+        """Raises KeyProblem where the data are no images, or shrink below 1x1 on the way."""
         *sides, channels = data.image("cnn").model_shape
         for index, stage in enumerate(self.stages):
             where = f"stages[{index}]"
@@ -208,7 +212,7 @@ def _side_after(stage: Stage, axis: int, side: int, where: str) -> int:
         return 1
     rate = _pair(stage.pool_dilation)[axis]
     if stage.pool_padding == "same" and rate > side:  # there would be windows of padding alone
-        raise ValueError(f"{where}.pool_dilation must be at most the {side} that arrive there, got {rate}")
+        raise KeyProblem(f"{where}.pool_dilation", f"must be at most the {side} that arrive there, got {rate}")
     window = (_pair(stage.pool_size)[axis] - 1) * rate + 1
     step = _pair(stage.pool_strides or stage.pool_size)[axis]
     return _shrunk(side, window, step, stage.pool_padding, f"{where}.pool_size")
@@ -224,8 +228,9 @@ def _shrunk(side: int, window: int, step: int, padding: str, where: str) -> int:
         return math.ceil(side / step)
     left = (side - window) // step + 1
     if left < 1:
-        raise ValueError(
-            f"{where} is too large for what arrives there: "
-            f"floor((H - F)/S) + 1 = floor(({side} - {window})/{step}) + 1 = {left}, which must be at least 1"
+        raise KeyProblem(
+            where,
+            "is too large for what arrives there: "
+            f"floor((H - F)/S) + 1 = floor(({side} - {window})/{step}) + 1 = {left}, which must be at least 1",
         )
     return left

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from dltrain.data import DataSpec
-from dltrain.errors import Misfit, said
+from dltrain.errors import KeyProblem, Misfit, said
 from dltrain.lazy import keras, tf
+from dltrain.models import Model
 from dltrain.models._layers import LISTED, faults, inputs_of, json_schema, make
 from dltrain.plugins import loading as plugins
 from dltrain.registry import MODELS, suggestion
@@ -21,7 +22,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
 @MODELS.register("graph")
-class Graph:
+class Graph(Model):
     """A network written in YAML: a list of layers, each fed by the one before it or by those that it names.
 
     Args:
@@ -45,19 +46,19 @@ class Graph:
         return {"layers": {"items": json_schema()}}
 
     def __post_init__(self) -> None:
-        problems = ["layers must hold at least one layer"] if not self.layers else []
+        problems = [KeyProblem("layers", "must hold at least one layer")] if not self.layers else []
         for index, layer in enumerate(self.layers):
             block = {key: value for key, value in layer.items() if key != "inputs"}
             problems += [*faults("layer", block, f"layers[{index}]"), *self._name_faults(index)]
             if str(layer.get("layer")).endswith(("Cell", "Cells")):
                 words = "a cell works within an RNN: {layer: RNN, cell: {layer: LSTMCell, units: 8}}"
-                problems.append(f"layers[{index}].layer must not be {layer['layer']}: {words}")
+                problems.append(KeyProblem(f"layers[{index}].layer", f"must not be {layer['layer']}: {words}"))
         if not problems:
             problems = [fault for index in range(len(self.layers)) for fault in self._input_faults(index)]
         if not problems:
             problems = list(self._unused())
         if problems:
-            raise ExceptionGroup("graph", [ValueError(problem) for problem in problems])
+            raise ExceptionGroup("graph", problems)
 
     def build(self, data: DataSpec) -> Any:
         """Returns the network, from raw inputs to logits.
@@ -88,43 +89,45 @@ class Graph:
         before = self._name(index - 1) if index else INPUTS
         return tuple(before if name == PREVIOUS else name for name in (given if isinstance(given, tuple) else (given,)))
 
-    def _name_faults(self, index: int) -> Iterator[str]:
+    def _name_faults(self, index: int) -> Iterator[KeyProblem]:
         if "name" not in self.layers[index]:
             return
         name, path = self.layers[index]["name"], f"layers[{index}].name"
         if not isinstance(name, str) or not NAME.fullmatch(name):
-            yield f"{path} must be letters, digits and _ . - (at most 100), got {name!r}"
+            yield KeyProblem(path, f"must be letters, digits and _ . - (at most 100), got {name!r}")
         elif RESERVED.fullmatch(name):
-            yield f"{path} must not be {name}, which dltrain gives itself"
+            yield KeyProblem(path, f"must not be {name}, which dltrain gives itself")
         else:
             first = next(other for other in range(len(self.layers)) if self._name(other) == name)
             if first < index:
-                yield f"{path} must be another: {name!r} is the name of layers[{first}]"
+                yield KeyProblem(path, f"must be another: {name!r} is the name of layers[{first}]")
 
-    def _input_faults(self, index: int) -> Iterator[str]:
+    def _input_faults(self, index: int) -> Iterator[KeyProblem]:
         layer, path = self.layers[index], f"layers[{index}]"
         known = {self._name(other): other for other in range(len(self.layers))}
         sources = self._sources(index)
         for place, name in enumerate(sources):
             key = f"{path}.inputs[{place}]" if isinstance(layer.get("inputs"), tuple) else f"{path}.inputs"
             if not isinstance(name, str):
-                yield f"{key} must be the name of a layer, got {name!r}"
+                yield KeyProblem(key, f"must be the name of a layer, got {name!r}")
             elif known.get(name, -1) >= index:
                 below = "itself" if known[name] == index else f"{name!r}, which is layers[{known[name]}]"
-                yield f"{key} must be a layer above it, got {below}"
+                yield KeyProblem(key, f"must be a layer above it, got {below}")
             elif name not in known and name != INPUTS:
                 words = [PREVIOUS, INPUTS, *(self._name(other) for other in range(index))]
-                yield f"{key}: no layer {name!r}{suggestion(name, words)}"
+                yield KeyProblem(key, f": no layer {name!r}{suggestion(name, words)}")
         least, most = inputs_of(layer["layer"])
         if not least <= len(sources) <= (most or len(sources)):
             got = len(sources) if "inputs" in layer else "none"
-            yield f"{path}.inputs must name {_range(least, most)} for {layer['layer']}, got {got}"
+            yield KeyProblem(f"{path}.inputs", f"must name {_range(least, most)} for {layer['layer']}, got {got}")
 
-    def _unused(self) -> Iterator[str]:
+    def _unused(self) -> Iterator[KeyProblem]:
         used = {name for index in range(len(self.layers)) for name in self._sources(index)}
         for index in range(len(self.layers) - 1):
             if self._name(index) not in used:
-                yield f"layers[{index}] ({self._words(index)}) is used by none: name it in `inputs`, or leave it out"
+                yield KeyProblem(
+                    f"layers[{index}]", f"({self._words(index)}) is used by none: name it in `inputs`, or leave it out"
+                )
 
     def _words(self, index: int) -> str:
         layer = self.layers[index]
@@ -138,7 +141,9 @@ class Graph:
                 made.append(make("layer", {**block, "name": self._name(index)}))
             except Exception as error:  # of whatever kind: it is Keras's answer to the config's values
                 _raise_if_memory(error)
-                problems.append(Misfit(f"layers[{index}] ({self._words(index)}) cannot be made: {first_line(error)}"))
+                problems.append(
+                    Misfit(f"layers[{index}]", f"({self._words(index)}) cannot be made: {first_line(error)}")
+                )
         if problems:
             raise ExceptionGroup("graph", problems)
         return made
@@ -152,9 +157,9 @@ class Graph:
             _raise_if_memory(error)
             shapes = [f"{_shape(x)} of {self._place(source)}" for x, source in zip(taken, sources, strict=True)]
             words = f"shapes {' and '.join(shapes)} do" if len(shapes) > 1 else f"shape {shapes[0]} does"
-            raise Misfit(f"layers[{index}] ({self._words(index)}): {words} not fit: {first_line(error)}") from None
+            raise Misfit(f"layers[{index}]", f"({self._words(index)}): {words} not fit: {first_line(error)}") from None
         if not hasattr(output, "shape"):
-            raise Misfit(f"layers[{index}] ({self._words(index)}) must give one output, got {len(output)}")
+            raise Misfit(f"layers[{index}]", f"({self._words(index)}) must give one output, got {len(output)}")
         return output
 
     def _place(self, source: str) -> str:
@@ -166,15 +171,14 @@ class Graph:
     def _vector(self, x: Any, data: DataSpec) -> Any:
         """Returns the last layer's output, which must be (batch, features) for the head, or what the data ask for."""
         last, shape = len(self.layers) - 1, tuple(x.shape[1:])
-        path = f"layers[{last}] ({self._words(last)})"
+        path, words = f"layers[{last}]", f"({self._words(last)}) must give"
         if self.head and (len(shape) != 1 or shape[0] is None):
             raise Misfit(
-                f"{path} must give a vector for an example, got {_shape(x)}: end with Flatten or a global pooling"
+                path, f"{words} a vector for an example, got {_shape(x)}: end with Flatten or a global pooling"
             )
         if not self.head and shape != data.output_shape:
-            raise Misfit(
-                f"{path} must give the {math.prod(data.output_shape)} outputs that the data ask for, got {_shape(x)}"
-            )
+            count = math.prod(data.output_shape)
+            raise Misfit(path, f"{words} the {count} outputs that the data ask for, got {_shape(x)}")
         return x
 
 

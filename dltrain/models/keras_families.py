@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from dltrain.data import DataSpec
+from dltrain.errors import KeyProblem
 from dltrain.fields import Fraction
 from dltrain.lazy import keras
+from dltrain.models import Model
 from dltrain.models._keras_networks import FAMILIES, Family, Preprocessing
 from dltrain.registry import MODELS, nearest
 
@@ -21,7 +23,7 @@ _PREPROCESSING_WORDS: dict[Preprocessing, str] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class _KerasNetwork:
+class _KerasNetwork(Model):
     """What the networks of keras.applications share: preprocessing, body, mean over all places, head.
 
     Args:
@@ -36,27 +38,32 @@ class _KerasNetwork:
     attribute: ClassVar[str]
     family: ClassVar[Family]
 
-    weights: Literal["imagenet"] | Path | None = None
+    weights: Literal["imagenet"] | Path | None = None  # type: ignore[assignment]
     dropout: Fraction = 0.0
 
     def __post_init__(self) -> None:
         if isinstance(self.weights, Path) and not self.weights.exists():
             word = self.weights.name
             if hint := nearest(word, ["imagenet", "none"]):
-                raise ValueError(f"weights must be none, imagenet, a run or a file, got {word!r}{hint}")
+                raise KeyProblem("weights", f"must be none, imagenet, a run or a file, got {word!r}{hint}")
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError where the data are no images, too small ones, or not for ImageNet's weights."""
+        """Raises KeyProblem where the data are no images, too small ones, or not for ImageNet's weights."""
         height, width, channels = data.image(self.registered_name).model_shape
-        smallest, problems = self.family.smallest, []
+        smallest, problems = self.family.smallest, list[KeyProblem]()
         if min(height, width) < smallest:
             problems.append(
-                f"name {self.registered_name} needs images of at least {smallest}x{smallest}, got {height}x{width}"
+                KeyProblem(
+                    "name",
+                    f"{self.registered_name} needs images of at least {smallest}x{smallest}, got {height}x{width}",
+                )
             )
         if self.weights == "imagenet" and channels not in (1, 3):
-            problems.append(f"weights must be none or a file for images of {channels} channels: imagenet's are for 3")
+            problems.append(
+                KeyProblem("weights", f"must be none or a file for images of {channels} channels: imagenet's are for 3")
+            )
         if problems:
-            raise ExceptionGroup("the data do not fit", [ValueError(problem) for problem in problems])
+            raise ExceptionGroup("the data do not fit", problems)
 
     def build(self, data: DataSpec) -> Any:
         """Returns the network with random weights, from raw images to logits."""

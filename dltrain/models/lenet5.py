@@ -5,6 +5,7 @@ from typing import Any, Literal
 from dltrain.data import DataSpec
 from dltrain.fields import Activation, Initializer
 from dltrain.lazy import keras
+from dltrain.models import Model
 from dltrain.registry import MODELS
 
 _SIDE = 32
@@ -18,7 +19,7 @@ _SEEN = (
 
 
 @MODELS.register("lenet5")
-class LeNet5:
+class LeNet5(Model):
     """LeNet-5: two convolutions with subsampling, three dense layers.
 
     Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, "Gradient-based learning applied to document recognition", 1998,
@@ -39,7 +40,7 @@ class LeNet5:
     kernel_initializer: Initializer = "glorot_uniform"
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError where the data are no images."""
+        """Raises KeyProblem where the data are no images."""
         data.image("lenet5")
 
     def build(self, data: DataSpec) -> Any:

@@ -3,14 +3,16 @@
 from typing import Any
 
 from dltrain.data import DataSpec
+from dltrain.errors import KeyProblem
 from dltrain.fields import Activation, Fraction, Initializer, NonNegativeFloat, Normalization, PositiveInt
 from dltrain.lazy import keras
+from dltrain.models import Model
 from dltrain.models._normalization import check_groups, normalized
 from dltrain.registry import MODELS
 
 
 @MODELS.register("mlp")
-class MLP:
+class MLP(Model):
     """Multi-layer perceptron: fully connected layers, one after another.
 
     D. E. Rumelhart, G. E. Hinton and R. J. Williams, "Learning representations by back-propagating errors", 1986;
@@ -39,12 +41,12 @@ class MLP:
     def __post_init__(self) -> None:
         problems = []
         if self.batch_normalization and self.normalization != "none":
-            problems.append(ValueError("batch_normalization must be false where there is a normalization"))
+            problems.append(KeyProblem("batch_normalization", "must be false where there is a normalization"))
         for units in dict.fromkeys(self.units):
             problems += check_groups(self.normalization, self.normalization_groups, units)
             # A single number less its mean is 0, whatever it was.
             if self.normalization == "group" and units == self.normalization_groups:
-                problems.append(ValueError(f"normalization_groups must be below the {units} units, got {units}"))
+                problems.append(KeyProblem("normalization_groups", f"must be below the {units} units, got {units}"))
         if problems:
             raise problems[0] if len(problems) == 1 else ExceptionGroup("mlp", problems)
 

@@ -5,12 +5,13 @@ from typing import Any
 from dltrain.data import DataSpec
 from dltrain.fields import Fraction, PositiveInt
 from dltrain.lazy import keras
+from dltrain.models import Model
 from dltrain.models._patches import check_patches, embedded
 from dltrain.registry import MODELS
 
 
 @MODELS.register("mlp_mixer")
-class MLPMixer:
+class MLPMixer(Model):
     """MLP-Mixer: dense layers over the patches and over the channels in turn, neither convolution nor attention.
 
     I. Tolstikhin et al., "MLP-Mixer: an all-MLP architecture for vision", 2021, figure 1 and table 1. With
@@ -34,7 +35,7 @@ class MLPMixer:
     dropout: Fraction = 0.0
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError where the data are no images, or patches do not fill them exactly."""
+        """Raises KeyProblem where the data are no images, or patches do not fill them exactly."""
         check_patches("mlp_mixer", self.patch_size, data)
 
     def build(self, data: DataSpec) -> Any:

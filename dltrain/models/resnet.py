@@ -3,8 +3,10 @@
 from typing import Any, Literal
 
 from dltrain.data import DataSpec
+from dltrain.errors import KeyProblem
 from dltrain.fields import Activation, Fraction, Initializer, Normalization, PositiveInt
 from dltrain.lazy import keras
+from dltrain.models import Model
 from dltrain.models._normalization import check_groups
 from dltrain.models._residual import Residual
 from dltrain.registry import MODELS
@@ -20,7 +22,7 @@ _IMAGENET: dict[int, tuple[tuple[int, ...], bool]] = {
 
 
 @MODELS.register("resnet")
-class ResNet:
+class ResNet(Model):
     """Residual network, in its forms for CIFAR and for ImageNet.
 
     K. He, X. Zhang, S. Ren and J. Sun, "Deep residual learning for image recognition", 2015: section 4.2 for cifar,
@@ -65,18 +67,18 @@ class ResNet:
     def __post_init__(self) -> None:
         problems = []
         if self.variant == "cifar" and (self.depth < 8 or self.depth % 6 != 2):
-            problems.append(ValueError(f"depth must be 6n + 2 (20, 32, 44, 56, 110 in the paper), got {self.depth}"))
+            problems.append(KeyProblem("depth", f"must be 6n + 2 (20, 32, 44, 56, 110 in the paper), got {self.depth}"))
         if self.variant == "imagenet" and self.depth not in _IMAGENET:
             depths = ", ".join(map(str, _IMAGENET))
-            problems.append(ValueError(f"depth must be one of {depths} for imagenet, got {self.depth}"))
+            problems.append(KeyProblem("depth", f"must be one of {depths} for imagenet, got {self.depth}"))
         if self.variant == "imagenet" and self.shortcut == "A":
-            problems.append(ValueError("shortcut must be B for imagenet, got A"))
+            problems.append(KeyProblem("shortcut", "must be B for imagenet, got A"))
         problems += check_groups(self.normalization, self.normalization_groups, self._filters)
         if self.squeeze_excitation and self.squeeze_excitation > self._filters:
             problems.append(
-                ValueError(
-                    f"squeeze_excitation must be at most {self._filters}, the channels of the first stage, "
-                    f"got {self.squeeze_excitation}"
+                KeyProblem(
+                    "squeeze_excitation",
+                    f"must be at most {self._filters}, the channels of the first stage, got {self.squeeze_excitation}",
                 )
             )
         if problems:
@@ -88,7 +90,7 @@ class ResNet:
         return self.width * (16 if self.variant == "cifar" else 64)
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError where the data are no images."""
+        """Raises KeyProblem where the data are no images."""
         data.image("resnet")
 
     def build(self, data: DataSpec) -> Any:

@@ -3,8 +3,10 @@
 from typing import Any, Literal
 
 from dltrain.data import DataSpec
+from dltrain.errors import KeyProblem
 from dltrain.fields import Activation, Fraction, Initializer, Normalization, PositiveInt
 from dltrain.lazy import keras
+from dltrain.models import Model
 from dltrain.models._normalization import normalized
 from dltrain.registry import MODELS
 
@@ -13,7 +15,7 @@ _BLOCKS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2
 
 
 @MODELS.register("vgg")
-class VGG:
+class VGG(Model):
     """VGG: blocks of 3x3 convolutions, each with a max pooling behind it; the form for images of about 32x32.
 
     K. Simonyan and A. Zisserman, "Very deep convolutional networks for large-scale image recognition", 2015, table 1:
@@ -44,16 +46,16 @@ class VGG:
 
     def __post_init__(self) -> None:
         if self.normalization == "group" and self.filters % 8:
-            raise ValueError(f"filters must be a multiple of 8 with group normalisation, got {self.filters}")
+            raise KeyProblem("filters", f"must be a multiple of 8 with group normalisation, got {self.filters}")
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError where the data are no images, or too small for the poolings."""
+        """Raises KeyProblem where the data are no images, or too small for the poolings."""
         (height, width, _), smallest = data.image("vgg").model_shape, 2**self.pools
         if min(height, width) < smallest:
             most = min(height, width).bit_length() - 1
             hint = f"; images of {height}x{width} allow {most}" if most else ""
-            raise ValueError(
-                f"pools {self.pools} needs images of at least {smallest}x{smallest}, got {height}x{width}{hint}"
+            raise KeyProblem(
+                "pools", f"{self.pools} needs images of at least {smallest}x{smallest}, got {height}x{width}{hint}"
             )
 
     def build(self, data: DataSpec) -> Any:

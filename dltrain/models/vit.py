@@ -3,14 +3,16 @@
 from typing import Any, Literal
 
 from dltrain.data import DataSpec
+from dltrain.errors import KeyProblem
 from dltrain.fields import Fraction, PositiveInt
 from dltrain.lazy import keras
+from dltrain.models import Model
 from dltrain.models._patches import check_patches, embedded
 from dltrain.registry import MODELS
 
 
 @MODELS.register("vit")
-class ViT:
+class ViT(Model):
     """Vision Transformer: patches of the image as tokens, then blocks of self-attention and dense layers.
 
     A. Dosovitskiy et al., "An image is worth 16x16 words: transformers for image recognition at scale", 2021, section
@@ -41,10 +43,10 @@ class ViT:
 
     def __post_init__(self) -> None:
         if self.width % self.heads:
-            raise ValueError(f"heads must divide width, {self.width}, got {self.heads}")
+            raise KeyProblem("heads", f"must divide width, {self.width}, got {self.heads}")
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError where the data are no images, or patches do not fill them exactly."""
+        """Raises KeyProblem where the data are no images, or patches do not fill them exactly."""
         check_patches("vit", self.patch_size, data)
 
     def build(self, data: DataSpec) -> Any:

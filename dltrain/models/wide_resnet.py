@@ -3,15 +3,17 @@
 from typing import Any
 
 from dltrain.data import DataSpec
+from dltrain.errors import KeyProblem
 from dltrain.fields import Activation, Fraction, Initializer, Normalization, PositiveInt
 from dltrain.lazy import keras
+from dltrain.models import Model
 from dltrain.models._normalization import check_groups
 from dltrain.models._residual import Residual
 from dltrain.registry import MODELS
 
 
 @MODELS.register("wide_resnet")
-class WideResNet:
+class WideResNet(Model):
     """Wide residual network: few pre-activated blocks with many channels.
 
     S. Zagoruyko and N. Komodakis, "Wide residual networks", 2016, table 1 with blocks B(3, 3): a stem of 16 channels,
@@ -41,12 +43,12 @@ class WideResNet:
     def __post_init__(self) -> None:
         problems = check_groups(self.normalization, self.normalization_groups, 16)
         if self.depth < 10 or self.depth % 6 != 4:
-            problems.append(ValueError(f"depth must be 6N + 4 (16, 22, 28, 40 in the paper), got {self.depth}"))
+            problems.append(KeyProblem("depth", f"must be 6N + 4 (16, 22, 28, 40 in the paper), got {self.depth}"))
         if problems:
             raise problems[0] if len(problems) == 1 else ExceptionGroup("wide_resnet", problems)
 
     def check(self, data: DataSpec) -> None:
-        """Raises ValueError where the data are no images."""
+        """Raises KeyProblem where the data are no images."""
         data.image("wide_resnet")
 
     def build(self, data: DataSpec) -> Any:

@@ -20,7 +20,38 @@ from dltrain.data import DataSpec
 from dltrain.errors import UserError, said
 from dltrain.fields import PositiveFloat
 from dltrain.lazy import keras
-from dltrain.registry import CALLBACKS, LAYERS, LOSSES, METRICS, MODELS, OPTIMIZERS, Registry
+from dltrain.registry import CALLBACKS, LAYERS, LOSSES, METRICS, MODELS, OPTIMIZERS, Choice, Registry
+
+
+class Part(Choice):
+    """What a loss, metric or layer of the user's is: a builder of an object of Keras's kind."""
+
+    def build(self) -> Any:
+        """Returns the object."""
+        raise NotImplementedError
+
+
+class Metric(Part):
+    """What a metric of the user's is.
+
+    Attributes:
+        larger_is_better: whether more is better.
+    """
+
+    larger_is_better: bool = True
+
+
+class Callback(Choice):
+    """What a callback of the user's is: a builder of a Keras callback."""
+
+    def build(self, folder: Path) -> Any:
+        """Returns the callback.
+
+        Args:
+            folder: the run's.
+        """
+        raise NotImplementedError
+
 
 OWN = ("self", "name", "dtype", "trainable", "data", "run_folder", "learning_rate")
 """Arguments that no config gives: Keras's own, and those that dltrain fills in."""
@@ -71,6 +102,8 @@ def _register(registry: Registry, name: str, cls: Any, builder: Any) -> None:
     if "num_classes" in parameters:  # which the data know
         types_["num_classes"], fields["num_classes"] = int | None, None
     fields |= {"__annotations__": types_, "__module__": cls.__module__, "keras_class": cls, "build": builder}
+    if registry is METRICS and "larger_is_better" not in parameters:
+        fields["larger_is_better"] = bool(getattr(cls, "larger_is_better", True))
     registry.register(name)(type(cls.__name__, (), fields))
 
 
@@ -113,7 +146,7 @@ def _known_type(hint: Any) -> Any:
 
 def _arguments(block: Any, **filled: Any) -> dict[str, Any]:
     """Returns the arguments of `__init__`: what the config gives, and what dltrain fills in where it is asked for."""
-    given = {key: as_given(getattr(block, key)) for key in block.__dataclass_fields__}
+    given = {field.name: as_given(getattr(block, field.name)) for field in dataclasses.fields(block)}
     wanted = _parameters(block.keras_class)
     given |= {key: value for key, value in filled.items() if key in wanted and given.get(key) is None}
     return {key: value for key, value in given.items() if key in wanted}
@@ -158,7 +191,7 @@ def _build_callback(block: Any, folder: Path) -> Any:
     return _made(block, **_arguments(block, run_folder=folder))
 
 
-def _build_optimizer(block: Any, learning_rate: Any, plain: bool = False) -> Any:
+def _build_optimizer(block: Any, learning_rate: Any, plain: bool = False, shares: tuple[float, ...] = ()) -> Any:
     """Returns the optimizer, at a learning rate or a Keras schedule of it."""
     return _made(block, **_arguments(block) | {"learning_rate": learning_rate})
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dltrain import cache
-from dltrain.errors import UserError, said
+from dltrain.errors import KeyProblem, UserError, said
 from dltrain.importing import import_tensorflow
 from dltrain.plugins.keras_classes import offer
 from dltrain.registry import KINDS, suggestion
@@ -75,15 +75,15 @@ def function(name: str) -> Callable[..., Any]:
         name: its module and name, such as my_data.load.
 
     Raises:
-        ValueError: if there is none; begins with the key `function`.
+        KeyProblem: if there is none.
     """
     stem, _, last = name.rpartition(".")
     if stem not in {path.stem for path in loaded}:
-        raise ValueError(f"function must be module.name, of a file in plugins, got {name!r}")
+        raise KeyProblem("function", f"must be module.name, of a file in plugins, got {name!r}")
     own = {key: each for key, each in vars(sys.modules[stem]).items() if getattr(each, "__module__", None) == stem}
     functions = {key: each for key, each in own.items() if inspect.isfunction(each)}
     if last not in functions:
-        raise ValueError(f"function is none of {stem}: {last!r}{suggestion(last, list(functions))}")
+        raise KeyProblem("function", f"is none of {stem}: {last!r}{suggestion(last, list(functions))}")
     return functions[last]
 
 
@@ -131,7 +131,7 @@ def _require_trust(contents: dict[Path, bytes], named_in: str) -> None:
 
 def _run(path: Path, content: bytes) -> None:
     """Runs a file as a module; where it fails, nothing of it stays."""
-    before = {registry: registry.known() for registry in KINDS}
+    before = {registry: set(registry.names()) for registry in KINDS}  # what is built in stays
     module = types.ModuleType(path.stem)
     module.__file__ = str(path)
     sys.modules[path.stem] = module

@@ -1,6 +1,5 @@
 """Cross-validation: the same experiment several times, each with another share of the examples held out."""
 
-import dataclasses
 from typing import Any
 
 from dltrain.assembly import data as assembled
@@ -40,11 +39,10 @@ def _key(config: Config, count: int, reporter: Reporter) -> tuple[str, str]:
     """Returns the dataset's key that holds out a share, and of which part."""
     assembled.start(config, reporter)  # before a dataset may import TensorFlow
     dataset = config.experiment.dataset
-    keys = {part: f"{part}_fraction" for part in ("test", "validation") if hasattr(dataset, f"{part}_fraction")}
     with config.blame("dataset"):
-        whole = dataclasses.replace(dataset, **dict.fromkeys(keys.values(), 0.0)).load()
-    for part, key in keys.items():
-        if getattr(whole, part) is not None:
+        whole = dataset.undivided().load()
+    for part, key in dataset.fractions().items():
+        if whole.parts.get(part) is not None:
             continue
         if count > len(whole.train):
             raise ConfigError([f"--folds must be at most the {len(whole.train)} examples, got {count}"])

@@ -64,7 +64,7 @@ class Series:
                 words = f"{error}\n{left}".strip()
                 if isinstance(error, TrainingError):
                     raise TrainingError(words) from None
-                raise Interrupted(words, getattr(error, "exit_code", 130)) from None
+                raise Interrupted(words, error.exit_code if isinstance(error, Interrupted) else 130) from None
         return summaries
 
     def _plan(self, config: Config) -> tuple[Config, Run | None, Changes]:

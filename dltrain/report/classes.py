@@ -25,11 +25,11 @@ LISTED = 5
 """Labels of one example that a line names."""
 
 
-def confused(names: Sequence[str], truth: np.ndarray, told: np.ndarray, part: str) -> list[Part]:
+def confused(names: Sequence[str], actual: np.ndarray, predicted: np.ndarray, part: str) -> list[Part]:
     """Returns the confusion matrix, and of many classes a table of those that are most often taken for another."""
-    counts = confusion(truth, told, len(names))
+    counts = confusion(actual, predicted, len(names))
     wrong = int(counts.sum() - np.trace(counts))
-    note = f"{part} part: {wrong:,} of {len(truth):,} examples are taken for another class; darker, a larger share"
+    note = f"{part} part: {wrong:,} of {len(actual):,} examples are taken for another class; darker, a larger share"
     if len(names) > MOST_NAMED:
         note += f"; neighbours of the {len(names):,} classes share a cell"
     panel = Confusion("Confusion", note, names, counts)
@@ -53,34 +53,34 @@ class Measured(NamedTuple):
     Args:
         names: what they are called.
         sizes: how many examples have each.
-        right: how often each was told rightly.
-        told: how often each was told.
+        right: how often each was predicted rightly.
+        predicted: how often each was predicted.
         rankings: the curves of each, none where all examples have it or none has.
     """
 
     names: Sequence[str]
     sizes: np.ndarray
     right: np.ndarray
-    told: np.ndarray
+    predicted: np.ndarray
     rankings: Sequence[Ranking | None]
 
 
-def measure(names: Sequence[str], scores: np.ndarray, has: np.ndarray, told: np.ndarray) -> Measured:
+def measure(names: Sequence[str], scores: np.ndarray, has: np.ndarray, predicted: np.ndarray) -> Measured:
     """Returns the measures of classes or labels.
 
     Args:
         names: what they are called.
         scores: more means rather, (examples, classes).
         has: which each example has, bool, likewise.
-        told: which each is told to have, bool, likewise.
+        predicted: which each is told to have, bool, likewise.
     """
     rankings = [ranking(scores[:, index], has[:, index]) for index in range(len(names))]
-    return Measured(names, has.sum(axis=0), (has & told).sum(axis=0), told.sum(axis=0), rankings)
+    return Measured(names, has.sum(axis=0), (has & predicted).sum(axis=0), predicted.sum(axis=0), rankings)
 
 
 def class_table(found: Measured) -> Table:
     """Returns precision, recall, F1 and the areas of each class; of many classes the worst first."""
-    precision, recall, f1 = per_class(found.right, found.sizes, found.told)
+    precision, recall, f1 = per_class(found.right, found.sizes, found.predicted)
     order, note = (
         list(range(len(found.names))),
         "- where there is nothing to count: no example has it, or none is told to have it",

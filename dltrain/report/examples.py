@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from dltrain.data import Feature, Ragged, named, unnamed
+from dltrain.data.feature import shape_words
+from dltrain.data.showing import Picture, Shown
 from dltrain.figures.mosaic import Filters
-from dltrain.figures.panels import number
-from dltrain.figures.reading import cells, drawable, label
-from dltrain.report.drawing import overlaid
+from dltrain.figures.reading import tabled
+from dltrain.report import parts
 from dltrain.report.outcome import Evidence, Example
-from dltrain.report.parts import Chapter, Figure, Gallery, Picture, Table
+from dltrain.report.parts import Chapter, Figure, Gallery, Table
+
+Seen = tuple[Feature, list[Shown]]
+"""An input, and what each of some examples looks like."""
 
 
 def chapters_of(evidence: Evidence) -> list[Chapter]:
     """Returns the chapters that need the network."""
     chapters = list(evidence.chapters)
     if evidence.mistakes is not None:
-        parts = [_mistakes(evidence)] if evidence.wrong else []
-        title = "Mistakes"
-        chapters.append(Chapter(title, parts or [Table(evidence.mistakes.title, (), ())]))
+        worst = _mistakes(evidence) if evidence.wrong else Table(evidence.mistakes.title, (), ())
+        chapters.append(Chapter("Mistakes", [worst]))
     looks: list[Any] = []
     if any(example.attention is not None for example in evidence.right):
         looks.append(_attention(evidence))
@@ -35,35 +40,75 @@ def chapters_of(evidence: Evidence) -> list[Chapter]:
 
 def _mistakes(evidence: Evidence) -> Gallery | Table:
     """Returns the worst mistakes as pictures, or as rows."""
-    spec, mistakes = evidence.outcome.data, evidence.mistakes
+    mistakes = evidence.mistakes
     if mistakes is None:
         raise ValueError("a task that tells no mistakes has none to show")
-    inputs = np.stack([example.inputs for example in evidence.wrong])
-    if spec.is_image:
-        drawn, said = drawable(inputs, inputs)
-        pictures = [
-            Picture(
-                _with_attention(image, example),
-                (f"told: {mistake.told}", f"true: {mistake.truth}", mistake.certainty),
-                example.place,
-            )
-            for image, example, mistake in zip(drawn, evidence.wrong, mistakes.worst, strict=True)
+    items = _shown(evidence, evidence.wrong)
+    pictures = _pictures(items)
+    if pictures:
+        found = [
+            _pictured(picture, (f"told: {mistake.told}", f"true: {mistake.truth}", mistake.certainty), example.place)
+            for picture, example, mistake in zip(pictures, evidence.wrong, mistakes.worst, strict=True)
         ]
         below = "below each, in orange, what spoke for the answer (Grad-CAM)"
-        has_maps = any(example.attention is not None for example in evidence.wrong)
-        return Gallery(
-            "mistakes", mistakes.title, pictures, "; ".join(filter(None, [mistakes.note, below * has_maps, said]))
-        )
-    names, rows = cells(spec, inputs)
-    if not spec.columns:
-        flat = inputs.reshape(len(inputs), -1)[:, :6]
-        names = [f"feature {index + 1}" for index in range(flat.shape[1])]
-        rows = [[number(value) for value in row] for row in flat]
-    found = [
+        has_maps = any(picture.overlay is not None for picture in pictures)
+        notes = filter(None, [mistakes.note, below * has_maps, pictures[0].note])
+        return Gallery("mistakes", mistakes.title, found, "; ".join(notes))
+    names: list[str] = []
+    rows: list[list[str]] = [[] for _ in evidence.wrong]
+    for feature, of_input in items:
+        more, cells = tabled(feature.caption, of_input)
+        names += more
+        rows = [[*row, *added] for row, added in zip(rows, cells, strict=True)]
+    lines = [
         (_named(example.place), mistake.told, mistake.truth, mistake.certainty, *row)
         for example, mistake, row in zip(evidence.wrong, mistakes.worst, rows, strict=True)
     ]
-    return Table(mistakes.title, ("example", "told", "true", "", *names), found, mistakes.note, words=4, shown=25)
+    return Table(mistakes.title, ("example", "told", "true", "", *names), lines, mistakes.note, words=4, shown=25)
+
+
+def _shown(evidence: Evidence, examples: Sequence[Example], like: Example | None = None) -> list[Seen]:
+    """Returns what each input of some examples looks like.
+
+    Args:
+        evidence: with what the data are.
+        examples: one at least.
+        like: the one whose range is the scale; none for that of all.
+    """
+    features = evidence.outcome.data.inputs
+    values = [named(features, example.inputs) for example in examples]
+    scale = None if like is None else named(features, like.inputs)
+    weights = [example.attention for example in examples] if len(features) == 1 else None
+    return [
+        (
+            feature,
+            feature.show(
+                _stored(feature, [each[name] for each in values]),
+                weights,
+                None if scale is None else _stored(feature, [scale[name]]),
+            ),
+        )
+        for name, feature in features.items()
+    ]
+
+
+def _stored(feature: Feature, rows: list[Any]) -> Any:
+    """Returns values of a feature, each by itself, as they are stored together."""
+    return Ragged.of(rows, rows[0].dtype) if feature.shape[:1] == (None,) else np.stack(rows)
+
+
+def _pictures(shown: Sequence[Seen]) -> list[Picture]:
+    """Returns the pictures of the first input that has some; none where no input has."""
+    for _, items in shown:
+        pictures = [item for item in items if isinstance(item, Picture)]
+        if pictures:
+            return pictures
+    return []
+
+
+def _pictured(picture: Picture, lines: Sequence[str], place: str) -> parts.Picture:
+    overlay = [] if picture.overlay is None else [picture.overlay]
+    return parts.Picture([picture.pixels, *overlay], lines, place)
 
 
 def _named(place: str) -> str:
@@ -72,20 +117,21 @@ def _named(place: str) -> str:
 
 
 def _attention(evidence: Evidence) -> Gallery:
-    spec, examples = evidence.outcome.data, evidence.right
-    drawn, said = drawable(np.stack([example.inputs for example in examples]), examples[0].inputs)
-    pictures = [
-        Picture(_with_attention(image, example), (label(spec, example.target),), example.place)
-        for image, example in zip(drawn, examples, strict=True)
+    data, examples = evidence.outcome.data, evidence.right
+    pictures = _pictures(_shown(evidence, examples, examples[0]))
+    targets = [named(data.targets, example.target) for example in examples]
+    words = data.words(
+        unnamed({name: _stored(each, [of[name] for of in targets]) for name, each in data.targets.items()})
+    )
+    found = [
+        _pictured(picture, (line,), example.place)
+        for picture, line, example in zip(pictures, words, examples, strict=True)
     ]
     note = "Grad-CAM: in orange, the places that speak for the answer, in the last feature map before it is pooled"
     has_mistakes = evidence.mistakes is not None and len(evidence.mistakes.wrong)
-    title = "Right answers" if has_mistakes or not spec.numbers else "Examples"
-    return Gallery("attention", title, pictures, "; ".join(filter(None, [note, said])))
-
-
-def _with_attention(image: np.ndarray, example: Example) -> list[np.ndarray]:
-    return [image] if example.attention is None else [image, overlaid(image, example.attention)]
+    are_right = has_mistakes or data.groups(evidence.outcome.targets) is not None
+    title = "Right answers" if are_right else "Examples"
+    return Gallery("attention", title, found, "; ".join(filter(None, [note, pictures[0].note])))
 
 
 def _data(evidence: Evidence) -> Chapter:
@@ -93,9 +139,9 @@ def _data(evidence: Evidence) -> Chapter:
         (part, f"{count:,}", evidence.fingerprint.get("train" if part == "training" else part, ""))
         for part, count in evidence.examples.items()
     ]
-    shape = " x ".join(map(str, evidence.outcome.data.input_shape))
-    parts = [Table("Parts", ("part", "examples", "fingerprint"), rows, f"one example: {shape} numbers")]
+    shape = " and ".join(shape_words(each.shape, " x ") for each in evidence.outcome.data.inputs.values())
+    tables = [Table("Parts", ("part", "examples", "fingerprint"), rows, f"one example: {shape} numbers")]
     findings = [(severity, words) for severity, words in evidence.findings]
     note = "of a quick look; `dltrain inspect CONFIG` looks longer" if findings else "a quick look finds nothing wrong"
-    parts.append(Table("Findings", ("", "") if findings else (), findings, note, words=2, longest=1000))
-    return Chapter("Data", parts)
+    tables.append(Table("Findings", ("", "") if findings else (), findings, note, words=2, longest=1000))
+    return Chapter("Data", tables)

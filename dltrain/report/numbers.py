@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from dltrain.features.numbers import Number
 from dltrain.figures.panels import Histogram, number
 from dltrain.figures.residuals import Scatter
 from dltrain.report.parts import Figure, Part, Table
@@ -16,57 +17,57 @@ BINS = 30
 """Of a histogram of residuals, at most."""
 
 
-def numbers(targets: tuple[Number, ...], truth: np.ndarray, told: np.ndarray, part: str) -> list[Part]:
+def numbers(names: Sequence[str], actual: np.ndarray, predicted: np.ndarray, part: str) -> list[Part]:
     """Returns truth against prediction, residuals, and a table of both.
 
     Args:
-        targets: what is predicted.
-        truth: (examples, targets).
-        told: likewise.
+        names: what is predicted.
+        actual: (examples, targets).
+        predicted: likewise.
         part: of the data.
     """
     parts: list[Part] = []
-    for index, target in enumerate(targets[:DRAWN]):
-        right, got = truth[:, index].astype(float), told[:, index].astype(float)
-        parts += _figures(target, right, got, part, f"-{index + 1}" if len(targets) > 1 else "")
-    rows = [_row(target, *pair) for target, *pair in zip(targets, truth.T, told.T, strict=True)]
-    more = f"; the first {DRAWN} of {len(targets)} are drawn" if len(targets) > DRAWN else ""
+    for index, name in enumerate(names[:DRAWN]):
+        right, got = actual[:, index].astype(float), predicted[:, index].astype(float)
+        parts += _figures(name, right, got, part, f"-{index + 1}" if len(names) > 1 else "")
+    rows = [_row(name, *pair) for name, *pair in zip(names, actual.T, predicted.T, strict=True)]
+    more = f"; the first {DRAWN} of {len(names)} are drawn" if len(names) > DRAWN else ""
     columns = ("", "mean absolute error", "root of mean square", "R2", "mean residual", "largest error")
     note = f"all but R2 in the units of each; a residual is prediction less truth{more}"
     return [*parts, Table("Errors", columns, rows, note)]
 
 
-def _figures(target: Number, truth: np.ndarray, told: np.ndarray, part: str, suffix: str) -> list[Part]:
-    residuals = told - truth
+def _figures(name: str, actual: np.ndarray, predicted: np.ndarray, part: str, suffix: str) -> list[Part]:
+    residuals = predicted - actual
     note = f"{part} part: on the broken line a prediction is right"
     agreement = Scatter(
-        f"{target.name}: prediction and truth", note, f"truth, {target.name}", "prediction", truth, told, "diagonal"
+        f"{name}: prediction and truth", note, f"truth, {name}", "prediction", actual, predicted, "diagonal"
     )
     against = Scatter(
-        f"{target.name}: residuals", "prediction less truth; a pattern is something that was not learnt",
-        f"prediction, {target.name}", "residual", told, residuals, "zero",
+        f"{name}: residuals", "prediction less truth; a pattern is something that was not learnt",
+        f"prediction, {name}", "residual", predicted, residuals, "zero",
     )  # fmt: skip
     found = [Figure(f"prediction-truth{suffix}", agreement), Figure(f"residuals{suffix}", against)]
     known = residuals[np.isfinite(residuals)]
     if len(known):
         mean, deviation = float(known.mean()), float(known.std())
         counts, edges = np.histogram(known, min(BINS, 2 + int(2 * len(known) ** 0.5)))
-        words = f"mean {number(mean)}, deviation {number(deviation)}, in the units of {target.name}"
+        words = f"mean {number(mean)}, deviation {number(deviation)}, in the units of {name}"
         spread = Histogram(
-            f"{target.name}: how residuals are spread", words, edges, {part: counts / len(known)}, mean, deviation
+            f"{name}: how residuals are spread", words, edges, {part: counts / len(known)}, mean, deviation
         )
         found.append(Figure(f"residual-histogram{suffix}", spread))
     return list(found)
 
 
-def _row(target: Number, truth: np.ndarray, told: np.ndarray) -> tuple[str, ...]:
-    truth, told = truth.astype(float), told.astype(float)
-    residuals = told - truth
-    spread = float(((truth - truth.mean()) ** 2).sum())
+def _row(name: str, actual: np.ndarray, predicted: np.ndarray) -> tuple[str, ...]:
+    actual, predicted = actual.astype(float), predicted.astype(float)
+    residuals = predicted - actual
+    spread = float(((actual - actual.mean()) ** 2).sum())
     explained = f"{1 - float((residuals**2).sum()) / spread:.3f}" if spread else "-"
     errors = np.abs(residuals)
     return (
-        target.name,
+        name,
         number(errors.mean()),
         number(np.sqrt((residuals**2).mean())),
         explained,

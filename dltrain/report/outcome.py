@@ -1,16 +1,4 @@
-"""What a network makes of one part of the data, and what a task may say of it in the run's report.
-
-A task, a plugin's too, has any of these methods; what it does not have is left out of the report.
-
-    def baselines(self, data: DataSpec, targets: np.ndarray) -> dict[str, np.ndarray]:
-        '''Returns outputs for any example, (outputs,), that ignore its inputs, by what they are called.'''
-
-    def chapters(self, outcome: Outcome) -> list[Chapter]:
-        '''Returns figures and tables of how good the outputs are.'''
-
-    def mistakes(self, outcome: Outcome, most: int) -> Mistakes:
-        '''Returns the examples that are most wrong, at most so many.'''
-"""
+"""What a task says of a network's answers in the run's report, and all that the report knows of them."""
 
 from __future__ import annotations
 
@@ -18,28 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dltrain.data import DataSpec
+from dltrain.data import Outcome
 from dltrain.report.parts import Chapter
 
 if TYPE_CHECKING:
     import numpy as np
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a network makes of one part of the data.
-
-    Args:
-        data: what the data are.
-        part: of the data, such as "test".
-        targets: as the dataset has them, (examples,) or (examples, outputs).
-        outputs: of the network: logits, or numbers in the targets' units, (examples, outputs), float32.
-    """
-
-    data: DataSpec
-    part: str
-    targets: np.ndarray
-    outputs: np.ndarray
+__all__ = ["Evidence", "Example", "Mistake", "Mistakes", "Outcome"]
 
 
 @dataclass(frozen=True)
@@ -81,7 +54,7 @@ class Example:
     """An example as the dataset has it.
 
     Args:
-        inputs: (*input_shape).
+        inputs: (*shape).
         target: what is right.
         outputs: of the network.
         place: where it came from.

@@ -21,9 +21,11 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
     return 0.5 * (1 + np.tanh(0.5 * logits.astype(np.float64)))
 
 
-def confusion(truth: np.ndarray, told: np.ndarray, classes: int) -> np.ndarray:
+def confusion(actual: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
     """Returns how many examples of each class (rows) were taken for each (columns), (classes, classes)."""
-    return np.bincount(truth.astype(np.int64) * classes + told, minlength=classes * classes).reshape(classes, classes)
+    return np.bincount(actual.astype(np.int64) * classes + predicted, minlength=classes * classes).reshape(
+        classes, classes
+    )
 
 
 class PerClass(NamedTuple):
@@ -34,16 +36,16 @@ class PerClass(NamedTuple):
     f1: np.ndarray
 
 
-def per_class(right: np.ndarray, wanted: np.ndarray, told: np.ndarray) -> PerClass:
+def per_class(right: np.ndarray, wanted: np.ndarray, predicted: np.ndarray) -> PerClass:
     """Returns precision, recall and F1.
 
     Args:
-        right: how often each class was told rightly.
+        right: how often each class was predicted rightly.
         wanted: how many examples have it.
-        told: how often it was told.
+        predicted: how often it was predicted.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
-        return PerClass(right / told, right / wanted, 2 * right / (wanted + told))
+        return PerClass(right / predicted, right / wanted, 2 * right / (wanted + predicted))
 
 
 class Ranking(NamedTuple):

@@ -23,7 +23,7 @@ _NUMBER = int | float
 _KINDS: dict[str, Any] = {
     **dict.fromkeys(("seconds", "examples_per_second"), _NUMBER),
     **dict.fromkeys(("epochs", "steps", "parameters", "restores", "skipped_examples"), int),
-    **dict.fromkeys(("validation", "test", "data", "best"), dict),
+    **dict.fromkeys(("validation", "test", "data", "best", "monitor", "larger_is_better"), dict),
     **dict.fromkeys(("device", "precision"), str),
     "changes": list,
 }
@@ -79,23 +79,40 @@ class Entry:
         values = [(value, epoch) for value, epoch in values if math.isfinite(value)]
         if not values:
             return best if _is_best(best) else None
-        sign = 1 if more_is_better(column) else -1
+        sign = 1 if self.is_better_larger(column) else -1
         value, epoch = max(values, key=lambda item: (sign * item[0], item[1]))
         return {"monitor": column, "value": value, "epoch": epoch}
 
     @property
     def larger_is_better(self) -> bool:
-        """Whether more is better in what says which epoch is best: as its values show, else as its name says."""
+        """Whether more is better in what says which epoch is best: as the run says; else as its values show."""
         best = self.best or {"monitor": "loss", "value": math.nan}
+        if self._directions:
+            return self.is_better_larger(best["monitor"])
         values = [number(row.get(best["monitor"])) for row in self.rows]
         values = [value for value in values if math.isfinite(value)]
         if values and min(values) < max(values) and best["value"] in (min(values), max(values)):
             return best["value"] == max(values)
-        return more_is_better(best["monitor"])
+        return self.is_better_larger(best["monitor"])
+
+    def is_better_larger(self, column: str) -> bool:
+        """Whether more is better in a column of metrics.csv, or in a metric."""
+        told = self._directions
+        return told.get(column, told.get(column.removeprefix("val_"), _was_better_larger(column)))
+
+    @cached_property
+    def _directions(self) -> dict[str, bool]:
+        """Which columns are better where they are larger, as the run says; nothing of a run of an earlier version."""
+        monitor = self.summary.get("monitor") or {}
+        is_said = {"column", "larger_is_better"} <= monitor.keys()
+        own = {monitor["column"]: monitor["larger_is_better"]} if is_said else {}
+        return {**(self.summary.get("larger_is_better") or {}), **own}
 
     def _monitor(self) -> str:
         """Returns the column that says which epoch is best: as the config says, or as the tasks choose it."""
         columns = [*(self.rows[0] if self.rows else {})]
+        if (said := (self.summary.get("monitor") or {}).get("column")) in columns:
+            return str(said)
         chosen = self.settings.get("checkpoint.monitor", "none")
         measured = [column for column in columns if column.startswith("val_") and column != "val_loss"]
         wanted = [chosen, *measured[:1], "val_loss"]
@@ -243,8 +260,8 @@ def _is_best(best: Any) -> bool:
     )
 
 
-def more_is_better(column: str) -> bool:
-    """Whether more is better in a metric, by its name."""
+def _was_better_larger(column: str) -> bool:
+    """Whether more was better in a metric of a run whose version did not say so."""
     return not re.search(r"(^|_)(loss|mae|mse|rmse|error)$", column)
 
 

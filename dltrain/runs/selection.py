@@ -9,22 +9,19 @@ from typing import Any
 
 from dltrain.errors import RunError
 from dltrain.runs import folder
-from dltrain.runs.listing import Entry, entry, is_run, more_is_better
+from dltrain.runs.listing import Entry, entry, is_run
 
 ORDERS = ("newest", "best", "name", "model", "data", "epochs", "time", "status")
 """Orders by name; any other key of `values` orders as well."""
 _LARGEST_FIRST = ("epochs", "time")
+_PARTS = ("validation", "test")
 
 
 def values(entry: Entry) -> dict[str, Any]:
     """Returns what runs can be filtered and sorted by: columns, metrics such as test.accuracy, keys of the config."""
     best = entry.best
     plain = entry.to_plain()
-    measured = {
-        f"{part}.{name}": value
-        for part in ("validation", "test")
-        for name, value in (entry.summary.get(part) or {}).items()
-    }
+    measured = {f"{part}.{name}": value for part in _PARTS for name, value in (entry.summary.get(part) or {}).items()}
     columns = {key: plain[key] for key in ("name", "model", "data", "task", "status", "epochs")}
     return {**entry.settings, **measured, **columns, "time": entry.seconds, "best": best and best["value"]}
 
@@ -64,8 +61,11 @@ def order(found: Sequence[Entry], key: str) -> list[Entry]:
         monitors = [each.best["monitor"] for each in found if each.best]
         return sorted(found, key=lambda each: _rank(each, monitors))
     _require(key, found, "--sort")
-    is_metric = key.startswith(("test.", "validation."))
-    sign = -1 if key in _LARGEST_FIRST or (is_metric and more_is_better(key.partition(".")[2])) else 1
+    part, _, metric = key.partition(".")
+    measured = [each for each in found if metric in (each.summary.get(part) or {})] if part in _PARTS else []
+    # As the newest run says: of an earlier version it may not.
+    is_larger = bool(measured) and max(measured, key=lambda each: each.changed).is_better_larger(metric)
+    sign = -1 if key in _LARGEST_FIRST or is_larger else 1
     return sorted(found, key=lambda each: _sortable(values(each).get(key), sign))
 
 

@@ -11,14 +11,15 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from dltrain import __version__
-from dltrain.errors import ConfigError, DltrainError
+from dltrain.data import unnamed
+from dltrain.errors import DltrainError, OptionError
+from dltrain.inference import options
 from dltrain.inference.prediction import Predictor, predictions
 from dltrain.runs.folder import finite
 from dltrain.serving.counts import Counts
@@ -52,8 +53,9 @@ def create(
 
     @app.get("/health")
     async def health() -> dict[str, Any]:
-        shape = list(predictor.spec.input_shape)
-        return {"status": "ok", "run": name, "checkpoint": predictor.checkpoint, "input_shape": shape}
+        shapes = {key: list(feature.max_shape) for key, feature in predictor.spec.inputs.items()}
+        shape = unnamed(shapes)
+        return {"status": "ok", "run": name, "checkpoint": predictor.checkpoint, "shape": shape}
 
     @app.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> str:
@@ -122,13 +124,13 @@ class _Desk:
                 raise Refused(415, "must be application/json, multipart/form-data, or an image as the body")
             if len(values or files) > self._most:
                 raise Refused(413, f"a request may have {self._most} examples, got {len(values or files)}")
-            top_k, probabilities = _choices(asked)
-            return await asyncio.shield(run_in_threadpool(self._work, values, files, top_k, probabilities))
+            wanted = _choices(self._predictor.task, asked)
+            return await asyncio.shield(run_in_threadpool(self._work, values, files, wanted))
         finally:
             self._waiting -= 1
 
     def _work(
-        self, values: list[Any] | None, files: list[tuple[str, bytes]], top_k: int, probabilities: bool
+        self, values: list[Any] | None, files: list[tuple[str, bytes]], wanted: dict[str, Any]
     ) -> list[dict[str, Any]]:
         with self._busy:
             reader = self._predictor.reader
@@ -136,11 +138,9 @@ class _Desk:
             if sum(len(each.names) for each in given) > self._most:
                 raise Refused(413, f"a request may have {self._most} examples")
             try:
-                pieces = [
-                    piece for each in given for piece in predictions(self._predictor, [each], top_k, probabilities)
-                ]
-            except ConfigError as error:
-                raise Refused(400, str(error).removeprefix("--")) from None
+                pieces = [piece for each in given for piece in predictions(self._predictor, [each], wanted)]
+            except OptionError as error:
+                raise Refused(400, str(error.problem)) from None
             except DltrainError as error:
                 raise Refused(503, str(error)) from None
             return [row for rows, _ in pieces for row in rows]
@@ -156,39 +156,38 @@ def _json(body: bytes) -> dict[str, Any]:
     return found
 
 
-def _choices(asked: dict[str, Any]) -> tuple[int, bool]:
-    """Returns `top_k` and `probabilities`."""
-    strange = set(asked) - {"top_k", "probabilities"}
+def _choices(task: Any, asked: dict[str, Any]) -> dict[str, Any]:
+    """Returns the options that a request asks for, as what they are."""
+    known = options.names(task)
+    strange = set(asked) - set(known)
     if strange:
-        raise Refused(400, f"unknown: {', '.join(sorted(strange))[:100]}; there are instances, top_k and probabilities")
-    top_k, probabilities = asked.get("top_k", 1), asked.get("probabilities", False)
-    if isinstance(top_k, bool) or not re.fullmatch(r"[1-9]\d{0,5}", str(top_k)):
-        raise Refused(400, "top_k must be a whole number from 1")
-    if str(probabilities).lower() not in ("true", "false"):
-        raise Refused(400, "probabilities must be true or false")
-    return int(top_k), str(probabilities).lower() == "true"
+        there = " and ".join([", ".join(["instances", *known[:-1]]), known[-1]])
+        raise Refused(400, f"unknown: {', '.join(sorted(strange))[:100]}; there are {there}")
+    try:
+        return options.parsed(task, asked)
+    except ValueError as error:
+        raise Refused(400, str(error)) from None
 
 
 def warm(predictor: Predictor) -> None:
     """Compiles the network, so that the first request need not wait for it."""
-    predictor.outputs(np.zeros((1, *predictor.spec.input_shape), np.float32))
+    predictor.warm()
 
 
 def _page(predictor: Predictor, name: str) -> str:
-    spec = predictor.spec
-    sources = {
-        column.source: column.categories if column.part == "category" else () for column in spec.columns
-    }  # fmt: skip
-    about = {
-        "kind": "image" if spec.is_image and spec.input_shape[-1] in (1, 3) else "table" if spec.columns else "array",
-        "columns": [{"name": source, "categories": names[:1000]} for source, names in sources.items()],
-        "likeliest": 1 if spec.numbers else min(LIKELIEST, spec.outputs),
-        "shape": spec.input_shape,
-    }
+    about = {"schema": predictor.spec.inputs.request_schema(), "options": _page_options(predictor)}
     # "<" would end the element in a name such as </script>.
     plain = json.dumps(about).replace("<", "\\u003c")
     page = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
     return page.replace("{{name}}", escape(name)).replace("{{about}}", plain)
+
+
+def _page_options(predictor: Predictor) -> dict[str, Any]:
+    """Returns the options that the page asks with: the likeliest few, where the task has such."""
+    if "top_k" not in predictor.task.options:
+        return {}
+    (count,) = predictor.task.output_shape(predictor.spec)
+    return {"top_k": min(LIKELIEST, count)}
 
 
 def _policy(page: str) -> str:

@@ -9,26 +9,29 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dltrain.data import DataSpec, Feature
+from dltrain.data import DataSpec, Feature, Outcome, Split
 from dltrain.data.spec import HEAD
+from dltrain.errors import KeyProblem
 from dltrain.lazy import keras, np
-from dltrain.registry import short_name
+from dltrain.registry import Choice, short_name
 
 if TYPE_CHECKING:
-    from dltrain.report.outcome import Mistakes, Outcome
+    from dltrain.data.proposal import Keys, Proposal
+    from dltrain.report.outcome import Mistakes
     from dltrain.report.parts import Chapter
 
 
-class Task:
+class Task(Choice):
     """What the target means."""
 
-    registered_name: ClassVar[str]
     accepts: ClassVar[tuple[type[Feature], ...]] = ()
     """The targets that it takes; none where it makes them of the inputs."""
     part_metrics: ClassVar[tuple[str, ...]] = ()
     """What only a whole part of the data can tell, which `measure` returns."""
     options: ClassVar[Mapping[str, type]] = {}
-    """Of `predict` and the server, by name: what `answers` may be asked for."""
+    """Of `predict` and the server, by name: what `answers` may be asked for; int (from 1), float, bool or str."""
+    no_option: ClassVar[str] = "the run's task has no such option"
+    """What is said where an option is asked for that the task does not have."""
     activation: ClassVar[str | None] = None
     """What makes probabilities of outputs; exports end in it."""
     mixes: ClassVar[bool] = False
@@ -37,18 +40,24 @@ class Task:
     """Whether a teacher's outputs can be learnt from, by `distillation_loss`."""
     metrics: Sequence[Any] = ()
 
+    @property
+    def balances(self) -> bool:
+        """Whether rare classes count more by the task's own weights: then they are not to be drawn more often too."""
+        return False
+
     def check(self, data: DataSpec) -> None:
         """Makes sure that the task fits the data.
 
         Raises:
             ValueError: if it does not; begins with the key that is to blame.
         """
-        if self.accepts and not isinstance(data.target, self.accepts):
+        targets = [*data.targets.values()]
+        if self.accepts and not (len(targets) == 1 and isinstance(targets[0], self.accepts)):
             wanted = " or ".join(each.registered_name for each in self.accepts)
-            raise ValueError(
-                f"name: {self.registered_name} needs {wanted}, the data have {data.target.registered_name}"
-                + (f": {data.target.task}" if data.target.task else "")
-            )
+            there = " and ".join(each.registered_name for each in targets) or "no target"
+            others = " or ".join(each.task for each in targets if each.task)
+            beside = f": {others}" if others else ""
+            raise KeyProblem("name", f": {self.registered_name} needs {wanted}, the data have {there}{beside}")
 
     @property
     def metric_names(self) -> list[str]:
@@ -110,7 +119,11 @@ class Task:
         raise NotImplementedError(f"{type(self).__name__} cannot be taught")
 
     def inference(self, data: DataSpec, model: Any) -> Callable[[Any], Any]:
-        """Returns the function of inputs whose results leave the device: by default the network's outputs."""
+        """Returns the function of a batch of inputs whose results leave the device: by default the network's outputs.
+
+        Its results are an array, or a dict of arrays, an example along the first axis. `measure`, `answers`, `chapters`
+        and the like get these; Keras metrics, and exports, get the outputs.
+        """
         return lambda inputs: model(inputs, training=False)
 
     def score(self, data: DataSpec, outputs: Any) -> Any:
@@ -121,32 +134,32 @@ class Task:
         """Returns the `part_metrics` of a whole part."""
         return {}
 
-    def undefined(self, data: DataSpec, targets: np.ndarray) -> dict[str, str]:
-        """Returns which metrics a part with such targets cannot have, and why."""
+    def undefined(self, data: DataSpec, split: Split) -> dict[str, str]:
+        """Returns which metrics, the loss too, a part cannot have, and why: no number takes their place."""
         return {}
 
-    def answers(self, data: DataSpec, outputs: Any, **options: Any) -> list[dict[str, Any]]:
-        """Returns what each of a network's outputs means, as plain values.
+    def answers(self, outcome: Outcome, options: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Returns what each output means, as plain values.
 
         Args:
-            data: what it was trained on.
-            outputs: as `inference` gives them.
-            options: of those that the task has.
+            outcome: outputs; what is right is not known of those that a user asks about.
+            options: what was asked for, by the names of `options`; one that is missing was not.
         """
-        return [{"outputs": row} for row in np.asarray(outputs).astype(np.float64).tolist()]
+        return [{"outputs": row} for row in np.asarray(outcome.outputs).astype(np.float64).tolist()]
 
-    def agree(self, data: DataSpec, outputs: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """Returns which examples two sets of outputs answer alike, (examples,), bool."""
+    def agree(self, data: DataSpec, outputs: Any, others: Any) -> np.ndarray:
+        """Returns which examples two sets of a network's outputs answer alike, (examples,), bool."""
         one, other = (np.asarray(each, np.float64).reshape(len(each), -1) for each in (outputs, others))
         alike: np.ndarray = np.isclose(one, other, rtol=1e-2, atol=1e-2)
         return np.asarray(alike.all(axis=1))
 
-    def baselines(self, data: DataSpec, targets: np.ndarray) -> dict[str, np.ndarray]:
-        """Returns outputs for any example, (outputs,), that ignore its inputs, by what they are called.
+    def baselines(self, data: DataSpec, train: Split, part: Split) -> dict[str, np.ndarray]:
+        """Returns outputs of those who know less, by what they are called: (1, outputs) the same for all examples.
 
         Args:
-            data: what the targets are.
-            targets: those of the training part.
+            data: what the data are.
+            train: the training part, of which all may be known.
+            part: what is answered, (examples, outputs) where each example is by itself.
         """
         return {}
 
@@ -154,10 +167,22 @@ class Task:
         """Returns figures and tables of how good outputs are, for the report."""
         return []
 
-    def mistakes(self, outcome: Outcome, most: int) -> Mistakes | None:
+    def mistakes(self, outcome: Outcome, count: int) -> Mistakes | None:
         """Returns the examples that are most wrong, at most so many; none where the task does not tell."""
         return None
 
     def describe(self, data: DataSpec) -> list[str]:
-        """Returns what is asked for, a line for people, then what the outputs are, exactly."""
-        return [self.registered_name]
+        """Returns what is asked for ("3 classes"), what the outputs are, and what they are behind the `activation`.
+
+        The last line is missing where the task has no activation.
+        """
+        return [self.registered_name, "numbers, as the task has them."]
+
+    def starter(self, data: DataSpec, examples: Proposal) -> Keys:
+        """Returns the keys of the block that `init` writes behind its name.
+
+        Args:
+            data: what the data are.
+            examples: what was seen of them.
+        """
+        return {}

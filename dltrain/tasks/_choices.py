@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
+from dltrain.errors import KeyProblem
 from dltrain.registry import LOSSES, METRICS, short_name
 
 OwnLoss = Annotated[Any, LOSSES]
@@ -17,7 +18,7 @@ def names(metrics: Sequence[Any]) -> list[str]:
     """
     found = [short_name(metric) for metric in metrics]
     if len(set(found)) < len(found):
-        raise ValueError(f"metrics must not name one twice, got {found}")
+        raise KeyProblem("metrics", f"must not name one twice, got {found}")
     return found
 
 

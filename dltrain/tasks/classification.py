@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from dltrain.data import DataSpec
+from dltrain.data import DataSpec, Outcome, Split
+from dltrain.errors import KeyProblem
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.labels import Labels
 from dltrain.fields import Fraction, NonNegativeFloat
@@ -17,8 +18,13 @@ from dltrain.tasks._choices import OwnLoss, OwnMetric, build, larger_is_better, 
 from dltrain.tasks._metrics import auc, class_logits, f1
 
 if TYPE_CHECKING:
-    from dltrain.report.outcome import Mistakes, Outcome
+    from dltrain.data.proposal import Keys, Proposal
+    from dltrain.report.outcome import Mistakes
     from dltrain.report.parts import Chapter
+
+
+_UNEVEN = 3
+"""The commonest class has so many times as many examples as the rarest: `init` then weights them."""
 
 
 @TASKS.register("classification")
@@ -53,20 +59,25 @@ class Classification(Task):
     def __post_init__(self) -> None:
         names(self.metrics)
         if self.loss_function is not None and self.label_smoothing:
-            raise ValueError("label_smoothing must be 0 beside a loss_function, which may smooth by itself")
+            raise KeyProblem("label_smoothing", "must be 0 beside a loss_function, which may smooth by itself")
+
+    @property
+    def balances(self) -> bool:
+        """Whether `class_weights` is balanced."""
+        return self.class_weights == "balanced"
 
     def check(self, data: DataSpec) -> None:
         """Raises ValueError where the task does not fit the data."""
         if isinstance(data.target, Labels):
-            raise ValueError("name: classification needs one class per example, the data have labels: multilabel")
+            raise KeyProblem("name", ": classification needs one class per example, the data have labels: multilabel")
         if not isinstance(data.target, ClassLabel) or len(data.target.class_names) < 2:
-            raise ValueError("name: classification needs classes, the data have numbers to predict: regression")
+            raise KeyProblem("name", ": classification needs classes, the data have numbers to predict: regression")
         classes = data.target.class_names
         if "top_5_accuracy" in self.metrics and len(classes) <= 5:
-            raise ValueError(f"metrics must not hold top_5_accuracy: there are only {len(classes)} classes")
+            raise KeyProblem("metrics", f"must not hold top_5_accuracy: there are only {len(classes)} classes")
         for name in self.class_weights if isinstance(self.class_weights, dict) else ():
             if name not in classes:
-                raise ValueError(f"class_weights.{name} is no class{suggestion(name, list(classes))}")
+                raise KeyProblem(f"class_weights.{name}", f"is no class{suggestion(name, list(classes))}")
 
     def larger_is_better(self, column: str) -> bool:
         """Whether more is better in a column of metrics.csv."""
@@ -136,39 +147,64 @@ class Classification(Task):
         classes = len(data.target.class_names)
         if isinstance(self.class_weights, dict):
             return np.array([self.class_weights.get(name, 1.0) for name in data.target.class_names], np.float32)
-        counts = np.bincount(targets, minlength=classes)
+        counts = data.target.groups(targets).counts
         return (len(targets) / (classes * np.maximum(counts, 1))).astype(np.float32)
 
-    def baselines(self, data: DataSpec, targets: np.ndarray) -> dict[str, np.ndarray]:
-        """Returns logits that ignore the inputs: how often each class is in the training part.
+    def score(self, data: DataSpec, outputs: Any) -> Any:
+        """Returns the largest logit."""
+        return keras.ops.max(outputs, axis=1)
+
+    def distillation_loss(self, data: DataSpec, teacher: Any, outputs: Any, temperature: float) -> Any:
+        """Returns temperature^2 * KL(softmax(teacher / temperature) || softmax(outputs / temperature)), (batch,).
+
+        G. Hinton, O. Vinyals and J. Dean, "Distilling the knowledge in a neural network", 2015, section 2. The paper's
+        cross-entropy is larger by the teacher's entropy, which has no gradient: here a perfect student's loss is 0.
 
         Args:
             data: what the classes are.
-            targets: the training labels.
+            teacher: logits, (batch, classes).
+            outputs: likewise.
+            temperature: above 1 softens both.
         """
-        counts = np.bincount(targets, minlength=len(data.target.class_names))
-        words = f"always {data.target.class_names[int(counts.argmax())]!r}, the most frequent class"
-        return {words: np.log(np.maximum(counts, 0.5) / len(targets)).astype(np.float32)}
+        ops = keras.ops
+        wanted = ops.log_softmax(ops.stop_gradient(teacher) / temperature)
+        got = ops.log_softmax(outputs / temperature)
+        return temperature**2 * ops.sum(ops.exp(wanted) * (wanted - got), axis=-1)
 
-    def answers(
-        self, data: DataSpec, outputs: Any, *, top_k: int = 1, probabilities: bool = False, **_: Any
-    ) -> list[dict[str, Any]]:
-        """Returns what each of a network's outputs says: the likeliest class and its probability.
+    def agree(self, data: DataSpec, outputs: Any, others: Any) -> np.ndarray:
+        """Returns which examples are taken for the same class."""
+        return np.asarray(outputs.argmax(axis=1) == others.argmax(axis=1))
+
+    def baselines(self, data: DataSpec, train: Split, part: Split) -> dict[str, np.ndarray]:
+        """Returns logits that ignore the inputs: how often each class is in the training part."""
+        counts = data.target.groups(train.targets).counts
+        words = f"always {data.target.class_names[int(counts.argmax())]!r}, the most frequent class"
+        return {words: np.log(np.maximum(counts, 0.5) / len(train)).astype(np.float32)[None]}
+
+    def answers(self, outcome: Outcome, options: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Returns the likeliest class of each example and its probability.
 
         Args:
-            data: what it was trained on.
-            outputs: logits, (examples, classes).
-            top_k: beyond 1, the likeliest classes come too, as `top`.
-            probabilities: with the probability of each class, as `probabilities`.
+            outcome: logits, (examples, classes).
+            options: `top_k`, beyond 1: the likeliest classes come too, as `top`; `probabilities`: that of each class.
         """
         from dltrain.report import scores
 
-        names, shares = data.target.class_names, scores.softmax(outputs)
-        told = zip(outputs.argmax(axis=1).tolist(), shares.tolist(), strict=True)
-        beside = extras("class", names, outputs, shares, top_k, probabilities)
+        names, outputs = outcome.data.target.class_names, outcome.outputs
+        shares = scores.softmax(outputs)
+        predicted = zip(outputs.argmax(axis=1).tolist(), shares.tolist(), strict=True)
+        beside = extras("class", names, outputs, shares, options)
         return [
             {"class": names[place], "probability": row[place], **extra}
-            for (place, row), extra in zip(told, beside, strict=True)
+            for (place, row), extra in zip(predicted, beside, strict=True)
+        ]
+
+    def describe(self, data: DataSpec) -> list[str]:
+        """Returns how many classes there are, and that outputs are logits of these."""
+        return [
+            f"{len(data.target.class_names):,} classes",
+            "logits; softmax makes probabilities of them.",
+            "the probability of each class; they sum to 1.",
         ]
 
     def chapters(self, outcome: Outcome) -> list[Chapter]:
@@ -176,33 +212,35 @@ class Classification(Task):
         from dltrain.report import classes, scores
         from dltrain.report.parts import Chapter
 
-        names, truth = outcome.data.target.class_names, outcome.targets
-        shares, told = scores.softmax(outcome.outputs), outcome.outputs.argmax(axis=1)
+        names, actual = outcome.data.target.class_names, outcome.targets
+        shares, predicted = scores.softmax(outcome.outputs), outcome.outputs.argmax(axis=1)
         positions = np.arange(len(names))
-        found = classes.measure(names, shares, truth[:, None] == positions, told[:, None] == positions)
+        found = classes.measure(names, shares, actual[:, None] == positions, predicted[:, None] == positions)
         # Of two classes one curve is the other's mirror: the second's, as in the metrics.
         first = 1 if len(names) == 2 else 0
         note = "confidence: probability of what is told"
-        reliability = classes.reliability(shares.max(axis=1), told == truth, "share of answers that are right", note)
+        reliability = classes.reliability(
+            shares.max(axis=1), predicted == actual, "share of answers that are right", note
+        )
         return [
-            Chapter("Classes", [*classes.confused(names, truth, told, outcome.part), classes.class_table(found)]),
+            Chapter("Classes", [*classes.confused(names, actual, predicted, outcome.part), classes.class_table(found)]),
             Chapter("Confidence", [*classes.trade_offs(names[first:], found.rankings[first:]), reliability]),
         ]
 
-    def mistakes(self, outcome: Outcome, most: int) -> Mistakes:
+    def mistakes(self, outcome: Outcome, count: int) -> Mistakes:
         """Returns the examples whose true class has the smallest probability, of those that are wrong."""
         from dltrain.report import classes, scores
         from dltrain.report.outcome import Mistake, Mistakes
 
-        names, truth = outcome.data.target.class_names, outcome.targets
-        told, shares = outcome.outputs.argmax(axis=1), scores.softmax(outcome.outputs)
-        wrong = np.flatnonzero(told != truth)
-        of_truth = shares[wrong, truth[wrong]]
-        worst = wrong[np.argsort(of_truth, kind="stable")][:most]
+        names, actual = outcome.data.target.class_names, outcome.targets
+        predicted, shares = outcome.outputs.argmax(axis=1), scores.softmax(outcome.outputs)
+        wrong = np.flatnonzero(predicted != actual)
+        of_actual = shares[wrong, actual[wrong]]
+        worst = wrong[np.argsort(of_actual, kind="stable")][:count]
         found = [
             Mistake(
-                int(place), names[truth[place]], names[told[place]],
-                f"{shares[place, told[place]]:.1%} sure; of the truth {shares[place, truth[place]]:.2g}",
+                int(place), names[actual[place]], names[predicted[place]],
+                f"{shares[place, predicted[place]]:.1%} sure; of the truth {shares[place, actual[place]]:.2g}",
             )
             for place in worst
         ]  # fmt: skip
@@ -210,6 +248,16 @@ class Classification(Task):
         return Mistakes(
             classes.counted(len(worst), len(wrong), "mistake", "mistakes"), found, note if found else "", wrong.tolist()
         )
+
+    def starter(self, data: DataSpec, examples: Proposal) -> Keys:
+        """Returns the metrics; where classes are uneven, F1 and weights too."""
+        counts = [count for count in examples.counts.values() if count]
+        is_uneven = bool(counts) and max(counts) >= _UNEVEN * min(counts)
+        keys: Keys = {"metrics": (["accuracy"] + ["f1"] * is_uneven, "or top_5_accuracy, auc, f1")}
+        if is_uneven:
+            words = f"the classes have {min(counts):,} to {max(counts):,} examples; none to count each example alike"
+            keys["class_weights"] = ("balanced", words)
+        return keys
 
 
 def _is_soft(labels: Any) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from dltrain.data import DataSpec
+from dltrain.data import DataSpec, Outcome, Split
+from dltrain.errors import KeyProblem
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.labels import Labels
 from dltrain.fields import Fraction
@@ -17,7 +18,8 @@ from dltrain.tasks._choices import OwnLoss, OwnMetric, build, larger_is_better, 
 from dltrain.tasks._metrics import auc, f1
 
 if TYPE_CHECKING:
-    from dltrain.report.outcome import Mistakes, Outcome
+    from dltrain.data.proposal import Keys, Proposal
+    from dltrain.report.outcome import Mistakes
     from dltrain.report.parts import Chapter
 
 
@@ -43,14 +45,16 @@ class Multilabel(Task):
     def __post_init__(self) -> None:
         names(self.metrics)
         if self.loss_function is not None and self.label_smoothing:
-            raise ValueError("label_smoothing must be 0 beside a loss_function, which may smooth by itself")
+            raise KeyProblem("label_smoothing", "must be 0 beside a loss_function, which may smooth by itself")
 
     def check(self, data: DataSpec) -> None:
         """Raises ValueError where the task does not fit the data."""
         if isinstance(data.target, ClassLabel):
-            raise ValueError("name: multilabel needs columns of 0 and 1, the data have one class each: classification")
+            raise KeyProblem(
+                "name", ": multilabel needs columns of 0 and 1, the data have one class each: classification"
+            )
         if not isinstance(data.target, Labels):
-            raise ValueError("name: multilabel needs columns of 0 and 1, the data have numbers: regression")
+            raise KeyProblem("name", ": multilabel needs columns of 0 and 1, the data have numbers: regression")
 
     def larger_is_better(self, column: str) -> bool:
         """Whether more is better in a column of metrics.csv."""
@@ -76,30 +80,40 @@ class Multilabel(Task):
         }
         return build(self.metrics, made)
 
-    def baselines(self, data: DataSpec, targets: np.ndarray) -> dict[str, np.ndarray]:
-        """Returns logits that ignore the inputs: how often each label is there in the training part."""
-        shares = np.clip(targets.mean(axis=0, dtype=np.float64), 1e-6, 1 - 1e-6)
-        return {"for each label what is more frequent": np.log(shares / (1 - shares)).astype(np.float32)}
+    def agree(self, data: DataSpec, outputs: Any, others: Any) -> np.ndarray:
+        """Returns of which examples all labels are on the same side of what decides."""
+        middle = 0.5 if outputs.min() >= 0 and outputs.max() <= 1 else 0.0  # probabilities, or logits
+        return np.asarray(((outputs > middle) == (others > middle)).all(axis=1))
 
-    def answers(
-        self, data: DataSpec, outputs: Any, *, top_k: int = 1, probabilities: bool = False, **_: Any
-    ) -> list[dict[str, Any]]:
-        """Returns what each of a network's outputs says: the labels of a probability above 0.5, and these.
+    def baselines(self, data: DataSpec, train: Split, part: Split) -> dict[str, np.ndarray]:
+        """Returns logits that ignore the inputs: how often each label is there in the training part."""
+        shares = np.clip(train.targets.mean(axis=0, dtype=np.float64), 1e-6, 1 - 1e-6)
+        return {"for each label what is more frequent": np.log(shares / (1 - shares)).astype(np.float32)[None]}
+
+    def answers(self, outcome: Outcome, options: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Returns the labels of a probability above 0.5 of each example, and these.
 
         Args:
-            data: what it was trained on.
-            outputs: logits, (examples, labels).
-            top_k: beyond 1, the likeliest labels come too, as `top`.
-            probabilities: with the probability of each label, as `probabilities`.
+            outcome: logits, (examples, labels).
+            options: `top_k`, beyond 1: the likeliest labels come too, as `top`; `probabilities`: that of each label.
         """
         from dltrain.report import scores
 
-        names, shares = data.target.class_names, scores.sigmoid(outputs)
-        told = (np.flatnonzero(logits > 0).tolist() for logits in outputs)
-        beside = extras("label", names, outputs, shares, top_k, probabilities)
+        names, outputs = outcome.data.target.class_names, outcome.outputs
+        shares = scores.sigmoid(outputs)
+        predicted = (np.flatnonzero(logits > 0).tolist() for logits in outputs)
+        beside = extras("label", names, outputs, shares, options)
         return [
             {"labels": [names[place] for place in chosen], "probability": [row[place] for place in chosen], **extra}
-            for chosen, row, extra in zip(told, shares.tolist(), beside, strict=True)
+            for chosen, row, extra in zip(predicted, shares.tolist(), beside, strict=True)
+        ]
+
+    def describe(self, data: DataSpec) -> list[str]:
+        """Returns how many labels there are, and that outputs are logits of these."""
+        return [
+            f"{len(data.target.class_names):,} labels",
+            "logits; sigmoid makes probabilities of them.",
+            "the probability of each label; an example has those above 0.5.",
         ]
 
     def chapters(self, outcome: Outcome) -> list[Chapter]:
@@ -107,8 +121,8 @@ class Multilabel(Task):
         from dltrain.report import classes, scores
         from dltrain.report.parts import Chapter
 
-        has, told, shares = outcome.targets > 0.5, outcome.outputs > 0, scores.sigmoid(outcome.outputs)
-        found = classes.measure(outcome.data.target.class_names, shares, has, told)
+        has, predicted, shares = outcome.targets > 0.5, outcome.outputs > 0, scores.sigmoid(outcome.outputs)
+        found = classes.measure(outcome.data.target.class_names, shares, has, predicted)
         note = "confidence: probability of a label, all together"
         reliability = classes.reliability(shares.ravel(), has.ravel(), "share of the labels that are there", note)
         return [
@@ -116,7 +130,7 @@ class Multilabel(Task):
             Chapter("Confidence", [*classes.trade_offs(found.names, found.rankings), reliability]),
         ]
 
-    def mistakes(self, outcome: Outcome, most: int) -> Mistakes:
+    def mistakes(self, outcome: Outcome, count: int) -> Mistakes:
         """Returns the examples of the largest cross-entropy, of those with a wrong label."""
         from dltrain.report import classes, scores
         from dltrain.report.outcome import Mistake, Mistakes
@@ -126,14 +140,18 @@ class Multilabel(Task):
         wrong = np.flatnonzero(is_wrong.any(axis=1))
         losses = np.logaddexp(0, np.where(has, -outcome.outputs, outcome.outputs)).sum(axis=1)
         found = []
-        for place in wrong[np.argsort(-losses[wrong], kind="stable")][:most]:
-            true, told = (classes.listed([names[index] for index in np.flatnonzero(row)])
+        for place in wrong[np.argsort(-losses[wrong], kind="stable")][:count]:
+            actual, predicted = (classes.listed([names[index] for index in np.flatnonzero(row)])
                           for row in (has[place], outcome.outputs[place] > 0))  # fmt: skip
             odd = np.flatnonzero(is_wrong[place])
             odd = odd[np.argsort(-np.abs(outcome.outputs[place, odd]), kind="stable")]
             sure = classes.listed([f"{names[index]} {shares[place, index]:.2g}" for index in odd])
-            found.append(Mistake(int(place), true, told, f"wrong: {sure}"))
+            found.append(Mistake(int(place), actual, predicted, f"wrong: {sure}"))
         note = "the largest cross-entropy first; with the probability of each wrong label"
         many = "examples with a wrong label"
         title = classes.counted(len(found), len(wrong), "example with a wrong label", many)
         return Mistakes(title, found, note if found else "", wrong.tolist())
+
+    def starter(self, data: DataSpec, examples: Proposal) -> Keys:
+        """Returns the metrics."""
+        return {"metrics": (["auc"], "or accuracy, f1")}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from dltrain.data import DataSpec
+from dltrain.data import DataSpec, Outcome, Split
+from dltrain.errors import KeyProblem
 from dltrain.features.numbers import Numbers
 from dltrain.fields import PositiveFloat
 from dltrain.lazy import keras, np
@@ -14,7 +16,8 @@ from dltrain.tasks._choices import OwnLoss, OwnMetric, build, larger_is_better, 
 from dltrain.tasks._metrics import reading
 
 if TYPE_CHECKING:
-    from dltrain.report.outcome import Mistakes, Outcome
+    from dltrain.data.proposal import Keys, Proposal
+    from dltrain.report.outcome import Mistakes
     from dltrain.report.parts import Chapter
 
 
@@ -35,6 +38,7 @@ class Regression(Task):
     """
 
     accepts: ClassVar = (Numbers,)
+    no_option: ClassVar[str] = "the run predicts numbers, it has no classes"
 
     loss_function: Literal["mse", "mae", "huber"] | OwnLoss = "mse"
     huber_delta: PositiveFloat = 1.0
@@ -46,7 +50,7 @@ class Regression(Task):
     def check(self, data: DataSpec) -> None:
         """Raises ValueError where the task does not fit the data."""
         if not isinstance(data.target, Numbers):
-            raise ValueError("name: regression needs numbers to predict, the data have classes: classification")
+            raise KeyProblem("name", ": regression needs numbers to predict, the data have classes: classification")
 
     def larger_is_better(self, column: str) -> bool:
         """Whether more is better in a column of metrics.csv."""
@@ -93,32 +97,28 @@ class Regression(Task):
         }
         return build(self.metrics, made)
 
-    def baselines(self, data: DataSpec, targets: np.ndarray) -> dict[str, np.ndarray]:
+    def agree(self, data: DataSpec, outputs: Any, others: Any) -> np.ndarray:
+        """Returns of which examples all numbers are within a tenth of their target's deviation."""
+        return np.asarray((np.abs(others - outputs) <= 0.1 * np.array(data.target.scales)).all(axis=1))
+
+    def baselines(self, data: DataSpec, train: Split, part: Split) -> dict[str, np.ndarray]:
         """Returns predictions that ignore the inputs: mean and median of the training part."""
         return {
-            "always the mean": targets.mean(axis=0, dtype=np.float64).astype(np.float32),
-            "always the median": np.median(targets, axis=0).astype(np.float32),
+            "always the mean": train.targets.mean(axis=0, dtype=np.float64).astype(np.float32)[None],
+            "always the median": np.median(train.targets, axis=0).astype(np.float32)[None],
         }
 
-    def answers(
-        self, data: DataSpec, outputs: Any, *, top_k: int = 1, probabilities: bool = False, **_: Any
-    ) -> list[dict[str, Any]]:
-        """Returns what each of a network's outputs says: the targets by name, in their units.
+    def answers(self, outcome: Outcome, options: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Returns the numbers by name, in their units."""
+        return [{"values": values} for values in outcome.data.target.decode(outcome.outputs)]
 
-        Args:
-            data: what it was trained on.
-            outputs: numbers, (examples, targets).
-            top_k: must be 1.
-            probabilities: must be false.
-
-        Raises:
-            ValueError: if more is asked for than there is.
-        """
-        if top_k > 1 or probabilities:
-            raise ValueError(
-                f"{'top-k' if top_k > 1 else 'probabilities'}: the run predicts numbers, it has no classes"
-            )
-        return [{"values": values} for values in data.target.decode(outputs)]
+    def describe(self, data: DataSpec) -> list[str]:
+        """Returns what is predicted, and that outputs are in its units."""
+        names = data.target.names
+        return [
+            f"{len(names)} numbers to predict" if len(names) > 1 else f"{names[0]} to predict",
+            "the targets in their own units.",
+        ]
 
     def chapters(self, outcome: Outcome) -> list[Chapter]:
         """Returns predictions against truth, and residuals."""
@@ -126,17 +126,17 @@ class Regression(Task):
         from dltrain.report.parts import Chapter
 
         return [
-            Chapter("Predictions", numbers(outcome.data.target.each, outcome.targets, outcome.outputs, outcome.part))
+            Chapter("Predictions", numbers(outcome.data.target.names, outcome.targets, outcome.outputs, outcome.part))
         ]
 
-    def mistakes(self, outcome: Outcome, most: int) -> Mistakes:
+    def mistakes(self, outcome: Outcome, count: int) -> Mistakes:
         """Returns the examples of the largest errors, in deviations of the targets."""
         from dltrain.figures.panels import number
         from dltrain.report.outcome import Mistake, Mistakes
 
         residuals = outcome.outputs.astype(np.float64) - outcome.targets
         sizes = np.abs(residuals / np.array(outcome.data.target.scales)).max(axis=1)
-        worst = np.argsort(-sizes, kind="stable")[:most]
+        worst = np.argsort(-sizes, kind="stable")[:count]
         found = [
             Mistake(
                 int(place), _listed(outcome.targets[place]), _listed(outcome.outputs[place]),
@@ -145,6 +145,10 @@ class Regression(Task):
             for place in worst
         ]  # fmt: skip
         return Mistakes(f"The {len(found)} largest errors", found, "in standard deviations (sd) of what is predicted")
+
+    def starter(self, data: DataSpec, examples: Proposal) -> Keys:
+        """Returns the metrics."""
+        return {"metrics": (["mae", "r2"], "or rmse")}
 
 
 def _listed(values: np.ndarray) -> str:

@@ -1,6 +1,38 @@
-"""What else keeps a run: one tracker per file, registered under the file's name.
+"""What else keeps a run: one tracker per file, registered under the file's name."""
 
-A registered block has `start(run, config)`, which returns what the run is told of while it goes on: `epoch(row, model)`
-after each epoch, `end(summary)` once. `run` is the run's folder, `config` the experiment as plain values, a row one of
-metrics.csv, the summary that of summary.json.
-"""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from dltrain.registry import Choice
+
+
+class TrackedRun(Protocol):
+    """What is told of a run while it goes on."""
+
+    def epoch(self, row: dict[str, Any], model: Any) -> None:
+        """Takes a row of metrics.csv, and the network as it is after that epoch."""
+
+    def end(self, summary: dict[str, Any]) -> None:
+        """Takes what summary.json holds, once, at the end."""
+
+
+class Tracker(Choice):
+    """What every tracker is: it begins with a run, and is told of it."""
+
+    def require(self) -> None:
+        """Makes sure that its package is installed; by default it needs none.
+
+        Raises:
+            KeyProblem: if it is not, with what to install.
+        """
+
+    def start(self, run: Path, config: dict[str, Any]) -> TrackedRun:
+        """Returns what is told of the run; one that was begun before goes on.
+
+        Args:
+            run: the run's folder.
+            config: the experiment as plain values.
+        """
+        raise NotImplementedError

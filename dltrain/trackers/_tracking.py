@@ -3,11 +3,13 @@
 from importlib.util import find_spec
 from typing import Any
 
+from dltrain.errors import KeyProblem
+
 
 def require(package: str, name: str) -> None:
-    """Raises ValueError, which names the extra, where a tracker's package is not installed."""
+    """Raises KeyProblem, which names the extra, where a tracker's package is not installed."""
     if find_spec(package) is None:
-        raise ValueError(f"name: {package} needs {name}: pip install 'dltrain[{package}]'")
+        raise KeyProblem("name", f": {package} needs {name}: pip install 'dltrain[{package}]'")
 
 
 def flat(value: Any, path: str = "") -> dict[str, str]:

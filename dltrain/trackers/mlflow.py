@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dltrain.registry import TRACKERS
+from dltrain.trackers import Tracker
 from dltrain.trackers._tracking import flat, measured, require, results
 
 PARAMETERS = 100
@@ -21,7 +22,7 @@ FILES = ("config.yaml", "metrics.csv", "summary.json", "environment.json", "repo
 
 
 @TRACKERS.register("mlflow")
-class MLflow:
+class MLflow(Tracker):
     """A run in MLflow: the config as parameters, a value per epoch of each metric, the run's small files as artifacts.
 
     A run that goes on goes on there too: mlflow.json in its folder names both. Needs MLflow: pip install
@@ -37,7 +38,7 @@ class MLflow:
     uri: str | None = None
 
     def require(self) -> None:
-        """Raises ValueError where its package is not installed."""
+        """Raises KeyProblem where its package is not installed."""
         require("mlflow", "MLflow")
 
     def start(self, run: Path, config: dict[str, Any]) -> "_MLflowRun":

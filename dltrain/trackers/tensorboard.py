@@ -6,11 +6,12 @@ from typing import Any
 from dltrain.fields import NonNegativeInt
 from dltrain.lazy import tf
 from dltrain.registry import TRACKERS
+from dltrain.trackers import Tracker
 from dltrain.trackers._tracking import flat, measured, require, results
 
 
 @TRACKERS.register("tensorboard")
-class TensorBoard:
+class TensorBoard(Tracker):
     """Curves for TensorBoard in the run's folder: `tensorboard --logdir runs`.
 
     Training and validation are drawn in one chart. Needs TensorBoard: pip install 'dltrain[tensorboard]'.
@@ -22,7 +23,7 @@ class TensorBoard:
     histogram_epochs: NonNegativeInt = 0
 
     def require(self) -> None:
-        """Raises ValueError where its package is not installed."""
+        """Raises KeyProblem where its package is not installed."""
         require("tensorboard", "TensorBoard")
 
     def start(self, run: Path, config: dict[str, Any]) -> "_Curves":

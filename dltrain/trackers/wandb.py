@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dltrain.registry import TRACKERS
+from dltrain.trackers import Tracker
 from dltrain.trackers._tracking import measured, require, results
 
 
 @TRACKERS.register("wandb")
-class WeightsAndBiases:
+class WeightsAndBiases(Tracker):
     """A run in Weights & Biases: the config, a value per epoch of each metric, the results as its summary.
 
     Nothing leaves the machine unless `mode` is online. Needs its package: pip install 'dltrain[wandb]'.
@@ -27,7 +28,7 @@ class WeightsAndBiases:
     mode: Literal["offline", "online"] = "offline"
 
     def require(self) -> None:
-        """Raises ValueError where its package is not installed."""
+        """Raises KeyProblem where its package is not installed."""
         require("wandb", "Weights & Biases")
 
     def start(self, run: Path, config: dict[str, Any]) -> "_WandbRun":

@@ -10,7 +10,7 @@ from dltrain.config.experiment import Config
 from dltrain.console import Reporter
 from dltrain.data import Splits
 from dltrain.engine.device import Devices
-from dltrain.errors import TrainingError
+from dltrain.errors import KeyProblem, TrainingError
 from dltrain.lazy import keras, tf
 from dltrain.training import memory
 from dltrain.training.learner import Learner
@@ -35,7 +35,9 @@ def with_batch_size(config: Config, splits: Splits, devices: Devices, reporter: 
         return config
     if devices.workers.count > 1:
         with config.blame("train"):
-            raise ValueError("batch_size must be a number where several workers share it: each has memory of its own")
+            raise KeyProblem(
+                "batch_size", "must be a number where several workers share it: each has memory of its own"
+            )
     goal = _goal(config, splits, devices)
 
     def sized(size: int) -> Config:
@@ -57,16 +59,18 @@ def with_batch_size(config: Config, splits: Splits, devices: Devices, reporter: 
 def _goal(config: Config, splits: Splits, devices: Devices) -> int:
     wanted = config.experiment.train.effective_batch_size
     with config.blame("train"):
-        examples = oversampling.count(config.experiment, splits.train)
+        examples = oversampling.count(config.experiment, splits.spec, splits.train)
         if examples < devices.replicas:
-            raise ValueError(f"batch_size cannot be shared by {devices.replicas} devices: {examples} training examples")
+            raise KeyProblem(
+                "batch_size", f"cannot be shared by {devices.replicas} devices: {examples} training examples"
+            )
         if wanted is None:
             whole = min(EFFECTIVE_BATCH_SIZE, 2 ** int(math.log2(examples)))
             return max(whole // devices.replicas, 1) * devices.replicas
         if wanted > examples:
-            raise ValueError(f"effective_batch_size must be at most the {examples} training examples, got {wanted}")
+            raise KeyProblem("effective_batch_size", f"must be at most the {examples} training examples, got {wanted}")
         if wanted % devices.replicas:
-            raise ValueError(f"effective_batch_size must divide by the {devices.replicas} devices, got {wanted}")
+            raise KeyProblem("effective_batch_size", f"must divide by the {devices.replicas} devices, got {wanted}")
     return wanted
 
 

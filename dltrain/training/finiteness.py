@@ -8,7 +8,16 @@ from dltrain.schedules import Plan
 
 
 class NotFinite(TrainingError):
-    """The loss or a weight is NaN or infinite."""
+    """The loss or a weight is NaN or infinite.
+
+    Args:
+        event: what is not finite, and where in the run.
+        advice: what stands, and what to try.
+    """
+
+    def __init__(self, event: str, advice: str) -> None:
+        self.event, self.advice = event, advice
+        super().__init__(f"{event}; {advice}")
 
 
 def not_finite(what: str, experiment: Experiment, plan: Plan, step: int, rate: float) -> NotFinite:
@@ -23,18 +32,18 @@ def not_finite(what: str, experiment: Experiment, plan: Plan, step: int, rate: f
     """
     epoch = (step - 1) // plan.steps_per_epoch + 1
     return NotFinite(
-        f"{what} is not finite at step {step} (epoch {epoch}), "
-        f"learning rate {rate:.4g}; the last checkpoint stands.\n"
+        f"{what} is not finite at step {step} (epoch {epoch}), learning rate {rate:.4g}",
+        "the last checkpoint stands.\n"
         f"Try a smaller optimizer.learning_rate{_warm_up_words(experiment, plan)} or optimizer.global_clipnorm=1; "
         "look for NaN and huge values in the data."
-        + (" Or train.on_nan=restore, which goes back by itself." if experiment.train.on_nan == "stop" else "")
+        + (" Or train.on_nan=restore, which goes back by itself." if experiment.train.on_nan == "stop" else ""),
     )
 
 
 def _warm_up_words(experiment: Experiment, plan: Plan) -> str:
     """Returns how to ask for a warm-up, nothing where there is one or the schedule takes none."""
     schedule = experiment.schedule
-    if getattr(schedule, "warmup_epochs", None) != 0:
+    if schedule.warmup_epochs != 0:
         return ""
     try:
         dataclasses.replace(schedule, warmup_epochs=1.0).check(plan)

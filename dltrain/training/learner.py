@@ -9,7 +9,7 @@ import numpy as np
 from dltrain.assembly import stages
 from dltrain.assembly.batches import evaluation_feed, preparation, training_order
 from dltrain.assembly.contract import monitor_of, plan_for
-from dltrain.assembly.data import targets_digest
+from dltrain.assembly.data import PARTS, targets_digest
 from dltrain.assembly.distillation import teach
 from dltrain.assembly.network import assemble
 from dltrain.assembly.progressive_resizing import seen
@@ -21,7 +21,8 @@ from dltrain.data import Split, Splits
 from dltrain.engine.compiled_loop import Engine, shortest
 from dltrain.engine.device import Devices
 from dltrain.engine.feeds import Feed, feed
-from dltrain.errors import ConfigError
+from dltrain.errors import ConfigError, KeyProblem
+from dltrain.inference.part_metrics import evaluated, words
 from dltrain.lazy import tf
 from dltrain.schedules import learning_rate
 from dltrain.training.early_stopping import Patience
@@ -70,6 +71,14 @@ class Learner:
         self._assemble(stage, anew)
         self.parameters = trained or sum(math.prod(weight.shape) for weight in self.engine.model.trainable_weights)
         self._require_monitors()
+        for part in PARTS:
+            for sentence in words(part, self.undefined(part)):
+                reporter.warn(sentence)
+
+    def undefined(self, part: str) -> dict[str, str]:
+        """Returns which metrics a part cannot have, and why."""
+        split = getattr(self.splits, part)
+        return self.experiment.task.undefined(self.splits.spec, split) if split else {}
 
     def _assemble(self, number: int, anew: bool = False) -> None:
         """Builds the network as a stage trains it, with an optimizer that begins anew."""
@@ -100,13 +109,12 @@ class Learner:
         """
         columns = list(self.engine.metrics())
         if self.validation is not None:
-            columns += [f"val_{name}" for name in columns]
+            columns += [f"val_{name}" for name in [*columns, *self.experiment.task.part_metrics]]
         monitor = monitor_of(self.experiment.checkpoint, self.experiment, self.splits)
         if monitor not in columns:
-            raise ConfigError(
-                [f"checkpoint.monitor must be one of {', '.join(columns)}, which is what "
-                 f"{self.experiment.model.registered_name} reports, got {monitor!r}"]
-            )  # fmt: skip
+            reports = f"which is what {self.experiment.model.registered_name} reports"
+            words = f"must be one of {', '.join(columns)}, {reports}, got {monitor!r}"
+            raise ConfigError([KeyProblem("checkpoint.monitor", words)])
 
     @property
     def variables(self) -> dict[str, Any]:
@@ -137,6 +145,17 @@ class Learner:
             weight.assign(np.array(trained))
         return self._measured
 
+    def evaluated(self, part: str, feed: Feed, stopped: Callable[[], bool]) -> dict[str, float] | None:
+        """Returns loss and metrics of a part with the present weights; none once `stopped` is true.
+
+        Args:
+            part: "train", "validation" or "test".
+            feed: its batches.
+            stopped: asked now and then.
+        """
+        split, task = getattr(self.splits, part), self.experiment.task
+        return evaluated(self.measured, task, self.splits.spec, part, split, feed, stopped)
+
     def validate(self, stopped: Callable[[], bool]) -> dict[str, float] | None:
         """Returns loss and metrics of the validation part, as columns of metrics.csv; {} where there is no such part.
 
@@ -146,7 +165,7 @@ class Learner:
         if self.validation is None:
             return {}
         with self.engine.averaged():
-            metrics = self.measured.evaluate(self.validation, stopped)
+            metrics = self.evaluated("validation", self.validation, stopped)
         return None if metrics is None else {f"val_{name}": value for name, value in metrics.items()}
 
     @property
@@ -168,7 +187,7 @@ class Learner:
         store.restore(saved, self.variables)
         self.state = state
         state.fingerprint = self.splits.fingerprint  # of what is trained on from here on
-        if not hasattr(self.experiment.schedule, "after_epoch"):
+        if self.experiment.schedule.initial_state() is None:
             state.plateau = None  # of a schedule that the run no longer has
         self.set_scale()
         patience = self.patience()  # which may be larger now than when it was used up
@@ -183,7 +202,7 @@ class Learner:
             part: train on this share of it alone.
         """
         train = part or self.splits.train
-        order = training_order(self.experiment, train, self.devices)
+        order = training_order(self.experiment, self.splits.spec, train, self.devices)
         prepare = preparation(self.experiment, self.splits, self.span.settings)
         return feed(train, order, prepare, self.devices.strategy, self.state.step)
 

@@ -19,6 +19,7 @@ from dltrain.console import clock, words_for
 from dltrain.distributed.workers import SharedStop
 from dltrain.engine.speed import Speed
 from dltrain.errors import Interrupted, Pruned
+from dltrain.inference.part_metrics import without
 from dltrain.runs.folder import Run
 from dltrain.signals import StopRequest
 from dltrain.training import profiling
@@ -68,6 +69,11 @@ class Loop:
     @property
     def _state(self) -> TrainingState:
         return self.learner.state  # another one once it is restored
+
+    @property
+    def monitor(self) -> str:
+        """The column of metrics.csv that says which epoch is best."""
+        return monitor_of(self._experiment.checkpoint, self._experiment, self.learner.splits)
 
     def run(self, stop: StopRequest | SharedStop) -> None:
         """Trains from the present state to the end.
@@ -127,8 +133,7 @@ class Loop:
     def _train(self, stop: StopRequest | SharedStop) -> None:
         """Does epoch after epoch."""
         state, task = self._state, self._experiment.task
-        monitor = monitor_of(self._experiment.checkpoint, self._experiment, self.learner.splits)
-        best = Best(monitor, task.larger_is_better(monitor), state.best, self.learner.latest_is_best)
+        best = Best(self.monitor, task.larger_is_better(self.monitor), state.best, self.learner.latest_is_best)
         patience = self.learner.patience()
         metrics_file = MetricsFile(self._run, state.epoch)
         settings = self._experiment.checkpoint
@@ -145,8 +150,9 @@ class Loop:
                 self.learner.check_weights()
                 self._save(is_best=state.best is None, is_planned=False)
                 raise Interrupted(
-                    f"stopped after step {state.step}, all saved; go on with: dltrain fit --resume {self._run.path}",
+                    f"stopped after step {state.step}, all saved",
                     stop.exit_code or 130,
+                    f"go on with: dltrain fit --resume {self._run.path}",
                 )
             row = self._row(state.means, validated)
             is_best = best.update(row)
@@ -235,14 +241,15 @@ class Loop:
         """
         restores, most = self._state.restores + 1, self._experiment.train.max_restores
         if restores > most:
-            raise NotFinite(f"{error}\nIt went back {most} times, as often as train.max_restores allows.") from None
+            words = f"It went back {most} times, as often as train.max_restores allows."
+            raise NotFinite(error.event, f"{error.advice}\n{words}") from None
         # To a planned one: where a signal or the clock had the state saved is not the same in every run.
         saved = store.latest_planned(self._run)
         if saved is not None and saved.state["step"] == self._went_back_to:
             # The harm was done before it: huge weights, though finite.
             saved = store.latest_planned(self._run, before=saved.state["step"]) or saved
         if saved is None:
-            raise NotFinite(f"{error}\nThere is no good checkpoint to go back to.") from None
+            raise NotFinite(error.event, f"{error.advice}\nThere is no good checkpoint to go back to.") from None
         self._went_back_to, stage = saved.state["step"], self._state.stage
         self.learner.restore(saved)
         self._copy = None
@@ -257,7 +264,7 @@ class Loop:
         self._state.restores = restores
         self.learner.set_scale()
         self.reporter.warn(
-            f"{str(error).partition(';')[0]}; back to the state after step {self._state.step}, learning rate now "
+            f"{error.event}; back to the state after step {self._state.step}, learning rate now "
             f"{self.learner.rate_at(self._state.step):.4g} (train.on_nan: restore, {restores} of {most})"
         )
 
@@ -276,15 +283,16 @@ class Loop:
             "step": state.step,
             "seconds": round(state.seconds, 3),
             "learning_rate": self.learner.rate_at(state.step - 1),
-            **means,
+            **without(means, self.learner.undefined("train")),
             **validated,
         }
 
     def _follow_plateau(self, row: dict[str, Any]) -> None:
         schedule = self._experiment.schedule
-        if not hasattr(schedule, "after_epoch"):
+        first = schedule.initial_state()
+        if first is None:
             return
-        before = self._state.plateau or schedule.initial_state()
+        before = self._state.plateau or first
         larger = self._experiment.task.larger_is_better(schedule.monitor)
         self._state.plateau = after = schedule.after_epoch(row[schedule.monitor], before, larger)
         if after["scale"] != before["scale"]:

@@ -1,11 +1,13 @@
 """Tells the trackers of a run what happens: one that fails later on does not take the run with it."""
 
+from collections.abc import Callable
 from typing import Any
 
 from dltrain.config.experiment import Experiment, to_plain
 from dltrain.console import Reporter
 from dltrain.errors import UserError
 from dltrain.runs.folder import Run
+from dltrain.trackers import TrackedRun
 
 
 class Tracking:
@@ -21,7 +23,7 @@ class Tracking:
     def __init__(self, experiment: Experiment, run: Run, reporter: Reporter, tells: bool = True) -> None:
         self._trackers = experiment.trackers if tells else ()
         self._experiment, self._run, self._reporter = experiment, run, reporter
-        self._started: dict[str, Any] = {}
+        self._started: dict[str, TrackedRun] = {}
 
     def start(self) -> None:
         """Begins with all of them.
@@ -38,16 +40,16 @@ class Tracking:
 
     def epoch(self, row: dict[str, Any], model: Any) -> None:
         """Tells them of an epoch's row, and of the network as it is after it."""
-        self._tell("epoch", row, model)
+        self._tell(lambda tracked: tracked.epoch(row, model))
 
     def end(self, summary: dict[str, Any]) -> None:
         """Tells them how the run ended."""
-        self._tell("end", summary)
+        self._tell(lambda tracked: tracked.end(summary))
 
-    def _tell(self, what: str, *arguments: Any) -> None:
+    def _tell(self, what: Callable[[TrackedRun], None]) -> None:
         for name, started in list(self._started.items()):
             try:
-                getattr(started, what)(*arguments)
+                what(started)
             except Exception as error:
                 del self._started[name]
                 self._reporter.warn(f"trackers: {name} failed, the run goes on without it: {_words(error)}")

@@ -229,11 +229,12 @@ def _measure_best(learner: Learner, run: Run, stop: StopRequest | SharedStop, pa
     measured: dict[str, Any] = {}
     for name in parts:
         part = getattr(learner.splits, name)
-        measured[name] = learner.measured.evaluate(learner.evaluation_feed(part), stop.__bool__) if part else None
+        measured[name] = learner.evaluated(name, learner.evaluation_feed(part), stop.__bool__) if part else None
         if stop:
             raise Interrupted(
-                f"stopped while the best weights are measured, all saved; go on with: dltrain fit --resume {run.path}",
+                "stopped while the best weights are measured, all saved",
                 stop.exit_code or 130,
+                f"go on with: dltrain fit --resume {run.path}",
             )
         if part:
             learner.reporter.note(f"{name} ({len(part)} examples, best weights)  {words_for(measured[name])}")
@@ -245,6 +246,7 @@ def _summary(
 ) -> dict[str, Any]:
     """Returns summary.json: the same keys whatever has happened so far."""
     learner, state = loop.learner, loop.learner.state
+    task = learner.experiment.task
     return {
         "status": status,
         "epochs": state.epoch,
@@ -254,6 +256,8 @@ def _summary(
         "examples_per_second": loop.speed.examples_per_second,
         "device": learner.devices.label,
         "precision": learner.experiment.train.precision,
+        "monitor": {"column": loop.monitor, "larger_is_better": task.larger_is_better(loop.monitor)},
+        "larger_is_better": {name: task.larger_is_better(name) for name in ["loss", *task.metric_names]},
         "best": None if state.best is None else {key: state.best[key] for key in ("monitor", "value", "epoch")},
         "restores": state.restores,
         "data": state.fingerprint,

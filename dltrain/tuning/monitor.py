@@ -4,6 +4,7 @@ import dataclasses
 
 from dltrain.config.experiment import Config
 from dltrain.config.tuning import Tune
+from dltrain.errors import KeyProblem
 
 
 def monitored(config: Config, tune: Tune) -> tuple[Config, str]:
@@ -19,12 +20,12 @@ def monitored(config: Config, tune: Tune) -> tuple[Config, str]:
     column = tune.monitor or kept or experiment.task.monitor
     with config.blame("checkpoint"):
         if kept not in (None, column):
-            raise ValueError(
-                f"monitor must be left out or be tune.monitor, {column}, by which trials compare, got {kept}"
+            raise KeyProblem(
+                "monitor", f"must be left out or be tune.monitor, {column}, by which trials compare, got {kept}"
             )
         if not column.startswith("val_"):
-            raise ValueError(
-                f"monitor must be measured on the validation part in a search, such as val_loss, got {kept}"
+            raise KeyProblem(
+                "monitor", f"must be measured on the validation part in a search, such as val_loss, got {kept}"
             )
     if tune.monitor is None:
         return config, column

@@ -91,7 +91,7 @@ class Search:
         if self._unusable is not None:
             raise Unusable(self._unusable)
         if self._exit_code is not None:
-            raise Interrupted(f"stopped, all saved; go on with: {command}", self._exit_code)
+            raise Interrupted("stopped, all saved", self._exit_code, f"go on with: {command}")
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         """Passes the first signal on, so that trials save their state; the second ends them."""

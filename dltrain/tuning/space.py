@@ -12,7 +12,7 @@ from dltrain.config.document import Mark, Problem, Source
 from dltrain.config.experiment import Config, to_plain
 from dltrain.config.schema import locate_value
 from dltrain.config.tuning import Parameter, Tune
-from dltrain.errors import ConfigError
+from dltrain.errors import ConfigError, Problems
 from dltrain.registry import suggestion
 
 FIXED = ("name", "plugins", "tune", "dataset.name", "task.name", "checkpoint.monitor", "report")
@@ -72,7 +72,7 @@ def check(path: Path, overrides: list[str], config: Config) -> Tune:
     """
     if config.tune is None:
         words = "tune is missing: what to look for, tune.space, and how long, tune.trials or tune.minutes"
-        raise ConfigError([str(locate_value(config.root).problem(words))])
+        raise ConfigError([locate_value(config.root).problem(words)])
     space, checked = config.tune.space, _Check(path, overrides, config)
     sound = {key: parameter for key, parameter in space.items() if checked.is_sound(key, parameter, space)}
     for key, parameter in sound.items():
@@ -80,7 +80,8 @@ def check(path: Path, overrides: list[str], config: Config) -> Tune:
             for context in _contexts(key, parameter, space):
                 checked.load(draw(sound, _forced({**context, key: value})))
     if checked.problems:
-        raise ConfigError([str(problem) for problem in sorted(checked.problems.values(), key=_place)])
+        found: Problems = [*sorted(checked.problems.values(), key=_place)]
+        raise ConfigError(found)
     return config.tune
 
 
@@ -122,16 +123,13 @@ class _Check:
         try:
             experiments.load(self._path, [*self._overrides, "tune=none", *given.values()])
         except ConfigError as error:
+            keys = {argument: key for key, argument in given.items()}
             for problem in error.problems:
-                first = problem.splitlines()[0]
-                for key, argument in given.items():
-                    start = f"argument {argument!r}: "
-                    if first.startswith(start):
-                        self._add(key, f"tune.space: {first.removeprefix(start)}")
-                        break
+                if isinstance(problem, Problem) and (key := keys.get(problem.mark.source.name)):
+                    self._add(key, f"tune.space: {problem.first_line}")
                 else:
-                    key = next(reversed(given))
-                    self._add(key, f"tune.space: with {' '.join(given.values())}: {first}")
+                    first = problem if isinstance(problem, str) else problem.headline
+                    self._add(next(reversed(given)), f"tune.space: with {' '.join(given.values())}: {first}")
 
     def _add(self, key: str, message: str, within: str = "") -> None:
         block = self._block.value[key]

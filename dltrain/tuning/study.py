@@ -12,7 +12,7 @@ from typing import Any
 from dltrain.config.changes import flat
 from dltrain.config.experiment import Experiment, to_plain
 from dltrain.config.tuning import Parameter, Tune
-from dltrain.errors import UserError
+from dltrain.errors import KeyProblem, UserError
 from dltrain.tuning.space import draw, spelled
 
 SEARCH, DATABASE = "search.yaml", "study.db"
@@ -70,12 +70,13 @@ class Study:
             self.known = len(self.trials)
         except Exception as error:  # each database has errors of its own
             why = " ".join(f"{error} {error.__cause__ or ''}".split())
-            raise ValueError(f"storage cannot be used: {why[:300]}") from None
+            raise KeyProblem("storage", f"cannot be used: {why[:300]}") from None
         if known not in (None, common):
             differ = [key for key in {**known, **common} if known.get(key) != common.get(key)]
-            raise ValueError(
-                f"storage must be that of the same search: its study {name!r} differs in {', '.join(differ[:5])}; "
-                "another `name` begins another study"
+            raise KeyProblem(
+                "storage",
+                f"must be that of the same search: its study {name!r} differs in {', '.join(differ[:5])}; "
+                "another `name` begins another study",
             )
 
     known: int

@@ -11,7 +11,7 @@ from typing import Any
 
 from dltrain.config import experiment as experiments
 from dltrain.console import Reporter
-from dltrain.errors import DltrainError, Interrupted, Pruned, UserError, said
+from dltrain.errors import ConfigError, DltrainError, Interrupted, Pruned, UserError, said
 from dltrain.lazy import keras
 from dltrain.plugins import loading as plugins
 from dltrain.runs import folder
@@ -92,8 +92,8 @@ def _done(job: Job, connection: Connection, place: Path, verbose: bool) -> tuple
         return "unusable", str(error)
     except DltrainError as error:
         # What a trial is worth is also what its weights are kept by, which is looked at before the first step.
-        _, rule, words = str(error).partition("checkpoint.monitor must be ")
-        return ("unusable", f"monitor must be {words.splitlines()[0]}") if rule else ("failed", str(error))
+        words = error.words_of("checkpoint.monitor") if isinstance(error, ConfigError) else None
+        return ("failed", str(error)) if words is None else ("unusable", f"monitor {words}")
     except (EOFError, BrokenPipeError):
         raise
     except Exception as error:

@@ -80,10 +80,10 @@ def test_float_images_of_another_range_are_refused_where_an_augmentation_reckons
     images = splits.train.inputs.astype(np.float32) * np.float32(scale) + np.float32(shift)
     changed = dataclasses.replace(splits, train=dataclasses.replace(splits.train, inputs=images))
     (problem,) = broken(config("augment=[{name: flip}, {name: contrast}, {name: mixup}]"), changed)
-    assert f"contrast must have images in 0-255, got {images.min():.4g} to {images.max():.4g}: store" in problem
+    assert f"contrast must have images in 0-255, got {images.min():.4g} to {images.max():.4g}: store" in str(problem)
     assert broken(config("augment=[{name: flip}, {name: pad_and_crop}, {name: cutmix}, {name: mixup}]"), changed) == []
 
 
 def test_every_augmentation_says_whether_it_reckons_in_grey_levels():
-    anything = {name for name in AUGMENTATIONS.names() if not getattr(AUGMENTATIONS[name], "of_bytes", False)}
+    anything = {name for name in AUGMENTATIONS.names() if not AUGMENTATIONS[name].in_pixel_range}
     assert anything == {"flip", "pad_and_crop", "mixup", "cutmix"}

@@ -8,7 +8,6 @@ import pytest
 from typer.testing import CliRunner
 
 from dltrain.assembly.data import begin
-from dltrain.assembly.distillation import distillation_loss
 from dltrain.assembly.pretrained import resolved, trained
 from dltrain.checkpoints import store
 from dltrain.cli import app
@@ -73,8 +72,9 @@ def test_the_loss_of_a_step_is_the_closed_form_and_that_of_validation_the_task_s
     for is_training, expected in ((True, 0.75 * labels + 0.25 * taught + penalty), (False, labels + penalty)):
         loss = model.compute_loss(inputs, batch.targets, model(inputs), None, training=is_training)
         assert float(loss) == pytest.approx(expected, rel=1e-5)
-    assert float(distillation_loss(known, known, 3.0)) == pytest.approx(0, abs=1e-6)
-    assert float(distillation_loss(known, own, 3.0, np.arange(32) < 16)) < taught
+    assert np.array(config.experiment.task.distillation_loss(splits.spec, known, known, 3.0)) == pytest.approx(
+        np.zeros(32), abs=1e-6
+    )
 
 
 def test_a_run_with_a_teacher_goes_on_with_the_same_bits_and_is_measured_without_it(path, killed_after):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from specs import data_spec
 
 from dltrain.assembly.batches import training_order
 from dltrain.assembly.oversampling import drawn
@@ -22,6 +23,7 @@ optimizer: {name: adam, learning_rate: 0.01}
 train: {epochs: 2, batch_size: 9, oversample: true}
 """
 LABELS = np.repeat([0, 1, 2], [18, 5, 1])
+SPEC = data_spec((3,), ("a", "b", "c"))
 
 
 @pytest.fixture
@@ -34,7 +36,7 @@ def path(tmp_path):
 def test_an_epoch_has_as_many_examples_of_each_class(tensorflow, path):
     experiment = experiments.load(path).experiment
     split = Split(np.zeros((24, 3), np.float32), LABELS.astype(np.int32))
-    order = training_order(experiment, split, start("cpu", "float32", False))
+    order = training_order(experiment, SPEC, split, start("cpu", "float32", False))
     assert order.steps_per_epoch == 6
     seen = np.concatenate([order.positions(tensorflow.constant(step, tensorflow.int64)) for step in range(6)])
     times = np.bincount(seen, minlength=24)
@@ -58,7 +60,7 @@ def test_a_run_trains_evaluates_and_goes_on_with_the_real_examples(tensorflow, p
 
 def test_all_examples_are_drawn_once_where_it_is_off(path):
     experiment = experiments.load(path, ["train.oversample=false"]).experiment
-    assert drawn(experiment, Split(np.zeros((24, 3)), LABELS)) is None
+    assert drawn(experiment, SPEC, Split(np.zeros((24, 3)), LABELS)) is None
 
 
 def test_numbers_cannot_be_evened_out(tensorflow, path, tmp_path):

@@ -57,7 +57,7 @@ def test_the_recipes_fit_data_that_are_there(tmp_path, path):
             (tmp_path / part / f"n{number}").mkdir(parents=True)
     config = experiment.load(path, [f"dataset.path={tmp_path}"])
     assert config.absent is None
-    assert len(config.experiment.dataset.spec().class_names) == 6
+    assert len(config.experiment.dataset.spec().target.class_names) == 6
 
 
 @pytest.mark.parametrize("data", ["image_folder, path: photos", "image_folder, path: photos.csv", "npz, path: a.npz"])

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 from dltrain.cli import app
 from dltrain.config import experiment as experiments
 from dltrain.console import Reporter
-from dltrain.datasets import _given_tables
 from dltrain.engine.compiled_loop import Engine
+from dltrain.features._tables import reader as table_reader
 from dltrain.inference import evaluation
 from dltrain.runs.folder import Run
 from dltrain.training import trainer
@@ -156,7 +156,7 @@ def test_rows_of_a_table_are_answered_as_an_evaluation_of_it_does_example_by_exa
 def test_a_table_in_blocks_is_answered_as_in_one_piece(table, tmp_path, monkeypatch, block):
     path = write_rows(tmp_path / "other.csv", range(60))
     whole = lines(table.path, path)
-    monkeypatch.setattr(_given_tables, "BLOCK_BYTES", block)
+    monkeypatch.setattr(table_reader, "BLOCK_BYTES", block)
     assert lines(table.path, path) == whole
 
 

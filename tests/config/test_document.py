@@ -167,7 +167,7 @@ def test_an_override_may_name_a_place_as_messages_do():
 def test_an_override_beyond_the_end_of_a_list_is_told_how_many_there_are(text, words):
     with pytest.raises(ConfigError) as caught:
         overridden(text, "a[3].b=4", "c")
-    wrong, beyond = caught.value.problems
+    wrong, beyond = map(str, caught.value.problems)
     assert "argument 'c'" in wrong
     assert beyond.startswith(f"argument 'a[3].b=4': {words}\n")
 

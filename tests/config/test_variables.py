@@ -93,7 +93,7 @@ def test_a_variable_that_is_not_set_is_told_beside_all_else_that_is_wrong(tmp_pa
         experiments.load(tmp_path / "mine.yaml", ["seed=${NOWHERE}"])
     words = ["variable NOT is", "model.dropout", "variable NONE", "variable NO is", "train.epochz", "variable NOWHERE"]
     assert len(caught.value.problems) == len(words)
-    assert all(word in problem for word, problem in zip(words, caught.value.problems, strict=True)), caught.value
+    assert all(word in str(problem) for word, problem in zip(words, caught.value.problems, strict=True)), caught.value
 
 
 def test_a_variable_is_needed_only_where_nothing_takes_its_place(tmp_path):

@@ -13,8 +13,9 @@ import zipfile
 
 import pytest
 
-from dltrain.datasets import _archives, _telling
-from dltrain.datasets._archives import Archive
+from dltrain.data import progress
+from dltrain.datasets._images import archives
+from dltrain.datasets._images.archives import Archive
 from dltrain.datasets.image_folder import ImageFolder
 from dltrain.errors import DataError
 
@@ -133,7 +134,7 @@ def test_images_in_an_archive_are_trained_on_as_those_in_a_folder(tensorflow, tm
         image = tensorflow.fill([8, 8, 3], tensorflow.cast(12 * number, tensorflow.uint8))
         files[f"photos/{'dark' if number < 10 else 'light'}/{number}.png"] = tensorflow.io.encode_png(image).numpy()
     source = ImageFolder(path=pack(tmp_path / f"a.{kind}", files), size=8)
-    assert source.spec().class_names == ("dark", "light")
+    assert source.spec().target.class_names == ("dark", "light")
     splits = source.load()
     for name, held in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -146,7 +147,7 @@ def test_images_in_an_archive_are_trained_on_as_those_in_a_folder(tensorflow, tm
 
 def test_parts_are_found_in_an_archive(tmp_path):
     parts = {f"data/{part}/{name}": held for part in ("train", "test") for name, held in GOOD.items()}
-    assert ImageFolder(path=pack(tmp_path / "a.tgz", parts)).spec().class_names == ("dark", "light")
+    assert ImageFolder(path=pack(tmp_path / "a.tgz", parts)).spec().target.class_names == ("dark", "light")
 
 
 def test_an_archive_without_classes_says_so(tmp_path):
@@ -189,7 +190,7 @@ def test_no_member_overwrites_another(tmp_path, cache, names):
 
 @pytest.mark.parametrize("kind", ["zip", "tar.gz", "tar.xz", "tar.bz2"])
 def test_a_bomb_is_stopped(tmp_path, cache, monkeypatch, kind):
-    monkeypatch.setattr(_archives, "FREE_GROWTH", 10**6)
+    monkeypatch.setattr(archives, "FREE_GROWTH", 10**6)
     path = pack(tmp_path / f"a.{kind}", {"dark/1.png": bytes(2 * 10**7), "light/1.png": b""})
     assert "it unpacks to more than" in refused(path, cache, early=kind != "zip")
 
@@ -209,7 +210,7 @@ def test_a_size_in_the_header_is_not_believed(tmp_path, cache):
 
 @pytest.mark.parametrize("kind", ["zip", "tar"])
 def test_too_many_members_are_refused(tmp_path, cache, monkeypatch, kind):
-    monkeypatch.setattr(_archives, "MOST_FILES", 50)
+    monkeypatch.setattr(archives, "MOST_FILES", 50)
     many = pack(tmp_path / f"many.{kind}", {f"dark/{number}": b"" for number in range(60)})
     assert "more than 50 files" in refused(many, cache)
     deep = pack(tmp_path / f"deep.{kind}", {f"{'a/' * 60}1.png": b""})
@@ -305,7 +306,7 @@ def test_what_a_killed_process_left_is_removed(tmp_path, cache):
 def test_two_processes_at_once_both_succeed(tmp_path, cache):
     path = pack(tmp_path / "a.zip", {f"{name}/{number}": b"x" for name in ("dark", "light") for number in range(3000)})
     script = (
-        "import sys; from pathlib import Path; from dltrain.datasets._archives import Archive\n"
+        "import sys; from pathlib import Path; from dltrain.datasets._images.archives import Archive\n"
         "print('ready', flush=True); input()\n"
         "print(Archive(Path(sys.argv[1])).unpacked())"
     )
@@ -332,7 +333,7 @@ def said(caplog):
 
 
 def test_unpacking_is_said_at_its_beginning_and_while_it_lasts(tmp_path, cache, said, monkeypatch):
-    monkeypatch.setattr(_telling, "SECONDS", -1)
+    monkeypatch.setattr(progress, "SECONDS", -1)
     path = pack(tmp_path / "a.zip", GOOD)
     Archive(path).unpacked()
     first = f"unpacking {path} into {cache}"

@@ -45,15 +45,15 @@ def refused(dataset: CSV) -> str:
 
 
 def names(dataset: CSV) -> list[str]:
-    return [column.name for column in dataset.spec().columns]
+    return [column.name for column in dataset.spec().input.columns]
 
 
 def test_numbers_come_before_categories_and_classes_are_sorted(table):
     dataset = table(lines(), **WHOLE)
     spec = dataset.spec()
     assert dataset.task == "classification"
-    assert spec.class_names == ("no", "yes")
-    assert [(column.name, column.part, column.categories) for column in spec.columns] == [
+    assert spec.target.class_names == ("no", "yes")
+    assert [(column.name, column.part, column.categories) for column in spec.input.columns] == [
         ("x", "value", ()),
         ("c", "category", ("a", "b", "c")),
     ]
@@ -61,8 +61,8 @@ def test_numbers_come_before_categories_and_classes_are_sorted(table):
     np.testing.assert_array_equal(splits.train.inputs[:4], np.array([[0.5, 1], [1.5, 2], [2.5, 3], [3.5, 1]]))
     assert splits.train.targets[:4].tolist() == [0, 1, 0, 1]
     assert (splits.train.inputs.dtype, splits.train.targets.dtype) == (np.float32, np.int32)
-    assert splits.spec.mean == pytest.approx((20.0, 0.0))  # codes of categories are not standardised
-    assert splits.spec.standard_deviation == pytest.approx((np.std(np.arange(ROWS)), 1.0))
+    assert splits.spec.input.mean == pytest.approx((20.0, 0.0))  # codes of categories are not standardised
+    assert splits.spec.input.standard_deviation == pytest.approx((np.std(np.arange(ROWS)), 1.0))
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"], ids=["unix", "windows", "macintosh"])
@@ -96,7 +96,7 @@ def test_quoted_fields_may_hold_delimiters_quotation_marks_and_lines(table):
         return f"{row},{word},{row % 2}"
 
     dataset = table(lines(cells=cells), **WHOLE)
-    assert dataset.spec().columns[1].categories == ("a\nb", 'a "b"', "a, b")
+    assert dataset.spec().input.columns[1].categories == ("a\nb", 'a "b"', "a, b")
     assert dataset.load().train.inputs[:3, 1].tolist() == [3, 2, 1]
 
 
@@ -110,7 +110,7 @@ def test_lines_are_counted_within_quoted_fields(table):
 
 def test_quotation_marks_within_words_are_letters(table):
     spec = table(lines(cells=lambda row: f'{row},{row % 3}" pipe,{row % 2}')).spec()
-    assert spec.columns[1].categories == ('0" pipe', '1" pipe', '2" pipe')
+    assert spec.input.columns[1].categories == ('0" pipe', '1" pipe', '2" pipe')
 
 
 def test_a_quotation_mark_that_is_never_closed_is_named_with_its_line(table):
@@ -122,11 +122,11 @@ def test_a_quotation_mark_that_is_never_closed_is_named_with_its_line(table):
 
 
 def test_large_files_are_laid_out_in_pieces(table, monkeypatch):
-    monkeypatch.setattr("dltrain.datasets._delimited._CHUNK", 7)
+    monkeypatch.setattr("dltrain.features._tables.delimited._CHUNK", 7)
     text = lines(cells=lambda row: f'{row},"a{row % 3}, ""q""\n",{row % 2}') + "1,2\n"
     assert f"t.csv:{2 * ROWS + 2}: has 2 fields" in refused(table(text))
     splits = table(text, on_bad_example="skip", **WHOLE).load()
-    assert splits.spec.columns[1].categories == tuple(f'a{number}, "q"' for number in range(3))
+    assert splits.spec.input.columns[1].categories == tuple(f'a{number}, "q"' for number in range(3))
     assert len(splits.train) == ROWS
 
 
@@ -135,7 +135,7 @@ def test_encodings(table, encoding):
     text = lines(cells=lambda row: f"{row},{['grün', 'café', 'año'][row % 3]},{row % 2}", header="größe,c,y")
     dataset = table(text.encode(encoding), encoding="utf-8" if encoding == "utf-8-sig" else encoding)
     assert names(dataset) == ["größe", "c"]
-    assert dataset.spec().columns[1].categories == ("año", "café", "grün")
+    assert dataset.spec().input.columns[1].categories == ("año", "café", "grün")
 
 
 def test_a_wrong_encoding_is_named_with_its_line(table):
@@ -194,9 +194,9 @@ def test_missing_numbers_are_filled_and_marked(table):
 
     for impute, fill in (("median", np.median), ("mean", np.mean), ("zero", lambda _: 0.0)):
         splits = table(lines(cells=cells, header="x,y"), impute=impute, **WHOLE).load()
-        assert [column.part for column in splits.spec.columns] == ["value", "missing"]
+        assert [column.part for column in splits.spec.input.columns] == ["value", "missing"]
         known = [row for row in range(ROWS) if row % 10]
-        assert splits.spec.columns[0].fill == pytest.approx(fill(known))
+        assert splits.spec.input.columns[0].fill == pytest.approx(fill(known))
         assert splits.train.inputs[10].tolist() == pytest.approx([fill(known), 1.0])
         assert splits.train.inputs[11].tolist() == [11.0, 0.0]
 
@@ -216,7 +216,7 @@ def test_missing_categories_dates_and_texts(table):
         return f"{'ab'[row % 2]},2020-01-{row % 28 + 1:02},this is text {row},{row},{row % 2}"
 
     splits = table(lines(cells=cells, header="c,d,t,x,y"), text=("t",), **WHOLE).load()
-    columns = {column.name: index for index, column in enumerate(splits.spec.columns)}
+    columns = {column.name: index for index, column in enumerate(splits.spec.input.columns)}
     inputs = splits.train.inputs
     assert inputs[0, columns["c"]] == 0
     assert inputs[1, columns["c"]] == 2
@@ -230,7 +230,7 @@ def test_dates_and_times_are_taken_apart(table):
     for form in forms:
         text = lines(cells=lambda row, form=form: f"{form.replace('17', str(row % 24))},{row % 2}", header="d,y")
         splits = table(text, **WHOLE).load()
-        names = [column.part for column in splits.spec.columns]
+        names = [column.part for column in splits.spec.input.columns]
         assert names == ["year", "month", "weekday", "day", "hour"]
         assert splits.train.inputs[7].tolist() == [2021, 3, 5, 18691, 7]  # a Friday
 
@@ -295,7 +295,7 @@ def test_texts_are_counts_of_their_most_frequent_words(table):
     words = ("red green blue", "RED red yellow", "green red pink")
     text = lines(cells=lambda row: f'"{words[row % 3]} number{row}",{row % 2}', header="t,y")
     splits = table(text, words=2, **WHOLE).load()
-    assert [column.word for column in splits.spec.columns] == ["red", "green"]
+    assert [column.word for column in splits.spec.input.columns] == ["red", "green"]
     np.testing.assert_allclose(splits.train.inputs[:3], np.log1p([[1, 1], [2, 0], [1, 1]]), rtol=1e-6)
 
 
@@ -351,14 +351,14 @@ def test_roles_may_be_given(table):
 
     fields = {"numeric": ("row_id",), "categorical": ("code",), "text": ("c",), "ignore": ("x",)}
     spec = table(lines(cells=cells, header="x,code,row_id,c,y"), **fields).spec()
-    assert [(column.name, column.part) for column in spec.columns] == [
+    assert [(column.name, column.part) for column in spec.input.columns] == [
         ("row_id", "value"),
         ("c a", "word"),
         ("c b", "word"),
         ("c c", "word"),
         ("code", "category"),
     ]
-    assert spec.columns[-1].categories == ("00", "01", "02")
+    assert spec.input.columns[-1].categories == ("00", "01", "02")
     with pytest.raises(ValueError, match="^ignore names 'x', which numeric names already"):
         table(lines(), numeric=("x",), ignore=("x",))
     with pytest.raises(ValueError, match="^target must name"):
@@ -374,23 +374,23 @@ def test_numbers_with_a_few_words_among_them_are_numbers_and_it_is_said(table, c
     message = refused(table(text, numeric=("x",)))
     assert "t.csv:9: x must be a number, got 'about ten'" in message
     splits = table(text, numeric=("x",), on_bad_example="skip", **WHOLE).load()
-    assert [column.name for column in splits.spec.columns] == ["x"]
+    assert [column.name for column in splits.spec.input.columns] == ["x"]
     assert len(splits.skipped) == 1
 
 
 def test_many_categories_get_a_vector_and_more_still_are_unseen(table, monkeypatch):
     text = lines(200, cells=lambda row: f"c{row % 15:02},{row % 2}", header="c,y")
-    assert table(text, one_hot_up_to=15).spec().columns[0].embedding is None
-    assert table(text, one_hot_up_to=14).spec().columns[0].embedding == round(1.6 * 15**0.56)
-    monkeypatch.setattr("dltrain.datasets._tables.MOST_CATEGORIES", 4)
-    (column,) = table(text, words=99, **WHOLE).spec().columns
+    assert table(text, one_hot_up_to=15).spec().input.columns[0].embedding is None
+    assert table(text, one_hot_up_to=14).spec().input.columns[0].embedding == round(1.6 * 15**0.56)
+    monkeypatch.setattr("dltrain.features._tables.columns.MOST_CATEGORIES", 4)
+    (column,) = table(text, words=99, **WHOLE).spec().input.columns
     assert column.categories == ("c00", "c01", "c02", "c03")
 
 
 def test_a_weight_column_goes_with_its_rows(table):
     text = lines(cells=lambda row: f"{row},{row / 10},{row % 2}", header="x,w,y")
     splits = table(text, weight="w").load()
-    assert [column.name for column in splits.spec.columns] == ["x"]
+    assert [column.name for column in splits.spec.input.columns] == ["x"]
     for part in (splits.train, splits.validation, splits.test):
         np.testing.assert_allclose(part.weights, part.inputs[:, 0] / 10, rtol=1e-6)
     message = refused(table(text.replace("3,0.3,1", "3,-1,1").replace("5,0.5,1", "5,heavy,1"), weight="w"))
@@ -433,8 +433,9 @@ def test_a_split_column_says_which_part_a_row_belongs_to(table):
 def test_the_kind_of_a_target_is_seen(table, values, task, classes):
     dataset = table(lines(60, cells=lambda row: f"{row},{values[row % len(values)]}", header="x,y"), **WHOLE)
     assert dataset.task == task
-    assert dataset.spec().class_names == classes
     targets = dataset.load().train.targets
+    groups = dataset.spec().groups(targets)
+    assert (groups.names if groups else ()) == classes
     if task == "regression":
         assert targets[:, 0].tolist() == [float(values[row % len(values)]) for row in range(60)]
     else:
@@ -446,7 +447,7 @@ def test_the_kind_of_a_target_may_be_given(table):
     text = lines(60, cells=lambda row: f"{row},{row % 3}", header="x,y")
     assert table(text, kind="numbers").task == "regression"
     dataset = table(lines(60, cells=lambda row: f"{row},{row % 30}", header="x,y"), kind="classes")
-    assert len(dataset.spec().class_names) == 30
+    assert len(dataset.spec().target.class_names) == 30
     assert table(text.replace(",2\n", ",1\n"), kind="labels").load().train.targets.shape[1] == 1
 
 
@@ -455,10 +456,10 @@ def test_several_numbers_are_predicted_at_once(table):
     dataset = table(text, target=("b", "a"), **WHOLE)
     splits = dataset.load()
     assert dataset.task == "regression"
-    assert [target.name for target in splits.spec.numbers] == ["b", "a"]
+    assert [target.name for target in splits.spec.target.each] == ["b", "a"]
     np.testing.assert_array_equal(splits.train.targets[2], [205, 4])
-    assert splits.spec.numbers[0].mean == pytest.approx(splits.train.targets[:, 0].mean())
-    assert splits.spec.numbers[1].standard_deviation == pytest.approx(splits.train.targets[:, 1].std())
+    assert splits.spec.target.each[0].mean == pytest.approx(splits.train.targets[:, 0].mean())
+    assert splits.spec.target.each[1].standard_deviation == pytest.approx(splits.train.targets[:, 1].std())
 
 
 def test_several_columns_of_zero_and_one_are_labels(table):
@@ -466,7 +467,7 @@ def test_several_columns_of_zero_and_one_are_labels(table):
     dataset = table(text, target=("a", "b", "c"), **WHOLE)
     splits = dataset.load()
     assert dataset.task == "multilabel"
-    assert splits.spec.class_names == ("a", "b", "c")
+    assert splits.spec.target.class_names == ("a", "b", "c")
     np.testing.assert_array_equal(splits.train.targets[:4], [[0, 1, 1], [1, 0, 0], [0, 0, 0], [1, 1, 0]])
     wrong = table(text.replace("\n7,1,", "\n7,2,"), target=("a", "b", "c"), kind="labels")
     assert "t.csv:9: a must be 0 or 1, for it is a label, got '2'" in refused(wrong)
@@ -514,7 +515,7 @@ def test_other_data_are_read_with_what_was_learnt(table):
     other = table("y,more,c,x\n1,5,b,1000\n0,5,z,\n0,5,,7\n", **WHOLE)
     splits = other.load(learnt)
     assert splits.spec == learnt
-    np.testing.assert_array_equal(splits.train.inputs, np.array([[1000, 2], [learnt.columns[0].fill, 0], [7, 0]]))
+    np.testing.assert_array_equal(splits.train.inputs, np.array([[1000, 2], [learnt.input.columns[0].fill, 0], [7, 0]]))
     assert splits.train.targets.tolist() == [1, 0, 0]
     one_class = table("x,c,y\n1,a,1\n2,a,1\n", **WHOLE).load(learnt)
     assert one_class.train.targets.tolist() == [1, 1]
@@ -619,7 +620,7 @@ def test_a_class_with_one_row_is_said_with_its_line(table, caplog):
     assert re.search(
         r"class 'perhaps' has one row only, \S*t.csv:9: it cannot be both learnt and measured", caplog.text
     )
-    assert splits.spec.class_names == ("no", "perhaps", "yes")
+    assert splits.spec.target.class_names == ("no", "perhaps", "yes")
     assert 1 in splits.train.targets
 
 
@@ -679,7 +680,7 @@ def test_json_lines_may_hold_pythons_nan_and_a_number_beyond_all(table):
     rows = [json.dumps({"x": row, "y": row % 2}) for row in range(ROWS)]
     rows[3] = json.dumps({"x": float("nan"), "y": 1})
     splits = table("\n".join(rows), "t.jsonl", **WHOLE).load()
-    assert [column.part for column in splits.spec.columns] == ["value", "missing"]
+    assert [column.part for column in splits.spec.input.columns] == ["value", "missing"]
     assert np.flatnonzero(splits.train.inputs[:, 1]).tolist() == [3]
     rows[4] = json.dumps({"x": float("-inf"), "y": 0})
     message = "t.jsonl:5: x must be within float32, which ends at 3.4e38, got '-inf'"
@@ -706,8 +707,8 @@ def test_nan_is_no_value_and_no_class(tmp_path):
     dataset = CSV(path=tmp_path / "t.parquet", target="y", **WHOLE)
     assert "t.parquet:5: has no y" in refused(dataset)
     splits = CSV(path=tmp_path / "t.parquet", target="y", on_bad_example="skip", **WHOLE).load()
-    assert splits.spec.class_names == ("0", "1")
-    assert [column.part for column in splits.spec.columns] == ["value", "missing"]
+    assert splits.spec.target.class_names == ("0", "1")
+    assert [column.part for column in splits.spec.input.columns] == ["value", "missing"]
 
 
 def test_lists_and_structures_are_left_out_and_said(table, caplog):
@@ -755,8 +756,8 @@ def test_parquet_columns_of_any_kind(table, tmp_path):
     frame.write_parquet(tmp_path / "t.parquet")
     dataset = CSV(path=tmp_path / "t.parquet", target="y", **WHOLE)
     spec = dataset.load().spec
-    assert spec.class_names == ("0", "1")
-    sources = dict.fromkeys(column.source for column in spec.columns)
+    assert spec.target.class_names == ("0", "1")
+    sources = dict.fromkeys(column.source for column in spec.input.columns)
     assert list(sources) == ["flag", "price", "small", "moment", "clock", "span", "kind", "choice"]
 
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from dltrain.datasets._delimited import _parse_odd, parse
+from dltrain.features._tables.delimited import _parse_odd, parse
 
 PIECES = ["a", "1", '"', ",", "\n", "\r\n", " b", "é", ""]
 
 
 @pytest.mark.parametrize("chunk", [5, 64, 2**24])
 def test_rows_are_what_pythons_own_parser_finds(monkeypatch, chunk):
-    monkeypatch.setattr("dltrain.datasets._delimited._CHUNK", chunk)
+    monkeypatch.setattr("dltrain.features._tables.delimited._CHUNK", chunk)
     chance = random.Random(1)
     for _ in range(300):
         rows = [

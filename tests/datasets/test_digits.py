@@ -7,7 +7,7 @@ from dltrain.datasets.digits import Digits
 def test_all_scans_are_there_on_the_full_range():
     splits = Digits().load()
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [1295, 143, 359]
-    assert splits.spec.input_shape == (8, 8, 1)
+    assert splits.spec.input.shape == (8, 8, 1)
     assert (splits.train.inputs.min(), splits.train.inputs.max()) == (0, 255)
 
 

@@ -5,7 +5,7 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.neighbors import KNeighborsClassifier
 
-from dltrain.datasets._glyphs import glyphs
+from dltrain.datasets._samples.glyphs import glyphs
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ import zlib
 import numpy as np
 import pytest
 
-from dltrain.datasets._headers import read_header
-from dltrain.datasets._images import Decoding
 from dltrain.errors import DataError
+from dltrain.features._images.decoding import Decoding
+from dltrain.features._images.headers import read_header
 
 RED, GREEN, BLUE, YELLOW = (250, 20, 20), (20, 250, 20), (20, 20, 250), (240, 240, 20)
 QUARTERS = np.array([[RED, GREEN], [BLUE, YELLOW]], np.uint8).repeat(8, axis=0).repeat(8, axis=1)

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dltrain.datasets import _images
-from dltrain.datasets._headers import _first_frame
-from dltrain.datasets._images import Decoding, ImageFiles
+from dltrain.datasets._images import files as image_files
+from dltrain.datasets._images.files import ImageFiles
 from dltrain.datasets.image_folder import ImageFolder
 from dltrain.errors import DataError
+from dltrain.features._images.decoding import Decoding
+from dltrain.features._images.headers import _first_frame
 
 SCENE = np.zeros((300, 400, 3), np.uint8)  # thirds: red, green, blue from left to right
 for third in range(3):
@@ -43,8 +44,8 @@ def folder(tensorflow, tmp_path):
 
 def test_folders_are_the_classes_and_files_the_examples(folder):
     source = ImageFolder(path=folder, size=16)
-    assert source.spec().input_shape == (16, 16, 3)
-    assert source.spec().class_names == ("dark", "light")
+    assert source.spec().input.shape == (16, 16, 3)
+    assert source.spec().target.class_names == ("dark", "light")
     splits = source.load()
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [14, 2, 4]
     for part in (splits.train, splits.validation, splits.test):
@@ -52,7 +53,7 @@ def test_folders_are_the_classes_and_files_the_examples(folder):
         assert images.shape == part.inputs.shape == (len(part), 16, 16, 3)
         assert images.dtype == np.uint8
         assert ((images.mean(axis=(1, 2, 3)) > 100) == (part.targets == 1)).all()
-    assert splits.spec.mean == pytest.approx(splits.train.inputs[:].mean(axis=(0, 1, 2)))
+    assert splits.spec.input.mean == pytest.approx(splits.train.inputs[:].mean(axis=(0, 1, 2)))
 
 
 def test_files_of_other_kinds_are_counted_by_suffix(folder, caplog):
@@ -95,7 +96,7 @@ def place(request, tensorflow, tmp_path, monkeypatch):
 @pytest.mark.parametrize("names", [("Train", "VAL", "Test"), ("training", "Valid", "TESTING")])
 def test_parts_are_known_whatever_the_case(place, names):
     source = ImageFolder(path=place(*(f"{part}/{name}/1.png" for part in names for name in ("cat", "dog"))), size=8)
-    assert source.spec().class_names == ("cat", "dog")
+    assert source.spec().target.class_names == ("cat", "dog")
     splits = source.load()
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [2, 2, 2]
 
@@ -112,7 +113,7 @@ def test_parts_without_a_training_part_are_refused(place, names):
 
 def test_a_class_may_be_called_as_a_part_is(place):
     source = ImageFolder(path=place("car/1.png", "plane/1.png", "train/1.png", "train/.old/1/1.png"), size=8)
-    assert source.spec().class_names == ("car", "plane", "train")
+    assert source.spec().target.class_names == ("car", "plane", "train")
     source.load()
 
 
@@ -131,7 +132,7 @@ def test_what_is_hidden_is_not_taken(place):
     hidden = ("cat/.thumbnails/1.png", "cat/deep/.old/deeper/1.png", "cat/.1.png", ".trash/1.png")
     path = place("cat/1.png", "cat/deep/1.png", "dog/1.png", *hidden)
     splits = ImageFolder(path=path, size=8, test_fraction=0.0, validation_fraction=0.0).load()
-    assert splits.spec.class_names == ("cat", "dog")
+    assert splits.spec.target.class_names == ("cat", "dog")
     assert len(splits.train) == 3
 
 
@@ -325,7 +326,7 @@ def test_what_another_revision_decoded_is_decoded_anew(files, monkeypatch):
     expected = files[1]("disk")[:]
     monkeypatch.setattr(Decoding, "__call__", lambda *_: np.full((8, 8, 3), 7, np.uint8))
     np.testing.assert_array_equal(files[1]("disk")[:], expected)
-    monkeypatch.setattr(_images, "REVISION", -1)
+    monkeypatch.setattr(image_files, "REVISION", -1)
     assert (files[1]("disk")[:] == 7).all()
 
 
@@ -436,7 +437,7 @@ def test_a_class_of_one_image_is_trained_on_and_said(folder, caplog):
     caplog.set_level(logging.INFO, "dltrain")
     write(folder / "lone" / "1.png", SCENE)
     splits = ImageFolder(path=folder, size=8).load()
-    assert (splits.train.targets == splits.spec.class_names.index("lone")).sum() == 1
+    assert (splits.train.targets == splits.spec.target.class_names.index("lone")).sum() == 1
     assert [message.split(": ")[0] for message in caplog.messages if "(1 .txt)" not in message] == [
         "the validation part has no image of lone",
         "the test part has no image of lone",
@@ -518,7 +519,7 @@ def test_skipping_decodes_once_what_is_kept(mixed, tmp_path, monkeypatch, cache,
         return decode(decoding, path)
 
     monkeypatch.setattr(Decoding, "__call__", counted)
-    monkeypatch.setattr("dltrain.datasets._splitting.Splits.with_statistics", lambda splits: splits)
+    monkeypatch.setattr("dltrain.datasets._sources.splitting.Splits.with_statistics", lambda splits: splits)
     splits = ImageFolder(path=mixed, size=8, cache=cache, on_bad_example="skip").load()
     for part in (splits.train, splits.validation, splits.test):
         part.inputs[:]
@@ -564,7 +565,7 @@ def test_other_images_take_the_classes_of_the_run(folder, tmp_path):
     for number in range(3):
         write(other / "light" / f"{number}.png", np.full((9, 9, 3), 200, np.uint8))
     splits = ImageFolder(path=other, size=8, test_fraction=0.0, validation_fraction=0.0).load(known)
-    assert splits.spec.class_names == ("dark", "light")
+    assert splits.spec.target.class_names == ("dark", "light")
     assert list(splits.train.targets) == [1, 1, 1]
     (tmp_path / "other.csv").write_text("path,label\nother/light/0.png,light\n")
     table = ImageFolder(path=tmp_path / "other.csv", size=8, test_fraction=0.0, validation_fraction=0.0)

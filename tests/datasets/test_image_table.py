@@ -48,7 +48,7 @@ def right(part):
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_each_line_is_an_example(table, header, delimiter):
     source = table(*(line.replace(",", delimiter) for line in (header, *LINES)))
-    assert source.spec().class_names == ("cat", "dog")
+    assert source.spec().target.class_names == ("cat", "dog")
     splits = source.load()
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [6, 2, 2]
     assert right(splits.train)
@@ -71,9 +71,9 @@ def test_files_may_be_named_in_many_ways(table, tmp_path):
 
 def test_what_spreadsheets_write_is_read(table):
     lines = ["path;label", "", *(line.replace(",", ";") for line in LINES), ";", ""]
-    assert table(*(f"{line}\r" for line in lines), encoding="utf-8-sig").spec().class_names == ("cat", "dog")
+    assert table(*(f"{line}\r" for line in lines), encoding="utf-8-sig").spec().target.class_names == ("cat", "dog")
     quoted = ('"' + line.replace(",", '";"') + '"' for line in ("path,label", *LINES))
-    assert table(*quoted).spec().class_names == ("cat", "dog")
+    assert table(*quoted).spec().target.class_names == ("cat", "dog")
 
 
 def test_columns_and_parts_may_be_named(table):
@@ -89,11 +89,11 @@ def test_columns_and_parts_may_be_named(table):
 
 def test_numbers_are_sorted_as_such(table):
     lines = [f"{name},{number}" for number, name in enumerate([*NAMES, *NAMES][:10], 1)]
-    assert table("path,label", *lines).spec().class_names == tuple(map(str, range(1, 11)))
+    assert table("path,label", *lines).spec().target.class_names == tuple(map(str, range(1, 11)))
 
 
 def test_labels_are_read_without_quotes_and_in_every_script(table):
-    names = table("path,label", *LINES[:5], 'dog0.png,"Größe, 狗"').spec().class_names
+    names = table("path,label", *LINES[:5], 'dog0.png,"Größe, 狗"').spec().target.class_names
     assert names == ("Größe, 狗", "cat")
 
 

@@ -50,7 +50,7 @@ def cached(tensorflow, tmp_path, monkeypatch):
     """Returns a function that puts files of a dataset's real format where Keras then finds them."""
 
     def put(name: str) -> tuple[np.ndarray, np.ndarray]:
-        height, width, channels = DATASETS[name]().spec().input_shape
+        height, width, channels = DATASETS[name]().spec().input.shape
         random = np.random.RandomState(0)
         x = random.randint(0, 256, (200, height, width, channels)).astype(np.uint8)
         y = (np.arange(200) % len(DATASETS[name].class_names)).astype(np.uint8)
@@ -74,9 +74,9 @@ def test_the_published_test_set_stays_apart_and_whole(cached, name):
     np.testing.assert_array_equal(splits.test.targets, y[:20])
     assert len(splits.validation) / (len(splits.train) + len(splits.validation)) in (0.25, 0.5)  # of 2 per class: 1
     for part in (splits.train, splits.validation, splits.test):
-        assert part.inputs.shape[1:] == splits.spec.input_shape
+        assert part.inputs.shape[1:] == splits.spec.input.shape
         assert (part.inputs.dtype, part.targets.dtype) == (np.uint8, np.int32)
-    assert splits.spec.mean is not None
+    assert splits.spec.input.mean is not None
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -156,8 +156,8 @@ def test_houses_keep_the_test_part_that_keras_chooses(housing, tmp_path):
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [72, 8, 20]
     np.testing.assert_array_equal(splits.test.inputs, x_test.astype(np.float32))
     np.testing.assert_array_equal(splits.test.targets[:, 0], y_test.astype(np.float32))
-    assert splits.spec.columns[7].name == "median_income"
-    assert splits.spec.numbers[0].mean == pytest.approx(splits.train.targets.mean(), rel=1e-5)
+    assert splits.spec.input.columns[7].name == "median_income"
+    assert splits.spec.target.each[0].mean == pytest.approx(splits.train.targets.mean(), rel=1e-5)
 
 
 def test_houses_that_cannot_be_read_give_one_line(housing, tmp_path):

@@ -122,17 +122,17 @@ def test_parquet_holds_what_the_csv_does(tmp_path):
 def test_images_are_those_that_a_config_reads(tensorflow, tmp_path):
     dltrain("shapes", tmp_path / "shapes")
     splits = ImageFolder(path=tmp_path / "shapes", size=48).load()
-    assert splits.spec.class_names == ("circle", "square", "triangle")
+    assert splits.spec.target.class_names == ("circle", "square", "triangle")
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [810, 90, 300]
     dltrain("digits_png", tmp_path / "digits")
     splits = ImageFolder(path=tmp_path / "digits", size=8, color_mode="grayscale", test_fraction=0.0).load()
-    assert splits.spec.class_names == tuple("0123456789")
+    assert splits.spec.target.class_names == tuple("0123456789")
     assert len(splits.train) + len(splits.validation) == 1797
 
 
 def test_letters_are_arrays_that_a_config_reads(tmp_path):
     dltrain("glyphs", tmp_path / "glyphs")
     splits = NPZ(path=tmp_path / "glyphs" / "glyphs.npz").load()
-    assert splits.spec.input_shape == (8, 8, 1)
-    assert len(splits.spec.class_names) == 100
+    assert splits.spec.input.shape == (8, 8, 1)
+    assert len(splits.spec.target.class_names) == 100
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [14400, 1600, 4000]

@@ -26,7 +26,7 @@ def test_inputs_stay_on_disk_where_nothing_is_split_off(saved, inputs):
     splits = dataset.load()
     assert isinstance(splits.train.inputs, np.memmap)
     assert isinstance(splits.test.inputs, np.memmap)
-    assert splits.train.inputs.shape[1:] == dataset.spec().input_shape
+    assert splits.train.inputs.shape[1:] == dataset.spec().input.shape
 
 
 def test_a_test_file_is_the_whole_test_part(saved):

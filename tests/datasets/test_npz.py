@@ -34,7 +34,7 @@ def refused(dataset: NPZ) -> str:
 
 def test_a_grey_image_gets_a_channel_axis_and_stays_bytes(saved):
     dataset = saved(x=np.zeros((20, 5, 6), np.uint8), y=Y)
-    assert dataset.spec().input_shape == (5, 6, 1)
+    assert dataset.spec().input.shape == (5, 6, 1)
     assert dataset.load().train.inputs.dtype == np.uint8
 
 
@@ -47,13 +47,13 @@ def test_other_numbers_become_float32(saved, dtype):
 
 def test_labels_of_any_numbering_become_classes_in_their_order(saved):
     splits = saved({"test_fraction": 0.0, "validation_fraction": 0.0}, x=X, y=np.where(Y, -3, 100)).load()
-    assert splits.spec.class_names == ("-3", "100")
+    assert splits.spec.target.class_names == ("-3", "100")
     assert splits.train.targets.tolist() == [1, 0] * 10
 
 
 def test_labels_may_be_strings(saved):
     splits = saved({"test_fraction": 0.0, "validation_fraction": 0.0}, x=X, y=np.array(["dog", "cat"] * 10)).load()
-    assert splits.spec.class_names == ("cat", "dog")
+    assert splits.spec.target.class_names == ("cat", "dog")
     assert splits.train.targets.tolist() == [1, 0] * 10
 
 
@@ -139,7 +139,7 @@ def test_other_arrays_take_the_classes_of_the_run(saved):
     known = saved(x=X, y=np.array(["cat", "dog"])[Y]).load().spec
     other = saved(x=X[:4], y=np.array(["dog"] * 4))
     splits = other.load(known)
-    assert splits.spec.class_names == ("cat", "dog")
+    assert splits.spec.target.class_names == ("cat", "dog")
     assert set(splits.train.targets) == {1}
     with pytest.raises(DataError, match="has labels that the run has not: cow"):
         saved(x=X[:4], y=np.array(["dog", "cow"] * 2)).load(known)

@@ -25,7 +25,7 @@ def returning(tensorflow, monkeypatch):
 
 def test_two_arrays_are_split_and_words_are_classes(returning):
     splits = returning((X, Y)).load()
-    assert splits.spec.class_names == ("no", "yes")
+    assert splits.spec.target.class_names == ("no", "yes")
     assert [len(part) for part in splits.parts.values()] == [14, 2, 4]
     assert splits.train.inputs.dtype == np.float32
 
@@ -42,7 +42,7 @@ def test_a_tf_dataset_of_examples_is_read(returning, tensorflow):
 
     splits = returning(examples, test_fraction=0.0, validation_fraction=0.0).load()
     assert (splits.train.inputs == X * 2).all()
-    assert splits.spec.class_names == ("no", "yes")
+    assert splits.spec.target.class_names == ("no", "yes")
 
 
 def test_numbers_are_a_regression(returning):

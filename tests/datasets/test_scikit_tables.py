@@ -19,10 +19,10 @@ def test_every_row_is_there_once_in_its_own_units(name, rows):
     ]
     expected = np.column_stack([inputs, targets]).astype(np.float32)
     assert sorted(map(tuple, np.array(found, np.float32))) == sorted(map(tuple, expected))
-    assert splits.spec.input_shape == (len(splits.spec.columns),) == inputs.shape[1:]
-    assert splits.spec.columns == dataset.spec().columns
+    assert splits.spec.input.shape == (len(splits.spec.input.columns),) == inputs.shape[1:]
+    assert splits.spec.input.columns == dataset.spec().input.columns
     TASKS[dataset.task]().check(splits.spec)
-    assert splits.spec.mean == pytest.approx(splits.train.inputs.mean(axis=0), rel=1e-4)
+    assert splits.spec.input.mean == pytest.approx(splits.train.inputs.mean(axis=0), rel=1e-4)
 
 
 def test_classes_are_in_the_order_of_their_labels():
@@ -32,6 +32,6 @@ def test_classes_are_in_the_order_of_their_labels():
 
 def test_the_target_is_known_by_its_training_part():
     splits = DATASETS["diabetes"](test_fraction=0.5).load()
-    (target,) = splits.spec.numbers
+    (target,) = splits.spec.target.each
     assert (target.name, target.mean) == ("progression", pytest.approx(splits.train.targets.mean()))
     assert target.standard_deviation == pytest.approx(splits.train.targets.std())

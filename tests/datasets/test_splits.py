@@ -54,22 +54,22 @@ def test_the_same_seed_gives_the_same_parts_and_another_gives_others(make):
 def test_every_class_is_in_every_part(make):
     splits = make().load()
     for part in parts(splits):
-        shares = np.bincount(part.targets, minlength=len(splits.spec.class_names)) / len(part)
+        shares = np.bincount(part.targets, minlength=len(splits.spec.target.class_names)) / len(part)
         assert shares.min() > 0.5 / len(shares)
 
 
 def test_what_is_loaded_is_what_the_spec_said(make):
     said, splits = make().spec(), make().load()
-    assert (said.input_shape, said.class_names) == (splits.spec.input_shape, splits.spec.class_names)
+    assert (said.input.shape, said.target.class_names) == (splits.spec.input.shape, splits.spec.target.class_names)
     for part in parts(splits):
-        assert part.inputs.shape[1:] == said.input_shape
+        assert part.inputs.shape[1:] == said.input.shape
         assert part.inputs.dtype == np.uint8
         assert part.targets.dtype == np.int32
 
 
 def test_the_statistics_are_those_of_the_training_part(make):
     splits = make().load()
-    assert (splits.spec.mean, splits.spec.standard_deviation) == channel_statistics(splits.train.inputs)
+    assert (splits.spec.input.mean, splits.spec.input.standard_deviation) == channel_statistics(splits.train.inputs)
 
 
 def test_specs_need_neither_tensorflow_nor_sklearn():
@@ -78,7 +78,7 @@ def test_specs_need_neither_tensorflow_nor_sklearn():
 import sys
 from dltrain.registry import DATASETS
 for name in {names}:
-    assert DATASETS[name]().spec().class_names
+    assert DATASETS[name]().spec().target.class_names
 assert not {{"tensorflow", "keras", "sklearn"}} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])

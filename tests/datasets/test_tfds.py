@@ -40,8 +40,8 @@ def test_pairs_become_parts_with_the_names_of_the_classes(installed, tmp_path):
     splits = TFDS(builder="pets", train="train[:90%]", folder=tmp_path).load()
     assert installed["split"] == {"train": "train[:90%]", "test": "test"}
     assert (installed["builder"], installed["data_dir"]) == ("pets", str(tmp_path))
-    assert splits.spec.class_names == ("cat", "dog")
-    assert splits.spec.input_shape == (4, 4, 1)
+    assert splits.spec.target.class_names == ("cat", "dog")
+    assert splits.spec.input.shape == (4, 4, 1)
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [36, 4, 40]
     np.testing.assert_array_equal(splits.test.inputs, IMAGES)
     assert TFDS(builder="pets").spec() is None

@@ -48,7 +48,7 @@ def test_numbers_are_side_by_side_in_the_order_of_the_config(records, shards, su
     order = [row for shard in range(shards) for row in range(shard, COUNT, shards)]
     np.testing.assert_array_equal(splits.train.inputs, [[row / 2, -row / 2, row] for row in order])
     assert splits.train.inputs.dtype == np.float32
-    assert splits.spec.class_names == ("6", "7")
+    assert splits.spec.target.class_names == ("6", "7")
     assert splits.train.targets.tolist() == [1 - row % 2 for row in order]
 
 
@@ -62,9 +62,9 @@ def test_images_are_decoded_and_resized(records, tensorflow):
     splits = records(example, features).load()
     np.testing.assert_array_equal(splits.train.inputs, pixels)
     assert splits.train.inputs.dtype == np.uint8
-    assert splits.spec.class_names == ("cat", "dog")
+    assert splits.spec.target.class_names == ("cat", "dog")
     small = records(example, {**features, "image": Feature(kind="image", shape=(3, 3, 1))}).load()
-    assert small.spec.input_shape == (3, 3, 1)
+    assert small.spec.input.shape == (3, 3, 1)
 
 
 def test_floats_to_predict_are_regression(records):
@@ -73,8 +73,8 @@ def test_floats_to_predict_are_regression(records):
     splits = dataset.load()
     assert dataset.task == "regression"
     np.testing.assert_array_equal(splits.train.targets[3], [0.75, 6])
-    assert [target.name for target in splits.spec.numbers] == ["y 1", "y 2"]
-    assert splits.spec.numbers[1].mean == pytest.approx(COUNT - 1)
+    assert [target.name for target in splits.spec.target.each] == ["y 1", "y 2"]
+    assert splits.spec.target.each[1].mean == pytest.approx(COUNT - 1)
     single = records(lambda row: {"x": row / 1, "y": row / 1}, {**features, "y": Feature(kind="floats")}, target="y")
     assert single.load().train.targets.shape == (COUNT, 1)
     with pytest.raises(DataError, match=r"feature y: NaN or infinite values, first in example 0"):

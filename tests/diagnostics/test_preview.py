@@ -14,7 +14,7 @@ from dltrain.assembly.data import load, start
 from dltrain.cli import app
 from dltrain.config import experiment as experiments
 from dltrain.console import Reporter
-from dltrain.data import Split, Splits
+from dltrain.data import Examples, Groups, Split, Splits
 from dltrain.diagnostics import preview
 from dltrain.diagnostics.first_steps import DECODED, _varied, first_examples
 from dltrain.figures.examples import Lines, Pictures, Rows
@@ -84,7 +84,7 @@ def test_the_page_tells_of_examples_classes_values_and_learning_rate(tmp_path):
 
 def test_examples_of_many_classes_are_shown_first_come_first_served():
     targets = np.random.RandomState(0).permutation(64)
-    chosen = _varied(targets)
+    chosen = _varied(Groups(tuple(map(str, range(64))), targets), 64)
     assert sorted(chosen) == list(range(24))
     assert list(targets[chosen]) == sorted(targets[:24])
 
@@ -114,23 +114,24 @@ def test_without_augmentation_examples_are_shown_once(tmp_path):
     assert "nothing changes them" in page.rows[0].heading
 
 
-class Counted:
+class Counted(Examples):
     """Inputs that count how many of them are read."""
 
-    def __init__(self, values, read):
-        self.values, self.read = values, read
+    shape = dtype = None
+
+    def __init__(self, values, reads):
+        self.values, self.reads = values, reads
         self.shape, self.dtype = values.shape, values.dtype
 
     def __len__(self):
         return len(self.values)
 
-    def __getitem__(self, positions):
-        found = self.values[positions]
-        self.read.append(len(found))
-        return found
-
     def take(self, positions):
-        return Counted(self.values[positions], self.read)
+        return Counted(self.values[positions], self.reads)
+
+    def read(self, positions, seeds=None):
+        self.reads.append(len(positions))
+        return self.values[positions]
 
 
 def test_of_examples_that_must_be_read_only_a_few_are(tmp_path):
@@ -147,7 +148,7 @@ def test_of_examples_that_must_be_read_only_a_few_are(tmp_path):
 def test_vectors_are_drawn_as_lines(tmp_path):
     text = DIGITS.replace("{name: digits}", "{name: synthetic, shape: [12], num_classes: 100}")
     _, _, panels = collected(tmp_path, text, ["augment=[]"])
-    assert panels[Lines].vectors.shape == (16, 12)
+    assert [vector.shape for vector in panels[Lines].vectors] == [(12,)] * 16
     assert len(panels[Bars].names) == 20
 
 
@@ -195,6 +196,16 @@ def test_a_table_is_shown_by_its_columns(tmp_path, target):
     assert (Bars in panels) == (target != "price $")
     assert "nobody knows beforehand" in panels[Curve].note
     assert page.render() == page.render()
+
+
+def test_of_many_columns_the_first_are_shown(tmp_path):
+    names = [f"x{place}" for place in range(40)]
+    rows = [",".join(["ab"[row % 2], *(str(row + place) for place in range(40))]) for row in range(60)]
+    (tmp_path / "x.csv").write_text("\n".join([",".join(["kind", *names]), *rows]))
+    _, page, _ = collected(tmp_path, TABLE.replace("TARGET", "kind"))
+    tiles = page.rows[2:]
+    assert tiles[0].heading == "Columns, training part: the first 25, 15 more not shown"
+    assert [panel.title for row in tiles for panel in row.panels] == names[:25]
 
 
 def test_the_page_is_written_and_nothing_else(here):

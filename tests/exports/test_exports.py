@@ -38,7 +38,7 @@ RECURRENT = (
     "dataset: {name: digits}\nmodel: {name: graph, layers: [{layer: Reshape, target_shape: [8, 8]}, "
     "{layer: LSTM, units: 4}]}\n"
 )
-FORMATS = [name for name in EXPORTS.names() if hasattr(EXPORTS[name], "tolerance")]
+FORMATS = [name for name in EXPORTS.names() if EXPORTS[name].agreement is None]
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def reference(run):
     model = config.build_model(spec)
     store.restore_network(saved, model)
     dataset = config.experiment.dataset
-    return model, dataset.load(spec).test if hasattr(dataset, "loads_like") else dataset.load().test, spec
+    return model, dataset.load(spec).test, spec
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -131,9 +131,10 @@ def test_without_normalization_the_network_takes_what_the_card_says(runs, tmp_pa
     (entry,) = export(runs("cnn"), "keras", tmp_path, probabilities=False, normalization=False)["exports"]
     model, test, spec = reference(runs("cnn"))
     inputs = np.asarray(test.inputs[:8], np.float32)
-    got = Keras().answers(Path(entry["path"]), (inputs - spec.mean) / spec.standard_deviation)
+    got = Keras().answers(Path(entry["path"]), (inputs - spec.input.mean) / spec.input.standard_deviation)
     np.testing.assert_allclose(got, np.asarray(model(inputs)), rtol=1e-4, atol=1e-4)
-    assert f"| 0 | {spec.mean[0]} | {spec.standard_deviation[0]} |" in (tmp_path / "MODEL_CARD.md").read_text()
+    card = (tmp_path / "MODEL_CARD.md").read_text()
+    assert f"| 0 | {spec.input.mean[0]} | {spec.input.standard_deviation[0]} |" in card
     with pytest.raises(UserError, match="--no-normalization"):
         export(runs("table"), "keras", tmp_path, normalization=False)
 

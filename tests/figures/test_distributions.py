@@ -2,23 +2,21 @@
 
 import numpy as np
 import pytest
-from specs import data_spec
 
-from dltrain.data import Split, Splits
-from dltrain.features.numbers import Number as Target
-from dltrain.features.table import Column
+from dltrain.features.class_label import ClassLabel
+from dltrain.features.image import Image
+from dltrain.features.labels import Labels
+from dltrain.features.numbers import Numbers
+from dltrain.features.table import Column, Table
+from dltrain.features.vector import Vector
 from dltrain.figures import distributions
 from dltrain.figures.panels import Bands, Histogram, Shares
 
 
-def splits(spec, targets, **others):
-    parts = {name: Split(np.zeros((len(values), 1)), values) for name, values in others.items()}
-    return Splits(spec, Split(np.zeros((len(targets), 1)), targets), **parts)
-
-
 def test_few_classes_are_all_counted_in_each_part():
-    data = splits(data_spec((1,), ("a", "b", "c")), np.array([0, 0, 1]), test=np.array([2]))
-    bars = distributions.class_counts(data)
+    feature = ClassLabel(class_names=("a", "b", "c"))
+    (bars,) = feature.panels({"training": np.array([0, 0, 1]), "test": np.array([2])})
+    assert bars.title == "Classes"
     assert bars.counts == {"training": [2, 1, 0], "test": [0, 0, 1]}
     assert list(bars.names) == ["a", "b", "c"]
     assert not bars.left_out
@@ -26,21 +24,22 @@ def test_few_classes_are_all_counted_in_each_part():
 
 def test_of_many_classes_the_largest_and_smallest_are_shown():
     names = tuple(f"class {index}" for index in range(100))
-    bars = distributions.class_counts(splits(data_spec((1,), names), np.repeat(np.arange(100), np.arange(100) + 1)))
+    labels = np.repeat(np.arange(100), np.arange(100) + 1)
+    (bars,) = ClassLabel(class_names=names).panels({"training": labels})
     assert list(bars.names) == [f"class {index}" for index in [*range(99, 89, -1), *range(9, -1, -1)]]
     assert bars.counts["training"] == [*range(100, 90, -1), *range(10, 0, -1)]
     assert bars.left_out == "… 80 more, of 11 to 90 examples each"
 
 
 def test_labels_are_counted_one_by_one():
-    data = splits(data_spec((1,), ("red", "blue")), np.array([[1, 1], [0, 1]], np.float32))
-    assert distributions.class_counts(data).counts == {"training": [1, 2]}
+    (bars,) = Labels(class_names=("red", "blue")).panels({"training": np.array([[1, 1], [0, 1]], np.float32)})
+    assert (bars.title, bars.counts) == ("Labels", {"training": [1, 2]})
 
 
 def test_numbers_to_predict_are_shown_in_each_part():
     values = np.arange(1000, dtype=np.float32)[:, None]
-    spec = data_spec((1,), targets=(Target("price", 499.5, 288.7),))
-    (panel,) = distributions.target_histograms(splits(spec, values, validation=values[:10]))
+    feature = Numbers(names=("price",), mean=(499.5,), standard_deviation=(288.7,))
+    (panel,) = feature.panels({"training": values, "validation": values[:10]})
     assert isinstance(panel, Histogram)
     assert (panel.mean, panel.deviation) == (499.5, 288.7)
     assert panel.shares["training"] == pytest.approx(np.full(32, 1 / 32), abs=1e-3)
@@ -50,7 +49,8 @@ def test_numbers_to_predict_are_shown_in_each_part():
 def test_each_channel_has_a_histogram_with_what_normalisation_uses():
     images = np.zeros((2, 4, 4, 3), np.uint8)
     images[..., 1] = 255
-    panels = distributions.channels(data_spec((4, 4, 3), mean=(0, 255, 0), standard_deviation=(1, 2, 3)), images)
+    feature = Image(shape=(4, 4, 3), mean=(0, 255, 0), standard_deviation=(1, 2, 3))
+    panels = feature.panels({"training": images})
     assert [panel.title for panel in panels] == ["Values: red", "Values: green", "Values: blue"]
     assert [int(panel.shares["training"].argmax()) for panel in panels] == [0, 31, 0]
     assert [panel.deviation for panel in panels] == [1, 2, 3]
@@ -58,7 +58,7 @@ def test_each_channel_has_a_histogram_with_what_normalisation_uses():
 
 def test_many_features_become_bands():
     values = np.random.RandomState(0).standard_normal((50, 30)).astype(np.float32)
-    (panel,) = distributions.channels(data_spec((30,)), values)
+    (panel,) = Vector(shape=(30,)).panels({"training": values})
     assert isinstance(panel, Bands)
     assert panel.quantiles[0] == pytest.approx(values.min(axis=0))
     assert panel.quantiles[4] == pytest.approx(values.max(axis=0))
@@ -83,8 +83,8 @@ def test_columns_of_a_table_are_shown_as_what_they_are():
     born = [[1970, 1, 4, day] for day in (0, 1, 2, 365)]
     values = np.array([[20, 0, 0, 1], [30, 1, 1, 1], [40, 0, 0, 1], [40, 0, 0, 0]])
     values = np.column_stack([values, born, [2, 2, 1, 0]]).astype(np.float32)
-    spec = data_spec((9,), mean=(33,) * 9, standard_deviation=(7,) * 9, columns=columns)
-    age, said, date, city = distributions.columns(spec, values)
+    feature = Table(columns=columns, mean=(33,) * 9, standard_deviation=(7,) * 9)
+    age, said, date, city = feature.panels({"training": values})
     assert isinstance(age, Histogram)
     assert "missing 25.0%, filled with 30" in age.note
     assert age.shares["training"].sum() == pytest.approx(1)
@@ -94,10 +94,9 @@ def test_columns_of_a_table_are_shown_as_what_they_are():
     assert "1970-01-01 to 1971-01-01" in date.note
     assert (list(city.names), list(city.shares)) == (["$Rio", "Bonn"], [0.5, 0.25])
     assert "25.0% missing" in city.note
-    assert distributions.cell(columns[-1], 0.0) == "(missing or unknown)"
-
-
-def test_of_many_columns_the_first_are_shown():
-    columns = tuple(Column(str(index), str(index)) for index in range(40))
-    panels = distributions.columns(data_spec((40,), columns=columns), np.zeros((3, 40), np.float32))
-    assert [panel.title for panel in panels] == [str(index) for index in range(distributions.MOST_COLUMNS)]
+    rows = feature.show(values)
+    assert rows[0].names == ("age", "born", "city")
+    assert [row.cells for row in rows] == [
+        ("20", "1970-01-01", "$Rio"), ("(missing)", "1970-01-02", "$Rio"), ("40", "1970-01-03", "Bonn"),
+        ("40", "1971-01-01", "(missing or unknown)"),
+    ]  # fmt: skip

@@ -16,7 +16,7 @@ from dltrain.cli import app
 from dltrain.config import experiment as experiments
 from dltrain.console import Reporter
 from dltrain.errors import Interrupted
-from dltrain.inference import evidence
+from dltrain.inference import evidence, outputs
 from dltrain.inference import report as reporting
 from dltrain.runs.folder import Run
 from dltrain.training import trainer
@@ -131,13 +131,13 @@ def test_a_task_that_draws_nothing_has_a_report(run, monkeypatch):
 
 
 def test_ctrl_c_while_the_report_is_made_leaves_a_finished_run(tensorflow, reports, config_path, monkeypatch):
-    original = evidence.answers
+    original = outputs.collected
 
     def interrupted(*arguments):
         os.kill(os.getpid(), signal.SIGINT)
         return original(*arguments)
 
-    monkeypatch.setattr(evidence, "answers", interrupted)
+    monkeypatch.setattr(outputs, "collected", interrupted)
     with pytest.raises(Interrupted, match="dltrain report") as stopped:
         fit(config_path)
     assert stopped.value.exit_code == 130
@@ -206,7 +206,11 @@ def test_the_network_is_asked_about_so_many_examples_and_no_more(run, monkeypatc
 
 def test_answers_that_are_not_finite_are_said(run, monkeypatch):
     run.report.unlink()
-    monkeypatch.setattr(evidence, "answers", lambda model, part, *_: np.full((len(part), 3), np.nan, np.float32))
+
+    def nothing(infer, spec, part, *_):
+        return np.full((len(part), 3), np.nan, np.float32)
+
+    monkeypatch.setattr(outputs, "collected", nothing)
     assert dltrain("report", run.path).exit_code == 0
     assert "not finite for 30 of 30 examples" in run.report.read_text()
 

@@ -10,7 +10,7 @@ from dltrain.data import Provenance, Split, Splits
 from dltrain.features.numbers import Number as Target
 from dltrain.features.table import Column
 from dltrain.inspection.findings import examine
-from dltrain.inspection.subject import Subject
+from dltrain.inspection.inspected_data import InspectedData
 from dltrain.registry import DATASETS
 
 
@@ -33,7 +33,7 @@ def table(seed=0, train=60, test=30, classes=3, columns=4):
 
 def found(splits, **settings):
     """Returns the findings by kind."""
-    return {finding.kind: finding for finding in examine(Subject(splits, **settings), settings.get("brief", False))}
+    return {finding.kind: finding for finding in examine(InspectedData(splits, **settings))}
 
 
 def changed(splits, name="train", **fields):

@@ -8,7 +8,7 @@ from sklearn.datasets import load_sample_images
 
 from dltrain.datasets.image_folder import ImageFolder
 from dltrain.inspection.findings import examine
-from dltrain.inspection.subject import Subject
+from dltrain.inspection.inspected_data import InspectedData
 
 
 def write(path, image, quality=95):
@@ -34,7 +34,7 @@ def photos(tensorflow, tmp_path):
 def found(path, brief=False, **settings):
     settings = {"validation_fraction": 0.0, **settings}
     splits = ImageFolder(path=path, size=64, **settings).load()
-    return {finding.kind: finding for finding in examine(Subject(splits, brief=brief), brief)}
+    return {finding.kind: finding for finding in examine(InspectedData(splits, brief=brief))}
 
 
 def test_different_photos_are_left_alone(photos):

@@ -46,7 +46,7 @@ def config(path, *layers):
 def problems(path):
     with pytest.raises(ConfigError) as caught:
         experiments.load(path)
-    return [problem.splitlines()[0].removeprefix(f"{path}:") for problem in caught.value.problems]
+    return [str(problem).splitlines()[0].removeprefix(f"{path}:") for problem in caught.value.problems]
 
 
 def build(*layers, data=IMAGES, **keys):
@@ -79,7 +79,7 @@ def test_it_is_the_network_that_the_same_lines_of_python_make(tensorflow, tmp_pa
     keras.utils.set_random_seed(0)
     written = experiments.load(path).experiment.model.build(IMAGES)
     inputs = IMAGES.inputs()
-    x = stem = layers.Conv2D(8, 3, padding="same", activation="relu")(IMAGES.normalized(inputs))
+    x = stem = layers.Conv2D(8, 3, padding="same", activation="relu")(IMAGES.preprocess(inputs))
     x = layers.Conv2D(8, 3, padding="same")(layers.BatchNormalization()(x))
     x = layers.GlobalAveragePooling2D()(layers.Add()([stem, x]))
     x = layers.Dropout(0.25)(layers.Dense(4, "tanh", kernel_regularizer=keras.regularizers.L2(1e-4))(x))

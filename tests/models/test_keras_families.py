@@ -80,7 +80,7 @@ def spec(name, channels=3, classes=CLASSES):
 
 
 def images(data, count=4):
-    return np.random.RandomState(0).randint(0, 256, (count, *data.input_shape)).astype("float32")
+    return np.random.RandomState(0).randint(0, 256, (count, *data.input.shape)).astype("float32")
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def test_it_computes_what_keras_does_with_the_same_weights(network, tmp_path):
     name, model = network
     cls, data = MODELS[name], spec(name)
     make = getattr(keras.applications, cls.attribute)
-    keras_own = make(weights=None, include_top=False, input_shape=data.input_shape, pooling="avg")
+    keras_own = make(weights=None, include_top=False, input_shape=data.input.shape, pooling="avg")
     ours = keras.Model(model.input, model.get_layer("logits").input)
     x = images(data)
     weights = [value for layer in model.layers[:-1] for value in layer.get_weights()]

@@ -184,8 +184,7 @@ def test_what_every_network_takes_stands_behind_its_own_keys():
 def test_weight_counts_are_the_published_ones(tensorflow, name, keys, shape, classes, count):
     data = data_spec(shape, tuple(map(str, range(classes))))
     model = MODELS[name](**keys)
-    if hasattr(model, "check"):
-        model.check(data)
+    model.check(data)
     assert trainable(model.build(data)) == count
 
 
@@ -195,7 +194,7 @@ def test_it_makes_logits_and_every_weight_learns(tensorflow, name, keys):
 
     keras.utils.set_random_seed(0)
     model = MODELS[name](**keys).build(SMALL)
-    images = np.random.RandomState(0).randint(0, 256, (16, *SMALL.input_shape)).astype("float32")
+    images = np.random.RandomState(0).randint(0, 256, (16, *SMALL.input.shape)).astype("float32")
     labels = np.arange(16) % 3
     with tensorflow.GradientTape() as tape:
         logits = model(images, training=True)
@@ -217,7 +216,7 @@ def test_it_predicts_the_same_after_saving(tensorflow, tmp_path, name, keys):
 
     model = MODELS[name](**keys).build(SMALL)
     model.save(tmp_path / "model.keras")
-    images = np.random.RandomState(0).randint(0, 256, (4, *SMALL.input_shape)).astype("float32")
+    images = np.random.RandomState(0).randint(0, 256, (4, *SMALL.input.shape)).astype("float32")
     again = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(model.predict(images, verbose=0), again.predict(images, verbose=0))
     is_dilated = any(max(np.ravel(stage.pool_dilation)) > 1 for stage in keys.get("stages", ()))
@@ -252,7 +251,7 @@ def test_it_takes_a_step_in_mixed_precision_with_the_kernels_that_train_it(tenso
     fuse(model)
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), run_eagerly=True)
     before = model.get_weights()
-    images = np.random.RandomState(0).randint(0, 256, (6, *SMALL.input_shape)).astype("float32")
+    images = np.random.RandomState(0).randint(0, 256, (6, *SMALL.input.shape)).astype("float32")
     assert np.isfinite(model.train_on_batch(images, np.arange(6) % 3))
     after = model.get_weights()
     assert all(np.isfinite(weights).all() for weights in after)

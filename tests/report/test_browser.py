@@ -8,9 +8,9 @@ from html import escape, unescape
 
 import numpy as np
 import pytest
-from specs import data_spec
+from specs import data_spec, outcome_of
 
-from dltrain.report.outcome import Evidence, Example, Outcome
+from dltrain.report.outcome import Evidence, Example
 from dltrain.report.page import render
 from dltrain.report.story import tell
 from dltrain.runs.folder import Run
@@ -57,7 +57,7 @@ def page(tmp_path_factory):
     random = np.random.RandomState(0)
     truth = random.randint(4, size=60).astype(np.int32)
     outputs = random.standard_normal((60, 4)).astype(np.float32)
-    outcome = Outcome(data_spec((80, 90, 3), NAMES), "test", truth, outputs)
+    outcome = outcome_of(data_spec((80, 90, 3), NAMES), truth, outputs)
     task = Classification()
     mistakes = task.mistakes(outcome, 25)
     pictures = random.randint(256, size=(25, 80, 90, 3)).astype(np.uint8)

@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
-from specs import data_spec
+from specs import data_spec, outcome_of, split_of
 
 from dltrain.features.numbers import Number as Target
 from dltrain.inference.evidence import measured
 from dltrain.registry import TASKS
-from dltrain.report.outcome import Outcome
 from dltrain.report.page import Report, render
 from dltrain.report.parts import Chapter, Figure, Table
 
@@ -28,7 +27,7 @@ def outcome(task, examples=40, names=STRANGE, seed=0):
             TASKS[task]().check(spec)
         except ValueError:
             continue
-        return Outcome(spec, "test", targets, outputs)
+        return outcome_of(spec, targets, outputs)
     raise AssertionError(f"what is {task} for?")
 
 
@@ -63,10 +62,10 @@ def test_a_single_example_is_drawn(task):
 @pytest.mark.parametrize("task", TASKS.names())
 def test_a_baseline_is_of_the_networks_kind_and_ignores_the_inputs(tensorflow, task):
     found = outcome(task)
-    baselines = TASKS[task]().baselines(found.data, found.targets)
+    baselines = TASKS[task]().baselines(found.data, found.split, found.split)
     for constant in baselines.values():
-        assert constant.shape == found.outputs.shape[1:]
-        metrics = measured(TASKS[task](), found.data, found.targets, constant)
+        assert constant.shape == (1, *found.outputs.shape[1:])
+        metrics = measured(TASKS[task](), outcome_of(found.data, found.targets, constant))
         assert np.isfinite(list(metrics.values())).all()
 
 
@@ -83,7 +82,7 @@ def test_the_worst_mistakes_come_first_and_no_more_than_asked_for(task):
 def test_a_network_that_is_always_right_has_no_mistakes(task):
     found = outcome(task)
     hot = found.targets[:, None] == np.arange(3) if found.targets.ndim == 1 else found.targets
-    right = Outcome(found.data, found.part, found.targets, np.where(hot, 9, -9).astype(np.float32))
+    right = outcome_of(found.data, found.targets, np.where(hot, 9, -9).astype(np.float32))
     assert TASKS[task]().mistakes(right, 25).worst == []
     assert TASKS[task]().mistakes(right, 25).title.startswith("No ")
     assert shown(right, task)[1]
@@ -102,7 +101,7 @@ def test_of_many_classes_those_that_are_confused_most_are_named():
     outputs = np.eye(30, dtype=np.float32)[truth]
     outputs[truth == 7] = np.eye(30, dtype=np.float32)[12]
     names = tuple(f"n{index}" for index in range(30))
-    chapters = TASKS["classification"]().chapters(Outcome(data_spec((4,), names), "test", truth, outputs))
+    chapters = TASKS["classification"]().chapters(outcome_of(data_spec((4,), names), truth, outputs))
     assert tables(chapters)["Most confused"].rows == [("n7", "n12", "4", "100.0%")]
     assert tables(chapters)["One by one"].rows[1][0] == "n7"
     assert figures(chapters)["confusion"].panel.counts[7, 12] == 4
@@ -111,7 +110,7 @@ def test_of_many_classes_those_that_are_confused_most_are_named():
 def test_a_class_that_does_not_occur_takes_nothing_from_the_mean():
     truth = np.array([0, 1, 0, 1], np.int32)
     outputs = np.eye(3, dtype=np.float32)[truth]
-    chapters = TASKS["classification"]().chapters(Outcome(data_spec((4,), ("a", "b", "c")), "test", truth, outputs))
+    chapters = TASKS["classification"]().chapters(outcome_of(data_spec((4,), ("a", "b", "c")), truth, outputs))
     rows = {row[0]: row[1:] for row in tables(chapters)["One by one"].rows}
     assert rows["mean of the 2 that occur"] == ("4", *["1.000"] * 5)
     assert rows["c"] == ("0", *["-"] * 5)
@@ -120,7 +119,7 @@ def test_a_class_that_does_not_occur_takes_nothing_from_the_mean():
 def test_a_class_that_is_never_told_counts_as_nothing_in_the_means():
     truth = np.array([0, 1, 2, 2], np.int32)
     outputs = np.tile(np.array([0, 0, 1], np.float32), (4, 1))
-    chapters = TASKS["classification"]().chapters(Outcome(data_spec((4,), ("a", "b", "c")), "test", truth, outputs))
+    chapters = TASKS["classification"]().chapters(outcome_of(data_spec((4,), ("a", "b", "c")), truth, outputs))
     rows = {row[0]: row[1:] for row in tables(chapters)["One by one"].rows}
     assert rows["a"][1] == "-"
     assert rows["mean of the 3 that occur"][1:4] == ("0.167", "0.333", "0.222")  # as scikit-learn's macro averages
@@ -128,24 +127,28 @@ def test_a_class_that_is_never_told_counts_as_nothing_in_the_means():
 
 def test_the_majority_class_is_the_baseline_of_classes(tensorflow):
     spec, task = data_spec((4,), ("a", "b")), TASKS["classification"]()
-    baselines = task.baselines(spec, np.array([0, 1, 1], np.int32))
+    train = split_of(np.array([0, 1, 1], np.int32))
+    baselines = task.baselines(spec, train, train)
     ((words, constant),) = baselines.items()
     assert words == "always 'b', the most frequent class"
-    assert measured(task, spec, np.array([1, 1, 1, 0], np.int32), constant) == {"accuracy": 0.75}
+    assert measured(task, outcome_of(spec, np.array([1, 1, 1, 0], np.int32), constant)) == {"accuracy": 0.75}
 
 
 def test_mean_and_median_are_the_baselines_of_numbers(tensorflow):
     spec, task = data_spec((4,), targets=(Target("y", 3.0, 2.0),)), TASKS["regression"]()
     targets = np.array([[0.0], [0.0], [9.0]], np.float32)
-    baselines = task.baselines(spec, targets)
-    assert measured(task, spec, targets, baselines["always the mean"])["r2"] == pytest.approx(0, abs=1e-6)
-    assert measured(task, spec, targets, baselines["always the median"])["mae"] == pytest.approx(3)
+    baselines = task.baselines(spec, split_of(targets), split_of(targets))
+    mean, median = (
+        measured(task, outcome_of(spec, targets, baselines[name])) for name in ("always the mean", "always the median")
+    )
+    assert mean["r2"] == pytest.approx(0, abs=1e-6)
+    assert median["mae"] == pytest.approx(3)
 
 
 def test_residuals_are_prediction_less_truth():
     spec = data_spec((4,), targets=(Target("y"),))
     chapters = TASKS["regression"]().chapters(
-        Outcome(spec, "test", np.array([[1.0], [2.0]], np.float32), np.array([[3.0], [2.0]], np.float32))
+        outcome_of(spec, np.array([[1.0], [2.0]], np.float32), np.array([[3.0], [2.0]], np.float32))
     )
     assert figures(chapters)["residuals"].panel.y.tolist() == [2, 0]
     assert tables(chapters)["Errors"].rows[0][0:2] == ("y", "1")

@@ -93,7 +93,9 @@ def files(images):
 
 def test_images_are_answered_as_predict_answers_them_however_they_come(asked, predictor, files):
     given = predictor.reader.read([*map(str, files[:3])], 8)
-    wanted = [row for rows, _ in prediction.predictions(predictor, given, 2, True) for row in rows]
+    wanted = [
+        row for rows, _ in prediction.predictions(predictor, given, {"top_k": 2, "probabilities": True}) for row in rows
+    ]
     wanted = [{key: value for key, value in row.items() if key != "input"} for row in wanted]
     contents = [file.read_bytes() for file in files[:3]]
     choice = "/predict?top_k=2&probabilities=true"
@@ -119,7 +121,7 @@ def test_images_are_answered_as_predict_answers_them_however_they_come(asked, pr
 def test_rows_are_answered_by_the_names_of_their_columns(table, tmp_path):
     (tmp_path / "rows.csv").write_text("size,kind\n1.5,b\n,strange\n")
     given = table.reader.read([str(tmp_path / "rows.csv")], 8)
-    wanted = [row["values"]["y"] for rows, _ in prediction.predictions(table, given) for row in rows]
+    wanted = [row["values"]["y"] for rows, _ in prediction.predictions(table, given, {}) for row in rows]
     rows = [{"size": "1.5", "kind": "b"}, {"size": None, "kind": "strange"}]
     found = client(table).post("/predict", json={"instances": rows}).json()["predictions"]
     assert [row["values"]["y"] for row in found] == pytest.approx(wanted, rel=1e-5)
@@ -230,8 +232,8 @@ def test_the_page_escapes_names_and_asks_nobody_else(table):
     assert policy.startswith("default-src 'none'") and "unsafe" not in policy
     assert "<title>run &lt;b&gt;</title>" in answer.text and answer.text.count("</script>") == 2
     about = json.loads(re.search(r'id="about">(.*?)</script>', answer.text)[1])
-    assert [column["name"] for column in about["columns"]] == ["size", "kind"]
-    assert about["columns"][1]["categories"] == ["</script>", "b", "c"]
+    assert [*about["schema"]["properties"]] == ["size", "kind"]
+    assert about["schema"]["properties"]["kind"]["examples"] == ["</script>", "b", "c"]
     assert not re.search(r"https?://", answer.text)
 
 
@@ -349,7 +351,7 @@ browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt-get
 @pytest.mark.browser
 def test_an_image_that_is_dropped_on_the_page_is_answered_with_bars(predictor, files, tmp_path):
     given = predictor.reader.read([str(files[0])], 1)
-    ((row,), _) = next(prediction.predictions(predictor, given, 2))
+    ((row,), _) = next(prediction.predictions(predictor, given, {"top_k": 2}))
     act = DROP.format(image=base64.b64encode(files[0].read_bytes()).decode())
     found, console = used(predictor, tmp_path, act)
     assert found["answers"] == [each["class"] for each in row["top"]]
@@ -373,6 +375,6 @@ def test_what_is_no_image_is_said_on_the_page(predictor, tmp_path):
 def test_a_row_that_is_filled_into_the_page_is_answered_in_its_units(table, tmp_path):
     found, console = used(table, tmp_path, FILL)
     given = table.reader.read_values([{"size": "1.5", "kind": "b"}])
-    ((row,), _) = next(prediction.predictions(table, [given]))
+    ((row,), _) = next(prediction.predictions(table, [given], {}))
     assert found["answers"] == ["y"] and float(found["last"][0]) == pytest.approx(row["values"]["y"], rel=1e-3)
     assert console == []

@@ -142,7 +142,7 @@ ENDLESS_STEP = """
                     return inputs + 0.0 * outputs
             inputs = data.inputs()
             x = Nap()(keras.layers.Flatten()(inputs))
-            return keras.Model(inputs, keras.layers.Dense(len(data.class_names))(x))
+            return keras.Model(inputs, keras.layers.Dense(len(data.target.class_names))(x))
 
     from dltrain.__main__ import main
     sys.argv[0] = "dltrain"

@@ -185,7 +185,7 @@ def test_what_was_learnt_is_in_the_checkpoint(tensorflow, config_path):
     run = fit(config_path(HEADERS["mixed"]), "train.epochs=1")
     spec = TrainingState.of(store.load(run, "best")).spec
     assert spec == experiments.load(run.config).experiment.dataset.load().spec
-    assert json.loads(json.dumps([column.name for column in spec.columns]))[:3] == ["x", "z", "z missing"]
+    assert json.loads(json.dumps([column.name for column in spec.input.columns]))[:3] == ["x", "z", "z missing"]
 
 
 def test_other_data_are_measured_with_what_was_learnt_of_the_training_part(tensorflow, config_path, tmp_path):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dltrain.inspection.findings import Finding, check
-from dltrain.inspection.subject import Subject
+from dltrain.data import Finding, Groups
+from dltrain.inspection.findings import check
+from dltrain.inspection.inspected_data import InspectedData
 from dltrain.lazy import np
 
 FEW = 10
@@ -15,77 +16,77 @@ IMBALANCE = 10
 
 
 @check(brief=True)
-def missing(subject: Subject) -> Iterator[Finding]:
+def missing(data: InspectedData) -> Iterator[Finding]:
     """Classes without an example in a part, or with a single one in all parts."""
-    counts, names = subject.counts, subject.spec.class_names
-    if counts is None:
-        return
-    total = sum(counts.values(), np.zeros(len(names), int))
-    alone = np.flatnonzero(total == 1)
-    if len(alone):
-        yield Finding(
-            "single example",
-            "warning",
-            f"{_classes(len(alone))} a single example, which can be trained on or measured, never both",
-            tuple(f"{names[label]}: {_only(subject, label)}" for label in alone.tolist()),
-            "add examples, or leave the class out",
-        )
-    for part, found in counts.items():
-        lacking = np.flatnonzero((found == 0) & (total != 1))
-        if not len(lacking):
-            continue
-        what = "cannot be learnt" if part == "train" else "is not measured"
-        yield Finding(
-            "missing class",
-            "warning",
-            f"{_classes(len(lacking))} no example in the {part} part: what a network makes of such {what}",
-            tuple(names[label] for label in lacking),
-            "add examples" if part == "train" else f"add examples, or make the {part} part larger",
-        )
+    for groups in data.groups:
+        names = groups["train"].names
+        counts = {part: found.counts for part, found in groups.items()}
+        total = sum(counts.values(), np.zeros(len(names), int))
+        alone = np.flatnonzero(total == 1)
+        if len(alone):
+            yield Finding(
+                "single example",
+                "warning",
+                f"{_classes(len(alone))} a single example, which can be trained on or measured, never both",
+                tuple(f"{names[label]}: {_only(data, groups, label)}" for label in alone.tolist()),
+                "add examples, or leave the class out",
+            )
+        for part, found in counts.items():
+            lacking = np.flatnonzero((found == 0) & (total != 1))
+            if not len(lacking):
+                continue
+            what = "cannot be learnt" if part == "train" else "is not measured"
+            yield Finding(
+                "missing class",
+                "warning",
+                f"{_classes(len(lacking))} no example in the {part} part: what a network makes of such {what}",
+                tuple(names[label] for label in lacking),
+                "add examples" if part == "train" else f"add examples, or make the {part} part larger",
+            )
 
 
-def _only(subject: Subject, label: int) -> str:
-    for name, part in subject.parts.items():
-        members = np.flatnonzero(part.targets == label if part.targets.ndim == 1 else part.targets[:, label] > 0.5)
+def _only(data: InspectedData, groups: dict[str, Groups], label: int) -> str:
+    for part, found in groups.items():
+        members = found.positions(label)
         if len(members):
-            return subject.place(name, int(members[0]))
+            return data.place(part, int(members[0]))
     raise ValueError(f"no example of {label}")
 
 
 @check(brief=False)
-def few(subject: Subject) -> Iterator[Finding]:
+def few(data: InspectedData) -> Iterator[Finding]:
     """Classes with few training examples."""
-    if subject.counts is None:
-        return
-    found, names = subject.counts["train"], subject.spec.class_names
-    scarce = np.flatnonzero((found > 1) & (found < FEW))
-    if len(scarce):
-        yield Finding(
-            "few examples",
-            "note",
-            f"{_classes(len(scarce))} fewer than {FEW} training examples",
-            tuple(f"{names[label]}: {found[label]}" for label in scarce[np.argsort(found[scarce], kind="stable")]),
-            "add examples, or put classes together",
-        )
+    for groups in data.groups:
+        found, names = groups["train"].counts, groups["train"].names
+        scarce = np.flatnonzero((found > 1) & (found < FEW))
+        if len(scarce):
+            yield Finding(
+                "few examples",
+                "note",
+                f"{_classes(len(scarce))} fewer than {FEW} training examples",
+                tuple(f"{names[label]}: {found[label]}" for label in scarce[np.argsort(found[scarce], kind="stable")]),
+                "add examples, or put classes together",
+            )
 
 
 @check(brief=False)
-def imbalance(subject: Subject) -> Iterator[Finding]:
-    """Classes of very different frequency."""
-    if subject.counts is None or subject.splits.train.targets.ndim > 1:
-        return
-    found, names = subject.counts["train"], subject.spec.class_names
-    present = np.flatnonzero(found)
-    most, least = present[found[present].argmax()], present[found[present].argmin()]
-    if found[most] >= IMBALANCE * found[least]:
-        yield Finding(
-            "imbalance",
-            "note",
-            f"the largest class is {found[most] / found[least]:.0f} times the smallest in training: accuracy alone "
-            "hides what becomes of the small ones",
-            (f"{names[most]}: {found[most]}", f"{names[least]}: {found[least]}"),
-            "task.class_weights=balanced, and look at f1 or auc beside accuracy",
-        )
+def imbalance(data: InspectedData) -> Iterator[Finding]:
+    """Classes of very different frequency, where each example has one."""
+    for groups in data.groups:
+        if not groups["train"].are_exclusive:
+            continue
+        found, names = groups["train"].counts, groups["train"].names
+        present = np.flatnonzero(found)
+        most, least = present[found[present].argmax()], present[found[present].argmin()]
+        if found[most] >= IMBALANCE * found[least]:
+            yield Finding(
+                "imbalance",
+                "note",
+                f"the largest class is {found[most] / found[least]:.0f} times the smallest in training: accuracy alone "
+                "hides what becomes of the small ones",
+                (f"{names[most]}: {found[most]}", f"{names[least]}: {found[least]}"),
+                "task.class_weights=balanced, and look at f1 or auc beside accuracy",
+            )
 
 
 def _classes(count: int) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import combinations
 
-from dltrain.inspection.findings import Finding, Severity, check
-from dltrain.inspection.subject import Subject
+from dltrain.data import Finding, Severity, digests
+from dltrain.data.trees import Tree, leaves, taken
+from dltrain.inspection.findings import check
+from dltrain.inspection.inspected_data import InspectedData
 from dltrain.lazy import np
 
 TABLE_SHARE = 0.05
@@ -16,21 +18,21 @@ PAIRS = 20
 
 
 @check(brief=True)
-def leaks(subject: Subject) -> Iterator[Finding]:
+def leaks(data: InspectedData) -> Iterator[Finding]:
     """Examples that are in two parts: what is measured on them is memory."""
-    if not (subject.is_small and subject.has_repeats):
+    if not (data.is_small and data.has_repeats):
         return
-    for first, second in combinations(subject.parts, 2):
-        known, others = subject.digests[first], subject.digests[second]
+    for first, second in combinations(data.parts, 2):
+        known, others = data.digests[first], data.digests[second]
         twice = np.flatnonzero(np.isin(others, known))
         if not len(twice):
             continue
         values, places = np.unique(known, return_index=True)
         origins = places[np.searchsorted(values, others[twice])]
         share = len(twice) / len(others)
-        chance = _share_of_copies(known) if subject.is_table else 0.0
-        pairs = subject.parts[second].targets[twice], subject.parts[first].targets[origins]
-        is_chance = subject.is_table and not _is_beyond_chance(share, chance, len(others), *pairs)
+        chance = _share_of_copies(known) if data.has_columns else 0.0
+        pairs = taken(data.parts[second].targets, twice), taken(data.parts[first].targets, origins)
+        is_chance = data.has_columns and not _is_beyond_chance(share, chance, len(others), *pairs)
         severity: Severity = "note" if is_chance else "warning"
         usual = f"; {chance:.1%} of the {first} part have a copy within it" if chance else ""
         yield Finding(
@@ -38,7 +40,7 @@ def leaks(subject: Subject) -> Iterator[Finding]:
             severity,
             f"{_examples(len(twice), 'is', 'are')} of the {second} part ({share:.1%}) in the {first} part too{usual}",
             tuple(
-                f"{subject.place(second, index)} = {subject.place(first, origin)}"
+                f"{data.place(second, index)} = {data.place(first, origin)}"
                 for index, origin in zip(twice.tolist(), origins.tolist(), strict=True)
             ),
             "rows of few values are equal by chance; if they are copies, delete them"
@@ -47,36 +49,48 @@ def leaks(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def _share_of_copies(digests: np.ndarray) -> float:
+def _share_of_copies(known: np.ndarray) -> float:
     """Returns how many examples have an equal one among the others: as many as fresh ones would have by chance."""
-    _, groups, sizes = np.unique(digests, return_inverse=True, return_counts=True)
+    _, groups, sizes = np.unique(known, return_inverse=True, return_counts=True)
     return float((sizes[groups] > 1).mean())
 
 
-def _is_beyond_chance(share: float, chance: float, count: int, targets: np.ndarray, others: np.ndarray) -> bool:
+def _is_beyond_chance(share: float, chance: float, count: int, targets: Tree, others: Tree) -> bool:
     """Whether copies are more than rows of few values explain, or tell the same target without exception."""
     if share < TABLE_SHARE:
         return False
     if share - chance >= max(TABLE_SHARE, 3 * (chance * (1 - chance) / count) ** 0.5):
         return True
-    _, sizes = np.unique(targets, axis=0, return_counts=True)
-    return len(targets) - sizes.max() >= PAIRS and bool((targets == others).all())
+    told = digests.combined(*map(digests.of_rows, leaves(targets)))
+    _, sizes = np.unique(told, return_counts=True)
+    return len(told) - sizes.max() >= PAIRS and bool(_are_equal(targets, others).all())
+
+
+def _are_equal(targets: Tree, others: Tree) -> np.ndarray:
+    """Returns which examples have the same targets, (examples,), bool; NaN is not the same as NaN."""
+    found = []
+    for one, other in zip(leaves(targets), leaves(others), strict=True):
+        if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+            found.append((one == other).reshape(len(one), -1).all(axis=1))
+        else:
+            found.append(digests.of_rows(one) == digests.of_rows(other))
+    return np.asarray(np.logical_and.reduce(found))
 
 
 @check(brief=True)
-def contradictions(subject: Subject) -> Iterator[Finding]:
+def contradictions(data: InspectedData) -> Iterator[Finding]:
     """Examples that are there twice with different targets, and copies within the training part."""
-    if not (subject.is_small and subject.has_repeats):
+    if not (data.is_small and data.has_repeats):
         return
-    digests, targets = subject.digests["train"], subject.splits.train.targets
-    _, places, groups = np.unique(digests, return_index=True, return_inverse=True)
+    targets = data.splits.train.targets
+    _, places, groups = np.unique(data.digests["train"], return_index=True, return_inverse=True)
     origin = places[groups]
     copies = np.flatnonzero(origin != np.arange(len(origin)))
     if not len(copies):
         return
-    differs = (targets[copies] != targets[origin[copies]]).reshape(len(copies), -1).any(axis=1)
+    differs = ~_are_equal(taken(targets, copies), taken(targets, origin[copies]))
     for chosen, kind, severity, message, advice in (
-        (copies[differs], "contradiction", "note" if subject.is_table else "warning",
+        (copies[differs], "contradiction", "note" if data.has_columns else "warning",
          "there twice in training, with different targets", "keep the copy that is right"),
         (copies[~differs], "duplicates", "note",
          "there twice in training: they count double", "delete the copies, unless it is meant so"),
@@ -87,7 +101,7 @@ def contradictions(subject: Subject) -> Iterator[Finding]:
                 severity,  # type: ignore[arg-type]
                 f"{_examples(len(chosen), 'is', 'are')} {message}",
                 tuple(
-                    f"{subject.place('train', index)} = {subject.place('train', int(origin[index]))}"
+                    f"{data.place('train', index)} = {data.place('train', int(origin[index]))}"
                     for index in chosen.tolist()
                 ),
                 advice,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 
-from dltrain.inspection.findings import Finding, check
-from dltrain.inspection.subject import Subject
+from dltrain.data import Finding, Groups
+from dltrain.inspection.findings import check
+from dltrain.inspection.inspected_data import InspectedData
+from dltrain.inspection.joined import Joined
 from dltrain.lazy import np
 
 SAMPLE = 5_000
@@ -26,30 +28,34 @@ LISTED = 20
 
 
 @check(brief=False)
-def doubtful(subject: Subject) -> Iterator[Finding]:
+def doubtful(data: InspectedData) -> Iterator[Finding]:
     """Examples whose given label has a low probability by those of all others.
 
-    Features are the grey values of images at 16x16 and the standardised columns of tables; the probability is the mean
-    of a linear discriminant analysis and of the ten nearest neighbours' votes, each cross-validated in five folds (as
-    in C. G. Northcutt, L. Jiang and I. L. Chuang, "Confident learning", 2021, section 3, but for its thresholds by
-    class: one pair of numbers, 0.05 and 0.8, for all).
+    Examples are compared by their features' `vectors`; the probability is the mean of a linear discriminant analysis
+    and of the ten nearest neighbours' votes, each cross-validated in five folds (as in C. G. Northcutt, L. Jiang and
+    I. L. Chuang, "Confident learning", 2021, section 3, but for its thresholds by class: one pair of numbers, 0.05 and
+    0.8, for all).
     """
-    spec = subject.spec
-    if not spec.class_names or subject.splits.train.targets.ndim > 1 or not (spec.is_image or subject.is_table):
-        return
-    targets = np.concatenate([part.targets for part in subject.parts.values()])
-    if not 0 <= targets.min() <= targets.max() < len(spec.class_names):
+    for groups in data.groups:
+        if groups["train"].are_exclusive:
+            yield from _doubtful(data, groups)
+
+
+def _doubtful(data: InspectedData, groups: dict[str, Groups]) -> Iterator[Finding]:
+    names = groups["train"].names
+    targets = np.concatenate([found.members for found in groups.values()])
+    if not 0 <= targets.min() <= targets.max() < len(names):
         return
     chosen = np.sort(np.random.RandomState(0).permutation(len(targets))[:SAMPLE])
-    counts = np.bincount(targets[chosen], minlength=len(spec.class_names))
+    counts = np.bincount(targets[chosen], minlength=len(names))
     chosen = chosen[counts[targets[chosen]] >= FOLDS]
     if len(np.unique(targets[chosen])) < 2:
         return
-    features = _features(subject, chosen)
-    if not np.isfinite(features).all():
+    vectors = _vectors(data, chosen)
+    if vectors is None or not np.isfinite(vectors).all():
         return
     classes, labels = np.unique(targets[chosen], return_inverse=True)
-    probabilities = _probabilities(features, labels)
+    probabilities = _probabilities(vectors, labels)
     own = probabilities[np.arange(len(labels)), labels]
     doubted = int(((own <= OWN) & (probabilities.max(axis=1) >= OTHER)).sum())
     if doubted < max(SHARE * len(labels), LEAST):
@@ -58,8 +64,8 @@ def doubtful(subject: Subject) -> Iterator[Finding]:
     for index in np.argsort(own, kind="stable")[:LISTED].tolist():
         given, better = classes[labels[index]], classes[probabilities[index].argmax()]
         if given != better:
-            place = subject.place(*subject.owner(int(chosen[index])))
-            places.append(f"{place}: {spec.class_names[given]}, looks like {spec.class_names[better]}")
+            place = data.place(*data.owner(int(chosen[index])))
+            places.append(f"{place}: {names[given]}, looks like {names[better]}")
     yield Finding(
         "doubtful labels",
         "note",
@@ -69,33 +75,17 @@ def doubtful(subject: Subject) -> Iterator[Finding]:
     )
 
 
-def _features(subject: Subject, chosen: np.ndarray) -> np.ndarray:
-    """Returns small features of the examples at the positions over all parts, (examples, features), float32."""
-    if subject.spec.is_image:
-        every = np.concatenate(list(subject.thumbnails.values()))[chosen]
-        step = max(1, min(every.shape[1:]) // 16)
-        flat = every[:, ::step, ::step].reshape(len(every), -1)
-        features = (flat - flat.mean(axis=0)) / max(float(flat.std()), 1e-6)
-    else:
-        features = _columns(subject, chosen)
-    if features.shape[1] > MOST_FEATURES:
-        directions = np.random.RandomState(0).standard_normal((features.shape[1], 256)).astype(np.float32)
-        features = features @ directions / 16
-    return features
-
-
-def _columns(subject: Subject, chosen: np.ndarray) -> np.ndarray:
-    columns = subject.spec.columns
-    rows = subject.gathered(chosen).astype(np.float32)
-    made = []
-    for index in range(rows.shape[1]):
-        values = rows[:, index]
-        if columns and columns[index].categories:
-            known = np.unique(values)[:20]
-            made.append((values[:, None] == known).astype(np.float32))
-        else:
-            made.append(((values - values.mean()) / max(float(values.std()), 1e-7))[:, None])
-    return np.concatenate(made, axis=1)
+def _vectors(data: InspectedData, chosen: np.ndarray) -> np.ndarray | None:
+    """Returns vectors of the examples at the positions over all parts, (examples, numbers); none where none are."""
+    made = [feature.vectors(Joined([*parts.values()]).take(chosen)) for feature, parts in data.inputs]
+    found = [each for each in made if each is not None]
+    if not found:
+        return None
+    vectors = np.concatenate(found, axis=1)
+    if vectors.shape[1] > MOST_FEATURES:
+        directions = np.random.RandomState(0).standard_normal((vectors.shape[1], 256)).astype(np.float32)
+        vectors = vectors @ directions / 16
+    return vectors
 
 
 def _probabilities(features: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 
-from dltrain.inspection.findings import Finding, check
-from dltrain.inspection.subject import Subject
+from dltrain.data import Feature, Finding, spaced
+from dltrain.inspection.findings import check
+from dltrain.inspection.inspected_data import InspectedData
 from dltrain.lazy import np
 
 EQUAL = 0.999999
@@ -25,14 +26,14 @@ _ADVICE = "if it is not known before the target is, leave it out (of a table: da
 
 
 @check(brief=True)
-def equals(subject: Subject) -> Iterator[Finding]:
+def equals(data: InspectedData) -> Iterator[Finding]:
     """Columns that equal the target: one value for each class, or a straight line of the number to predict."""
-    if not subject.is_table or not subject.is_small:
+    if not data.is_small:
         return
-    inputs, targets = subject.table(BRIEF_ROWS)
     found = [
-        f"{subject.column(index)} gives {name}"
-        for name, values in _targets(subject, targets)
+        f"{feature.column(index)} gives {name}"
+        for feature, inputs, targets in _tables(data, BRIEF_ROWS)
+        for name, values in targets
         for index in np.flatnonzero(_equal(inputs, values)).tolist()
     ]
     if found:
@@ -42,22 +43,20 @@ def equals(subject: Subject) -> Iterator[Finding]:
 
 
 @check(brief=False)
-def nearly_determines(subject: Subject) -> Iterator[Finding]:
+def nearly_determines(data: InspectedData) -> Iterator[Finding]:
     """Columns that predict the target all but perfectly by themselves.
 
     A decision tree with three examples in each leaf at least is grown on the one column, on two thirds of up to 5,000
     training examples, and scored on the third; the mean of three such scores is balanced accuracy for classes and R2
     for numbers. From 0.99 on it is said.
     """
-    if not subject.is_table:
-        return
-    inputs, targets = subject.table(ROWS)
     found = []
-    for name, values in _targets(subject, targets):
-        same = _equal(inputs, values)
-        for index in range(min(inputs.shape[1], MOST_COLUMNS)):
-            if not same[index] and (score := _score(inputs[:, index : index + 1], values)) >= NEARLY:
-                found.append(f"{subject.column(index)} gives {name}, score {score:.3f}")
+    for feature, inputs, targets in _tables(data, ROWS):
+        for name, values in targets:
+            same = _equal(inputs, values)
+            for index in range(min(inputs.shape[1], MOST_COLUMNS)):
+                if not same[index] and (score := _score(inputs[:, index : index + 1], values)) >= NEARLY:
+                    found.append(f"{feature.column(index)} gives {name}, score {score:.3f}")
     if found:
         yield Finding(
             "near target leak",
@@ -68,13 +67,18 @@ def nearly_determines(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def _targets(subject: Subject, targets: np.ndarray) -> list[tuple[str, np.ndarray]]:
-    """Returns what is predicted, one number for each example: integers are classes."""
-    if targets.ndim == 1:
-        return [("the class", targets)]
-    names = [target.name for target in subject.spec.numbers] or subject.spec.class_names
-    values = targets if subject.spec.numbers else (targets > 0.5).astype(np.int32)
-    return [(f"target {name!r}", values[:, index]) for index, name in enumerate(names)]
+def _tables(data: InspectedData, rows: int) -> Iterator[tuple[Feature, np.ndarray, list[tuple[str, np.ndarray]]]]:
+    """Yields inputs that have columns, these of evenly spaced training examples, and each number of the targets."""
+    chosen = spaced(len(data.splits.train), rows)
+    targets = [
+        (feature.column(index), values)
+        for feature, parts in data.targets
+        if feature.has_columns
+        for index, values in enumerate(feature.columns_of(parts["train"][chosen]).T)
+    ]
+    for feature, parts in data.inputs:
+        if feature.has_columns and targets:
+            yield feature, feature.columns_of(parts["train"][chosen]), targets
 
 
 def _equal(inputs: np.ndarray, target: np.ndarray) -> np.ndarray:

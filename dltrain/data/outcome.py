@@ -1,0 +1,46 @@
+"""What a network makes of some examples: what tasks measure, draw and put into words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dltrain.data.spec import DataSpec
+from dltrain.data.splits import Split
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a network makes of some examples.
+
+    Args:
+        data: what the data are.
+        part: of the data, such as "test"; "" where a user asked.
+        split: the examples with what is right; none where that is not known.
+        metadata: facts of each example that the network does not see, by name, each (examples,).
+        outputs: as the task's `inference` gave them, an example each: an array, a dict of arrays, or a list where
+            lengths differ.
+    """
+
+    data: DataSpec
+    part: str
+    split: Split | None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Any = None
+
+    @property
+    def known(self) -> Split:
+        """The examples with what is right.
+
+        Raises:
+            ValueError: if it is not known.
+        """
+        if self.split is None:
+            raise ValueError("what is right is not known of these examples")
+        return self.split
+
+    @property
+    def targets(self) -> Any:
+        """What is right, as the dataset has it; raises as `known`."""
+        return self.known.targets

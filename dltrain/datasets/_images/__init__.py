@@ -1,0 +1,1 @@
+"""Sources of image files: folders, archives and tables of them."""

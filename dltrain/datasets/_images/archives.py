@@ -1,0 +1,311 @@
+"""Archives of files, of which nothing is believed: which folders are in one, and how it is unpacked, once.
+
+zipfile and tarfile read the members here and write none: names are checked and bytes are counted as they come, which
+stops what the extraction filters let through, such as links within the folder, two members of one name, and bombs.
+"""
+
+from __future__ import annotations
+
+import bz2
+import errno
+import fcntl
+import gzip
+import hashlib
+import lzma
+import os
+import re
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from dltrain import cache
+from dltrain.data.progress import tell, told
+from dltrain.errors import KeyProblem
+
+KINDS = ".zip, .tar, .tar.gz, .tgz, .tar.xz, .tar.bz2"
+MOST_FILES = 1_000_000
+MOST_BYTES = 200 * 10**9
+MOST_GROWTH = 100
+"""Times its own size, and `FREE_GROWTH` bytes more, that an archive may unpack to; photographs hardly grow at all."""
+FREE_GROWTH = 100 * 10**6
+
+_PIECE = 2**20
+_DECOMPRESSION: dict[bytes, Callable[[Any], Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+_DAMAGE = (
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
+    *(EOFError, OSError, ValueError, NotImplementedError),
+)
+_Member = tuple[str, Callable[[], IO[bytes]] | None]
+"""A name as the archive has it, and what opens the file; none for a folder."""
+
+
+class _Refused(Exception):
+    """An archive that may be whole, but is not to be unpacked."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A folder in an archive that is not unpacked: as much of a `Path` as it takes to find folders by name.
+
+    Args:
+        archive: the archive.
+        place: of this folder in it.
+        folders: the places of all folders in it.
+    """
+
+    archive: Path
+    place: PurePosixPath
+    folders: frozenset[PurePosixPath]
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.place.name
+
+    def __truediv__(self, name: str) -> Listed:
+        return replace(self, place=self.place / name)
+
+    def __str__(self) -> str:
+        return str(self.archive / self.place)
+
+    def is_dir(self) -> bool:
+        """Whether there is such a folder."""
+        return self.place in self.folders
+
+    def iterdir(self) -> Iterator[Listed]:
+        """Yields the folders in it."""
+        return (replace(self, place=place) for place in self.folders if place.parent == self.place != place)
+
+
+class Archive:
+    """An archive whose files are wanted, unpacked into dltrain's cache at most once.
+
+    Where it holds a single folder at its top, this folder's content is taken for the archive's. Members whose name
+    begins with a dot, or lie below such a one or `__MACOSX`, are as if they were not there.
+
+    Args:
+        path: the file; its first bytes tell what it is.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def listed(self) -> Path | Listed:
+        """Returns the folder of the archive's content as far as it can be looked at without unpacking it.
+
+        Raises:
+            KeyProblem: if the archive is damaged or not to be unpacked.
+        """
+        if self._unpacked.is_dir():
+            return self._unpacked
+        folders: set[PurePosixPath] = set()
+        with self._explained():
+            for place, opened in self._members():
+                folders.update([place, *place.parents] if opened is None else place.parents)
+        top = _only(folder.name for folder in folders if len(folder.parts) == 1)
+        return Listed(self._path, PurePosixPath(top), frozenset(folders))
+
+    def unpacked(self) -> Path:
+        """Returns the folder of the archive's content, unpacking it if that was not done before.
+
+        Raises:
+            KeyProblem: as above, or if it cannot be written.
+        """
+        target = self._unpacked
+        if target.is_dir():
+            return target
+        with self._explained():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.with_suffix(".lock").open("ab") as lock:
+                try:
+                    self._wait_for(lock)
+                except OSError as error:
+                    raise _Refused(
+                        f"{target.parent} cannot be locked: {error.strerror}; DLTRAIN_CACHE names another folder"
+                    ) from None
+                if not target.is_dir():  # another process may have been first
+                    self._unpack(target)
+        return target
+
+    @cached_property
+    def _unpacked(self) -> Path:
+        """The folder that belongs to just this file, as it is; it is there only when it is whole."""
+        state = self._path.stat()
+        known = f"{self._path.resolve()}\0{state.st_size}\0{state.st_mtime_ns}"
+        key = hashlib.sha256(known.encode(errors="surrogateescape")).hexdigest()[:32]
+        return cache.folder("archives") / key
+
+    @property
+    def _limit(self) -> int:
+        return min(MOST_BYTES, MOST_GROWTH * self._path.stat().st_size + FREE_GROWTH)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except _Refused as error:
+            raise KeyProblem("path", f"is not unpacked: {self._path}: {error}") from None
+        except _DAMAGE as error:
+            # gzip and bz2 raise an OSError without a number; a wrong offset leads to EINVAL.
+            if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+                at = f" at {error.filename}" if error.filename else ""
+                raise KeyProblem("path", f"cannot be unpacked: {self._path}: {error.strerror}{at}") from None
+            reason = " ".join(str(error).split()) or "it is damaged"
+            raise KeyProblem(
+                "path", f"must be a folder or a whole archive ({KINDS}), got {self._path}: {reason}"
+            ) from None
+
+    def _wait_for(self, lock: IO[bytes]) -> None:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            tell(f"waiting for another process, which is unpacking {self._path}")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+
+    def _unpack(self, target: Path) -> None:
+        for left in target.parent.glob(f"{target.name}-*"):  # by a process that was killed
+            shutil.rmtree(left)
+        beside = target.with_name(f"{target.name}-{os.getpid()}")
+        beside.mkdir()
+        try:
+            self._write(beside)
+            top = _only(entry.name for entry in os.scandir(beside) if entry.is_dir())
+            os.sync()  # the name must not outlive the files when the power fails
+            (beside / top).rename(target)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+
+    def _write(self, folder: Path) -> None:
+        limit, room, written = self._limit, shutil.disk_usage(folder).free, 0
+        for place, opened in told(f"unpacking {self._path} into {folder.parent}", self._members()):
+            target = folder / place
+            try:
+                (target if opened is None else target.parent).mkdir(parents=True, exist_ok=True)
+                if opened is None:
+                    continue
+                with opened() as source, target.open("xb") as file:
+                    while piece := source.read(_PIECE):
+                        written += len(piece)
+                        if written > limit:
+                            raise _too_large(limit)
+                        if written > room:
+                            raise _Refused(
+                                f"it needs more than the {room / 1e9:.1f} GB that are free in {folder.parent}; "
+                                "DLTRAIN_CACHE names another folder"
+                            )
+                        file.write(piece)
+            except (FileExistsError, NotADirectoryError):
+                raise _Refused(f"it holds {str(place)!r} twice") from None
+
+    def _members(self) -> Iterator[tuple[PurePosixPath, Callable[[], IO[bytes]] | None]]:
+        """Yields place and opener of each file and folder that is wanted; a file must be read before the next comes.
+
+        Raises:
+            _Refused: at the first member that is not to be unpacked.
+        """
+        with self._path.open("rb") as file:
+            start = file.read(6)
+            file.seek(0)
+            members = _zipped(file) if start.startswith(b"PK") else _tarred(file, start, self._limit)
+            folders: set[PurePosixPath] = set()
+            for count, (name, opened) in enumerate(members):
+                place = _place(name)
+                folders.update(place.parents)
+                if count + len(folders) > MOST_FILES:
+                    raise _Refused(f"it holds more than {MOST_FILES:,} files and folders")
+                if place.parts and not any(part.startswith(".") or part == "__MACOSX" for part in place.parts):
+                    yield place, opened
+
+
+def _zipped(file: IO[bytes]) -> Iterator[_Member]:
+    with zipfile.ZipFile(file) as archive:
+        for member in archive.infolist():
+            name = member.filename
+            if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
+                raise _Refused(f"{name!r} is a link or a device")
+            if member.flag_bits & 1:
+                raise _Refused(f"{name!r} is encrypted; unpack it yourself and give the folder")
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise _Refused(f"{name!r} is neither stored nor deflated; unpack it yourself and give the folder")
+            yield name, None if name.endswith(("/", "\\")) else partial(archive.open, member)
+
+
+def _tarred(file: IO[bytes], start: bytes, limit: int) -> Iterator[_Member]:
+    decompressed = next((open_ for magic, open_ in _DECOMPRESSION.items() if start.startswith(magic)), lambda it: it)
+    content: Any = _Bounded(decompressed(file), limit)
+    with tarfile.open(fileobj=content, mode="r:") as archive:
+        while (member := archive.next()) is not None:
+            archive.members = []  # type: ignore[attr-defined]  # a million of them would take a gigabyte
+            if not (member.isreg() or member.isdir()) or member.issparse() or member.size < 0:
+                raise _Refused(f"{member.name!r} is a link, a device or a sparse file")
+            yield member.name, None if member.isdir() else partial(_opened, archive, member)
+    # tarfile takes a header that it cannot read for the end, and gzip has its checksum there.
+    if content.last != bytes(tarfile.BLOCKSIZE):
+        raise EOFError("it is damaged or cut off")
+    while content.read(_PIECE):
+        pass
+
+
+def _opened(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
+    opened = archive.extractfile(member)
+    if opened is None:
+        raise TypeError(f"{member.name!r} is no file")
+    return opened
+
+
+class _Bounded:
+    """A file with a last byte that may be reached, given in pieces: tarfile reads a header as long as it says it is.
+
+    Args:
+        file: what is read.
+        limit: the bytes in it that are read at most.
+    """
+
+    def __init__(self, file: Any, limit: int) -> None:
+        self._file, self._limit = file, limit
+        self.tell: Callable[[], int] = file.tell
+        self.last = b""
+
+    def read(self, size: int) -> bytes:
+        """Returns some bytes, and remembers them as the last."""
+        if not 0 <= size <= _PIECE:
+            raise EOFError("it is damaged: a header is too long")
+        self.last = self._file.read(size)
+        if self._file.tell() > self._limit:
+            raise _too_large(self._limit)
+        return self.last
+
+    def seek(self, position: int) -> None:
+        """Goes to a position, which decompresses all that lies before it."""
+        if position > self._limit:
+            raise _too_large(self._limit)
+        self._file.seek(position)
+
+
+def _too_large(limit: int) -> _Refused:
+    return _Refused(
+        f"it unpacks to more than {limit / 1e9:.1f} GB, which is too much for its size; if you trust it, unpack it "
+        "yourself and give the folder"
+    )
+
+
+def _place(name: str) -> PurePosixPath:
+    """Returns where a member belongs, relative to the folder; some programs for Windows write backslashes."""
+    place = PurePosixPath(name.replace("\\", "/"))
+    if place.is_absolute() or ".." in place.parts or re.match("[A-Za-z]:", str(place)):
+        raise _Refused(f"{name!r} would lie outside its folder")
+    return place
+
+
+def _only(names: Iterable[str]) -> str:
+    """Returns the name if there is a single one, else that of the folder itself."""
+    found = list(names)
+    return found[0] if len(found) == 1 else ""

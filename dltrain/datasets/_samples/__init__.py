@@ -1,0 +1,1 @@
+"""Small data that are made offline, to try a source, a config or dltrain itself."""

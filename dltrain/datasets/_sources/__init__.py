@@ -1,0 +1,1 @@
+"""What sources have in common: their parts, their cut, what is proposed of a path."""

@@ -1,0 +1,177 @@
+"""How a user's own arrays become parts of a dataset: what is refused, and how labels become classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from dltrain.data import DataSpec, Provenance, Split, Splits
+from dltrain.datasets._sources.splitting import parted
+from dltrain.errors import DataError
+from dltrain.features._arrays.encoding import are_finite
+from dltrain.features._arrays.files import Header, Origin
+from dltrain.features.class_label import ClassLabel
+from dltrain.features.vector import of_shape
+from dltrain.fields import HeldOut
+from dltrain.lazy import np
+
+CHUNK = 1024
+"""Examples looked at in one go, so that a memory map may be large."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Arrays of one part of a dataset, as they were found.
+
+    Args:
+        inputs_name: where the inputs come from.
+        targets_name: likewise for the labels.
+        inputs: one row per example, or only its header.
+        targets: one label per example.
+    """
+
+    inputs_name: Origin
+    targets_name: Origin
+    inputs: np.ndarray | Header
+    targets: np.ndarray
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Turns problems of a key of the dataset block into DataErrors."""
+    try:
+        yield
+    except ValueError as error:
+        raise DataError(f"dataset.{error}") from error
+
+
+def describe(parts: Mapping[str, Part], like: DataSpec | None = None) -> tuple[DataSpec, dict[str, np.ndarray]]:
+    """Checks all that headers and labels tell, and numbers the classes.
+
+    Args:
+        parts: `train`, and `validation` and `test` where the source has its own.
+        like: what a run was trained on, whose classes these are; none to learn them.
+
+    Returns:
+        what the data are; each part's labels as int32, the positions of their classes among the sorted training ones.
+
+    Raises:
+        ValueError: at the first thing that is wrong.
+    """
+    train = parts["train"]
+    labels = {name: _labels(part) for name, part in parts.items()}
+    shape = _example_shape(train)
+    classes = np.unique(labels["train"])
+    if like is None and len(classes) < 2:
+        raise train.targets_name.problem(f"must hold at least 2 classes, got only {classes[0]!s}")
+    names = [str(label) for label in classes] if like is None else list(like.target.class_names)
+    targets = {}
+    for name, part in parts.items():
+        if _example_shape(part) != shape:
+            raise part.inputs_name.problem(
+                f"must hold examples of shape {shape} as the training part, got {_example_shape(part)}"
+            )
+        if _kind(labels[name]) != _kind(classes):
+            raise part.targets_name.problem(
+                f"must hold {_kind(classes)} as the training part, got {_kind(labels[name])}"
+            )
+        held, codes = np.unique(labels[name], return_inverse=True)
+        unknown = [label for label in held if str(label) not in names]
+        if unknown:
+            whose = "the training part" if like is None else "the run"
+            raise part.targets_name.problem(f"has labels that {whose} has not: {_few(unknown)}")
+        targets[name] = np.array([names.index(str(label)) for label in held], np.int32)[codes]
+    return DataSpec.of(of_shape(shape), ClassLabel(class_names=tuple(names))), targets
+
+
+def assemble(
+    parts: Mapping[str, Part],
+    validation_fraction: HeldOut,
+    test_fraction: HeldOut,
+    split_seed: int,
+    like: DataSpec | None = None,
+) -> Splits:
+    """Returns the parts of a dataset; those that the source does not have are split off.
+
+    Args:
+        parts: `train`, and `validation` and `test` where the source has its own.
+        validation_fraction: what is held out for tuning.
+        test_fraction: what is held out for testing.
+        split_seed: of both cuts.
+        like: what a run was trained on, whose classes these are; none to learn them.
+
+    Raises:
+        ValueError: at the first thing that is wrong.
+    """
+    spec, targets = describe(parts, like)
+    splits = {
+        name: Split(_inputs(part), targets[name], provenance=Provenance(_row_of(part), np.arange(len(targets[name]))))
+        for name, part in parts.items()
+    }
+    return parted(
+        spec,
+        splits["train"],
+        validation=splits.get("validation", validation_fraction),
+        test=splits.get("test", test_fraction),
+        split_seed=split_seed,
+    )
+
+
+def _row_of(part: Part) -> Callable[[int], str]:
+    return lambda row: f"{part.inputs_name.words} row {row} (from 0)"
+
+
+def _example_shape(part: Part) -> tuple[int, ...]:
+    shape, dtype = part.inputs.shape, part.inputs.dtype
+    if dtype.kind not in "uifb":
+        raise part.inputs_name.problem(f"must hold numbers, got {dtype}")
+    if len(shape) not in (2, 3, 4):
+        raise part.inputs_name.problem(
+            f"must be (examples, features), (examples, height, width) or "
+            f"(examples, height, width, channels), got shape {shape}"
+        )
+    if 0 in shape:
+        raise part.inputs_name.problem(f"holds no values, its shape is {shape}")
+    if shape[0] != len(part.targets):
+        raise part.inputs_name.problem(f"and the labels must be equally many, got {shape[0]} and {len(part.targets)}")
+    return (*shape[1:], 1) if len(shape) == 3 else shape[1:]
+
+
+def _labels(part: Part) -> np.ndarray:
+    labels = part.targets
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        raise part.targets_name.problem(
+            f"must be one label per example, got shape {labels.shape}: for one-hot rows store their argmax(axis=1)"
+        )
+    if labels.ndim not in (1, 2):
+        raise part.targets_name.problem(f"must be one label per example, got shape {labels.shape}")
+    if labels.dtype.kind not in "uibU":
+        raise part.targets_name.problem(f"must hold whole numbers or strings, got {labels.dtype}")
+    return labels.reshape(-1)
+
+
+def _inputs(part: Part) -> np.ndarray:
+    inputs = part.inputs
+    if isinstance(inputs, Header):
+        raise TypeError(f"{part.inputs_name.key}: the array itself is needed, not its header")
+    if inputs.dtype != np.uint8:
+        with np.errstate(over="ignore"):  # what float32 cannot hold is found below
+            inputs = inputs.astype(np.float32, copy=False)
+        for start in range(0, len(inputs), CHUNK):
+            chunk = inputs[start : start + CHUNK]
+            finite = are_finite(chunk)
+            if not finite.all():
+                first = start + int(finite.argmin())
+                raise part.inputs_name.problem(f"holds NaN or infinite values, first in row {first} (from 0)")
+    return inputs[..., np.newaxis] if inputs.ndim == 3 else inputs
+
+
+def _kind(labels: np.ndarray) -> str:
+    return "strings" if labels.dtype.kind == "U" else "whole numbers"
+
+
+def _few(labels: list[Any]) -> str:
+    shown = ", ".join(str(label) for label in labels[:5])
+    return shown if len(labels) <= 5 else f"{shown} and {len(labels) - 5} more"

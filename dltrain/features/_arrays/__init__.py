@@ -1,0 +1,1 @@
+"""Files of arrays, and what reads those that a user gives."""

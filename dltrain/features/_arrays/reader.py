@@ -1,0 +1,108 @@
+"""Arrays that are given to a trained network: .npy and .npz files, and numbers as JSON."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dltrain.data.request import Request
+from dltrain.errors import KeyProblem
+from dltrain.features._arrays.encoding import ArrayEncoding
+from dltrain.features._arrays.files import Origin, read_array, reading
+from dltrain.lazy import np
+
+SUFFIXES = (".npy", ".npz")
+STDIN = "-"
+
+
+@dataclass(frozen=True)
+class ArrayReader:
+    """Reads arrays of examples.
+
+    Args:
+        encoding: how numbers are stored.
+    """
+
+    encoding: ArrayEncoding
+
+    @property
+    def takes(self) -> str:
+        """What may be given."""
+        return f"arrays of {self.encoding} (.npy, .npz)"
+
+    def read(self, sources: Sequence[str], size: int) -> Iterator[Request]:
+        """Yields the examples of the files, at most `size` at a time; `-` reads their paths, one a line."""
+        for source in named(sources):
+            yield from self._file(source, size)
+
+    def read_values(self, values: Sequence[Any]) -> Request:
+        """Returns examples that came as JSON: lists of numbers as deep as the shape."""
+        names, encoded = [f"instances[{index}]" for index in range(len(values))], self.encoding.encode(values)
+        return Request(names, encoded.stored, encoded.problems, len(values))
+
+    def read_file(self, name: str, content: bytes) -> Request:
+        """Returns the examples of an .npy file."""
+        try:
+            with reading("path", Path(name)):
+                array = read_array(Origin("path"), io.BytesIO(content))
+            inputs, problems = self.encoding.checked(self.encoding.fitting(array))
+        except ValueError as error:
+            return self._unusable(name, error)
+        return Request([f"{name}[{row}]" for row in range(len(inputs) + len(problems))], inputs, problems)
+
+    def _file(self, source: str, size: int) -> Iterator[Request]:
+        path = Path(source)
+        try:
+            if path.suffix.lower() not in SUFFIXES:
+                raise ValueError(f"must be {self.takes}" if path.is_file() else _absence(path))
+            array = self.encoding.fitting(_opened(path))
+        except ValueError as error:
+            yield self._unusable(source, error)
+            return
+        for start in range(0, len(array), size):
+            inputs, problems = self.encoding.checked(array[start : start + size])
+            names = [f"{source}[{row}]" for row in range(start, min(start + size, len(array)))]
+            yield Request(names, inputs, problems)
+
+    def _unusable(self, name: str, error: Exception) -> Request:
+        return Request([name], self.encoding.joined([]), {0: words(error, name)})
+
+
+def named(sources: Sequence[str]) -> Iterator[str]:
+    """Yields the sources, and for `-` each line of standard input that is not empty."""
+    import sys
+
+    for source in sources:
+        if source == STDIN:
+            yield from (line.strip() for line in sys.stdin if line.strip())
+        else:
+            yield source
+
+
+def words(error: Exception, name: str) -> str:
+    """Returns what an error says without the config's key, nor the file's name, beside which it is shown."""
+    text = " ".join((error.words if isinstance(error, KeyProblem) else str(error)).split())
+    text = text.removeprefix(f"{name}: ")
+    return text.replace(f": {name}: ", ": ").removesuffix(f": {name}")
+
+
+def _opened(path: Path) -> np.ndarray:
+    with reading("path", path):
+        if path.suffix.lower() == ".npy":
+            return np.load(path, mmap_mode="r", allow_pickle=False)
+        with zipfile.ZipFile(path) as archive:
+            found = [name for name in archive.namelist() if name.endswith(".npy")]
+            wanted = found if len(found) == 1 else [name for name in found if name == "x.npy"]
+            if not wanted:
+                held = ", ".join(name.removesuffix(".npy") for name in found) or "none"
+                raise KeyProblem("path", f"must hold one array, or one called x, got {held}")
+            with archive.open(wanted[0]) as file:
+                return read_array(Origin("path"), io.BytesIO(file.read()))
+
+
+def _absence(path: Path) -> str:
+    return "is a folder" if path.is_dir() else "no such file"

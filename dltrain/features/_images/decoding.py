@@ -1,0 +1,189 @@
+"""How an image file becomes an array of the trained size."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from dltrain.errors import DataError, printable
+from dltrain.features._images.headers import read_header
+from dltrain.lazy import np, tf
+
+MOST_PIXELS = 50_000_000
+"""Larger images are refused before they are decoded: a file of 48 kB can hold 400 MB of pixels."""
+
+REVISION = 3
+"""Another one when the same file decodes to other pixels than before: what is kept on disk is then not believed."""
+
+
+class NoImage(DataError):
+    """A file holds no image that can be used, and will not the next time.
+
+    Args:
+        message: what the user reads.
+        reason: why one file cannot be used, without its name; empty for several files.
+    """
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        self.reason = reason
+        super().__init__(message)
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How a file becomes an array.
+
+    Args:
+        height: of the result, in pixels.
+        width: of the result, in pixels.
+        channels: 1 for grey, 3 for red, green and blue.
+        resize: crop keeps the largest centred part of the right shape; fit shows all of the image, with black beside
+            it; stretch changes its shape.
+        fast: decode a JPEG at a half, quarter or eighth of its size where that is still not below the trained one.
+    """
+
+    height: int
+    width: int
+    channels: int
+    resize: Literal["crop", "fit", "stretch"]
+    fast: bool
+
+    def __call__(self, path: Path) -> np.ndarray:
+        """Returns the image in a file, (height, width, channels), uint8.
+
+        Raises:
+            NoImage: if the file holds no image that can be used.
+            DataError: if it cannot be read just now.
+        """
+        try:
+            with unusable():
+                return self.decoded(path.read_bytes())
+        except (FileNotFoundError, PermissionError) as error:
+            raise _no_image(path, str(error.strerror)) from None
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+        except ValueError as error:
+            raise _no_image(path, str(error)) from None
+
+    def decoded(self, content: bytes) -> np.ndarray:
+        """Returns the image that a file's content is, (height, width, channels), uint8.
+
+        Raises:
+            ValueError, tf.errors.InvalidArgumentError: if it is none that can be used.
+        """
+        with tf.device("CPU:0"):
+            return self._fitted(self._decoded(content))
+
+    def _decoded(self, content: bytes) -> Any:
+        """Returns an image the right way up, (1, height, width, channels)."""
+        header, content = read_header(content)
+        if header.height * header.width == 0:
+            raise ValueError("it has no pixels")
+        if header.height * header.width > MOST_PIXELS:
+            raise ValueError(f"it has {header.height}x{header.width} pixels, more than {MOST_PIXELS:,}")
+        channels = 1 if self.channels == 1 and header.can_be_grey else header.channels
+        # The bare operations: tf.io and tf.image would add half a millisecond of Python to each image.
+        if header.kind == "jpeg":
+            image = tf.raw_ops.DecodeJpeg(contents=content, channels=channels, ratio=self._ratio(*header.upright))
+            image = tf.raw_ops.ExpandDims(input=image, axis=0)
+        elif header.kind == "webp":
+            image = tf.raw_ops.DecodeWebP(contents=content)
+        else:
+            image = tf.expand_dims(tf.io.decode_image(content, channels=channels, expand_animations=False), 0)
+        if image.shape[-1] == 4:
+            image = _on_white(image)
+        if image.shape[-1] > self.channels:
+            image = tf.image.rgb_to_grayscale(image)
+        return _turned(image, header.orientation)
+
+    def _ratio(self, height: int, width: int) -> int:
+        """Returns what the sides of a JPEG are divided by as it is decoded."""
+        ratio, goals = 1, self._goals(self._used(height, width))
+        while self.fast and ratio < 8 and all(side // (2 * ratio) >= goal for side, goal in goals):
+            ratio *= 2
+        return ratio
+
+    def _goals(self, used: tuple[int, int]) -> list[tuple[int, int]]:
+        """Returns pairs of a side's length now and in the result."""
+        if self.resize != "fit":
+            return list(zip(used, (self.height, self.width), strict=True))
+        scale = min(self.height / used[0], self.width / used[1])
+        return [(side, round(side * scale)) for side in used]
+
+    def _used(self, height: int, width: int) -> tuple[int, int]:
+        if self.resize != "crop":
+            return height, width
+        scale = min(height / self.height, width / self.width)
+        return max(round(self.height * scale), 1), max(round(self.width * scale), 1)
+
+    def _fitted(self, image: Any) -> np.ndarray:
+        """Returns an image, (1, height, width, channels), at the height and width that are wanted."""
+        size = tuple(image.shape)[1:3]
+        goal, used = (self.height, self.width), self._used(*size)
+        if used != size:
+            top, left = (size[0] - used[0]) // 2, (size[1] - used[1]) // 2
+            image = image[:, top : top + used[0], left : left + used[1]]
+        if self.resize == "fit":
+            goal = max(self._goals(used)[0][1], 1), max(self._goals(used)[1][1], 1)
+        fitted = image.numpy()[0] if used == goal else _resized(image, used, goal)
+        if goal == (self.height, self.width):
+            return fitted
+        whole = np.zeros((self.height, self.width, self.channels), np.uint8)
+        top, left = (self.height - goal[0]) // 2, (self.width - goal[1]) // 2
+        whole[top : top + goal[0], left : left + goal[1]] = fitted
+        return whole
+
+
+def _no_image(path: Path, reason: str) -> NoImage:
+    return NoImage(f"{path}: no image that can be used: {reason}", reason)
+
+
+@contextmanager
+def unusable() -> Iterator[None]:
+    """Turns what TensorFlow says of an image that it cannot decode into a ValueError."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        raise ValueError(f"TensorFlow cannot read it: {_reason(error)}") from None
+
+
+def _on_white(image: Any) -> Any:
+    """Returns what is seen of an image with opacity, (1, height, width, 4), before white, (1, height, width, 3)."""
+    colours, opacity = tf.split(tf.cast(image, tf.int32), [3, 1], axis=-1)
+    return tf.cast((colours * opacity + 255 * (255 - opacity) + 127) // 255, tf.uint8)
+
+
+def _turned(image: Any, orientation: int) -> Any:
+    """Returns a stored image, (1, height, width, channels), as it is to be seen.
+
+    Args:
+        image: as it is stored.
+        orientation: EXIF's number: at which sides of what is seen the stored first row and first column lie.
+    """
+    if orientation > 4:
+        image = tf.transpose(image, (0, 2, 1, 3))
+    mirrored = {2: [2], 3: [1, 2], 4: [1], 6: [2], 7: [1, 2], 8: [1]}.get(orientation)
+    return tf.reverse(image, mirrored) if mirrored else image
+
+
+def _reason(error: Any) -> str:
+    """Returns TensorFlow's own words on one line, without the places in its graph."""
+    words = re.sub(r"\{\{.*?\}\}+|\[Op:\w*\]", "", error.message)
+    return printable(textwrap.shorten(words, 200, placeholder=" ..."))
+
+
+def _resized(images: Any, size: tuple[int, int], goal: tuple[int, int]) -> np.ndarray:
+    """Returns one image at another size, by bilinear sampling, (*goal, channels), uint8."""
+    if size[0] > 3 * goal[0] or size[1] > 3 * goal[1]:  # plain sampling would step over too many pixels
+        resized = tf.image.resize(images, goal, antialias=True)
+    else:
+        resized = tf.raw_ops.ResizeBilinear(images=images, size=goal, half_pixel_centers=True)
+    values = resized.numpy()
+    values += 0.5
+    rounded: np.ndarray = values[0].astype(np.uint8)  # a mean of bytes: never beyond 255
+    return rounded

@@ -1,0 +1,71 @@
+"""Stored rows of a table as cells again: words, dates and numbers by the names of the columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+from dltrain.features._tables.encoding import MISSING
+from dltrain.features.table import Column
+from dltrain.lazy import np
+
+Members = Sequence[tuple[int, Column]]
+_FIRST_DAY = date(1970, 1, 1)
+
+
+def cells(stored: np.ndarray, columns: Sequence[Column]) -> list[dict[str, Any]]:
+    """Returns rows as objects of a cell for each column of the table; encoded again, they are the same rows.
+
+    A value that was missing, or that training did not know, is none: it is stored as that again. Of a text there are
+    only the words that are counted.
+
+    Args:
+        stored: (rows, columns), float32.
+        columns: what each number is.
+    """
+    of_source: dict[str, list[tuple[int, Column]]] = {}
+    for index, column in enumerate(columns):
+        of_source.setdefault(column.source, []).append((index, column))
+    makers = {source: (_maker(members), members) for source, members in of_source.items()}
+    rows = np.asarray(stored, np.float64).tolist()
+    return [{source: make(row, members) for source, (make, members) in makers.items()} for row in rows]
+
+
+def _maker(members: Members) -> Callable[[Sequence[float], Members], Any]:
+    parts = {column.part for _, column in members}
+    if parts == {"word"}:
+        return _text
+    if parts == {"category"}:
+        return _category
+    return _number if parts <= {"value", "missing"} else _date
+
+
+def _number(row: Sequence[float], members: Members) -> float | None:
+    values = {column.part: row[index] for index, column in members}
+    return None if values.get("missing") else values.get("value", 0.0)
+
+
+def _category(row: Sequence[float], members: Members) -> str | None:
+    ((index, column),) = members
+    code = int(row[index])
+    return column.categories[code - 1] if code else None
+
+
+def _text(row: Sequence[float], members: Members) -> str | None:
+    words = [column.word for index, column in members if column.word for _ in range(round(np.expm1(row[index])))]
+    text = " ".join(words)
+    return f"{text}." if text in MISSING and text else text or None
+
+
+def _date(row: Sequence[float], members: Members) -> str | None:
+    """Returns the day, with the hour where there is one; none where the numbers are those of no date."""
+    numbers = {column.part: row[index] for index, column in members}
+    if all(np.float32(column.fill) == row[index] for index, column in members):
+        return None
+    if "day" in numbers:
+        day = _FIRST_DAY + timedelta(days=round(numbers["day"]))
+    else:
+        day = date(round(numbers.get("year", 1970)), round(numbers.get("month", 1)), 1)
+    hour = numbers.get("hour")
+    return str(day) if hour is None or hour != int(hour) else f"{day} {int(hour):02}:00"

@@ -1,0 +1,341 @@
+"""Files of tables -> one table; rows that do not fit are named by file and line."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dltrain.data.progress import tell
+from dltrain.errors import AbsentData, KeyProblem
+from dltrain.features._tables.delimited import Fault, Rows, parse
+from dltrain.lazy import np
+
+if TYPE_CHECKING:
+    import polars as pl
+
+SHOWN = 5
+"""Rows that a message names."""
+
+_OTHERS = ".json .zip .bz2 .xz .zst .7z .tar .tgz .xlsx .xls .ods .feather .arrow .avro .orc .npy .npz .h5 .pkl .sqlite"
+OTHER_KINDS = frozenset(_OTHERS.split())
+"""Suffixes of files that are no text of rows, whatever else they are."""
+
+PARQUET = ([".parquet"], [".pq"])
+JSON_LINES = {".jsonl", ".ndjson"}
+TABLES = ".csv, .tsv, .tab, .txt, .jsonl or .ndjson, plain or .gz, or .parquet or .pq"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows, and where each came from.
+
+    Args:
+        frame: the rows; of CSV files all columns are text.
+        files: the files.
+        lines: of each file, the line of each row; of a Parquet file its number, from 1.
+        skipped: a message for each row that was left out.
+        nested: what columns hold that are left out because it is no number, text or time.
+    """
+
+    frame: pl.DataFrame
+    files: list[Path]
+    lines: list[np.ndarray]
+    skipped: list[str] = field(default_factory=list)
+    nested: dict[str, str] = field(default_factory=dict)
+
+    def place(self, row: int) -> str:
+        """Returns file and line of a row."""
+        for path, lines in zip(self.files, self.lines, strict=True):
+            if row < len(lines):
+                return f"{path}:{lines[row]}"
+            row -= len(lines)
+        raise IndexError(row)
+
+    def without(self, bad: pl.Series, why: str, skip: bool, name: str | None = None) -> Table:
+        """Returns the table without some rows.
+
+        Args:
+            bad: whether a row cannot be used.
+            why: what is wrong with it.
+            skip: leave them out.
+            name: the column that is to blame, whose value the message shows.
+
+        Raises:
+            ValueError: if there are some, and they are not to be left out.
+        """
+        rows = np.flatnonzero(bad.to_numpy())
+        if not len(rows):
+            return self
+        got = self.frame[name].gather(rows).to_list() if name else [None] * len(rows)
+        messages = [
+            f"{self.place(row)}: {why}" + ("" if value is None else f", got {_short(value)}")
+            for row, value in zip(rows.tolist(), got, strict=True)
+        ]
+        refuse(messages, skip)
+        if len(rows) == len(bad):
+            raise KeyProblem("path", f"holds no row that can be used: {messages[0]}")
+        ends = np.cumsum([len(lines) for lines in self.lines])[:-1]
+        kept = [lines[~of_file] for lines, of_file in zip(self.lines, np.split(bad.to_numpy(), ends), strict=True)]
+        return replace(self, frame=self.frame.filter(~bad), lines=kept, skipped=self.skipped + messages)
+
+
+def _short(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 40 else f"{shown[:36]}...{shown[0]}"
+
+
+class BadRows(KeyProblem):
+    """A table has rows that cannot be used, which `on_bad_example: skip` leaves out."""
+
+
+def refuse(messages: Sequence[str], skip: bool) -> None:
+    """Raises BadRows, which names the first of the rows that cannot be used, unless they are left out."""
+    if messages and not skip:
+        more = f"\n... and {len(messages) - SHOWN} more" if len(messages) > SHOWN else ""
+        shown = "\n".join(messages[:SHOWN])
+        raise BadRows("path", f"has rows that cannot be used:\n{shown}{more}\non_bad_example: skip leaves them out")
+
+
+def matching(path: Path) -> list[Path]:
+    """Returns the file, or all files that a pattern matches.
+
+    Raises:
+        ValueError: if there are none.
+    """
+    try:
+        if path.is_dir():
+            raise KeyProblem(
+                "path", f"is a folder, not a file: {path}; a pattern, such as {path / '*'}, means its files"
+            )
+        if path.is_file():
+            return [path]
+        files = sorted(file for file in path.parent.glob(path.name) if file.is_file())
+    except OSError as error:
+        raise KeyProblem("path", f"cannot be read: {path}: {error.strerror or error}") from None
+    if files:
+        return files
+    is_pattern = any(letter in path.name for letter in "*?[")
+    raise AbsentData("path", f"no file matches {path}" if is_pattern else f"no such file: {path}")
+
+
+def read(path: Path, delimiter: str, encoding: str, missing: tuple[str, ...], skip: bool) -> Table:
+    """Reads one file, or all that a pattern matches.
+
+    Raises:
+        KeyProblem: if a file cannot be read.
+    """
+    import polars as pl
+
+    files = matching(path)
+    parts: list[Rows] = []
+    for file in files:
+        with reading(file):
+            parts.append(_rows(file, delimiter, encoding, missing))
+    first = parts[0].frame.columns
+    for file, part in zip(files, parts, strict=True):
+        differing = sorted(set(first) ^ set(part.frame.columns))
+        if differing:
+            raise KeyProblem("path", f"{file} has other columns than {files[0]}: {', '.join(map(repr, differing))}")
+    skipped = [str(fault) for part in parts for fault in part.faults]
+    refuse(skipped, skip)
+    with reading(path):
+        frame = pl.concat([part.frame.select(first) for part in parts], how="vertical_relaxed")
+    if not len(frame):
+        last = f"holds no row that can be used: {skipped[0]}" if skipped else f"{path} has a header, no rows"
+        raise KeyProblem("path", last)
+    nested: dict[str, str] = {}
+    frame = with_points(flat(frame, nested), {})
+    return Table(frame, files, [part.lines for part in parts], skipped, nested)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turns the ways in which reading a file fails into problems of the config's key."""
+    import polars as pl
+
+    try:
+        yield
+    except OSError as error:
+        raise KeyProblem("path", f"cannot be read: {path}: {error.strerror or error}") from None
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, EOFError, zlib.error) as error:
+        raise KeyProblem("path", f"cannot be read: {path}: {str(error).partition(chr(10))[0]}") from None
+
+
+def table_suffixes(path: Path) -> list[str]:
+    """Returns the suffixes of a file of rows, in small letters.
+
+    Raises:
+        ValueError: if they are another kind's.
+    """
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes[-1:] and suffixes[-1] in OTHER_KINDS:
+        hint = "; rows of JSON, one a line, are a .jsonl" if suffixes[-1] == ".json" else ""
+        raise KeyProblem("path", f"must be {TABLES}, got {path.name}{hint}")
+    return suffixes
+
+
+def _rows(path: Path, delimiter: str, encoding: str, missing: tuple[str, ...]) -> Rows:
+    import polars as pl
+
+    suffixes = table_suffixes(path)
+    if suffixes[-1:] in PARQUET:
+        frame = pl.read_parquet(path, glob=False, hive_partitioning=False)
+        return Rows(nulled(frame, missing), np.arange(1, len(frame) + 1), [])
+    content = gzip.decompress(path.read_bytes()) if suffixes[-1:] == [".gz"] else path.read_bytes()
+    content = as_utf8(content, path, encoding)
+    if not content or content.isspace():
+        raise KeyProblem("path", f"is empty: {path}")
+    if JSON_LINES & set(suffixes):
+        rows = json_lines(content, path)
+        return replace(rows, frame=nulled(rows.frame, missing))
+    return parse(content, path, delimiter, missing)
+
+
+def as_utf8(content: bytes, path: Path, encoding: str) -> bytes:
+    marked = content[:2] in (b"\xff\xfe", b"\xfe\xff")
+    try:
+        if encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig"):
+            content = content.removeprefix(b"\xef\xbb\xbf")
+            content.decode("utf-8")
+        else:
+            content = content.decode(encoding).removeprefix("\ufeff").encode()
+    except LookupError:
+        raise KeyProblem("encoding", f"is none that Python knows: {encoding!r}") from None
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        hint = "utf-16" if marked else "latin-1 or cp1252"
+        raise KeyProblem(
+            "encoding", f"{encoding} does not fit {path}:{line}: the byte 0x{content[error.start]:02x}; perhaps {hint}"
+        ) from None
+    except UnicodeError as error:
+        raise KeyProblem("encoding", f"{encoding} does not fit {path}: {error}") from None
+    if b"\0" in content:
+        line = content.count(b"\n", 0, content.index(b"\0")) + 1
+        raise KeyProblem(
+            "encoding", f"{encoding} does not fit {path}:{line}: a zero byte; perhaps utf-16, or it is no text"
+        )
+    return content
+
+
+def json_lines(content: bytes, path: Path) -> Rows:
+    """Returns an object of each line as a row."""
+    import polars as pl
+
+    texts = content.split(b"\n")
+    lines = [number for number, text in enumerate(texts, 1) if text.strip()]
+    faults: list[Fault] = []
+    try:
+        frame = pl.read_ndjson(content, infer_schema_length=None)
+        if len(frame) == len(lines):
+            return Rows(frame, np.array(lines), [])
+    except pl.exceptions.PolarsError:
+        pass
+    good: dict[int, dict[str, Any]] = {}
+    for number in lines:
+        try:
+            row = json.loads(texts[number - 1], parse_constant=_CONSTANTS.get)
+            if isinstance(row, dict):
+                good[number] = row
+            else:
+                faults.append(Fault(path, number, 'must be an object, such as {"a": 1}'))
+        except (ValueError, RecursionError) as error:
+            faults.append(Fault(path, number, f"is no JSON: {error}"))
+    for number, why in _odd_kinds(good):
+        faults.append(Fault(path, number, why))
+        del good[number]
+    if not good:
+        return Rows(pl.DataFrame(), np.array([], np.int64), faults)
+    frame = pl.read_ndjson("\n".join(map(json.dumps, good.values())).encode(), infer_schema_length=None)
+    return Rows(frame, np.array(list(good)), faults)
+
+
+_CONSTANTS = {"Infinity": "inf", "-Infinity": "-inf"}  # as a CSV file writes them; NaN is missing
+_KINDS = {bool: "a truth value", int: "a number", float: "a number", str: "a text", list: "a list", dict: "an object"}
+
+
+def _odd_kinds(rows: dict[int, dict[str, Any]]) -> list[tuple[int, str]]:
+    """Returns which rows have a value of another kind than most of its column, and what is wrong with them.
+
+    Numbers, or truth values, may stand among texts: they are texts too, as in a CSV file.
+    """
+    kinds: dict[str, dict[int, str]] = {}
+    for number, row in rows.items():
+        for name, value in row.items():
+            if value is not None:
+                kinds.setdefault(name, {})[number] = _KINDS[type(value)]
+    odd: dict[int, str] = {}
+    for name, of_rows in kinds.items():
+        counts = Counter(of_rows.values())
+        if len(counts) == 1 or counts.keys() in ({"a number", "a text"}, {"a truth value", "a text"}):
+            continue
+        ((most, _),) = counts.most_common(1)
+        for number, kind in of_rows.items():
+            if kind != most:
+                odd.setdefault(number, f"{name} must be {most} as in most rows, got {kind}")
+    return sorted(odd.items())
+
+
+def nulled(frame: pl.DataFrame, missing: tuple[str, ...]) -> pl.DataFrame:
+    """Returns the rows with nulls for texts that stand for no value, and for NaN, which pandas writes for it."""
+    import polars as pl
+
+    texts = pl.col(pl.String)
+    frame = frame.with_columns(pl.when(~texts.is_in(missing)).then(texts).name.keep())
+    return frame.with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None))
+
+
+def flat(frame: pl.DataFrame, nested: dict[str, str]) -> pl.DataFrame:
+    """Returns the columns that hold one number, text or time in each row; says which others there are."""
+    import polars as pl
+
+    for name, kind in frame.schema.items():
+        if kind.is_nested() or kind in (pl.Binary, pl.Object, pl.Unknown):
+            if name not in nested:
+                tell(f"column {name!r} is left out: it holds {kind}, neither numbers, texts nor dates")
+            frame = frame.drop(name)
+            nested[name] = str(kind)
+        elif kind == pl.Duration:
+            tell(f"column {name!r} holds durations: they are counted in seconds")
+            frame = frame.with_columns(pl.col(name).dt.total_microseconds() / 1e6)
+    return frame
+
+
+def with_points(frame: pl.DataFrame, known: dict[str, bool]) -> pl.DataFrame:
+    """Returns numbers with points where all values of a column have decimal commas; says so.
+
+    Args:
+        frame: rows.
+        known: whether a column has decimal commas, where rows before these showed it; what these show is added.
+    """
+    import polars as pl
+
+    for name in frame.columns:
+        if frame[name].dtype != pl.String or not frame[name].str.contains(",", literal=True).any():
+            continue
+        if name in known:
+            if known[name]:
+                frame = frame.with_columns(pl.col(name).str.replace(",", ".", literal=True))
+            continue
+        known[name] = False
+        values = frame[name].drop_nulls()
+        example = values.filter(values.str.contains(",", literal=True))[0]
+        if values.str.contains(r"^[+-]?(0|[1-9]\d{0,2}(,\d{3})*)(\.\d+)?$").all():
+            tell(
+                f"column {name!r} has commas that may part thousands or decimals, such as {example!r}: it is taken for "
+                "words; write numbers without thousands, or with a decimal point"
+            )
+            continue
+        if not values.str.contains(r"^[+-]?\d+(,\d+)?([eE][+-]?\d+)?$").all():
+            continue
+        known[name] = True
+        pointed = example.replace(",", ".")
+        tell(f"column {name!r} has decimal commas: {example!r} is read as {pointed}")
+        frame = frame.with_columns(pl.col(name).str.replace(",", ".", literal=True))
+    return frame

@@ -1,0 +1,188 @@
+"""Tables that are given to a trained network: files of rows, a block of lines at a time, standard input, JSON."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+
+from dltrain.data.progress import tell
+from dltrain.data.request import Request
+from dltrain.features._arrays import reader as arrays
+from dltrain.features._arrays.reader import ArrayReader
+from dltrain.features._images.headers import SUFFIXES as IMAGES
+from dltrain.features._tables.delimited import Rows, parse
+from dltrain.features._tables.encoding import Seen, TableEncoding, without_missing
+from dltrain.features._tables.files import (
+    JSON_LINES,
+    PARQUET,
+    TABLES,
+    as_utf8,
+    json_lines,
+    nulled,
+    reading,
+    table_suffixes,
+)
+from dltrain.lazy import np
+
+BLOCK_BYTES = 2**22
+"""Of a file of rows that are held in memory at a time."""
+BLOCK_ROWS = 100_000
+"""Likewise of Parquet."""
+STDIN = Path("<stdin>")
+
+
+@dataclass(frozen=True)
+class TableReader:
+    """Reads rows with what was learnt of the training table; and arrays. A row that cannot be read is named.
+
+    Args:
+        table: how rows are stored.
+        delimiter: what separates the fields, as in the dataset `csv`.
+        charset: the encoding of the text.
+    """
+
+    table: TableEncoding
+    delimiter: str = "auto"
+    charset: str = "utf-8"
+
+    @property
+    def takes(self) -> str:
+        """What may be given."""
+        return f"tables ({TABLES}) of the columns that it was trained on, or {self._arrays.takes}"
+
+    def read(self, sources: Sequence[str], size: int) -> Iterator[Request]:
+        """Yields the rows of the files, at most `size` at a time; `-` is rows of CSV or JSON lines."""
+        for source in sources:
+            path = STDIN if source == arrays.STDIN else Path(source)
+            if path.suffix.lower() in arrays.SUFFIXES:
+                yield from self._arrays.read([source], size)
+                continue
+            try:
+                if path != STDIN and not path.is_file():
+                    raise ValueError("is a folder" if path.is_dir() else "no such file")
+                if path.suffix.lower() in IMAGES:
+                    raise ValueError(f"must be {TABLES}")
+                for given in self._blocks(path):
+                    yield from _cut(given, size)
+            except ValueError as error:
+                yield Request([str(path)], self.table.numbers.joined([]), {0: arrays.words(error, str(path))})
+
+    def read_values(self, values: Sequence[Any]) -> Request:
+        """Returns rows that are objects of a value for each column, or lists of numbers as the network takes them."""
+        names, encoded = [f"instances[{index}]" for index in range(len(values))], self.table.encode(values, "instances")
+        return Request(names, encoded.stored, encoded.problems, len(values))
+
+    def read_file(self, name: str, content: bytes) -> Request:
+        """Returns the examples of an .npy file."""
+        return self._arrays.read_file(name, content)
+
+    @property
+    def _arrays(self) -> ArrayReader:
+        return ArrayReader(self.table.numbers)
+
+    def _blocks(self, path: Path) -> Iterator[Request]:
+        seen = Seen()
+        with reading(path):
+            for rows in self._rows(path):
+                if len(rows.frame) or rows.faults:
+                    lines, encoded = self.table.of_rows(path, rows, seen)
+                    yield Request([f"{path}:{line}" for line in lines], encoded.stored, encoded.problems)
+        if not seen.rows:
+            raise ValueError("has no rows")
+        for name, (what, count, first) in seen.strays.items():
+            tell(
+                f"column {name!r} was taken for {what} in training; {count} of the values in {path} are none and count "
+                f"as missing, such as {first}"
+            )
+
+    def _rows(self, path: Path) -> Iterator[Rows]:
+        """Yields the rows of a file, some at a time.
+
+        Raises:
+            ValueError: if it cannot be read.
+        """
+        import polars as pl
+
+        suffixes = table_suffixes(path)
+        if suffixes[-1:] in PARQUET:
+            frame, start = pl.scan_parquet(path, glob=False, hive_partitioning=False), 0
+            while len(part := frame.slice(start, BLOCK_ROWS).collect()):
+                yield Rows(nulled(part, self.table.missing), np.arange(start + 1, start + len(part) + 1), [])
+                start += len(part)
+            return
+        with _opened(path, suffixes) as file:
+            for content in _lines(file):
+                text = as_utf8(content, path, self.charset)
+                if not text or text.isspace():
+                    continue
+                if JSON_LINES & set(suffixes) or (path == STDIN and text.lstrip().startswith(b"{")):
+                    yield without_missing(json_lines(text, path), self.table.missing)
+                else:
+                    yield parse(text, path, self.delimiter, self.table.missing)
+
+
+def _opened(path: Path, suffixes: list[str]) -> IO[bytes]:
+    if path == STDIN:
+        return sys.stdin.buffer
+    return cast(IO[bytes], gzip.open(path) if suffixes[-1:] == [".gz"] else path.open("rb"))
+
+
+def _cut(given: Request, size: int) -> Iterator[Request]:
+    """Yields the same in pieces of some examples."""
+    usable = 0
+    for start in range(0, len(given.names), size):
+        names = given.names[start : start + size]
+        problems = {place - start: why for place, why in given.problems.items() if start <= place < start + size}
+        count = len(names) - len(problems)
+        yield Request(names, given.inputs[usable : usable + count], problems, given.total)
+        usable += count
+
+
+def _lines(file: IO[bytes]) -> Iterator[bytes]:
+    """Yields a text in blocks of whole rows, each with the first line on top and its own lines at their numbers.
+
+    What ends within quotation marks is no row. UTF-16, whose lines cannot be told byte by byte, comes in one piece.
+    """
+    rest, header, line = file.read(BLOCK_BYTES), b"", 1
+    if rest[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        yield rest + file.read()
+        return
+    while True:
+        more = file.read(BLOCK_BYTES)
+        end = _row_end(rest) if more else len(rest)
+        if end:
+            block, rest = rest[:end], rest[end:]
+            # Empty lines are passed over, and counted.
+            yield header + b"\n" * (line - 1 - header.count(b"\n")) + block
+            if not header and not block.lstrip().startswith(b"{"):
+                header = block[: _first_row_end(block)]
+            line += block.count(b"\n")
+        if not more:
+            return
+        rest += more
+
+
+def _row_end(content: bytes) -> int:
+    """Returns where the last whole row ends; 0 where there is none."""
+    end = content.rfind(b"\n") + 1
+    quotes = content.count(b'"', 0, end)
+    while end and quotes % 2:
+        before = content.rfind(b"\n", 0, end - 1) + 1
+        quotes -= content.count(b'"', before, end)
+        end = before
+    return end
+
+
+def _first_row_end(content: bytes) -> int:
+    """Returns where the first row that is not empty ends."""
+    end = content.find(b"\n", len(content) - len(content.lstrip())) + 1
+    quotes = content.count(b'"', 0, end)
+    while end and quotes % 2:
+        after = content.find(b"\n", end) + 1
+        quotes += content.count(b'"', end, after)
+        end = after
+    return end or len(content)

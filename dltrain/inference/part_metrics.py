@@ -1,0 +1,52 @@
+"""Loss and metrics of a whole part of the data, those that only a whole part can tell among them."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from dltrain.data import DataSpec, Split
+from dltrain.engine.compiled_loop import Engine
+from dltrain.engine.feeds import Feed
+from dltrain.inference.outputs import BATCH, Stopped, outcome
+
+
+def evaluated(
+    engine: Engine,
+    task: Any,
+    spec: DataSpec,
+    part: str,
+    split: Split,
+    feed: Feed,
+    stopped: Callable[[], bool] = lambda: False,
+) -> dict[str, float] | None:
+    """Returns loss and metrics of a part; NaN takes the place of one that such a part cannot have.
+
+    Args:
+        engine: the network.
+        task: what is measured.
+        spec: what the data are.
+        part: what the part is called.
+        split: its examples.
+        feed: its batches.
+        stopped: asked now and then; once true, it is given up, and returns none.
+    """
+    found = engine.evaluate(feed, stopped)
+    if found is None:
+        return None
+    if task.part_metrics:
+        try:
+            size = min(feed.order.batch_size, BATCH)
+            found |= task.measure(outcome(task, spec, engine.model, part, split, size, stopped))
+        except Stopped:
+            return None
+    return without(found, task.undefined(spec, split))
+
+
+def without(metrics: dict[str, float], undefined: dict[str, str]) -> dict[str, float]:
+    """Returns metrics with NaN for those that a part cannot have."""
+    return {name: math.nan if name in undefined else value for name, value in metrics.items()}
+
+
+def words(part: str, undefined: dict[str, str]) -> list[str]:
+    """Returns a sentence for each metric that a part cannot have."""
+    return [f"the {part} part has no {name}: {why}" for name, why in undefined.items()]

@@ -1,0 +1,41 @@
+"""Files and rows that cannot be used, and files that are not read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dltrain.data import Finding
+from dltrain.inspection.findings import check
+from dltrain.inspection.inspected_data import InspectedData
+
+OTHER_IMAGES = (".heic", ".heif", ".tif", ".tiff", ".avif", ".jp2", ".jxl", ".dng")
+"""Suffixes of images that are not read."""
+
+
+@check(brief=False)
+def unusable(data: InspectedData) -> Iterator[Finding]:
+    """What was left out because it cannot be used."""
+    skipped = data.splits.skipped
+    if skipped:
+        yield Finding(
+            "unusable",
+            "note" if data.skips else "warning",
+            f"{len(skipped):,} cannot be used",
+            skipped,
+            "mend or delete them, or leave them out: dataset.on_bad_example=skip",
+        )
+
+
+@check(brief=False)
+def ignored(data: InspectedData) -> Iterator[Finding]:
+    """Files among the images that are not read, because of their kind."""
+    files = data.splits.ignored
+    if files:
+        are_images = any(file.lower().endswith(OTHER_IMAGES) for file in files)
+        yield Finding(
+            "ignored files",
+            "warning" if are_images else "note",
+            f"{len(files):,} beside the images of a kind that is not read",
+            files,
+            "store images as .jpg or .png, or delete them",
+        )

@@ -1,0 +1,75 @@
+"""What a user gives a trained network: lines of text or JSON, one value each."""
+
+import io
+
+import numpy as np
+import pytest
+
+from dltrain.data.feature import Encoded, Feature
+from dltrain.data.request import LineReader
+
+
+class Lengths(Feature):
+    """How long a word is; all else is a problem."""
+
+    registered_name = "lengths"
+    shape = ()
+
+    def encode(self, raws):
+        problems = {place: "is no word" for place, raw in enumerate(raws) if not isinstance(raw, str)}
+        words = [raw for place, raw in enumerate(raws) if place not in problems]
+        return Encoded(np.array([len(word) for word in words], np.float32), problems)
+
+
+def told(requests):
+    return [(list(each.names), each.inputs.tolist(), each.problems) for each in requests]
+
+
+def test_a_line_is_a_value_as_json_where_it_is_such(tmp_path):
+    file = tmp_path / "words.txt"
+    file.write_text('one\n"three"\n{"no": 1}\n\nfour')
+    assert told(LineReader(Lengths()).read([str(file)], 2)) == [
+        ([f"{file}:1", f"{file}:2"], [3, 5], {}),
+        ([f"{file}:3"], [], {0: "is no word"}),
+        ([f"{file}:5"], [4], {}),
+    ]
+
+
+def test_a_line_of_digits_is_text_until_the_feature_says_otherwise(tmp_path):
+    (tmp_path / "words.txt").write_text('12\ntrue\n"12"\n[broken\n')
+    assert told(LineReader(Lengths()).read([str(tmp_path / "words.txt")], 9))[0][1] == [2, 4, 2, 7]
+
+
+def test_standard_input_is_read_as_a_file_is(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("one\ntwo\nthree\n"))
+    assert told(LineReader(Lengths()).read(["-"], 2)) == [
+        (["-:1", "-:2"], [3, 3], {}),
+        (["-:3"], [5], {}),
+    ]
+
+
+def test_what_cannot_be_read_is_a_problem_and_the_next_is_read(tmp_path):
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe")
+    (tmp_path / "good").write_text("good\n")
+    sources = [str(tmp_path / name) for name in ("none", "bytes", "good")]
+    found = list(LineReader(Lengths()).read(sources, 2))
+    assert [sorted(each.problems) for each in found] == [[0], [0], []]
+    assert "No such file" in found[0].problems[0]
+    assert "UTF-8" in found[1].problems[0]
+    assert found[2].inputs.tolist() == [4]
+
+
+@pytest.mark.parametrize(("content", "names"), [(b"one\ntwo", ["x:1", "x:2"]), (b"\xff", ["x"])])
+def test_a_file_of_a_request_is_lines_too(content, names):
+    found = LineReader(Lengths()).read_file("x", content)
+    assert list(found.names) == names
+    assert len(found.inputs) + len(found.problems) == len(names)
+
+
+def test_values_of_json_are_named_by_their_place():
+    found = LineReader(Lengths()).read_values(["one", 2])
+    assert (list(found.names), found.inputs.tolist(), found.problems) == (
+        ["instances[0]", "instances[1]"],
+        [3],
+        {1: "is no word"},
+    )

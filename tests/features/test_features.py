@@ -1,0 +1,190 @@
+"""Each feature: raw values become stored ones, these plain ones, and these the same stored ones again."""
+
+import base64
+import io
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dltrain.data import DataSpec, Features
+from dltrain.data.request import LineReader, ObjectReader
+from dltrain.features._tables.columns import Encoding, learn
+from dltrain.features.class_label import ClassLabel
+from dltrain.features.image import Image
+from dltrain.features.labels import Labels
+from dltrain.features.numbers import Numbers
+from dltrain.features.table import Column, Table
+from dltrain.features.vector import Vector
+from dltrain.registry import FEATURES
+
+FLOATS = st.floats(-(2.0**100), 2.0**100, width=32)
+WORDS = st.sampled_from(["red", "green", "a, b", "1,5", "NA", "unseen", None])
+
+
+def learnt_table():
+    """Returns what is learnt of a table with a column of each kind."""
+    count = 60
+    frame = pl.DataFrame({
+        "size": [str(number / 7) if number % 5 else None for number in range(count)],
+        "kind": [["red", "green", "a, b"][number % 3] for number in range(count)],
+        "many": [f"word{number % 15}" for number in range(count)],
+        "day": [f"20{number % 20 + 10}-0{number % 9 + 1}-1{number % 9} 1{number % 9}:30" for number in range(count)],
+        "note": [f"the {number} nan words of row{number}" for number in range(count)],
+    })  # fmt: skip
+    columns = learn(frame, np.arange(count), {}, Encoding("median", 10, 20))
+    assert {column.part for column in columns} >= {"value", "missing", "category", "year", "hour", "word"}
+    return Table(columns=columns)
+
+
+TABLE = learnt_table()
+EACH = {
+    "image": (Image(shape=(2, 3, 3)), st.lists(st.integers(0, 255), min_size=18, max_size=18)),
+    "vector": (Vector(shape=(4,)), st.lists(FLOATS, min_size=4, max_size=4)),
+    "table": (
+        TABLE,
+        st.fixed_dictionaries({
+            "size": st.one_of(FLOATS, st.none(), st.just("word")),
+            "kind": WORDS,
+            "many": st.sampled_from(["word0", "word14", "other", "", None]),
+            "day": st.sampled_from(["2012-02-29", "2012-02-29 23:10", "1890-01-01", "no day", None]),
+            "note": st.sampled_from(["the the 3", "nan", "", "words", None, "NULL row1"]),
+        }),
+    ),
+    "class_label": (ClassLabel(class_names=("a", "b", "c")), st.sampled_from(["a", "b", "c"])),
+    "labels": (Labels(class_names=("a", "b")), st.lists(st.sampled_from(["a", "b"]), unique=True)),
+    "numbers": (Numbers(names=("x", "y")), st.fixed_dictionaries({"x": FLOATS, "y": FLOATS})),
+}  # fmt: skip
+"""Of each feature an example, and raw values of it."""
+
+
+ONE = {
+    "image": np.arange(18).reshape(2, 3, 3).tolist(),
+    "vector": [1, 2.5, -3, 0],
+    "table": {"size": 3, "kind": "red", "many": "other", "day": "2012-02-29", "note": None},
+}
+"""A raw value of those that the server takes."""
+
+
+def raws_of(name, drawn):
+    return [np.reshape(raw, (2, 3, 3)).tolist() for raw in drawn] if name == "image" else drawn
+
+
+def same(one, other):
+    assert one.dtype == other.dtype
+    np.testing.assert_array_equal(one, other)
+
+
+def test_each_registered_feature_is_here():
+    own = {name for name in FEATURES.names() if FEATURES[name].__module__.startswith("dltrain.")}
+    assert own == EACH.keys()
+
+
+@pytest.mark.parametrize("name", EACH)
+@given(data=st.data())
+@settings(deadline=None, max_examples=50, database=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+def test_what_is_decoded_encodes_to_the_same(name, data):
+    feature, raw = EACH[name]
+    raws = raws_of(name, data.draw(st.lists(raw, min_size=1, max_size=4)))
+    encoded = feature.encode(raws)
+    assert len(encoded.stored) == len(raws) - len(encoded.problems)
+    assert encoded.stored.shape[1:] == feature.shape
+    if len(encoded.stored):
+        plain = json.loads(json.dumps(feature.decode(encoded.stored)))
+        again = feature.encode(plain)
+        assert again.problems == {}
+        same(again.stored, encoded.stored)
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_corners_are_values_that_can_be_stored_and_decoded(name):
+    feature, _ = EACH[name]
+    corners = feature.corners()
+    assert len(corners) > 1
+    stored = np.stack(corners)
+    assert stored.shape[1:] == feature.shape
+    assert np.isfinite(stored).all()
+    assert len(feature.decode(stored)) == len(corners)
+
+
+@pytest.mark.parametrize("name", ["image", "vector", "table"])
+def test_a_request_is_encoded_as_the_feature_does(name):
+    feature, raws = EACH[name][0], [ONE[name]]
+    request = feature.reader().read_values(raws)
+    same(request.inputs, feature.encode(raws).stored)
+    assert request.names == ["instances[0]"]
+
+
+def test_a_table_names_what_is_unknown_and_what_is_filled():
+    table = Table(
+        columns=(Column("size", "size", fill=2.5), Column("kind", "kind", "category", categories=("red", "green")))
+    )
+    encoded = table.encode([
+        {"size": 1, "kind": "red"},
+        {"size": None, "kind": "blue"},
+        {"size": 1e39, "kind": "red"},
+        {"size": 4, "kind": "black"},
+    ])  # fmt: skip
+    np.testing.assert_array_equal(encoded.stored, [[1, 1], [2.5, 0], [4, 0]])
+    assert encoded.problems == {2: "size must be within float32, which ends at 3.4e38, got '1e+39'"}
+    assert encoded.notices == {
+        1: "size is missing: 2.5 takes its place; kind: 'blue' is unknown",
+        3: "kind: 'black' is unknown",
+    }
+    np.testing.assert_array_equal(table.encode([[3, 1]]).stored, [[3, 1]])
+    assert table.encode([{"size": 3}]).problems == {0: "has no column 'kind', which the run was trained on"}
+
+
+def test_a_category_that_is_written_like_a_missing_value_is_one():
+    table = Table(columns=(Column("country", "country", "category", categories=("NA", "US")),))
+    np.testing.assert_array_equal(table.encode([{"country": "NA"}, {"country": "null"}]).stored, [[1], [0]])
+
+
+def test_an_image_is_taken_as_a_file_as_bytes_and_as_numbers(tmp_path):
+    from PIL import Image as Pillow
+
+    pixels = np.random.RandomState(0).randint(0, 256, (4, 4, 3)).astype(np.uint8)
+    file = tmp_path / "image.png"
+    Pillow.fromarray(pixels).save(file)
+    image, content = Image(shape=(4, 4, 3)), file.read_bytes()
+    raws = [file, content, {"b64": base64.b64encode(content).decode()}, pixels.tolist(), pixels]
+    same(image.encode(raws).stored, np.stack([pixels] * 5))
+    assert image.encode([(pixels / 2).tolist()]).stored.dtype == np.float32
+
+
+def test_a_text_is_never_taken_for_the_path_of_an_image(tmp_path):
+    (tmp_path / "image.png").write_bytes(b"")
+    encoded = Image(shape=(4, 4, 3)).encode([str(tmp_path / "image.png")])
+    assert encoded.problems == {0: "must be numbers of shape 4x4x3, nested lists"}
+
+
+@pytest.mark.parametrize("name", ["image", "vector", "table"])
+def test_a_request_schema_takes_what_the_feature_takes(name):
+    jsonschema = pytest.importorskip("jsonschema")
+    feature = EACH[name][0]
+    jsonschema.validate(ONE[name], feature.request_schema())
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(7, feature.request_schema())
+
+
+LINES = '{"kind": "a", "numbers": {"x": 1, "y": 2}}\n{"kind": "z", "numbers": {"x": 1}}\n3\n{"kind": "b"}\n'
+
+
+def test_several_inputs_are_read_as_objects(tmp_path, monkeypatch):
+    features = Features({"kind": EACH["class_label"][0], "numbers": EACH["numbers"][0]})
+    reader = features.reader()
+    assert isinstance(reader, ObjectReader)
+    assert isinstance(DataSpec.of(ClassLabel(class_names=("a",))).inputs.reader(), LineReader)
+    (tmp_path / "asked.jsonl").write_text(LINES)
+    monkeypatch.setattr("sys.stdin", io.StringIO(LINES))
+    for source in (str(tmp_path / "asked.jsonl"), "-"):
+        (request,) = reader.read([source], 10)
+        assert request.names == [f"{source}:{line}" for line in range(1, 5)]
+        np.testing.assert_array_equal(request.inputs["kind"], [0])
+        np.testing.assert_array_equal(request.inputs["numbers"], [[1, 2]])
+        assert request.problems == {
+            1: "kind: no class 'z'", 2: "must be an object of kind, numbers", 3: "has no numbers"
+        }  # fmt: skip
