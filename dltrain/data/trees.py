@@ -30,7 +30,7 @@ class Examples:
 
     @property
     def lengths(self) -> np.ndarray | None:
-        """How long each example is, (examples,): batches are of examples of like length. None where all are alike."""
+        """How long each example is, (examples,), int64: batches are of examples of like length; none where all are."""
         return None
 
     @property
@@ -127,9 +127,9 @@ def joined(trees: Sequence[Tree]) -> Tree:
     return mapped(one, *trees)
 
 
-def is_read(tree: Tree) -> bool:
+def is_read(*trees: Tree) -> bool:
     """Whether all arrays are in memory, or mapped into it."""
-    return all(isinstance(array, np.ndarray | Ragged) for array in leaves(tree))
+    return all(isinstance(array, np.ndarray | Ragged) for tree in trees for array in leaves(tree))
 
 
 def count(tree: Tree) -> int:
