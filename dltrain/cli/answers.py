@@ -14,7 +14,7 @@ from dltrain.cli.arguments import echo
 from dltrain.cli.tables import Column, print_table
 from dltrain.errors import printable
 from dltrain.runs.folder import finite
-from dltrain.runs.wording import figure
+from dltrain.wording import metric
 
 BLOCK = 1000
 """Rows of a table that share the widths of its columns: a million are never held to be aligned."""
@@ -31,7 +31,7 @@ class Table:
 
     def add(self, row: dict[str, Any]) -> bool:
         """Takes a row; returns whether there are enough to be printed."""
-        shown = {name: figure(value) if isinstance(value, float) else str(value) for name, value in flat(row).items()}
+        shown = {name: metric(value) if isinstance(value, float) else str(value) for name, value in flat(row).items()}
         if "error" in row and len(self._columns) > 1:
             shown[next(name for name in self._columns if name not in shown)] = "error"  # standard error says which
         self._rows.append(shown)

@@ -8,7 +8,7 @@ import typer
 
 from dltrain.cli.arguments import RUNS, Json, Runs, echo, one_line, print_json, run_names
 from dltrain.errors import RunError
-from dltrain.runs import selection, wording
+from dltrain.runs import comparison_table, selection
 from dltrain.runs.compare import Comparison
 from dltrain.runs.compare import compare as compared
 from dltrain.runs.curves import Curve, curves, metrics
@@ -154,24 +154,24 @@ def _print_comparison(found: Comparison) -> None:
         [
             Column("group", full),
             Column("n", [str(len(group.entries)) for group in found.groups], is_number=True),
-            Column("seeds", [wording.seeds(group) for group in found.groups]),
-            Column("runs", [wording.run_names(group) for group in found.groups]),
+            Column("seeds", [comparison_table.seeds(group) for group in found.groups]),
+            Column("runs", [comparison_table.run_names(group) for group in found.groups]),
         ],
         expendable=["runs", "seeds"],
     )
     echo("")
-    if shown := wording.config_rows(found):
+    if shown := comparison_table.config_rows(found):
         columns = zip(*([shortened(one_line(cell), letters) for cell in cells] for _, cells in shown), strict=True)
         print_table([Column("config", [key for key, _ in shown]), *map(Column, labels, columns)])
     else:
         echo("config  the same in all of them")
-    if measured := wording.measured_rows(found):
+    if measured := comparison_table.measured_rows(found):
         echo("")
-        titles = wording.measured_columns(measured, labels)
+        titles = comparison_table.measured_columns(measured, labels)
         cells = zip(*(cells for _, cells in measured), strict=True)
         numbers = [Column(title, column, is_number=True) for title, column in zip(titles, cells, strict=True)]
-        print_table([Column(wording.measured_title(found), [name for name, _ in measured]), *numbers])
-    if said := wording.verdicts(found):
+        print_table([Column(comparison_table.measured_title(found), [name for name, _ in measured]), *numbers])
+    if said := comparison_table.verdicts(found):
         echo("")
         for words in said:
             echo(one_line(words))

@@ -8,6 +8,7 @@ import typer
 from dltrain.cli.arguments import Json, echo, print_json
 from dltrain.errors import UserError
 from dltrain.registry import SAMPLES, summary_line
+from dltrain.wording import size
 
 
 def make(
@@ -37,4 +38,4 @@ def make(
     if as_json:
         print_json({"sample": name, "seed": seed, "path": str(folder), **made})
     else:
-        echo(f"{folder}  {made['files']:,} files, {made['bytes'] / 1e3:,.0f} kB")
+        echo(f"{folder}  {made['files']:,} files, {size(made['bytes'])}")

@@ -117,7 +117,7 @@ def show(
     if layers is not False:
         shown |= _layers(config)
         if not as_json:
-            echo(_layer_words(shown))
+            _print_layers(shown)
     if as_json:
         print_json(shown)
 
@@ -230,8 +230,8 @@ def _count(weights: list[Any]) -> int:
     return sum(math.prod(weight.shape) for weight in weights)
 
 
-def _layer_words(shown: dict[str, Any]) -> str:
-    from dltrain.console import table
+def _print_layers(shown: dict[str, Any]) -> None:
+    from dltrain.cli.tables import print_rows
 
     total, trainable, frozen = shown["weights"], shown["trainable_weights"], shown["frozen_weights"]
     rows: list[list[Any]] = [["layer", "type", "output shape", "weights", ""]]
@@ -245,7 +245,8 @@ def _layer_words(shown: dict[str, Any]) -> str:
             mark = ", ".join(filter(None, [mark, f"trained in stage {in_stages}"]))
         rows.append([layer["name"], layer["type"], shape, f"{layer['weights']:,}", mark])
     words = [f"{trainable:,} trainable weights", *([f"{frozen:,} frozen"] if frozen else [])]
-    return f"{table(rows, right={3})}\n\n{', '.join(words)}, {total - trainable - frozen:,} others"
+    print_rows(rows, {3})
+    echo(f"\n{', '.join(words)}, {total - trainable - frozen:,} others")
 
 
 def _registry_words(registry: Registry) -> str:

@@ -18,6 +18,7 @@ from dltrain.report.overlay import Curves
 from dltrain.report.page import render
 from dltrain.runs.compare import Comparison
 from dltrain.runs.folder import replacing
+from dltrain.wording import metric as written
 
 COLOURS = ("cyan", "magenta", "yellow", "green", "red", "blue")
 WIDEST, HEIGHT = 100, 14
@@ -58,7 +59,7 @@ def plot(runs: dict[str, Curves], metrics: Sequence[str], best: dict[str, Any] |
         best: the best epoch of the one run, which is marked; none for several runs.
     """
     legend, charts = overlay.of_runs(runs, metrics, best)
-    facts = {"best": f"{best['monitor']} {best['value']:.4g} in epoch {best['epoch']}"} if best else {}
+    facts = {"best": f"{best['monitor']} {written(best['value'])} in epoch {best['epoch']}"} if best else {}
     return curves.page(", ".join(runs), facts, legend, charts).render()
 
 

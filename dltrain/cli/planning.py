@@ -9,7 +9,7 @@ from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, config_words
 from dltrain.cli.trust import Trust
 from dltrain.config import experiment as experiments
 from dltrain.errors import ConfigError
-from dltrain.runs.wording import size
+from dltrain.wording import size
 
 
 def plan(
@@ -71,11 +71,11 @@ def plan(
         shared,
     )
     found = cluster_plan.plan(resolved(config, runs, anew=False), ring, Reporter(quiet, verbose), measure)
-    print_json(found) if as_json else echo(_words(found))
+    print_json(found) if as_json else _print(found)
 
 
-def _words(found: dict[str, Any]) -> str:
-    from dltrain.console import table
+def _print(found: dict[str, Any]) -> None:
+    from dltrain.cli.tables import print_rows
 
     exchanged, parts = found["all_reduced"], found["memory"]
     accumulated = found["accumulate_steps"]
@@ -91,15 +91,14 @@ def _words(found: dict[str, Any]) -> str:
     ]
     if found["scaling"]:
         heading = ["workers", "examples each", "step ms", "compute", "exchange", "examples/s", "efficiency"]
-        rows = [heading, *map(_row, found["scaling"])]
-        lines += [
-            "",
-            table(rows, right=set(range(len(heading)))),
+        echo("\n".join([*lines, ""]))
+        print_rows([heading, *map(_row, found["scaling"])], range(len(heading)))
+        lines = [
             "",
             f"a step computes on {found['device']}, then exchanges in a ring of R replicas: each all-reduce takes "
             f"2 (R - 1) x (bytes / R / {found['link_gigabits']:g} Gbit/s + {found['latency_microseconds']:g} us)",
         ]
-    return "\n".join(lines + found["notes"])
+    echo("\n".join(lines + found["notes"]))
 
 
 def _exchange_words(exchanged: dict[str, Any]) -> str:

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
+from dltrain import wording
 from dltrain.cli.arguments import RUNS, Json, Runs, echo, one_line, print_json, run_names
 from dltrain.errors import RunError
-from dltrain.runs import removal, selection, wording
+from dltrain.runs import removal, selection
 from dltrain.runs.following import log_lines
 from dltrain.runs.listing import Entry, entries, entry, is_open
 from dltrain.runs.removal import Removal
@@ -141,7 +142,6 @@ def _may_ask() -> bool:
 
 def _print_runs(found: list[Entry], sort: str) -> None:
     from dltrain.cli.tables import Column, print_table
-    from dltrain.console import clock
 
     columns = [
         Column("name", [each.run.name for each in found]),
@@ -149,7 +149,7 @@ def _print_runs(found: list[Entry], sort: str) -> None:
         Column("data", [str(each.settings.get("dataset.name", "")) for each in found]),
         Column("best", [best_words(each) for each in found]),
         Column("epochs", [_progress(each) for each in found], is_number=True),
-        Column("time", [clock(each.seconds) if each.seconds else "" for each in found], is_number=True),
+        Column("time", [wording.duration(each.seconds) if each.seconds else "" for each in found], is_number=True),
         Column("status", [each.status for each in found], styles=[STYLES.get(each.status, "red") for each in found]),
     ]
     if sort not in selection.ORDERS:
@@ -162,13 +162,13 @@ def _print_runs(found: list[Entry], sort: str) -> None:
 
 def _value(entry: Entry, key: str) -> str:
     value = selection.values(entry).get(key)
-    return "" if value is None else wording.figure(value) if isinstance(value, float) else selection.spelled(value)
+    return "" if value is None else wording.metric(value) if isinstance(value, float) else selection.spelled(value)
 
 
 def best_words(entry: Entry) -> str:
     """Returns the best value of a run and what it is of; a run that goes on may find a better one."""
     best = entry.best
-    return f"{best['monitor']} {wording.figure(best['value'])}" if best else ""
+    return f"{best['monitor']} {wording.metric(best['value'])}" if best else ""
 
 
 def _progress(entry: Entry) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from dltrain.cli.arguments import Words, echo, print_json
 from dltrain.errors import ConfigError
 from dltrain.runs.folder import DEFAULT_ROOT
+from dltrain.wording import metric
 
 AUTO = "auto"
 """The RUN of `--resume auto`."""
@@ -70,28 +71,27 @@ def fit_series(
     if as_json:
         print_json(found)
     elif kind == "folds":
-        echo(_words(found, [found["held_out"]], f"mean of {count} folds"))
+        _print(found, [found["held_out"]], f"mean of {count} folds")
     else:
-        echo(_words(found, ["validation", "test"], f"mean of {count} seeds"))
+        _print(found, ["validation", "test"], f"mean of {count} seeds")
         echo(f"compare  {shlex.join(['dltrain', 'compare', _pattern(found['runs']), *place])} OTHER...")
 
 
-def _words(found: dict[str, Any], parts: list[str], mean: str) -> str:
-    """Returns a table of the runs with what was measured on some parts, and the means of all."""
-    from dltrain.console import table
+def _print(found: dict[str, Any], parts: list[str], mean: str) -> None:
+    """Prints the metrics of each run on some parts, and the mean of all runs."""
+    from dltrain.cli.tables import print_rows
 
     columns = [(f"{part} {name}", values) for part in parts for name, values in (found[part] or {}).items()]
     rows: list[list[Any]] = [["run", *(name for name, _ in columns)]]
     for index, run in enumerate(found["runs"]):
-        rows.append([run, *(f"{values['values'][index]:.4f}" for _, values in columns)])
-    lines = [table(rows, right=set(range(1, len(columns) + 1))), ""]
+        rows.append([run, *(metric(values["values"][index]) for _, values in columns)])
+    print_rows(rows, range(1, len(columns) + 1))
+    echo("")
     for part in ("validation", "test"):
-        lines += [
-            f"{part} {name} (best weights)  {mean} {values['mean']:.4f}, sd {values['standard_deviation']:.4f}, "
-            f"{values['minimum']:.4f} to {values['maximum']:.4f}"
-            for name, values in (found[part] or {}).items()
-        ]
-    return "\n".join(lines)
+        for name, values in (found[part] or {}).items():
+            center, spread = metric(values["mean"]), metric(values["standard_deviation"])
+            ends = f"{metric(values['minimum'])} to {metric(values['maximum'])}"
+            echo(f"{part} {name} (best weights)  {mean} {center}, sd {spread}, {ends}")
 
 
 def _pattern(runs: list[str]) -> str:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from dltrain import wording
 from dltrain.cli.arguments import echo, one_line, print_json
-from dltrain.runs import wording
 from dltrain.runs.listing import Entry
 from dltrain.runs.story import config_lines, story
 
@@ -20,21 +20,18 @@ def show_run(run: Entry, as_json: bool) -> None:
     if as_json:
         print_json(told)
         return
-    from dltrain.console import clock, words_for
-
     planned = f", {told['planned']} planned" if told["planned"] and told["status"] != "finished" else ""
-    _line(told["name"], f"{told['status']}: {told['epochs']} epochs in {clock(told['seconds'])}{planned}")
+    _line(told["name"], f"{told['status']}: {told['epochs']} epochs in {wording.duration(told['seconds'])}{planned}")
     if told["reason"]:
         _line("", told["reason"])
     if told["best"]:
         so_far = "" if told["status"] == "finished" else ", so far"
-        _line(
-            "best",
-            f"{words_for({told['best']['monitor']: told['best']['value']})} in epoch {told['best']['epoch']}{so_far}",
-        )
+        best = told["best"]
+        value = wording.metric_line({best["monitor"]: best["value"]})
+        _line("best", f"{value} in epoch {best['epoch']}{so_far}")
     for part in ("validation", "test"):
         if told[part]:
-            _line(part, f"{words_for(told[part])}  (best weights)")
+            _line(part, f"{wording.metric_line(told[part])}  (best weights)")
     if told["last_epoch"]:
         _line(
             "last epoch",
@@ -76,6 +73,6 @@ def _line(name: str, text: str) -> None:
 
 def _short(text: str) -> str:
     try:
-        return f"{float(text):.4g}"
+        return wording.metric(float(text))
     except ValueError:
         return text

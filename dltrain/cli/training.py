@@ -18,6 +18,7 @@ from dltrain.distributed.cluster import Cluster, find
 from dltrain.errors import ConfigError, RunError
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
+from dltrain.wording import metric, metric_line, size
 
 
 def fit(
@@ -84,7 +85,7 @@ def fit(
         run, config = None, experiments.load(config_of(replace(given, run=None) if resume else given), given.overrides)
     cluster = None if dry_run else _cluster(config, rank)
 
-    from dltrain.console import Reporter, words_for
+    from dltrain.console import Reporter
     from dltrain.diagnostics import rehearsal
     from dltrain.training import trainer
     from dltrain.training.resume import Resume
@@ -106,7 +107,7 @@ def fit(
         return
     for split in ("validation", "test"):
         if summary.get(split):
-            echo(f"{split} (best weights)  {words_for(summary[split])}")
+            echo(f"{split} (best weights)  {metric_line(summary[split])}")
     echo(f"run  {summary['run']}")
 
 
@@ -138,14 +139,14 @@ def evaluate(
         )  # fmt: skip
     found = folder.find(given.run, runs)
 
-    from dltrain.console import Reporter, words_for
+    from dltrain.console import Reporter
     from dltrain.inference import evaluation
 
     result = evaluation.evaluate(found, split, checkpoint, Reporter(quiet or as_json, verbose), given.overrides)
     if as_json:
         print_json(result)
     else:
-        measured = words_for(result["metrics"])
+        measured = metric_line(result["metrics"])
         echo(f"{result['run']}  {checkpoint} weights  {result['split']} ({result['examples']} examples)  {measured}")
 
 
@@ -223,9 +224,9 @@ def _rehearsal_words(rehearsal: dict[str, Any]) -> str:
     return (
         f"dry run on {rehearsal['device']}: all of it works; nothing was kept\n"
         f"{rehearsal['parameters']:,} weights, {rehearsal['steps_per_epoch']} steps per epoch, "
-        f"loss of the first batch {rehearsal['loss']:.4f}\n"
-        f"a checkpoint takes {rehearsal['checkpoint_bytes'] / 1e6:,.1f} MB on disk, "
-        f"peak memory {rehearsal['peak_memory_bytes'] / 1e9:.2f} GB"
+        f"loss of the first batch {metric(rehearsal['loss'])}\n"
+        f"a checkpoint takes {size(rehearsal['checkpoint_bytes'])} on disk, "
+        f"peak memory {size(rehearsal['peak_memory_bytes'])}"
     )
 
 

@@ -19,6 +19,7 @@ from dltrain.errors import ConfigError, RunError, TrainingError
 from dltrain.runs import folder
 from dltrain.runs.folder import DEFAULT_ROOT, Run
 from dltrain.runs.lock import owning
+from dltrain.wording import metric
 
 AUTO, SHOWN = "auto", 5
 
@@ -86,7 +87,7 @@ def tune(
     if found["best"] is None:
         first = next((row["error"] for row in found["trials"] if row["error"]), "no trial came to its end")
         raise TrainingError(f"{place}: none of {len(found['trials'])} trials came to its end; the first said: {first}")
-    print_json(found) if as_json else echo(_words(found, study.larger_is_better, runs))
+    print_json(found) if as_json else _print(found, study.larger_is_better, runs)
 
 
 def _resumed(given: Words, runs: Path) -> Path | None:
@@ -142,24 +143,24 @@ def _config(given: Words, place: Path | None) -> tuple[Config, Tune, str]:
     return config, block, monitor
 
 
-def _words(found: dict[str, Any], larger_is_better: bool, runs: Path) -> str:
-    from dltrain.console import table
-    from dltrain.tuning.outcome import told
+def _print(found: dict[str, Any], larger_is_better: bool, runs: Path) -> None:
+    from dltrain.cli.tables import print_rows
+    from dltrain.tuning.outcome import summary
     from dltrain.tuning.search import ranked
 
     rows: list[list[Any]] = [["trial", found["monitor"], "values"]]
     for row in ranked(found["trials"], larger_is_better)[:SHOWN]:
         values = (f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}"
                   for key, value in row["values"].items())  # fmt: skip
-        rows.append([row["trial"], f"{row['value']:.4f}", "  ".join(values)])
+        rows.append([row["trial"], metric(row["value"]), "  ".join(values)])
     place = [] if runs == DEFAULT_ROOT else ["--runs", str(runs)]
+    print_rows(rows, {0, 1})
     lines = [
-        table(rows, right={0, 1}),
         "",
-        told(found["trials"]),
+        summary(found["trials"]),
         *(f"importance  {key}  {share:.0%}" for key, share in found["importances"].items()),
         f"report  {found['report']}",
         f"trials  dltrain runs --runs {found['study']} --sort best",
         f"try  {shlex.join(['dltrain', 'fit', found['config'], *place])}",
     ]
-    return "\n".join(lines)
+    echo("\n".join(lines))

@@ -21,13 +21,14 @@ from dltrain.errors import TrainingError
 from dltrain.figures.distributions import distributed
 from dltrain.figures.examples import Lines, Pictures, Rows
 from dltrain.figures.page import Page, Panel, Row
-from dltrain.figures.panels import Curve, number
+from dltrain.figures.panels import Curve
 from dltrain.figures.place import require_place
 from dltrain.figures.reading import tabled
 from dltrain.inference.experiment_summary import facts
 from dltrain.runs.folder import replacing
 from dltrain.schedules import Plan, learning_rate
 from dltrain.training.batch_size import with_batch_size
+from dltrain.wording import number
 
 VALUES = 2**24
 """Numbers that distributions are taken from, at most."""

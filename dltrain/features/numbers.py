@@ -152,7 +152,7 @@ class Numbers(Feature):
 
     def words(self, stored: Any) -> list[str]:
         """Returns the numbers of each example in one line."""
-        from dltrain.figures.panels import number
+        from dltrain.wording import number
 
         return [", ".join(number(value) for value in values) for values in np.asarray(stored)]
 

@@ -220,7 +220,7 @@ class Table(Channels):
             flags: which number says that a column's value is missing.
         """
         from dltrain.figures.distributions import day
-        from dltrain.figures.panels import number
+        from dltrain.wording import number
 
         column, value = self.columns[place], float(values[place])
         flag = flags.get(column.source)

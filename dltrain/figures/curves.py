@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from dltrain.figures.page import GAP, Page, Row
-from dltrain.figures.panels import number, ticks
+from dltrain.figures.panels import ticks
 from dltrain.figures.sheet import ACCENT, BODY, FAINT, FRAME, INK, SHADES, SMALL, Box, Sheet
 from dltrain.figures.terminal import is_logarithmic
+from dltrain.wording import number
 
 HUES = (SHADES[0], ACCENT, "#009e73", "#cc79a7", "#e69f00", "#56b4e9", FAINT)
 """The sheet's blue, then hues that colour-blind readers tell apart (M. Okabe and K. Ito, "Color universal design",

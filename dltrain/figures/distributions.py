@@ -10,7 +10,8 @@ import numpy as np
 
 from dltrain.data.feature import Feature, Groups
 from dltrain.figures.page import Panel
-from dltrain.figures.panels import Bands, Bars, Histogram, Shares, number
+from dltrain.figures.panels import Bands, Bars, Histogram, Shares
+from dltrain.wording import number
 
 MOST_CLASSES = 20
 """Of more classes the largest and the smallest are shown, half as many each."""

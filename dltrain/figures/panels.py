@@ -9,21 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dltrain.figures.sheet import BODY, FAINT, FRAME, INK, SHADES, SMALL, Box, Sheet
+from dltrain.wording import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LINE, TILE = 23, 196
 """Pixels: a line of a list; the height of a panel that stands beside many others."""
-
-
-def number(value: float) -> str:
-    """Returns a number as short as it can be read."""
-    value = float(value)
-    if not 1 <= abs(value) < 1e9:
-        return f"{value:.3g}"
-    text = f"{value:,.{max(0, 3 - len(str(int(abs(value)))))}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def titled(sheet: Sheet, box: Box, title: str, note: str) -> Box:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dltrain.data.showing import Lines, Picture, Row, Shown, Sound, Text
-from dltrain.figures.panels import number
+from dltrain.wording import number
 
 NUMBERS = 6
 """Of a vector that are shown in a table."""

@@ -7,9 +7,9 @@ import numpy as np
 
 from dltrain.config.experiment import Experiment, to_plain
 from dltrain.data import Splits, named
-from dltrain.figures.panels import number
 from dltrain.registry import Choice
 from dltrain.schedules import Plan
+from dltrain.wording import number
 
 
 def facts(experiment: Experiment, splits: Splits, plan: Plan, weights: int) -> dict[str, str]:

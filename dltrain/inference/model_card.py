@@ -18,6 +18,7 @@ from dltrain.lazy import np
 from dltrain.report.markdown import code, plain, table
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
+from dltrain.wording import metric
 
 NAME = "MODEL_CARD.md"
 FEW = 20
@@ -134,7 +135,7 @@ def _results(config: Config, saved: Any, splits: Splits, summary: dict[str, Any]
 
 
 def _numbers(names: dict[str, Any], metrics: dict[str, Any]) -> list[str]:
-    return [f"{metrics[name]:.4g}" if isinstance(metrics.get(name), int | float) else "" for name in names]
+    return [metric(metrics[name]) if isinstance(metrics.get(name), int | float) else "" for name in names]
 
 
 def _data(splits: Splits, summary: dict[str, Any]) -> list[str]:

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dltrain.figures.answers import MOST_NAMED, Confusion, Reliability, TradeOff
-from dltrain.figures.panels import number
 from dltrain.report.parts import Figure, Part, Table
 from dltrain.report.scores import Ranking, calibration, confusion, per_class, ranking
+from dltrain.wording import number
 
 GRID = np.linspace(0, 1, 201)
 """Where curves are read off."""

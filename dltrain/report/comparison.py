@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dltrain.figures.curves import Chart, Legend
 from dltrain.report.page import Report
 from dltrain.report.parts import WIDE, Chapter, Figure, Table
-from dltrain.runs import wording
+from dltrain.runs import comparison_table
 from dltrain.runs.compare import Comparison
 
 
@@ -21,13 +21,14 @@ def tell(found: Comparison, legend: Legend, charts: Sequence[Chart]) -> Report:
     """
     labels = [group.label for group in found.groups]
     of_groups = [
-        [group.label, str(len(group.entries)), wording.seeds(group), wording.run_names(group)] for group in found.groups
+        [group.label, str(len(group.entries)), comparison_table.seeds(group), comparison_table.run_names(group)]
+        for group in found.groups
     ]
-    config, measured = wording.config_rows(found), wording.measured_rows(found)
-    said = [*wording.verdicts(found), *(found.notes)]
+    config, measured = comparison_table.config_rows(found), comparison_table.measured_rows(found)
+    said = [*comparison_table.verdicts(found), *(found.notes)]
     chapters = [Chapter("Runs", [Table("Groups", ["group", "n", "seeds", "runs"], of_groups, words=4)])]
     if measured:
-        columns = [wording.measured_title(found), *wording.measured_columns(measured, labels)]
+        columns = [comparison_table.measured_title(found), *comparison_table.measured_columns(measured, labels)]
         chapters.append(Chapter("Results", [Table("Measured", columns, [[name, *cells] for name, cells in measured])]))
     if charts:
         figures = [Figure(f"curve-{index}", chart) for index, chart in enumerate(charts, 1)]

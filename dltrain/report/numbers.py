@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dltrain.figures.panels import Histogram, number
+from dltrain.figures.panels import Histogram
 from dltrain.figures.residuals import Scatter
 from dltrain.report.parts import Figure, Part, Table
+from dltrain.wording import number
 
 DRAWN = 4
 """Numbers to predict that are drawn; a table has them all."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,13 +9,13 @@ import numpy as np
 
 from dltrain.errors import RunError
 from dltrain.figures.curves import Chart, Line
-from dltrain.figures.panels import number
 from dltrain.report.examples import chapters_of
 from dltrain.report.outcome import Evidence
 from dltrain.report.page import Claim, Report
 from dltrain.report.parts import Chapter, Figure, Table
 from dltrain.runs import listing
 from dltrain.runs.folder import Run
+from dltrain.wording import duration, metric
 
 NOT_MEASURED = ("epoch", "step", "seconds", "learning_rate")
 """Columns of metrics.csv that measure nothing."""
@@ -94,7 +93,7 @@ def _lead(values: Mapping[str, str], summary: dict[str, Any]) -> str:
         else "",
         f"{weights:,} weights" if isinstance(weights, int) else "",
         f"{summary['epochs']:,} epochs" if isinstance(summary.get("epochs"), int) else "",
-        _clock(summary["seconds"]) if isinstance(summary.get("seconds"), int | float) else "",
+        duration(summary["seconds"]) if isinstance(summary.get("seconds"), int | float) else "",
         str(summary.get("device") or ""),
     ]
     return " · ".join(filter(None, words))
@@ -119,7 +118,7 @@ def _claims(summary: dict[str, Any], evidence: Evidence | None, rows: list[dict[
         words = "best weights" if summary.get("status") == "finished" else "best weights so far"
     else:
         part, words = "validation", f"epoch {rows[-1]['epoch']}" if rows else ""
-        last = {name: listing.number(value) for name, value in rows[-1].items()} if rows else {}
+        last = {name: listing.as_float(value) for name, value in rows[-1].items()} if rows else {}
         metrics = {name.removeprefix("val_"): value for name, value in last.items() if name.startswith("val_")}
     best = summary.get("best")
     monitor = str(best.get("monitor")).removeprefix("val_") if isinstance(best, dict) else ""
@@ -157,7 +156,7 @@ def curves(rows: list[dict[str, str]], summary: dict[str, Any]) -> list[Figure]:
     if not rows:
         return []
     epochs = np.array([int(row["epoch"]) for row in rows])
-    columns = {name: np.array([listing.number(row[name]) for row in rows]) for name in rows[0]}
+    columns = {name: np.array([listing.as_float(row[name]) for row in rows]) for name in rows[0]}
     best = summary.get("best")
     at = best.get("epoch") if isinstance(best, dict) else None
     found = []
@@ -184,19 +183,19 @@ def _training_note(summary: dict[str, Any], rows: list[dict[str, str]], values: 
     if not is_validated and values.get("checkpoint.monitor") == "none":
         words = f"There is no validation part: the last weights are kept, those of epoch {best['epoch']}."
     else:
-        words = f"Best epoch: {best['epoch']}, by {best['monitor']} {_shown(listing.number(best['value']))}."
+        words = f"Best epoch: {best['epoch']}, by {best['monitor']} {_shown(best['value'])}."
     restores = summary.get("restores")
     return words + (f" Went back {restores} times because of a loss that was not finite." if restores else "")
 
 
 def _timing(summary: dict[str, Any], rows: list[dict[str, str]]) -> Table:
-    seconds = np.array([listing.number(row.get("seconds", "")) for row in rows])
+    seconds = np.array([listing.as_float(row.get("seconds", "")) for row in rows])
     speed = summary.get("examples_per_second")
-    found = [("in all", _clock(summary["seconds"]))] if isinstance(summary.get("seconds"), int | float) else []
+    found = [("in all", duration(summary["seconds"]))] if isinstance(summary.get("seconds"), int | float) else []
     if len(seconds):
-        found.append(("until the first epoch's end, start included", _clock(seconds[0])))
+        found.append(("until the first epoch's end, start included", duration(seconds[0])))
     if len(seconds) > 1:
-        found.append(("an epoch, median of the others", f"{number(np.median(np.diff(seconds)))} s"))
+        found.append(("an epoch, median of the others", duration(float(np.median(np.diff(seconds))))))
     if isinstance(speed, int | float):
         found.append(("examples per second", f"{speed:,.0f}"))
     for key in ("steps", "precision"):
@@ -233,17 +232,8 @@ def _word(value: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    value = listing.number(value)
-    return "not finite" if not math.isfinite(value) else f"{value:.4f}" if abs(value) < 10 else number(value)
+    return metric(listing.as_float(value))
 
 
 def _slug(name: str) -> str:
     return "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in name)
-
-
-def _clock(seconds: float) -> str:
-    if seconds < 100:
-        return f"{number(seconds)} s"
-    minutes, second = divmod(round(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours} h {minute} min" if hours else f"{minute} min {second} s"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from dltrain.errors import RunError
-from dltrain.runs.listing import Entry, number
+from dltrain.runs.listing import Entry, as_float
 
 _COUNTS = ("epoch", "step", "seconds")
 
@@ -37,7 +37,7 @@ def curves(entry: Entry) -> dict[str, Curve]:
     found: dict[str, Curve] = {}
     for row in entry.rows:
         for column, text in row.items():
-            value = number(text)
+            value = as_float(text)
             if column not in _COUNTS and math.isfinite(value):
                 curve = found.setdefault(column, Curve(column, [], []))
                 curve.epochs.append(int(row["epoch"]))

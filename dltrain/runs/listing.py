@@ -75,7 +75,7 @@ class Entry:
         if _is_best(best) and self.status not in ("running", "dead"):
             return best
         column = self._monitor()
-        values = [(number(row.get(column)), int(row["epoch"])) for row in self.rows]
+        values = [(as_float(row.get(column)), int(row["epoch"])) for row in self.rows]
         values = [(value, epoch) for value, epoch in values if math.isfinite(value)]
         if not values:
             return best if _is_best(best) else None
@@ -89,7 +89,7 @@ class Entry:
         best = self.best or {"monitor": "loss", "value": math.nan}
         if self._directions:
             return self.is_better_larger(best["monitor"])
-        values = [number(row.get(best["monitor"])) for row in self.rows]
+        values = [as_float(row.get(best["monitor"])) for row in self.rows]
         values = [value for value in values if math.isfinite(value)]
         if values and min(values) < max(values) and best["value"] in (min(values), max(values)):
             return best["value"] == max(values)
@@ -134,7 +134,7 @@ class Entry:
     @property
     def seconds(self) -> float:
         """How long it has trained."""
-        last = number(self.rows[-1].get("seconds")) if self.rows else math.nan
+        last = as_float(self.rows[-1].get("seconds")) if self.rows else math.nan
         said = self.summary.get("seconds")
         said = float(said) if isinstance(said, int | float) else 0.0
         return max(said, last) if math.isfinite(last) else said
@@ -265,7 +265,7 @@ def _was_better_larger(column: str) -> bool:
     return not re.search(r"(^|_)(loss|mae|mse|rmse|error)$", column)
 
 
-def number(text: Any) -> float:
+def as_float(text: Any) -> float:
     """Returns what a cell says as a number, NaN where it says none."""
     try:
         return float(text)

@@ -131,8 +131,8 @@ class Regression(Task):
 
     def mistakes(self, outcome: Outcome, count: int) -> Mistakes:
         """Returns the examples of the largest errors, in deviations of the targets."""
-        from dltrain.figures.panels import number
         from dltrain.report.outcome import Mistake, Mistakes
+        from dltrain.wording import number
 
         residuals = outcome.outputs.astype(np.float64) - outcome.targets
         sizes = np.abs(residuals / np.array(outcome.data.target.scales)).max(axis=1)
@@ -152,7 +152,7 @@ class Regression(Task):
 
 
 def _listed(values: np.ndarray) -> str:
-    from dltrain.figures.panels import number
+    from dltrain.wording import number
 
     more = f" and {len(values) - 4} more" if len(values) > 4 else ""
     return ", ".join(number(value) for value in values[:4]) + more

@@ -17,7 +17,7 @@ from dltrain.checkpoints.training_state import TrainingState
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.config.origins import origins
-from dltrain.console import Reporter, words_for
+from dltrain.console import Reporter
 from dltrain.digest import digest
 from dltrain.distributed.cluster import Cluster
 from dltrain.distributed.workers import SharedStop, Workers
@@ -36,6 +36,7 @@ from dltrain.training.learner import Learner
 from dltrain.training.loop import Loop
 from dltrain.training.model_file import write_model
 from dltrain.training.resume import Resume
+from dltrain.wording import metric_line
 
 
 def fit(
@@ -237,7 +238,7 @@ def _measure_best(learner: Learner, run: Run, stop: StopRequest | SharedStop, pa
                 f"go on with: dltrain fit --resume {run.path}",
             )
         if part:
-            learner.reporter.note(f"{name} ({len(part)} examples, best weights)  {words_for(measured[name])}")
+            learner.reporter.note(f"{name} ({len(part)} examples, best weights)  {metric_line(measured[name])}")
     return measured
 
 

@@ -78,11 +78,11 @@ def _write_page(
     if top:
         chosen = ", ".join(f"{key} {_number(value)}" for key, value in top["values"].items())
         claims = [Claim(f"best {monitor}", _number(top["value"]), f"trial {top['trial']}: {chosen}")]
-    page, files = render(Report(place.name, told(rows), claims, [], [each for each in chapters if each.parts]))
+    page, files = render(Report(place.name, summary(rows), claims, [], [each for each in chapters if each.parts]))
     write(Run(place), page, files)
 
 
-def told(rows: list[dict[str, Any]]) -> str:
+def summary(rows: list[dict[str, Any]]) -> str:
     """Returns how many trials ended how, in words."""
     counts = {how: sum(row["status"] == how for row in rows) for how in STATUSES}
     return f"{len(rows)} trials: {', '.join(f'{count} {how}' for how, count in counts.items() if count)}"

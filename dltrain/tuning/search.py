@@ -18,6 +18,7 @@ from dltrain.plugins import loading as plugins
 from dltrain.tuning.space import arguments
 from dltrain.tuning.study import Study
 from dltrain.tuning.worker import Job, Unusable, work
+from dltrain.wording import metric
 
 
 @dataclass
@@ -173,9 +174,9 @@ class Search:
         rows = self._study.rows()
         row = next(row for row in rows if row["trial"] == worker.trial.number + 1)
         of = f"/{self._tune.trials}" if self._tune.trials else ""
-        value = "no value" if row["value"] is None else f"{self._monitor} {row['value']:.4f}"
+        value = "no value" if row["value"] is None else f"{self._monitor} {metric(row['value'])}"
         top = best(rows, self._study.larger_is_better)
-        so_far = f"; best {top['value']:.4f}, trial {top['trial']}" if top else ""
+        so_far = f"; best {metric(top['value'])}, trial {top['trial']}" if top else ""
         ended = "" if how == "finished" else f" ({how}{': ' + words.splitlines()[0] if how == 'failed' else ''})"
         self._say(f"trial {row['trial']}{of}  {value}{ended}{so_far}  {' '.join(map(_short, worker.values.items()))}")
 

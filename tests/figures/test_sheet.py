@@ -9,8 +9,9 @@ import pytest
 
 from dltrain.figures.examples import Lines, Pictures, Rows
 from dltrain.figures.page import MARGIN, WIDTH, Page, Row
-from dltrain.figures.panels import Bands, Bars, Curve, Histogram, Shares, number
+from dltrain.figures.panels import Bands, Bars, Curve, Histogram, Shares
 from dltrain.figures.sheet import is_ours, paper
+from dltrain.wording import number
 
 STRANGE = ["$x^2$", "$unclosed", "[red]", "\x1b[31m", "\u202e", "a\nb", "\\frac{1}", "%s {0}", "x" * 3000, "\udc80", ""]
 

@@ -1,4 +1,4 @@
-"""A comparison of runs in words and numbers, whether for a terminal or for a page."""
+"""A comparison of runs as rows of cells and sentences, for the terminal and for a page."""
 
 import statistics
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from typing import Any
 from dltrain.runs import selection
 from dltrain.runs.compare import Comparison, Group, Measured
 from dltrain.runs.seed_noise import Verdict
+from dltrain.wording import metric
 
 Rows = list[tuple[str, list[str]]]
 """A title, and a cell for each group."""
@@ -80,21 +81,11 @@ def run_names(group: Group) -> str:
     return ", ".join(names) if len(names) <= 2 else f"{names[0]} to {names[-1]}"
 
 
-def figure(value: float) -> str:
-    """Returns a metric's value as short as it can be compared."""
-    return f"{value:.4f}" if 0.001 <= abs(value) < 1000 or value == 0 else f"{value:.4g}"
-
-
-def size(count: int) -> str:
-    """Returns bytes as people say them."""
-    return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
-
-
 def _difference(each: Measured) -> str:
     if not all(each.values) or not each.is_comparable:
         return ""
     first, second = (statistics.fmean(values.values()) for values in each.values)
-    return ("+" if second >= first else "-") + figure(abs(second - first))
+    return ("+" if second >= first else "-") + metric(abs(second - first))
 
 
 def _probability(each: Measured) -> str:
@@ -109,8 +100,8 @@ def _p(value: float) -> str:
 def _measured(values: dict[int, float]) -> str:
     if not values:
         return "-"
-    mean = figure(statistics.fmean(values.values()))
-    return mean if len(values) == 1 else f"{mean} ({figure(statistics.stdev(values.values()))})"
+    mean = metric(statistics.fmean(values.values()))
+    return mean if len(values) == 1 else f"{mean} ({metric(statistics.stdev(values.values()))})"
 
 
 def _is_idle(values: list[Any]) -> bool:
