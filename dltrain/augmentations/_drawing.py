@@ -50,7 +50,7 @@ def require_colours(name: str, data: DataSpec) -> None:
     """Raises KeyProblem unless the examples are images in red, green and blue."""
     shape = data.image(name).shape
     if shape[2] != 3:
-        raise KeyProblem("name", f"{name} needs images in colour (3 channels), got shape {shape}")
+        raise KeyProblem("name", f"{name} needs images in colour (3 channels), got examples of shape {shape}")
 
 
 def require_order(key: str, bounds: tuple[float, float]) -> None:

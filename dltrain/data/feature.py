@@ -110,6 +110,8 @@ class Feature(Choice):
         @property
         def shape(self) -> tuple[int | None, ...]:
             """Of one example in a batch: a field or a property of each feature."""
+    else:
+        shape: tuple[int | None, ...]
 
     lengths: tuple[int, ...] = statistic(())
 

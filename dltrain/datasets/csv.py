@@ -12,7 +12,7 @@ from dltrain.data.progress import tell
 from dltrain.data.proposal import Proposal
 from dltrain.datasets import Dataset
 from dltrain.datasets._sources.arrays import refusing
-from dltrain.datasets._sources.proposals import table as proposed_table
+from dltrain.datasets._tables.proposal import table as proposed_table
 from dltrain.errors import KeyProblem
 from dltrain.features._tables.columns import (
     FEW,

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from dltrain.config.experiment import Experiment
-from dltrain.data import Groups, Outcome, Splits, spaced
-from dltrain.engine.tensors import read
+from dltrain.data import Groups, Outcome, Splits, spaced, trees
+from dltrain.engine.tensors import tensors
 from dltrain.errors import TrainingError
 from dltrain.inference import outputs
 from dltrain.inference.grad_cam import attention, explained, first_filters
@@ -64,7 +64,7 @@ def gather(experiment: Experiment, model: Any, splits: Splits, stopped: Callable
         if not positions:
             return []
         taken = part.take(np.array(positions))
-        inputs = read(taken.inputs)
+        inputs = trees.read(taken.inputs, slice(None))
         seen = attention(model, task, spec, inputs, size)
         return [
             Example(inputs[index], taken.targets[index], outcome.outputs[position],
@@ -95,14 +95,15 @@ def measured(task: Any, outcome: Outcome) -> dict[str, float]:
         task: the task.
         outcome: outputs; of a baseline, they may be (1, outputs), the same for all examples.
     """
-    spec, split, outputs = outcome.data, outcome.split, outcome.outputs
-    metrics, count = task.build_metrics(spec), len(outcome.targets)
+    spec, split, outputs = outcome.data, outcome.known, outcome.outputs
+    metrics, count = task.build_metrics(spec), len(split)
     if len(outputs) == 1 < count:
         outputs = np.broadcast_to(outputs, (count, *outputs.shape[1:]))
     for start in range(0, count if metrics else 0, MOST_EXAMPLES):
         some = slice(start, start + MOST_EXAMPLES)
+        targets = tensors(spec.targets, trees.taken(outcome.targets, some))
         for metric in metrics:
-            metric.update_state(tf.constant(outcome.targets[some]), tf.constant(outputs[some]))
+            metric.update_state(targets, tf.constant(outputs[some]))
     found = {metric.name: float(metric.result()) for metric in metrics}
     found |= task.measure(dataclasses.replace(outcome, outputs=outputs))
     undefined = task.undefined(spec, split)

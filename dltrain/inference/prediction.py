@@ -10,10 +10,10 @@ from typing import Any
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.config.experiment import Config
 from dltrain.console import Reporter
-from dltrain.data import DataSpec, Outcome, Split
+from dltrain.data import DataSpec, Outcome, Split, trees
 from dltrain.data.request import Reader, Request
 from dltrain.engine.device import Devices
-from dltrain.engine.tensors import example, read, specs, tensors
+from dltrain.engine.tensors import example, specs, tensors
 from dltrain.inference.options import chosen
 from dltrain.inference.outputs import arrays, compiled, finite
 from dltrain.inference.trained_run import TrainedRun
@@ -140,7 +140,7 @@ def load_with_part(
         for first in range(0, len(split), step):
             end = min(first + step, len(split))
             names = [inspected.place(part, place) for place in range(first, end)]
-            yield Request(names, read(split.take(slice(first, end)).inputs), total=len(split))
+            yield Request(names, trees.read(split.inputs, slice(first, end)), total=len(split))
 
     return predictor, split, pieces()
 
