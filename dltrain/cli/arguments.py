@@ -26,9 +26,9 @@ def _json_alone(context: typer.Context, wanted: bool) -> bool:
 
 _output: ContextVar[TextIO | None] = ContextVar("output", default=None)
 Json = Annotated[bool, typer.Option("--json", callback=_json_alone, help="Print one JSON object on standard output.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but warnings, errors and results.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
-Runs = Annotated[Path, typer.Option("--runs", help="The folder that runs lie in.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only warnings, errors and results.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more details.")]
+Runs = Annotated[Path, typer.Option("--runs", help="The folder of the runs.")]
 RUNS = DEFAULT_ROOT
 
 

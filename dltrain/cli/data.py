@@ -17,20 +17,20 @@ CLASSES = 30
 
 def inspect(
     words: Annotated[
-        list[str], typer.Argument(metavar="CONFIG [KEY=VALUE]...", help="A YAML file and what to change in it.")
+        list[str], typer.Argument(metavar="CONFIG [KEY=VALUE]...", help="A YAML file, and keys to override.")
     ],
     trust: Trust = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Look for what is wrong with CONFIG's data: leaks, duplicates, odd labels, files that cannot be used ..."""
+    """Check CONFIG's data for leaks, duplicates, doubtful labels, unusable files and more."""
     path, overrides = config_words(words, "inspect")
     config = experiments.load(path, overrides)
 
     from dltrain.console import Reporter
     from dltrain.diagnostics import data_report
 
-    Reporter(quiet or as_json)  # which says what the dataset tells
+    Reporter(quiet or as_json)  # which prints what the dataset logs
     found = data_report.inspect(config)
     print_json(found) if as_json else _print(found)
     refused = {"error", "warning"} if config.experiment.strict else {"error"}

@@ -12,8 +12,10 @@ from dltrain.wording import size
 
 
 def make(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME", help="What to make; none lists all.")] = None,
-    folder: Annotated[Path | None, typer.Argument(metavar="DIR]", help="Where to, a new or empty folder.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME", help="The dataset to make; without it, all are listed.")
+    ] = None,
+    folder: Annotated[Path | None, typer.Argument(metavar="DIR]", help="A new or empty folder to write into.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The same seed makes the same files.")] = 0,
     as_json: Json = False,
 ) -> None:

@@ -59,8 +59,8 @@ def plot(runs: dict[str, Curves], metrics: Sequence[str], best: dict[str, Any] |
         best: the best epoch of the one run, which is marked; none for several runs.
     """
     legend, charts = overlay.of_runs(runs, metrics, best)
-    facts = {"best": f"{best['monitor']} {written(best['value'])} in epoch {best['epoch']}"} if best else {}
-    return curves.page(", ".join(runs), facts, legend, charts).render()
+    summary = {"best": f"{best['monitor']} {written(best['value'])} in epoch {best['epoch']}"} if best else {}
+    return curves.page(", ".join(runs), summary, legend, charts).render()
 
 
 def comparison(found: Comparison, groups: dict[str, list[Curves]], metrics: Sequence[str], is_page: bool) -> bytes:

@@ -14,19 +14,21 @@ from dltrain.wording import size
 
 def plan(
     words: Annotated[
-        list[str], typer.Argument(metavar="CONFIG [KEY=VALUE]...", help="A YAML file and what to change in it.")
+        list[str], typer.Argument(metavar="CONFIG [KEY=VALUE]...", help="A YAML file, and keys to override.")
     ],
-    workers: Annotated[int, typer.Option(min=1, help="Machines that train together, a process on each.")],
+    workers: Annotated[int, typer.Option(min=1, help="Machines that train together, one process on each.")],
     devices: Annotated[
         int | None,
         typer.Option(
-            min=1, help="GPUs of each; without it as many as the config's `device` lists, else 1.", show_default=False
+            min=1,
+            help="GPUs of each machine; by default as many as the config's `device` lists, else 1.",
+            show_default=False,
         ),
     ] = None,
     link: Annotated[
         float | None,
         typer.Option(
-            help="Gbit/s between two machines; without it 10, or with --shared 2.4, measured between two processes on "
+            help="Gbit/s between two machines; by default 10, or with --shared 2.4, measured between two processes on "
             "two cores.",
             show_default=False,
         ),
@@ -34,14 +36,18 @@ def plan(
     latency: Annotated[
         float | None,
         typer.Option(
-            help="Microseconds of a message beside its bytes; without it 400, measured so.", show_default=False
+            help="Latency of a message in microseconds; by default 400, as measured between two processes.",
+            show_default=False,
         ),
     ] = None,
     shared: Annotated[
-        bool, typer.Option("--shared", help="All workers run on this machine and share its cores, as `launch` does it.")
+        bool, typer.Option("--shared", help="All workers run on this machine and share its cores, as with `launch`.")
     ] = False,
     measure: Annotated[
-        bool, typer.Option("--measure/--no-measure", help="Measure a step here, and reckon the time on the cluster.")
+        bool,
+        typer.Option(
+            "--measure/--no-measure", help="Measure a step on this machine and estimate the time on the cluster."
+        ),
     ] = True,
     trust: Trust = False,
     quiet: Quiet = False,
@@ -49,7 +55,7 @@ def plan(
     runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
-    """Say what CONFIG would do on a cluster: batch, steps, memory, bytes exchanged, and the time of a step."""
+    """Estimate CONFIG on a cluster: batch, steps, memory, bytes exchanged and step time."""
     path, overrides = config_words(words, "plan")
     if link is not None and not 0 < link < math.inf:
         raise ConfigError([f"--link must be a number of Gbit/s above 0, got {link:g}"])
@@ -85,7 +91,7 @@ def _print(found: dict[str, Any]) -> None:
         f"batch          {found['global_batch']} examples, {found['batch_per_replica']} on each replica{step}",
         f"steps          {found['steps']:,}, {found['steps_per_epoch']:,} per epoch",
         f"learning rate  {found['learning_rate']:g}, as configured: more replicas do not change it",
-        f"memory         {size(sum(parts.values()))} per replica beside the data: "
+        f"memory         {size(sum(parts.values()))} per replica, without the data: "
         + ", ".join(f"{name} {size(count)}" for name, count in parts.items()),
         _exchange_words(exchanged) if found["replicas"] > 1 else "exchange       none",
     ]

@@ -22,9 +22,9 @@ def config_of(given: Words) -> Path:
     """
     if given.config is None:
         what = f"got {given.run!r}" if given.run else "got none"
-        raise ConfigError([f"fit needs a CONFIG, a file that ends in .yaml, {what}; a RUN goes with --resume"])
+        raise ConfigError([f"fit needs a CONFIG, a file that ends in .yaml, {what}; to resume a RUN, add --resume"])
     if given.run:
-        raise ConfigError([f"{given.run!r} is neither a CONFIG (.yaml) nor KEY=VALUE; a RUN goes with --resume"])
+        raise ConfigError([f"{given.run!r} is neither a CONFIG (.yaml) nor KEY=VALUE; to resume a RUN, add --resume"])
     return given.config
 
 
@@ -52,10 +52,10 @@ def fit_series(
     kind, count = ("folds", folds) if folds else ("seeds", seeds or 0)
     for option, is_given in {**one_run, "--seeds": None not in (folds, seeds)}.items():
         if is_given:
-            hint = "; say `CONFIG --resume auto`" if option.startswith("--resume") else ""
-            raise ConfigError([f"--{kind} trains several runs: it does not go with {option}{hint}"])
+            hint = "; type CONFIG --resume auto" if option.startswith("--resume") else ""
+            raise ConfigError([f"--{kind} trains several runs and cannot be combined with {option}{hint}"])
     if force and not resume:
-        raise ConfigError(["--force goes with --resume"])
+        raise ConfigError(["--force needs --resume"])
     path, overrides = config_of(replace(given, run=None if resume else given.run)), given.overrides
 
     from dltrain.console import Reporter

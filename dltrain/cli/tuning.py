@@ -27,11 +27,11 @@ AUTO, SHOWN = "auto", 5
 def tune(
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="CONFIG [KEY=VALUE]...", help="A YAML file with a `tune` block, and what to change."),
+        typer.Argument(metavar="CONFIG [KEY=VALUE]...", help="A YAML file with a `tune` block, and keys to override."),
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Trials at a time, a process each.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Trials at a time, one process each.")] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a search: `tune --resume FOLDER`, `tune CONFIG --resume auto`.")
+        bool, typer.Option("--resume", help="Resume a search: `tune --resume FOLDER`, `tune CONFIG --resume auto`.")
     ] = False,
     trust: Trust = False,
     quiet: Quiet = False,
@@ -49,7 +49,9 @@ def tune(
     optuna()
     place = _resumed(given, runs) if resume else None
     if given.run and not resume:
-        raise ConfigError([f"{given.run!r} is neither a CONFIG (.yaml) nor KEY=VALUE; a folder goes with --resume"])
+        raise ConfigError(
+            [f"{given.run!r} is neither a CONFIG (.yaml) nor KEY=VALUE; to resume a search in a folder, add --resume"]
+        )
     config, block, monitor = _config(given, place)
     is_new = place is None
     if place is None:
@@ -85,8 +87,8 @@ def tune(
                 raise ValueError(str(error)) from None
         found = conclude(place, study, monitor)
     if found["best"] is None:
-        first = next((row["error"] for row in found["trials"] if row["error"]), "no trial came to its end")
-        raise TrainingError(f"{place}: none of {len(found['trials'])} trials came to its end; the first said: {first}")
+        first = next((row["error"] for row in found["trials"] if row["error"]), "no message")
+        raise TrainingError(f"{place}: none of {len(found['trials'])} trials finished; the first error: {first}")
     print_json(found) if as_json else _print(found, study.larger_is_better, runs)
 
 
@@ -108,9 +110,9 @@ def _resumed(given: Words, runs: Path) -> Path | None:
     if found:
         return found[-1].parent
     if given.run == AUTO and given.config is not None:
-        echo("--resume auto: nothing to go on from, a new search starts", err=True)
+        echo("--resume auto: there is no search to resume, so a new one starts", err=True)
         return None
-    raise RunError(f"no search in {runs}/ to go on with")
+    raise RunError(f"no search in {runs}/ to resume")
 
 
 def _config(given: Words, place: Path | None) -> tuple[Config, Tune, str]:
@@ -135,11 +137,11 @@ def _config(given: Words, place: Path | None) -> tuple[Config, Tune, str]:
         differ = [*differences(before.experiment, config.experiment)]
         differ += [f"tune.{key}" for key in new if old[key] != new[key] and key not in ("trials", "minutes", "workers")]
         problems = [
-            str(document.locate(config.root, key).problem(f"{key} cannot change when a search, {place}, goes on"))
+            str(document.locate(config.root, key).problem(f"{key} cannot change when the search {place} is resumed"))
             for key in differ
         ]
         if problems:
-            raise ConfigError([*problems, "start a new search, without --resume, or leave the config as it was"])
+            raise ConfigError([*problems, "start a new search without --resume, or restore the config"])
     return config, block, monitor
 
 

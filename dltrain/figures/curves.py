@@ -134,11 +134,11 @@ class Legend:
             sheet.write(box.left, box.top + self.height - 22, self.faint, box.width, SMALL, color=FAINT)
 
 
-def page(title: str, facts: dict[str, str], legend: Legend, charts: Sequence[Chart]) -> Page:
+def page(title: str, summary: dict[str, str], legend: Legend, charts: Sequence[Chart]) -> Page:
     """Returns a page of charts, two beside each other."""
     pairs = [tuple(charts[start : start + 2]) for start in range(0, len(charts), 2)]
     columns = min(2, len(charts))
-    return Page(title, facts, (Row((legend,)), *(Row(pair, columns=columns) for pair in pairs)))
+    return Page(title, summary, (Row((legend,)), *(Row(pair, columns=columns) for pair in pairs)))
 
 
 def _stroke(axes: Any, line: Line) -> None:

@@ -99,7 +99,7 @@ class Histogram:
         note: what else there is to say.
         edges: of the bins, rising, (bins + 1,).
         shares: of the values in each bin, for each part that is drawn, the first as an area.
-        mean: over the training part, which normalisation uses; none where it uses none.
+        mean: over the train part, which normalisation uses; none where it uses none.
         deviation: likewise.
         tick: how a value is written; numbers as usual, if none.
     """
@@ -180,7 +180,7 @@ class Bands:
         title: of what.
         note: what else there is to say.
         quantiles: smallest, quarter, median, three quarters and largest of each feature, (5, features).
-        means: of each feature over the training part, which normalisation uses.
+        means: of each feature over the train part, which normalisation uses.
     """
 
     title: str

@@ -47,7 +47,7 @@ class Written:
         """What the comparison found."""
         if self.agreement is None:
             return f"largest difference {self.difference:.1e} on {self.examples} examples (limit {self.limit:g})"
-        return f"{self.agreement:.1%} of {self.examples} examples answered as before (limit {self.limit:.0%})"
+        return f"{self.agreement:.1%} of {self.examples} examples predicted as before (limit {self.limit:.0%})"
 
     def to_plain(self) -> dict[str, Any]:
         """Returns it for `--json`."""

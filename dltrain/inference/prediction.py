@@ -1,4 +1,4 @@
-"""A run's network, asked: about examples that a user gives, or about a part of the run's own data."""
+"""Predictions of a run's network, for examples from a user or for a part of the run's own data."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MOST = 256
 
 @dataclass(frozen=True)
 class Predictor:
-    """A run's network with its weights in place, which answers.
+    """A run's network with its weights in place.
 
     Args:
         config: the run's.
@@ -152,7 +152,7 @@ def _with_weights(trained: TrainedRun, devices: Devices, checkpoint: str) -> Pre
 def predictions(
     predictor: Predictor, given: Iterable[Request], options: Mapping[str, Any]
 ) -> Iterator[tuple[list[dict[str, Any]], int | None]]:
-    """Yields an answer for each example that is given, some at a time, in their order, and how many there are in all.
+    """Yields an answer for each example that is given, some at a time, in their order, and how many there are in total.
 
     An answer is {"input": name, ...} with what the task says, or {"input": name, "error": why there is none}.
 
@@ -182,4 +182,4 @@ def _answered(predictor: Predictor, piece: Request, options: Mapping[str, Any]) 
         return []
     outputs = predictor.outputs(piece.inputs)
     pairs = zip(predictor.answers(outputs, options), finite(outputs), strict=True)
-    return [answer if is_finite else {"error": "what the network says is not finite"} for answer, is_finite in pairs]
+    return [answer if is_finite else {"error": "the network's output is not finite"} for answer, is_finite in pairs]

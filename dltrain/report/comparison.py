@@ -34,7 +34,7 @@ def tell(found: Comparison, legend: Legend, charts: Sequence[Chart]) -> Report:
         figures = [Figure(f"curve-{index}", chart) for index, chart in enumerate(charts, 1)]
         chapters.append(Chapter("Curves", [Figure("legend", legend, WIDE), *figures]))
     rows = [[key, *cells] for key, cells in config]
-    words = "" if rows else "The same in all of them."
-    differences = Table("What differs", ["key", *labels], rows, words=len(labels) + 1, shown=40)
+    words = "" if rows else "All runs have the same config."
+    differences = Table("Keys that differ", ["key", *labels], rows, words=len(labels) + 1, shown=40)
     chapters.append(Chapter("Config", [differences] if rows else [], words))
-    return Report(", ".join(labels), "runs side by side; those that differ in the seed are one", [], said, chapters)
+    return Report(", ".join(labels), "runs that differ only in their seed are one group", [], said, chapters)

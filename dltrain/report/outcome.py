@@ -21,14 +21,14 @@ class Mistake:
 
     Args:
         position: in the outcome.
-        truth: what is right.
-        told: what the network says.
+        actual: the actual value, in words.
+        predicted: the predicted value, in words.
         certainty: how sure it is, or how far off.
     """
 
     position: int
-    truth: str
-    told: str
+    actual: str
+    predicted: str
     certainty: str
 
 
@@ -58,14 +58,14 @@ class Example:
         target: what is right.
         outputs: of the network.
         place: where it came from.
-        attention: how much each place of an image speaks for the answer, 0 to 1; none where that is not known.
+        grad_cam: how much each place of an image raises the score of the prediction, 0 to 1; none where unknown.
     """
 
     inputs: np.ndarray
     target: Any
     outputs: np.ndarray
     place: str
-    attention: np.ndarray | None
+    grad_cam: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Evidence:
         chapters: what the task says of them.
         mistakes: the worst; none where the task does not tell.
         wrong: the examples of these, in their order.
-        right: examples of different targets beside them, with `attention`.
+        right: examples of different targets beside them, with `grad_cam`.
         filters: weights of the first layer, (filters, height, width, channels), where they are pictures.
         findings: what a quick look at the data finds, severity and words.
         fingerprint: of each part of the data.

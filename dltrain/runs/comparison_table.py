@@ -60,11 +60,11 @@ def verdict_words(first: str, second: str, verdict: Verdict) -> str:
     if verdict.difference == 0:
         words = f"{second} and {first} are equal"
     if verdict.p is None or verdict.interval is None:
-        said = "no difference" if verdict.is_larger is False else "whether that is more than seed noise cannot be told"
+        said = "no difference" if verdict.is_larger is False else "whether that is more than seed noise is unknown"
         return f"{words}; {said} ({n}: {verdict.reason})"
     low, high = verdict.interval
     said = "more than seed noise" if verdict.is_larger else "NOT more than seed noise"
-    interval = f"95 % interval {low:.{digits}f} to {high:.{digits}f}"
+    interval = f"95 % confidence interval {low:.{digits}f} to {high:.{digits}f}"
     return f"{words}: {said} ({verdict.test}, {n}, p = {_p(verdict.p)}; {interval})"
 
 

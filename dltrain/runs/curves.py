@@ -43,7 +43,7 @@ def curves(entry: Entry) -> dict[str, Curve]:
                 curve.epochs.append(int(row["epoch"]))
                 curve.values.append(value)
     if not found:
-        why = "metrics.csv is gone or empty" if entry.epochs else f"no epoch is done, it is {entry.status}"
+        why = "metrics.csv is missing or empty" if entry.epochs else f"it is {entry.status} and has finished no epoch"
         raise RunError(f"{entry.run.path}: has no metrics: {why}")
     return found
 

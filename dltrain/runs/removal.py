@@ -113,9 +113,12 @@ def _require_removable(path: Path, root: Path) -> None:
     if path.is_symlink():
         raise RunError(f"{path}: is a symbolic link, not a run's folder: remove the link yourself")
     if path.resolve().parent != root.resolve():
-        raise RunError(f"{path}: lies outside of {root}/, where nothing is removed; say --runs {path.resolve().parent}")
+        raise RunError(
+            f"{path}: is not in {root}/, and only runs in it are removed; "
+            f"choose another folder with --runs {path.resolve().parent}"
+        )
     if not is_run(path):
-        raise RunError(f"{path}: is no run folder")
+        raise RunError(f"{path}: is not a run folder")
     if not is_open(path):
         raise RunError(f"{path}: cannot be read: permission denied")
     if working := owner(Run(path)):

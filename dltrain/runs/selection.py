@@ -81,7 +81,7 @@ def resolve(references: Sequence[str], root: Path) -> list[Entry]:
             named = [each.name for each in root.iterdir() if is_run(each)] if root.is_dir() else []
             matching = sorted(name for name in named if fnmatchcase(name, reference))
             if not matching:
-                raise RunError(f"no run in {root}/ is called like {reference!r}")
+                raise RunError(f"no run in {root}/ matches {reference!r}")
             paths += [root / name for name in matching]
         else:
             paths.append(_one(reference, root))

@@ -48,7 +48,7 @@ class Counts:
             for (path, status), count in sorted(self._requests.items()):
                 lines.append(f'dltrain_requests_total{{path="{path}",status="{status}"}} {count}')
             for name, value, words in (
-                ("dltrain_examples_total", self._examples, "Examples that were asked about."),
+                ("dltrain_examples_total", self._examples, "Examples in requests."),
                 ("dltrain_examples_failed_total", self._unusable, "Examples that could not be used."),
             ):
                 lines += [f"# HELP {name} {words}", f"# TYPE {name} counter", f"{name} {value}"]

@@ -28,7 +28,7 @@ from dltrain.plugins import loading as plugins
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
 from dltrain.runs.lock import owning
-from dltrain.runs.settings import origins_of
+from dltrain.runs.settings import provenance_of
 from dltrain.signals import StopRequest
 from dltrain.training import environment, memory
 from dltrain.training.batch_size import with_batch_size
@@ -213,7 +213,7 @@ def _write_config(config: Config, run: Run) -> None:
 
 def _origins(config: Config, run: Run) -> dict[str, str]:
     """Returns where the config's values came from; of a run that goes on, what its folder knew, and the arguments."""
-    found, before = origins(config), origins_of(run)
+    found, before = origins(config), provenance_of(run)
     return {**before, **{key: words for key, words in found.items() if not before or words.startswith("argument ")}}
 
 

@@ -86,13 +86,15 @@ class Search:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-            with suppress(Exception):  # a database that went away is told elsewhere
+            with suppress(Exception):  # a database that went away is reported elsewhere
                 self._note_time()
             self._dismiss()
         if self._unusable is not None:
             raise Unusable(self._unusable)
         if self._exit_code is not None:
-            raise Interrupted("stopped, all saved", self._exit_code, f"go on with: {command}")
+            raise Interrupted(
+                "the search was stopped; its trials are saved", self._exit_code, f"to resume, type: {command}"
+            )
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         """Passes the first signal on, so that trials save their state; the second ends them."""
@@ -128,7 +130,7 @@ class Search:
             return
         if self._cut:
             worker.trial, worker.values = self._cut.pop(0)
-            self._say(f"trial {worker.trial.number + 1} goes on")
+            self._say(f"resuming trial {worker.trial.number + 1}")
         else:
             minutes = self._tune.minutes
             if minutes is not None and self._seconds() >= 60 * minutes:
@@ -143,12 +145,12 @@ class Search:
     def _hear(self, worker: Worker) -> None:
         """Takes in what a worker says."""
         try:
-            word, *told = worker.connection.recv()
-            if word == "epoch":
-                epoch, value = told
+            kind, *values = worker.connection.recv()
+            if kind == "epoch":
+                epoch, value = values
                 worker.connection.send(self._study.report(worker.trial, epoch, float(value)))
                 return
-            how, words = told
+            how, words = values
         except (EOFError, ConnectionError):
             worker.process.join()
             if self._exit_code is not None:
@@ -157,7 +159,7 @@ class Search:
             code = worker.process.exitcode
             how, words = "failed", f"its process ended ({f'signal {-code}' if code < 0 else f'exit code {code}'})"
             if code == -signal.SIGKILL:
-                words += "; the system does so where memory runs out"
+                words += "; the system kills a process when memory runs out"
             fresh = self._started()
             worker.process, worker.connection = fresh.process, fresh.connection
         if how == "unusable":

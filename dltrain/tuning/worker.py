@@ -77,7 +77,7 @@ def _done(job: Job, connection: Connection, place: Path, verbose: bool) -> tuple
             raise Unusable(
                 f"monitor must be one of {', '.join(columns)}, got {job.monitor!r}"
                 if columns
-                else "monitor must be measured on a validation part, and there is none: dataset.validation_fraction=0.1"
+                else "monitor needs a validation part, and there is none: set dataset.validation_fraction=0.1"
             )
         connection.send(("epoch", row["epoch"], row[job.monitor]))
         return connection.recv()

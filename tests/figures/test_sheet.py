@@ -24,8 +24,8 @@ def pixels(png):
 
 @pytest.fixture
 def page():
-    bars = Bars("Classes", STRANGE, {"training": list(range(11)), "test": [0] * 11}, "… 3 more", 5)
-    histogram = Histogram("$h$", "note", np.array([0.0, 1.0, 2.0]), {"training": np.array([1.0, 0.0])}, 0.5, 0.5)
+    bars = Bars("Classes", STRANGE, {"train": list(range(11)), "test": [0] * 11}, "… 3 more", 5)
+    histogram = Histogram("$h$", "note", np.array([0.0, 1.0, 2.0]), {"train": np.array([1.0, 0.0])}, 0.5, 0.5)
     rows = (
         Row(
             (Pictures([np.zeros((4, 4), np.uint8)] * 11, [np.full((4, 4), 255, np.uint8)] * 11, STRANGE),), "$pictures"

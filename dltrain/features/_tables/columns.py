@@ -1,4 +1,4 @@
-"""Columns of many kinds -> one matrix of numbers; all that is learnt of the training part is kept in `Column`s."""
+"""Columns of many kinds -> one matrix of numbers; all that is learnt of the train part is kept in `Column`s."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Encoding:
     """How columns become numbers.
 
     Args:
-        impute: what takes the place of a missing number: median or mean of the training part, or zero.
+        impute: what takes the place of a missing number: median or mean of the train part, or zero.
         one_hot_up_to: categories up to which a column is one-hot; beyond it a vector is learnt for each.
         words: how many of the most frequent words of a text column are counted.
     """
@@ -55,7 +55,7 @@ def learn(frame: pl.DataFrame, rows: np.ndarray, given: dict[str, Role], encodin
 
     Args:
         frame: the columns to learn from.
-        rows: positions of the training part; no other row is looked at.
+        rows: positions of the train part; no other row is looked at.
         given: what a column is, where the user said it.
         encoding: how columns become numbers.
 
@@ -71,9 +71,7 @@ def learn(frame: pl.DataFrame, rows: np.ndarray, given: dict[str, Role], encodin
         if name in given:
             role, why = given[name], ""
             if series.null_count() == len(series):
-                raise KeyProblem(
-                    role, f"names {name!r}, which has no values in the training part; ignore leaves it out"
-                )
+                raise KeyProblem(role, f"names {name!r}, which has no values in the train part; ignore leaves it out")
         else:
             role, why = _looks(series, frame[name])
         if why:
