@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import inspect
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -245,3 +246,14 @@ def test_checking_a_config_needs_no_numpy():
     script = f"{words}; sys.exit('numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], cwd=PACKAGE.parent, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+KINDS_OF_DATA = r"is_image|\.exclusive|targets\.ndim|spec\.columns|spec\.targets|class_names|input_shape"
+KNOW_KINDS = {"features", "tasks", "data", "datasets", "models", "layers"}
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if room(path) not in KNOW_KINDS], ids=lambda path: path.name)
+def test_nobody_asks_which_modality_or_task_it_is(path):
+    """They call the contract of features and tasks. Keras's own attributes have a model before them."""
+    found = [line for line in path.read_text().splitlines() if re.search(KINDS_OF_DATA, line)]
+    assert not [line for line in found if "model.input_shape" not in line]

@@ -73,13 +73,13 @@ def _check_range(config: Config, splits: Splits) -> None:
 
 def _check_targets(config: Config, splits: Splits) -> None:
     """Makes sure that stored targets are such as their features say."""
-    spec, name = splits.spec, config.experiment.dataset.registered_name
+    data, name = splits.spec, config.experiment.dataset.registered_name
     for part_name in ("train", "validation", "test"):
         part = getattr(splits, part_name)
         if part is None:
             continue
-        for key, stored in named(spec.targets, part.targets).items() if spec.targets else ():
-            fault = spec.targets[key].fault(stored)
+        for key, stored in named(data.targets, part.targets).items() if data.targets else ():
+            fault = data.targets[key].fault(stored)
             if fault:
                 raise ConfigError([f"dataset {name}: the {part_name} part's {fault}"])
 

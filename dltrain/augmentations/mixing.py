@@ -38,13 +38,9 @@ class Mixup(Augmentation):
 
     def check(self, data: DataSpec) -> None:
         """Raises KeyProblem where an example holds categories: there is nothing between two of them."""
-        categories = [column.name for column in data.columns if column.categories]
-        if categories:
-            raise KeyProblem(
-                "name",
-                f"mixup needs numbers alone, got categories: {', '.join(map(repr, categories))}; "
-                "dataset.ignore leaves columns out",
-            )
+        for feature in data.inputs.values():
+            if problem := feature.averaging_problem:
+                raise KeyProblem("name", f"mixup needs numbers alone, got {problem}")
 
     def build(self, data: DataSpec) -> Mix:
         """Returns the function of (inputs, soft targets, seed) that returns both, mixed."""

@@ -41,7 +41,7 @@ def inspect(
 def _print(found: dict[str, Any]) -> None:
     from dltrain.cli.tables import print_rows
 
-    shape = "x".join(map(str, found["input_shape"]))
+    shape = "x".join(map(str, found["shape"]))
     sizes = ", ".join(f"{count:,} {part}" for part, count in found["examples"].items())
     echo(f"{found['dataset']}: {sizes} examples of {shape}\n")
     if found["classes"]:

@@ -111,7 +111,7 @@ class Feature(Choice):
         def shape(self) -> tuple[int | None, ...]:
             """Of one example in a batch: a field or a property of each feature."""
     else:
-        shape: tuple[int | None, ...]
+        shape: ClassVar[tuple[int | None, ...]]
 
     lengths: tuple[int, ...] = statistic(())
 
@@ -141,6 +141,13 @@ class Feature(Choice):
     def model_shape(self) -> tuple[int | None, ...]:
         """The shape of one example behind `preprocess`."""
         return self.shape
+
+    @property
+    def averaging_problem(self) -> str | None:
+        """Why there is nothing between two examples, such as "categories: 'kind'"; none where they can be averaged."""
+        if self.dtype != "float32":
+            return f"{self.registered_name}, which are no numbers"
+        return f"{self.registered_name} of different length" if None in self.shape else None
 
     def fit(self, pieces: Iterable[Sequence[Any]]) -> Feature:
         """Returns the feature with what is learnt of raw values of the train part: vocabulary, categories."""

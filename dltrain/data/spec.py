@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from dltrain.data._former import Former
 from dltrain.data.feature import Feature, Groups, Plain
 from dltrain.errors import KeyProblem
 from dltrain.registry import FEATURES, TASKS
@@ -99,7 +98,7 @@ def unnamed(values: Mapping[str, Any]) -> Any:
 
 
 @dataclass(frozen=True)
-class DataSpec(Former):
+class DataSpec:
     """What a dataset says of itself, and all that a model may build from.
 
     Args:

@@ -52,7 +52,7 @@ def preview(config: Config, out: Path, reporter: Reporter) -> dict[str, Any]:
         reporter: what says how it goes.
 
     Returns:
-        {"path", "dataset", "examples": {part: count}, "classes", "left_out", "input_shape", "shown", "weights",
+        {"path", "dataset", "examples": {part: count}, "classes", "left_out", "shape", "shown", "weights",
         "steps_per_epoch", "steps"}
 
     Raises:
@@ -92,7 +92,7 @@ def collect(config: Config, splits: Splits, devices: Devices) -> tuple[dict[str,
         "examples": {part: len(split) for part, split in splits.parts.items()},
         "classes": len(groups.names) if groups else 0,
         "left_out": len(splits.skipped),
-        "input_shape": unnamed({name: list(each.max_shape) for name, each in spec.inputs.items()}),
+        "shape": unnamed({name: list(each.max_shape) for name, each in spec.inputs.items()}),
         "shown": len(first.targets),
         "weights": weights,
         "steps_per_epoch": plan.steps_per_epoch,
@@ -175,7 +175,8 @@ def _inputs(experiment: Experiment, splits: Splits, first: FirstExamples) -> lis
 
 def _targets(splits: Splits) -> list[Panel]:
     """Returns how targets are distributed, in each part."""
-    features = splits.spec.targets
+    data = splits.spec
+    features = data.targets
     parts = {part: named(features, split.targets) for part, split in splits.parts.items()}
     return [
         panel
@@ -184,9 +185,9 @@ def _targets(splits: Splits) -> list[Panel]:
     ]
 
 
-def _examples(experiment: Experiment, spec: DataSpec, first: FirstExamples, of_input: _Input) -> Row:
-    targets = named(spec.targets, first.targets)
-    words = [feature.words(targets[name]) for name, feature in spec.targets.items()]
+def _examples(experiment: Experiment, data: DataSpec, first: FirstExamples, of_input: _Input) -> Row:
+    targets = named(data.targets, first.targets)
+    words = [feature.words(targets[name]) for name, feature in data.targets.items()]
     labels = [", ".join(each) for each in zip(*words, strict=True)] or [""] * len(of_input.items)
     heading = "Training examples of the first steps" + (f": {of_input.name}" if of_input.name else "")
     items = of_input.items
@@ -209,8 +210,8 @@ def _examples(experiment: Experiment, spec: DataSpec, first: FirstExamples, of_i
             panel = Lines(lines, labels[:MOST_LINES])
             heading += ": values over features" if isinstance(items[0], showing.Lines) else ": samples over time"
         case _:
-            asked = ", ".join(each.caption for each in spec.targets.values()) or "label"
-            names, rows = tabled(of_input.name or spec.input.caption, items[:MOST_ROWS])
+            asked = ", ".join(each.caption for each in data.targets.values()) or "label"
+            names, rows = tabled(of_input.name or data.input.caption, items[:MOST_ROWS])
             cells = [[label, *row] for label, row in zip(labels, rows, strict=False)]
             panel = Rows([asked, *names], cells)
     return Row((panel,), heading)

@@ -38,7 +38,7 @@ class Preparation:
 
         Args:
             number: int64 scalar, which batch of the run: what random changes are drawn from.
-            inputs: (batch, *input_shape).
+            inputs: (batch, *shape).
             targets: (batch,), int32, or (batch, outputs), float32; soft ones, (batch, classes), are returned where
                 examples are mixed.
             weights: of the examples, (batch,), float32; none where all count the same.

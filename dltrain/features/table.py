@@ -86,6 +86,12 @@ class Table(Channels):
         return len(self.columns) - len(self._categories)
 
     @property
+    def averaging_problem(self) -> str | None:
+        """Names the categories, if there are some."""
+        names = ", ".join(repr(column.name) for column in self._categories)
+        return f"categories: {names}; dataset.ignore leaves columns out" if names else None
+
+    @property
     def has_columns(self) -> bool:
         """Always."""
         return True

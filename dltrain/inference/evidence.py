@@ -94,18 +94,18 @@ def measured(task: Any, outcome: Outcome) -> dict[str, float]:
         task: the task.
         outcome: outputs; of a baseline, they may be (1, outputs), the same for all examples.
     """
-    spec, split, outputs = outcome.data, outcome.known, outcome.outputs
-    metrics, count = task.build_metrics(spec), len(split)
+    data, split, outputs = outcome.data, outcome.known, outcome.outputs
+    metrics, count = task.build_metrics(data), len(split)
     if len(outputs) == 1 < count:
         outputs = np.broadcast_to(outputs, (count, *outputs.shape[1:]))
     for start in range(0, count if metrics else 0, MOST_EXAMPLES):
         some = slice(start, start + MOST_EXAMPLES)
-        targets = tensors(spec.targets, trees.taken(outcome.targets, some))
+        targets = tensors(data.targets, trees.taken(outcome.targets, some))
         for metric in metrics:
             metric.update_state(targets, tf.constant(outputs[some]))
     found = {metric.name: float(metric.result()) for metric in metrics}
     found |= task.measure(dataclasses.replace(outcome, outputs=outputs))
-    undefined = task.undefined(spec, split)
+    undefined = task.undefined(data, split)
     return {name: value for name, value in found.items() if name not in undefined}
 
 

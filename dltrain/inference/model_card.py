@@ -79,19 +79,19 @@ def write_card(
     return path
 
 
-def _contract(spec: DataSpec, experiment: Any, contract: dict[str, Any]) -> list[str]:
+def _contract(data: DataSpec, experiment: Any, contract: dict[str, Any]) -> list[str]:
     lines = ["## Input and output", ""]
-    for name, feature in spec.inputs.items():
+    for name, feature in data.inputs.items():
         people, *exactly = feature.describe(preprocessed=not contract["normalization"])
         first, *others = exactly or [f"{people}."]
-        called = INPUTS if len(spec.inputs) == 1 else name
+        called = INPUTS if len(data.inputs) == 1 else name
         lines.append(f"`{called}`: {feature.dtype}, {_shape(feature.shape)}: {first}")
-        lines += [*_decoding(spec, experiment), *others, ""]
-    meaning = experiment.task.describe(spec)[1:]
+        lines += [*_decoding(data, experiment), *others, ""]
+    meaning = experiment.task.describe(data)[1:]
     said = meaning[-1] if contract["activation"] else meaning[0]
-    lines += [f"`outputs`: float32, {_shape(spec.output_shape)}: {said}", ""]
-    for name, feature in spec.targets.items():
-        lines += [f"{name}:", ""] * (len(spec.targets) > 1)
+    lines += [f"`outputs`: float32, {_shape(data.output_shape)}: {said}", ""]
+    for name, feature in data.targets.items():
+        lines += [f"{name}:", ""] * (len(data.targets) > 1)
         lines += [*feature.describe()[1:], ""]
     return lines
 

@@ -88,7 +88,8 @@ class Predictor:
 
     def actual(self, targets: Any) -> list[Any] | None:
         """Returns what is right, as the answers say it; none where the task makes its targets of the inputs."""
-        return self.spec.target.decode(targets) if self.spec.targets else None
+        data = self.spec
+        return data.target.decode(targets) if data.targets else None
 
     @cached_property
     def _call(self) -> Any:

@@ -50,7 +50,8 @@ class InspectedData:
     @cached_property
     def targets(self) -> list[tuple[Feature, Parts]]:
         """What is asked of an example, each with its values."""
-        return self._with_values(self.spec.targets, "targets")
+        data = self.spec
+        return self._with_values(data.targets, "targets")
 
     def _with_values(self, features: Mapping[str, Feature], field: str) -> list[tuple[Feature, Parts]]:
         values = {part: named(features, getattr(split, field)) for part, split in self.parts.items()}

@@ -54,7 +54,7 @@ class Example:
     """An example as the dataset has it.
 
     Args:
-        inputs: (*input_shape).
+        inputs: (*shape).
         target: what is right.
         outputs: of the network.
         place: where it came from.

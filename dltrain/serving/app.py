@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import math
 import re
 import threading
 from collections.abc import Collection
@@ -55,7 +56,7 @@ def create(
     async def health() -> dict[str, Any]:
         shapes = {key: list(feature.max_shape) for key, feature in predictor.spec.inputs.items()}
         shape = unnamed(shapes)
-        return {"status": "ok", "run": name, "checkpoint": predictor.checkpoint, "input_shape": shape}
+        return {"status": "ok", "run": name, "checkpoint": predictor.checkpoint, "shape": shape}
 
     @app.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> str:
@@ -179,9 +180,10 @@ def warm(predictor: Predictor) -> None:
 
 def _page(predictor: Predictor, name: str) -> str:
     spec = predictor.spec
+    ranks = "top_k" in predictor.task.options
     about = {
         "schema": spec.inputs.request_schema(),
-        "likeliest": 1 if spec.numbers else min(LIKELIEST, spec.outputs),
+        "likeliest": min(LIKELIEST, math.prod(spec.output_shape)) if ranks else 1,
     }
     # "<" would end the element in a name such as </script>.
     plain = json.dumps(about).replace("<", "\\u003c")
