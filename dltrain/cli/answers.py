@@ -79,7 +79,7 @@ class JSONLines:
 
 
 def writer(kind: str, columns: Sequence[str], file: TextIO) -> Table | CSV | JSONLines:
-    """Returns what writes answers to a file.
+    """Returns the writer of a format.
 
     Args:
         kind: table, csv or jsonl.

@@ -1,4 +1,4 @@
-"""`dltrain inspect`: look at the data before training on them."""
+"""`dltrain inspect`: check the data before training."""
 
 from typing import Annotated, Any
 

@@ -1,4 +1,4 @@
-"""`dltrain check`, `dltrain show`, `dltrain preview` and `dltrain list`: look before training."""
+"""`dltrain check`, `show`, `preview` and `list`: look at a config before training."""
 
 import dataclasses
 import inspect

@@ -1,4 +1,4 @@
-"""Curves as people see them: in letters in the terminal, as a PNG, and on a page."""
+"""Plots of curves: as letters in the terminal, as a PNG, and on a page."""
 
 import re
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from dltrain.errors import RunError
 from dltrain.figures import curves
 from dltrain.figures.terminal import MARKS, draw
 from dltrain.report import overlay
-from dltrain.report.comparison import tell
+from dltrain.report.comparison import comparison_report
 from dltrain.report.overlay import Curves
 from dltrain.report.page import render
 from dltrain.runs.compare import Comparison
@@ -27,7 +27,7 @@ LONGEST = 40
 
 
 def print_plots(runs: dict[str, Curves], metrics: Sequence[str]) -> None:
-    """Prints a plot for each metric: training and validation of one run, or a curve for each of several."""
+    """Prints a plot for each metric: train and validation of one run, or a curve for each of several."""
     console = Console(highlight=False, soft_wrap=True)
     has_colours = console.color_system is not None and not console.no_color
     in_ascii = "utf" not in console.encoding.lower()
@@ -64,11 +64,11 @@ def plot(runs: dict[str, Curves], metrics: Sequence[str], best: dict[str, Any] |
 
 
 def comparison(found: Comparison, groups: dict[str, list[Curves]], metrics: Sequence[str], is_page: bool) -> bytes:
-    """Returns the curves of groups of runs as a PNG, or all that there is to say of them as an HTML page."""
+    """Returns the curves of groups of runs as a PNG, or the whole comparison as an HTML page."""
     legend, charts = overlay.of_groups(groups, metrics)
     if not is_page:
         return curves.page(", ".join(groups), {}, legend, charts).render()
-    page, _ = render(tell(found, legend, charts))
+    page, _ = render(comparison_report(found, legend, charts))
     return page.encode()
 
 

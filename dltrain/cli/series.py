@@ -1,4 +1,4 @@
-"""`dltrain fit --folds` and `--seeds`: several runs of one experiment, and what they have in common."""
+"""`dltrain fit --folds` and `--seeds`: several runs of one experiment, and their mean."""
 
 import shlex
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""`dltrain tune`: look for better settings."""
+"""`dltrain tune`: search for better settings."""
 
 import dataclasses
 import shlex
@@ -39,7 +39,7 @@ def tune(
     runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
-    """Look for better settings: train trials, each a run, with values from CONFIG's `tune.space`; write best.yaml.
+    """Search for better settings: train trials with values from CONFIG's `tune.space`; write best.yaml.
 
     Trials are compared on the validation part alone; the test part is not looked at.
     """

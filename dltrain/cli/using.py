@@ -1,4 +1,4 @@
-"""`dltrain predict`, `export` and `serve`: a trained network at work."""
+"""`dltrain predict`, `export` and `serve`: use a trained network."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

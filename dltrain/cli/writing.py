@@ -27,7 +27,7 @@ def schema(
     ] = None,
     trust: Trust = False,
 ) -> None:
-    """Print the JSON Schema of a config: an editor that knows it completes keys and underlines mistakes.
+    """Print the JSON Schema of a config, with which an editor completes keys and underlines mistakes.
 
     `dltrain schema > schema.json`, then as a config's first line `# yaml-language-server: $schema=schema.json`.
     """

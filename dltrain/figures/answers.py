@@ -222,7 +222,7 @@ class Reliability:
         return 400
 
     def draw(self, sheet: Sheet, box: Box) -> None:
-        """Draws the share of right answers over confidence, and below how many answers there are."""
+        """Draws the share of correct predictions over confidence, and below it the number of predictions."""
         box = titled(sheet, box, self.title, self.note)
         bins = len(self.counts)
         lower = 56

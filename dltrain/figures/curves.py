@@ -25,7 +25,7 @@ POINTS = 400
 
 @dataclass(frozen=True)
 class Line:
-    """A curve.
+    """A curve over epochs.
 
     Args:
         name: what it is of.
@@ -107,7 +107,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Legend:
-    """What the curves are.
+    """The names of the curves.
 
     Args:
         names: of each hue.

@@ -1,4 +1,4 @@
-"""From values to panels: how often classes occur, how values are distributed."""
+"""Panels of distributions: frequencies of classes, histograms of values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Panels of single examples: as pictures, as lines, as rows of a table."""
+"""Panels that show single examples as pictures, lines or rows of a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the trials of a search were worth, one after the other."""
+"""The panel of a search: the value of each trial, in their order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a picture may be written: a file that there is not yet, or an older picture of dltrain's own."""
+"""Where a picture may be written: a new file, or one that dltrain wrote before."""
 
 import os
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Examples as they are laid out: pictures of arrays, and rows of a table of whatever an example looks like."""
+"""How examples are laid out: images as pixels that can be drawn, other examples as rows of a table."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class Predictor:
 
     @cached_property
     def reader(self) -> Reader:
-        """What reads examples as the run's own data were read."""
+        """The reader that reads examples as the run's own data were read."""
         return self.config.experiment.dataset.reader(self.spec)
 
     def outputs(self, inputs: Any) -> Any:
@@ -69,7 +69,7 @@ class Predictor:
         self.outputs(example(specs(self.spec.inputs)))
 
     def answers(self, outputs: Any, options: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Returns what outputs mean, as the run's task reads them.
+        """Returns outputs as predictions of the run's task.
 
         Args:
             outputs: of the examples that were asked about.
@@ -87,7 +87,7 @@ class Predictor:
         return self.answers(example(self._call.get_concrete_function().structured_outputs), options)[0]
 
     def actual(self, targets: Any) -> list[Any] | None:
-        """Returns what is right, as the answers say it; none where the task makes its targets of the inputs."""
+        """Returns the actual values as predictions; none where the task makes its targets of the inputs."""
         data = self.spec
         return data.target.decode(targets) if data.targets else None
 

@@ -16,7 +16,7 @@ from dltrain.inference.trained_run import TrainedRun
 from dltrain.plugins import loading as plugins
 from dltrain.report.outcome import Evidence
 from dltrain.report.page import render, write
-from dltrain.report.story import tell
+from dltrain.report.story import run_report
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
 from dltrain.runs.settings import provenance_of
@@ -27,7 +27,7 @@ KNOWS = '<section id="data">'
 
 
 def report(run: Run, reporter: Reporter) -> dict[str, Any]:
-    """Writes the report of a run, as far as it is: what is missing is said.
+    """Writes the report of a run, and warns of each part that is missing.
 
     Args:
         run: whose; it may be going on.
@@ -61,7 +61,7 @@ def report(run: Run, reporter: Reporter) -> dict[str, Any]:
 
 
 def report_at_end(config: Config, splits: Splits, run: Run, model: Any, reporter: Reporter) -> None:
-    """Writes the report of a run that has just ended; says so where that fails.
+    """Writes the report of a run that has just ended, and warns if that fails.
 
     Args:
         config: what was done.
@@ -105,7 +105,7 @@ def _reason(error: Exception) -> str:
 
 
 def _asked(config: Config, run: Run, reporter: Reporter) -> Evidence:
-    """Builds the run's network with its best weights so far, and asks it.
+    """Builds the run's network with its best weights so far, and collects evidence.
 
     Raises:
         DltrainError: if config, data or checkpoint cannot be used.
@@ -124,8 +124,8 @@ def _write(
     stop: StopRequest | None = None,
 ) -> dict[str, Any]:
     said = settings(config, provenance_of(run)) if config else []
-    page_of_run = tell(run, said, evidence, troubles)
-    page, files = render(page_of_run)
+    content = run_report(run, said, evidence, troubles)
+    page, files = render(content)
     if stop:
         raise Stopped
     try:
@@ -137,5 +137,5 @@ def _write(
         "report": str(run.report),
         "bytes": len(page.encode()),
         "figures": [str(run.figures / name) for name in files],
-        "missing": list(page_of_run.warnings),
+        "missing": list(content.warnings),
     }

@@ -1,4 +1,4 @@
-"""A trained run, opened: the one way to its config, checkpoint, data, and network with the weights in place."""
+"""Opening a trained run: its config, checkpoint, data, and the network with its weights."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

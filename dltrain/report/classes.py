@@ -29,7 +29,7 @@ def confused(names: Sequence[str], actual: np.ndarray, predicted: np.ndarray, pa
     """Returns the confusion matrix, and for many classes a table of the most frequent confusions."""
     counts = confusion(actual, predicted, len(names))
     wrong = int(counts.sum() - np.trace(counts))
-    note = f"{part} part: {wrong:,} of {len(actual):,} examples have another predicted class; a darker cell is a larger share"
+    note = f"{part} part: {wrong:,} of {len(actual):,} examples have another predicted class; darker: a larger share"
     if len(names) > MOST_NAMED:
         note += f"; each cell sums neighbouring classes of the {len(names):,}"
     panel = Confusion("Confusion", note, names, counts)
@@ -50,7 +50,7 @@ def confused(names: Sequence[str], actual: np.ndarray, predicted: np.ndarray, pa
 
 
 class Measured(NamedTuple):
-    """What there is to say of classes, one by one.
+    """The measures of each class or label.
 
     Args:
         names: what they are called.
@@ -68,7 +68,7 @@ class Measured(NamedTuple):
 
 
 def measure(names: Sequence[str], scores: np.ndarray, has: np.ndarray, predicted: np.ndarray) -> Measured:
-    """Returns the measures of classes or labels.
+    """Counts correct predictions and ranks the scores of each class or label.
 
     Args:
         names: what they are called.
@@ -108,7 +108,7 @@ def class_table(found: Measured) -> Table:
 
 
 def trade_offs(names: Sequence[str], rankings: Sequence[Ranking | None]) -> list[Part]:
-    """Returns the curves ROC, and precision over recall: of one class, or the mean and the worst of several."""
+    """Returns ROC and precision-recall curves: of one class, or the mean and the worst of several."""
     known = [(name, each) for name, each in zip(names, rankings, strict=True) if each]
     if not known:
         return []
@@ -147,7 +147,7 @@ def _steps(at: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def reliability(confidence: np.ndarray, is_right: np.ndarray, answers: str, note: str) -> Figure:
-    """Returns how well confidence tells the share of right answers, with the expected calibration error."""
+    """Returns the reliability diagram, with the expected calibration error."""
     found = calibration(confidence, is_right)
     title = f"Calibration: ECE {number(found.error)}"
     words = f"expected calibration error (ECE): mean gap to the dotted line over {len(found.counts)} bins; {note}"
@@ -162,7 +162,7 @@ def counted(shown: int, all_of_them: int, one: str, several: str) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Returns a few names in a line."""
+    """Returns at most five names in a line, and how many more there are."""
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     return ", ".join(names[:LISTED]) + more or "none"
 

@@ -1,4 +1,4 @@
-"""What there is to say of runs side by side, as a page."""
+"""The page of `dltrain compare`: groups of runs, metrics, curves and differing keys."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dltrain.runs import comparison_table
 from dltrain.runs.compare import Comparison
 
 
-def tell(found: Comparison, legend: Legend, charts: Sequence[Chart]) -> Report:
+def comparison_report(found: Comparison, legend: Legend, charts: Sequence[Chart]) -> Report:
     """Returns the page of a comparison.
 
     Args:

@@ -1,4 +1,4 @@
-"""What a task says of a network's answers in the run's report, and all that the report knows of them."""
+"""The evidence that a report is made of: predictions, metrics, mistakes, examples."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Evidence", "Example", "Mistake", "Mistakes", "Outcome"]
 
 @dataclass(frozen=True)
 class Mistake:
-    """An example that the network gets wrong.
+    """An example with a wrong prediction.
 
     Args:
         position: in the outcome.
@@ -34,7 +34,7 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Mistakes:
-    """The worst of them.
+    """The worst mistakes of a network.
 
     Args:
         title: how many of how many they are.
@@ -51,7 +51,7 @@ class Mistakes:
 
 @dataclass(frozen=True)
 class Example:
-    """An example as the dataset has it.
+    """An example that a report shows.
 
     Args:
         inputs: (*shape).
@@ -70,7 +70,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All of it.
+    """What a report shows of a network and its data.
 
     Args:
         outcome: the network's answers.

@@ -1,4 +1,4 @@
-"""Curves of runs over each other: a chart for each metric, and what the colours mean."""
+"""Charts that overlay the curves of several runs, one for each metric, with their legend."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Curves = dict[str, Curve]
 
 @dataclass(frozen=True)
 class Stroke:
-    """A curve to draw: which colour it has everywhere, and its name."""
+    """A curve with its name and colour."""
 
     hue: int
     name: str

@@ -21,10 +21,10 @@ NOT_MEASURED = ("epoch", "step", "seconds", "learning_rate")
 """Columns of metrics.csv that measure nothing."""
 
 
-def tell(
+def run_report(
     run: Run, settings: Sequence[tuple[str, str, str]], evidence: Evidence | None, troubles: Sequence[str]
 ) -> Report:
-    """Returns what there is to say of a run, as far as its folder can be read.
+    """Returns the report of a run, as far as its folder can be read.
 
     Args:
         run: the run.

@@ -59,7 +59,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Measured:
-    """A metric of all groups.
+    """One metric, measured for all groups.
 
     Args:
         part: of `PARTS`.
@@ -77,7 +77,7 @@ class Measured:
 
     @property
     def name(self) -> str:
-        """How it is called."""
+        """The part and the metric, such as "test accuracy"."""
         return f"{self.part} {self.metric}"
 
     def to_plain(self) -> dict[str, Any]:

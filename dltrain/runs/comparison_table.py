@@ -14,13 +14,13 @@ Rows = list[tuple[str, list[str]]]
 
 
 def config_rows(found: Comparison) -> Rows:
-    """Returns the keys that differ and what each group says there."""
+    """Returns the keys that differ, with the value of each group."""
     shown = {key: values for key, values in found.config.items() if not _is_idle(values)}
     return [(key, [_value(value) for value in values]) for key, values in shown.items()]
 
 
 def measured_title(found: Comparison) -> str:
-    """Returns what the numbers are."""
+    """Returns the title of the numbers: "mean (sd)" where a group has several runs."""
     return "mean (sd)" if any(len(group.entries) > 1 for group in found.groups) else "metric"
 
 
@@ -52,7 +52,7 @@ def verdicts(found: Comparison) -> list[str]:
 
 
 def verdict_words(first: str, second: str, verdict: Verdict) -> str:
-    """Returns what is said of the difference between two groups."""
+    """Returns a sentence about the difference between two groups."""
     n = f"n = {verdict.n[0]}" if verdict.n[0] == verdict.n[1] else f"n = {verdict.n[0]} and {verdict.n[1]}"
     digits = 4 if abs(verdict.difference) >= 0.001 else 7
     size = f"{abs(verdict.difference):.{digits}f}"

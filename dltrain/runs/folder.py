@@ -48,7 +48,7 @@ class Run:
 
     @property
     def summary(self) -> Path:
-        """How it went, in one object."""
+        """Status, metrics, times and more, as a JSON object."""
         return self.path / "summary.json"
 
     @property
@@ -77,12 +77,12 @@ class Run:
 
     @property
     def log(self) -> Path:
-        """What the terminal said, without colour."""
+        """The lines that the terminal showed, without colour."""
         return self.path / "log.txt"
 
     @property
     def report(self) -> Path:
-        """What the run was worth, on one page."""
+        """The report of the run, an HTML page."""
         return self.path / "report.html"
 
     @property
@@ -97,7 +97,7 @@ class Run:
 
     @property
     def lock(self) -> Path:
-        """What the process that works on the run holds."""
+        """The lock of the process that works on the run."""
         return self.path / ".lock"
 
     @property
@@ -246,7 +246,7 @@ def _number(folder: str, name: str) -> int | None:
 
 
 def _meant(reference: str, root: Path) -> str:
-    """Returns which run may have been meant, or else which there are."""
+    """Returns a hint: the run of the nearest name, or the runs that there are."""
     names = [run.name for run in all_runs(root)]
     if near := get_close_matches(reference, names + [name.rpartition("-")[0] for name in names], n=1):
         return f', did you mean "{near[0]}"?'

@@ -1,4 +1,4 @@
-"""All runs of a folder, each with how it goes; a damaged run is listed as damaged and hides no other."""
+"""All runs of a folder with their status; a damaged run is listed as damaged and hides no other."""
 
 import json
 import math
@@ -34,7 +34,7 @@ _NUMBERED = re.compile(r".+-\d{3,}")
 
 @dataclass(frozen=True)
 class Entry:
-    """A run and how it goes.
+    """A run with its status, config, summary and metrics.
 
     Args:
         run: its folder.
@@ -196,7 +196,7 @@ def is_open(path: Path) -> bool:
 
 
 def entry(run: Run) -> Entry:
-    """Returns one run with how it goes."""
+    """Returns one run with its status."""
     if not is_open(run.path):
         return Entry(run, "damaged", f"{run.path}: cannot be read: permission denied")
     read: dict[str, Any] = {}
@@ -266,7 +266,7 @@ def _was_better_larger(column: str) -> bool:
 
 
 def as_float(text: Any) -> float:
-    """Returns what a cell says as a number, NaN where it says none."""
+    """Returns the number in a cell of metrics.csv, NaN where there is none."""
     try:
         return float(text)
     except (TypeError, ValueError):

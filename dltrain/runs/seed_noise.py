@@ -1,4 +1,4 @@
-"""Is a difference larger than what other seeds would make of it? Student's t-test, paired or Welch's."""
+"""Whether a difference is larger than seed noise: Student's t-test, paired, or Welch's."""
 
 import math
 import statistics
@@ -13,7 +13,7 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Verdict:
-    """What can be said of the difference between two groups of runs.
+    """The verdict of a t-test on two groups of runs.
 
     Args:
         difference: mean of the second minus mean of the first.

@@ -1,4 +1,4 @@
-"""Which runs are shown, and in which order."""
+"""Selecting and ordering runs by names, conditions and keys."""
 
 import os
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ def values(entry: Entry) -> dict[str, Any]:
 
 
 def select(found: Sequence[Entry], words: Sequence[str], where: Sequence[str]) -> list[Entry]:
-    """Returns those that fit all of the words and conditions.
+    """Returns the runs that match all words and conditions.
 
     Args:
         found: the runs.

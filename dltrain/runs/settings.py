@@ -1,4 +1,4 @@
-"""What a run's config.yaml says, as plain values by key path. Nothing in it is built, and no plugin is run."""
+"""The values of a run's config.yaml by key path. Nothing in it is built, and no plugin is run."""
 
 import re
 from typing import Any
@@ -25,7 +25,7 @@ def settings(run: Run) -> dict[str, Any]:
 
 
 def read(run: Run) -> dict[str, Any]:
-    """Returns what a run's config.yaml says, block within block; empty where there is none yet.
+    """Returns the content of a run's config.yaml, block within block; empty where there is none yet.
 
     Raises:
         RunError: if the file cannot be read as one that a run writes.
@@ -60,7 +60,7 @@ class _Walk:
         self._seen: set[int] = set()
 
     def plain(self, value: Any, depth: int = 0) -> Any:
-        """Returns texts as what they say: booleans, numbers, texts."""
+        """Returns a text as the boolean, number or text that it spells."""
         if isinstance(value, list | dict):
             if depth > MAX_DEPTH or id(value) in self._seen:
                 raise ValueError(f"has anchors or more than {MAX_DEPTH} levels")

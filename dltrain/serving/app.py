@@ -35,7 +35,7 @@ LIKELIEST = 5
 def create(
     predictor: Predictor, name: str, hosts: Collection[str] | None, most_bytes: int, most_instances: int
 ) -> Gate:
-    """Returns the server.
+    """Returns the ASGI application of the server.
 
     Args:
         predictor: the network.
@@ -87,7 +87,7 @@ def create(
 
 
 class _Desk:
-    """Takes requests in, one at a time: decoded images and activations are in memory once."""
+    """Answers one request at a time, so that decoded images and activations are in memory once."""
 
     def __init__(self, predictor: Predictor, counts: Counts, most_instances: int) -> None:
         self._predictor, self._most = predictor, most_instances

@@ -1,4 +1,4 @@
-"""What the server counts, in Prometheus's text."""
+"""The server's counters, in Prometheus's text format."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Counts:
             self._examples, self._unusable = self._examples + count, self._unusable + unusable
 
     def text(self) -> str:
-        """Returns all of it."""
+        """Returns all counters in Prometheus's text format."""
         with self._lock:
             lines = [
                 "# HELP dltrain_requests_total Requests by path and status.",

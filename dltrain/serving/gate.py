@@ -23,7 +23,7 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 class Refused(Exception):
-    """A request goes no further.
+    """A request is refused, with an HTTP status.
 
     Args:
         status: HTTP's number.
@@ -36,7 +36,7 @@ class Refused(Exception):
 
 
 class Gate:
-    """ASGI middleware.
+    """ASGI middleware that checks each request before the application sees it.
 
     Args:
         app: what it stands before.

@@ -1,4 +1,4 @@
-"""What a trial is worth: a column of metrics.csv, by which its weights are kept too."""
+"""The monitor of a search: the column of metrics.csv that values a trial and chooses its weights."""
 
 import dataclasses
 

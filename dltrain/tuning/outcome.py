@@ -1,4 +1,4 @@
-"""What a search found: best.yaml, and a page about its trials."""
+"""The outcome of a search: best.yaml, and a page about its trials."""
 
 import datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The search itself: hands trials to worker processes, hears of each epoch, and knows when it is enough."""
+"""The search: hands trials to worker processes, follows each epoch, and ends in time."""
 
 import multiprocessing
 import os
@@ -23,7 +23,7 @@ from dltrain.wording import metric
 
 @dataclass
 class Worker:
-    """A process, and what it is doing.
+    """A worker process and its trial.
 
     Args:
         process: the process.

@@ -1,4 +1,4 @@
-"""What a search may choose: checked value by value before anything is trained, and drawn for each trial."""
+"""The search space: checked before anything is trained, and drawn from for each trial."""
 
 import json
 import re
@@ -38,7 +38,7 @@ def spelled(value: Any) -> str:
 
 
 def holds(parameter: Parameter, values: Values) -> bool:
-    """Whether a key is looked for beside these values of others."""
+    """Whether the condition of a key holds for these values of others."""
     return all(key in values and values[key] in _listed(wanted) for key, wanted in (parameter.when or {}).items())
 
 

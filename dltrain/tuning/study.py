@@ -1,4 +1,4 @@
-"""What a search remembers: a study of Optuna's, in a file of its own or in a database of several machines."""
+"""The trials of a search as an Optuna study, in its own file or in a database of several machines."""
 
 import json
 import logging

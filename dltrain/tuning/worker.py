@@ -1,4 +1,4 @@
-"""A process that trains one trial after the other: a crash, or memory that ran out, takes no more than one with it."""
+"""A process that trains one trial after the other, so that a crash loses one trial only."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ RUN = "trial{:03d}"
 
 @dataclass(frozen=True)
 class Job:
-    """What to train.
+    """A trial to train.
 
     Args:
         number: of the trial, counted from 0.

@@ -12,7 +12,7 @@ from specs import data_spec, outcome_of
 
 from dltrain.report.outcome import Evidence, Example
 from dltrain.report.page import render
-from dltrain.report.story import tell
+from dltrain.report.story import run_report
 from dltrain.runs.folder import Run
 from dltrain.tasks.classification import Classification
 
@@ -67,7 +67,7 @@ def page(tmp_path_factory):
         examples, examples[:12], random.standard_normal((40, 5, 5, 3)), [("warning", NAMES[1])], {"test": "ab"},
     )  # fmt: skip
     settings = [("model.name", NAMES[0], NAMES[1]), ("seed", "0", "default")]
-    return render(tell(run, settings, evidence, []))[0]
+    return render(run_report(run, settings, evidence, []))[0]
 
 
 def browse(page, tmp_path, *options):

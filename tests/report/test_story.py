@@ -5,7 +5,7 @@ import json
 import pytest
 
 from dltrain.report.page import render
-from dltrain.report.story import tell
+from dltrain.report.story import run_report
 from dltrain.runs.folder import Run
 from dltrain.runs.lock import owning
 
@@ -26,7 +26,7 @@ def run(tmp_path):
 
 def told(run, troubles=()):
     """The report and its page, which can be drawn."""
-    report = tell(run, [("seed", "0", "a.yaml:1"), ("strict", "false", "default")], None, troubles)
+    report = run_report(run, [("seed", "0", "a.yaml:1"), ("strict", "false", "default")], None, troubles)
     return report, render(report)[0]
 
 

@@ -1,4 +1,4 @@
-"""How often each class occurs, and where it does not."""
+"""Checks of class frequencies: missing, rare and imbalanced classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Examples that are there twice, bit by bit."""
+"""Checks for examples that occur twice, bit by bit."""
 
 from __future__ import annotations
 

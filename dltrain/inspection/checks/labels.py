@@ -1,4 +1,4 @@
-"""Labels that look wrong."""
+"""A check for labels that look wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns that give the target away."""
+"""Checks for columns that leak the target."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers that float32 or a network cannot cope with: of odd scale, NaN or infinite."""
+"""Checks for numbers that float32 or a network cannot handle: unsuitable scales, NaN, infinity."""
 
 from __future__ import annotations
 

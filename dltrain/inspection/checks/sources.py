@@ -1,4 +1,4 @@
-"""Files and rows that cannot be used, and files that are not read."""
+"""Checks for unusable files and rows, and for files that are not read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OTHER_IMAGES = (".heic", ".heif", ".tif", ".tiff", ".avif", ".jp2", ".jxl", ".dn
 
 @check(brief=False)
 def unusable(data: InspectedData) -> Iterator[Finding]:
-    """What was left out because it cannot be used."""
+    """Files and rows that were skipped because they cannot be used."""
     skipped = data.splits.skipped
     if skipped:
         yield Finding(
