@@ -77,7 +77,7 @@ class Classification(Task):
             raise KeyProblem("metrics", f"must not hold top_5_accuracy: there are only {len(classes)} classes")
         for name in self.class_weights if isinstance(self.class_weights, dict) else ():
             if name not in classes:
-                raise KeyProblem(f"class_weights.{name}", f"is no class{suggestion(name, list(classes))}")
+                raise KeyProblem(f"class_weights.{name}", f"is not one of the classes{suggestion(name, list(classes))}")
 
     def larger_is_better(self, column: str) -> bool:
         """Whether more is better in a column of metrics.csv."""

@@ -88,7 +88,7 @@ class Multilabel(Task):
     def baselines(self, data: DataSpec, train: Split, part: Split) -> dict[str, np.ndarray]:
         """Returns logits that ignore the inputs: how often each label is there in the train part."""
         shares = np.clip(train.targets.mean(axis=0, dtype=np.float64), 1e-6, 1 - 1e-6)
-        return {"for each label what is more frequent": np.log(shares / (1 - shares)).astype(np.float32)[None]}
+        return {"for each label the more frequent value": np.log(shares / (1 - shares)).astype(np.float32)[None]}
 
     def answers(self, outcome: Outcome, options: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Returns the labels of a probability above 0.5 of each example, and these.

@@ -212,9 +212,9 @@ def test_the_page_is_written_and_nothing_else(here):
     assert (result.exit_code, result.stdout) == (0, "preview-mine.png\n"), result.output
     assert {path.name for path in here.iterdir()} == {"mine.yaml", "preview-mine.png"}
     before = (here / "preview-mine.png").read_bytes()
-    told = json.loads(dltrain("mine.yaml", "--json", "-q").stdout)
-    assert told["path"] == "preview-mine.png"
-    assert told["examples"]["train"] == 1295
+    counts = json.loads(dltrain("mine.yaml", "--json", "-q").stdout)
+    assert counts["path"] == "preview-mine.png"
+    assert counts["examples"]["train"] == 1295
     assert (here / "preview-mine.png").read_bytes() == before
 
 

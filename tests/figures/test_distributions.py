@@ -28,7 +28,7 @@ def test_of_many_classes_the_largest_and_smallest_are_shown():
     (bars,) = ClassLabel(class_names=names).panels({"train": labels})
     assert list(bars.names) == [f"class {index}" for index in [*range(99, 89, -1), *range(9, -1, -1)]]
     assert bars.counts["train"] == [*range(100, 90, -1), *range(10, 0, -1)]
-    assert bars.left_out == "… 80 more, of 11 to 90 examples each"
+    assert bars.left_out == "… 80 more, with 11 to 90 examples each"
 
 
 def test_labels_are_counted_one_by_one():
