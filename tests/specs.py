@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from dltrain.checkpoints.earlier import spec_of_plain
 from dltrain.data import Outcome, Split
+from dltrain.features._earlier import spec_of_plain
 
 
 def data_spec(input_shape, class_names=(), mean=None, standard_deviation=None, columns=(), targets=(), exclusive=True):

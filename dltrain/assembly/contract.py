@@ -73,13 +73,13 @@ def _check_range(config: Config, splits: Splits) -> None:
 
 def _check_targets(config: Config, splits: Splits) -> None:
     """Checks the stored targets against their features."""
-    spec, name = splits.spec, config.experiment.dataset.registered_name
+    data, name = splits.spec, config.experiment.dataset.registered_name
     for part_name in ("train", "validation", "test"):
         part = getattr(splits, part_name)
         if part is None:
             continue
-        for key, stored in named(spec.targets, part.targets).items() if spec.targets else ():
-            fault = spec.targets[key].fault(stored)
+        for key, stored in named(data.targets, part.targets).items() if data.targets else ():
+            fault = data.targets[key].fault(stored)
             if fault:
                 raise ConfigError([f"dataset {name}: the {part_name} part's {fault}"])
 
@@ -98,7 +98,7 @@ def plan_for(config: Config, splits: Splits, replicas: int = 1) -> Plan:
         replicas: devices that share a batch.
 
     Raises:
-        ConfigError: if batch size, training part and devices do not fit, or the schedule does not fit the length.
+        ConfigError: if batch size, train part and devices do not fit, or the schedule does not fit the length.
     """
     train = config.experiment.train
     with config.blame("train"):

@@ -13,14 +13,14 @@ from dltrain.runs.folder import Run
 _log = logging.getLogger("dltrain")
 
 
-def teach(config: Config, spec: DataSpec, model: Any, replicas: int) -> None:
+def teach(config: Config, data: DataSpec, model: Any, replicas: int) -> None:
     """Adds the config's teacher, if there is one, to the training loss of a compiled network.
 
     The loss of an evaluation stays that of the task.
 
     Args:
         config: the experiment with its `teacher`.
-        spec: the data that the network is trained on.
+        data: the data that the network is trained on.
         model: the network; its `train_step` must take its loss from `compute_loss`, as Keras's does, or it fails.
         replicas: devices that share a batch.
 
@@ -38,10 +38,11 @@ def teach(config: Config, spec: DataSpec, model: Any, replicas: int) -> None:
         except (UserError, OSError) as error:
             raise KeyProblem("run", f"{settings.run} cannot be used: {error}") from None
         for name, feature in known.inputs.items():
-            if words := feature.mismatch(spec.inputs[name]) if name in spec.inputs else f"it takes {name}":
+            if words := feature.mismatch(data.inputs[name]) if name in data.inputs else f"it takes {name}":
                 raise KeyProblem("run", f"must take the same inputs: of {settings.run.name}, {words}")
+        targets = data.targets
         for name, feature in known.targets.items():
-            if words := feature.mismatch(spec.targets[name]) if name in spec.targets else f"it knows {name}":
+            if words := feature.mismatch(targets[name]) if name in targets else f"it knows {name}":
                 raise KeyProblem("run", f"must know the same classes: of {settings.run.name}, {words}")
     teacher.trainable = False
     fuse(teacher)
@@ -57,7 +58,7 @@ def teach(config: Config, spec: DataSpec, model: Any, replicas: int) -> None:
         if not training:
             return loss
         penalties = sum(keras.ops.sum(penalty) for penalty in model.losses) / replicas
-        losses = task.distillation_loss(spec, teacher(x, training=False), y_pred, settings.temperature)
+        losses = task.distillation_loss(data, teacher(x, training=False), y_pred, settings.temperature)
         if sample_weight is not None:
             losses = losses * keras.ops.reshape(sample_weight, (-1,))
         taught = keras.ops.mean(losses) / replicas

@@ -210,8 +210,8 @@ def _same_outputs(one: DataSpec | None, other: DataSpec) -> bool:
     return one is None or one.targets.signature == other.targets.signature
 
 
-def _why(source: InitialWeights, spec: DataSpec) -> str:
-    here, wanted = math.prod(spec.output_shape), " and ".join(each.plural for each in spec.targets.values())
+def _why(source: InitialWeights, data: DataSpec) -> str:
+    here, wanted = math.prod(data.output_shape), " and ".join(each.plural for each in data.targets.values())
     if source.spec is None:
         return f"the file has no head for {here} {wanted}"
     return f"the source has {math.prod(source.spec.output_shape)} outputs, the data have {here} other {wanted}"

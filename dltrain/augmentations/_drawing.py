@@ -1,15 +1,11 @@
 """What is drawn for each image, and what data an augmentation may ask for."""
 
-from collections.abc import Callable
 from typing import Any
 
 from dltrain.data import DataSpec
 from dltrain.data.random_draws import RANDOM, drawn
 from dltrain.errors import KeyProblem
 from dltrain.lazy import tf
-
-Augment = Callable[[Any, Any], Any]
-Mix = Callable[[Any, Any, Any], tuple[Any, Any]]
 
 STEPS = 2**24
 """Different numbers that a draw between 0 and 1 can be: as many as float32 holds without rounding."""
@@ -50,7 +46,7 @@ def require_colours(name: str, data: DataSpec) -> None:
     """Raises KeyProblem unless the examples are images in red, green and blue."""
     shape = data.image(name).shape
     if shape[2] != 3:
-        raise KeyProblem("name", f"{name} needs images in colour (3 channels), got shape {shape}")
+        raise KeyProblem("name", f"{name} needs images in colour (3 channels), got examples of shape {shape}")
 
 
 def require_order(key: str, bounds: tuple[float, float]) -> None:

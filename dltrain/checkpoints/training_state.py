@@ -4,10 +4,10 @@ import types
 from dataclasses import dataclass, field
 from typing import Any, get_args, get_origin, get_type_hints
 
-from dltrain.checkpoints.earlier import data_of
 from dltrain.checkpoints.store import Checkpoint
 from dltrain.data import DataSpec
 from dltrain.errors import CheckpointError
+from dltrain.features._earlier import data_of
 
 _BEST = {"monitor", "value", "epoch", "step"}
 

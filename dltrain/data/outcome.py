@@ -30,12 +30,17 @@ class Outcome:
     outputs: Any = None
 
     @property
-    def targets(self) -> Any:
-        """What is right, as the dataset has it.
+    def known(self) -> Split:
+        """The examples with what is right.
 
         Raises:
             ValueError: if it is not known.
         """
         if self.split is None:
-            raise ValueError("what is right is not known of these examples")
-        return self.split.targets
+            raise ValueError("the actual values of these examples are not known")
+        return self.split
+
+    @property
+    def targets(self) -> Any:
+        """What is right, as the dataset has it; raises as `known`."""
+        return self.known.targets

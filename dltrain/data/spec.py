@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from dltrain.data._former import Former
 from dltrain.data.feature import Feature, Groups, Plain
 from dltrain.errors import KeyProblem
 from dltrain.registry import FEATURES, TASKS
@@ -99,7 +98,7 @@ def unnamed(values: Mapping[str, Any]) -> Any:
 
 
 @dataclass(frozen=True)
-class DataSpec(Former):
+class DataSpec:
     """What a dataset says of itself, and all that a model may build from.
 
     Args:
@@ -153,6 +152,16 @@ class DataSpec(Former):
     def with_target(self, feature: Feature) -> DataSpec:
         """Returns the same with another feature for the only target."""
         return replace(self, targets=Features({next(iter(self.targets)): feature}))
+
+    def words(self, targets: Any) -> list[str]:
+        """Returns what is right for each example, in one line; nothing where nothing is asked.
+
+        Args:
+            targets: as they are stored.
+        """
+        values = named(self.targets, targets)
+        found = [feature.words(values[name]) for name, feature in self.targets.items()]
+        return [", ".join(each) for each in zip(*found, strict=True)]
 
     def groups(self, targets: Any) -> Groups | None:
         """Returns which examples belong together by their target: classes or labels; none where none do."""

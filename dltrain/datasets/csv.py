@@ -12,7 +12,7 @@ from dltrain.data.progress import tell
 from dltrain.data.proposal import Proposal
 from dltrain.datasets import Dataset
 from dltrain.datasets._sources.arrays import refusing
-from dltrain.datasets._sources.proposals import table as proposed_table
+from dltrain.datasets._tables.proposal import table as proposed_table
 from dltrain.errors import KeyProblem
 from dltrain.features._tables.columns import (
     FEW,
@@ -295,9 +295,7 @@ class CSV(Dataset):
         if len(classes) < 2:
             raise KeyProblem("target", f"{name!r} must have at least 2 classes, got only {classes[0]!r}")
         if like is None and len(classes) > max(FEW, len(values) / 2):
-            raise KeyProblem(
-                "target", f"{name!r} has {len(classes)} different words in {len(values)} rows: too many for classes"
-            )
+            raise KeyProblem("target", f"{name!r} has {len(classes)} different words in {len(values)} rows: too many")
         unknown = sorted(set(counts) - set(classes))
         if unknown:
             row = int((values == unknown[0]).arg_max() or 0)

@@ -17,9 +17,9 @@ from dltrain.datasets._images.archives import Archive
 from dltrain.datasets._images.class_folders import class_names, listed
 from dltrain.datasets._images.files import ImageFiles
 from dltrain.datasets._images.listing import Listing
+from dltrain.datasets._images.proposal import images
 from dltrain.datasets._images.table import KINDS, ImageTable
 from dltrain.datasets._sources.arrays import refusing
-from dltrain.datasets._sources.proposals import images
 from dltrain.datasets._sources.splitting import parted
 from dltrain.errors import AbsentData, DataError, KeyProblem
 from dltrain.features._images.decoding import Decoding

@@ -9,7 +9,7 @@ from dltrain.data import DataSpec, Splits
 from dltrain.data.proposal import Proposal
 from dltrain.datasets import Dataset
 from dltrain.datasets._sources.arrays import Part, assemble, describe, refusing
-from dltrain.datasets._sources.proposals import arrays, one_file
+from dltrain.datasets._sources.proposal import arrays, one_file
 from dltrain.errors import KeyProblem
 from dltrain.features._arrays.files import Header, Origin, read_array, read_header, reading
 from dltrain.lazy import np

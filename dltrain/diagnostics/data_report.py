@@ -19,7 +19,7 @@ def inspect(config: Config) -> dict[str, Any]:
     Examples that cannot be used are left out and named, whatever `on_bad_example` says.
 
     Returns:
-        {"dataset", "input_shape", "examples": {part: number}, "classes": {class: {part: number}},
+        {"dataset", "shape", "examples": {part: number}, "classes": {class: {part: number}},
         "targets": {target: {part: {"mean", "standard_deviation", "minimum", "maximum"}}}, "fingerprint": {part: hash},
         "findings": [the fields of each `Finding`]}; no classes where there are numbers to predict, and the reverse. The
         input's shape is that of the largest example; a dict by name where there are several inputs.
@@ -38,7 +38,7 @@ def inspect(config: Config) -> dict[str, Any]:
     data = InspectedData(splits, skips=is_asked)
     return {
         "dataset": dataset.registered_name,
-        "input_shape": unnamed({name: list(each.max_shape) for name, each in splits.spec.inputs.items()}),
+        "shape": unnamed({name: list(each.max_shape) for name, each in splits.spec.inputs.items()}),
         "examples": {name: len(part) for name, part in data.parts.items()},
         "classes": _classes(data),
         "targets": _targets(data),

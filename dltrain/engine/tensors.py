@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from dltrain.data import Feature, Features, named, unnamed
+from dltrain.data import Feature, Features, Ragged, named, trees, unnamed
 from dltrain.lazy import tf
 
 
@@ -31,12 +31,6 @@ def example(specs: Any) -> Any:
     )
 
 
-def read(values: Any) -> Any:
-    """Returns stored values in memory: examples that are read only when they are looked at are read here."""
-    if isinstance(values, dict):
-        return {name: read(each) for name, each in values.items()}
-    return np.asarray(values if isinstance(values, np.ndarray) else values[:])
-
-
 def _tensor(feature: Feature, values: Any) -> Any:
-    return tf.convert_to_tensor(read(values), feature.dtype)
+    values = trees.read(values, slice(None))
+    return tf.convert_to_tensor(values.padded(feature.padding) if isinstance(values, Ragged) else values, feature.dtype)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from dltrain.data import DataSpec, Outcome, Split
+from dltrain.data import DataSpec, Outcome, Split, trees
 from dltrain.engine.tensors import specs, tensors
 from dltrain.lazy import tf
 
@@ -46,7 +46,8 @@ def outcome(
         Stopped: once `stopped` is true.
         DataError: if an example cannot be read.
     """
-    return Outcome(spec, part, split, outputs=collected(task.inference(spec, model), spec, split, size, stopped))
+    outputs = collected(task.inference(spec, model), spec, split, size, stopped)
+    return Outcome(spec, part, split, split.metadata, outputs)
 
 
 def collected(infer: Callable[[Any], Any], spec: DataSpec, split: Split, size: int, stopped: Callable[[], bool]) -> Any:
@@ -55,7 +56,7 @@ def collected(infer: Callable[[Any], Any], spec: DataSpec, split: Split, size: i
     for start in range(0, len(split), size):
         if stopped():
             raise Stopped
-        batch = tensors(spec.inputs, split.take(slice(start, start + size)).inputs)
+        batch = tensors(spec.inputs, trees.taken(split.inputs, slice(start, start + size)))
         found.append(arrays(infer(batch)))
     return joined(found)
 

@@ -1,4 +1,4 @@
-"""What data are, in a few letters: to notice that they are no longer those that a run was trained on."""
+"""Fingerprints of data, by which a run notices that its data have changed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def fingerprint(splits: Splits) -> dict[str, str]:
     4,096 evenly spaced examples do; of examples in files, the name below the folder that they share and the size of
     each, and the content of 256 evenly spaced ones.
     """
-    inputs, targets = splits.spec.inputs, splits.spec.targets
+    data = splits.spec
+    inputs, targets = data.inputs, data.targets
     known = repr(
         (
             unnamed({name: feature.shape for name, feature in inputs.items()}),

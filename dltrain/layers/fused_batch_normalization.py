@@ -16,8 +16,8 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Returns the normalised inputs; in training, also moves the statistics."""
-        is_image = len(inputs.shape) == 4 and self.axis in (-1, 3)
-        if not (training and self.trainable and is_image) or mask is not None or self.synchronized:
+        is_spatial = len(inputs.shape) == 4 and self.axis in (-1, 3)
+        if not (training and self.trainable and is_spatial) or mask is not None or self.synchronized:
             return super().call(inputs, training=training, mask=mask)
         inputs = tf.convert_to_tensor(inputs)
         channels = inputs.shape[-1]

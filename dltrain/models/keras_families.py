@@ -156,7 +156,7 @@ def preprocessed(images: Any, how: Preprocessing) -> Any:
 
 def _register(name: str, attribute: str, millions: float, family: Family) -> None:
     lines = (
-        f"Keras's {attribute}: {millions} million weights before the head; images of at least {family.smallest} pixels.",
+        f"Keras's {attribute}: {millions} million weights before the head; images from {family.smallest} pixels.",
         "",
         family.source,
         *([family.differs] if family.differs else []),

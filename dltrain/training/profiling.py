@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dltrain.console import table
 from dltrain.lazy import tf
 
 STEPS = 20
@@ -65,13 +64,12 @@ def operations(files: Iterable[Path]) -> list[tuple[str, float, int]]:
 
 
 def words(folder: Path, files: Iterable[Path], steps: int) -> str:
-    """Formats a trace as a table, with the command that shows it in TensorBoard."""
-    rows = [["operation", "ms per step", "times per step"]]
-    rows += [
-        [kind, f"{1e3 * seconds / steps:.3f}", f"{times / steps:.0f}"]
+    """Lists the longest operations of a trace, with the command that shows it in TensorBoard."""
+    longest = [
+        f"  {1e3 * seconds / steps:9.3f} ms per step  {kind}, {times / steps:.0f} times per step"
         for kind, seconds, times in operations(files)[:10]
     ]
     return (
-        f"profile of {steps} steps:\n{table(rows, right={1, 2})}\n"
+        "\n".join([f"profile of {steps} steps:", *longest]) + "\n"
         f"more: pip install tensorboard tensorboard-plugin-profile; tensorboard --logdir {folder}"
     )

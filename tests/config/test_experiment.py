@@ -30,7 +30,7 @@ def test_what_mixes_examples_comes_last_and_needs_targets_that_can_be_mixed(tmp_
     experiments.load(path)
     with pytest.raises(ConfigError, match="augment must have mixup, which mixes examples, behind what changes each"):
         experiments.load(path, ["augment=[{name: mixup}, {name: flip}]"])
-    monkeypatch.delattr(Classification, "soft_targets")
+    monkeypatch.setattr(Classification, "mixes", False)
     with pytest.raises(ConfigError, match="augment must not hold cutmix: the targets of task classification cannot"):
         experiments.load(path)
 

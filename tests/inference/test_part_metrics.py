@@ -82,9 +82,8 @@ def test_a_metric_that_a_part_cannot_have_is_no_monitor(path, monkeypatch):
     monkeypatch.setattr(Classification, "undefined", lambda self, data, split: {"surest": "nobody is sure"})
     config = experiments.load(path)
     (problem,) = broken(config, config.experiment.dataset.load())
-    assert (
-        "checkpoint.monitor must be one of loss, accuracy, val_loss, val_accuracy, got 'val_surest': nobody" in problem
-    )
+    words = "checkpoint.monitor must be one of loss, accuracy, val_loss, val_accuracy, got 'val_surest': nobody"
+    assert words in str(problem)
 
 
 def test_outputs_of_batches_of_other_lengths_stay_as_long_as_they_are():

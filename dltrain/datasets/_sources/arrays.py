@@ -10,6 +10,7 @@ from typing import Any
 from dltrain.data import DataSpec, Provenance, Split, Splits
 from dltrain.datasets._sources.splitting import parted
 from dltrain.errors import DataError
+from dltrain.features._arrays.encoding import are_finite
 from dltrain.features._arrays.files import Header, Origin
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.vector import of_shape
@@ -161,7 +162,7 @@ def _inputs(part: Part) -> np.ndarray:
             inputs = inputs.astype(np.float32, copy=False)
         for start in range(0, len(inputs), CHUNK):
             chunk = inputs[start : start + CHUNK]
-            finite = np.isfinite(chunk).reshape(len(chunk), -1).all(axis=1)
+            finite = are_finite(chunk)
             if not finite.all():
                 first = start + int(finite.argmin())
                 raise part.inputs_name.problem(f"contains NaN or infinite values, first in row {first} (from 0)")

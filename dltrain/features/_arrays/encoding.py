@@ -72,10 +72,16 @@ class ArrayEncoding:
             return np.asarray(array), {}
         with np.errstate(over="ignore"):
             stored = np.asarray(array, np.float32)
-        finite = np.isfinite(stored).reshape(len(stored), -1).all(axis=1)
+        usable = are_finite(stored)
         words = "holds NaN, infinite values, or some that float32 cannot hold"
-        return stored[finite], {int(row): words for row in np.flatnonzero(~finite)}
+        return stored[usable], {int(row): words for row in np.flatnonzero(~usable)}
 
     def joined(self, stored: Sequence[np.ndarray]) -> np.ndarray:
         """Returns single values as one array."""
         return np.stack(stored) if stored else np.empty((0, *self.shape), np.float32)
+
+
+def are_finite(values: np.ndarray) -> np.ndarray:
+    """Returns which examples are of finite numbers alone, (examples,), bool."""
+    finite: np.ndarray = np.isfinite(values).reshape(len(values), -1).all(axis=1)
+    return finite
