@@ -3,7 +3,7 @@
 from typing import Any
 
 from dltrain.assembly import oversampling
-from dltrain.assembly.progressive_resizing import seen
+from dltrain.assembly.progressive_resizing import stage_data
 from dltrain.config.experiment import Config, Experiment
 from dltrain.data import Splits, named
 from dltrain.errors import ConfigError, KeyProblem, Problems, gathered
@@ -11,18 +11,18 @@ from dltrain.registry import short_name
 from dltrain.schedules import Plan
 
 
-def require(config: Config, splits: Splits) -> None:
+def check_contract(config: Config, splits: Splits) -> None:
     """Checks that config and data fit together, as far as possible without TensorFlow.
 
     Raises:
         ConfigError: with every problem found.
     """
-    problems = broken(config, splits)
+    problems = contract_problems(config, splits)
     if problems:
         raise ConfigError(problems)
 
 
-def broken(config: Config, splits: Splits) -> Problems:
+def contract_problems(config: Config, splits: Splits) -> Problems:
     """Collects everything in which config and data do not fit."""
     problems: Problems = []
     for check in (_check_blocks, _check_stages, _check_range, _check_targets, _check_length, _check_monitors):
@@ -42,7 +42,7 @@ def _check_stages(config: Config, splits: Splits) -> None:
         if stage.image_size is None:
             continue
         with gathered(problems), config.blame(f"stages[{index}]"):
-            smaller = seen(spec, stage)
+            smaller = stage_data(spec, stage)
             try:
                 config.check(smaller)
             except ConfigError as error:

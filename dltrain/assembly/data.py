@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable
 from concurrent.futures import Future
 
-from dltrain.assembly.contract import require
+from dltrain.assembly.contract import check_contract
 from dltrain.checkpoints.store import Checkpoint
 from dltrain.checkpoints.training_state import TrainingState
 from dltrain.config.experiment import Config
@@ -30,7 +30,7 @@ SHOWN = 5
 PARTS = ("train", "validation", "test")
 
 
-def begin(
+def start_and_load(
     config: Config,
     reporter: Reporter,
     trains: bool = False,
@@ -138,7 +138,7 @@ def load(config: Config, trains: bool = False, like: DataSpec | None = None) -> 
     with config.blame("dataset"):
         splits = config.experiment.dataset.load(like)
     if trains:
-        require(config, splits)
+        check_contract(config, splits)
     else:
         config.check(splits.spec)
     return dataclasses.replace(splits, fingerprint=fingerprint(splits))

@@ -6,7 +6,7 @@ from typing import Any
 
 from dltrain.assembly.freezing import freeze, freeze_for
 from dltrain.assembly.layer_rates import weight_shares
-from dltrain.assembly.pretrained import begin_with
+from dltrain.assembly.pretrained import load_pretrained
 from dltrain.checkpoints.store import Checkpoint, restore_network
 from dltrain.checkpoints.training_state import TrainingState
 from dltrain.config.blocks import Stage
@@ -23,7 +23,7 @@ def assemble(
     spec: DataSpec,
     devices: Devices,
     learning_rate: Any,
-    anew: bool = False,
+    fresh: bool = False,
     stage: Stage | None = None,
 ) -> Engine:
     """Builds and compiles the network that the experiment describes, on its devices, from its seed.
@@ -33,7 +33,7 @@ def assemble(
         spec: the description of the data, statistics included.
         devices: the devices to build it on.
         learning_rate: a number or a Keras schedule.
-        anew: whether training starts here, and the network gets its initial weights.
+        fresh: whether training starts here, and the network gets its initial weights.
         stage: the stage that it is trained in; none to train all layers that are not frozen.
 
     Raises:
@@ -62,8 +62,8 @@ def assemble(
                  "in __init__, not in call"]
             )  # fmt: skip
         with config.blame("model"):
-            if anew:
-                _begin(experiment.model, model, spec)
+            if fresh:
+                _initialize(experiment.model, model, spec)
             freeze(model, experiment.model.freeze)
         if stage is not None:
             freeze_for(model, stage)
@@ -92,9 +92,9 @@ def restored(config: Config, saved: Checkpoint, devices: Devices) -> Engine:
     return engine
 
 
-def _begin(block: Any, model: Any, spec: DataSpec) -> None:
+def _initialize(block: Any, model: Any, spec: DataSpec) -> None:
     """Gives a network its initial weights, by its own `initialize` where `weights` is not a path."""
     if isinstance(block.weights, Path):
-        begin_with(block.weights, model, spec)
+        load_pretrained(block.weights, model, spec)
     elif block.weights is not None:
         block.initialize(model)

@@ -7,7 +7,7 @@ from dltrain.data import DataSpec, Split
 from dltrain.errors import KeyProblem
 
 
-def drawn(experiment: Experiment, spec: DataSpec, split: Split) -> np.ndarray | None:
+def epoch_positions(experiment: Experiment, spec: DataSpec, split: Split) -> np.ndarray | None:
     """Returns the positions of the examples of an epoch, (examples,), int64; none where an epoch has each example once.
 
     With `train.oversample` each class occurs as often as the most frequent one: all of its examples equally often,
@@ -33,5 +33,5 @@ def count(experiment: Experiment, spec: DataSpec, split: Split) -> int:
     Raises:
         ValueError: as above.
     """
-    positions = drawn(experiment, spec, split)
+    positions = epoch_positions(experiment, spec, split)
     return len(split) if positions is None else len(positions)

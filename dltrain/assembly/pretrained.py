@@ -43,20 +43,20 @@ class InitialWeights:
     spec: DataSpec | None = None
 
 
-def resolved(config: Config, root: Path, anew: bool = True) -> Config:
+def resolved(config: Config, root: Path, fresh: bool = True) -> Config:
     """Returns the config with full paths to the runs and files that it names, so that it stays valid elsewhere.
 
     Args:
         config: a config.
         root: the folder of runs.
-        anew: whether training starts here, and `model.weights` will be read.
+        fresh: whether training starts here, and `model.weights` will be read.
 
     Raises:
         ConfigError: if neither such a run nor such a file exists.
     """
     experiment = config.experiment
     model, teacher = experiment.model, experiment.teacher
-    if anew and isinstance(model.weights, Path):
+    if fresh and isinstance(model.weights, Path):
         model = dataclasses.replace(model, weights=_place(config, "model", "weights", model.weights, root))
     if teacher is not None:
         teacher = dataclasses.replace(teacher, run=_place(config, "teacher", "run", teacher.run, root))
@@ -117,7 +117,7 @@ def rebuilt(config: Config, saved: Checkpoint, spec: DataSpec | None = None) -> 
     return model
 
 
-def begin_with(path: Path, model: Any, spec: DataSpec, source: InitialWeights | None = None) -> None:
+def load_pretrained(path: Path, model: Any, spec: DataSpec, source: InitialWeights | None = None) -> None:
     """Loads pretrained weights into a new network, all or none; the head's only if its outputs are the same.
 
     Args:

@@ -8,7 +8,7 @@ from dltrain.config.blocks import Stage
 from dltrain.data import Batch, Change, DataSpec, Features, named, unnamed
 
 
-def seen(spec: DataSpec, stage: Stage | None) -> DataSpec:
+def stage_data(spec: DataSpec, stage: Stage | None) -> DataSpec:
     """Returns the description of the data in a stage: with the stage's image size, where it sets one.
 
     Raises:
@@ -26,7 +26,7 @@ def size_of(stage: Stage) -> tuple[int, int]:
     return height, width
 
 
-def shrinking(spec: DataSpec, smaller: DataSpec) -> list[Change]:
+def resizing(spec: DataSpec, smaller: DataSpec) -> list[Change]:
     """Returns, in a list, the change that resizes the images of a batch; an empty list if the size is the same."""
     functions: dict[str, Callable[[Any], Any]] = {}
     for name, feature in spec.inputs.items():

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dltrain.assembly.freezing import freeze, kept_in
-from dltrain.assembly.progressive_resizing import seen, size_of
+from dltrain.assembly.progressive_resizing import size_of, stage_data
 from dltrain.checkpoints.layer_names import named_layers
 from dltrain.config.blocks import Stage
 from dltrain.config.experiment import Config, Experiment
@@ -45,7 +45,7 @@ def number_at(spans: tuple[Span, ...], step: int) -> int:
     return max(index for index, span in enumerate(spans) if span.first_step <= step)
 
 
-def require(config: Config, spec: DataSpec) -> int:
+def check(config: Config, spec: DataSpec) -> int:
     """Checks that all stages are possible, before the first starts.
 
     Returns:
@@ -67,16 +67,16 @@ def require(config: Config, spec: DataSpec) -> int:
                     "train_from", "must leave something to train: model.freeze names every layer from it on"
                 )
             always_kept &= set(kept)
-            _require_size(config, spec, stage, model)
+            _check_size(config, spec, stage, model)
     if problems:
         raise ConfigError(problems)
     lost = {id(weight) for name in always_kept for weight in named[name].weights}
     return sum(math.prod(weight.shape) for weight in model.trainable_weights if id(weight) not in lost)
 
 
-def _require_size(config: Config, spec: DataSpec, stage: Stage, model: Any) -> None:
+def _check_size(config: Config, spec: DataSpec, stage: Stage, model: Any) -> None:
     """Raises KeyProblem if the network for a stage's images has other weights than the network."""
-    smaller = seen(spec, stage)
+    smaller = stage_data(spec, stage)
     if smaller == spec:
         return
     sizes = " x ".join(map(str, size_of(stage)))

@@ -166,7 +166,7 @@ def steps(run: Run) -> list[int]:
     return [int(match[1]) for match in found if match]
 
 
-def read(run: Run, step: int) -> Checkpoint:
+def load_step(run: Run, step: int) -> Checkpoint:
     """Reads the planned checkpoint after a step.
 
     Raises:
@@ -185,11 +185,11 @@ def latest_planned(run: Run, before: float = math.inf) -> Checkpoint | None:
     for step in reversed(steps(run)):
         if step < before:
             with suppress(CheckpointError):
-                return read(run, step)
+                return load_step(run, step)
     return None
 
 
-def settle(run: Run, saved: Checkpoint) -> bool:
+def make_newest(run: Run, saved: Checkpoint) -> bool:
     """Makes a checkpoint the newest of its run: moves `best` and `last` to it, and sets damaged files aside.
 
     A damaged file gets another suffix. States beyond the checkpoint are removed: the run will reach them again.

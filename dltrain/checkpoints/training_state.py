@@ -22,7 +22,7 @@ class TrainingState:
     Args:
         data: the description of the data with its statistics, from which the model is rebuilt.
         examples: number of training examples; another number would change the steps.
-        targets: a digest of the training part's targets.
+        targets: a digest of the train part's targets.
         step: steps done.
         epoch: epochs done.
         stage: the stage of the variables, counted from 0; between two stages, the earlier one until the next one

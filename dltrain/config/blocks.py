@@ -15,7 +15,7 @@ class Train:
     """How long to train, with which batch size and precision.
 
     Args:
-        epochs: passes over the training part; give this or `steps`.
+        epochs: passes over the train part; give this or `steps`.
         steps: optimizer steps; give this or `epochs`.
         batch_size: examples per pass through the network, over all devices together; an epoch skips the examples that
             do not fill its last step. auto takes the largest size that fits into memory, and accumulates batches up to

@@ -36,7 +36,7 @@ class Changes:
         return any(key in ("train.epochs", "train.steps") for key in self.all)
 
 
-def sort(before: Experiment, after: Experiment) -> Changes:
+def classify(before: Experiment, after: Experiment) -> Changes:
     """Compares two experiments and classifies each difference."""
     found = differences(before, after)
     refused = [key for key in found if is_under(key, REFUSED) or key in _other_slots(before, after)]

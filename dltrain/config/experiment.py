@@ -219,7 +219,7 @@ class Config:
         if problems:
             raise ConfigError(problems)
 
-    def require_packages(self) -> None:
+    def check_packages(self) -> None:
         """Checks that the packages of the trackers are installed; only training needs them.
 
         Raises:
@@ -228,7 +228,7 @@ class Config:
         problems: list[Problem] = []
         for index, tracker in enumerate(self.experiment.trackers):
             try:
-                tracker.require()
+                tracker.check_installed()
             except ValueError as error:
                 problems += self._problems(f"trackers[{index}]", error)
         if problems:
@@ -292,7 +292,7 @@ def load(
     config = Config(dataclasses.replace(experiment, tune=None), root, tune=experiment.tune)
     if not reads_data:
         return config
-    config.require_packages()
+    config.check_packages()
     with config.blame("dataset"):
         try:
             spec = experiment.dataset.spec()
@@ -360,7 +360,7 @@ def renamed(config: Config, name: str | None) -> Config:
     return dataclasses.replace(config, experiment=dataclasses.replace(config.experiment, name=name))
 
 
-def with_beginning_of(config: Config, other: Config) -> Config:
+def with_initial_weights_of(config: Config, other: Config) -> Config:
     """Returns the config with the `model.weights` that a run started with: they are not read again."""
     mine, theirs = config.experiment.model, other.experiment.model
     if type(mine) is not type(theirs):
@@ -369,13 +369,13 @@ def with_beginning_of(config: Config, other: Config) -> Config:
     return dataclasses.replace(config, experiment=dataclasses.replace(config.experiment, model=model))
 
 
-def with_batch_of(config: Config, other: Config, anew: bool) -> Config:
+def with_batch_of(config: Config, other: Config, fresh: bool) -> Config:
     """Returns a config whose batch size is auto with the size that was chosen when a run started.
 
     Args:
         config: the config.
         other: that of the run.
-        anew: choose again, of the same number of examples per optimizer step.
+        fresh: choose again, of the same number of examples per optimizer step.
 
     Raises:
         ConfigError: if it asks for another number of examples per step.
@@ -387,7 +387,7 @@ def with_batch_of(config: Config, other: Config, anew: bool) -> Config:
                 "effective_batch_size",
                 f"must stay {theirs.examples_per_step} when a run resumes, got {mine.effective_batch_size}",
             )
-    if anew:
+    if fresh:
         train = dataclasses.replace(mine, effective_batch_size=theirs.examples_per_step)
     else:
         train = dataclasses.replace(

@@ -181,7 +181,7 @@ def _train(proposal: Proposal) -> Keys:
     per_epoch = max(1, proposal.examples * 7 // 10 // batch)
     epochs = min(_EPOCHS, key=lambda each: abs(each - 4000 / per_epoch))
     return {
-        "epochs": (epochs, f"passes over the training part, of about {per_epoch:,} steps each"),
+        "epochs": (epochs, f"passes over the train part, of about {per_epoch:,} steps each"),
         "batch_size": (batch, "auto: the largest that fits into memory"),
         "precision": ("float32", "mixed_float16 or mixed_bfloat16 on a GPU: faster"),
     }

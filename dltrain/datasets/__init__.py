@@ -101,7 +101,7 @@ class Dataset(Source):
         return None
 
     def load(self, like: DataSpec | None = None) -> Splits:
-        """Loads the parts, with the training part's statistics.
+        """Loads the parts, with the train part's statistics.
 
         Args:
             like: the data that a run was trained on, whose classes, categories and fillings are used; none to learn

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from dltrain.data import DataSpec, Feature, Pieces, Provenance, Split, Splits, split_off
-from dltrain.data.progress import tell
+from dltrain.data.progress import announce
 from dltrain.data.proposal import Proposal
 from dltrain.datasets import Dataset
 from dltrain.datasets._sources.arrays import refusing
@@ -77,7 +77,7 @@ class CSV(Dataset):
             |; tab for .tsv and .tab.
         encoding: character encoding of a CSV or JSON lines file.
         missing_values: texts that mean a missing value.
-        impute: what replaces a missing number: median or mean of the training part, or zero.
+        impute: what replaces a missing number: median or mean of the train part, or zero.
         one_hot_up_to: the most categories of a one-hot column; with more, a vector is learnt for each category.
         words: number of the most frequent words of each text column that are counted.
         on_bad_example: error to stop at rows that cannot be used (too many fields, no target, a word instead of a
@@ -193,7 +193,7 @@ class CSV(Dataset):
         if like is None:
             like = self._learnt(table, train, target)
         matrix = encode(table.frame, like.input.columns)
-        _tell_strays(table, like, parts)
+        _announce_strays(table, like, parts)
         skipped = tuple(table.skipped)
         place = replace(table, frame=table.frame.clear()).place  # which keeps no values
         del table
@@ -302,8 +302,8 @@ class CSV(Dataset):
             raise KeyProblem("target", f"has a class that the run does not know: {unknown[0]!r}, {table.place(row)}")
         for single in [name for name in classes if counts.get(name) == 1] if like is None else []:
             row = int((values == single).arg_max() or 0)
-            tell(
-                f"class {single!r} has one row only, {table.place(row)}: it cannot be in the training part and in another"
+            announce(
+                f"class {single!r} has one row only, {table.place(row)}: it cannot be in the train part and in another"
             )
         codes = {name: code for code, name in enumerate(classes)}
         return ClassLabel(class_names=classes), values.replace_strict(codes).to_numpy().astype(np.int32)
@@ -320,7 +320,7 @@ class CSV(Dataset):
         return {name: rows.take(positions) if len(positions) else None for name, positions in found.items()}
 
     def _learnt(self, table: Table, train: Split, target: Feature) -> DataSpec:
-        """Learns from the training part everything but the means and deviations of the inputs."""
+        """Learns from the train part everything but the means and deviations of the inputs."""
         if isinstance(target, ClassLabel):
             classes = target.class_names
             if len(untaught := np.setdiff1d(np.arange(len(classes)), train.targets)):
@@ -351,14 +351,14 @@ def _day_first(spec: DataSpec, name: str) -> bool:
     return any(column.day_first for column in spec.input.columns if column.source == name)
 
 
-def _tell_strays(table: Table, spec: DataSpec, parts: dict[str, Split | None]) -> None:
+def _announce_strays(table: Table, spec: DataSpec, parts: dict[str, Split | None]) -> None:
     """Reports the values that count as missing because they do not fit their column, by part."""
     for name, (what, wrong) in strays(table.frame, spec.input.columns).items():
         flags = wrong.to_numpy()
         first = int(flags.argmax())
         counts = {part: int(flags[rows.inputs[:, 0]].sum()) for part, rows in parts.items() if rows}
         shares = ", ".join(f"{count} in {part}" for part, count in counts.items() if count)
-        tell(
+        announce(
             f"column {name!r} is read as {what}; {flags.sum()} of its values are not and count as missing "
             f"({shares}), for example {table.frame[name][first]!r}, {table.place(first)}"
         )

@@ -6,7 +6,7 @@ from typing import Literal
 
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets import Dataset
-from dltrain.datasets._sources.splitting import parted
+from dltrain.datasets._sources.splitting import split_into_parts
 from dltrain.errors import KeyProblem
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.image import Image
@@ -48,7 +48,7 @@ class Digits(Dataset):
         scale = self.size // 8
         images = images.repeat(scale, axis=1).repeat(scale, axis=2).repeat(self.channels, axis=3)
         examples = Split(images, labels.astype(np.int32))
-        return parted(
+        return split_into_parts(
             self.spec(),
             examples,
             validation=self.validation_fraction,

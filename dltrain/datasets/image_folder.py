@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from dltrain.data import DataSpec, Split, Splits
-from dltrain.data.progress import tell
+from dltrain.data.progress import announce
 from dltrain.data.proposal import Proposal
 from dltrain.datasets import Dataset
 from dltrain.datasets._images.archives import Archive
@@ -20,7 +20,7 @@ from dltrain.datasets._images.listing import Listing
 from dltrain.datasets._images.proposal import images
 from dltrain.datasets._images.table import KINDS, ImageTable
 from dltrain.datasets._sources.arrays import refusing
-from dltrain.datasets._sources.splitting import parted
+from dltrain.datasets._sources.splitting import split_into_parts
 from dltrain.errors import AbsentData, DataError, KeyProblem
 from dltrain.features._images.decoding import Decoding
 from dltrain.features._images.encoding import ImageEncoding
@@ -142,7 +142,7 @@ class ImageFolder(Dataset):
             first += len(files)
         if lost:
             raise DataError("\n".join(lost))
-        parts = parted(
+        parts = split_into_parts(
             spec,
             splits["train"],
             validation=splits.get("validation", self.validation_fraction),
@@ -150,8 +150,8 @@ class ImageFolder(Dataset):
             split_seed=self.split_seed,
             skipped=(*found.skipped, *problems.values()),
         )
-        _tell_absent_classes(parts, own=found.parts)
-        _tell_ignored(found.ignored)
+        _announce_absent_classes(parts, own=found.parts)
+        _announce_ignored(found.ignored)
         return replace(parts, ignored=found.ignored)
 
     def reader(self, spec: DataSpec) -> ImageReader:
@@ -190,7 +190,7 @@ class ImageFolder(Dataset):
         return self.path
 
 
-def _tell_absent_classes(splits: Splits, own: Container[str]) -> None:
+def _announce_absent_classes(splits: Splits, own: Container[str]) -> None:
     """Reports the classes with too few images to be in each part that was split off."""
     names = splits.spec.target.class_names
     for part in ("validation", "test"):
@@ -200,16 +200,16 @@ def _tell_absent_classes(splits: Splits, own: Container[str]) -> None:
         absent = [names[label] for label in np.setdiff1d(np.arange(len(names)), split.targets)]
         if absent:
             shown = ", ".join(absent[:5]) + (f" and {len(absent) - 5:,} more" if len(absent) > 5 else "")
-            tell(f"the {part} part has no image of {shown}: too few to be in every part")
+            announce(f"the {part} part has no image of {shown}: too few to be in every part")
 
 
-def _tell_ignored(files: tuple[str, ...]) -> None:
+def _announce_ignored(files: tuple[str, ...]) -> None:
     """Reports how many files of which kinds are ignored, as they are not images."""
     if files:
         suffixes = Counter(Path(file).suffix.lower() or "no suffix" for file in files)
         kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in suffixes.most_common())
         many = "1 file is" if len(files) == 1 else f"{len(files):,} files are"
-        tell(f"{many} ignored ({kinds}): images end in {', '.join(sorted(SUFFIXES))}")
+        announce(f"{many} ignored ({kinds}): images end in {', '.join(sorted(SUFFIXES))}")
 
 
 def _check_memory(needed: int) -> None:

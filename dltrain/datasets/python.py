@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets import Dataset
 from dltrain.datasets._sources.arrays import Part, assemble, refusing
-from dltrain.datasets._sources.splitting import parted
+from dltrain.datasets._sources.splitting import split_into_parts
 from dltrain.errors import KeyProblem
 from dltrain.features._arrays.files import Origin
 from dltrain.features.numbers import Numbers
@@ -79,7 +79,7 @@ class Python(Dataset):
             splits = {part: self._numbers(value) for part, value in parts.items()}
             count = splits["train"].targets.shape[1]
             names = [f"target {number}" for number in range(1, count + 1)] if count > 1 else ["target"]
-            return parted(
+            return split_into_parts(
                 DataSpec.of(of_shape(splits["train"].inputs.shape[1:]), Numbers(names=tuple(names))),
                 splits["train"],
                 validation=splits.get("validation", self.validation_fraction),
@@ -88,7 +88,7 @@ class Python(Dataset):
             )
 
     def _named(self, returned: Any) -> dict[str, Any]:
-        """Returns the result for each part; a result without parts is the training part."""
+        """Returns the result for each part; a result without parts is the train part."""
         if not isinstance(returned, dict):
             return {"train": returned}
         if "train" not in returned or not {*returned} <= {*PARTS}:

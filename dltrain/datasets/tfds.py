@@ -27,8 +27,8 @@ class TFDS(Dataset):
     Args:
         builder: its name there, for example mnist or mnist:3.0.1.
         train: the split to train on, for example train or train[:10%].
-        validation: the split for validation; none to split it off the training part.
-        test: the split for testing; none to split it off the training part.
+        validation: the split for validation; none to split it off the train part.
+        test: the split for testing; none to split it off the train part.
         folder: folder of its files; none for the folder of TensorFlow Datasets.
         test_fraction: share of all examples held out for testing, 0 to below 1, stratified by class; unused with
             `test`.

@@ -13,7 +13,7 @@ from dltrain.data import DataSpec, Split, Splits
 from dltrain.data.proposal import Proposal
 from dltrain.datasets import Dataset
 from dltrain.datasets._sources.arrays import Part, assemble, refusing
-from dltrain.datasets._sources.splitting import parted
+from dltrain.datasets._sources.splitting import split_into_parts
 from dltrain.errors import KeyProblem
 from dltrain.features._arrays.files import Origin
 from dltrain.features._images.decoding import Decoding
@@ -128,7 +128,7 @@ class TFRecord(Dataset):
             if self.task == "classification":
                 return assemble(parts, self.validation_fraction, self.test_fraction, self.split_seed, like)
             splits = {name: _numbers(part) for name, part in parts.items()}
-            return parted(
+            return split_into_parts(
                 self._described(splits["train"]),
                 splits["train"],
                 validation=self.validation_fraction,

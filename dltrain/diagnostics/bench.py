@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dltrain.assembly.contract import plan_for
-from dltrain.assembly.data import begin
+from dltrain.assembly.data import start_and_load
 from dltrain.assembly.freezing import freeze
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.config.experiment import Config
@@ -51,7 +51,7 @@ def bench(config: Config, reporter: Reporter) -> dict[str, Any]:
         UserError: if config, data or device cannot be used.
         TrainingError: if memory runs out.
     """
-    devices, splits = begin(config, reporter)
+    devices, splits = start_and_load(config, reporter)
     config = with_batch_size(config, splits, devices, reporter)
     plan_for(config, splits, devices.replicas)  # refuses what `fit` would: without accumulation there are more steps
     with enough_memory(config):

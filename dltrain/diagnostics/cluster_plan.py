@@ -6,8 +6,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from dltrain.assembly.contract import plan_for, require
-from dltrain.assembly.data import begin
+from dltrain.assembly.contract import check_contract, plan_for
+from dltrain.assembly.data import start_and_load
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.config.experiment import Config
 from dltrain.console import Reporter
@@ -52,8 +52,8 @@ def plan(config: Config, ring: Ring, reporter: Reporter, measures: bool = True) 
             ["train.batch_size must be a number for a plan, got auto, which depends on the machine that "
              "trains; try train.batch_size=256"]
         )  # fmt: skip
-    devices, splits = begin(_here(config, measures), reporter)
-    require(config, splits)
+    devices, splits = start_and_load(_here(config, measures), reporter)
+    check_contract(config, splits)
     length = plan_for(config, splits, ring.replicas)
     train, size = config.experiment.train, config.experiment.train.examples_per_batch
     share = size // ring.replicas

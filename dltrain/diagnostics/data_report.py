@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from dltrain.assembly.contract import broken
+from dltrain.assembly.contract import contract_problems
 from dltrain.config.experiment import Config
 from dltrain.data import Finding, unnamed
 from dltrain.importing import import_tensorflow
@@ -46,7 +46,7 @@ def inspect(config: Config) -> dict[str, Any]:
         "findings": [
             dataclasses.asdict(finding)
             for finding in [
-                *(Finding("contract", "error", str(problem)) for problem in broken(config, splits)),
+                *(Finding("contract", "error", str(problem)) for problem in contract_problems(config, splits)),
                 *examine(data),
             ]
         ],

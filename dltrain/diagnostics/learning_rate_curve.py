@@ -14,7 +14,7 @@ BLOWN_UP = 4.0
 
 
 @dataclass(frozen=True)
-class Reading:
+class Analysis:
     """The result of the analysis.
 
     Args:
@@ -30,7 +30,7 @@ class Reading:
     notes: tuple[str, ...] = ()
 
 
-def read(rates: list[float], losses: list[float], ended: bool) -> Reading:
+def analyze(rates: list[float], losses: list[float], ended: bool) -> Analysis:
     """Analyses the losses of a learning-rate test.
 
     The suggestion is the learning rate, below that of the lowest loss, at which the smoothed loss falls fastest over
@@ -55,13 +55,13 @@ def read(rates: list[float], losses: list[float], ended: bool) -> Reading:
         words = f"the loss does not fall between {rates[0]:.3g} and {rates[-1]:.3g} by more than batches differ:  " + (
             "try a larger --to or more --steps" if ended else "try a smaller --from"
         )
-        return Reading(tuple(smoothed.tolist()), None, at, (words,))
+        return Analysis(tuple(smoothed.tolist()), None, at, (words,))
     slope = np.gradient(before, math.log(rates[1] / rates[0]))
     steepest = int(slope[:-1].argmin())
     notes = []
     if ended and lowest >= len(rates) - 2:
         notes.append(f"the loss still falls at {rates[-1]:.3g}: try a larger --to")
-    return Reading(tuple(smoothed.tolist()), rounded(rates[steepest]), at, tuple(notes))
+    return Analysis(tuple(smoothed.tolist()), rounded(rates[steepest]), at, tuple(notes))
 
 
 def smooth(values: np.ndarray) -> np.ndarray:

@@ -5,11 +5,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from dltrain.assembly.data import begin
+from dltrain.assembly.data import start_and_load
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.config.experiment import Config, Experiment
 from dltrain.console import Reporter
-from dltrain.diagnostics.learning_rate_curve import Watch, read
+from dltrain.diagnostics.learning_rate_curve import Watch, analyze
 from dltrain.errors import ConfigError, TrainingError
 from dltrain.lazy import keras
 from dltrain.schedules import Plan, Schedule
@@ -67,13 +67,13 @@ def find_rate(config: Config, reporter: Reporter, low: float, high: float, steps
     plain, ignored = _swept(config, Sweep(low, high, steps))
     if ignored:
         reporter.say(f"ignored: {', '.join(ignored)}; the test sets the learning rate itself")
-    devices, splits = begin(plain, reporter, trains=True)
+    devices, splits = start_and_load(plain, reporter, trains=True)
     with enough_memory(plain):
         plain = with_batch_size(plain, splits, devices, reporter)
     with enough_memory(plain), reporter:
-        learner = Learner(plain, splits, devices, reporter, anew=True)
+        learner = Learner(plain, splits, devices, reporter, fresh=True)
         rates, losses, ended = _measured(learner, steps)
-    reading = read(rates[: len(losses)], losses, ended == ENDED)
+    reading = analyze(rates[: len(losses)], losses, ended == ENDED)
     return {
         "suggested": reading.suggested,
         "lowest": reading.lowest,

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from dltrain.assembly.contract import plan_for, require
-from dltrain.assembly.data import begin
+from dltrain.assembly.contract import check_contract, plan_for
+from dltrain.assembly.data import start_and_load
 from dltrain.assembly.network import assemble
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.config.experiment import Config, Experiment
@@ -60,7 +60,7 @@ def preview(config: Config, out: Path, reporter: Reporter) -> dict[str, Any]:
         TrainingError: memory runs out, or the page cannot be written.
     """
     require_place(out)
-    devices, splits = begin(config, reporter)
+    devices, splits = start_and_load(config, reporter)
     config = with_batch_size(config, splits, devices, reporter)
     with enough_memory(config):
         counts, page = collect(config, splits, devices)
@@ -81,7 +81,7 @@ def collect(config: Config, splits: Splits, devices: Devices) -> tuple[dict[str,
         UserError: where config and data do not fit together.
     """
     experiment, spec = config.experiment, splits.spec
-    require(config, splits)
+    check_contract(config, splits)
     plan = plan_for(config, splits, devices.replicas)
     engine = assemble(config, spec, devices, experiment.optimizer.learning_rate)
     weights = sum(int(np.prod(weight.shape)) for weight in engine.model.trainable_weights)

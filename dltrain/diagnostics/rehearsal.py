@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from dltrain.assembly.data import begin
+from dltrain.assembly.data import start_and_load
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.assembly.pretrained import resolved
 from dltrain.checkpoints import store
@@ -39,11 +39,11 @@ def rehearse(config: Config, reporter: Reporter, root: Path = folder.DEFAULT_ROO
         TrainingError: the loss is not finite, or memory runs out.
     """
     config = resolved(config, root)
-    devices, splits = begin(config, reporter, trains=True)
+    devices, splits = start_and_load(config, reporter, trains=True)
     with enough_memory(config):
         config = with_batch_size(config, splits, devices, reporter)
     with enough_memory(config):
-        learner = Learner(config, splits, devices, reporter, anew=True)
+        learner = Learner(config, splits, devices, reporter, fresh=True)
         memory.warn(learner)
         _, finite = learner.engine.train(learner.training_feed(), 0, 1)
         loss = learner.engine.metrics()["loss"]

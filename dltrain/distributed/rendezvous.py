@@ -56,7 +56,7 @@ def join(cluster: Cluster, said: dict[str, Any]) -> Connection:
     Raises:
         ClusterError: the chief does not answer in time, or refuses; or this worker's own port is in use.
     """
-    _require_own_port(cluster)
+    _check_own_port(cluster)
     connection, frames = _reached(cluster, said)
     try:
         while True:
@@ -74,7 +74,7 @@ def join(cluster: Cluster, said: dict[str, Any]) -> Connection:
         raise
 
 
-def _require_own_port(cluster: Cluster, tries: int = 5) -> None:
+def _check_own_port(cluster: Cluster, tries: int = 5) -> None:
     """Raises a ClusterError where another program uses this worker's port, after a few tries: it may just be ending."""
     for left in reversed(range(tries)):
         try:

@@ -46,7 +46,7 @@ def load(paths: list[Path], named_in: str) -> None:
     contents = {path: _read(path, Path(named_in).parent / KEPT) for path in paths if path not in loaded}
     for path in contents:
         _check_name(path)
-    _require_trust(contents, named_in)
+    _check_trust(contents, named_in)
     for path, content in contents.items():
         _check_name(path)  # again: an earlier file may have the same name, or import it from elsewhere
         _run(path, content)
@@ -107,7 +107,7 @@ def _check_name(path: Path) -> None:
         )
 
 
-def _require_trust(contents: dict[Path, bytes], named_in: str) -> None:
+def _check_trust(contents: dict[Path, bytes], named_in: str) -> None:
     """Checks that the user trusts the files.
 
     Raises:

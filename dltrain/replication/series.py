@@ -15,7 +15,7 @@ from dltrain.lazy import keras
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
 from dltrain.training import trainer
-from dltrain.training.resume import Changes, Resume, continued
+from dltrain.training.resume import Changes, Resume, resumed_config
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Series:
         overrides: `key.path=value` arguments for all runs.
         root: the folder in which the run folders are made.
         reporter: makes a new reporter for each run.
-        goes_on: keep the newest runs of these names that are finished, and resume the others.
+        resumes: keep the newest runs of these names that are finished, and resume the others.
         force: resume runs even if the changes turn them into another experiment.
     """
 
@@ -35,7 +35,7 @@ class Series:
     overrides: Sequence[str]
     root: Path
     reporter: Callable[[], Reporter]
-    goes_on: bool = False
+    resumes: bool = False
     force: bool = False
 
     def member(self, name: str, *overrides: str) -> Config:
@@ -73,10 +73,10 @@ class Series:
         run = folder.newest(self.root, str(config.experiment.name))
         if run is None or run.saved is None:
             return config, None, {}
-        if not self.goes_on:
+        if not self.resumes:
             reporter.say(f"{run.path} exists already; a new run is trained (`--resume auto` would keep it)")
             return config, None, {}
-        after, changes = continued(run, config, self.root, self.overrides, reporter.say, self.force)
+        after, changes = resumed_config(run, config, self.root, self.overrides, reporter.say, self.force)
         return after, run, changes
 
     def _trained(self, config: Config, run: Run | None, changes: Changes) -> dict[str, Any]:

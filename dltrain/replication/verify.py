@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dltrain.assembly.data import as_before, begin
+from dltrain.assembly.data import as_before, start_and_load
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.checkpoints import store
 from dltrain.checkpoints.training_state import TrainingState
@@ -53,13 +53,13 @@ def verify(run: Run, steps: int, reporter: Reporter) -> dict[str, Any]:
     """
     trained = TrainedRun.of(run, experiments.load(run.config), "last", reporter)
     config, state = trained.config, trained.state
-    devices, splits = begin(config, reporter)  # learnt again, and compared with what the run learnt
+    devices, splits = start_and_load(config, reporter)  # learnt again, and compared with what the run learnt
     splits = as_before(splits, trained.saved, force=False)
     trained.compare(splits)
     notes = []
 
     def network() -> Learner:
-        return Learner(config, splits, devices, Reporter(quiet=True), anew=True)
+        return Learner(config, splits, devices, Reporter(quiet=True), fresh=True)
 
     replays = []
     with enough_memory(config):
@@ -79,10 +79,10 @@ def verify(run: Run, steps: int, reporter: Reporter) -> dict[str, Any]:
         else:
             count = min(steps, per_epoch - origin % per_epoch)
             reporter.say(f"replaying {count} steps from the checkpoint after step {origin}, twice")
-            replay = _Replay(network, store.read(run, origin), count)
+            replay = _Replay(network, store.load_step(run, origin), count)
             difference = replay.twice()
             if goal is not None and goal - origin <= count and difference is None:
-                difference = replay.against_checkpoint(store.read(run, goal))
+                difference = replay.against_checkpoint(store.load_step(run, goal))
             elif goal is not None and goal - origin > count:
                 notes.append(f"--steps {goal - origin} would reach the next checkpoint and compare with it")
             replays.append(_result(f"step-{origin:08d}.npz", replay, difference))
@@ -103,7 +103,7 @@ def _chosen(run: Run, state: TrainingState, per_epoch: int) -> tuple[int | None,
     steps = []
     for step in store.steps(run):
         with suppress(CheckpointError):
-            found = TrainingState.of(store.read(run, step))
+            found = TrainingState.of(store.load_step(run, step))
             if (found.changes, found.restores) == (state.changes, state.restores):
                 steps.append(step)
     pairs = [

@@ -21,7 +21,7 @@ class TrackedRun(Protocol):
 class Tracker(Choice):
     """The contract of every tracker: it starts with a run and records it."""
 
-    def require(self) -> None:
+    def check_installed(self) -> None:
         """Checks that its package is installed; by default it needs none.
 
         Raises:

@@ -6,7 +6,7 @@ from typing import Any
 from dltrain.errors import KeyProblem
 
 
-def require(package: str, name: str) -> None:
+def check_installed(package: str, name: str) -> None:
     """Raises KeyProblem, which names the extra, where a tracker's package is not installed."""
     if find_spec(package) is None:
         raise KeyProblem("name", f": {package} needs {name}: pip install 'dltrain[{package}]'")

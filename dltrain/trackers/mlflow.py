@@ -9,7 +9,7 @@ from typing import Any
 
 from dltrain.registry import TRACKERS
 from dltrain.trackers import Tracker
-from dltrain.trackers._tracking import flat, measured, require, results
+from dltrain.trackers._tracking import check_installed, flat, measured, results
 
 PARAMETERS = 100
 """The most values that MLflow accepts at a time."""
@@ -37,9 +37,9 @@ class MLflow(Tracker):
     experiment: str = "dltrain"
     uri: str | None = None
 
-    def require(self) -> None:
+    def check_installed(self) -> None:
         """Raises KeyProblem where its package is not installed."""
-        require("mlflow", "MLflow")
+        check_installed("mlflow", "MLflow")
 
     def start(self, run: Path, config: dict[str, Any]) -> "_MLflowRun":
         """Starts a run in MLflow, or continues with one that was started before."""

@@ -7,7 +7,7 @@ from dltrain.fields import NonNegativeInt
 from dltrain.lazy import tf
 from dltrain.registry import TRACKERS
 from dltrain.trackers import Tracker
-from dltrain.trackers._tracking import flat, measured, require, results
+from dltrain.trackers._tracking import check_installed, flat, measured, results
 
 
 @TRACKERS.register("tensorboard")
@@ -22,9 +22,9 @@ class TensorBoard(Tracker):
 
     histogram_epochs: NonNegativeInt = 0
 
-    def require(self) -> None:
+    def check_installed(self) -> None:
         """Raises KeyProblem where its package is not installed."""
-        require("tensorboard", "TensorBoard")
+        check_installed("tensorboard", "TensorBoard")
 
     def start(self, run: Path, config: dict[str, Any]) -> "_Curves":
         """Starts the files of curves."""

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from dltrain.registry import TRACKERS
 from dltrain.trackers import Tracker
-from dltrain.trackers._tracking import measured, require, results
+from dltrain.trackers._tracking import check_installed, measured, results
 
 
 @TRACKERS.register("wandb")
@@ -27,9 +27,9 @@ class WeightsAndBiases(Tracker):
     entity: str | None = None
     mode: Literal["offline", "online"] = "offline"
 
-    def require(self) -> None:
+    def check_installed(self) -> None:
         """Raises KeyProblem where its package is not installed."""
-        require("wandb", "Weights & Biases")
+        check_installed("wandb", "Weights & Biases")
 
     def start(self, run: Path, config: dict[str, Any]) -> "_WandbRun":
         """Starts a run in Weights & Biases, or continues with one that was started before."""

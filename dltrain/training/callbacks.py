@@ -42,7 +42,7 @@ class CallbackRunner:
         """Whether a callback asked to stop."""
         return self._list is not None and bool(self._model.stop_training)
 
-    def look_at(self, model: Any) -> None:
+    def set_model(self, model: Any) -> None:
         """Gives the callbacks the network that the run continues with."""
         if self._list is not None:
             model.stop_training = self._model.stop_training

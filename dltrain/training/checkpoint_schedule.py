@@ -30,11 +30,11 @@ class CheckpointSchedule:
         """Returns how many steps may be done before the next question whether a checkpoint is due."""
         return sys.maxsize if self._every_steps is None else self._every_steps - step % self._every_steps
 
-    def has_come(self, step: int) -> bool:
+    def is_due_at(self, step: int) -> bool:
         """Whether a checkpoint is due after the step, by the number of steps."""
         return self._every_steps is not None and step % self._every_steps == 0
 
     @property
-    def is_late(self) -> bool:
+    def is_due_by_clock(self) -> bool:
         """Whether a checkpoint is due by the clock."""
         return self._every_minutes is not None and self._clock() - self._last >= 60 * self._every_minutes

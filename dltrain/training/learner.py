@@ -12,7 +12,7 @@ from dltrain.assembly.contract import monitor_of, plan_for
 from dltrain.assembly.data import PARTS, targets_digest
 from dltrain.assembly.distillation import teach
 from dltrain.assembly.network import assemble
-from dltrain.assembly.progressive_resizing import seen
+from dltrain.assembly.progressive_resizing import stage_data
 from dltrain.checkpoints import store
 from dltrain.checkpoints.training_state import TrainingState
 from dltrain.config.experiment import Config, to_plain
@@ -40,7 +40,7 @@ class Learner:
         splits: the data, loaded.
         devices: the devices to train on.
         reporter: for messages and progress.
-        anew: no checkpoint will be restored: the network gets its initial weights.
+        fresh: no checkpoint will be restored: the network gets its initial weights.
         stage: the stage to start in, counted from 0.
 
     Raises:
@@ -54,7 +54,7 @@ class Learner:
         splits: Splits,
         devices: Devices,
         reporter: Reporter,
-        anew: bool = False,
+        fresh: bool = False,
         stage: int = 0,
     ) -> None:
         self.config, self.experiment = config, config.experiment
@@ -67,10 +67,10 @@ class Learner:
             self._scale = tf.Variable(1.0, trainable=False)  # the factor of the learning rate by plateaus and restores
         self.validation = self.evaluation_feed(splits.validation) if splits.validation else None
         self._measured: Engine | None = None
-        trained = stages.require(config, splits.spec) if self.experiment.stages else None
-        self._assemble(stage, anew)
+        trained = stages.check(config, splits.spec) if self.experiment.stages else None
+        self._assemble(stage, fresh)
         self.parameters = trained or sum(math.prod(weight.shape) for weight in self.engine.model.trainable_weights)
-        self._require_monitors()
+        self._check_monitors()
         for part in PARTS:
             for sentence in words(part, self.undefined(part)):
                 reporter.warn(sentence)
@@ -80,15 +80,15 @@ class Learner:
         split = getattr(self.splits, part)
         return self.experiment.task.undefined(self.splits.spec, split) if split else {}
 
-    def _assemble(self, number: int, anew: bool = False) -> None:
+    def _assemble(self, number: int, fresh: bool = False) -> None:
         """Builds the network as a stage trains it, with a fresh optimizer."""
         self.state.stage, self.span = number, self.spans[number]
         stage, full = self.span.settings, self.splits.spec
-        spec = seen(full, stage)
+        spec = stage_data(full, stage)
         peak, schedule = stage.learning_rate or self.experiment.optimizer.learning_rate, self.experiment.schedule
         self._rate = learning_rate(schedule, peak, self.plan, self._scale)
         counted = learning_rate(schedule, peak, self.plan, self._scale, self.span.first_step)
-        self.engine = assemble(self.config, spec, self.devices, counted, anew, stage)
+        self.engine = assemble(self.config, spec, self.devices, counted, fresh, stage)
         with self.devices.strategy.scope():
             teach(self.config, spec, self.engine.model, self.devices.replicas)
         if spec != full and self._measured is None:
@@ -101,7 +101,7 @@ class Learner:
             part = self.splits.train.first(size)
             self.engine.build(evaluation_feed(self.experiment, full, part, self.devices, stage))
 
-    def _require_monitors(self) -> None:
+    def _check_monitors(self) -> None:
         """Checks that the network's own steps report the monitored metrics, as a user's `train_step` may not.
 
         Raises:
@@ -196,7 +196,7 @@ class Learner:
         self.state.stopped = state.halted_by is not None or (patience is not None and patience.exhausted)
 
     def training_feed(self, part: Split | None = None) -> Feed:
-        """Returns the training part's batches, starting after the finished steps.
+        """Returns the train part's batches, starting after the finished steps.
 
         Args:
             part: train only on this part of the training data.

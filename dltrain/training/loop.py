@@ -43,7 +43,7 @@ class Loop:
         run: the folder that metrics and checkpoints go to.
         began: when this process started to work on the run, by time.monotonic().
         profile: record some steps after the first.
-        gives_up: of a search: called with each epoch's row; returns why the run is pruned there, or none.
+        prune_reason: of a search: called with each epoch's row; returns why the run is pruned there, or none.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Loop:
         run: Run,
         began: float,
         profile: bool = False,
-        gives_up: Callable[[dict[str, Any]], str | None] | None = None,
+        prune_reason: Callable[[dict[str, Any]], str | None] | None = None,
     ) -> None:
         self.learner, self.reporter, self._run = learner, learner.reporter, run
         self._experiment, self._plan = learner.experiment, learner.plan
@@ -61,7 +61,7 @@ class Loop:
         self.tracking = Tracking(learner.experiment, run, learner.reporter, self._workers.is_chief)
         self._began = began
         self._profile = run.profile if profile else None
-        self._gives_up = gives_up
+        self._prune_reason = prune_reason
         self._went_back_to: int | None = None
         self._saving = threading.Lock()
         self._copy: tuple[dict[str, np.ndarray], dict[str, Any]] | None = None
@@ -109,7 +109,7 @@ class Loop:
                 except NotFinite as error:
                     if settings.on_nan == "stop":
                         raise
-                    self._go_back(error)
+                    self._restore_last(error)
         self._callbacks.end()
         if self._profile is not None:
             self.reporter.warn("the run is too short to profile: it has only the first step, which compiles")
@@ -173,13 +173,13 @@ class Loop:
                 (is_best and not self.learner.latest_is_best)
                 or self.learner.is_finished
                 or state.epoch % self._experiment.checkpoint.every_epochs == 0
-                or due.has_come(state.step)
+                or due.is_due_at(state.step)
             )
-            if is_planned or due.is_late:
+            if is_planned or due.is_due_by_clock:
                 self._save(is_best, is_planned)
                 due.saved()
             self._say_epoch(row)
-            if self._gives_up is not None and (why := self._gives_up(row)) and not self.learner.is_finished:
+            if self._prune_reason is not None and (why := self._prune_reason(row)) and not self.learner.is_finished:
                 raise Pruned(why)
 
     def _enter(self, number: int) -> None:
@@ -187,13 +187,13 @@ class Loop:
         del self._batches
         self.learner.enter(number)
         self._copy = None
-        self._take_up()
+        self._adopt_network()
         self._say_stage()
 
-    def _take_up(self) -> None:
+    def _adopt_network(self) -> None:
         """Continues with the network that the learner has just built."""
         self._batches = self.learner.training_feed()
-        self._callbacks.look_at(self.learner.engine.model)
+        self._callbacks.set_model(self.learner.engine.model)
 
     def _train_epoch(self, stop: StopRequest | SharedStop, due: CheckpointSchedule) -> None:
         """Trains for the rest of the epoch; leaves its means unset if it is stopped before the end."""
@@ -210,10 +210,10 @@ class Loop:
                     state.step, finite = self.learner.engine.train(self._batches, state.step, count)
             if not finite:
                 raise self.learner.not_finite("the loss")
-            if state.step < end and (due.has_come(state.step) or due.is_late):
+            if state.step < end and (due.is_due_at(state.step) or due.is_due_by_clock):
                 state.seconds = time.monotonic() - self._began
                 self.learner.check_weights()
-                self._save(is_best=state.best is None, is_planned=due.has_come(state.step))
+                self._save(is_best=state.best is None, is_planned=due.is_due_at(state.step))
                 due.saved()
             self._copy_if_slow()
             if self._callbacks:
@@ -237,7 +237,7 @@ class Loop:
             variables = {name: np.array(variable) for name, variable in self.learner.variables.items()}
             self._copy = variables, dataclasses.asdict(self._state)
 
-    def _go_back(self, error: NotFinite) -> None:
+    def _restore_last(self, error: NotFinite) -> None:
         """Restores the last checkpoint with a smaller learning rate.
 
         Raises:
@@ -261,8 +261,8 @@ class Loop:
             self.learner.engine.forget(self._batches)
             self._batches = self._batches.at(self._state.step)
         else:
-            self._take_up()
-        if not store.settle(self._run, saved):
+            self._adopt_network()
+        if not store.make_newest(self._run, saved):
             self._state.best = None
             self.reporter.warn("the best weights are lost: the best epoch is chosen from here on")
         self._state.restores = restores

@@ -7,7 +7,7 @@ from typing import Any
 
 from dltrain.assembly.pretrained import resolved
 from dltrain.config import experiment as experiments
-from dltrain.config.changes import sort
+from dltrain.config.changes import classify
 from dltrain.config.experiment import Config
 from dltrain.errors import ConfigError
 from dltrain.runs.folder import Run
@@ -31,7 +31,7 @@ class Resume:
     force: bool = False
 
 
-def continued(
+def resumed_config(
     run: Run,
     after: Config,
     root: Path,
@@ -62,11 +62,11 @@ def continued(
         raise ConfigError(
             [f"{run.path}: model.weights is read only when a run starts: leave it out when a run resumes"]
         )
-    after = resolved(experiments.with_beginning_of(after, before), root, anew=False)
+    after = resolved(experiments.with_initial_weights_of(after, before), root, fresh=False)
     if after.experiment.train.batch_size == "auto":
-        anew = sizes_anew and any(word.startswith("train.batch_size=") for word in overrides)
-        after = experiments.with_batch_of(after, before, anew)
-    changes = sort(before.experiment, after.experiment)
+        fresh = sizes_anew and any(word.startswith("train.batch_size=") for word in overrides)
+        after = experiments.with_batch_of(after, before, fresh)
+    changes = classify(before.experiment, after.experiment)
     for key, (old, new) in changes.all.items():
         say(f"changed  {key}: {_short(old)} -> {_short(new)}")
     if changes.refused:

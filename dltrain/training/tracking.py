@@ -17,11 +17,11 @@ class Tracking:
         experiment: the experiment with its `trackers`.
         run: the run's folder.
         reporter: for warnings about trackers that fail.
-        tells: whether this process is the one that reports.
+        is_active: whether this process is the one that reports.
     """
 
-    def __init__(self, experiment: Experiment, run: Run, reporter: Reporter, tells: bool = True) -> None:
-        self._trackers = experiment.trackers if tells else ()
+    def __init__(self, experiment: Experiment, run: Run, reporter: Reporter, is_active: bool = True) -> None:
+        self._trackers = experiment.trackers if is_active else ()
         self._experiment, self._run, self._reporter = experiment, run, reporter
         self._started: dict[str, TrackedRun] = {}
 
@@ -40,13 +40,13 @@ class Tracking:
 
     def epoch(self, row: dict[str, Any], model: Any) -> None:
         """Reports an epoch's row, and the network after that epoch."""
-        self._tell(lambda tracked: tracked.epoch(row, model))
+        self._report(lambda tracked: tracked.epoch(row, model))
 
     def end(self, summary: dict[str, Any]) -> None:
         """Reports how the run ended."""
-        self._tell(lambda tracked: tracked.end(summary))
+        self._report(lambda tracked: tracked.end(summary))
 
-    def _tell(self, what: Callable[[TrackedRun], None]) -> None:
+    def _report(self, what: Callable[[TrackedRun], None]) -> None:
         for name, started in list(self._started.items()):
             try:
                 what(started)

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from dltrain.assembly.data import as_before, begin, compare
+from dltrain.assembly.data import as_before, compare, start_and_load
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.assembly.pretrained import resolved
 from dltrain.checkpoints import lineage, store
 from dltrain.checkpoints.training_state import TrainingState
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
-from dltrain.config.origins import origins
+from dltrain.config.provenance import origins
 from dltrain.console import Reporter
 from dltrain.digest import digest
 from dltrain.distributed.cluster import Cluster
@@ -45,7 +45,7 @@ def fit(
     root: Path,
     resume: Resume | None = None,
     profile: bool = False,
-    gives_up: Callable[[dict[str, Any]], str | None] | None = None,
+    prune_reason: Callable[[dict[str, Any]], str | None] | None = None,
     cluster: Cluster | None = None,
 ) -> dict[str, Any]:
     """Trains what the config describes.
@@ -56,8 +56,8 @@ def fit(
         root: the folder in which a new run folder is made.
         resume: the run to resume, and how; none for a new one.
         profile: record some steps, for TensorBoard.
-        gives_up: of a search, which does not measure the test part: called with each epoch's row; returns why the run
-            is pruned there, or none.
+        prune_reason: of a search, which does not measure the test part: called with each epoch's row; returns why the
+            run is pruned there, or none.
         cluster: the workers that train together; none for this process alone. Only the chief resumes and writes a run
             folder.
 
@@ -82,7 +82,7 @@ def fit(
             warn_of_changed_code(resumed, reporter)
             saved = chosen(resumed, "last", reporter)
             workers.handover.offer(resumed, resume.changes)
-        devices, splits = begin(config, reporter, trains=True, workers=workers)
+        devices, splits = start_and_load(config, reporter, trains=True, workers=workers)
         if not workers.is_chief:
             root, resumed = workers.handover.scratch, workers.handover.received
             saved = None if resumed is None else store.latest(resumed)[0]
@@ -93,7 +93,7 @@ def fit(
             config = with_batch_size(config, splits, devices, reporter)
         with enough_memory(config):
             stage = 0 if saved is None else TrainingState.of(saved).stage
-            learner = Learner(config, splits, devices, reporter, anew=saved is None, stage=stage)
+            learner = Learner(config, splits, devices, reporter, fresh=saved is None, stage=stage)
             if saved is not None:
                 learner.restore(saved)
             memory.warn(learner)
@@ -109,26 +109,26 @@ def fit(
         run.read_metrics()  # a damaged table is refused before anything is written
         reporter.log_to(run.log)
         if learner.is_finished and before.get("status") == "finished":
-            reporter.say(f"{run.path} is finished: nothing left to do; to train further, add {_more(learner)}")
+            reporter.say(f"{run.path} is finished: nothing left to do; to train further, add {_how_to_extend(learner)}")
             return {"run": str(run.path) if workers.is_chief else None, **before}
         reporter.say(f"run: {run.path}" + (f", resuming after step {learner.state.step}" if resumed else ""))
 
-        loop = Loop(learner, run, began, profile, gives_up)
+        loop = Loop(learner, run, began, profile, prune_reason)
 
         def prepare() -> None:
             if saved is not None:
-                _go_on(loop, run, saved, workers.handover.changes)
+                _resume(loop, run, saved, workers.handover.changes)
 
-        parts = ("validation", "test") if gives_up is None else ("validation",)
+        parts = ("validation", "test") if prune_reason is None else ("validation",)
         summary = _trained(config, loop, run, prepare, parts)
         return {"run": str(run.path) if workers.is_chief else None, **summary}
 
 
-def _go_on(loop: Loop, run: Run, saved: store.Checkpoint, changes: dict[str, tuple[Any, Any]]) -> None:
+def _resume(loop: Loop, run: Run, saved: store.Checkpoint, changes: dict[str, tuple[Any, Any]]) -> None:
     """Brings the folder to the state of the checkpoint, and records the changes."""
     folder.tidy(run)
     learner = loop.learner
-    if not store.settle(run, saved):
+    if not store.make_newest(run, saved):
         learner.state.best = None
         learner.reporter.warn("the best weights are lost: the best epoch is chosen from here on")
     for key, (old, new) in changes.items():
@@ -195,7 +195,7 @@ def _trained(config: Config, loop: Loop, run: Run, prepare: Callable[[], None], 
     return summary
 
 
-def _more(learner: Learner) -> str:
+def _how_to_extend(learner: Learner) -> str:
     """Returns the arguments with which a finished run trains further."""
     if learner.state.halted_by is not None:
         return "callbacks=[] --force: a callback stopped the run"

@@ -4,7 +4,7 @@ import pytest
 
 from dltrain.config import experiment as experiments
 from dltrain.config.changes import differences
-from dltrain.config.origins import origins
+from dltrain.config.provenance import origins
 from dltrain.errors import ConfigError
 
 BASE = """\

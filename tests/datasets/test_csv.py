@@ -618,7 +618,7 @@ def test_a_class_with_one_row_is_said_with_its_line(table, caplog):
     with caplog.at_level(logging.INFO, "dltrain"):
         splits = table(text).load()
     assert re.search(
-        r"class 'perhaps' has one row only, \S*t.csv:9: it cannot be in the training part and in another", caplog.text
+        r"class 'perhaps' has one row only, \S*t.csv:9: it cannot be in the train part and in another", caplog.text
     )
     assert splits.spec.target.class_names == ("no", "perhaps", "yes")
     assert 1 in splits.train.targets

@@ -122,7 +122,7 @@ def test_labels_are_read_without_quotes_and_in_every_script(table):
         (["path,label,split", *(f"{line},test" for line in LINES)], "has no line with the part train, only with test"),
         (
             ["path,label,split", *(f"{line},train" for line in LINES), "x.png,dgo,test"],
-            "labels.csv:12: 'dgo' is no class of the training part, did you mean \"dog\"",
+            "labels.csv:12: 'dgo' is no class of the train part, did you mean \"dog\"",
         ),
         (["path,label", *LINES, "./cat1.png,dog"], "labels.csv:12: ./cat1.png stands in line 3 already"),
         (["path,label", *LINES, "gone.png,dog", "/gone,cat"], r"labels.csv:12: no such file: gone.png\n.*:13: no such"),

@@ -27,7 +27,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from dltrain import cache
-from dltrain.data.progress import tell, told
+from dltrain.data.progress import announce, with_progress
 from dltrain.errors import KeyProblem
 
 KINDS = ".zip, .tar, .tar.gz, .tgz, .tar.xz, .tar.bz2"
@@ -167,7 +167,7 @@ class Archive:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            tell(f"waiting for another process, which is unpacking {self._path}")
+            announce(f"waiting for another process, which is unpacking {self._path}")
             fcntl.flock(lock, fcntl.LOCK_EX)
 
     def _unpack(self, target: Path) -> None:
@@ -185,7 +185,7 @@ class Archive:
 
     def _write(self, folder: Path) -> None:
         limit, room, written = self._limit, shutil.disk_usage(folder).free, 0
-        for place, opened in told(f"unpacking {self._path} into {folder.parent}", self._members()):
+        for place, opened in with_progress(f"unpacking {self._path} into {folder.parent}", self._members()):
             target = folder / place
             try:
                 (target if opened is None else target.parent).mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from dltrain.lazy import np
 
 
 def class_names(root: Path | Listed) -> tuple[str, ...]:
-    """Returns the sorted names of the folders in the training part.
+    """Returns the sorted names of the folders in the train part.
 
     Raises:
         KeyProblem: if there are fewer than two, or the parts are ambiguous.
@@ -26,7 +26,7 @@ def listed(root: Path, known: tuple[str, ...] = ()) -> Listing:
 
     Args:
         root: the folder.
-        known: the classes, some of which may have no folder; empty for those of the training part.
+        known: the classes, some of which may have no folder; empty for those of the train part.
 
     Raises:
         ValueError: as above, or if a class has no image or a folder cannot be read.
@@ -88,9 +88,7 @@ def _classes(folder: Path | Listed, known: tuple[str, ...] = ()) -> tuple[str, .
 def _part(folder: Path, names: tuple[str, ...], others: list[str]) -> tuple[list[Path], np.ndarray]:
     if foreign := sorted(set(_classes(folder, names)) - set(names)):
         few = ", ".join(names[:10]) + (f" and {len(names) - 10:,} more" if len(names) > 10 else "")
-        raise KeyProblem(
-            "path", f"has the class {foreign[0]} in {folder}, which the training part does not have: {few}"
-        )
+        raise KeyProblem("path", f"has the class {foreign[0]} in {folder}, which the train part does not have: {few}")
     paths: list[Path] = []
     counts = []
     empty = []

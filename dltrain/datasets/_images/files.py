@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from dltrain import cache
 from dltrain.data import Examples
-from dltrain.data.progress import told
+from dltrain.data.progress import with_progress
 from dltrain.errors import DataError
 from dltrain.features._images.decoding import REVISION, Decoding, NoImage
 from dltrain.lazy import np
@@ -64,7 +64,7 @@ class ImageFiles(Examples):
     def problems(self) -> dict[int, str]:
         """Decodes every image; returns why some cannot be used, by position."""
         words = f"checking that {len(self):,} images can be decoded"
-        found = enumerate(told(words, self._files.problems(self._chosen)))
+        found = enumerate(with_progress(words, self._files.problems(self._chosen)))
         return {place: problem for place, problem in found if problem}
 
     def take(self, positions: Any) -> ImageFiles:

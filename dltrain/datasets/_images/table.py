@@ -42,7 +42,7 @@ class ImageTable:
     split_column: str | None = None
 
     def class_names(self) -> tuple[str, ...]:
-        """Returns the sorted labels of the training part; whole numbers are sorted as such.
+        """Returns the sorted labels of the train part; whole numbers are sorted as such.
 
         Raises:
             KeyProblem: if the table cannot be used.
@@ -54,7 +54,7 @@ class ImageTable:
 
         Args:
             with_missing: whether missing files are skipped with a message; otherwise they are an error.
-            known: the classes, some of which may have no image; empty for those of the training part.
+            known: the classes, some of which may have no image; empty for those of the train part.
 
         Raises:
             ValueError: as above, or if there is no such file.
@@ -185,7 +185,7 @@ class _Rows:
     Args:
         each: line, file, label and part of every image.
         present: the parts that the table names.
-        classes: the sorted labels of the training part.
+        classes: the sorted labels of the train part.
     """
 
     each: list[tuple[int, str, str, str]] = field(default_factory=list)
@@ -197,7 +197,7 @@ class _Rows:
 
         Args:
             path: the table.
-            known: the classes; empty for those of the training part.
+            known: the classes; empty for those of the train part.
 
         Raises:
             ValueError: if there are too few classes or images to train on.
@@ -210,7 +210,7 @@ class _Rows:
             raise KeyProblem("path", f"{path} has no line with the part train, only with {' and '.join(sorted(found))}")
         if len(labels) < 2:
             raise KeyProblem("path", f"{path} has only the class {labels.pop()} to train on: two or more are needed")
-        whose = "the run" if known else "the training part"
+        whose = "the run" if known else "the train part"
         strange = [
             f"{path}:{line}: {label!r} is not a class of {whose}{nearest(label, list(labels))}"
             for line, _, label, _ in self.each

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dltrain.data import DataSpec, Provenance, Split, Splits
-from dltrain.datasets._sources.splitting import parted
+from dltrain.datasets._sources.splitting import split_into_parts
 from dltrain.errors import DataError
 from dltrain.features._arrays.encoding import are_finite
 from dltrain.features._arrays.files import Header, Origin
@@ -72,16 +72,16 @@ def describe(parts: Mapping[str, Part], like: DataSpec | None = None) -> tuple[D
     for name, part in parts.items():
         if _example_shape(part) != shape:
             raise part.inputs_name.problem(
-                f"must contain examples of shape {shape} as the training part does, got {_example_shape(part)}"
+                f"must contain examples of shape {shape} as the train part does, got {_example_shape(part)}"
             )
         if _kind(labels[name]) != _kind(classes):
             raise part.targets_name.problem(
-                f"must contain {_kind(classes)} as the training part does, got {_kind(labels[name])}"
+                f"must contain {_kind(classes)} as the train part does, got {_kind(labels[name])}"
             )
         held, codes = np.unique(labels[name], return_inverse=True)
         unknown = [label for label in held if str(label) not in names]
         if unknown:
-            whose = "the training part" if like is None else "the run"
+            whose = "the train part" if like is None else "the run"
             raise part.targets_name.problem(f"has labels that {whose} does not have: {_few(unknown)}")
         targets[name] = np.array([names.index(str(label)) for label in held], np.int32)[codes]
     return DataSpec.of(of_shape(shape), ClassLabel(class_names=tuple(names))), targets
@@ -111,7 +111,7 @@ def assemble(
         name: Split(_inputs(part), targets[name], provenance=Provenance(_row_of(part), np.arange(len(targets[name]))))
         for name, part in parts.items()
     }
-    return parted(
+    return split_into_parts(
         spec,
         splits["train"],
         validation=splits.get("validation", validation_fraction),

@@ -13,7 +13,7 @@ from urllib.error import URLError
 from dltrain.cache import keras_folder
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets import Dataset
-from dltrain.datasets._sources.splitting import parted
+from dltrain.datasets._sources.splitting import split_into_parts
 from dltrain.errors import DataError
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.image import Image
@@ -54,7 +54,9 @@ class KerasDownload(Dataset):
                 train, test = (self._split(*part) for part in source.load_data())
         except Exception as error:  # whatever it is, it comes from reading these files
             raise DataError(self._advice(error)) from error
-        return parted(self.spec(), train, validation=self.validation_fraction, test=test, split_seed=self.split_seed)
+        return split_into_parts(
+            self.spec(), train, validation=self.validation_fraction, test=test, split_seed=self.split_seed
+        )
 
     def _split(self, images: Any, labels: Any) -> Split:
         labels = labels.reshape(-1).astype(np.int32)

@@ -4,7 +4,7 @@ from dltrain.data import DataSpec, Split, Splits, split_off
 from dltrain.fields import HeldOut
 
 
-def parted(
+def split_into_parts(
     spec: DataSpec,
     examples: Split,
     *,
@@ -13,7 +13,7 @@ def parted(
     split_seed: int,
     skipped: tuple[str, ...] = (),
 ) -> Splits:
-    """Splits a dataset into its parts, with the training part's statistics.
+    """Splits a dataset into its parts, with the train part's statistics.
 
     Args:
         spec: the description of the data.

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets import Dataset
-from dltrain.datasets._sources.splitting import parted
+from dltrain.datasets._sources.splitting import split_into_parts
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.numbers import Numbers
 from dltrain.features.table import Column, Table
@@ -38,7 +38,7 @@ class ScikitTable(Dataset):
 
         inputs, targets = getattr(datasets, f"load_{self.registered_name}")(return_X_y=True, **self.settings)
         targets = targets[:, None].astype(np.float32) if self.target else targets.astype(np.int32)
-        return parted(
+        return split_into_parts(
             self.spec(),
             Split(inputs.astype(np.float32), targets),
             validation=self.validation_fraction,
