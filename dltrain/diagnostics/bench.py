@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from dltrain.assembly.batches import plain_preparation
 from dltrain.assembly.contract import plan_for
 from dltrain.assembly.data import start_and_load
 from dltrain.assembly.freezing import freeze
@@ -16,9 +17,10 @@ from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.config.experiment import Config
 from dltrain.console import Reporter
 from dltrain.data import Split
+from dltrain.data.trees import is_read
 from dltrain.engine.compiled_loop import on_host
 from dltrain.engine.feeds import Feed, feed, is_resident
-from dltrain.engine.preparation import Preparation
+from dltrain.engine.order import Order
 from dltrain.errors import TrainingError, UserError
 from dltrain.lazy import keras, tf
 from dltrain.training import memory
@@ -79,7 +81,8 @@ def _found(config: Config, learner: Learner) -> dict[str, Any]:
     reporter.say("measuring: the step and its parts")
     works = {"computed": steps_of(learner, sample), **_parts(learner, sample)}
     if config.experiment.augment:
-        works["plain"] = steps_of(learner, feed(part, sample.order, Preparation(), devices.strategy))
+        plain = plain_preparation(config.experiment, learner.splits.spec)
+        works["plain"] = steps_of(learner, feed(part, sample.order, plain, devices.strategy))
     if not is_read:
         works["step"] = steps_of(learner, learner.training_feed())
     seconds = median_seconds(works)
@@ -138,7 +141,10 @@ def _repeated(learner: Learner, feed: Any, what: Callable[[tuple[Any, ...]], Any
 def first_batches(learner: Learner) -> Split:
     """Returns the examples of a few training batches, read."""
     part = learner.splits.train.first(BATCHES * learner.experiment.train.examples_per_batch)
-    return part if isinstance(part.inputs, np.ndarray) else Split(part.inputs[:], part.targets)
+    if is_read(part.inputs, part.targets):
+        return part
+    seeds = np.stack([np.full(len(part), learner.experiment.seed), np.arange(len(part))], axis=1)
+    return part.read(seeds)
 
 
 def _parts(learner: Learner, sample: Feed) -> dict[str, Work]:
@@ -274,8 +280,9 @@ def _keras_seconds(config: Config, learner: Learner, seconds: float) -> float:
     """Returns the seconds per step of `compile` and `fit` as Keras's documentation shows them, on the same network."""
     experiment, size = config.experiment, config.experiment.train.examples_per_batch
     spec = learner.splits.spec
-    part = first_batches(learner)
-    inputs, targets = np.asarray(part.inputs, np.float32), part.targets
+    part, plain = first_batches(learner), plain_preparation(experiment, learner.splits.spec)
+    order = Order(len(part), len(part))
+    values = feed(part, order, plain, learner.devices.strategy).examples(0, len(part))[:2]
     model = experiment.model.build(spec)
     freeze(model, experiment.model.freeze)
     model.compile(
@@ -287,8 +294,8 @@ def _keras_seconds(config: Config, learner: Learner, seconds: float) -> float:
     ends: list[float] = []
     clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ends.append(time.perf_counter()))
     batches = max(BATCHES, round(ROUND_SECONDS / seconds / 2))  # it will be slower than ours
-    rounds = -(-batches * size // len(inputs))
-    examples = [np.concatenate([values] * rounds)[: batches * size] for values in (inputs, targets)]
+    repeated = np.arange(batches * size) % len(part)
+    examples = tf.nest.map_structure(lambda each: np.asarray(each)[repeated], values)
     model.fit(*examples, batch_size=size, epochs=ROUNDS + 1, verbose=0, callbacks=[clock])
     return statistics.median(np.diff(ends).tolist()) / batches
 
