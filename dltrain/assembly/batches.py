@@ -19,7 +19,8 @@ def training_order(experiment: Experiment, spec: DataSpec, train: Split, devices
     settings, rows = experiment.train, drawn(experiment, spec, train)
     examples = len(train) if rows is None else len(rows)
     size, batches = settings.examples_per_batch, settings.accumulate_steps
-    return Order(examples, size, devices.replicas, experiment.seed, batches, rows)
+    replicas, seed = devices.replicas, experiment.seed
+    return Order(examples, size, replicas, seed, batches, rows, train.lengths, train.blocks)
 
 
 def preparation(experiment: Experiment, splits: Splits, stage: Stage | None = None) -> Preparation:
@@ -38,11 +39,37 @@ def preparation(experiment: Experiment, splits: Splits, stage: Stage | None = No
         experiment.seed,
         [augmentation.build(spec) for augmentation in augment[len(single) :]],
         partial(experiment.task.soft_targets, spec) if len(single) < len(augment) else None,
+        experiment.task.prepare(spec),
+        spec,
     )
 
 
-def evaluation_feed(split: Split, batch_size: int, devices: Devices, preparation: Preparation | None = None) -> Feed:
-    """Returns a part's batches, in their order and as they are but for a preparation."""
-    order = Order(len(split), batch_size, devices.replicas)
+def plain_preparation(experiment: Experiment, spec: DataSpec, stage: Stage | None = None) -> Preparation:
+    """Returns what happens to examples before a network sees them that is not trained on them: nothing random.
+
+    Args:
+        experiment: what to do.
+        spec: what the data are.
+        stage: the part of the run whose smaller images they are brought to; none to leave them as they are.
+    """
+    smaller = seen(spec, stage)
+    last = experiment.task.prepare(smaller)
+    return Preparation(shrinking(spec, smaller), seed=experiment.seed, last=last, data=smaller)
+
+
+def evaluation_feed(
+    experiment: Experiment, spec: DataSpec, split: Split, devices: Devices, stage: Stage | None = None
+) -> Feed:
+    """Returns a part's batches, in their order and as they are.
+
+    Args:
+        experiment: what to do.
+        spec: what the data are.
+        split: the part.
+        devices: what shares a batch.
+        stage: the part of the run whose smaller images they are brought to; none to leave them as they are.
+    """
+    order = Order(len(split), experiment.train.examples_per_batch, devices.replicas)
     # Weights say what to learn from, not what a result is worth.
-    return feed(dataclasses.replace(split, weights=None), order, preparation or Preparation(), devices.strategy)
+    unweighted = dataclasses.replace(split, weights=None)
+    return feed(unweighted, order, plain_preparation(experiment, spec, stage), devices.strategy)

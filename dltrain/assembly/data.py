@@ -1,5 +1,7 @@
 """A run's devices and data made ready: loaded, looked at, and held against what a checkpoint was made of."""
 
+from __future__ import annotations
+
 import dataclasses
 import threading
 from collections.abc import Iterable
@@ -10,7 +12,7 @@ from dltrain.checkpoints.store import Checkpoint
 from dltrain.checkpoints.training_state import TrainingState
 from dltrain.config.experiment import Config
 from dltrain.console import Reporter
-from dltrain.data import DataSpec, Finding, Splits
+from dltrain.data import DataSpec, Finding, Ragged, Split, Splits, trees
 from dltrain.digest import digest
 from dltrain.distributed.workers import Workers
 from dltrain.engine import device
@@ -19,7 +21,7 @@ from dltrain.errors import DataError
 from dltrain.inspection.findings import examine
 from dltrain.inspection.fingerprint import fingerprint
 from dltrain.inspection.inspected_data import InspectedData
-from dltrain.lazy import starting
+from dltrain.lazy import np, starting
 
 SHOWN = 5
 """Findings, and examples that cannot be used, that the terminal names; the log names all of these examples."""
@@ -133,6 +135,16 @@ def load(config: Config, trains: bool = False, like: DataSpec | None = None) -> 
     return dataclasses.replace(splits, fingerprint=fingerprint(splits))
 
 
+def targets_digest(split: Split) -> str:
+    """Returns what tells the targets of a part from others."""
+    if isinstance(split.targets, np.ndarray):
+        return digest(split.targets)
+    found = []
+    for array in trees.leaves(trees.read(split.targets, slice(None))):
+        found += [digest(array.values), digest(array.offsets)] if isinstance(array, Ragged) else [digest(array)]
+    return digest(np.frombuffer("\n".join(found).encode(), np.uint8))
+
+
 def as_before(splits: Splits, saved: Checkpoint, force: bool) -> Splits:
     """Returns the data with the statistics that the run began with.
 
@@ -146,7 +158,7 @@ def as_before(splits: Splits, saved: Checkpoint, force: bool) -> Splits:
             f"{saved.path}: the training data have changed since: other shapes, classes or number of examples "
             f"(now {len(splits.train)}, then {state.examples}); start a new run: dltrain fit CONFIG"
         )
-    if (spec, state.targets) != (splits.spec, digest(splits.train.targets)) and not force:
+    if (spec, state.targets) != (splits.spec, targets_digest(splits.train)) and not force:
         what = "labels" if spec == splits.spec else "values, by their statistics"
         raise DataError(
             f"{saved.path}: the training data have changed since: other {what}; "

@@ -193,12 +193,13 @@ class Config:
             ConfigError: with every problem found.
         """
         experiment = self.experiment
-        blocks = {"model": experiment.model, "task": experiment.task}
-        blocks |= {f"augment[{index}]": augmentation for index, augmentation in enumerate(experiment.augment)}
+        checks = [("model", experiment.model.check), ("task", experiment.task.check)]
+        for index, augmentation in enumerate(experiment.augment):
+            checks += [(f"augment[{index}]", each) for each in (augmentation.check, augmentation.check_places)]
         problems: list[Problem] = []
-        for path, block in blocks.items():
+        for path, check in checks:
             try:
-                block.check(spec)
+                check(spec)
             except (ValueError, ExceptionGroup) as error:
                 problems += self._problems(path, error)
         if problems:

@@ -7,7 +7,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from dltrain.assembly.batches import evaluation_feed
 from dltrain.assembly.data import begin
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.assembly.pretrained import resolved
@@ -52,7 +51,7 @@ def rehearse(config: Config, reporter: Reporter, root: Path = folder.DEFAULT_ROO
             raise TrainingError(f"the loss of the first batch is not finite: {loss}")
         size = config.experiment.train.examples_per_batch
         part = learner.splits.validation or learner.splits.train
-        metrics = learner.measured.evaluate(evaluation_feed(part.first(size), size, devices))
+        metrics = learner.measured.evaluate(learner.evaluation_feed(part.first(size)))
     with tempfile.TemporaryDirectory() as temporary:
         run = folder.create(Path(temporary), "dry-run")
         store.save(run, learner.variables, dataclasses.asdict(learner.state), is_best=True, keep=2)

@@ -151,7 +151,8 @@ class Engine:
         def loop(first: Any, count: Any) -> Any:
             def body(index: Any, good: Any) -> Any:
                 taken = feed.take(_step(first, index))
-                done = self._strategy.run(one_step, (taken,))
+                with self._dense_gradients(feed):
+                    done = self._strategy.run(one_step, (taken,))
                 faults = tf.add_n(self._strategy.experimental_local_results(done))
                 is_next = tf.logical_and(tf.equal(faults, 0), tf.equal(good, tf.cast(index, tf.float32)))
                 return index + 1, good + tf.cast(is_next, tf.float32)
@@ -160,6 +161,28 @@ class Engine:
             return good
 
         return loop
+
+    @contextmanager
+    def _dense_gradients(self, feed: Feed) -> Iterator[None]:
+        """Has replicas exchange whole gradients where batches are of different lengths.
+
+        Those of an embedding are of as many rows as a batch has tokens, and what replicas exchange in a loop must have
+        the same shape in each step (TensorFlow 2.21).
+        """
+        optimizer = self.model.optimizer
+        if feed.order.replicas == 1 or not feed.differs or feed.order.accumulate > 1:  # whose sums are whole
+            yield
+            return
+        apply = optimizer.apply
+
+        def dense(gradients: Any, weights: Any = None) -> Any:
+            return apply([None if each is None else tf.convert_to_tensor(each) for each in gradients], weights)
+
+        object.__setattr__(optimizer, "apply", dense)  # past Keras's tracking of attributes
+        try:
+            yield
+        finally:
+            object.__delattr__(optimizer, "apply")
 
     def _compiled(self, work: Callable[..., Any]) -> Callable[..., Any]:
         """Has XLA compile a part of a step where Keras chose so: on one GPU, where every layer can be."""

@@ -9,20 +9,18 @@ import numpy as np
 from dltrain.assembly import stages
 from dltrain.assembly.batches import evaluation_feed, preparation, training_order
 from dltrain.assembly.contract import monitor_of, plan_for
-from dltrain.assembly.data import PARTS
+from dltrain.assembly.data import PARTS, targets_digest
 from dltrain.assembly.distillation import teach
 from dltrain.assembly.network import assemble
-from dltrain.assembly.progressive_resizing import seen, shrinking
+from dltrain.assembly.progressive_resizing import seen
 from dltrain.checkpoints import store
 from dltrain.checkpoints.training_state import TrainingState
 from dltrain.config.experiment import Config, to_plain
 from dltrain.console import Reporter
 from dltrain.data import Split, Splits
-from dltrain.digest import digest
 from dltrain.engine.compiled_loop import Engine, shortest
 from dltrain.engine.device import Devices
 from dltrain.engine.feeds import Feed, feed
-from dltrain.engine.preparation import Preparation
 from dltrain.errors import ConfigError, KeyProblem
 from dltrain.inference.part_metrics import evaluated, words
 from dltrain.lazy import tf
@@ -63,7 +61,7 @@ class Learner:
         self.splits, self.devices, self.reporter = splits, devices, reporter
         self.plan = plan_for(config, splits, devices.replicas)
         self.spans = stages.spans(self.experiment, self.plan)
-        targets = digest(splits.train.targets)
+        targets = targets_digest(splits.train)
         self.state = TrainingState(splits.spec.plain(), len(splits.train), targets, fingerprint=splits.fingerprint)
         with devices.strategy.scope():
             self._scale = tf.Variable(1.0, trainable=False)  # what plateaus and restores leave of the learning rate
@@ -100,8 +98,8 @@ class Learner:
             self.engine.build(self.validation or self.evaluation_feed(self.splits.train))
         else:
             size = self.experiment.train.examples_per_batch
-            shrunk = Preparation(shrinking(full, spec))
-            self.engine.build(evaluation_feed(self.splits.train.first(size), size, self.devices, shrunk))
+            part = self.splits.train.first(size)
+            self.engine.build(evaluation_feed(self.experiment, full, part, self.devices, stage))
 
     def _require_monitors(self) -> None:
         """Makes sure that the network's own steps report what decides on the best epoch, as a user's may not.
@@ -210,7 +208,7 @@ class Learner:
 
     def evaluation_feed(self, split: Split) -> Feed:
         """Returns a part's batches, in their order and as they are."""
-        return evaluation_feed(split, self.experiment.train.examples_per_batch, self.devices)
+        return evaluation_feed(self.experiment, self.splits.spec, split, self.devices)
 
     def enter(self, number: int) -> None:
         """Goes on with another stage: the weights and their averages as they are, the optimizer anew."""

@@ -11,6 +11,7 @@ from dltrain.assembly.progressive_resizing import shrinking
 from dltrain.checkpoints import store
 from dltrain.config import experiment as experiments
 from dltrain.console import Reporter
+from dltrain.data import Batch
 from dltrain.errors import ConfigError, Interrupted
 from dltrain.inference import evaluation
 from dltrain.lazy import keras
@@ -170,7 +171,7 @@ def test_a_pixel_of_a_shrunk_image_is_the_mean_of_its_area(tensorflow):
     (shrink,) = shrinking(spec, data_spec((3, 2, 1), ("a", "b")))
     pairs = images.reshape(2, 3, 2, 3, 1).mean(axis=2)
     wanted = np.stack([pairs[:, :, 0] * 2 + pairs[:, :, 1], pairs[:, :, 1] + pairs[:, :, 2] * 2], axis=2) / 3
-    np.testing.assert_allclose(shrink(images, None), wanted, rtol=1e-6)
+    np.testing.assert_allclose(shrink(Batch(images, None), None).inputs, wanted, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

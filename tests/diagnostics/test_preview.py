@@ -14,7 +14,7 @@ from dltrain.assembly.data import load, start
 from dltrain.cli import app
 from dltrain.config import experiment as experiments
 from dltrain.console import Reporter
-from dltrain.data import Groups, Split, Splits
+from dltrain.data import Examples, Groups, Split, Splits
 from dltrain.diagnostics import preview
 from dltrain.diagnostics.first_steps import DECODED, _varied, first_examples
 from dltrain.figures.examples import Lines, Pictures, Rows
@@ -64,7 +64,7 @@ def refused(*words):
 
 def test_the_page_tells_of_examples_classes_values_and_learning_rate(tmp_path):
     counts, page, panels = collected(tmp_path)
-    assert counts["examples"] == {"training": 1295, "validation": 143, "test": 359}
+    assert counts["examples"] == {"train": 1295, "validation": 143, "test": 359}
     assert (counts["steps_per_epoch"], counts["steps"], counts["classes"]) == (20, 100, 10)
     assert counts["weights"] == 64 * 4 + 4 + 4 * 10 + 10
     bars = panels[Bars]
@@ -77,9 +77,9 @@ def test_the_page_tells_of_examples_classes_values_and_learning_rate(tmp_path):
     assert (curve.steps[0], curve.steps[-1], curve.warmup) == (1, 100, 40)
     assert curve.rates.max() == curve.rates[39] == pytest.approx(0.1)
     assert panels[Histogram].mean == pytest.approx(78, abs=1)
-    assert page.facts["Augmentation"] == "pad_and_crop (padding: 1); flip"
-    assert "1,295 training, 143 validation, 359 test examples; 10 classes" in page.facts["Dataset"]
-    assert "100 steps of 64 examples, 20 per epoch: 5 epochs" in page.facts["Length"]
+    assert page.summary["Augmentation"] == "pad_and_crop (padding: 1); flip"
+    assert "1,295 train, 143 validation, 359 test examples; 10 classes" in page.summary["Dataset"]
+    assert "100 steps of 64 examples, 20 per epoch: 5 epochs" in page.summary["Length"]
 
 
 def test_examples_of_many_classes_are_shown_first_come_first_served():
@@ -114,23 +114,24 @@ def test_without_augmentation_examples_are_shown_once(tmp_path):
     assert "nothing changes them" in page.rows[0].heading
 
 
-class Counted:
+class Counted(Examples):
     """Inputs that count how many of them are read."""
 
-    def __init__(self, values, read):
-        self.values, self.read = values, read
+    shape = dtype = None
+
+    def __init__(self, values, reads):
+        self.values, self.reads = values, reads
         self.shape, self.dtype = values.shape, values.dtype
 
     def __len__(self):
         return len(self.values)
 
-    def __getitem__(self, positions):
-        found = self.values[positions]
-        self.read.append(len(found))
-        return found
-
     def take(self, positions):
-        return Counted(self.values[positions], self.read)
+        return Counted(self.values[positions], self.reads)
+
+    def read(self, positions, seeds=None):
+        self.reads.append(len(positions))
+        return self.values[positions]
 
 
 def test_of_examples_that_must_be_read_only_a_few_are(tmp_path):
@@ -166,7 +167,7 @@ def test_one_example_per_class_is_enough(tmp_path):
     text = DIGITS.replace("{name: digits}", "{name: npz, path: x.npz, test_fraction: 0, validation_fraction: 0}")
     counts, page, panels = collected(tmp_path, text, ["train.batch_size=5", "schedule={name: constant}"])
     assert list(panels[Pictures].labels) == list("abcde")
-    assert counts["examples"] == {"training": 5}
+    assert counts["examples"] == {"train": 5}
     assert page.render()
 
 
@@ -212,9 +213,9 @@ def test_the_page_is_written_and_nothing_else(here):
     assert (result.exit_code, result.stdout) == (0, "preview-mine.png\n"), result.output
     assert {path.name for path in here.iterdir()} == {"mine.yaml", "preview-mine.png"}
     before = (here / "preview-mine.png").read_bytes()
-    told = json.loads(dltrain("mine.yaml", "--json", "-q").stdout)
-    assert told["path"] == "preview-mine.png"
-    assert told["examples"]["training"] == 1295
+    counts = json.loads(dltrain("mine.yaml", "--json", "-q").stdout)
+    assert counts["path"] == "preview-mine.png"
+    assert counts["examples"]["train"] == 1295
     assert (here / "preview-mine.png").read_bytes() == before
 
 
@@ -276,14 +277,14 @@ def test_what_fit_refuses_is_refused_in_the_same_words(here, words, message):
 
 def test_weights_of_classes_are_told(tmp_path):
     _, page, _ = collected(tmp_path, DIGITS + "task: {name: classification, class_weights: {'3': 2.0}}\n")
-    assert page.facts["Weighting"] == "classes count from 1 times (0) to 2 times (3)"
+    assert page.summary["Weighting"] == "classes count from 1 times (0) to 2 times (3)"
 
 
 def test_weights_of_examples_are_told(tmp_path):
     config, splits, devices = loaded(tmp_path)
     train = dataclasses.replace(splits.train, weights=np.linspace(0.5, 2, len(splits.train), dtype=np.float32))
     _, page = preview.collect(config, dataclasses.replace(splits, train=train), devices)
-    assert page.facts["Weighting"] == "examples count 0.5 to 2 times"
+    assert page.summary["Weighting"] == "examples count 0.5 to 2 times"
 
 
 def test_settings_are_told_as_yaml_and_only_those_that_differ(tmp_path):
