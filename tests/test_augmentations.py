@@ -11,6 +11,7 @@ from dltrain.augmentations.geometry import RandomResizedCrop, Rotate, Translate,
 from dltrain.augmentations.mixing import CutMix, Mixup
 from dltrain.augmentations.noise_and_erasing import Noise, RandomErasing
 from dltrain.augmentations.policies import RandAugment, TrivialAugment
+from dltrain.data import Batch
 from dltrain.data.random_draws import sharing
 from dltrain.features.table import Column
 from dltrain.registry import AUGMENTATIONS
@@ -25,10 +26,8 @@ EXACT = {"flip", "pad_and_crop", "translate", "noise", "random_erasing"}
 
 def function(augmentation, spec=SPEC, targets=TARGETS):
     """Returns the augmentation as a function of (images, seed) that returns images, whether it mixes or not."""
-    augment = augmentation.build(spec)
-    if not getattr(augmentation, "mixes", False):
-        return augment
-    return lambda images, seed: augment(images, targets[: images.shape[0]], seed)[0]
+    change = augmentation.build(spec)
+    return lambda images, seed: change(Batch(images, targets[: images.shape[0]]), seed).inputs
 
 
 def apply(tensorflow, augmentation, images=IMAGES, seed=(1, 2), spec=SPEC) -> np.ndarray:
@@ -378,8 +377,8 @@ def test_policies_use_all_operations_and_grow_with_the_magnitude(tensorflow, mon
 
     monkeypatch.setattr("dltrain.augmentations.policies.operated", operated)
     images = tensorflow.constant(np.tile(IMAGES, (20, 1, 1, 1)))
-    RandAugment(operations=3, magnitude=5).build(SPEC)(images, tensorflow.constant([1, 2]))
-    TrivialAugment().build(SPEC)(images, tensorflow.constant([1, 2]))
+    RandAugment(operations=3, magnitude=5).build(SPEC)(Batch(images, None), tensorflow.constant([1, 2]))
+    TrivialAugment().build(SPEC)(Batch(images, None), tensorflow.constant([1, 2]))
     assert len(drawn) == 4
     for index, (chosen, strengths) in enumerate(drawn):
         counts = np.bincount(chosen, minlength=14)
@@ -408,14 +407,14 @@ def test_weights_follow_the_beta_distribution(tensorflow, alpha):
 def test_mixup_blends_images_and_targets_alike(tensorflow):
     augment = Mixup(alpha=1).build(SPEC)
     targets = np.eye(32, dtype=np.float32)
-    images, shares = (each.numpy() for each in augment(IMAGES, targets, tensorflow.constant([1, 2])))
+    images, shares = (each.numpy() for each in augment(Batch(IMAGES, targets), tensorflow.constant([1, 2]))[:2])
     own = shares.diagonal()
     assert len(np.unique(own)) == 32
     np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-6)
     np.testing.assert_allclose(shares.diagonal(-1), 1 - own[1:], atol=1e-6)
     expected = own[:, None, None, None] * IMAGES + (1 - own)[:, None, None, None] * np.roll(IMAGES, 1, axis=0)
     np.testing.assert_allclose(images, expected, atol=1e-3)
-    vectors, _ = Mixup().build(data_spec((4,)))(IMAGES[:, 0, :4, 0], targets, tensorflow.constant([1, 2]))
+    vectors, *_ = Mixup().build(data_spec((4,)))(Batch(IMAGES[:, 0, :4, 0], targets), tensorflow.constant([1, 2]))
     assert vectors.shape == (32, 4)
 
 
@@ -424,7 +423,8 @@ def test_cutmix_targets_are_the_shares_of_the_pixels(tensorflow):
     images = np.broadcast_to(np.arange(count, dtype=np.float32)[:, None, None, None], (count, 20, 30, 1))
     augment = CutMix().build(spec)
     mixed, shares = (
-        each.numpy() for each in augment(images, np.eye(count, dtype=np.float32), tensorflow.constant([1, 2]))
+        each.numpy()
+        for each in augment(Batch(images, np.eye(count, dtype=np.float32)), tensorflow.constant([1, 2]))[:2]
     )
     kept = (mixed == images).mean(axis=(1, 2, 3))
     np.testing.assert_allclose(shares.diagonal(), kept, atol=1e-6)

@@ -1,10 +1,10 @@
-"""What a run's batches are: which examples, in which order, and what happens to them."""
+"""The batches of a run: which examples, in which order, and how they are changed."""
 
 import dataclasses
 from functools import partial
 
-from dltrain.assembly.oversampling import drawn
-from dltrain.assembly.progressive_resizing import seen, shrinking
+from dltrain.assembly.oversampling import epoch_positions
+from dltrain.assembly.progressive_resizing import resizing, stage_data
 from dltrain.config.blocks import Stage
 from dltrain.config.experiment import Experiment
 from dltrain.data import DataSpec, Split, Splits
@@ -16,10 +16,11 @@ from dltrain.engine.preparation import Preparation
 
 def training_order(experiment: Experiment, spec: DataSpec, train: Split, devices: Devices) -> Order:
     """Returns which of the training examples each step sees."""
-    settings, rows = experiment.train, drawn(experiment, spec, train)
+    settings, rows = experiment.train, epoch_positions(experiment, spec, train)
     examples = len(train) if rows is None else len(rows)
     size, batches = settings.examples_per_batch, settings.accumulate_steps
-    return Order(examples, size, devices.replicas, experiment.seed, batches, rows)
+    replicas, seed = devices.replicas, experiment.seed
+    return Order(examples, size, replicas, seed, batches, rows, train.lengths, train.blocks)
 
 
 def preparation(experiment: Experiment, splits: Splits, stage: Stage | None = None) -> Preparation:
@@ -30,19 +31,45 @@ def preparation(experiment: Experiment, splits: Splits, stage: Stage | None = No
         splits: the data.
         stage: the part of the run that they are for; none where there are no parts.
     """
-    spec, augment = seen(splits.spec, stage), experiment.augment
+    spec, augment = stage_data(splits.spec, stage), experiment.augment
     single = [augmentation for augmentation in augment if not augmentation.mixes]
     return Preparation(
-        [*shrinking(splits.spec, spec), *(augmentation.build(spec) for augmentation in single)],
+        [*resizing(splits.spec, spec), *(augmentation.build(spec) for augmentation in single)],
         experiment.task.weights(spec, splits.train.targets),
         experiment.seed,
         [augmentation.build(spec) for augmentation in augment[len(single) :]],
         partial(experiment.task.soft_targets, spec) if len(single) < len(augment) else None,
+        experiment.task.prepare(spec),
+        spec,
     )
 
 
-def evaluation_feed(split: Split, batch_size: int, devices: Devices, preparation: Preparation | None = None) -> Feed:
-    """Returns a part's batches, in their order and as they are but for a preparation."""
-    order = Order(len(split), batch_size, devices.replicas)
+def plain_preparation(experiment: Experiment, spec: DataSpec, stage: Stage | None = None) -> Preparation:
+    """Returns what happens to examples before a network sees them that is not trained on them: nothing random.
+
+    Args:
+        experiment: what to do.
+        spec: what the data are.
+        stage: the part of the run whose smaller images they are brought to; none to leave them as they are.
+    """
+    smaller = stage_data(spec, stage)
+    last = experiment.task.prepare(smaller)
+    return Preparation(resizing(spec, smaller), seed=experiment.seed, last=last, data=smaller)
+
+
+def evaluation_feed(
+    experiment: Experiment, spec: DataSpec, split: Split, devices: Devices, stage: Stage | None = None
+) -> Feed:
+    """Returns a part's batches, in their order and as they are.
+
+    Args:
+        experiment: what to do.
+        spec: what the data are.
+        split: the part.
+        devices: what shares a batch.
+        stage: the part of the run whose smaller images they are brought to; none to leave them as they are.
+    """
+    order = Order(len(split), experiment.train.examples_per_batch, devices.replicas)
     # Weights say what to learn from, not what a result is worth.
-    return feed(dataclasses.replace(split, weights=None), order, preparation or Preparation(), devices.strategy)
+    unweighted = dataclasses.replace(split, weights=None)
+    return feed(unweighted, order, plain_preparation(experiment, spec, stage), devices.strategy)

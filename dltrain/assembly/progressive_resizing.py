@@ -1,28 +1,49 @@
-"""Training images shrunk for a stage: first small and fast, later large, the same network."""
+"""Smaller training images for a stage: first small and fast, later large, with the same network."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 from dltrain.config.blocks import Stage
-from dltrain.data import DataSpec
+from dltrain.data import Batch, Change, DataSpec, Features, named, unnamed
 
 
-def seen(spec: DataSpec, stage: Stage | None) -> DataSpec:
-    """Returns what the network is trained on in a stage: the data, or smaller images of them."""
+def stage_data(spec: DataSpec, stage: Stage | None) -> DataSpec:
+    """Returns the description of the data in a stage: with the stage's image size, where it sets one.
+
+    Raises:
+        ValueError: if images of this size are impossible.
+    """
     if stage is None or stage.image_size is None:
         return spec
-    return spec.with_input(spec.input.resized(size_of(stage))[0])
+    smaller = {name: spec.inputs[name].resized(size_of(stage))[0] for name in _images(spec)}
+    return dataclasses.replace(spec, inputs=Features({**spec.inputs, **smaller}))
 
 
 def size_of(stage: Stage) -> tuple[int, int]:
-    """Returns height and width of the images of a stage that says them."""
+    """Returns height and width of the images of a stage that sets `image_size`."""
     height, width = (stage.image_size,) * 2 if isinstance(stage.image_size, int) else stage.image_size or (0, 0)
     return height, width
 
 
-def shrinking(spec: DataSpec, smaller: DataSpec) -> list[Callable[[Any, Any], Any]]:
-    """Returns the function of (images, seed) that brings images to a smaller size; none if the size is the same."""
-    if spec.input.shape == smaller.input.shape:
+def resizing(spec: DataSpec, smaller: DataSpec) -> list[Change]:
+    """Returns, in a list, the change that resizes the images of a batch; an empty list if the size is the same."""
+    functions: dict[str, Callable[[Any], Any]] = {}
+    for name, feature in spec.inputs.items():
+        height, width, *_ = (*smaller.inputs[name].shape, 0, 0)
+        if smaller.inputs[name].shape != feature.shape and height and width:
+            functions[name] = feature.resized((height, width))[1]
+    if not functions:
         return []
-    _, shrink = spec.input.resized(smaller.input.shape[:2])
-    return [lambda images, seed: shrink(images)]
+
+    def shrink(batch: Batch, seed: Any) -> Batch:
+        inputs = named(spec.inputs, batch.inputs)
+        changed = {name: function(inputs[name]) for name, function in functions.items()}
+        return batch._replace(inputs=unnamed({**inputs, **changed}))
+
+    return [shrink]
+
+
+def _images(spec: DataSpec) -> list[str]:
+    """Returns the names of the inputs that have a height and a width; all of them where none has."""
+    return [name for name, feature in spec.inputs.items() if len(feature.model_shape) == 3] or [*spec.inputs]

@@ -1,9 +1,10 @@
-"""Random changes to training examples, as pure functions of (images, seed).
+"""Random changes to training examples, as pure functions of (batch, seed).
 
-Images are (batch, height, width, channels), float32, raw values 0-255, and stay so; the seed is int32, (2,). Each image
-of a batch has draws of its own. The same seed gives the same change, so that a run that stops and goes on sees what it
-would have seen. Draws by `dltrain.data.random_draws` are those of an example's place in the whole batch: several
-devices that share it change their examples as one would. What mixes examples finds partners in a device's own share.
+`on_images` makes one of a function of (images, seed). Images are (batch, height, width, channels), float32, raw values
+0-255, and stay so; the seed is int32, (2,). Each image of a batch has draws of its own. The same seed gives the same
+change, so that a run that stops and goes on sees what it would have seen. Draws by `dltrain.data.random_draws` are
+those of an example's place in the whole batch: several devices that share it change their examples as one would. What
+mixes examples finds partners in a device's own share.
 
 Draws are whole numbers of one algorithm, so that flips, whole shifts and noise are the same bits whether XLA compiled
 them or not. What is computed from the draws in floating point (positions between pixels, blended colours, shares of a
@@ -15,10 +16,14 @@ runs the compiled ones.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from dltrain.data import DataSpec
+from dltrain.augmentations._on_images import on_images
+from dltrain.data import Change, DataSpec
+from dltrain.errors import KeyProblem
 from dltrain.registry import Choice
+
+__all__ = ["Augmentation", "on_images"]
 
 
 class Augmentation(Choice):
@@ -45,10 +50,19 @@ class Augmentation(Choice):
             KeyProblem: if it cannot.
         """
 
-    def build(self, data: DataSpec) -> Any:
-        """Returns the function of (images, seed) that returns the images, changed.
+    def build(self, data: DataSpec) -> Change:
+        """Returns what makes another batch of one, by a seed.
 
-        One that mixes is a function of (images, targets, seed) that returns both; its targets are those of the task's
-        `soft_targets`.
+        The targets of one that mixes are those of the task's `soft_targets`, and no example has a weight.
         """
         raise NotImplementedError
+
+    def check_places(self, data: DataSpec) -> None:
+        """Makes sure that no target with places stays where it is while what is seen moves.
+
+        Raises:
+            KeyProblem: if one would.
+        """
+        left = [name for name, each in data.targets.items() if each.has_places and not isinstance(each, self.accepts)]
+        if self.moves and left:
+            raise KeyProblem("name", f"{self.registered_name} moves what is seen, and would leave {left[0]} in place")

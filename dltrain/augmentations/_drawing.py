@@ -1,15 +1,11 @@
 """What is drawn for each image, and what data an augmentation may ask for."""
 
-from collections.abc import Callable
 from typing import Any
 
 from dltrain.data import DataSpec
 from dltrain.data.random_draws import RANDOM, drawn
 from dltrain.errors import KeyProblem
 from dltrain.lazy import tf
-
-Augment = Callable[[Any, Any], Any]
-Mix = Callable[[Any, Any, Any], tuple[Any, Any]]
 
 STEPS = 2**24
 """Different numbers that a draw between 0 and 1 can be: as many as float32 holds without rounding."""

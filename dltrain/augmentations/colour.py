@@ -8,8 +8,10 @@ from typing import Annotated, Any, ClassVar
 
 from dltrain.augmentations import Augmentation
 from dltrain.augmentations._colours import blended, grey, mean_grey, turned_hue
-from dltrain.augmentations._drawing import Augment, happens, per_image, require_colours, require_images, uniform
-from dltrain.data import DataSpec
+from dltrain.augmentations._drawing import happens, per_image, require_colours, require_images, uniform
+from dltrain.augmentations._on_images import on_images
+from dltrain.data import Change, DataSpec
+from dltrain.features.image import Image
 from dltrain.fields import Probability, Range
 from dltrain.lazy import tf
 from dltrain.registry import AUGMENTATIONS
@@ -23,6 +25,7 @@ class Brightness(Augmentation):
         factor: the number is drawn from 1 - factor to 1 + factor; 0 to 1.
     """
 
+    accepts: ClassVar = (Image,)
     in_pixel_range: ClassVar[bool] = True
 
     factor: Probability = 0.4
@@ -31,13 +34,13 @@ class Brightness(Augmentation):
         """Raises KeyProblem unless the examples are images."""
         require_images("brightness", data)
 
-    def build(self, data: DataSpec) -> Augment:
-        """Returns the function of (images, seed)."""
+    def build(self, data: DataSpec) -> Change:
+        """Returns the change of a batch."""
 
         def brightness(images: Any, seed: Any) -> Any:
             return tf.clip_by_value(images * _factors(images, seed, self.factor), 0.0, 255.0)
 
-        return brightness
+        return on_images(data, brightness)
 
 
 @AUGMENTATIONS.register("contrast")
@@ -48,6 +51,7 @@ class Contrast(Augmentation):
         factor: distances from the mean are multiplied by a number drawn from 1 - factor to 1 + factor; 0 to 1.
     """
 
+    accepts: ClassVar = (Image,)
     in_pixel_range: ClassVar[bool] = True
 
     factor: Probability = 0.4
@@ -56,13 +60,13 @@ class Contrast(Augmentation):
         """Raises KeyProblem unless the examples are images."""
         require_images("contrast", data)
 
-    def build(self, data: DataSpec) -> Augment:
-        """Returns the function of (images, seed)."""
+    def build(self, data: DataSpec) -> Change:
+        """Returns the change of a batch."""
 
         def contrast(images: Any, seed: Any) -> Any:
             return blended(images, mean_grey(images), _factors(images, seed, self.factor))
 
-        return contrast
+        return on_images(data, contrast)
 
 
 @AUGMENTATIONS.register("saturation")
@@ -73,6 +77,7 @@ class Saturation(Augmentation):
         factor: distances from grey are multiplied by a number drawn from 1 - factor to 1 + factor; 0 to 1.
     """
 
+    accepts: ClassVar = (Image,)
     in_pixel_range: ClassVar[bool] = True
 
     factor: Probability = 0.4
@@ -81,13 +86,13 @@ class Saturation(Augmentation):
         """Raises KeyProblem unless the examples are images in colour."""
         require_colours("saturation", data)
 
-    def build(self, data: DataSpec) -> Augment:
-        """Returns the function of (images, seed)."""
+    def build(self, data: DataSpec) -> Change:
+        """Returns the change of a batch."""
 
         def saturation(images: Any, seed: Any) -> Any:
             return blended(images, grey(images), _factors(images, seed, self.factor))
 
-        return saturation
+        return on_images(data, saturation)
 
 
 @AUGMENTATIONS.register("hue")
@@ -98,6 +103,7 @@ class Hue(Augmentation):
         degrees: the largest turn to either side, 0 to 180; 120 makes green of red.
     """
 
+    accepts: ClassVar = (Image,)
     in_pixel_range: ClassVar[bool] = True
 
     degrees: Annotated[float, Range(minimum=0, maximum=180)] = 18.0
@@ -106,14 +112,14 @@ class Hue(Augmentation):
         """Raises KeyProblem unless the examples are images in colour."""
         require_colours("hue", data)
 
-    def build(self, data: DataSpec) -> Augment:
-        """Returns the function of (images, seed)."""
+    def build(self, data: DataSpec) -> Change:
+        """Returns the change of a batch."""
         largest = self.degrees / 360
 
         def hue(images: Any, seed: Any) -> Any:
             return turned_hue(images, uniform((tf.shape(images)[0], 1, 1), seed, -largest, largest))
 
-        return hue
+        return on_images(data, hue)
 
 
 @AUGMENTATIONS.register("grayscale")
@@ -127,6 +133,7 @@ class Grayscale(Augmentation):
         probability: how many of the images, 0 to 1; the paper's value is 0.2.
     """
 
+    accepts: ClassVar = (Image,)
     in_pixel_range: ClassVar[bool] = True
 
     probability: Probability = 0.2
@@ -135,14 +142,14 @@ class Grayscale(Augmentation):
         """Raises KeyProblem unless the examples are images in colour."""
         require_colours("grayscale", data)
 
-    def build(self, data: DataSpec) -> Augment:
-        """Returns the function of (images, seed)."""
+    def build(self, data: DataSpec) -> Change:
+        """Returns the change of a batch."""
 
         def grayscale(images: Any, seed: Any) -> Any:
             chosen = per_image(happens(self.probability, uniform((tf.shape(images)[0],), seed)))
             return tf.where(chosen, grey(images), images)
 
-        return grayscale
+        return on_images(data, grayscale)
 
 
 def _factors(images: Any, seed: Any, factor: float) -> Any:

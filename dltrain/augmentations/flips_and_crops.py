@@ -3,9 +3,11 @@
 from typing import Any, ClassVar, Literal
 
 from dltrain.augmentations import Augmentation
-from dltrain.augmentations._drawing import Augment, require_images, whole
-from dltrain.data import DataSpec
+from dltrain.augmentations._drawing import require_images, whole
+from dltrain.augmentations._on_images import on_images
+from dltrain.data import Change, DataSpec
 from dltrain.errors import KeyProblem
+from dltrain.features.image import Image
 from dltrain.fields import PositiveInt
 from dltrain.lazy import tf
 from dltrain.registry import AUGMENTATIONS
@@ -22,6 +24,7 @@ class PadAndCrop(Augmentation):
         padding: pixels on each side, 1 to the image's smaller side; the paper's value is 4.
     """
 
+    accepts: ClassVar = (Image,)
     moves: ClassVar[bool] = True
 
     padding: PositiveInt = 4
@@ -33,10 +36,10 @@ class PadAndCrop(Augmentation):
         if self.padding > side:
             raise KeyProblem("padding", f"must be at most {side}, the image's smaller side, got {self.padding}")
 
-    def build(self, data: DataSpec) -> Augment:
-        """Returns the function of (images, seed); pads with 0 where the mean is not known."""
+    def build(self, data: DataSpec) -> Change:
+        """Returns the change of a batch; pads with 0 where the mean is not known."""
         height, width, channels = data.image(self.registered_name).shape
-        mean = data.input.mean or (0.0,) * channels
+        mean = data.image(self.registered_name).mean or (0.0,) * channels
         padding = self.padding
 
         def pad_and_crop(images: Any, seed: Any) -> Any:
@@ -49,7 +52,7 @@ class PadAndCrop(Augmentation):
             inside = _within(rows, height)[:, :, None, None] & _within(columns, width)[:, None, :, None]
             return tf.where(inside, moved, tf.constant(mean, images.dtype))
 
-        return pad_and_crop
+        return on_images(data, pad_and_crop)
 
 
 @AUGMENTATIONS.register("flip")
@@ -62,6 +65,7 @@ class Flip(Augmentation):
         direction: horizontal swaps left and right, vertical top and bottom, both decides on each of the two by itself.
     """
 
+    accepts: ClassVar = (Image,)
     moves: ClassVar[bool] = True
 
     direction: Literal["horizontal", "vertical", "both"] = "horizontal"
@@ -70,8 +74,8 @@ class Flip(Augmentation):
         """Raises KeyProblem unless the examples are images."""
         require_images("flip", data)
 
-    def build(self, data: DataSpec) -> Augment:
-        """Returns the function of (images, seed)."""
+    def build(self, data: DataSpec) -> Change:
+        """Returns the change of a batch."""
         axes = {"vertical": (1,), "horizontal": (2,), "both": (1, 2)}[self.direction]
 
         def flip(images: Any, seed: Any) -> Any:
@@ -80,7 +84,7 @@ class Flip(Augmentation):
                 images = tf.where(mirrored[index] == 1, tf.reverse(images, [axis]), images)
             return images
 
-        return flip
+        return on_images(data, flip)
 
 
 def _within(positions: Any, size: int) -> Any:

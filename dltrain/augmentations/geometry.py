@@ -4,9 +4,11 @@ import math
 from typing import Annotated, Any, ClassVar
 
 from dltrain.augmentations import Augmentation
-from dltrain.augmentations._drawing import Augment, folded, require_images, require_order, uniform, whole
+from dltrain.augmentations._drawing import folded, require_images, require_order, uniform, whole
+from dltrain.augmentations._on_images import on_images
 from dltrain.augmentations._sampling import Fill, maps_of, moved, rotation
-from dltrain.data import DataSpec
+from dltrain.data import Change, DataSpec
+from dltrain.features.image import Image
 from dltrain.fields import PositiveFloat, Probability, Range
 from dltrain.lazy import tf
 from dltrain.registry import AUGMENTATIONS
@@ -26,6 +28,7 @@ class Rotate(Augmentation):
         fill: what is seen in the corners: a grey level, 0 to 255, or nearest for the colour of the border.
     """
 
+    accepts: ClassVar = (Image,)
     moves: ClassVar[bool] = True
     in_pixel_range: ClassVar[bool] = True
 
@@ -36,14 +39,14 @@ class Rotate(Augmentation):
         """Raises KeyProblem unless the examples are images."""
         require_images("rotate", data)
 
-    def build(self, data: DataSpec) -> Augment:
-        """Returns the function of (images, seed)."""
+    def build(self, data: DataSpec) -> Change:
+        """Returns the change of a batch."""
         largest = math.radians(self.degrees)
 
         def rotate(images: Any, seed: Any) -> Any:
             return moved(images, rotation(uniform((tf.shape(images)[0],), seed, -largest, largest)), self.fill)
 
-        return rotate
+        return on_images(data, rotate)
 
 
 @AUGMENTATIONS.register("translate")
@@ -56,6 +59,7 @@ class Translate(Augmentation):
         fill: what is seen where the image was: a grey level, 0 to 255, or nearest for the colour of the border.
     """
 
+    accepts: ClassVar = (Image,)
     moves: ClassVar[bool] = True
     in_pixel_range: ClassVar[bool] = True
 
@@ -67,8 +71,8 @@ class Translate(Augmentation):
         """Raises KeyProblem unless the examples are images."""
         require_images("translate", data)
 
-    def build(self, data: DataSpec) -> Augment:
-        """Returns the function of (images, seed)."""
+    def build(self, data: DataSpec) -> Change:
+        """Returns the change of a batch."""
         # Up, so that a share of a small image is not nothing; 0.1 of 30 pixels is 3, though the product is above it.
         most = [
             math.ceil(share * side - 1e-9)
@@ -82,7 +86,7 @@ class Translate(Augmentation):
             )
             return moved(images, maps_of(c=down, f=across, like=down), self.fill)
 
-        return translate
+        return on_images(data, translate)
 
 
 @AUGMENTATIONS.register("zoom")
@@ -97,6 +101,7 @@ class Zoom(Augmentation):
         fill: what is seen around a smaller image: a grey level, 0 to 255, or nearest for the colour of the border.
     """
 
+    accepts: ClassVar = (Image,)
     moves: ClassVar[bool] = True
     in_pixel_range: ClassVar[bool] = True
 
@@ -110,15 +115,15 @@ class Zoom(Augmentation):
         """Raises KeyProblem unless the examples are images."""
         require_images("zoom", data)
 
-    def build(self, data: DataSpec) -> Augment:
-        """Returns the function of (images, seed)."""
+    def build(self, data: DataSpec) -> Change:
+        """Returns the change of a batch."""
         smallest, largest = (math.log(scale) for scale in self.scale)
 
         def zoom(images: Any, seed: Any) -> Any:
             shrunk = tf.exp(-uniform((tf.shape(images)[0],), seed, smallest, largest))
             return moved(images, maps_of(a=shrunk, e=shrunk, like=shrunk), self.fill)
 
-        return zoom
+        return on_images(data, zoom)
 
 
 @AUGMENTATIONS.register("random_resized_crop")
@@ -135,6 +140,7 @@ class RandomResizedCrop(Augmentation):
             evenly; the paper's values are 3/4 and 4/3.
     """
 
+    accepts: ClassVar = (Image,)
     moves: ClassVar[bool] = True
     in_pixel_range: ClassVar[bool] = True
 
@@ -149,8 +155,8 @@ class RandomResizedCrop(Augmentation):
         """Raises KeyProblem unless the examples are images."""
         require_images("random_resized_crop", data)
 
-    def build(self, data: DataSpec) -> Augment:
-        """Returns the function of (images, seed)."""
+    def build(self, data: DataSpec) -> Change:
+        """Returns the change of a batch."""
         height, width, _ = data.image(self.registered_name).shape
         flattest, tallest = (math.log(ratio) / 2 for ratio in self.aspect_ratio)
 
@@ -169,4 +175,4 @@ class RandomResizedCrop(Augmentation):
             )
             return moved(images, maps, "nearest")  # within half a pixel of the image's border
 
-        return random_resized_crop
+        return on_images(data, random_resized_crop)

@@ -8,9 +8,11 @@ import math
 from typing import Any, ClassVar
 
 from dltrain.augmentations import Augmentation
-from dltrain.augmentations._drawing import Mix, happens, require_images, uniform
-from dltrain.data import DataSpec
+from dltrain.augmentations._drawing import happens, require_images, uniform
+from dltrain.data import Batch, Change, DataSpec
+from dltrain.data.trees import leaves, mapped
 from dltrain.errors import KeyProblem
+from dltrain.features.image import Image
 from dltrain.fields import PositiveFloat, Probability
 from dltrain.lazy import tf
 from dltrain.registry import AUGMENTATIONS
@@ -42,13 +44,14 @@ class Mixup(Augmentation):
             if problem := feature.averaging_problem:
                 raise KeyProblem("name", f"mixup needs numbers alone, got {problem}")
 
-    def build(self, data: DataSpec) -> Mix:
-        """Returns the function of (inputs, soft targets, seed) that returns both, mixed."""
+    def build(self, data: DataSpec) -> Change:
+        """Returns the change of a batch with soft targets that mixes both."""
 
-        def mixup(inputs: Any, targets: Any, seed: Any) -> tuple[Any, Any]:
-            draws = uniform((3, tf.shape(inputs)[0]), seed)
+        def mixup(batch: Batch, seed: Any) -> Batch:
+            draws = uniform((3, tf.shape(leaves(batch.inputs)[0])[0]), seed)
             shares = tf.where(happens(self.probability, draws[2]), _beta(self.alpha, draws[0], draws[1]), 1.0)
-            return _blended(inputs, shares), _blended(targets, shares)
+            inputs = mapped(lambda values: _blended(values, shares), batch.inputs)
+            return batch._replace(inputs=inputs, targets=_blended(batch.targets, shares))
 
         return mixup
 
@@ -66,6 +69,7 @@ class CutMix(Augmentation):
         probability: how many of the images are mixed, 0 to 1; the authors use 1 for ImageNet and 0.5 for CIFAR.
     """
 
+    accepts: ClassVar = (Image,)
     mixes: ClassVar[bool] = True
 
     alpha: PositiveFloat = 1.0
@@ -74,12 +78,15 @@ class CutMix(Augmentation):
     def check(self, data: DataSpec) -> None:
         """Raises KeyProblem unless the examples are images."""
         require_images("cutmix", data)
+        if len(data.inputs) > 1:
+            raise KeyProblem("name", f"cutmix needs images alone, the data have {' and '.join(data.inputs)}")
 
-    def build(self, data: DataSpec) -> Mix:
-        """Returns the function of (images, soft targets, seed) that returns both, mixed."""
+    def build(self, data: DataSpec) -> Change:
+        """Returns the change of a batch with soft targets that mixes both."""
         height, width, _ = data.image(self.registered_name).shape
 
-        def cutmix(images: Any, targets: Any, seed: Any) -> tuple[Any, Any]:
+        def cutmix(batch: Batch, seed: Any) -> Batch:
+            images = batch.inputs
             draws = uniform((5, tf.shape(images)[0]), seed)
             side = tf.sqrt(1.0 - _beta(self.alpha, draws[0], draws[1]))
             side = tf.where(happens(self.probability, draws[4]), side, 0.0)
@@ -87,7 +94,8 @@ class CutMix(Augmentation):
             pasted = tf.where((rows[:, :, None] & columns[:, None])[..., None], _partners(images), images)
             # As many pixels as there are: the image's border cuts rectangles off.
             covered = [tf.reduce_sum(tf.cast(places, tf.float32), axis=1) for places in (rows, columns)]
-            return pasted, _blended(targets, 1.0 - covered[0] * covered[1] / (height * width))
+            targets = _blended(batch.targets, 1.0 - covered[0] * covered[1] / (height * width))
+            return batch._replace(inputs=pasted, targets=targets)
 
         def between(draws: Any, side: Any, size: int) -> Any:
             """Returns which places of an axis lie within that share of it about the place drawn, (batch, size)."""

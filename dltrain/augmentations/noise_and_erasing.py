@@ -5,9 +5,11 @@ from statistics import NormalDist
 from typing import Annotated, Any, ClassVar, Literal
 
 from dltrain.augmentations import Augmentation
-from dltrain.augmentations._drawing import Augment, happens, per_image, require_images, require_order, uniform
-from dltrain.data import DataSpec
+from dltrain.augmentations._drawing import happens, per_image, require_images, require_order, uniform
+from dltrain.augmentations._on_images import on_images
+from dltrain.data import Change, DataSpec
 from dltrain.data.random_draws import drawn
+from dltrain.features.image import Image
 from dltrain.fields import NonNegativeFloat, PositiveFloat, Probability, Range
 from dltrain.lazy import tf
 from dltrain.registry import AUGMENTATIONS
@@ -29,6 +31,7 @@ class Noise(Augmentation):
         deviation: standard deviation in grey levels, 0 or more.
     """
 
+    accepts: ClassVar = (Image,)
     in_pixel_range: ClassVar[bool] = True
 
     deviation: NonNegativeFloat = 10.0
@@ -37,8 +40,8 @@ class Noise(Augmentation):
         """Raises KeyProblem unless the examples are images."""
         require_images("noise", data)
 
-    def build(self, data: DataSpec) -> Augment:
-        """Returns the function of (images, seed)."""
+    def build(self, data: DataSpec) -> Change:
+        """Returns the change of a batch."""
         size = 2**QUANTILE_BITS
         table = [self.deviation * NormalDist().inv_cdf((place + 0.5) / size) for place in range(size)]
 
@@ -46,7 +49,7 @@ class Noise(Augmentation):
             places = _bits(images, seed, QUANTILE_BITS)
             return tf.clip_by_value(images + tf.gather(tf.constant(table), places), 0.0, 255.0)
 
-        return noise
+        return on_images(data, noise)
 
 
 @AUGMENTATIONS.register("random_erasing")
@@ -66,6 +69,7 @@ class RandomErasing(Augmentation):
         fill: random for noise from 0 to 255 (the paper's choice), mean for the data's mean colour, or a grey level.
     """
 
+    accepts: ClassVar = (Image,)
     in_pixel_range: ClassVar[bool] = True
 
     probability: Probability = 0.5
@@ -81,11 +85,11 @@ class RandomErasing(Augmentation):
         """Raises KeyProblem unless the examples are images."""
         require_images("random_erasing", data)
 
-    def build(self, data: DataSpec) -> Augment:
-        """Returns the function of (images, seed); paints with 0 where the mean is asked for and not known."""
+    def build(self, data: DataSpec) -> Change:
+        """Returns the change of a batch; paints with 0 where the mean is asked for and not known."""
         height, width, channels = data.image(self.registered_name).shape
         flattest, tallest = (math.log(ratio) / 2 for ratio in self.aspect_ratio)
-        colour = (data.input.mean or (0.0,) * channels) if self.fill == "mean" else self.fill
+        colour = (data.image(self.registered_name).mean or (0.0,) * channels) if self.fill == "mean" else self.fill
 
         def random_erasing(images: Any, seed: Any) -> Any:
             draws = uniform((5, tf.shape(images)[0]), seed)
@@ -106,7 +110,7 @@ class RandomErasing(Augmentation):
             places = tf.range(size, dtype=tf.float32)
             return (places >= first[:, None]) & (places < (first + length)[:, None])
 
-        return random_erasing
+        return on_images(data, random_erasing)
 
 
 def _bits(images: Any, seed: Any, count: int) -> Any:

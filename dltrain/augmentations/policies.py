@@ -3,10 +3,12 @@
 from typing import Annotated, Any, ClassVar
 
 from dltrain.augmentations import Augmentation
-from dltrain.augmentations._drawing import Augment, folded, require_images, whole
+from dltrain.augmentations._drawing import folded, require_images, whole
+from dltrain.augmentations._on_images import on_images
 from dltrain.augmentations._operations import OPERATIONS, SIGNED, operated
 from dltrain.augmentations._sampling import Fill
-from dltrain.data import DataSpec
+from dltrain.data import Change, DataSpec
+from dltrain.features.image import Image
 from dltrain.fields import PositiveInt, Range
 from dltrain.lazy import tf
 from dltrain.registry import AUGMENTATIONS
@@ -32,6 +34,7 @@ class RandAugment(Augmentation):
         fill: what is seen where an image ends: a grey level, 0 to 255, or nearest for the colour of the border.
     """
 
+    accepts: ClassVar = (Image,)
     moves: ClassVar[bool] = True
     in_pixel_range: ClassVar[bool] = True
 
@@ -43,8 +46,8 @@ class RandAugment(Augmentation):
         """Raises KeyProblem unless the examples are images."""
         require_images("randaugment", data)
 
-    def build(self, data: DataSpec) -> Augment:
-        """Returns the function of (images, seed)."""
+    def build(self, data: DataSpec) -> Change:
+        """Returns the change of a batch."""
         height, width, _ = data.image(self.registered_name).shape
         strongest = {
             "rotate": 30.0,
@@ -65,7 +68,7 @@ class RandAugment(Augmentation):
             # A loop: of operations in a row XLA would compute the first again for each pixel that the next looks at.
             return tf.while_loop(lambda number, _: number < self.operations, body, (0, images))[1]
 
-        return randaugment
+        return on_images(data, randaugment)
 
 
 @AUGMENTATIONS.register("trivialaugment")
@@ -81,6 +84,7 @@ class TrivialAugment(Augmentation):
         fill: what is seen where an image ends: a grey level, 0 to 255, or nearest for the colour of the border.
     """
 
+    accepts: ClassVar = (Image,)
     moves: ClassVar[bool] = True
     in_pixel_range: ClassVar[bool] = True
 
@@ -90,8 +94,8 @@ class TrivialAugment(Augmentation):
         """Raises KeyProblem unless the examples are images."""
         require_images("trivialaugment", data)
 
-    def build(self, data: DataSpec) -> Augment:
-        """Returns the function of (images, seed)."""
+    def build(self, data: DataSpec) -> Change:
+        """Returns the change of a batch."""
         height, width, _ = data.image(self.registered_name).shape
         strongest = {
             "rotate": 135.0,
@@ -108,7 +112,7 @@ class TrivialAugment(Augmentation):
             share = tf.cast(levels, tf.float32) / LEVELS
             return _one_of_all(images, folded(seed, 0), share, strongest, self.fill)
 
-        return trivialaugment
+        return on_images(data, trivialaugment)
 
 
 def _one_of_all(images: Any, seed: Any, share: Any, strongest: dict[str, float], fill: float | str) -> Any:

@@ -175,7 +175,7 @@ def bench(
     from dltrain.console import Reporter
     from dltrain.diagnostics import bench
 
-    found = bench.bench(resolved(config, runs, anew=False), Reporter(quiet, verbose))
+    found = bench.bench(resolved(config, runs, fresh=False), Reporter(quiet, verbose))
     print_json(found) if as_json else echo(_bench_words(found))
 
 
@@ -201,9 +201,9 @@ def _resumed(given: Words, runs: Path, force: bool) -> tuple[Run | None, Config,
         return None, experiments.load(given.config, given.overrides), {}
     if run is None:
         raise RunError("--resume auto found no run to resume; to start one, type: dltrain fit CONFIG --resume auto")
-    from dltrain.training.resume import continued
+    from dltrain.training.resume import resumed_config
 
-    after, changes = continued(
+    after, changes = resumed_config(
         run, experiments.load(given.config or run.config, given.overrides), runs, given.overrides,
         lambda text: echo(text, err=True), force, sizes_anew=given.run != AUTO,
     )  # fmt: skip

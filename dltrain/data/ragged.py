@@ -90,12 +90,13 @@ class Ragged:
         within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
         return Ragged(self.values[np.repeat(starts, lengths) + within], offsets)
 
-    def padded(self, padding: float = 0, length: int | None = None) -> np.ndarray:
+    def padded(self, padding: float = 0, length: int | None = None, dtype: Any = None) -> np.ndarray:
         """Returns the examples as one array, (examples, length, *rest).
 
         Args:
             padding: what is behind the end of a shorter one.
             length: of each; none for that of the longest.
+            dtype: of the result, which must hold the padding too; none for that of the values.
 
         Raises:
             ValueError: if an example is longer.
@@ -103,6 +104,6 @@ class Ragged:
         longest = self.longest if length is None else length
         if self.longest > longest:
             raise ValueError(f"length must be at least that of the longest example, {self.longest}, got {length}")
-        result = np.full((len(self), longest, *self.values.shape[1:]), padding, self.dtype)
+        result = np.full((len(self), longest, *self.values.shape[1:]), padding, dtype or self.dtype)
         result[np.arange(longest) < self.lengths[:, None]] = self.values
         return result

@@ -1,6 +1,11 @@
-"""Random draws for the examples of a batch: the same for each example, however many devices share the batch."""
+"""Random draws for the examples of a batch: the same for each example, however many devices share the batch.
 
-from collections.abc import Iterator, Sequence
+A draw belongs to an example's place in the whole batch. In evaluation it belongs to the example's position in its part
+instead, so that no size of a batch changes it. Along an axis whose length differs from batch to batch draws are made
+for the largest length that there is, and cut: how far a batch is filled up changes none of them.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -11,6 +16,7 @@ RANDOM = "philox"
 """TensorFlow's algorithm of random numbers for data: the same whole numbers on every device, compiled or not."""
 
 _share: ContextVar[tuple[int, int]] = ContextVar("share", default=(0, 1))
+_positions: ContextVar[Any] = ContextVar("positions", default=None)
 
 
 @contextmanager
@@ -28,20 +34,61 @@ def sharing(number: int, count: int) -> Iterator[None]:
         _share.reset(token)
 
 
-def drawn(shape: Sequence[Any], seed: Any, low: Any = None, high: Any = None) -> Any:
+@contextmanager
+def evaluating(positions: Any) -> Iterator[None]:
+    """Has draws depend on each example's position alone, within the block; of all examples of a batch.
+
+    Args:
+        positions: of the examples in their part, (batch,), int64.
+    """
+    token = _positions.set(positions)
+    try:
+        yield
+    finally:
+        _positions.reset(token)
+
+
+def drawn(
+    shape: Sequence[Any], seed: Any, low: Any = None, high: Any = None, largest: Mapping[int, int] | None = None
+) -> Any:
     """Returns whole numbers from `low` up to below `high`, each equally often, int32; without both, of all int32.
 
     Args:
-        shape: of the result; the one length that is no plain number, as tf.shape(images)[0], is that of the batch.
+        shape: of the result; the one length that is no plain number, as tf.shape(images)[0], is that of the batch; so
+            may be those that `largest` names.
         seed: int32, (2,), the same for all shares of a batch.
         low: the smallest.
         high: what they are below.
+        largest: of each axis whose length differs from batch to batch, the largest there is, as `Feature.max_shape` has
+            it: two replicas whose examples are filled up to different lengths draw the same for each example.
     """
+    differing = largest or {}
     number, count = _share.get()
-    axis = next((axis for axis, length in enumerate(shape) if not isinstance(length, int)), None)
-    if count == 1 or axis is None:
-        return tf.random.stateless_uniform(shape, seed, low, high, tf.int32, alg=RANDOM)
-    whole = [length * count if place == axis else length for place, length in enumerate(shape)]
-    values = tf.random.stateless_uniform(whole, seed, low, high, tf.int32, alg=RANDOM)
-    start = [shape[axis] * number if place == axis else 0 for place in range(len(whole))]
+    positions = _positions.get()
+    axes = (axis for axis, length in enumerate(shape) if axis not in differing and not isinstance(length, int))
+    axis = next(axes, None)
+    if positions is None and not differing and (count == 1 or axis is None):
+        return _uniform(shape, seed, low, high)
+    whole = [tf.maximum(differing[place], each) if place in differing else each for place, each in enumerate(shape)]
+    start = [0] * len(whole)
+    if positions is not None and axis is not None:
+        values = _by_position(positions, whole, axis, seed, low, high)
+    else:
+        if axis is not None:
+            whole[axis], start[axis] = shape[axis] * count, shape[axis] * number
+        values = _uniform(whole, seed, low, high)
     return tf.slice(values, start, shape)
+
+
+def _by_position(positions: Any, whole: list[Any], axis: int, seed: Any, low: Any, high: Any) -> Any:
+    rest = whole[:axis] + whole[axis + 1 :]
+
+    def one(position: Any) -> Any:
+        return _uniform(rest, tf.random.experimental.stateless_fold_in(seed, position, alg=RANDOM), low, high)
+
+    values = tf.map_fn(one, tf.cast(positions, tf.int32), fn_output_signature=tf.int32)
+    return tf.transpose(values, [*range(1, axis + 1), 0, *range(axis + 1, len(whole))])
+
+
+def _uniform(shape: Any, seed: Any, low: Any, high: Any) -> Any:
+    return tf.random.stateless_uniform(shape, seed, low, high, tf.int32, alg=RANDOM)

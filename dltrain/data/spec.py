@@ -153,6 +153,16 @@ class DataSpec:
         """Returns the same with another feature for the only target."""
         return replace(self, targets=Features({next(iter(self.targets)): feature}))
 
+    def words(self, targets: Any) -> list[str]:
+        """Returns what is right for each example, in one line; nothing where nothing is asked.
+
+        Args:
+            targets: as they are stored.
+        """
+        values = named(self.targets, targets)
+        found = [feature.words(values[name]) for name, feature in self.targets.items()]
+        return [", ".join(each) for each in zip(*found, strict=True)]
+
     def groups(self, targets: Any) -> Groups | None:
         """Returns which examples belong together by their target: classes or labels; none where none do."""
         return self.target.groups(targets) if len(self.targets) == 1 else None

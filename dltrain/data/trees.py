@@ -30,7 +30,7 @@ class Examples:
 
     @property
     def lengths(self) -> np.ndarray | None:
-        """How long each example is, (examples,): batches are of examples of like length. None where all are alike."""
+        """How long each example is, (examples,), int64: batches are of examples of like length; none where all are."""
         return None
 
     @property
@@ -115,9 +115,21 @@ def read(tree: Tree, positions: Any, seeds: np.ndarray | None = None) -> Tree:
     return mapped(one, tree)
 
 
-def is_read(tree: Tree) -> bool:
+def joined(trees: Sequence[Tree]) -> Tree:
+    """Returns the examples of several trees, all of them read, one behind the other."""
+
+    def one(*arrays: Array) -> Any:
+        if not isinstance(arrays[0], Ragged):
+            return np.concatenate(arrays)
+        rows, values = [row for array in arrays for row in array], arrays[0].values
+        return Ragged.of(rows, values.dtype, values.shape[1:])
+
+    return mapped(one, *trees)
+
+
+def is_read(*trees: Tree) -> bool:
     """Whether all arrays are in memory, or mapped into it."""
-    return all(isinstance(array, np.ndarray | Ragged) for array in leaves(tree))
+    return all(isinstance(array, np.ndarray | Ragged) for tree in trees for array in leaves(tree))
 
 
 def count(tree: Tree) -> int:

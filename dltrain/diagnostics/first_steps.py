@@ -1,21 +1,23 @@
-"""What a network sees in the first steps of its training, without training it."""
+"""The examples that a network sees in the first steps of training, without training it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from dltrain.assembly.batches import preparation, training_order
 from dltrain.config.experiment import Experiment
-from dltrain.data import Groups, Splits
+from dltrain.data import Feature, Features, Groups, Ragged, Splits, trees, unnamed
+from dltrain.data.trees import Tree
 from dltrain.engine.device import Devices
 from dltrain.lazy import tf
 
 SHOWN = 24
 CANDIDATES = 64
-"""Examples of the first steps, of which those are shown that show the most classes."""
+"""Number of examples of the first steps, among which those to show are chosen."""
 
 DECODED = 256
-"""Examples that are read, at most, where each has to be read by itself."""
+"""The most examples that are read, where each has to be read by itself."""
 
 
 @dataclass(frozen=True)
@@ -23,45 +25,62 @@ class FirstExamples:
     """Examples of the first steps.
 
     Args:
-        stored: as the dataset has them, (examples, *shape).
-        seen: as the network is trained on them, float32.
-        targets: stored as well.
-        is_exact: whether each batch was prepared whole and at the size that is trained first, so that training draws
-            the very same random numbers.
+        stored: the inputs as stored by the dataset, (examples, *shape); a dict by name where there are several.
+        seen: the same as the network is trained on them, shorter ones padded; as they are stored where nothing changes
+            them.
+        targets: the stored targets, likewise.
+        is_exact: whether each batch was prepared as a whole and at the size that is trained first, so that training
+            makes exactly the same random changes.
     """
 
-    stored: np.ndarray
-    seen: np.ndarray
-    targets: np.ndarray
+    stored: Tree
+    seen: Tree
+    targets: Tree
     is_exact: bool
+
+    def __len__(self) -> int:
+        return trees.count(self.stored)
 
     def take(self, positions: np.ndarray) -> "FirstExamples":
         """Returns the examples at the positions."""
-        return FirstExamples(self.stored[positions], self.seen[positions], self.targets[positions], self.is_exact)
+        stored, seen, targets = (trees.taken(tree, positions) for tree in (self.stored, self.seen, self.targets))
+        return FirstExamples(stored, seen, targets, self.is_exact)
 
 
 def first_examples(experiment: Experiment, splits: Splits, devices: Devices) -> FirstExamples:
     """Prepares examples of the first steps (of the first device) as training does.
 
-    What is drawn at random for an example depends on the size of its batch: each is prepared whole, unless that means
-    to read more than `DECODED` examples.
+    The random changes to an example depend on the size of its batch: each batch is prepared as a whole, unless that
+    would read more than `DECODED` examples.
     """
-    train = splits.train
-    order, prepare = training_order(experiment, splits.spec, train, devices), preparation(experiment, splits)
-    size = order.part_size if isinstance(train.inputs, np.ndarray) else min(order.part_size, DECODED)
-    found: list[tuple[np.ndarray, ...]] = []
+    data, train = splits.spec, splits.train
+    order, prepare = training_order(experiment, data, train, devices), preparation(experiment, splits)
+    size = order.part_size if trees.is_read(train.inputs) else min(order.part_size, DECODED)
+    found: list[tuple[Tree, ...]] = []
     for index in range(min(order.steps_per_epoch * order.accumulate, -(-CANDIDATES // size))):
         step, part = divmod(index, order.accumulate)
         portion = tf.constant(step * order.replicas, tf.int64)
-        batch = train.take(order.positions(portion).numpy()[part * order.part_size :][:size])
-        stored = np.asarray(batch.inputs[:])
-        number = tf.constant(index, tf.int64)
-        share = (0, order.replicas)
-        seen = prepare(number, tf.constant(stored), tf.constant(batch.targets), share=share)[0]
-        found.append((stored[:CANDIDATES], seen[:CANDIDATES].numpy(), batch.targets[:CANDIDATES]))
-    stored, seen, targets = (np.concatenate(values)[:CANDIDATES] for values in zip(*found, strict=True))
+        batch = train.take(order.positions(portion).numpy()[part * order.part_size :][:size]).read()
+        seen = batch.inputs
+        if experiment.augment:
+            inputs, targets = (_tensors(*each) for each in ((data.inputs, batch.inputs), (data.targets, batch.targets)))
+            seen = prepare(tf.constant(index, tf.int64), inputs, targets, share=(0, order.replicas))[0]
+            seen = trees.mapped(lambda values: values.numpy(), seen)
+        found.append(tuple(trees.taken(tree, slice(CANDIDATES)) for tree in (batch.inputs, seen, batch.targets)))
+    stored, seen, targets = (trees.taken(trees.joined(each), slice(CANDIDATES)) for each in zip(*found, strict=True))
     is_exact = size == order.part_size and not any(stage.image_size for stage in experiment.stages[:1])
-    return FirstExamples(stored, seen, targets, is_exact).take(_varied(splits.spec.groups(targets), len(targets)))
+    first = FirstExamples(stored, seen, targets, is_exact)
+    return first.take(_varied(data.groups(targets), len(first)))
+
+
+def _tensors(features: Features, stored: Tree) -> Any:
+    """Returns stored values as tensors of their own types, shorter ones filled up."""
+
+    def tensor(feature: Feature, values: Any) -> Any:
+        is_ragged = isinstance(values, Ragged)
+        return tf.constant(values.padded(feature.padding, feature.max_shape[0]) if is_ragged else values)
+
+    return trees.mapped(tensor, unnamed(features), stored) if features else stored
 
 
 def _varied(groups: Groups | None, count: int) -> np.ndarray:

@@ -64,7 +64,7 @@ class Engine:
     def train(self, feed: Feed, step: int, count: int) -> tuple[int, bool]:
         """Trains for `count` steps.
 
-        All of them run without the host, which would make a GPU wait; a loss that is not finite is told afterwards.
+        All of them run without the host, which would make a GPU wait; a loss that is not finite is reported afterwards.
 
         Args:
             feed: where batches come from, the next one that of `step`.
@@ -77,7 +77,7 @@ class Engine:
         Raises:
             DataError: if an example cannot be read.
         """
-        good = self._workers.least(int(self._call(self._train_loop, feed, *on_host(step, count))))
+        good = self._workers.smallest(int(self._call(self._train_loop, feed, *on_host(step, count))))
         return step + min(good + 1, count), good == count
 
     def share_statistics(self) -> None:
@@ -98,7 +98,7 @@ class Engine:
         return {name: shortest(value) for name, value in found.items()}
 
     def reset(self) -> None:
-        """Begins new means."""
+        """Resets the means of all metrics."""
         self.model.reset_metrics()
 
     def evaluate(self, feed: Feed, stopped: Callable[[], bool] = lambda: False) -> dict[str, float] | None:
@@ -135,7 +135,7 @@ class Engine:
             raise
 
     def forget(self, feed: Feed) -> None:
-        """Lets go of a feed that will not be used again."""
+        """Releases a feed that will not be used again."""
         self._loops = {key: loop for key, loop in self._loops.items() if key[1] is not feed}
 
     def _train_loop(self, feed: Feed) -> Any:
@@ -151,7 +151,8 @@ class Engine:
         def loop(first: Any, count: Any) -> Any:
             def body(index: Any, good: Any) -> Any:
                 taken = feed.take(_step(first, index))
-                done = self._strategy.run(one_step, (taken,))
+                with self._dense_gradients(feed):
+                    done = self._strategy.run(one_step, (taken,))
                 faults = tf.add_n(self._strategy.experimental_local_results(done))
                 is_next = tf.logical_and(tf.equal(faults, 0), tf.equal(good, tf.cast(index, tf.float32)))
                 return index + 1, good + tf.cast(is_next, tf.float32)
@@ -160,6 +161,28 @@ class Engine:
             return good
 
         return loop
+
+    @contextmanager
+    def _dense_gradients(self, feed: Feed) -> Iterator[None]:
+        """Has replicas exchange whole gradients where batches are of different lengths.
+
+        Those of an embedding are of as many rows as a batch has tokens, and what replicas exchange in a loop must have
+        the same shape in each step (TensorFlow 2.21).
+        """
+        optimizer = self.model.optimizer
+        if feed.order.replicas == 1 or not feed.differs or feed.order.accumulate > 1:  # whose sums are whole
+            yield
+            return
+        apply = optimizer.apply
+
+        def dense(gradients: Any, weights: Any = None) -> Any:
+            return apply([None if each is None else tf.convert_to_tensor(each) for each in gradients], weights)
+
+        object.__setattr__(optimizer, "apply", dense)  # past Keras's tracking of attributes
+        try:
+            yield
+        finally:
+            object.__delattr__(optimizer, "apply")
 
     def _compiled(self, work: Callable[..., Any]) -> Callable[..., Any]:
         """Has XLA compile a part of a step where Keras chose so: on one GPU, where every layer can be."""

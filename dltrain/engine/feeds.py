@@ -4,15 +4,16 @@ Each feed answers two calls of the engine's compiled loop: `take(step)`, outside
 inside each of them.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from dltrain.data import Split
+from dltrain.data import Batch, DataSpec, Feature, Ragged, Split, unnamed
+from dltrain.data.trees import is_read, leaves, mapped
 from dltrain.engine.order import HOST, Order
 from dltrain.engine.preparation import Preparation
+from dltrain.engine.stored import Alike, Differing, Source
 from dltrain.errors import DataError
 from dltrain.lazy import tf
 
@@ -27,8 +28,10 @@ READ_AHEAD_BYTES = 2**28
 class ResidentFeed:
     """A split in the device's memory; batches are gathered there, without the host. `failure` stays none.
 
+    `differs` says whether batches are of different lengths.
+
     Args:
-        split: the examples.
+        split: the examples, none of which are read later.
         order: which of them belong to which step.
         preparation: what happens to each batch.
         devices: those of this process's replicas, each of which holds the split; none for TensorFlow's own choice.
@@ -39,9 +42,11 @@ class ResidentFeed:
     def __init__(self, split: Split, order: Order, preparation: Preparation, devices: Sequence[str] = ()) -> None:
         self.order = order
         self.failure: DataError | None = None
-        inputs, others = _aligned(np.asarray(split.inputs)), _others(split)
-        self._copies = [_resident(inputs, others, device) for device in devices or (None,)]
+        # What may be large is held twice at once, by the host and by a device; tf.constant would hold it three times.
+        inputs = mapped(lambda array: _aligned(_values(array)), split.inputs)
+        self._copies = [_resident(split, inputs, preparation, device) for device in devices or (None,)]
         self._preparation = preparation
+        self.differs = any(isinstance(array, Ragged) for array in (*leaves(split.inputs), *leaves(split.targets)))
 
     def take(self, step: Any) -> Any:
         """Returns what each replica needs to make its batch of the step (int64 scalar)."""
@@ -59,8 +64,10 @@ class ResidentFeed:
             portion = taken * self.order.replicas + tf.constant(own, tf.int64)
             positions = _part(self.order, self.order.positions(portion), part)
             number = _number(self.order, portion, part)
-        values = [tf.gather(values, positions) for values in self._copies[own % len(self._copies)]]
-        return self._preparation(number, *values, share=(own, self.order.replicas))
+            whole = positions if self.order.replicas == 1 else self.order.batch_positions(taken)[part]
+        values = _each(lambda array: array.at(positions, whole), self._copies[own % len(self._copies)])
+        share = (own, self.order.replicas)
+        return self._preparation(number, *values, share=share, positions=_in_evaluation(self.order, positions))
 
     def at(self, step: int) -> "ResidentFeed":
         """Returns a feed of the same examples whose next `take` may be for the step: this one."""
@@ -68,13 +75,50 @@ class ResidentFeed:
 
     def examples(self, first: int, end: int) -> tuple[Any, ...]:
         """Returns the examples from `first` up to `end`, in the split's order, as one batch."""
-        values = [values[first:end] for values in self._copies[0]]
-        return self._preparation(tf.constant(0, tf.int64), *values)
+        values = _each(lambda array: array.between(first, end), self._copies[0])
+        return self._preparation(tf.constant(0, tf.int64), *values, positions=_from(self.order, first, end))
 
 
-def _resident(inputs: Any, others: Sequence[np.ndarray], device: str | None) -> list[Any]:
+def _each(function: Callable[..., Any], batch: Batch, *others: Batch) -> Batch:
+    """Returns what a function makes of each array of a batch; weights may be none."""
+    return Batch(
+        *(None if tree is None else mapped(function, tree, *more) for tree, *more in zip(batch, *others, strict=True))
+    )
+
+
+def _features(split: Split, data: DataSpec | None) -> Batch:
+    """Returns the feature of each array of a split; none where it is not known, and of weights."""
+    known = (data.inputs, data.targets, None) if data else (None,) * 3
+    trees = (split.inputs, split.targets, split.weights)
+    return Batch(
+        *(
+            unnamed(features) if features else mapped(lambda _: None, tree)
+            for features, tree in zip(known, trees, strict=True)
+        )
+    )
+
+
+def _resident(split: Split, inputs: Any, preparation: Preparation, device: str | None) -> Batch:
+    def one(array: Any, feature: Feature | None, values: Any) -> Alike | Differing:
+        if isinstance(array, Ragged):
+            return Differing(values, array, feature)
+        return Alike(values)
+
+    features = _features(split, preparation.data)
     with tf.device(device):
-        return [tf.identity(inputs), *map(tf.constant, others)]
+        copied = mapped(tf.identity, inputs)
+        others = (
+            None if tree is None else mapped(lambda array: tf.constant(_values(array)), tree)
+            for tree in (split.targets, split.weights)
+        )
+        return _each(one, Batch(split.inputs, split.targets, split.weights), features, Batch(copied, *others))
+
+
+def _values(array: np.ndarray | Ragged) -> np.ndarray:
+    """Returns what an array holds, of examples that differ in length one behind the other, at least one value."""
+    if isinstance(array, Ragged):
+        return array.values if len(array.values) else np.zeros((1, *array.values.shape[1:]), array.dtype)
+    return np.asarray(array)
 
 
 def _aligned(array: np.ndarray) -> Any:
@@ -90,7 +134,7 @@ class StreamedFeed:
     """A split in the host's memory, a memory map or files; batches are read ahead by tf.data.
 
     `failure` is what kept a batch from being read: an example that cannot be used. `read_ahead` is how many portions
-    wait for their turn, at most.
+    wait for their turn, at most; `differs` whether batches are of different lengths.
 
     Args:
         split: the examples.
@@ -108,8 +152,14 @@ class StreamedFeed:
         self._split = split
         self._preparation = preparation
         self._strategy = strategy
-        size = order.portion_size * math.prod(split.inputs.shape[1:]) * split.inputs.dtype.itemsize
-        self.read_ahead = min(max(READ_AHEAD_BYTES // size, 2), 16)
+        self._sources = _each(
+            lambda array, feature: Source(array, feature, order.seed is not None),
+            Batch(split.inputs, split.targets, split.weights),
+            _features(split, preparation.data),
+        )
+        self.differs = any(source.differs for source in self._flat)
+        size = order.portion_size * sum(source.bytes_per_example for source in leaves(self._sources.inputs))
+        self.read_ahead = min(max(READ_AHEAD_BYTES // max(size, 1), 2), 16)
         # Never restarted: a compiled loop keeps the iterator it was traced with, and the order repeats by itself.
         self._iterator = iter(
             strategy.distribute_datasets_from_function(
@@ -124,10 +174,15 @@ class StreamedFeed:
     def batch(self, taken: Any, part: Any = 0) -> tuple[Any, ...]:
         """Returns this replica's batch, or that part of the step where it accumulates several."""
         portion, *values = taken
+        positions = None
+        if self.order.seed is None:
+            with tf.device(HOST):
+                positions = _part(self.order, self.order.positions(portion), part)
         return self._preparation(
             _number(self.order, portion, part),
-            *(_part(self.order, value, part) for value in values),
+            *self._packed(values, part),
             share=(replica(), self.order.replicas),
+            positions=positions,
         )
 
     def at(self, step: int) -> "StreamedFeed":
@@ -136,25 +191,53 @@ class StreamedFeed:
 
     def examples(self, first: int, end: int) -> tuple[Any, ...]:
         """Returns the examples from `first` up to `end`, in the split's order, as one batch."""
-        values = [values[first:end] for values in (self._split.inputs, *_others(self._split))]
-        return self._preparation(tf.constant(0, tf.int64), *map(tf.constant, values))
+        positions = np.arange(first, min(end, len(self._split)))
+        seeds = np.stack([np.full(len(positions), self.order.seed or 0, np.int64), positions], axis=1)
+        rest = iter(self._read(positions, seeds, positions[None]))
+
+        def one(source: Source) -> Any:
+            return tf.constant([next(rest) for _ in source.types][0])
+
+        values = _each(one, self._sources)
+        return self._preparation(tf.constant(0, tf.int64), *values, positions=_from(self.order, first, end))
+
+    def _read(self, positions: np.ndarray, seeds: np.ndarray, batches: np.ndarray) -> list[np.ndarray]:
+        return [tensor for source in self._flat for tensor in source.read(positions, seeds, batches)]
+
+    @property
+    def _flat(self) -> list[Source]:
+        return [source for tree in self._sources if tree is not None for source in leaves(tree)]
+
+    def _packed(self, tensors: Sequence[Any], part: Any) -> Batch:
+        """Returns what one batch has of what was read, the tensors of one source behind those of the other."""
+        rest = iter(tensors)
+
+        def one(source: Source) -> Any:
+            values, lengths = next(rest), next(rest) if source.differs else None
+            own = _part(self.order, values, part)
+            # The portion was filled up for its longest example, which another of its batches may have.
+            return own if lengths is None or self.order.accumulate == 1 else own[:, : lengths[part]]
+
+        return _each(one, self._sources)
 
     def _portions(self, step: int, worker: int = 0, workers: int = 1) -> Any:
         """Returns the portions of one worker's replicas, step by step; nothing else is read."""
-        sources = (self._split.inputs, *_others(self._split))
+        types = [each for source in self._flat for each in source.types]
+        size, batches = self.order.portion_size, self.order.accumulate
+        shapes = [each for source in self._flat for each in source.shapes(size, batches)]
 
-        def read(positions: np.ndarray) -> list[np.ndarray]:
+        def read(positions: np.ndarray, seeds: np.ndarray, batches: np.ndarray) -> list[np.ndarray]:
             try:
-                return [np.asarray(source[positions]) for source in sources]
+                return self._read(positions, seeds, batches)
             except DataError as error:  # TensorFlow would tell of it as a traceback in a string
                 self.failure = error
                 raise
 
         def load(portion: Any) -> tuple[Any, ...]:
-            types = [source.dtype for source in sources]
-            values = tf.numpy_function(read, [self.order.positions(portion)], types)
-            for value, source in zip(values, sources, strict=True):
-                value.set_shape((self.order.portion_size, *source.shape[1:]))
+            whole = self.order.batch_positions(portion // self.order.replicas) if self.differs else tf.constant(0)
+            values = tf.numpy_function(read, [self.order.positions(portion), self.order.seeds(portion), whole], types)
+            for value, shape in zip(values, shapes, strict=True):
+                value.set_shape(shape)
             return portion, *values
 
         own = self.order.replicas // workers
@@ -177,17 +260,12 @@ def replica() -> int:
     return 0 if number is None else int(number)
 
 
-def _others(split: Split) -> list[np.ndarray]:
-    """Returns what goes with the inputs: targets and, where examples have some, weights."""
-    return [split.targets] if split.weights is None else [split.targets, split.weights]
-
-
 def _part(order: Order, values: Any, part: Any) -> Any:
     """Returns the share of a portion's values, (portion_size, ...), that belongs to one batch."""
     if order.accumulate == 1:
         return values
     start = tf.concat([[part * order.part_size], tf.zeros(len(values.shape) - 1, tf.int32)], 0)
-    return tf.slice(values, start, [order.part_size, *values.shape[1:]])
+    return tf.slice(values, start, [order.part_size, *(-1 if side is None else side for side in values.shape[1:])])
 
 
 def _number(order: Order, portion: Any, part: Any) -> Any:
@@ -195,12 +273,21 @@ def _number(order: Order, portion: Any, part: Any) -> Any:
     return portion // order.replicas * order.accumulate + tf.cast(part, tf.int64)
 
 
+def _in_evaluation(order: Order, positions: Any) -> Any:
+    return positions if order.seed is None else None
+
+
+def _from(order: Order, first: int, end: int) -> Any:
+    return _in_evaluation(order, tf.range(first, end, dtype=tf.int64))
+
+
 Feed = ResidentFeed | StreamedFeed
 
 
 def is_resident(split: Split) -> bool:
-    """Whether a split is small enough to be kept on the device, and is an array that can be."""
-    return isinstance(split.inputs, np.ndarray) and split.inputs.nbytes + split.targets.nbytes <= RESIDENT_BYTES
+    """Whether a split is small enough to be kept on the device, and none of it is read later."""
+    arrays = leaves(split.inputs) + leaves(split.targets)
+    return is_read(*arrays) and sum(array.nbytes for array in arrays) <= RESIDENT_BYTES
 
 
 def feed(split: Split, order: Order, preparation: Preparation, strategy: Any, first_step: int = 0) -> Feed:

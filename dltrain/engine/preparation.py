@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from dltrain.data.random_draws import RANDOM, drawn, sharing
+from dltrain.data import Batch, Change, DataSpec, Feature, unnamed
+from dltrain.data.random_draws import RANDOM, drawn, evaluating, sharing
+from dltrain.data.trees import mapped
 from dltrain.engine.order import HOST
 from dltrain.lazy import tf
 
@@ -17,83 +19,131 @@ class Preparation:
     """What happens to a batch on the device before the network sees it.
 
     Args:
-        augmentations: functions of (images, seed), in order; none for evaluation.
+        changes: what changes examples each by itself, in order; none for evaluation.
         class_weights: the weight of each class, (classes,), or none for no sample weights.
-        seed: of the augmentations.
-        mixes: functions of (images, soft targets, seed) that combine examples: one is drawn for each batch, and comes
-            after the augmentations.
+        seed: of the changes.
+        mixes: what combines examples, with targets that `soften` made: one is drawn for each batch, and comes after the
+            changes.
         soften: makes targets such that they may be averaged, (batch, classes), for the mixes.
+        last: the task's own change, in evaluation too: it comes after all others.
+        data: what the examples are: their types, and what shorter ones are filled up with; none for inputs of float32.
     """
 
-    augmentations: Sequence[Callable[[Any, Any], Any]] = ()
+    changes: Sequence[Change] = ()
     class_weights: np.ndarray | None = None
     seed: int = 0
-    mixes: Sequence[Callable[[Any, Any, Any], tuple[Any, Any]]] = ()
+    mixes: Sequence[Change] = ()
     soften: Callable[[Any], Any] | None = None
+    last: Change | None = None
+    data: DataSpec | None = None
 
     def __call__(
-        self, number: Any, inputs: Any, targets: Any, weights: Any = None, *, share: tuple[int, int] = (0, 1)
+        self,
+        number: Any,
+        inputs: Any,
+        targets: Any,
+        weights: Any = None,
+        *,
+        share: tuple[int, int] = (0, 1),
+        positions: Any = None,
     ) -> tuple[Any, ...]:
-        """Returns (inputs as float32, targets), and sample weights behind them where examples or classes have some.
+        """Returns (inputs, targets) of their features' types, and weights behind them where there are some.
 
         Args:
             number: int64 scalar, which batch of the run: what random changes are drawn from.
-            inputs: (batch, *shape).
-            targets: (batch,), int32, or (batch, outputs), float32; soft ones, (batch, classes), are returned where
-                examples are mixed.
+            inputs: (batch, *shape), as they are stored; or a dict of such.
+            targets: likewise; soft ones, (batch, classes), are returned where examples are mixed.
             weights: of the examples, (batch,), float32; none where all count the same.
             share: which part of the batch this is, from 0, and of how many.
+            positions: of the examples, (batch,), in evaluation: what is drawn depends on these alone.
         """
         with tf.device(HOST):
-            seed = tf.stack([tf.constant(self.seed, tf.int32), tf.cast(number, tf.int32)])
-        for augmented in self._augmented:
-            inputs = augmented(inputs, seed, share)
-        inputs = tf.cast(inputs, tf.float32)
+            batch_number = tf.constant(0) if positions is not None else tf.cast(number, tf.int32)
+            seed = tf.stack([tf.constant(self.seed, tf.int32), batch_number])
+        batch = Batch(inputs, targets, weights)
+        for change in self._pieces:
+            batch = change(batch, seed, share)
+        batch = self._typed(batch)
         if self.mixes and self.soften is not None:
-            return self._mixture(inputs, self.soften(targets), weights, seed, share)
-        if self.class_weights is not None:
-            of_class = tf.gather(tf.constant(self.class_weights), targets)
-            weights = of_class if weights is None else weights * of_class
-        return (inputs, targets) if weights is None else (inputs, targets, weights)
+            batch = self._mixture(batch, self.soften(batch.targets), seed, share)
+        elif self.class_weights is not None:
+            of_class = tf.gather(tf.constant(self.class_weights), batch.targets)
+            batch = batch._replace(weights=of_class if batch.weights is None else batch.weights * of_class)
+        if self.last is not None:
+            with sharing(*share), evaluating(positions):
+                batch = self.last(batch, _folded(seed, len(self.changes) + 1))
+        return batch[:2] if batch.weights is None else tuple(batch)
 
-    def _mixture(self, inputs: Any, shares: Any, weights: Any, seed: Any, share: tuple[int, int]) -> tuple[Any, ...]:
+    def _typed(self, batch: Batch) -> Batch:
+        """Returns a batch whose values are of their features' types."""
+        if self.data is None:
+            return batch._replace(inputs=mapped(lambda values: tf.cast(values, tf.float32), batch.inputs))
+        inputs = mapped(_cast, batch.inputs, unnamed(self.data.inputs))
+        targets = mapped(_cast, batch.targets, unnamed(self.data.targets)) if self.data.targets else batch.targets
+        return batch._replace(inputs=inputs, targets=targets)
+
+    def _mixture(self, batch: Batch, shares: Any, seed: Any, share: tuple[int, int]) -> Batch:
         """Returns mixed examples: the loss of a mixture is the mixture of the weighted losses of both."""
-        if weights is not None:
-            shares = shares * weights[:, None]
-        inputs, shares = self._mixed(inputs, shares, seed, share)
-        if weights is None and self.class_weights is None:
-            return inputs, shares
+        if batch.weights is not None:
+            shares = shares * batch.weights[:, None]
+        inputs, shares, _ = self._mixed(Batch(batch.inputs, shares), seed, share)
+        if batch.weights is None and self.class_weights is None:
+            return Batch(inputs, shares)
         if self.class_weights is not None:
             shares = shares * tf.constant(self.class_weights)
         total = tf.reduce_sum(shares, axis=-1)
-        return inputs, tf.math.divide_no_nan(shares, total[:, None]), total
+        return Batch(inputs, tf.math.divide_no_nan(shares, total[:, None]), total)
 
     @cached_property
-    def _augmented(self) -> list[Any]:
-        # XLA makes one pass over the pixels of what are many operations: 1.0 ms for a flip that took 11.3 without. Each
-        # by itself: of several in one piece XLA computes the first again for each pixel that the next looks at.
-        def compiled(index: int, augmentation: Callable[[Any, Any], Any]) -> Any:
-            @tf.function(autograph=False, jit_compile=True)
-            def augmented(inputs: Any, seed: Any, share: tuple[int, int]) -> Any:
-                with sharing(*share):
-                    return augmentation(tf.cast(inputs, tf.float32), _folded(seed, index))
+    def _pieces(self) -> list[Callable[[Batch, Any, tuple[int, int]], Batch]]:
+        # Each by itself: of several in one piece XLA computes the first again for each pixel that the next looks at.
+        def work(index: int, change: Change, batch: Batch, seed: Any) -> Batch:
+            return change(self._typed(batch), _folded(seed, index))
 
-            return augmented
-
-        return [compiled(index, augmentation) for index, augmentation in enumerate(self.augmentations)]
+        return [_compiled(partial(work, index, change)) for index, change in enumerate(self.changes)]
 
     @cached_property
-    def _mixed(self) -> Any:
-        @tf.function(autograph=False, jit_compile=True)
-        def mixed(inputs: Any, targets: Any, seed: Any, share: tuple[int, int]) -> tuple[Any, Any]:
-            own = _folded(seed, len(self.augmentations))
-            with sharing(*share):
-                if len(self.mixes) == 1:
-                    return self.mixes[0](inputs, targets, own)
-                chosen = drawn((), seed, 0, len(self.mixes))
-                return tf.switch_case(chosen, [partial(mix, inputs, targets, own) for mix in self.mixes])
+    def _mixed(self) -> Callable[[Batch, Any, tuple[int, int]], Batch]:
+        def mixed(batch: Batch, seed: Any) -> Batch:
+            own = _folded(seed, len(self.changes))
+            if len(self.mixes) == 1:
+                return self.mixes[0](batch, own)
+            chosen = drawn((), seed, 0, len(self.mixes))
+            # Weights are none here, which no branch can return.
+            branches = [lambda mix=mix: mix(batch, own)[:2] for mix in self.mixes]
+            return Batch(*tf.switch_case(chosen, branches))
 
-        return mixed
+        return _compiled(mixed)
+
+
+def _compiled(work: Change) -> Callable[[Batch, Any, tuple[int, int]], Batch]:
+    """Returns a change that XLA makes one piece of: 1.0 ms for a flip that took 11.3 as many operations.
+
+    What it leaves as it was never enters the piece's results.
+    """
+    form: list[Any] = []
+    kept: list[int | None] = []  # of each result, where it is among the arguments
+
+    @tf.function(autograph=False, jit_compile=True)
+    def piece(batch: Batch, seed: Any, share: tuple[int, int]) -> list[Any]:
+        before = {id(value): place for place, value in enumerate(tf.nest.flatten(batch))}
+        with sharing(*share):
+            after = work(batch, seed)
+        results = tf.nest.flatten(after)
+        form[:] = [tf.nest.map_structure(lambda _: 0, after)]
+        kept[:] = [before.get(id(value)) for value in results]
+        return [value for value, place in zip(results, kept, strict=True) if place is None]
+
+    def changed(batch: Batch, seed: Any, share: tuple[int, int]) -> Batch:
+        results, before = iter(piece(batch, seed, share)), tf.nest.flatten(batch)
+        values = [next(results) if place is None else before[place] for place in kept]
+        return tf.nest.pack_sequence_as(form[0], values)
+
+    return changed
+
+
+def _cast(values: Any, feature: Feature) -> Any:
+    return tf.cast(values, feature.dtype)
 
 
 def _folded(seed: Any, index: int) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dltrain.data.feature import Feature, Groups
+from dltrain.data.ragged import Ragged
 from dltrain.figures.page import Panel
 from dltrain.figures.panels import Bands, Bars, Histogram, Shares
 from dltrain.wording import number
@@ -79,7 +80,10 @@ def distributed(feature: Feature, parts: Mapping[str, Any]) -> list[Panel]:
     panels: list[Panel] = [*feature.panels(parts)]
     if panels or None not in feature.shape:
         return panels
-    lengths = {part: np.array([len(value) for value in stored]) for part, stored in parts.items()}
+    lengths = {
+        part: stored.lengths if isinstance(stored, Ragged) else np.array([len(value) for value in stored])
+        for part, stored in parts.items()
+    }
     edges, note = _edges(next(iter(lengths.values())))
     shares = {part: _shares(found, edges) for part, found in lengths.items()}
     return [Histogram(f"Lengths: {feature.caption}", note, edges, shares)]

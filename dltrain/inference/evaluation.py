@@ -46,7 +46,7 @@ def evaluate(
     if not is_other:
         trained.compare(splits, [name])
     with enough_memory(trained.config):
-        feed = evaluation_feed(part, trained.config.experiment.train.examples_per_batch, devices)
+        feed = evaluation_feed(trained.config.experiment, trained.spec, part, devices)
         task, spec = trained.config.experiment.task, splits.spec
         metrics = evaluated(trained.network(devices), task, spec, name, part, feed)
     measured = "all" if is_whole else name

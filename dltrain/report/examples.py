@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dltrain.data import Feature, named
+from dltrain.data import Feature, Ragged, named, unnamed
 from dltrain.data.feature import shape_words
 from dltrain.data.showing import Picture, Shown
 from dltrain.figures.mosaic import Filters
@@ -89,11 +89,18 @@ def _shown(evidence: Evidence, examples: Sequence[Example], like: Example | None
         (
             feature,
             feature.show(
-                np.stack([each[name] for each in values]), weights, None if scale is None else scale[name][None]
+                _stored(feature, [each[name] for each in values]),
+                weights,
+                None if scale is None else _stored(feature, [scale[name]]),
             ),
         )
         for name, feature in features.items()
     ]
+
+
+def _stored(feature: Feature, rows: list[Any]) -> Any:
+    """Returns values of a feature, each by itself, as they are stored together."""
+    return Ragged.of(rows, rows[0].dtype) if feature.shape[:1] == (None,) else np.stack(rows)
 
 
 def _pictures(shown: Sequence[Seen]) -> list[Picture]:
@@ -118,7 +125,10 @@ def _named(place: str) -> str:
 def _attention(evidence: Evidence) -> Gallery:
     data, examples = evidence.outcome.data, evidence.right
     pictures = _pictures(_shown(evidence, examples, examples[0]))
-    words = data.target.words(np.stack([example.target for example in examples]))
+    targets = [named(data.targets, example.target) for example in examples]
+    words = data.words(
+        unnamed({name: _stored(each, [of[name] for of in targets]) for name, each in data.targets.items()})
+    )
     found = [
         _pictured(picture, (line,), example.place)
         for picture, line, example in zip(pictures, words, examples, strict=True)

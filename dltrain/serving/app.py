@@ -4,7 +4,6 @@ import asyncio
 import base64
 import hashlib
 import json
-import math
 import re
 import threading
 from collections.abc import Collection
@@ -179,16 +178,19 @@ def warm(predictor: Predictor) -> None:
 
 
 def _page(predictor: Predictor, name: str) -> str:
-    spec = predictor.spec
-    ranks = "top_k" in predictor.task.options
-    about = {
-        "schema": spec.inputs.request_schema(),
-        "likeliest": min(LIKELIEST, math.prod(spec.output_shape)) if ranks else 1,
-    }
+    about = {"schema": predictor.spec.inputs.request_schema(), "options": _page_options(predictor)}
     # "<" would end the element in a name such as </script>.
     plain = json.dumps(about).replace("<", "\\u003c")
     page = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
     return page.replace("{{name}}", escape(name)).replace("{{about}}", plain)
+
+
+def _page_options(predictor: Predictor) -> dict[str, Any]:
+    """Returns the options that the page asks with: the likeliest few, where the task has such."""
+    if "top_k" not in predictor.task.options:
+        return {}
+    (count,) = predictor.task.output_shape(predictor.spec)
+    return {"top_k": min(LIKELIEST, count)}
 
 
 def _policy(page: str) -> str:

@@ -1,4 +1,4 @@
-"""A network, its data and its state: what is trained, in whichever stage."""
+"""The network of a stage with its data and its state."""
 
 import math
 from collections.abc import Callable
@@ -9,20 +9,18 @@ import numpy as np
 from dltrain.assembly import stages
 from dltrain.assembly.batches import evaluation_feed, preparation, training_order
 from dltrain.assembly.contract import monitor_of, plan_for
-from dltrain.assembly.data import PARTS
+from dltrain.assembly.data import PARTS, targets_digest
 from dltrain.assembly.distillation import teach
 from dltrain.assembly.network import assemble
-from dltrain.assembly.progressive_resizing import seen, shrinking
+from dltrain.assembly.progressive_resizing import stage_data
 from dltrain.checkpoints import store
 from dltrain.checkpoints.training_state import TrainingState
 from dltrain.config.experiment import Config, to_plain
 from dltrain.console import Reporter
 from dltrain.data import Split, Splits
-from dltrain.digest import digest
 from dltrain.engine.compiled_loop import Engine, shortest
 from dltrain.engine.device import Devices
 from dltrain.engine.feeds import Feed, feed
-from dltrain.engine.preparation import Preparation
 from dltrain.errors import ConfigError, KeyProblem
 from dltrain.inference.part_metrics import evaluated, words
 from dltrain.lazy import tf
@@ -31,23 +29,23 @@ from dltrain.training.early_stopping import Patience
 from dltrain.training.finiteness import NotFinite, not_finite
 
 RESTORE_FACTOR = 0.5
-"""What the learning rate is multiplied by each time that a run goes back because of a loss that is not finite."""
+"""Factor of the learning rate each time that a run returns to a checkpoint because the loss is not finite."""
 
 
 class Learner:
-    """A network, its data and its state: set up once, and anew for each stage.
+    """A network, its data and its state: assembled at the start, and again for each stage.
 
     Args:
-        config: what to do.
+        config: the experiment.
         splits: the data, loaded.
-        devices: where to do it.
-        reporter: what says how it goes.
-        anew: no checkpoint will be restored: the network gets the weights that it is to begin with.
-        stage: in which to begin, counted from 0.
+        devices: the devices to train on.
+        reporter: for messages and progress.
+        fresh: no checkpoint will be restored: the network gets its initial weights.
+        stage: the stage to start in, counted from 0.
 
     Raises:
         ConfigError: if config, data and devices do not fit together.
-        UserError: if the weights to begin with cannot be used.
+        UserError: if the initial weights cannot be used.
     """
 
     def __init__(
@@ -56,41 +54,41 @@ class Learner:
         splits: Splits,
         devices: Devices,
         reporter: Reporter,
-        anew: bool = False,
+        fresh: bool = False,
         stage: int = 0,
     ) -> None:
         self.config, self.experiment = config, config.experiment
         self.splits, self.devices, self.reporter = splits, devices, reporter
         self.plan = plan_for(config, splits, devices.replicas)
         self.spans = stages.spans(self.experiment, self.plan)
-        targets = digest(splits.train.targets)
+        targets = targets_digest(splits.train)
         self.state = TrainingState(splits.spec.plain(), len(splits.train), targets, fingerprint=splits.fingerprint)
         with devices.strategy.scope():
-            self._scale = tf.Variable(1.0, trainable=False)  # what plateaus and restores leave of the learning rate
+            self._scale = tf.Variable(1.0, trainable=False)  # the factor of the learning rate by plateaus and restores
         self.validation = self.evaluation_feed(splits.validation) if splits.validation else None
         self._measured: Engine | None = None
-        trained = stages.require(config, splits.spec) if self.experiment.stages else None
-        self._assemble(stage, anew)
+        trained = stages.check(config, splits.spec) if self.experiment.stages else None
+        self._assemble(stage, fresh)
         self.parameters = trained or sum(math.prod(weight.shape) for weight in self.engine.model.trainable_weights)
-        self._require_monitors()
+        self._check_monitors()
         for part in PARTS:
             for sentence in words(part, self.undefined(part)):
                 reporter.warn(sentence)
 
     def undefined(self, part: str) -> dict[str, str]:
-        """Returns which metrics a part cannot have, and why."""
+        """Returns the metrics that are undefined on a part, and why."""
         split = getattr(self.splits, part)
         return self.experiment.task.undefined(self.splits.spec, split) if split else {}
 
-    def _assemble(self, number: int, anew: bool = False) -> None:
-        """Builds the network as a stage trains it, with an optimizer that begins anew."""
+    def _assemble(self, number: int, fresh: bool = False) -> None:
+        """Builds the network as a stage trains it, with a fresh optimizer."""
         self.state.stage, self.span = number, self.spans[number]
         stage, full = self.span.settings, self.splits.spec
-        spec = seen(full, stage)
+        spec = stage_data(full, stage)
         peak, schedule = stage.learning_rate or self.experiment.optimizer.learning_rate, self.experiment.schedule
         self._rate = learning_rate(schedule, peak, self.plan, self._scale)
         counted = learning_rate(schedule, peak, self.plan, self._scale, self.span.first_step)
-        self.engine = assemble(self.config, spec, self.devices, counted, anew, stage)
+        self.engine = assemble(self.config, spec, self.devices, counted, fresh, stage)
         with self.devices.strategy.scope():
             teach(self.config, spec, self.engine.model, self.devices.replicas)
         if spec != full and self._measured is None:
@@ -100,11 +98,11 @@ class Learner:
             self.engine.build(self.validation or self.evaluation_feed(self.splits.train))
         else:
             size = self.experiment.train.examples_per_batch
-            shrunk = Preparation(shrinking(full, spec))
-            self.engine.build(evaluation_feed(self.splits.train.first(size), size, self.devices, shrunk))
+            part = self.splits.train.first(size)
+            self.engine.build(evaluation_feed(self.experiment, full, part, self.devices, stage))
 
-    def _require_monitors(self) -> None:
-        """Makes sure that the network's own steps report what decides on the best epoch, as a user's may not.
+    def _check_monitors(self) -> None:
+        """Checks that the network's own steps report the monitored metrics, as a user's `train_step` may not.
 
         Raises:
             ConfigError: if they do not.
@@ -159,7 +157,7 @@ class Learner:
         return evaluated(self.measured, task, self.splits.spec, part, split, feed, stopped)
 
     def validate(self, stopped: Callable[[], bool]) -> dict[str, float] | None:
-        """Returns loss and metrics of the validation part, as columns of metrics.csv; {} where there is no such part.
+        """Measures the validation part; returns columns of metrics.csv, {} where there is no such part.
 
         Args:
             stopped: asked now and then; once true, it is given up, and returns none.
@@ -172,7 +170,7 @@ class Learner:
 
     @property
     def latest_is_best(self) -> bool:
-        """A loss on the training data cannot tell which weights are better on others: unless asked to, none tries."""
+        """Whether the latest epoch counts as the best: without validation data, unless the config names a monitor."""
         return self.validation is None and self.experiment.checkpoint.monitor is None
 
     @property
@@ -182,7 +180,7 @@ class Learner:
         return state.stopped or (state.step >= self.plan.total_steps and state.means is None)
 
     def restore(self, saved: store.Checkpoint) -> None:
-        """Puts variables and state where they were when the checkpoint was made."""
+        """Restores variables and state from a checkpoint."""
         state = TrainingState.of(saved)
         if state.stage != self.state.stage:
             self._assemble(state.stage)
@@ -198,10 +196,10 @@ class Learner:
         self.state.stopped = state.halted_by is not None or (patience is not None and patience.exhausted)
 
     def training_feed(self, part: Split | None = None) -> Feed:
-        """Returns the training part's batches, from the one after the steps that are done.
+        """Returns the train part's batches, starting after the finished steps.
 
         Args:
-            part: train on this share of it alone.
+            part: train only on this part of the training data.
         """
         train = part or self.splits.train
         order = training_order(self.experiment, self.splits.spec, train, self.devices)
@@ -210,10 +208,10 @@ class Learner:
 
     def evaluation_feed(self, split: Split) -> Feed:
         """Returns a part's batches, in their order and as they are."""
-        return evaluation_feed(split, self.experiment.train.examples_per_batch, self.devices)
+        return evaluation_feed(self.experiment, self.splits.spec, split, self.devices)
 
     def enter(self, number: int) -> None:
-        """Goes on with another stage: the weights and their averages as they are, the optimizer anew."""
+        """Continues with another stage: keeps the weights and their averages, with a fresh optimizer."""
         kept = {name: np.array(variable) for name, variable in self.variables.items() if _is_of_network(name)}
         del self.engine  # else both stages' would be in memory at once
         self._assemble(number)
@@ -222,7 +220,7 @@ class Learner:
                 variable.assign(kept[name])
 
     def patience(self) -> Patience | None:
-        """Returns what early stopping remembers; none where nothing stops early."""
+        """Returns the state of early stopping; none where nothing stops early."""
         settings = self.experiment.early_stopping
         if settings is None:
             return None
@@ -231,7 +229,7 @@ class Learner:
         return Patience(settings.patience, settings.min_delta, monitor, larger, self.state.patience)
 
     def set_scale(self) -> None:
-        """Brings the learning rate to what plateaus and restores have left of it."""
+        """Applies the reductions by plateaus and restores to the learning rate."""
         plateau = 1.0 if self.state.plateau is None else self.state.plateau["scale"]
         self._scale.assign(plateau * RESTORE_FACTOR**self.state.restores)
 
@@ -240,7 +238,7 @@ class Learner:
         return shortest(self._rate(step))
 
     def check_weights(self) -> None:
-        """Makes sure that no checkpoint is made of weights that are lost: the loss shows it one step later only.
+        """Checks that all weights are finite before a checkpoint is made: the loss shows it only one step later.
 
         Raises:
             NotFinite: if a weight is NaN or infinite.
@@ -251,7 +249,7 @@ class Learner:
                 raise self.not_finite(f"the weight {variable.path}")
 
     def not_finite(self, what: str) -> NotFinite:
-        """Returns the error that says that something is not finite."""
+        """Returns the error for a value that is not finite."""
         step = self.state.step
         return not_finite(what, self.experiment, self.plan, step, self.rate_at(step - 1))
 

@@ -1,4 +1,4 @@
-"""How much memory a run takes, estimated, and how much is free: Linux kills a process instead of refusing."""
+"""Estimates of the memory that a run needs, and the free memory: Linux kills a process instead of refusing."""
 
 import math
 import resource
@@ -13,7 +13,7 @@ from dltrain.training.learner import Learner
 
 
 def warn(learner: Learner) -> None:
-    """Says so where a run on the CPU will probably not fit into memory, and which layer takes most of it."""
+    """Warns where a run on the CPU will probably not fit into memory, and names the largest layer."""
     free = free_bytes()
     if not learner.devices.is_cpu or free is None:
         return
@@ -25,14 +25,14 @@ def warn(learner: Learner) -> None:
         name, most = max(activations.items(), key=lambda item: item[1])
         size = learner.experiment.train.examples_per_batch
         learner.reporter.warn(
-            f"a step takes about {needed / 1e9:.1f} GB with train.batch_size: {size} (layer {name} alone "
-            f"{most * size / 1e9:.1f} GB), and {free / 1e9:.1f} GB are free: the system may end the run without a "
-            "word; train.batch_size=auto takes a size that fits"
+            f"a step needs about {needed / 1e9:.1f} GB with train.batch_size: {size} (layer {name} alone "
+            f"{most * size / 1e9:.1f} GB), but only {free / 1e9:.1f} GB are free: the system may kill the run without "
+            "a message; train.batch_size=auto chooses a size that fits"
         )
 
 
 def needed_bytes(learner: Learner) -> int:
-    """Estimates what a run takes beside its data: weights, the optimizer's slots, gradients and activations."""
+    """Estimates the bytes that a run needs beside its data: weights, optimizer slots, gradients and activations."""
     return sum(parts(learner).values())
 
 

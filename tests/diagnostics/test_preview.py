@@ -14,7 +14,7 @@ from dltrain.assembly.data import load, start
 from dltrain.cli import app
 from dltrain.config import experiment as experiments
 from dltrain.console import Reporter
-from dltrain.data import Groups, Split, Splits
+from dltrain.data import Examples, Groups, Split, Splits
 from dltrain.diagnostics import preview
 from dltrain.diagnostics.first_steps import DECODED, _varied, first_examples
 from dltrain.figures.examples import Lines, Pictures, Rows
@@ -114,23 +114,24 @@ def test_without_augmentation_examples_are_shown_once(tmp_path):
     assert "nothing changes them" in page.rows[0].heading
 
 
-class Counted:
+class Counted(Examples):
     """Inputs that count how many of them are read."""
 
-    def __init__(self, values, read):
-        self.values, self.read = values, read
+    shape = dtype = None
+
+    def __init__(self, values, reads):
+        self.values, self.reads = values, reads
         self.shape, self.dtype = values.shape, values.dtype
 
     def __len__(self):
         return len(self.values)
 
-    def __getitem__(self, positions):
-        found = self.values[positions]
-        self.read.append(len(found))
-        return found
-
     def take(self, positions):
-        return Counted(self.values[positions], self.read)
+        return Counted(self.values[positions], self.reads)
+
+    def read(self, positions, seeds=None):
+        self.reads.append(len(positions))
+        return self.values[positions]
 
 
 def test_of_examples_that_must_be_read_only_a_few_are(tmp_path):

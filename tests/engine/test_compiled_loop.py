@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from specs import data_spec
 
-from dltrain.data import Split
+from dltrain.data import Batch, Examples, Split
 from dltrain.engine.compiled_loop import Engine
 from dltrain.engine.feeds import ResidentFeed, StreamedFeed
 from dltrain.engine.order import Order
@@ -104,14 +104,14 @@ def test_a_compiled_step_trains_the_same_weights(tensorflow, split, batches):
 
 
 def test_an_example_that_cannot_be_read_is_named(tensorflow, split):
-    class Spoilt:
+    class Spoilt(Examples):
         shape, dtype = split.inputs.shape, split.inputs.dtype
 
         def __len__(self):
             return len(split)
 
-        def __getitem__(self, positions):
-            if isinstance(positions, np.ndarray) and 30 in positions:
+        def read(self, positions, seeds=None):
+            if 30 in positions:
                 raise DataError("30.jpg: no image that can be used")
             return split.inputs[positions]
 
@@ -228,8 +228,9 @@ def test_two_replicas_and_several_batches_a_step_train_to_the_same_means():
     assert done.returncode == 0, done.stderr[-3000:]
 
 
-def mixing_half(inputs, targets, seed):
-    return 0.5 * inputs + 0.5 * inputs[::-1], 0.75 * targets + 0.25 * targets[::-1]
+def mixing_half(batch, seed):
+    inputs, targets, _ = batch
+    return Batch(0.5 * inputs + 0.5 * inputs[::-1], 0.75 * targets + 0.25 * targets[::-1])
 
 
 def test_the_loss_of_mixtures_is_the_mixture_of_the_weighted_losses(tensorflow):
@@ -248,7 +249,7 @@ def test_the_loss_of_mixtures_is_the_mixture_of_the_weighted_losses(tensorflow):
 
 def test_one_of_several_mixes_is_drawn_for_each_batch(tensorflow):
     def marking(mark):
-        return lambda inputs, targets, seed: (inputs + mark, targets)
+        return lambda batch, seed: batch._replace(inputs=batch.inputs + mark)
 
     zeros = np.zeros((2, 4), np.float32)
     preparation = Preparation((), None, 0, [marking(1.0), marking(2.0), marking(4.0)], lambda targets: targets)

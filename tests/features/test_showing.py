@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from dltrain.data import showing
+from dltrain.data import DataSpec, Ragged, showing
 from dltrain.data.feature import Feature
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.image import Image
@@ -146,3 +146,24 @@ def test_items_become_rows_of_a_table(items, names, rows):
     assert len({len(row) for row in [found[0], *found[1]]}) == 1
     if names is not None:
         assert found == (names, rows)
+
+
+def test_strings_of_different_length_are_shown_and_told_by_their_lengths():
+    """A plugin's feature that has what it must have, and stored values that are Ragged."""
+
+    class Letters(Feature):
+        registered_name = "letters"
+        shape = (None,)
+        dtype = "int32"
+
+        def decode(self, stored):
+            return ["".join(chr(97 + code) for code in row) for row in stored]
+
+    stored = Ragged.of([np.array([0, 1]), np.array([2])], np.int32)
+    feature = Letters()
+    assert feature.words(stored) == ["ab", "c"]
+    assert feature.show(stored) == [showing.Text("ab"), showing.Text("c")]
+    (panel,) = distributed(feature, {"training": stored})
+    assert panel.title == "Lengths: letters"
+    assert DataSpec.of(feature, feature).words(stored) == ["ab", "c"]
+    assert DataSpec.of(feature).words(None) == []

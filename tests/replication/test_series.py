@@ -94,8 +94,8 @@ def test_a_run_that_was_stopped_within_goes_on_in_its_own_folder(tensorflow, her
     runs = Series(here / "small.yaml", ["checkpoint.every_steps=1"], here / "runs", lambda: Reporter(quiet=True))
     with killed_after(2):
         train_seeds(runs, 2, "")
-    goes_on = Series(runs.path, runs.overrides, runs.root, runs.reporter, goes_on=True)
-    train_seeds(goes_on, 2, "")
+    resumes = Series(runs.path, runs.overrides, runs.root, runs.reporter, resumes=True)
+    train_seeds(resumes, 2, "")
     assert sorted(path.name for path in (here / "runs").iterdir()) == ["small-seed4-001", "small-seed5-001"]
     assert "going on after step 2" in (here / "runs/small-seed4-001/log.txt").read_text()
 

@@ -28,7 +28,7 @@ const fetch = async (_, {body}) => {
   sent.push(JSON.parse(body).instances);
   return {json: async () => ({predictions: [{error: "none"}]})};
 };
-document.getElementById("about").textContent = JSON.stringify({schema: JSON.parse(schema), likeliest: 1});
+document.getElementById("about").textContent = JSON.stringify({schema: JSON.parse(schema), options: {top_k: 1}});
 new Function("document", "fetch", script)(document, fetch);
 const event = {preventDefault() {}, target: {querySelector: () => ({value: text})}};
 for (const field of form.elements) field.value = text;
