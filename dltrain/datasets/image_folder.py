@@ -196,7 +196,7 @@ def _tell_absent_classes(splits: Splits, own: Container[str]) -> None:
     """Says which classes have too few images to be in each part that was split off."""
     names = splits.spec.target.class_names
     for part in ("validation", "test"):
-        split = getattr(splits, part)
+        split = splits.part(part)
         if split is None or part in own:
             continue
         absent = [names[label] for label in np.setdiff1d(np.arange(len(names)), split.targets)]

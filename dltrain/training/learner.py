@@ -9,7 +9,7 @@ import numpy as np
 from dltrain.assembly import stages
 from dltrain.assembly.batches import evaluation_feed, preparation, training_order
 from dltrain.assembly.contract import monitor_of, plan_for
-from dltrain.assembly.data import PARTS, targets_digest
+from dltrain.assembly.data import targets_digest
 from dltrain.assembly.distillation import teach
 from dltrain.assembly.network import assemble
 from dltrain.assembly.progressive_resizing import seen
@@ -17,7 +17,7 @@ from dltrain.checkpoints import store
 from dltrain.checkpoints.training_state import TrainingState
 from dltrain.config.experiment import Config, to_plain
 from dltrain.console import Reporter
-from dltrain.data import Split, Splits
+from dltrain.data import PARTS, Split, Splits
 from dltrain.engine.compiled_loop import Engine, shortest
 from dltrain.engine.device import Devices
 from dltrain.engine.feeds import Feed, feed
@@ -77,7 +77,7 @@ class Learner:
 
     def undefined(self, part: str) -> dict[str, str]:
         """Returns which metrics a part cannot have, and why."""
-        split = getattr(self.splits, part)
+        split = self.splits.part(part)
         return self.experiment.task.undefined(self.splits.spec, split) if split else {}
 
     def _assemble(self, number: int, anew: bool = False) -> None:
@@ -153,7 +153,7 @@ class Learner:
             feed: its batches.
             stopped: asked now and then.
         """
-        split, task = getattr(self.splits, part), self.experiment.task
+        split, task = self.splits.parts[part], self.experiment.task
         return evaluated(self.measured, task, self.splits.spec, part, split, feed, stopped)
 
     def validate(self, stopped: Callable[[], bool]) -> dict[str, float] | None:

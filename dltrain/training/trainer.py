@@ -229,7 +229,7 @@ def _measure_best(learner: Learner, run: Run, stop: StopRequest | SharedStop, pa
         store.restore_network(store.load(run, "best"), learner.engine.model)
     measured: dict[str, Any] = {}
     for name in parts:
-        part = getattr(learner.splits, name)
+        part = learner.splits.part(name)
         measured[name] = learner.evaluated(name, learner.evaluation_feed(part), stop.__bool__) if part else None
         if stop:
             raise Interrupted(
