@@ -163,18 +163,35 @@ class Experiment:
 
 
 @dataclass(frozen=True)
+class Text:
+    """What a config is read from.
+
+    Args:
+        path: the YAML file.
+        tree: its values, and those of the files that it builds on.
+        overrides: the `key.path=value` arguments that are laid over them.
+    """
+
+    path: Path
+    tree: Node
+    overrides: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Config:
     """An experiment together with the text it was read from, so that a later problem can point at its line.
 
     Args:
         experiment: what was read.
-        root: the tree of the text.
+        root: the tree of the text, with the arguments.
+        text: the file and the arguments.
         absent: what is said of data that are not on this machine; none where they are.
         tune: what a search would look for, which is no part of the experiment that is trained; none without.
     """
 
     experiment: Experiment
     root: Node
+    text: Text
     absent: str | None = None
     tune: Tune | None = None
 
@@ -204,6 +221,38 @@ class Config:
                 problems += self._problems(path, error)
         if problems:
             raise ConfigError(problems)
+
+    def with_overrides(self, *overrides: str) -> "Config":
+        """Returns what the same text says under further arguments; nothing that needs the data is checked.
+
+        Raises:
+            ConfigError: with every problem found.
+        """
+        return _read(dataclasses.replace(self.text, overrides=(*self.text.overrides, *overrides)))
+
+    def checked(self, data_may_be_absent: bool = False) -> "Config":
+        """Checks what needs a look at the data, and what matters to training alone: packages, keys that plugins read.
+
+        Args:
+            data_may_be_absent: return a config whose data are not on this machine, and say so in `absent`; what takes
+                the data is then not checked.
+
+        Raises:
+            ConfigError: with every problem found.
+        """
+        if plugins.loaded and (problems := [*unread.problems(self.experiment, self.root)]):
+            raise ConfigError(_sorted(problems, self.text.path))
+        self.require_packages()
+        with self.blame("dataset"):
+            try:
+                spec = self.experiment.dataset.spec()
+            except AbsentData as error:
+                if not data_may_be_absent:
+                    raise
+                return dataclasses.replace(self, absent=f"dataset.{error}")
+        if spec is not None:
+            self.check(spec)
+        return self
 
     def require_packages(self) -> None:
         """Makes sure that what is told of the run is installed: only who trains needs it.
@@ -249,44 +298,32 @@ def load(
     Args:
         path: the YAML file.
         overrides: `key.path=value` arguments.
-        data_may_be_absent: take a config whose data are not on this machine, and say so in `absent`; what takes the
-            data is then not checked.
-        reads_data: look at the data, and check that model, task and augmentation fit them; and what matters to training
-            alone: that what trackers need is installed, and that a plugin's keys are read.
+        data_may_be_absent: as `Config.checked` has it.
+        reads_data: do what `Config.checked` does.
 
     Raises:
         ConfigError: with every problem found.
     """
-    root = document.override(bases.read(path), overrides or [])
+    config = _read(Text(path, bases.read(path), tuple(overrides or ())))
+    return config.checked(data_may_be_absent) if reads_data else config
+
+
+def _read(text: Text) -> Config:
+    """Reads what a text says, and checks what needs neither TensorFlow nor the data."""
+    path, root = text.path, document.override(text.tree, [*text.overrides])
     problems: list[Problem] = []
     if bases.KEY in root.value:
         root, mark = bases.without(root), root.keys[bases.KEY]
         problems.append(mark.problem(f"{bases.KEY} must stand in a file: an argument changes a config, not its base"))
     run_plugins(root, path)  # what is wrong with the key itself is found again below
     experiment = build(Experiment, root, "", problems)
-    if reads_data and experiment is not INVALID and plugins.loaded:
-        problems += unread.problems(experiment, root)
     if problems:
-        problems.sort(key=lambda problem: _order(path, problem.mark))
-        raise ConfigError(problems)
+        raise ConfigError(_sorted(problems, path))
     if experiment.name is None:
         stem = re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem).lstrip("_.-")[:100]
         # Written down, the name none would read back as no name.
         experiment = dataclasses.replace(experiment, name="run" if stem in ("", "none") else stem)
-    config = Config(dataclasses.replace(experiment, tune=None), root, tune=experiment.tune)
-    if not reads_data:
-        return config
-    config.require_packages()
-    with config.blame("dataset"):
-        try:
-            spec = experiment.dataset.spec()
-        except AbsentData as error:
-            if not data_may_be_absent:
-                raise
-            return dataclasses.replace(config, absent=f"dataset.{error}")
-    if spec is not None:
-        config.check(spec)
-    return config
+    return Config(dataclasses.replace(experiment, tune=None), root, text, tune=experiment.tune)
 
 
 def run_plugins(root: Node, path: Path) -> list[Problem]:
@@ -306,6 +343,10 @@ def run_plugins(root: Node, path: Path) -> list[Problem]:
     named_in = str(path) if named.mark.source.is_argument else named.mark.source.name
     plugins.load([*files] if files is not INVALID else [], named_in)
     return problems
+
+
+def _sorted(problems: list[Problem], path: Path) -> list[Problem]:
+    return sorted(problems, key=lambda problem: _order(path, problem.mark))
 
 
 def _order(path: Path, mark: Mark) -> tuple[bool, bool, str, int, int]:

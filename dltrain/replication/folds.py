@@ -3,7 +3,6 @@
 from typing import Any
 
 from dltrain.assembly import data as assembled
-from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.console import Reporter
 from dltrain.errors import ConfigError
@@ -27,7 +26,7 @@ def cross_validate(series: Series, count: int, command: str) -> dict[str, Any]:
         ConfigError: if the data cannot be cut into so many shares.
         UserError, TrainingError, Interrupted: as `fit`.
     """
-    key, held_out = _key(experiments.load(series.path, [*series.overrides]), count, series.reporter())
+    key, held_out = _key(series.config, count, series.reporter())
     members = [
         series.member(f"fold{number}of{count}", f"dataset.{key}=fold {number} of {count}")
         for number in range(1, count + 1)

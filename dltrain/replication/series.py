@@ -23,16 +23,14 @@ class Series:
     """The runs that belong together.
 
     Args:
-        path: the config.
-        overrides: `key.path=value` arguments, for all of them.
+        config: what all of them have in common.
         root: the folder in which each run gets its own.
         reporter: makes what says how it goes, for each run anew.
         goes_on: keep the newest runs of these names: those that are finished, and those that can go on.
         force: let them go on although it is another experiment from there on.
     """
 
-    path: Path
-    overrides: Sequence[str]
+    config: Config
     root: Path
     reporter: Callable[[], Reporter]
     goes_on: bool = False
@@ -40,7 +38,7 @@ class Series:
 
     def member(self, name: str, *overrides: str) -> Config:
         """Returns the config of one of the runs, whose name ends in `name`."""
-        config = experiments.load(self.path, [*self.overrides, *overrides])
+        config = self.config.with_overrides(*overrides).checked()
         return experiments.renamed(config, f"{str(config.experiment.name)[:80]}-{name}")
 
     def train(self, members: Sequence[Config], command: str) -> list[dict[str, Any]]:
@@ -76,7 +74,7 @@ class Series:
         if not self.goes_on:
             reporter.say(f"{run.path} is there already; a new one is trained (`--resume auto` keeps what there is)")
             return config, None, {}
-        after, changes = continued(run, config, self.root, self.overrides, reporter.say, self.force)
+        after, changes = continued(run, experiments.load(run.config), config, self.root, reporter.say, self.force)
         return after, run, changes
 
     def _trained(self, config: Config, run: Run | None, changes: Changes) -> dict[str, Any]:

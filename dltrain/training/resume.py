@@ -1,6 +1,6 @@
 """Going on with a run under a config that may have changed: what is safe, what needs a word, what cannot be."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,9 +33,9 @@ class Resume:
 
 def continued(
     run: Run,
+    before: Config,
     after: Config,
     root: Path,
-    overrides: Sequence[str],
     say: Callable[[str], None],
     force: bool = False,
     sizes_anew: bool = False,
@@ -44,17 +44,17 @@ def continued(
 
     Args:
         run: the run.
+        before: the config that it had.
         after: what it is to go on with.
         root: the folder that runs lie in.
-        overrides: the `key.path=value` arguments in it.
         say: what tells the user of changes.
         force: make it another experiment from here on.
-        sizes_anew: `train.batch_size=auto` in the overrides chooses again.
+        sizes_anew: `train.batch_size=auto` in its arguments chooses again.
 
     Raises:
         ConfigError: if a change would make it another experiment.
     """
-    before = experiments.load(run.config)
+    overrides = after.text.overrides
     with before.blame("train"):
         before.experiment.train.examples_per_batch  # noqa: B018  (a number in a run's config, or a ValueError)
     after = experiments.renamed(after, before.experiment.name)

@@ -109,7 +109,7 @@ def _train(job: Job, place: Path, verbose: bool, gives_up: Any) -> None:
     config = experiments.renamed(experiments.load(place / SEARCH, overrides), name)
     run, reporter = folder.newest(place, name), Reporter(quiet=not verbose)
     if run is not None and run.saved is not None:
-        after, changes = continued(run, config, place, overrides, reporter.say)
+        after, changes = continued(run, experiments.load(run.config), config, place, reporter.say)
         for row in run.read_metrics():
             gives_up({**row, "epoch": int(row["epoch"]), job.monitor: float(row.get(job.monitor, "nan"))})
         trainer.fit(after, reporter, place, Resume(run, changes), gives_up=gives_up)
