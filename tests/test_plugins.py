@@ -366,10 +366,10 @@ def test_a_callback_may_stop_the_run(here):
     (here / "net.py").write_text(text)
     result = dltrain("fit", "net.yaml", "--trust", "train.epochs=9", "callbacks=[{name: net.Stop, after: 2}]")
     assert result.exit_code == 0
-    assert "stopped early, after epoch 2: a callback said so" in result.stderr
+    assert "stopped early, after epoch 2: a callback asked to stop" in result.stderr
     again()
     result = dltrain("fit", "--resume", "net", "train.epochs=20")
-    assert "nothing left to do; for more, say so: callbacks=[] --force, a callback stopped it" in result.stderr
+    assert "nothing left to do; for more, say so: callbacks=[] --force: a callback stopped the run" in result.stderr
     again()
     assert dltrain("fit", "--resume", "net", "train.epochs=3", "callbacks=[]", "--force").exit_code == 0
     assert len(Run(here / "runs" / "net-001").read_metrics()) == 3

@@ -170,7 +170,7 @@ def bench(
     from dltrain.console import Reporter
     from dltrain.diagnostics import bench
 
-    found = bench.bench(resolved(config, runs, anew=False), Reporter(quiet, verbose))
+    found = bench.bench(resolved(config, runs, fresh=False), Reporter(quiet, verbose))
     print_json(found) if as_json else echo(_bench_words(found))
 
 
@@ -203,11 +203,11 @@ def _resumed(
         return None, config.checked(), {}
     if run is None:
         raise RunError("--resume auto found no run to resume; to start one, type: dltrain fit CONFIG --resume auto")
-    from dltrain.training.resume import continued
+    from dltrain.training.resume import resumed_config
 
     before = experiments.load(run.config)
     after = (before.with_overrides(*given.overrides) if config is None else config).checked()
-    after, changes = continued(
+    after, changes = resumed_config(
         run, before, after, runs, lambda text: echo(text, err=True), force, sizes_anew=given.run != AUTO
     )
     return run, after, changes

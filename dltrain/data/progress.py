@@ -12,22 +12,22 @@ _Item = TypeVar("_Item")
 _log = logging.getLogger("dltrain")
 
 
-def tell(words: str) -> None:
+def announce(words: str) -> None:
     """Says something now."""
     _log.info("%s", words)
 
 
-def told(words: str, items: Iterable[_Item]) -> Iterator[_Item]:
+def with_progress(words: str, items: Iterable[_Item]) -> Iterator[_Item]:
     """Yields the items; says the words before the first, and once in a while how many are done.
 
     Args:
         words: what is being done to the items.
         items: what takes long to get or to work on.
     """
-    tell(words)
+    announce(words)
     said = time.monotonic()
     for done, item in enumerate(items):
         if time.monotonic() - said > SECONDS:
-            tell(f"{words}: {done:,} done")
+            announce(f"{words}: {done:,} done")
             said = time.monotonic()
         yield item

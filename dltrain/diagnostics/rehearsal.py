@@ -1,4 +1,4 @@
-"""A dry run: all that a run does, once, in a folder that goes away."""
+"""A dry run: every step of a run, once, in a temporary folder."""
 
 import dataclasses
 import resource
@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from dltrain.assembly.data import begin
+from dltrain.assembly.data import start_and_load
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.assembly.pretrained import resolved
 from dltrain.checkpoints import store
@@ -24,26 +24,26 @@ from dltrain.training.model_file import write_model
 
 
 def rehearse(config: Config, reporter: Reporter, root: Path = folder.DEFAULT_ROOT) -> dict[str, Any]:
-    """Does all that a run does, once, in a folder that goes away: a batch, an evaluation, a save and a load.
+    """Rehearses a run in a temporary folder: one batch, one evaluation, one save and one load.
 
     Args:
-        config: what to do.
-        reporter: what says how it goes.
-        root: the folder in which other runs are looked for.
+        config: the experiment.
+        reporter: for messages and progress.
+        root: the folder of runs, in which runs that the config names are found.
 
     Returns:
         {"device", "parameters", "steps_per_epoch", "loss", "evaluation", "checkpoint_bytes", "peak_memory_bytes"}
 
     Raises:
-        UserError: something the user can mend.
+        UserError: something the user can fix.
         TrainingError: the loss is not finite, or memory runs out.
     """
     config = resolved(config, root)
-    devices, splits = begin(config, reporter, trains=True)
+    devices, splits = start_and_load(config, reporter, trains=True)
     with enough_memory(config):
         config = with_batch_size(config, splits, devices, reporter)
     with enough_memory(config):
-        learner = Learner(config, splits, devices, reporter, anew=True)
+        learner = Learner(config, splits, devices, reporter, fresh=True)
         memory.warn(learner)
         _, finite = learner.network.engine.train(learner.training_feed(), 0, 1)
         loss = learner.network.engine.metrics()["loss"]

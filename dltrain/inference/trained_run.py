@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
 
-from dltrain.assembly.data import begin, compare, start
+from dltrain.assembly.data import compare, start, start_and_load
 from dltrain.assembly.network import restored
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.checkpoints import store
@@ -95,7 +95,7 @@ class TrainedRun:
         Raises:
             UserError: if one of them cannot be used.
         """
-        return begin(self.config, self.reporter, like=self.spec)
+        return start_and_load(self.config, self.reporter, like=self.spec)
 
     def own_data(self, parts: Sequence[str] = PARTS) -> tuple[Devices, Splits]:
         """Makes devices and the run's own data ready; warns where some parts have changed since.

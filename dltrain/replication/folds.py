@@ -1,4 +1,4 @@
-"""Cross-validation: the same experiment several times, each with another share of the examples held out."""
+"""Cross-validation: one run per fold, each with another share of the examples held out."""
 
 from typing import Any
 
@@ -10,20 +10,20 @@ from dltrain.replication.series import Series, spread
 
 
 def cross_validate(series: Series, count: int, command: str) -> dict[str, Any]:
-    """Trains one run for each of several shares, each of which is the test part once.
+    """Trains one run for each fold; each share of the examples is the test part once.
 
-    Where the data have a test part of their own, that stays what it is, and the shares are validation parts.
+    Where the data have their own test part, it is kept, and the shares are validation parts.
 
     Args:
-        series: of what, and where.
+        series: the config and the folder of the runs.
         count: how many shares, at least 2.
-        command: what to type so that those that are left are trained.
+        command: the command that trains the remaining runs.
 
     Returns:
         {"folds", "held_out": "test" or "validation"}, and what `spread` returns.
 
     Raises:
-        ConfigError: if the data cannot be cut into so many shares.
+        ConfigError: if the data cannot be divided into so many shares.
         UserError, TrainingError, Interrupted: as `fit`.
     """
     key, held_out = _key(series.config, count, series.reporter())
@@ -35,7 +35,7 @@ def cross_validate(series: Series, count: int, command: str) -> dict[str, Any]:
 
 
 def _key(config: Config, count: int, reporter: Reporter) -> tuple[str, str]:
-    """Returns the dataset's key that holds out a share, and of which part."""
+    """Returns the dataset's key that holds out a share, and the part that the share becomes."""
     assembled.start(config, reporter)  # before a dataset may import TensorFlow
     dataset = config.experiment.dataset
     with config.blame("dataset"):
@@ -47,4 +47,4 @@ def _key(config: Config, count: int, reporter: Reporter) -> tuple[str, str]:
             raise ConfigError([f"--folds must be at most the {len(whole.train)} examples, got {count}"])
         return key, part
     name = dataset.registered_name
-    raise ConfigError([f"--folds: dataset {name} has validation and test parts of its own, or none that can be cut"])
+    raise ConfigError([f"--folds needs data that can be divided: dataset {name} has its own validation and test part"])

@@ -19,23 +19,23 @@ from dltrain.training.finiteness import NotFinite, not_finite
 from dltrain.training.staged_network import StagedNetwork
 
 RESTORE_FACTOR = 0.5
-"""What the learning rate is multiplied by each time that a run goes back because of a loss that is not finite."""
+"""Factor of the learning rate each time that a run returns to a checkpoint because the loss is not finite."""
 
 
 class Learner:
-    """A network, the data that it learns from, and the state that is saved of both.
+    """A network, the data that it is trained on, and the state of the training.
 
     Args:
-        config: what to do.
+        config: the experiment.
         splits: the data, loaded.
-        devices: where to do it.
-        reporter: what says how it goes.
-        anew: no checkpoint will be restored: the network gets the weights that it is to begin with.
-        stage: in which to begin, counted from 0.
+        devices: the devices to train on.
+        reporter: for messages and progress.
+        fresh: no checkpoint will be restored: the network gets its initial weights.
+        stage: the stage to start in, counted from 0.
 
     Raises:
         ConfigError: if config, data and devices do not fit together.
-        UserError: if the weights to begin with cannot be used.
+        UserError: if the initial weights cannot be used.
     """
 
     def __init__(
@@ -44,23 +44,23 @@ class Learner:
         splits: Splits,
         devices: Devices,
         reporter: Reporter,
-        anew: bool = False,
+        fresh: bool = False,
         stage: int = 0,
     ) -> None:
         self.experiment, self.splits, self.devices, self.reporter = config.experiment, splits, devices, reporter
         self.plan = plan_for(config, splits, devices.replicas)
         self._validation = self.evaluation_feed(splits.validation) if splits.validation else None
-        self.network = StagedNetwork(config, splits, devices, self.plan, stage, anew)
+        self.network = StagedNetwork(config, splits, devices, self.plan, stage, fresh)
         targets = targets_digest(splits.train)
         self.state = TrainingState(splits.spec.plain(), len(splits.train), targets, fingerprint=splits.fingerprint)
         self.state.stage = stage
-        self._require_monitor()
+        self._check_monitor()
         for part in PARTS:
             for sentence in words(part, self.undefined(part)):
                 reporter.warn(sentence)
 
-    def _require_monitor(self) -> None:
-        """Makes sure that the network's own steps report what decides on the best epoch, as a user's may not.
+    def _check_monitor(self) -> None:
+        """Checks that the network's own steps report the monitored metric, as a user's `train_step` may not.
 
         Raises:
             ConfigError: if they do not.
@@ -75,12 +75,12 @@ class Learner:
 
     @property
     def monitor(self) -> str:
-        """The column of metrics.csv that says which epoch is best."""
+        """The column of metrics.csv by which the best epoch is chosen."""
         return monitor_of(self.experiment.checkpoint, self.experiment, self.splits)
 
     @property
     def latest_is_best(self) -> bool:
-        """A loss on the training data cannot tell which weights are better on others: unless asked to, none tries."""
+        """Whether the latest epoch counts as the best: without validation data, unless the config names a monitor."""
         return self._validation is None and self.experiment.checkpoint.monitor is None
 
     @property
@@ -90,12 +90,12 @@ class Learner:
         return state.stopped or (state.step >= self.plan.total_steps and state.means is None)
 
     def undefined(self, part: str) -> dict[str, str]:
-        """Returns which metrics a part cannot have, and why."""
+        """Returns the metrics that are undefined on a part, and why."""
         split = self.splits.part(part)
         return self.experiment.task.undefined(self.splits.spec, split) if split else {}
 
     def patience(self) -> Patience | None:
-        """Returns what early stopping remembers; none where nothing stops early."""
+        """Returns the state of early stopping; none where nothing stops early."""
         settings = self.experiment.early_stopping
         if settings is None:
             return None
@@ -104,10 +104,10 @@ class Learner:
         return Patience(settings.patience, settings.min_delta, monitor, larger, self.state.patience)
 
     def training_feed(self, part: Split | None = None) -> Feed:
-        """Returns the training part's batches, from the one after the steps that are done.
+        """Returns the train part's batches, starting after the finished steps.
 
         Args:
-            part: train on this share of it alone.
+            part: train only on this part of the training data.
         """
         train = part or self.splits.train
         order = training_order(self.experiment, self.splits.spec, train, self.devices)
@@ -130,7 +130,7 @@ class Learner:
         return evaluated(self.network.measured, task, data, part, split, feed, stopped)
 
     def validate(self, stopped: Callable[[], bool]) -> dict[str, float] | None:
-        """Returns loss and metrics of the validation part, as columns of metrics.csv; {} where there is no such part.
+        """Measures the validation part; returns columns of metrics.csv, {} where there is no such part.
 
         Args:
             stopped: asked now and then; once true, it is given up, and returns none.
@@ -142,12 +142,12 @@ class Learner:
         return None if metrics is None else {f"val_{name}": value for name, value in metrics.items()}
 
     def enter(self, stage: int) -> None:
-        """Goes on with another stage."""
+        """Continues with another stage, counted from 0."""
         self.network.enter(stage)
         self.state.stage = stage
 
     def restore(self, saved: store.Checkpoint) -> None:
-        """Puts variables and state where they were when the checkpoint was made."""
+        """Restores variables and state from a checkpoint."""
         state = TrainingState.of(saved)
         if state.stage != self.state.stage:
             self.network.build(state.stage)
@@ -163,12 +163,12 @@ class Learner:
         state.stopped = state.halted_by is not None or (patience is not None and patience.exhausted)
 
     def set_scale(self) -> None:
-        """Brings the learning rate to what plateaus and restores have left of it."""
+        """Applies the reductions by plateaus and restores to the learning rate."""
         plateau = 1.0 if self.state.plateau is None else self.state.plateau["scale"]
         self.network.scale_rate(plateau * RESTORE_FACTOR**self.state.restores)
 
     def check_weights(self) -> None:
-        """Makes sure that no checkpoint is made of weights that are lost: the loss shows it one step later only.
+        """Checks that all weights are finite before a checkpoint is made: the loss shows it only one step later.
 
         Raises:
             NotFinite: if a weight is NaN or infinite.
@@ -177,6 +177,6 @@ class Learner:
             raise self.not_finite(f"the weight {path}")
 
     def not_finite(self, what: str) -> NotFinite:
-        """Returns the error that says that something is not finite."""
+        """Returns the error for a value that is not finite."""
         step = self.state.step
         return not_finite(what, self.experiment, self.plan, step, self.network.rate_at(step - 1))

@@ -1,4 +1,4 @@
-"""How much memory a run takes, estimated, and how much is free: Linux kills a process instead of refusing."""
+"""Estimates of the memory that a run needs, and the free memory: Linux kills a process instead of refusing."""
 
 import math
 import resource
@@ -7,13 +7,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from dltrain.data import DataSpec
 from dltrain.keras_internals import all_layers, calls
 from dltrain.lazy import keras, tf
 from dltrain.training.learner import Learner
 
 
 def warn(learner: Learner) -> None:
-    """Says so where a run on the CPU will probably not fit into memory, and which layer takes most of it."""
+    """Warns where a run on the CPU will probably not fit into memory, and names the largest layer."""
     free = free_bytes()
     if not learner.devices.is_cpu or free is None:
         return
@@ -21,18 +22,18 @@ def warn(learner: Learner) -> None:
     found = parts(learner)
     needed = found["gradients"] + found["activations"]
     if needed > free:
-        activations = _activations(learner.network.engine.model) or {"unknown": 0}
+        activations = _activations(learner.network.engine.model, learner.splits.spec) or {"unknown": 0}
         name, most = max(activations.items(), key=lambda item: item[1])
         size = learner.experiment.train.examples_per_batch
         learner.reporter.warn(
-            f"a step takes about {needed / 1e9:.1f} GB with train.batch_size: {size} (layer {name} alone "
-            f"{most * size / 1e9:.1f} GB), and {free / 1e9:.1f} GB are free: the system may end the run without a "
-            "word; train.batch_size=auto takes a size that fits"
+            f"a step needs about {needed / 1e9:.1f} GB with train.batch_size: {size} (layer {name} alone "
+            f"{most * size / 1e9:.1f} GB), but only {free / 1e9:.1f} GB are free: the system may kill the run without "
+            "a message; train.batch_size=auto chooses a size that fits"
         )
 
 
 def needed_bytes(learner: Learner) -> int:
-    """Estimates what a run takes beside its data: weights, the optimizer's slots, gradients and activations."""
+    """Estimates the bytes that a run needs beside its data: weights, optimizer slots, gradients and activations."""
     return sum(parts(learner).values())
 
 
@@ -45,7 +46,7 @@ def parts(learner: Learner) -> dict[str, int]:
         "slots": slots,
         "gradients": _bytes(model.trainable_variables) * (2 if train.accumulate_steps > 1 else 1),
         # What each layer returns is kept for the backward pass, where a gradient of the same size stands beside it.
-        "activations": 2 * sum(_activations(model).values()) * train.examples_per_batch,
+        "activations": 2 * sum(_activations(model, learner.splits.spec).values()) * train.examples_per_batch,
     }
 
 
@@ -53,11 +54,17 @@ def _bytes(variables: Any) -> int:
     return sum(math.prod(variable.shape) * tf.as_dtype(variable.dtype).size for variable in variables)
 
 
-def _activations(model: Any) -> dict[str, int]:
-    """Returns the bytes that each layer returns for one example, by the layer's name."""
+def _activations(model: Any, spec: DataSpec) -> dict[str, int]:
+    """Returns the bytes that each layer returns for one example, by the layer's name.
+
+    A length that differs between examples is that of the longest.
+    """
+    pairs = (pair for each in spec.inputs.values() for pair in zip(each.shape, each.max_shape, strict=True))
+    longest = max((most for side, most in pairs if side is None), default=1)
     return {
         layer.name: sum(
-            math.prod(output.shape[1:]) * tf.as_dtype(output.dtype).size for output in keras.tree.flatten(layer.output)
+            math.prod(longest if side is None else side for side in output.shape[1:]) * tf.as_dtype(output.dtype).size
+            for output in keras.tree.flatten(layer.output)
         )
         for layer in all_layers(model, include_self=False)
         if calls(layer)

@@ -27,7 +27,7 @@ def write_model(config: Config, learner: Learner, run: Run) -> Any:
             raise
         reason = " ".join(str(error).split()).partition(". ")[0][:200]
         learner.reporter.warn(
-            f"{run.model}: not written, the network cannot be exported ({reason}); eval and --resume build it anew "
+            f"{run.model}: not written, the network cannot be exported ({reason}); eval and --resume rebuild it "
             "from config.yaml and checkpoint. Keras needs get_config and @keras.saving.register_keras_serializable()"
         )
     return plain

@@ -9,7 +9,7 @@ from dltrain.assembly import stages
 from dltrain.assembly.batches import evaluation_feed
 from dltrain.assembly.distillation import teach
 from dltrain.assembly.network import assemble
-from dltrain.assembly.progressive_resizing import seen
+from dltrain.assembly.progressive_resizing import stage_data
 from dltrain.assembly.stages import Span
 from dltrain.checkpoints import store
 from dltrain.config.experiment import Config
@@ -21,19 +21,19 @@ from dltrain.schedules import Plan, learning_rate
 
 
 class StagedNetwork:
-    """A network that is compiled anew for each stage of a run: its weights go on, its optimizer does not.
+    """A network that is built again for each stage of a run, with its weights but with a fresh optimizer.
 
     Args:
-        config: what to do.
-        splits: the data.
-        devices: where to do it.
-        plan: how long the run is.
-        stage: in which to begin, counted from 0.
-        anew: no checkpoint will be restored: the network gets the weights that it is to begin with.
+        config: the experiment.
+        splits: the data, loaded.
+        devices: the devices to train on.
+        plan: the length of the run.
+        stage: the stage to start in, counted from 0.
+        fresh: no checkpoint will be restored: the network gets its initial weights.
 
     Raises:
         ConfigError: if a stage cannot be done with this network.
-        UserError: if the weights to begin with cannot be used.
+        UserError: if the initial weights cannot be used.
     """
 
     engine: Engine
@@ -46,30 +46,30 @@ class StagedNetwork:
     """How many weights are trained, in one stage or another."""
 
     def __init__(
-        self, config: Config, splits: Splits, devices: Devices, plan: Plan, stage: int = 0, anew: bool = False
+        self, config: Config, splits: Splits, devices: Devices, plan: Plan, stage: int = 0, fresh: bool = False
     ) -> None:
         self.spans = stages.spans(config.experiment, plan)
         self._config, self._splits, self._devices, self._plan = config, splits, devices, plan
         with devices.strategy.scope():
             self._scale = tf.Variable(1.0, trainable=False)
         self._full_size: Engine | None = None
-        trained = stages.require(config, splits.spec) if config.experiment.stages else None
-        self.build(stage, anew)
+        trained = stages.check(config, splits.spec) if config.experiment.stages else None
+        self.build(stage, fresh)
         self.parameters = trained or sum(math.prod(weight.shape) for weight in self.engine.model.trainable_weights)
 
-    def build(self, number: int, anew: bool = False) -> None:
-        """Builds the network as a stage trains it, with an optimizer that begins anew; its weights are yet to come.
+    def build(self, number: int, fresh: bool = False) -> None:
+        """Builds the network as a stage trains it, with a fresh optimizer; its weights are to be restored.
 
         Args:
             number: the stage, counted from 0.
-            anew: they are those that the run is to begin with.
+            fresh: nothing will be restored: the network gets its initial weights.
         """
         self.span = self.spans[number]
         experiment, stage, full = self._config.experiment, self.span.settings, self._splits.spec
-        spec = seen(full, stage)
+        spec = stage_data(full, stage)
         peak = stage.learning_rate or experiment.optimizer.learning_rate
         self._rate = learning_rate(experiment.schedule, peak, self._plan, self._scale, self.span.first_step)
-        self.engine = assemble(self._config, spec, self._devices, self._rate, anew, stage)
+        self.engine = assemble(self._config, spec, self._devices, self._rate, fresh, stage)
         with self._devices.strategy.scope():
             teach(self._config, spec, self.engine.model, self._devices.replicas)
         if spec == full:
@@ -80,7 +80,7 @@ class StagedNetwork:
         self.engine.build(evaluation_feed(experiment, full, part, self._devices, stage))
 
     def enter(self, number: int) -> None:
-        """Goes on with another stage: the weights and their averages as they are, the optimizer anew."""
+        """Continues with another stage: keeps the weights and their averages, with a fresh optimizer."""
         kept = {name: np.array(variable) for name, variable in self.variables.items() if _is_kept(name)}
         del self.engine  # else both stages' would be in memory at once
         self.build(number)
@@ -119,7 +119,7 @@ class StagedNetwork:
 
     @property
     def lost_weight(self) -> str | None:
-        """The path of a weight that is NaN or infinite; none if all are finite."""
+        """The path of the first weight that is NaN or infinite; none if all are finite."""
         for variable in self.engine.model.variables:
             value = tf.convert_to_tensor(variable)
             if value.dtype.is_floating and not tf.reduce_all(tf.math.is_finite(value)):
@@ -131,7 +131,7 @@ class StagedNetwork:
         return shortest(self._rate(step - self.span.first_step))
 
     def scale_rate(self, scale: float) -> None:
-        """Multiplies the learning rate that the schedule says, in place of what it was multiplied by before."""
+        """Sets the factor of the scheduled learning rate."""
         self._scale.assign(scale)
 
 

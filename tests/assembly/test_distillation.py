@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from dltrain.assembly.data import begin
+from dltrain.assembly.data import start_and_load
 from dltrain.assembly.pretrained import resolved, trained
 from dltrain.checkpoints import store
 from dltrain.cli import app
@@ -59,8 +59,8 @@ def softmax(logits):
 
 def test_the_loss_of_a_step_is_the_closed_form_and_that_of_validation_the_task_s(path):
     config = resolved(experiments.load(path), path.parent / "runs")
-    devices, splits = begin(config, Reporter(quiet=True))
-    learner = Learner(config, splits, devices, Reporter(quiet=True), anew=True)
+    devices, splits = start_and_load(config, Reporter(quiet=True))
+    learner = Learner(config, splits, devices, Reporter(quiet=True), fresh=True)
     model, batch = learner.network.engine.model, splits.train.take(np.arange(32))
     teacher = trained(Run(path.parent / "runs" / "teacher-001"))[0]
     known, own = (np.asarray(network(batch.inputs, training=False), float) for network in (teacher, model))

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dltrain.assembly.freezing import freeze
-from dltrain.assembly.pretrained import begin_with, trained
+from dltrain.assembly.pretrained import load_pretrained, trained
 from dltrain.checkpoints import store
 from dltrain.checkpoints.layer_names import named_layers
 from dltrain.cli import app
@@ -79,7 +79,7 @@ def test_a_run_begins_with_the_weights_of_another_and_a_head_of_its_own(before, 
 def test_the_head_stays_where_the_classes_are_the_same_and_not_where_only_their_number_is(before, names, same):
     network, spec, _ = trained(before)
     new = experiments.load(before.config).build_model(spec)
-    begin_with(before.path, new, spec.with_target(ClassLabel(class_names=names)))
+    load_pretrained(before.path, new, spec.with_target(ClassLabel(class_names=names)))
     first, last = ([np.asarray(model.layers[index].weights[0]) for model in (network, new)] for index in (2, -1))
     assert np.array_equal(*first)
     assert np.array_equal(*last) == same

@@ -6,8 +6,7 @@ import pytest
 
 from dltrain.config import experiment as experiments
 from dltrain.config.document import Source, dump, override, parse
-from dltrain.config.explanation import explain
-from dltrain.config.origins import origins
+from dltrain.config.provenance import explain, origins
 from dltrain.errors import ConfigError
 
 CONFIG = """\

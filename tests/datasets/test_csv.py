@@ -470,7 +470,7 @@ def test_several_columns_of_zero_and_one_are_labels(table):
     assert splits.spec.target.class_names == ("a", "b", "c")
     np.testing.assert_array_equal(splits.train.targets[:4], [[0, 1, 1], [1, 0, 0], [0, 0, 0], [1, 1, 0]])
     wrong = table(text.replace("\n7,1,", "\n7,2,"), target=("a", "b", "c"), kind="labels")
-    assert "t.csv:9: a must be 0 or 1, for it is a label, got '2'" in refused(wrong)
+    assert "t.csv:9: a must be 0 or 1, as a label is, got '2'" in refused(wrong)
 
 
 def test_everything_is_learnt_of_the_training_part_alone(table):
@@ -572,7 +572,7 @@ def test_more_rows_than_a_message_holds_are_counted(table):
 
 def test_dates_that_are_none_are_row_faults(table):
     text = lines(cells=lambda row: f"{'soon' if row == 2 else f'2020-02-{row % 28 + 1}'},{row % 2}", header="d,y")
-    assert "t.csv:4: d must be a date, such as 2020-12-31 23:59, got 'soon'" in refused(table(text, dates=("d",)))
+    assert "t.csv:4: d must be a date, for example 2020-12-31 23:59, got 'soon'" in refused(table(text, dates=("d",)))
     assert "2020-02-30" in refused(table(text.replace("soon", "2020-02-30"), dates=("d",)))
     assert len(table(text, dates=("d",), on_bad_example="skip").load().skipped) == 1
 
@@ -605,7 +605,7 @@ def test_dates_that_are_none_are_row_faults(table):
             {},
             "target 'y' has 40 different words in 40 rows: no classes",
         ),
-        (lines(cells=lambda row: f"1,a,{row % 2}"), {}, "path has no column to learn from beside the target"),
+        (lines(cells=lambda row: f"1,a,{row % 2}"), {}, "path has no column beside the target to learn from"),
         (lines(cells=lambda row: f"1,a,{row}.5"), {"test_fraction": 0.99}, "path has no column to learn from"),
     ],
 )
@@ -618,7 +618,7 @@ def test_a_class_with_one_row_is_said_with_its_line(table, caplog):
     with caplog.at_level(logging.INFO, "dltrain"):
         splits = table(text).load()
     assert re.search(
-        r"class 'perhaps' has one row only, \S*t.csv:9: it cannot be both learnt and measured", caplog.text
+        r"class 'perhaps' has one row only, \S*t.csv:9: it cannot be in the train part and in another", caplog.text
     )
     assert splits.spec.target.class_names == ("no", "perhaps", "yes")
     assert 1 in splits.train.targets

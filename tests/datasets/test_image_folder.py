@@ -448,7 +448,7 @@ def test_a_class_of_the_test_part_alone_is_refused(folder, tmp_path):
     for part, names in (("train", ("dark", "light")), ("test", ("dark", "grey"))):
         for name in names:
             write(tmp_path / "parts" / part / name / "1.png", SCENE)
-    with pytest.raises(DataError, match=r"class grey .* not in the training part"):
+    with pytest.raises(DataError, match=r"class grey .* not in the train part"):
         ImageFolder(path=tmp_path / "parts").load()
 
 
@@ -571,5 +571,5 @@ def test_other_images_take_the_classes_of_the_run(folder, tmp_path):
     table = ImageFolder(path=tmp_path / "other.csv", size=8, test_fraction=0.0, validation_fraction=0.0)
     assert list(table.load(known).train.targets) == [1]
     write(other / "grey" / "0.png", np.full((9, 9, 3), 100, np.uint8))
-    with pytest.raises(DataError, match="the class grey in .*, which is not in the training part: dark, light"):
+    with pytest.raises(DataError, match="the class grey in .*, which is not in the train part: dark, light"):
         ImageFolder(path=other, size=8).load(known)

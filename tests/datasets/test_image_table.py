@@ -119,10 +119,10 @@ def test_labels_are_read_without_quotes_and_in_every_script(table):
         (['"path,label', *LINES], "labels.csv:1: cannot be cut into fields: unexpected end"),
         (["path,label", *LINES[:5]], "labels.csv has only the class cat"),
         (["path,label,split", *(f"{line},trian" for line in LINES)], "labels.csv:2: 'trian' is no part, .* \"train\""),
-        (["path,label,split", *(f"{line},test" for line in LINES)], "has no line of the part train, only of test"),
+        (["path,label,split", *(f"{line},test" for line in LINES)], "has no line with the part train, only with test"),
         (
             ["path,label,split", *(f"{line},train" for line in LINES), "x.png,dgo,test"],
-            "labels.csv:12: 'dgo' is no class of the training part, did you mean \"dog\"",
+            "labels.csv:12: 'dgo' is no class of the train part, did you mean \"dog\"",
         ),
         (["path,label", *LINES, "./cat1.png,dog"], "labels.csv:12: ./cat1.png stands in line 3 already"),
         (["path,label", *LINES, "gone.png,dog", "/gone,cat"], r"labels.csv:12: no such file: gone.png\n.*:13: no such"),
@@ -139,7 +139,7 @@ def test_a_table_that_cannot_be_used_says_where_and_why(table, tmp_path, lines, 
 def test_of_many_lines_ten_are_named(table):
     message = refused(table("path,label", *LINES, *(f"gone{number}.png,cat" for number in range(12))))
     assert message.count("no such file") == 10
-    assert "and 2 more\ndataset.on_bad_example: skip leaves out what is not there" in message
+    assert "and 2 more\ndataset.on_bad_example: skip leaves out missing files" in message
 
 
 def test_another_encoding_is_named_with_its_line(table):
@@ -180,6 +180,5 @@ def test_a_class_of_one_image_is_trained_on_and_said(table, caplog):
     splits = table("path,label", *LINES[:9], "dog4.png,fox").load()
     assert (splits.train.targets == 2).sum() == 1
     assert [message for message in caplog.messages if "fox" in message] == [
-        f"the {part} part has no image of fox: too few to hold some out and train on the others"
-        for part in ("validation", "test")
+        f"the {part} part has no image of fox: too few to be in every part" for part in ("validation", "test")
     ]

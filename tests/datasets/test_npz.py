@@ -122,7 +122,7 @@ def test_arrays_that_cannot_be_learnt_from_are_refused(saved, x, y, message):
 
 
 def test_a_test_set_that_does_not_fit_the_training_set_is_refused(saved):
-    assert "labels that the training part has not: 7" in refused(saved(x=X, y=Y, x_test=X[:1], y_test=np.array([7])))
+    assert "labels that the train part has not: 7" in refused(saved(x=X, y=Y, x_test=X[:1], y_test=np.array([7])))
     assert "of shape (4,)" in refused(saved(x=X, y=Y, x_test=X[:2, :3], y_test=Y[:2]))
     assert "got strings" in refused(saved(x=X, y=Y, x_test=X[:2], y_test=np.array(["0", "1"])))
 

@@ -61,7 +61,7 @@ def test_other_data_take_the_classes_of_the_run(returning):
     [
         (X, "function must return inputs and targets, two arrays or one tf.data.Dataset"),
         ((X, Y[:3]), "the array of inputs and the labels must be equally many, got 20 and 3"),
-        ({"training": (X, Y)}, "function must return train, and perhaps validation and test, got training"),
+        ({"training": (X, Y)}, "function must return train, and optionally validation and test, got training"),
         ((X * np.nan, Y), "the array of inputs holds NaN or infinite values"),
         ((X, np.zeros(20, int)), "must hold at least 2 classes"),
     ],

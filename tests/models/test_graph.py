@@ -230,7 +230,7 @@ CONV = "{layer: Conv2D, name: stem, filters: 4, kernel_size: 3}"
         ),
         (
             [CONV, "{layer: Dense, units: 3, name: dead}", "{layer: Flatten, inputs: stem}"],
-            ['6:7: model.layers[1] (Dense "dead") is used by none: name it in `inputs`, or leave it out'],
+            ['6:7: model.layers[1] (Dense "dead") is not used: name it in the `inputs` of another layer, or remove it'],
         ),
     ],
 )
@@ -241,7 +241,9 @@ def test_what_is_written_wrong_is_found_at_its_place_before_tensorflow_loads(tmp
 
 def test_no_layers_are_no_network(tmp_path):
     path = config(tmp_path / "none.yaml", CONV)
-    with pytest.raises(ConfigError, match=r"4:\d+: model.layers must hold at least one layer|argument 'model.layers"):
+    with pytest.raises(
+        ConfigError, match=r"4:\d+: model.layers must contain at least one layer|argument 'model.layers"
+    ):
         experiments.load(path, ["model.layers=[]"])
 
 

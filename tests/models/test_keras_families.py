@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from specs import data_spec
 
-from dltrain.assembly.pretrained import begin_with
+from dltrain.assembly.pretrained import load_pretrained
 from dltrain.errors import UserError
 from dltrain.lazy import keras
 from dltrain.models.keras_families import preprocessed
@@ -294,7 +294,7 @@ def damaged_file(weights_file, tmp_path):
 def begin(path, shape=(32, 32, 3), classes=("a", "b", "c"), name="mobilenet_v3_small"):
     data = data_spec(shape, classes, (120.0,) * shape[-1], (60.0,) * shape[-1])
     model = MODELS[name](weights=path).build(data)
-    begin_with(path, model, data)
+    load_pretrained(path, model, data)
     return model
 
 

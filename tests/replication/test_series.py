@@ -97,8 +97,8 @@ def test_a_run_that_was_stopped_within_goes_on_in_its_own_folder(tensorflow, her
     )
     with killed_after(2):
         train_seeds(runs, 2, "")
-    goes_on = Series(runs.config, runs.root, runs.reporter, goes_on=True)
-    train_seeds(goes_on, 2, "")
+    resumes = Series(runs.config, runs.root, runs.reporter, resumes=True)
+    train_seeds(resumes, 2, "")
     assert sorted(path.name for path in (here / "runs").iterdir()) == ["small-seed4-001", "small-seed5-001"]
     assert "going on after step 2" in (here / "runs/small-seed4-001/log.txt").read_text()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dltrain.assembly.data import begin
+from dltrain.assembly.data import start_and_load
 from dltrain.checkpoints import store
 from dltrain.config import experiment as experiments
 from dltrain.console import Reporter
@@ -187,7 +187,7 @@ def test_a_run_sent_back_goes_to_the_same_state_whether_a_signal_saved_another_o
 def test_a_copy_of_lost_weights_or_of_a_former_way_is_never_kept(tensorflow, config_path):
     run = fit(config_path, "train.epochs=1")
     config = experiments.load(run.config)
-    devices, splits = begin(config, Reporter(quiet=True))
+    devices, splits = start_and_load(config, Reporter(quiet=True))
     learner = Learner(config, splits, devices, Reporter(quiet=True))
     loop = Loop(learner, run, began=0.0)
     loop.speed.last_seconds = 100.0
@@ -440,7 +440,7 @@ def test_a_gpu_is_asked_by_trying(tensorflow, config_path, monkeypatch):
 
     monkeypatch.setattr(Engine, "train", train)
     monkeypatch.setattr(batch_size, "_fits_free_memory", batch_size._fits_gpu)
-    devices, splits = trainer.begin(config, Reporter(quiet=True))
+    devices, splits = trainer.start_and_load(config, Reporter(quiet=True))
     chosen = batch_size.with_batch_size(config, splits, devices, Reporter(quiet=True)).experiment.train
     assert sizes == [256, 128, 64]
     assert (chosen.batch_size, chosen.accumulate_steps) == (64, 4)
@@ -463,7 +463,7 @@ def test_batches_that_cannot_be_are_refused(tensorflow, config_path, overrides, 
 
 def test_a_step_that_will_not_fit_is_foretold_with_its_largest_layer(tensorflow, config_path, monkeypatch, capsys):
     config = experiments.load(config_path, ["model.units=[4,512,4]"])
-    devices, splits = trainer.begin(config, Reporter(quiet=True))
+    devices, splits = trainer.start_and_load(config, Reporter(quiet=True))
     learner = Learner(config, splits, devices, Reporter(quiet=True))
     memory.warn(learner)
     assert capsys.readouterr().err == ""
