@@ -89,7 +89,7 @@ def _found(config: Config, learner: Learner) -> dict[str, Any]:
     if is_read:
         reporter.say("measuring: the step, reading its data included")
         seconds["step"], in_first_epoch = _seconds_with_reading(learner)
-    if not math.isfinite(learner.engine.metrics()["loss"]):
+    if not math.isfinite(learner.network.engine.metrics()["loss"]):
         reporter.warn("the loss is not finite: the measured steps learn nothing; try a smaller learning rate")
     cumulative = [seconds[name] for name in ("input", "forward", "backward", "computed")]
     parts = {
@@ -122,13 +122,13 @@ def steps_of(learner: Learner, feed: Any) -> Work:
 
     def work(count: int) -> None:
         nonlocal done
-        done, _ = learner.engine.train(feed, done, count)
+        done, _ = learner.network.engine.train(feed, done, count)
 
     return work
 
 
 def _repeated(learner: Learner, feed: Any, what: Callable[[tuple[Any, ...]], Any]) -> Work:
-    loop, done = learner.engine.each(feed, what), 0
+    loop, done = learner.network.engine.each(feed, what), 0
 
     def work(count: int) -> None:
         nonlocal done
@@ -149,7 +149,7 @@ def first_batches(learner: Learner) -> Split:
 
 def _parts(learner: Learner, sample: Feed) -> dict[str, Work]:
     """Returns partial steps: the input; with the forward pass; with the backward pass too."""
-    model = learner.engine.model
+    model = learner.network.engine.model
 
     def forward(batch: tuple[Any, ...]) -> Any:
         x, y, weights = keras.utils.unpack_x_y_sample_weight(batch)
@@ -209,7 +209,7 @@ def _seconds_with_reading(learner: Learner) -> tuple[float, bool]:
         # The first epoch may decode what the later ones find in a cache: a mean over both describes neither.
         is_mixed = done < epoch < done + count
         done += count
-    learner.engine.forget(batches)  # it would go on reading
+    learner.network.engine.forget(batches)  # it would go on reading
     return seconds / count, done <= epoch
 
 
@@ -232,7 +232,7 @@ def _product_rate() -> float:
 
 def _operations(learner: Learner, sample: Feed) -> float:
     """Counts the floating-point operations of matrix multiplications and convolutions in the graph of one step."""
-    model, batch = learner.engine.model, sample.examples(0, learner.experiment.train.examples_per_batch)
+    model, batch = learner.network.engine.model, sample.examples(0, learner.experiment.train.examples_per_batch)
     graph = tf.function(lambda: model.train_step(batch), autograph=False).get_concrete_function().graph
     waiting = [tensor.op for tensor in graph.outputs] + list(graph.control_outputs)
     needed = set()  # what no result needs is never computed, such as the gradient of the images

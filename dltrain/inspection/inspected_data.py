@@ -39,8 +39,7 @@ class InspectedData:
     @cached_property
     def parts(self) -> dict[str, Split]:
         """The parts that there are, by name."""
-        named = {"train": self.splits.train, "validation": self.splits.validation, "test": self.splits.test}
-        return {name: part for name, part in named.items() if part is not None}
+        return self.splits.parts
 
     @cached_property
     def inputs(self) -> list[tuple[Feature, Parts]]:

@@ -22,7 +22,7 @@ def warn(learner: Learner) -> None:
     found = parts(learner)
     needed = found["gradients"] + found["activations"]
     if needed > free:
-        activations = _activations(learner.engine.model, learner.splits.spec) or {"unknown": 0}
+        activations = _activations(learner.network.engine.model, learner.splits.spec) or {"unknown": 0}
         name, most = max(activations.items(), key=lambda item: item[1])
         size = learner.experiment.train.examples_per_batch
         learner.reporter.warn(
@@ -39,10 +39,10 @@ def needed_bytes(learner: Learner) -> int:
 
 def parts(learner: Learner) -> dict[str, int]:
     """Estimates the bytes of weights, slots (of the optimizer), gradients and activations; weights hold all states."""
-    model, train = learner.engine.model, learner.experiment.train
+    model, train = learner.network.engine.model, learner.experiment.train
     slots = _bytes(model.optimizer.variables)
     return {
-        "weights": _bytes(learner.variables.values()) - slots,
+        "weights": _bytes(learner.network.variables.values()) - slots,
         "slots": slots,
         "gradients": _bytes(model.trainable_variables) * (2 if train.accumulate_steps > 1 else 1),
         # What each layer returns is kept for the backward pass, where a gradient of the same size stands beside it.
