@@ -45,7 +45,7 @@ def trained(monkeypatch):
         names.append(config.experiment.name)
         if config.experiment.name == fit.interrupts:
             fit.interrupts = None
-            raise Interrupted("stopped after step 3, all saved", 130)
+            raise Interrupted("stopped after step 3, everything is saved", 130)
         return original(config, *arguments, **settings)
 
     fit.interrupts = None
@@ -100,7 +100,7 @@ def test_a_run_that_was_stopped_within_goes_on_in_its_own_folder(tensorflow, her
     resumes = Series(runs.config, runs.root, runs.reporter, resumes=True)
     train_seeds(resumes, 2, "")
     assert sorted(path.name for path in (here / "runs").iterdir()) == ["small-seed4-001", "small-seed5-001"]
-    assert "going on after step 2" in (here / "runs/small-seed4-001/log.txt").read_text()
+    assert "resuming after step 2" in (here / "runs/small-seed4-001/log.txt").read_text()
 
 
 def test_runs_of_another_experiment_are_never_taken_for_its_members(tensorflow, here):

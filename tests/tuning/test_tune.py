@@ -111,9 +111,7 @@ def test_fit_on_the_best_keeps_the_weights_of_the_epoch_that_the_search_found(he
 @pytest.mark.parametrize("others", [["checkpoint.monitor=loss"], ["checkpoint.monitor=val_accuracy"]])
 def test_weights_are_not_kept_by_another_column_than_trials_are_compared_by(here, others):
     config = experiments.load(here / "small.yaml", [*others, "tune.monitor=val_loss"])
-    with pytest.raises(
-        ConfigError, match=r"checkpoint.monitor must be that of tune.monitor, val_loss, "
-    ):
+    with pytest.raises(ConfigError, match=r"checkpoint.monitor must be that of tune.monitor, val_loss, "):
         monitored(config, config.tune)
 
 
