@@ -74,10 +74,7 @@ def _check_range(config: Config, splits: Splits) -> None:
 def _check_targets(config: Config, splits: Splits) -> None:
     """Checks the stored targets against their features."""
     data, name = splits.spec, config.experiment.dataset.registered_name
-    for part_name in ("train", "validation", "test"):
-        part = getattr(splits, part_name)
-        if part is None:
-            continue
+    for part_name, part in splits.parts.items():
         for key, stored in named(data.targets, part.targets).items() if data.targets else ():
             fault = data.targets[key].fault(stored)
             if fault:

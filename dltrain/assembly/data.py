@@ -12,7 +12,7 @@ from dltrain.checkpoints.store import Checkpoint
 from dltrain.checkpoints.training_state import TrainingState
 from dltrain.config.experiment import Config
 from dltrain.console import Reporter
-from dltrain.data import DataSpec, Finding, Ragged, Split, Splits, trees
+from dltrain.data import PARTS, DataSpec, Finding, Ragged, Split, Splits, trees
 from dltrain.digest import digest
 from dltrain.distributed.workers import Workers
 from dltrain.engine import device
@@ -25,9 +25,6 @@ from dltrain.lazy import np, starting
 
 SHOWN = 5
 """How many findings and how many unusable examples the terminal shows; the log names all of these examples."""
-
-
-PARTS = ("train", "validation", "test")
 
 
 def start_and_load(

@@ -7,6 +7,7 @@ from typing import Any
 from dltrain.assembly.freezing import freeze, freeze_for
 from dltrain.assembly.layer_rates import weight_shares
 from dltrain.assembly.pretrained import load_pretrained
+from dltrain.assembly.views import of_views
 from dltrain.checkpoints.store import Checkpoint, restore_network
 from dltrain.checkpoints.training_state import TrainingState
 from dltrain.config.blocks import Stage
@@ -78,7 +79,10 @@ def assemble(
             metrics=experiment.task.build_metrics(spec),
             jit_compile="auto" if devices.replicas == 1 else False,  # XLA knows nothing of other devices
         )
-    return Engine(model, devices.strategy, devices.workers)
+        evaluated = of_views(model, spec)
+        if evaluated is not model:
+            evaluated.compile(loss=experiment.task.loss(spec), metrics=experiment.task.build_metrics(spec))
+    return Engine(model, devices.strategy, devices.workers, evaluated)
 
 
 def restored(config: Config, saved: Checkpoint, devices: Devices) -> Engine:

@@ -177,18 +177,35 @@ class Experiment:
 
 
 @dataclass(frozen=True)
+class Text:
+    """What a config is read from.
+
+    Args:
+        path: the YAML file.
+        tree: its values, and those of the files that it builds on.
+        overrides: the `key.path=value` arguments that are laid over them.
+    """
+
+    path: Path
+    tree: Node
+    overrides: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Config:
     """An experiment together with the text it was read from, so that a later problem can point at its line.
 
     Args:
         experiment: what was read.
-        root: the tree of the text.
+        root: the tree of the text, with the overrides.
+        text: the file and the overrides.
         absent: the message about data that are not on this machine; none where the data are here.
         tune: the block `tune`, which is no part of the experiment that is trained; none where there is no such block.
     """
 
     experiment: Experiment
     root: Node
+    text: Text
     absent: str | None = None
     tune: Tune | None = None
 
@@ -218,6 +235,41 @@ class Config:
                 problems += self._problems(path, error)
         if problems:
             raise ConfigError(problems)
+
+    def with_overrides(self, *overrides: str) -> "Config":
+        """Reads the same text under further overrides; like `load` without reading the data.
+
+        Raises:
+            ConfigError: with every problem found.
+        """
+        return _read(dataclasses.replace(self.text, overrides=(*self.text.overrides, *overrides)))
+
+    def checked(self, data_may_be_absent: bool = False) -> "Config":
+        """Checks that model, task and augmentation fit the data; and, as training needs it, packages and plugin keys.
+
+        Args:
+            data_may_be_absent: accept a config whose data are not on this machine, and say so in `absent`; whether
+                model, task and augmentation fit the data is then not checked.
+
+        Returns:
+            the config itself; another one only where `absent` is set.
+
+        Raises:
+            ConfigError: with every problem found.
+        """
+        if plugins.loaded and (problems := [*unread.problems(self.experiment, self.root)]):
+            raise ConfigError(_sorted(problems, self.text.path))
+        self.check_packages()
+        with self.blame("dataset"):
+            try:
+                spec = self.experiment.dataset.spec()
+            except AbsentData as error:
+                if not data_may_be_absent:
+                    raise
+                return dataclasses.replace(self, absent=f"dataset.{error}")
+        if spec is not None:
+            self.check(spec)
+        return self
 
     def check_packages(self) -> None:
         """Checks that the packages of the trackers are installed; only training needs them.
@@ -263,15 +315,19 @@ def load(
     Args:
         path: the YAML file.
         overrides: `key.path=value` arguments.
-        data_may_be_absent: accept a config whose data are not on this machine, and say so in `absent`; whether model,
-            task and augmentation fit the data is then not checked.
-        reads_data: read the data, and check that model, task and augmentation fit them; and, as training needs it, that
-            the packages of the trackers are installed and that each key of a plugin is used.
+        data_may_be_absent: as of `Config.checked`.
+        reads_data: read the data, and check the config against them: `Config.checked`.
 
     Raises:
         ConfigError: with every problem found.
     """
-    root = document.override(bases.read(path), overrides or [])
+    config = _read(Text(path, bases.read(path), tuple(overrides or ())))
+    return config.checked(data_may_be_absent) if reads_data else config
+
+
+def _read(text: Text) -> Config:
+    """Reads what a text says, and checks what needs neither TensorFlow nor the data."""
+    path, root = text.path, document.override(text.tree, [*text.overrides])
     problems: list[Problem] = []
     if bases.KEY in root.value:
         root, mark = bases.without(root), root.keys[bases.KEY]
@@ -280,29 +336,13 @@ def load(
         )
     run_plugins(root, path)  # what is wrong with the key itself is found again below
     experiment = build(Experiment, root, "", problems)
-    if reads_data and experiment is not INVALID and plugins.loaded:
-        problems += unread.problems(experiment, root)
     if problems:
-        problems.sort(key=lambda problem: _order(path, problem.mark))
-        raise ConfigError(problems)
+        raise ConfigError(_sorted(problems, path))
     if experiment.name is None:
         stem = re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem).lstrip("_.-")[:100]
         # Written down, the name none would read back as no name.
         experiment = dataclasses.replace(experiment, name="run" if stem in ("", "none") else stem)
-    config = Config(dataclasses.replace(experiment, tune=None), root, tune=experiment.tune)
-    if not reads_data:
-        return config
-    config.check_packages()
-    with config.blame("dataset"):
-        try:
-            spec = experiment.dataset.spec()
-        except AbsentData as error:
-            if not data_may_be_absent:
-                raise
-            return dataclasses.replace(config, absent=f"dataset.{error}")
-    if spec is not None:
-        config.check(spec)
-    return config
+    return Config(dataclasses.replace(experiment, tune=None), root, text, tune=experiment.tune)
 
 
 def run_plugins(root: Node, path: Path) -> list[Problem]:
@@ -322,6 +362,10 @@ def run_plugins(root: Node, path: Path) -> list[Problem]:
     named_in = str(path) if named.mark.source.is_argument else named.mark.source.name
     plugins.load([*files] if files is not INVALID else [], named_in)
     return problems
+
+
+def _sorted(problems: list[Problem], path: Path) -> list[Problem]:
+    return sorted(problems, key=lambda problem: _order(path, problem.mark))
 
 
 def _order(path: Path, mark: Mark) -> tuple[bool, bool, str, int, int]:

@@ -86,6 +86,16 @@ class Dataset(Source):
         keys = {field.name for field in dataclasses.fields(cls)}
         return {part: f"{part}_fraction" for part in ("test", "validation") if f"{part}_fraction" in keys}
 
+    def fold(self, part: str, number: int, count: int) -> dict[str, Any]:
+        """Returns the keys, with their values, that hold out one of several shares; each example is in one of them.
+
+        Args:
+            part: the part that the share becomes, one of `fractions`.
+            number: which share, counted from 1.
+            count: how many shares.
+        """
+        return {self.fractions()[part]: f"fold {number} of {count}"}
+
     def undivided(self) -> Self:
         """Returns the same source without any held-out examples."""
         whole: dict[str, Any] = dict.fromkeys(self.fractions().values(), 0.0)

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from dltrain.data import DataSpec, Feature, Pieces, Provenance, Split, Splits, split_off
+from dltrain.data import PARTS, DataSpec, Feature, Pieces, Provenance, Split, Splits, split_off
 from dltrain.data.progress import announce
 from dltrain.data.proposal import Proposal
 from dltrain.datasets import Dataset
@@ -314,7 +314,7 @@ class CSV(Dataset):
             train, validation = split_off(rest, self.validation_fraction, self.split_seed, target.groups(rest.targets))
             return {"train": train, "validation": validation, "test": test}
         parts = as_text(frame[self.split]).str.to_lowercase().replace_strict(_PARTS).to_numpy()
-        found = {name: np.flatnonzero(parts == name) for name in ("train", "validation", "test")}
+        found = {name: np.flatnonzero(parts == name) for name in PARTS}
         if not len(found["train"]):
             raise KeyProblem("split", f"{self.split!r} leaves no row for training")
         return {name: rows.take(positions) if len(positions) else None for name, positions in found.items()}

@@ -194,7 +194,7 @@ def _announce_absent_classes(splits: Splits, own: Container[str]) -> None:
     """Reports the classes with too few images to be in each part that was split off."""
     names = splits.spec.target.class_names
     for part in ("validation", "test"):
-        split = getattr(splits, part)
+        split = splits.part(part)
         if split is None or part in own:
             continue
         absent = [names[label] for label in np.setdiff1d(np.arange(len(names)), split.targets)]

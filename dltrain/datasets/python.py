@@ -6,7 +6,7 @@ import inspect
 from dataclasses import field
 from typing import Any, ClassVar, Literal
 
-from dltrain.data import DataSpec, Split, Splits
+from dltrain.data import PARTS, DataSpec, Split, Splits
 from dltrain.datasets import Dataset
 from dltrain.datasets._sources.arrays import Part, assemble, refusing
 from dltrain.datasets._sources.splitting import split_into_parts
@@ -18,8 +18,6 @@ from dltrain.lazy import np, tf
 from dltrain.plugins import loading as plugins
 from dltrain.plugins.keras_classes import as_given
 from dltrain.registry import DATASETS
-
-PARTS = ("train", "validation", "test")
 
 
 @DATASETS.register("python")

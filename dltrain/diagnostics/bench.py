@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from dltrain.assembly.batches import plain_preparation
 from dltrain.assembly.contract import plan_for
 from dltrain.assembly.data import start_and_load
 from dltrain.assembly.freezing import freeze
@@ -16,9 +17,10 @@ from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.config.experiment import Config
 from dltrain.console import Reporter
 from dltrain.data import Split
+from dltrain.data.trees import is_read
 from dltrain.engine.compiled_loop import on_host
 from dltrain.engine.feeds import Feed, feed, is_resident
-from dltrain.engine.preparation import Preparation
+from dltrain.engine.order import Order
 from dltrain.errors import TrainingError, UserError
 from dltrain.lazy import keras, tf
 from dltrain.training import memory
@@ -79,14 +81,15 @@ def _found(config: Config, learner: Learner) -> dict[str, Any]:
     reporter.say("measuring: the step and its parts")
     works = {"computed": steps_of(learner, sample), **_parts(learner, sample)}
     if config.experiment.augment:
-        works["plain"] = steps_of(learner, feed(part, sample.order, Preparation(), devices.strategy))
+        plain = plain_preparation(config.experiment, learner.splits.spec)
+        works["plain"] = steps_of(learner, feed(part, sample.order, plain, devices.strategy))
     if not is_read:
         works["step"] = steps_of(learner, learner.training_feed())
     seconds = median_seconds(works)
     if is_read:
         reporter.say("measuring: the step, reading its data included")
         seconds["step"], in_first_epoch = _seconds_with_reading(learner)
-    if not math.isfinite(learner.engine.metrics()["loss"]):
+    if not math.isfinite(learner.network.engine.metrics()["loss"]):
         reporter.warn("the loss is not finite: the measured steps learn nothing; try a smaller learning rate")
     cumulative = [seconds[name] for name in ("input", "forward", "backward", "computed")]
     parts = {
@@ -119,13 +122,13 @@ def steps_of(learner: Learner, feed: Any) -> Work:
 
     def work(count: int) -> None:
         nonlocal done
-        done, _ = learner.engine.train(feed, done, count)
+        done, _ = learner.network.engine.train(feed, done, count)
 
     return work
 
 
 def _repeated(learner: Learner, feed: Any, what: Callable[[tuple[Any, ...]], Any]) -> Work:
-    loop, done = learner.engine.each(feed, what), 0
+    loop, done = learner.network.engine.each(feed, what), 0
 
     def work(count: int) -> None:
         nonlocal done
@@ -138,12 +141,15 @@ def _repeated(learner: Learner, feed: Any, what: Callable[[tuple[Any, ...]], Any
 def first_batches(learner: Learner) -> Split:
     """Returns the examples of a few training batches, read."""
     part = learner.splits.train.first(BATCHES * learner.experiment.train.examples_per_batch)
-    return part if isinstance(part.inputs, np.ndarray) else Split(part.inputs[:], part.targets)
+    if is_read(part.inputs, part.targets):
+        return part
+    seeds = np.stack([np.full(len(part), learner.experiment.seed), np.arange(len(part))], axis=1)
+    return part.read(seeds)
 
 
 def _parts(learner: Learner, sample: Feed) -> dict[str, Work]:
     """Returns partial steps: the input; with the forward pass; with the backward pass too."""
-    model = learner.engine.model
+    model = learner.network.engine.model
 
     def forward(batch: tuple[Any, ...]) -> Any:
         x, y, weights = keras.utils.unpack_x_y_sample_weight(batch)
@@ -203,7 +209,7 @@ def _seconds_with_reading(learner: Learner) -> tuple[float, bool]:
         # The first epoch may decode what the later ones find in a cache: a mean over both describes neither.
         is_mixed = done < epoch < done + count
         done += count
-    learner.engine.forget(batches)  # it would go on reading
+    learner.network.engine.forget(batches)  # it would go on reading
     return seconds / count, done <= epoch
 
 
@@ -226,7 +232,7 @@ def _product_rate() -> float:
 
 def _operations(learner: Learner, sample: Feed) -> float:
     """Counts the floating-point operations of matrix multiplications and convolutions in the graph of one step."""
-    model, batch = learner.engine.model, sample.examples(0, learner.experiment.train.examples_per_batch)
+    model, batch = learner.network.engine.model, sample.examples(0, learner.experiment.train.examples_per_batch)
     graph = tf.function(lambda: model.train_step(batch), autograph=False).get_concrete_function().graph
     waiting = [tensor.op for tensor in graph.outputs] + list(graph.control_outputs)
     needed = set()  # what no result needs is never computed, such as the gradient of the images
@@ -274,8 +280,9 @@ def _keras_seconds(config: Config, learner: Learner, seconds: float) -> float:
     """Returns the seconds per step of `compile` and `fit` as Keras's documentation shows them, on the same network."""
     experiment, size = config.experiment, config.experiment.train.examples_per_batch
     spec = learner.splits.spec
-    part = first_batches(learner)
-    inputs, targets = np.asarray(part.inputs, np.float32), part.targets
+    part, plain = first_batches(learner), plain_preparation(experiment, learner.splits.spec)
+    order = Order(len(part), len(part))
+    values = feed(part, order, plain, learner.devices.strategy).examples(0, len(part))[:2]
     model = experiment.model.build(spec)
     freeze(model, experiment.model.freeze)
     model.compile(
@@ -287,8 +294,8 @@ def _keras_seconds(config: Config, learner: Learner, seconds: float) -> float:
     ends: list[float] = []
     clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ends.append(time.perf_counter()))
     batches = max(BATCHES, round(ROUND_SECONDS / seconds / 2))  # it will be slower than ours
-    rounds = -(-batches * size // len(inputs))
-    examples = [np.concatenate([values] * rounds)[: batches * size] for values in (inputs, targets)]
+    repeated = np.arange(batches * size) % len(part)
+    examples = tf.nest.map_structure(lambda each: np.asarray(each)[repeated], values)
     model.fit(*examples, batch_size=size, epochs=ROUNDS + 1, verbose=0, callbacks=[clock])
     return statistics.median(np.diff(ends).tolist()) / batches
 

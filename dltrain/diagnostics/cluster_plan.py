@@ -61,7 +61,7 @@ def plan(config: Config, ring: Ring, reporter: Reporter, measures: bool = True) 
     with enough_memory(smaller):
         learner = _replica(smaller, splits, devices, reporter, ring.replicas > 1)
         parts = memory.parts(learner)
-        channels = tuple(layer.moving_mean.shape[0] for layer in _normalizations(learner.engine.model))
+        channels = tuple(layer.moving_mean.shape[0] for layer in _normalizations(learner.network.engine.model))
         work = Work(size, train.accumulate_steps, parts["gradients"], channels)
         if measures:
             reporter.say("measuring: steps of one replica")
@@ -76,7 +76,7 @@ def plan(config: Config, ring: Ring, reporter: Reporter, measures: bool = True) 
         "accumulate_steps": train.accumulate_steps,
         "steps": length.total_steps,
         "steps_per_epoch": length.steps_per_epoch,
-        "learning_rate": learner.span.settings.learning_rate or config.experiment.optimizer.learning_rate,
+        "learning_rate": learner.network.span.settings.learning_rate or config.experiment.optimizer.learning_rate,
         "memory": parts | ({"gradients": 2 * parts["gradients"]} if train.accumulate_steps > 1 else {}),
         "all_reduced": {
             "bytes": sum(sizes),
@@ -118,8 +118,8 @@ def _replica(config: Config, splits: Splits, devices: Devices, reporter: Reporte
     if has_others:
         from dltrain.layers.fusion import synchronise
 
-        synchronise(learner.engine.model)
-        learner.engine.model.jit_compile = False  # as `assemble` has it where there are several
+        synchronise(learner.network.engine.model)
+        learner.network.engine.model.jit_compile = False  # as `assemble` has it where there are several
     return learner
 
 

@@ -60,7 +60,9 @@ def first_examples(experiment: Experiment, splits: Splits, devices: Devices) -> 
     for index in range(min(order.steps_per_epoch * order.accumulate, -(-CANDIDATES // size))):
         step, part = divmod(index, order.accumulate)
         portion = tf.constant(step * order.replicas, tf.int64)
-        batch = train.take(order.positions(portion).numpy()[part * order.part_size :][:size]).read()
+        begin = part * order.part_size
+        positions, seeds = (each.numpy()[begin:][:size] for each in (order.positions(portion), order.seeds(portion)))
+        batch = train.take(positions).read(seeds)
         seen = batch.inputs
         if experiment.augment:
             inputs, targets = (_tensors(*each) for each in ((data.inputs, batch.inputs), (data.targets, batch.targets)))

@@ -112,8 +112,8 @@ def _swept(config: Config, sweep: Sweep) -> tuple[Config, list[str]]:
 
 def _measured(learner: Learner, steps: int) -> tuple[list[float], list[float], str]:
     """Returns the rates, the loss of each step as far as they are finite, and how it ended."""
-    reporter, engine, batches, watch = learner.reporter, learner.engine, learner.training_feed(), Watch()
-    rates, losses = [learner.rate_at(step) for step in range(steps)], list[float]()
+    reporter, engine, batches, watch = learner.reporter, learner.network.engine, learner.training_feed(), Watch()
+    rates, losses = [learner.network.rate_at(step) for step in range(steps)], list[float]()
     for step in range(steps):
         _, is_finite = engine.train(batches, step, 1)
         loss = engine.metrics()["loss"]

@@ -45,22 +45,22 @@ def rehearse(config: Config, reporter: Reporter, root: Path = folder.DEFAULT_ROO
     with enough_memory(config):
         learner = Learner(config, splits, devices, reporter, fresh=True)
         memory.warn(learner)
-        _, finite = learner.engine.train(learner.training_feed(), 0, 1)
-        loss = learner.engine.metrics()["loss"]
+        _, finite = learner.network.engine.train(learner.training_feed(), 0, 1)
+        loss = learner.network.engine.metrics()["loss"]
         if not finite:
             raise TrainingError(f"the loss of the first batch is not finite: {loss}")
         size = config.experiment.train.examples_per_batch
         part = learner.splits.validation or learner.splits.train
-        metrics = learner.measured.evaluate(learner.evaluation_feed(part.first(size)))
+        metrics = learner.network.measured.evaluate(learner.evaluation_feed(part.first(size)))
     with tempfile.TemporaryDirectory() as temporary:
         run = folder.create(Path(temporary), "dry-run")
-        store.save(run, learner.variables, dataclasses.asdict(learner.state), is_best=True, keep=2)
+        store.save(run, learner.network.variables, dataclasses.asdict(learner.state), is_best=True, keep=2)
         learner.restore(store.load(run, "last"))
         write_model(config, learner, run)
         checkpoint_bytes = (run.checkpoints / "last.npz").stat().st_size
     return {
         "device": devices.label,
-        "parameters": learner.parameters,
+        "parameters": learner.network.parameters,
         "steps_per_epoch": learner.plan.steps_per_epoch,
         "loss": loss,
         "evaluation": metrics,

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from dltrain.config import experiment as experiments
 from dltrain.replication.series import Series, spread
 
 
@@ -23,7 +22,7 @@ def train_seeds(series: Series, count: int, command: str) -> dict[str, Any]:
     Raises:
         UserError, TrainingError, Interrupted: as `fit`.
     """
-    first = experiments.load(series.path, [*series.overrides]).experiment.seed
+    first = series.config.experiment.seed
     seeds = [*range(first, first + count)]
     members = [series.member(f"seed{seed}", f"seed={seed}") for seed in seeds]
     return {"seeds": seeds, **spread(series.train(members, command))}

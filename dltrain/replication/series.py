@@ -23,16 +23,14 @@ class Series:
     """A series of runs that differ in a few keys.
 
     Args:
-        path: the config.
-        overrides: `key.path=value` arguments for all runs.
+        config: what all runs have in common.
         root: the folder in which the run folders are made.
         reporter: makes a new reporter for each run.
         resumes: keep the newest runs of these names that are finished, and resume the others.
         force: resume runs even if the changes turn them into another experiment.
     """
 
-    path: Path
-    overrides: Sequence[str]
+    config: Config
     root: Path
     reporter: Callable[[], Reporter]
     resumes: bool = False
@@ -40,7 +38,7 @@ class Series:
 
     def member(self, name: str, *overrides: str) -> Config:
         """Returns the config of the run whose name ends in `name`."""
-        config = experiments.load(self.path, [*self.overrides, *overrides])
+        config = self.config.with_overrides(*overrides).checked()
         return experiments.renamed(config, f"{str(config.experiment.name)[:80]}-{name}")
 
     def train(self, members: Sequence[Config], command: str) -> list[dict[str, Any]]:
@@ -76,7 +74,7 @@ class Series:
         if not self.resumes:
             reporter.say(f"{run.path} exists already; a new run is trained (`--resume auto` would keep it)")
             return config, None, {}
-        after, changes = resumed_config(run, config, self.root, self.overrides, reporter.say, self.force)
+        after, changes = resumed_config(run, experiments.load(run.config), config, self.root, reporter.say, self.force)
         return after, run, changes
 
     def _trained(self, config: Config, run: Run | None, changes: Changes) -> dict[str, Any]:

@@ -176,14 +176,14 @@ class _Replay:
         if self._saved is not None:
             learner.restore(self._saved)
         feed = learner.training_feed()
-        variables = learner.variables
+        variables = learner.network.variables
         self._paths = {name: f"{variable.path} ({name.partition('/')[0]})" for name, variable in variables.items()}
         for _ in range(self.count):
-            learner.state.step, finite = learner.engine.train(feed, learner.state.step, 1)
+            learner.state.step, finite = learner.network.engine.train(feed, learner.state.step, 1)
             if not finite:
                 raise RunError(f"the loss is not finite at step {learner.state.step}: nothing to compare after it")
             yield (
                 learner.state.step,
                 {name: digest(np.asarray(variable)) for name, variable in variables.items()},
             )
-        self._step, self._metrics = learner.state.step, learner.engine.metrics()
+        self._step, self._metrics = learner.state.step, learner.network.engine.metrics()

@@ -91,7 +91,7 @@ def _fits_gpu(build: Callable[[Config], Learner], config: Config) -> bool:
     """Tries one step."""
     try:
         learner = build(config)
-        learner.engine.train(learner.training_feed(), 0, 1)
+        learner.network.engine.train(learner.training_feed(), 0, 1)
     except tf.errors.ResourceExhaustedError:
         return False
     finally:

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from dltrain.assembly import stages
-from dltrain.assembly.contract import monitor_of
 from dltrain.checkpoints import store
 from dltrain.checkpoints.training_state import TrainingState
 from dltrain.config.experiment import to_plain
@@ -55,6 +54,7 @@ class Loop:
         prune_reason: Callable[[dict[str, Any]], str | None] | None = None,
     ) -> None:
         self.learner, self.reporter, self._run = learner, learner.reporter, run
+        self._network = learner.network
         self._experiment, self._plan = learner.experiment, learner.plan
         self._workers = learner.devices.workers
         self.speed = Speed(learner.experiment.train.examples_per_step, self._workers.exchange)
@@ -69,11 +69,6 @@ class Loop:
     @property
     def _state(self) -> TrainingState:
         return self.learner.state  # another one once it is restored
-
-    @property
-    def monitor(self) -> str:
-        """The column of metrics.csv that says which epoch is best."""
-        return monitor_of(self._experiment.checkpoint, self._experiment, self.learner.splits)
 
     def run(self, stop: StopRequest | SharedStop) -> None:
         """Trains from the present state to the end.
@@ -91,7 +86,7 @@ class Loop:
         self._callbacks = CallbackRunner(
             self._experiment.callbacks,
             self._run,
-            self.learner.engine.model,
+            self._network.engine.model,
             self._plan,
             self._state.epoch,
         )
@@ -137,14 +132,15 @@ class Loop:
     def _train(self, stop: StopRequest | SharedStop) -> None:
         """Does epoch after epoch."""
         state, task = self._state, self._experiment.task
-        best = Best(self.monitor, task.larger_is_better(self.monitor), state.best, self.learner.latest_is_best)
+        monitor = self.learner.monitor
+        best = Best(monitor, task.larger_is_better(monitor), state.best, self.learner.latest_is_best)
         patience = self.learner.patience()
         metrics_file = MetricsFile(self._run, state.epoch)
         settings = self._experiment.checkpoint
         due = CheckpointSchedule(settings.every_steps, settings.every_minutes, self._workers.clock)
         while not self.learner.is_finished:
             if state.means is None:
-                if (number := stages.number_at(self.learner.spans, state.step)) != state.stage:
+                if (number := stages.number_at(self._network.spans, state.step)) != state.stage:
                     self._enter(number)
                 self._train_epoch(stop, due)
             validated = None if stop else self.learner.validate(stop.__bool__)
@@ -161,12 +157,12 @@ class Loop:
             row = self._row(state.means, validated)
             is_best = best.update(row)
             state.epoch, state.means, state.best = state.epoch + 1, None, best.state
-            if patience is not None and self.learner.span is self.learner.spans[-1]:
+            if patience is not None and self._network.span is self._network.spans[-1]:
                 patience.update(row)
                 state.patience, state.stopped = patience.state, patience.exhausted
             self._follow_plateau(row)
             metrics_file.append(row)
-            self.tracking.epoch(row, self.learner.engine.model)
+            self.tracking.epoch(row, self._network.engine.model)
             if self._workers.any(self._callbacks.epoch_ended(row)):
                 state.stopped, state.halted_by = True, to_plain(self._experiment.callbacks)
             is_planned = (
@@ -193,7 +189,7 @@ class Loop:
     def _adopt_network(self) -> None:
         """Continues with the network that the learner has just built."""
         self._batches = self.learner.training_feed()
-        self._callbacks.set_model(self.learner.engine.model)
+        self._callbacks.set_model(self._network.engine.model)
 
     def _train_epoch(self, stop: StopRequest | SharedStop, due: CheckpointSchedule) -> None:
         """Trains for the rest of the epoch; leaves its means unset if it is stopped before the end."""
@@ -207,7 +203,7 @@ class Loop:
             else:
                 count = min(self.speed.next_count, end - state.step, due.steps_left(state.step))
                 with self.speed.doing(count):
-                    state.step, finite = self.learner.engine.train(self._batches, state.step, count)
+                    state.step, finite = self._network.engine.train(self._batches, state.step, count)
             if not finite:
                 raise self.learner.not_finite("the loss")
             if state.step < end and (due.is_due_at(state.step) or due.is_due_by_clock):
@@ -217,16 +213,16 @@ class Loop:
                 due.saved()
             self._copy_if_slow()
             if self._callbacks:
-                self._callbacks.steps_done(state.step, self.learner.engine.metrics())
+                self._callbacks.steps_done(state.step, self._network.engine.metrics())
             if self._workers.shows_steps(self.reporter.shows_steps):
-                words = f"{metric_line(self.learner.engine.metrics())}  {self._pace()}"
+                words = f"{metric_line(self._network.engine.metrics())}  {self._pace()}"
                 self.reporter.step(self._title(state.epoch + 1), state.step - first, end - first, words)
         if state.step == end:
             self.learner.check_weights()
-            state.means = self.learner.engine.metrics()
-            self.learner.engine.reset()
+            state.means = self._network.engine.metrics()
+            self._network.engine.reset()
             if self.learner.devices.replicas > 1:
-                self.learner.engine.share_statistics()
+                self._network.engine.share_statistics()
             self._copy_if_slow()
 
     def _copy_if_slow(self) -> None:
@@ -234,7 +230,7 @@ class Loop:
         self._copy = None
         if self.speed.last_seconds > SLOW_SECONDS:
             self.learner.check_weights()
-            variables = {name: np.array(variable) for name, variable in self.learner.variables.items()}
+            variables = {name: np.array(variable) for name, variable in self._network.variables.items()}
             self._copy = variables, dataclasses.asdict(self._state)
 
     def _restore_last(self, error: NotFinite) -> None:
@@ -258,7 +254,7 @@ class Loop:
         self.learner.restore(saved)
         self._copy = None
         if self._state.stage == stage:
-            self.learner.engine.forget(self._batches)
+            self._network.engine.forget(self._batches)
             self._batches = self._batches.at(self._state.step)
         else:
             self._adopt_network()
@@ -269,14 +265,14 @@ class Loop:
         self.learner.set_scale()
         self.reporter.warn(
             f"{error.event}; returned to the state after step {self._state.step}, the learning rate is now "
-            f"{self.learner.rate_at(self._state.step):.4g} (train.on_nan: restore, {restores} of {most})"
+            f"{self._network.rate_at(self._state.step):.4g} (train.on_nan: restore, {restores} of {most})"
         )
 
     def _record(self, place: Path, count: int) -> bool:
         """Profiles some training steps; reports where the time went and returns whether the loss is finite."""
         before = self._state.step
         with profiling.recorded(place) as files:
-            self._state.step, finite = self.learner.engine.train(self._batches, before, count)
+            self._state.step, finite = self._network.engine.train(self._batches, before, count)
         self.reporter.say(profiling.words(place, files, self._state.step - before))
         return finite
 
@@ -286,7 +282,7 @@ class Loop:
             "epoch": state.epoch + 1,
             "step": state.step,
             "seconds": round(state.seconds, 3),
-            "learning_rate": self.learner.rate_at(state.step - 1),
+            "learning_rate": self._network.rate_at(state.step - 1),
             **without(means, self.learner.undefined("train")),
             **validated,
         }
@@ -301,7 +297,7 @@ class Loop:
         self._state.plateau = after = schedule.after_epoch(row[schedule.monitor], before, larger)
         if after["scale"] != before["scale"]:
             self.learner.set_scale()
-            self.reporter.say(f"plateau: the learning rate is now {self.learner.rate_at(self._state.step):.4g}")
+            self.reporter.say(f"plateau: the learning rate is now {self._network.rate_at(self._state.step):.4g}")
 
     def note_changes(self, saved: store.Checkpoint, changes: dict[str, list[Any]]) -> None:
         """Adds the changes to the state, and to the checkpoint that the run resumes from."""
@@ -313,7 +309,7 @@ class Loop:
     def _save(self, is_best: bool, is_planned: bool = True) -> None:
         state, keep = dataclasses.asdict(self._state), self._experiment.checkpoint.keep
         with self._saving:
-            store.save(self._run, self.learner.variables, state, is_best, keep, is_planned)
+            store.save(self._run, self._network.variables, state, is_best, keep, is_planned)
         self.reporter.detail(
             f"saved the state after step {self._state.step}" + (", the best so far" if is_best else "")
         )
@@ -328,9 +324,9 @@ class Loop:
         return f"{self.speed.examples_per_second:,.0f} examples/s  {duration(left)} left"
 
     def _say_stage(self) -> None:
-        if self.learner.span.name:
+        if self._network.span.name:
             self.reporter.say(
-                stages.words(self.learner.span, self.learner.engine.model, self.learner.rate_at(self._state.step))
+                stages.words(self._network.span, self._network.engine.model, self._network.rate_at(self._state.step))
             )
 
     def _say_epoch(self, row: dict[str, Any]) -> None:

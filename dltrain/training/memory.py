@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from dltrain.data import DataSpec
 from dltrain.keras_internals import all_layers, calls
 from dltrain.lazy import keras, tf
 from dltrain.training.learner import Learner
@@ -21,7 +22,7 @@ def warn(learner: Learner) -> None:
     found = parts(learner)
     needed = found["gradients"] + found["activations"]
     if needed > free:
-        activations = _activations(learner.engine.model) or {"unknown": 0}
+        activations = _activations(learner.network.engine.model, learner.splits.spec) or {"unknown": 0}
         name, most = max(activations.items(), key=lambda item: item[1])
         size = learner.experiment.train.examples_per_batch
         learner.reporter.warn(
@@ -38,14 +39,14 @@ def needed_bytes(learner: Learner) -> int:
 
 def parts(learner: Learner) -> dict[str, int]:
     """Estimates the bytes of weights, slots (of the optimizer), gradients and activations; weights hold all states."""
-    model, train = learner.engine.model, learner.experiment.train
+    model, train = learner.network.engine.model, learner.experiment.train
     slots = _bytes(model.optimizer.variables)
     return {
-        "weights": _bytes(learner.variables.values()) - slots,
+        "weights": _bytes(learner.network.variables.values()) - slots,
         "slots": slots,
         "gradients": _bytes(model.trainable_variables) * (2 if train.accumulate_steps > 1 else 1),
         # What each layer returns is kept for the backward pass, where a gradient of the same size stands beside it.
-        "activations": 2 * sum(_activations(model).values()) * train.examples_per_batch,
+        "activations": 2 * sum(_activations(model, learner.splits.spec).values()) * train.examples_per_batch,
     }
 
 
@@ -53,11 +54,17 @@ def _bytes(variables: Any) -> int:
     return sum(math.prod(variable.shape) * tf.as_dtype(variable.dtype).size for variable in variables)
 
 
-def _activations(model: Any) -> dict[str, int]:
-    """Returns the bytes that each layer returns for one example, by the layer's name."""
+def _activations(model: Any, spec: DataSpec) -> dict[str, int]:
+    """Returns the bytes that each layer returns for one example, by the layer's name.
+
+    A length that differs between examples is that of the longest.
+    """
+    pairs = (pair for each in spec.inputs.values() for pair in zip(each.shape, each.max_shape, strict=True))
+    longest = max((most for side, most in pairs if side is None), default=1)
     return {
         layer.name: sum(
-            math.prod(output.shape[1:]) * tf.as_dtype(output.dtype).size for output in keras.tree.flatten(layer.output)
+            math.prod(longest if side is None else side for side in output.shape[1:]) * tf.as_dtype(output.dtype).size
+            for output in keras.tree.flatten(layer.output)
         )
         for layer in all_layers(model, include_self=False)
         if calls(layer)

@@ -1,6 +1,6 @@
 """Resuming a run with a changed config: which changes are safe, need --force, or are refused."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,9 +33,9 @@ class Resume:
 
 def resumed_config(
     run: Run,
+    before: Config,
     after: Config,
     root: Path,
-    overrides: Sequence[str],
     say: Callable[[str], None],
     force: bool = False,
     sizes_anew: bool = False,
@@ -44,17 +44,17 @@ def resumed_config(
 
     Args:
         run: the run.
+        before: the config of the run.
         after: the new config.
         root: the folder of runs.
-        overrides: the `key.path=value` arguments in it.
         say: called with a message for each change.
         force: allow changes that turn the run into another experiment.
-        sizes_anew: `train.batch_size=auto` in the overrides chooses again.
+        sizes_anew: `train.batch_size=auto` in its overrides chooses again.
 
     Raises:
         ConfigError: if a change would make it another experiment.
     """
-    before = experiments.load(run.config)
+    overrides = after.text.overrides
     with before.blame("train"):
         before.experiment.train.examples_per_batch  # noqa: B018  (a number in a run's config, or a ValueError)
     after = experiments.renamed(after, before.experiment.name)

@@ -98,7 +98,7 @@ def fit(
                 learner.restore(saved)
             memory.warn(learner)
             if workers.count > 1:
-                values = learner.variables.values()
+                values = learner.network.variables.values()
                 workers.check_same("weights", [digest(np.array(variable)) for variable in values])
         if resumed is None:
             run = folder.create(root, str(config.experiment.name))
@@ -189,7 +189,7 @@ def _trained(config: Config, loop: Loop, run: Run, prepare: Callable[[], None], 
         raise failed from None
     if config.experiment.report and workers.is_chief:
         # Reading the weights that several workers share takes all of them.
-        best = learner.measured.model if workers.count == 1 else plain
+        best = learner.network.measured.model if workers.count == 1 else plain
         report_at_end(config, learner.splits, run, best, reporter)
     loop.tracking.end(summary)
     return summary
@@ -225,11 +225,11 @@ def _measure_best(learner: Learner, run: Run, stop: StopRequest | SharedStop, pa
     """
     # Else they are in place: reading them would take memory for a second state. But several devices have normalisation
     # statistics of their own, of which a checkpoint holds the mean, and the best weights may be averages.
-    if learner.devices.replicas > 1 or learner.engine.averages() or not store.best_is_last(run):
-        store.restore_network(store.load(run, "best"), learner.engine.model)
+    if learner.devices.replicas > 1 or learner.network.engine.averages() or not store.best_is_last(run):
+        store.restore_network(store.load(run, "best"), learner.network.engine.model)
     measured: dict[str, Any] = {}
     for name in parts:
-        part = getattr(learner.splits, name)
+        part = learner.splits.part(name)
         measured[name] = learner.evaluated(name, learner.evaluation_feed(part), stop.__bool__) if part else None
         if stop:
             raise Interrupted(
@@ -253,11 +253,11 @@ def _summary(
         "epochs": state.epoch,
         "steps": state.step,
         "seconds": round(state.seconds, 3),
-        "parameters": learner.parameters,
+        "parameters": learner.network.parameters,
         "examples_per_second": loop.speed.examples_per_second,
         "device": learner.devices.label,
         "precision": learner.experiment.train.precision,
-        "monitor": {"column": loop.monitor, "larger_is_better": task.larger_is_better(loop.monitor)},
+        "monitor": {"column": learner.monitor, "larger_is_better": task.larger_is_better(learner.monitor)},
         "larger_is_better": {name: task.larger_is_better(name) for name in ["loss", *task.metric_names]},
         "best": None if state.best is None else {key: state.best[key] for key in ("monitor", "value", "epoch")},
         "restores": state.restores,
@@ -290,6 +290,6 @@ def _overview(learner: Learner) -> str:
     sizes = ", ".join(f"{len(part):,} {name}" for name, part in splits.parts.items())
     return (
         f"{experiment.dataset.registered_name}: {sizes} examples; "
-        f"{experiment.model.registered_name}: {learner.parameters:,} weights; "
+        f"{experiment.model.registered_name}: {learner.network.parameters:,} weights; "
         f"{learner.plan.steps_per_epoch} steps per epoch"
     )

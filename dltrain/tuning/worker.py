@@ -109,7 +109,7 @@ def _train(job: Job, place: Path, verbose: bool, prune_reason: Any) -> None:
     config = experiments.renamed(experiments.load(place / SEARCH, overrides), name)
     run, reporter = folder.newest(place, name), Reporter(quiet=not verbose)
     if run is not None and run.saved is not None:
-        after, changes = resumed_config(run, config, place, overrides, reporter.say)
+        after, changes = resumed_config(run, experiments.load(run.config), config, place, reporter.say)
         for row in run.read_metrics():
             prune_reason({**row, "epoch": int(row["epoch"]), job.monitor: float(row.get(job.monitor, "nan"))})
         trainer.fit(after, reporter, place, Resume(run, changes), prune_reason=prune_reason)

@@ -61,7 +61,7 @@ def test_the_loss_of_a_step_is_the_closed_form_and_that_of_validation_the_task_s
     config = resolved(experiments.load(path), path.parent / "runs")
     devices, splits = start_and_load(config, Reporter(quiet=True))
     learner = Learner(config, splits, devices, Reporter(quiet=True), fresh=True)
-    model, batch = learner.engine.model, splits.train.take(np.arange(32))
+    model, batch = learner.network.engine.model, splits.train.take(np.arange(32))
     teacher = trained(Run(path.parent / "runs" / "teacher-001"))[0]
     known, own = (np.asarray(network(batch.inputs, training=False), float) for network in (teacher, model))
     penalty = sum(0.01 * np.square(np.asarray(layer.kernel, float)).sum() for layer in model.layers if layer.weights)

@@ -196,7 +196,7 @@ def test_a_copy_of_lost_weights_or_of_a_former_way_is_never_kept(tensorflow, con
     loop._batches = learner.training_feed()
     loop._go_back(NotFinite("the loss is not finite"))
     assert loop._copy is None
-    learner.engine.model.trainable_variables[0].assign(np.full((64, 32), np.inf))
+    learner.network.engine.model.trainable_variables[0].assign(np.full((64, 32), np.inf))
     with pytest.raises(NotFinite):
         loop._copy_if_slow()
 
@@ -471,7 +471,7 @@ def test_a_step_that_will_not_fit_is_foretold_with_its_largest_layer(tensorflow,
     memory.warn(learner)
     said = " ".join(capsys.readouterr().err.split())
     assert "train.batch_size: 64" in said
-    largest = max(learner.engine.model.layers, key=lambda layer: np.prod(layer.output.shape[1:]))
+    largest = max(learner.network.engine.model.layers, key=lambda layer: np.prod(layer.output.shape[1:]))
     assert f"(layer {largest.name} alone" in said
 
 
