@@ -115,7 +115,7 @@ def test_a_tracker_that_fails_later_is_left_behind_and_named(tensorflow, path, t
 
 def test_a_tracker_that_cannot_begin_ends_the_run_before_training(tensorflow, path, told):
     told(fails="start")
-    with pytest.raises(UserError, match="tensorboard cannot begin: ConnectionError: no route to host"):
+    with pytest.raises(UserError, match="tensorboard cannot start: ConnectionError: no route to host"):
         fit(path, "trackers=[{name: tensorboard}]")
 
 

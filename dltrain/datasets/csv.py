@@ -295,7 +295,8 @@ class CSV(Dataset):
         if len(classes) < 2:
             raise KeyProblem("target", f"{name!r} must have at least 2 classes, got only {classes[0]!r}")
         if like is None and len(classes) > max(FEW, len(values) / 2):
-            raise KeyProblem("target", f"{name!r} has {len(classes)} different words in {len(values)} rows: too many")
+            words = f"has {len(classes)} different words in {len(values)} rows: too many for classes"
+            raise KeyProblem("target", f"{name!r} {words}")
         unknown = sorted(set(counts) - set(classes))
         if unknown:
             row = int((values == unknown[0]).arg_max() or 0)

@@ -70,7 +70,9 @@ def test_a_network_of_another_width_is_refused(config, tensorflow, monkeypatch):
 
     monkeypatch.setattr(MODELS["mlp"], "build", build)
     devices = Devices(tensorflow.distribute.get_strategy(), ("cpu",), "cpu")
-    with pytest.raises(ConfigError, match=r"model\.name mlp returns \[7\] numbers for an example, the data ask for 10"):
+    with pytest.raises(
+        ConfigError, match=r"model\.name mlp returns \[7\] numbers for an example, the data need for 10"
+    ):
         assemble(chosen, chosen.experiment.dataset.spec(), devices, 0.1)
 
 
@@ -80,7 +82,9 @@ def test_float_images_of_another_range_are_refused_where_an_augmentation_reckons
     images = splits.train.inputs.astype(np.float32) * np.float32(scale) + np.float32(shift)
     changed = dataclasses.replace(splits, train=dataclasses.replace(splits.train, inputs=images))
     (problem,) = contract_problems(config("augment=[{name: flip}, {name: contrast}, {name: mixup}]"), changed)
-    assert f"contrast must have images in 0-255, got {images.min():.4g} to {images.max():.4g}: store" in str(problem)
+    assert f"contrast needs images with values in 0-255, got {images.min():.4g} to {images.max():.4g}: store" in str(
+        problem
+    )
     assert (
         contract_problems(
             config("augment=[{name: flip}, {name: pad_and_crop}, {name: cutmix}, {name: mixup}]"), changed

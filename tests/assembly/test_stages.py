@@ -134,8 +134,8 @@ def test_a_loss_that_is_not_finite_sends_a_run_back_into_the_stage_before(path, 
     with pytest.raises(NotFinite, match="went back 2 times"):
         trainer.fit(config, Reporter(), path.parent / "runs")
     said = capsys.readouterr().err
-    assert "back to the state after step 4" in said
-    assert "back to the state after step 2" in said
+    assert "returned to the state after step 4" in said
+    assert "returned to the state after step 2" in said
     assert said.count("stage 2/2") == 3
 
 
@@ -179,7 +179,7 @@ def test_a_pixel_of_a_shrunk_image_is_the_mean_of_its_area(tensorflow):
     [
         ("stages=[{}, {}]", "stages[0].epochs is missing"),
         ("stages=[{epochs: 1}, {epochs: 3}]", "stages[1].epochs must be left out"),
-        ("stages=[{epochs: 4}, {}]", "train.epochs must leave some for the last stage: those before it take 4 of 4"),
+        ("stages=[{epochs: 4}, {}]", "must leave epochs for the last stage: the stages before it take 4 of 4"),
         ("train={steps: 8}", "train.epochs must set the length of a run with stages, not train.steps"),
         ("stages=[{epochs: 1}, {train_from: dense9}]", "stages[1].train_from must be the name of a layer"),
         ("stages=[{epochs: 1, image_size: 9}, {}]", "stages[0].image_size must be at most that of the images, 8 x 8"),

@@ -110,7 +110,10 @@ def test_a_mistake_in_a_base_names_the_base(load):
         ({"a": "base: deep"}, "base must be an existing YAML file, got 'deep'"),
         ({"a": "base: b.yaml", "b": "seed: [1"}, "b.yaml:1:"),
         ({"a": "base: b.yaml", "b": ""}, "b.yaml: is empty"),
-        ({f"f{n}": f"base: f{n + 1}.yaml" for n in range(20)}, "f15.yaml:1:7: base must end: 16 files"),
+        (
+            {f"f{n}": f"base: f{n + 1}.yaml" for n in range(20)},
+            "f15.yaml:1:7: base must not lead through more than 16 files",
+        ),
     ],
 )
 def test_a_base_that_cannot_be_is_refused_at_its_key(load, files, words):
@@ -118,5 +121,5 @@ def test_a_base_that_cannot_be_is_refused_at_its_key(load, files, words):
 
 
 def test_an_argument_cannot_name_a_base(load):
-    with pytest.raises(ConfigError, match="argument 'base=b.yaml': base must stand in a file"):
+    with pytest.raises(ConfigError, match="argument 'base=b.yaml': base must be written in the file"):
         load(["base=b.yaml"], mine="base: deep/base.yaml")

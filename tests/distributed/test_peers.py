@@ -162,7 +162,7 @@ def test_a_worker_that_never_comes_is_named_to_all_others():
     some = all_peers(4, minutes=0.01)
     words = refused(meet([some[0], some[2]]))
     names = " and ".join(some[rank].cluster.name for rank in (1, 3))
-    assert words.startswith(f"{names} did not come within 0.01 minutes")
+    assert words.startswith(f"{names} did not connect within 0.01 minutes")
 
 
 def test_a_chief_that_does_not_answer_is_named():

@@ -45,7 +45,7 @@ def trained(monkeypatch):
         names.append(config.experiment.name)
         if config.experiment.name == fit.interrupts:
             fit.interrupts = None
-            raise Interrupted("stopped after step 3, all saved", 130)
+            raise Interrupted("stopped after step 3, everything is saved", 130)
         return original(config, *arguments, **settings)
 
     fit.interrupts = None

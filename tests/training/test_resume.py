@@ -133,7 +133,7 @@ def test_no_row_is_there_twice_wherever_the_run_was_cut(tensorflow, config_path,
         patch.setattr(Engine, "train", stopped)
         patch.setattr(StopRequest, "__enter__", lambda self: stops.append(self) or self)
         patch.setattr(StopRequest, "__exit__", lambda *_: None)
-        patch.setattr(StopRequest, "heed", lambda _: None)
+        patch.setattr(StopRequest, "acknowledge", lambda _: None)
         fit(config_path, "checkpoint.every_steps=none")
     run = folder.find("small", config_path.parent / "runs")
     assert [path.name for path in run.checkpoints.glob("[!bl]*")] == ["extra-00000020.npz"]
@@ -243,7 +243,7 @@ def test_a_folder_that_is_full_when_the_run_goes_on_is_said(tensorflow, config_p
     def full(*_):
         raise OSError(28, "No space left on device", str(run.checkpoints))
 
-    monkeypatch.setattr(store, "settle", full)
+    monkeypatch.setattr(store, "make_newest", full)
     with pytest.raises(TrainingError, match="No space left on device"):
         fit(run.config, "train.epochs=2", resumed=run)
 
@@ -336,7 +336,7 @@ def test_a_checkpoint_that_leads_to_the_same_end_again_gives_way_to_an_older_one
     monkeypatch.setattr(Engine, "train", train)
     run = fit(config_path, "train.on_nan=restore", "checkpoint.every_steps=none")
     said = [line for line in run.log.read_text().splitlines() if "back to the state" in line]
-    assert [int(line.split("back to the state after step ")[1].split(",")[0]) for line in said] == [40, 20]
+    assert [int(line.split("returned to the state after step ")[1].split(",")[0]) for line in said] == [40, 20]
     assert [row["epoch"] for row in rows(run)] == ["1", "2", "3"]
 
 
