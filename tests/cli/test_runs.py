@@ -46,7 +46,17 @@ def test_runs_are_a_table_in_a_pipe_whole_and_without_colours(here, make_run):
     make_run("n" * 200 + "-001", [0.5], status="interrupted")
     lines = said("runs", "--sort", "name").splitlines()
     assert lines[0].split() == ["name", "model", "data", "best", "epochs", "time", "status"]
-    assert lines[1].split() == ["high-seed0-001", "mlp", "digits", "val_accuracy", "0.9000", "3", "4.5", "s", "finished"]
+    assert lines[1].split() == [
+        "high-seed0-001",
+        "mlp",
+        "digits",
+        "val_accuracy",
+        "0.9000",
+        "3",
+        "4.5",
+        "s",
+        "finished",
+    ]
     assert lines[-1].split() == [
         "n" * 200 + "-001",
         "mlp",
