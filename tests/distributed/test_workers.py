@@ -227,7 +227,7 @@ def test_a_machine_that_never_comes_is_named(here):
             "batch_size must be divisible by the number of devices, 3 devices, got 64; try 63",
         ),
         (["device=[cpu:0,gpu:1]"], "device must be"),
-        (["device=[cpu:0,cpu:1]", "cluster.workers=[a:1,b:2]"], "device must be cpu or GPUs beside cluster"),
+        (["device=[cpu:0,cpu:1]", "cluster.workers=[a:1,b:2]"], "device must not split one CPU into several devices"),
     ],
 )
 def test_what_cannot_be_shared_is_refused(here, words, message):

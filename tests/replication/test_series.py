@@ -114,7 +114,7 @@ def test_runs_of_another_experiment_are_never_taken_for_its_members(tensorflow, 
 def test_without_resume_all_is_trained_anew_which_is_said(tensorflow, here):
     assert dltrain("--seeds", "2").exit_code == 0
     again = CliRunner().invoke(app, ["fit", "small.yaml", "--seeds", "2"])
-    assert "small-seed4-001 is there already" in again.stderr
+    assert "small-seed4-001 exists already" in again.stderr
     assert sorted(path.name for path in (here / "runs").glob("*-002")) == ["small-seed4-002", "small-seed5-002"]
 
 

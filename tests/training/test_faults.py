@@ -197,7 +197,7 @@ def test_a_checkpoint_that_grows_beyond_what_may_be_written_leaves_the_one_befor
     before = store.load(run, "last").state["step"]
     size = run.last_checkpoint.stat().st_size
     said = done(here, "fit", "--resume", "train.epochs=3", code=1, preexec_fn=limited(size - 1000))
-    assert "cannot be written: File too large; the checkpoint before it stands" in said
+    assert "cannot be written: File too large; the previous checkpoint is intact" in said
     assert store.load(run, "last").state["step"] == before
     assert run.read_summary()["status"] == "failed"
     assert not [path for path in run.checkpoints.iterdir() if path.name.startswith(".")]
