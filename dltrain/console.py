@@ -2,11 +2,10 @@
 
 import logging
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -133,37 +132,3 @@ class _Forwarding(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         with starting:
             self._reporter.say(record.getMessage())
-
-
-def words_for(metrics: Mapping[str, float | None]) -> str:
-    """Returns metrics as one line shows them; none for one that is not finite, as JSON has it."""
-    return "  ".join(f"{name} {_measure(value)}" for name, value in metrics.items())
-
-
-def _measure(value: float | None) -> str:
-    return "not finite" if value is None else f"{value:.4f}" if abs(value) < 1e7 else f"{value:.4g}"
-
-
-def clock(seconds: float) -> str:
-    """Returns a duration as h:mm:ss or m:ss."""
-    minutes, second = divmod(round(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
-
-
-def table(rows: list[list[Any]], right: set[int] = frozenset()) -> str:  # type: ignore[assignment]
-    """Returns rows as aligned columns, the first row a heading.
-
-    Args:
-        rows: cells; each is shown by `str`.
-        right: columns, by number, that are aligned to the right.
-    """
-    cells = [[str(cell) for cell in row] for row in rows]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if column in right else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in cells
-    )

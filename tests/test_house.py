@@ -17,7 +17,7 @@ from dltrain.registry import REGISTRIES
 
 PACKAGE = Path(dltrain.__file__).parent
 CHOICES = {"models", "datasets", "tasks", "optimizers", "schedules", "augmentations", "trackers", "exports"}
-GROUND = {"cache", "data", "errors", "fields", "lazy", "registry"}
+GROUND = {"cache", "data", "errors", "fields", "lazy", "registry", "wording"}
 """What every choice may stand on: none of it loads TensorFlow, none of it knows an experiment."""
 
 HAPPENS = {"engine", "checkpoints", "assembly", "training", "inference", "diagnostics", "replication", "distributed"}
@@ -27,15 +27,15 @@ MAY_IMPORT = {
     # Who talks to a person calls one function of any room that does something.
     "cli": {"tuning", "replication", "diagnostics", "training", "inference", "assembly", "checkpoints", "engine"}
     | {"distributed", "serving", "config", "runs", "report", "figures"}
-    | {"console", "errors", "importing", "keras_internals", "plugins", "registry"},
+    | {"console", "errors", "importing", "keras_internals", "plugins", "registry", "wording"},
     "serving": {"inference", "runs", "data", "errors"},  # and never the trainer
     "tuning": {"training", "report", "figures", "config", "runs"}
-    | {"console", "errors", "lazy", "plugins", "registry"},
+    | {"console", "errors", "lazy", "plugins", "registry", "wording"},
     "replication": {"training", "inference", "assembly", "checkpoints", "config", "runs"}
     | {"console", "digest", "errors", "lazy"},
     "diagnostics": {"training", "inference", "assembly", "engine", "checkpoints", "distributed", "config", "runs"}
     | {"inspection", "figures", "schedules", "layers"}
-    | {"console", "data", "errors", "importing", "keras_internals", "lazy"},
+    | {"console", "data", "errors", "importing", "keras_internals", "lazy", "wording"},
     "training": {
         "inference",
         "assembly",
@@ -47,7 +47,7 @@ MAY_IMPORT = {
         "schedules",
         "trackers",
     }
-    | {"console", "data", "digest", "errors", "keras_internals", "lazy", "plugins", "signals"},
+    | {"console", "data", "digest", "errors", "keras_internals", "lazy", "plugins", "signals", "wording"},
     "inference": {
         "assembly",
         "checkpoints",
@@ -60,20 +60,31 @@ MAY_IMPORT = {
         "figures",
     }
     | {"schedules"}
-    | {"console", "data", "errors", "importing", "keras_internals", "lazy", "plugins", "registry", "signals"},
+    | {
+        "console",
+        "data",
+        "errors",
+        "importing",
+        "keras_internals",
+        "lazy",
+        "plugins",
+        "registry",
+        "signals",
+        "wording",
+    },
     "assembly": {"engine", "checkpoints", "distributed", "config", "runs", "inspection", "schedules", "layers"}
     | {"console", "data", "digest", "errors", "lazy", "registry"},
     "checkpoints": {"config", "runs", "features", "console", "data", "digest", "errors", "lazy"},
     "engine": {"distributed", "data", "errors", "importing", "keras_internals", "lazy"},
     "distributed": {"config", "runs", "digest", "errors", "lazy", "plugins", "signals"},
     "config": {"data", "errors", "fields", "plugins", "registry"},
-    "runs": {"errors"},
+    "runs": {"errors", "wording"},
     "inspection": {"data", "lazy"},
     # A page is drawn of plain numbers: inference collects them, and the tasks say how their answers are drawn.
-    "report": {"figures", "runs", "data", "errors"},
-    "figures": {"data", "errors"},
+    "report": {"figures", "runs", "data", "errors", "wording"},
+    "figures": {"data", "errors", "wording"},
     # What an example is; how it is drawn is said inside of methods.
-    "features": {"data", "errors", "figures", "lazy", "registry", "report"},
+    "features": {"data", "errors", "figures", "lazy", "registry", "report", "wording"},
     "plugins": {"importing", "registry", "data", "fields", "lazy", "cache", "errors"},
     "models": {"features", "layers", "plugins"} | GROUND,
     "datasets": {"features", "plugins"} | GROUND,
@@ -88,7 +99,7 @@ MAY_IMPORT = {
     "importing": {"cache", "errors", "lazy"},
     "registry": {"beginning", "errors"},
     **{ground: set() for ground in ("beginning", "cache", "digest", "errors", "fields", "keras_internals", "lazy")},
-    **{ground: set() for ground in ("signals",)},
+    **{ground: set() for ground in ("signals", "wording")},
 }
 
 

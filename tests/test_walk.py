@@ -30,7 +30,7 @@ from dltrain.registry import KINDS
 from dltrain.runs.folder import Run
 
 PLUGINS = Path(__file__).parent / "plugins"
-ACTUAL = "truth"
+ACTUAL = "actual"
 """What `predict --split` calls what is right."""
 COPIES = 10
 """Examples that are there twice where `inspect` has something to find."""

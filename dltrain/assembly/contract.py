@@ -98,7 +98,7 @@ def plan_for(config: Config, splits: Splits, replicas: int = 1) -> Plan:
         replicas: devices that share a batch.
 
     Raises:
-        ConfigError: if batch size, training part and devices do not fit, or the schedule does not fit the length.
+        ConfigError: if batch size, train part and devices do not fit, or the schedule does not fit the length.
     """
     train = config.experiment.train
     with config.blame("train"):

@@ -1,4 +1,4 @@
-"""How answers of a network are written: a table to read, CSV or JSON lines to go on with, a bar meanwhile."""
+"""Writers of predictions: a table for people, CSV and JSON lines for programs; and a progress bar."""
 
 import csv
 import json
@@ -14,15 +14,15 @@ from dltrain.cli.arguments import echo
 from dltrain.cli.tables import Column, print_table
 from dltrain.errors import printable
 from dltrain.runs.folder import finite
-from dltrain.runs.wording import figure
+from dltrain.wording import metric
 
 BLOCK = 1000
 """Rows of a table that share the widths of its columns: a million are never held to be aligned."""
-_OURS = ("input", "truth", "error")
+_OURS = ("input", "actual", "error")
 
 
 class Table:
-    """Rows for people."""
+    """Writes predictions as a table for people."""
 
     def __init__(self, columns: Sequence[str], file: TextIO) -> None:
         self._file = file
@@ -31,7 +31,7 @@ class Table:
 
     def add(self, row: dict[str, Any]) -> bool:
         """Takes a row; returns whether there are enough to be printed."""
-        shown = {name: figure(value) if isinstance(value, float) else str(value) for name, value in flat(row).items()}
+        shown = {name: metric(value) if isinstance(value, float) else str(value) for name, value in flat(row).items()}
         if "error" in row and len(self._columns) > 1:
             shown[next(name for name in self._columns if name not in shown)] = "error"  # standard error says which
         self._rows.append(shown)
@@ -46,7 +46,7 @@ class Table:
 
 
 class CSV:
-    """Rows of comma-separated values."""
+    """Writes predictions as comma-separated values."""
 
     def __init__(self, columns: Sequence[str], file: TextIO) -> None:
         self._columns = columns
@@ -64,7 +64,7 @@ class CSV:
 
 
 class JSONLines:
-    """An object a line."""
+    """Writes predictions as JSON lines, an object for each."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -79,7 +79,7 @@ class JSONLines:
 
 
 def writer(kind: str, columns: Sequence[str], file: TextIO) -> Table | CSV | JSONLines:
-    """Returns what writes answers to a file.
+    """Returns the writer of a format.
 
     Args:
         kind: table, csv or jsonl.
@@ -92,17 +92,17 @@ def writer(kind: str, columns: Sequence[str], file: TextIO) -> Table | CSV | JSO
 
 
 def flat(row: dict[str, Any]) -> dict[str, Any]:
-    """Returns an answer as one value for each column; what is a list stands in one, parted by semicolons."""
+    """Returns a prediction as one value for each column; a list is one value, its items, separated by semicolons."""
     found: dict[str, Any] = {}
     for key, value in row.items():
         if key == "top":
-            for number, told in enumerate(value[1:], 2):
-                found |= {f"{name}_{number}": each for name, each in told.items()}
+            for number, likely in enumerate(value[1:], 2):
+                found |= {f"{name}_{number}": each for name, each in likely.items()}
         elif key == "probabilities" and isinstance(value, dict):
             found |= {f"probability of {name}": share for name, share in value.items()}
-        elif key in ("values", "truth") and isinstance(value, dict):
+        elif key in ("values", "actual") and isinstance(value, dict):
             found |= {
-                f"{key} {name}" if key == "truth" or name in _OURS else name: number for name, number in value.items()
+                f"{key} {name}" if key == "actual" or name in _OURS else name: number for name, number in value.items()
             }
         elif isinstance(value, list):
             found[key] = ";".join(map(str, value))
@@ -112,7 +112,7 @@ def flat(row: dict[str, Any]) -> dict[str, Any]:
 
 
 class Bar:
-    """How far it is, on standard error where that is a terminal.
+    """A progress bar on standard error, where that is a terminal.
 
     Args:
         quiet: show none.

@@ -1,4 +1,4 @@
-"""What the words on the command line mean: a CONFIG ends in .yaml, a key=value is an override, all else is a RUN."""
+"""Words of the command line: a CONFIG ends in .yaml, key=value is an override, any other word is a RUN."""
 
 import json
 import re
@@ -26,9 +26,9 @@ def _json_alone(context: typer.Context, wanted: bool) -> bool:
 
 _output: ContextVar[TextIO | None] = ContextVar("output", default=None)
 Json = Annotated[bool, typer.Option("--json", callback=_json_alone, help="Print one JSON object on standard output.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but warnings, errors and results.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
-Runs = Annotated[Path, typer.Option("--runs", help="The folder that runs lie in.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only warnings, errors and results.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more details.")]
+Runs = Annotated[Path, typer.Option("--runs", help="The folder of the runs.")]
 RUNS = DEFAULT_ROOT
 
 
@@ -75,7 +75,7 @@ def config_words(words: list[str], command: str) -> tuple[Path, list[str]]:
 
 
 def run_names(context: typer.Context, incomplete: str) -> list[str]:
-    """Returns how the shell may complete the name of a run."""
+    """Returns the names of runs with which the shell may complete a word."""
     root = Path(context.params.get("runs") or RUNS)
     return [run.name for run in all_runs(root) if run.name.startswith(incomplete)]
 

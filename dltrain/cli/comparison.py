@@ -8,20 +8,24 @@ import typer
 
 from dltrain.cli.arguments import RUNS, Json, Runs, echo, one_line, print_json, run_names
 from dltrain.errors import RunError
-from dltrain.runs import selection, wording
+from dltrain.runs import comparison_table, selection
 from dltrain.runs.compare import Comparison
 from dltrain.runs.compare import compare as compared
 from dltrain.runs.curves import Curve, curves, metrics
 from dltrain.runs.folder import find
 from dltrain.runs.listing import Entry, entry
 
-Out = Annotated[Path | None, typer.Option(help="The PNG to write; without it one in the working directory.")]
+Out = Annotated[Path | None, typer.Option(help="The PNG to write; by default in the working directory.")]
 PngOrHtml = Annotated[
     Path | None,
-    typer.Option(help="The .png of curves, or the .html page of all of it; without it a PNG in the working directory."),
+    typer.Option(
+        help="A .png for the curves, or .html for the whole comparison; by default a PNG in the working directory."
+    ),
 ]
-Picture = Annotated[bool, typer.Option("--png/--no-png", help="Draw the curves as a PNG, which takes a second.")]
-Metrics = Annotated[list[str] | None, typer.Option("--metric", metavar="NAME", help="This metric; again for more.")]
+Picture = Annotated[bool, typer.Option("--png/--no-png", help="Draw the curves as a PNG.")]
+Metrics = Annotated[
+    list[str] | None, typer.Option("--metric", metavar="NAME", help="A metric to show; may be repeated.")
+]
 LONGEST = 40
 """Letters of a config's value in a table."""
 
@@ -32,7 +36,7 @@ def compare(
         typer.Argument(
             metavar="RUN",
             autocompletion=run_names,
-            help="Runs, or patterns: 'cnn-seed*'. Those that differ in the seed are one.",
+            help="Runs, or patterns such as 'cnn-seed*'. Runs that differ only in the seed are one group.",
         ),
     ],
     metric: Metrics = None,
@@ -41,7 +45,7 @@ def compare(
     runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
-    """Compare runs: what differs in configs and metrics, and whether by more than seed noise."""
+    """Compare runs: how configs and metrics differ, and whether by more than seed noise."""
     from dltrain.figures.place import require_place
 
     is_page = out is not None and out.suffix.lower() == ".html"
@@ -61,7 +65,7 @@ def compare(
         place = out or pictures.place("compare", list(groups))
         path = _drawn(place, lambda: pictures.comparison(found, groups, wanted, is_page))
     elif out is not None:
-        echo(f"note: {out} is not written: there are no curves to draw", err=True)
+        echo(f"note: {out} is not written: the runs have no curves", err=True)
     if as_json:
         print_json({**found.to_plain(), "path": path})
     elif path:
@@ -71,7 +75,7 @@ def compare(
 def plot(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="RUN", autocompletion=run_names, help="Runs; none for the newest."),
+        typer.Argument(metavar="RUN", autocompletion=run_names, help="Runs; without any, the newest."),
     ] = None,
     metric: Metrics = None,
     out: Out = None,
@@ -154,26 +158,28 @@ def _print_comparison(found: Comparison) -> None:
         [
             Column("group", full),
             Column("n", [str(len(group.entries)) for group in found.groups], is_number=True),
-            Column("seeds", [wording.seeds(group) for group in found.groups]),
-            Column("runs", [wording.run_names(group) for group in found.groups]),
+            Column("seeds", [comparison_table.seeds(group) for group in found.groups]),
+            Column("runs", [comparison_table.run_names(group) for group in found.groups]),
         ],
         expendable=["runs", "seeds"],
     )
     echo("")
-    if shown := wording.config_rows(found):
+    if shown := comparison_table.config_rows(found):
         columns = zip(*([shortened(one_line(cell), letters) for cell in cells] for _, cells in shown), strict=True)
         print_table([Column("config", [key for key, _ in shown]), *map(Column, labels, columns)])
     else:
-        echo("config  the same in all of them")
-    if measured := wording.measured_rows(found):
+        echo("config  the same in all runs")
+    if measured := comparison_table.measured_rows(found):
         echo("")
-        titles = wording.measured_columns(measured, labels)
+        titles = comparison_table.measured_columns(measured, labels)
         cells = zip(*(cells for _, cells in measured), strict=True)
         numbers = [Column(title, column, is_number=True) for title, column in zip(titles, cells, strict=True)]
-        print_table([Column(wording.measured_title(found), [name for name, _ in measured]), *numbers])
-    if said := wording.verdicts(found):
+        print_table([Column(comparison_table.measured_title(found), [name for name, _ in measured]), *numbers])
+    if said := comparison_table.verdicts(found):
         echo("")
         for words in said:
             echo(one_line(words))
         if len(labels) > 2:
-            echo(f"each beside {one_line(full[0])}; of many comparisons some seem large by chance", err=True)
+            echo(
+                f"each is compared with {one_line(full[0])}; among many comparisons some look large by chance", err=True
+            )

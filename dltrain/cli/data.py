@@ -1,4 +1,4 @@
-"""`dltrain inspect`: look at the data before training on them."""
+"""`dltrain inspect`: check the data before training."""
 
 from typing import Annotated, Any
 
@@ -17,40 +17,42 @@ CLASSES = 30
 
 def inspect(
     words: Annotated[
-        list[str], typer.Argument(metavar="CONFIG [KEY=VALUE]...", help="A YAML file and what to change in it.")
+        list[str], typer.Argument(metavar="CONFIG [KEY=VALUE]...", help="A YAML file, and keys to override.")
     ],
     trust: Trust = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Look for what is wrong with CONFIG's data: leaks, duplicates, odd labels, files that cannot be used ..."""
+    """Check CONFIG's data for leaks, duplicates, doubtful labels, unusable files and more."""
     path, overrides = config_words(words, "inspect")
     config = experiments.load(path, overrides)
 
     from dltrain.console import Reporter
     from dltrain.diagnostics import data_report
 
-    Reporter(quiet or as_json)  # which says what the dataset tells
+    Reporter(quiet or as_json)  # which prints what the dataset logs
     found = data_report.inspect(config)
-    print_json(found) if as_json else echo(_words(found))
+    print_json(found) if as_json else _print(found)
     refused = {"error", "warning"} if config.experiment.strict else {"error"}
     if refused & {finding["severity"] for finding in found["findings"]}:
         raise typer.Exit(UserError.exit_code)
 
 
-def _words(found: dict[str, Any]) -> str:
-    from dltrain.console import table
+def _print(found: dict[str, Any]) -> None:
+    from dltrain.cli.tables import print_rows
 
     shape = "x".join(map(str, found["shape"]))
     sizes = ", ".join(f"{count:,} {part}" for part, count in found["examples"].items())
-    blocks = [f"{found['dataset']}: {sizes} examples of {shape}"]
+    echo(f"{found['dataset']}: {sizes} examples of {shape}\n")
     if found["classes"]:
-        blocks.append(table(_class_rows(found), right=set(range(1, len(found["examples"]) + 1))))
+        print_rows(_class_rows(found), range(1, len(found["examples"]) + 1))
+        echo("")
     if found["targets"]:
-        blocks.append(table(_target_rows(found), right=set(range(2, 6))))
-    blocks.append("\n".join(f"fingerprint  {part}  {value}" for part, value in found["fingerprint"].items()))
+        print_rows(_target_rows(found), range(2, 6))
+        echo("")
+    blocks = ["\n".join(f"fingerprint  {part}  {value}" for part, value in found["fingerprint"].items())]
     blocks += [_finding_words(finding) for finding in found["findings"]] or ["nothing found"]
-    return "\n\n".join(blocks)
+    echo("\n\n".join(blocks))
 
 
 def _class_rows(found: dict[str, Any]) -> list[list[Any]]:

@@ -8,11 +8,14 @@ import typer
 from dltrain.cli.arguments import Json, echo, print_json
 from dltrain.errors import UserError
 from dltrain.registry import SAMPLES, summary_line
+from dltrain.wording import size
 
 
 def make(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME", help="What to make; none lists all.")] = None,
-    folder: Annotated[Path | None, typer.Argument(metavar="DIR]", help="Where to, a new or empty folder.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME", help="The dataset to make; without it, all are listed.")
+    ] = None,
+    folder: Annotated[Path | None, typer.Argument(metavar="DIR]", help="A new or empty folder to write into.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The same seed makes the same files.")] = 0,
     as_json: Json = False,
 ) -> None:
@@ -37,4 +40,4 @@ def make(
     if as_json:
         print_json({"sample": name, "seed": seed, "path": str(folder), **made})
     else:
-        echo(f"{folder}  {made['files']:,} files, {made['bytes'] / 1e3:,.0f} kB")
+        echo(f"{folder}  {made['files']:,} files, {size(made['bytes'])}")

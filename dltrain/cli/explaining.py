@@ -11,7 +11,7 @@ from dltrain.config.explanation import explain as explained
 from dltrain.config.origins import origins
 from dltrain.errors import ConfigError
 from dltrain.runs import folder
-from dltrain.runs.settings import origins_of
+from dltrain.runs.settings import provenance_of
 
 
 def explain(words: list[str], runs: Path, as_json: bool) -> None:
@@ -34,7 +34,7 @@ def explain(words: list[str], runs: Path, as_json: bool) -> None:
         keys, run = others[1:], folder.find(others[0], runs)
         config = experiments.load(run.config, given.overrides, reads_data=False)
         changed = {key: place for key, place in origins(config).items() if place.startswith("argument ")}
-        found = origins_of(run) | changed
+        found = provenance_of(run) | changed
     rows = explained(config, found)
     chosen = [row for key in keys for row in under(rows, key)] if keys else rows
     if as_json:

@@ -1,4 +1,4 @@
-"""`dltrain check`, `dltrain show`, `dltrain preview` and `dltrain list`: look before training."""
+"""`dltrain check`, `show`, `preview` and `list`: look at a config before training."""
 
 import dataclasses
 import inspect
@@ -29,7 +29,7 @@ def check(
 ) -> None:
     """Check configs without training: every problem, each with its line.
 
-    A config is good although its data are elsewhere, which is said: it may be written here and trained there.
+    A config whose data are not on this machine is good, with a note: it may be trained on another one.
     """
     found = []
     for path in configs:
@@ -46,12 +46,12 @@ def check(
             problems = error.problems
         except UserError as error:
             problems = [str(error)]
-        told = [*map(str, problems)]
-        found.append({"config": str(path), "good": not problems, "absent": absent, "problems": told})
+        messages = [*map(str, problems)]
+        found.append({"config": str(path), "good": not problems, "absent": absent, "problems": messages})
         if problems:
-            echo("\n\n".join(told), err=True)
+            echo("\n\n".join(messages), err=True)
         elif not as_json:
-            echo(f"{path}: good" + (f", as far as it goes without its data: {absent}" if absent else ""))
+            echo(f"{path}: good" + (f"; its data were not checked: {absent}" if absent else ""))
     if as_json:
         print_json({"configs": found})
     if not all(config["good"] for config in found):
@@ -71,13 +71,14 @@ def _resolved(config: Config, runs: Path) -> Config:
 
 def show(
     words: Annotated[
-        list[str], typer.Argument(metavar="CONFIG|RUN [KEY=VALUE]...", help="A YAML file or a run, and changes to it.")
+        list[str],
+        typer.Argument(metavar="CONFIG|RUN [KEY=VALUE]...", help="A YAML file or a run, and keys to override."),
     ],
     layers: Annotated[
         bool | None,
         typer.Option(
             "--layers/--no-layers",
-            help="Build the network and show its layers; takes TensorFlow's start. Of a CONFIG, unless you say no.",
+            help="Build the network and show its layers, which starts TensorFlow; the default for a CONFIG.",
             show_default=False,
         ),
     ] = None,
@@ -85,8 +86,8 @@ def show(
         bool,
         typer.Option(
             "--explain",
-            help="Say where each value comes from: file and line, argument, variable or default. Of a key (`show "
-            "CONFIG --explain optimizer.learning_rate`) also what it took the place of, and what it means.",
+            help="Show where each value comes from: file and line, argument, variable or default. For a key (`show "
+            "CONFIG --explain optimizer.learning_rate`) also what it replaced, and what it means.",
         ),
     ] = False,
     trust: Trust = False,
@@ -96,12 +97,14 @@ def show(
     """Show CONFIG with every default filled in and the network's layers; or what a RUN was and how it went."""
     if explain:
         if layers:
-            raise ConfigError(["--explain tells of the config, --layers of the network: one of the two"])
+            raise ConfigError(["--explain shows the config and --layers the network: choose one of them"])
         explain_values(words, runs, as_json)
         return
     given = sort_words(words)
     if given.config is not None and given.run is not None:
-        raise ConfigError([f"show needs a CONFIG or a RUN, got both; for where {given.run} comes from say --explain"])
+        raise ConfigError(
+            [f"show needs a CONFIG or a RUN, got both; to see where the value of {given.run} comes from, add --explain"]
+        )
     if given.config is None and given.run is None:
         raise ConfigError(["show needs a CONFIG, a file that ends in .yaml, or a RUN"])
     if given.config is None and not given.overrides and not layers:
@@ -117,17 +120,17 @@ def show(
     if layers is not False:
         shown |= _layers(config)
         if not as_json:
-            echo(_layer_words(shown))
+            _print_layers(shown)
     if as_json:
         print_json(shown)
 
 
 def preview(
     words: Annotated[
-        list[str], typer.Argument(metavar="CONFIG [KEY=VALUE]...", help="A YAML file and what to change in it.")
+        list[str], typer.Argument(metavar="CONFIG [KEY=VALUE]...", help="A YAML file, and keys to override.")
     ],
     out: Annotated[
-        Path | None, typer.Option(help="The file to write; without it preview-NAME.png in the working directory.")
+        Path | None, typer.Option(help="The file to write; by default preview-NAME.png in the working directory.")
     ] = None,
     trust: Trust = False,
     quiet: Quiet = False,
@@ -230,8 +233,8 @@ def _count(weights: list[Any]) -> int:
     return sum(math.prod(weight.shape) for weight in weights)
 
 
-def _layer_words(shown: dict[str, Any]) -> str:
-    from dltrain.console import table
+def _print_layers(shown: dict[str, Any]) -> None:
+    from dltrain.cli.tables import print_rows
 
     total, trainable, frozen = shown["weights"], shown["trainable_weights"], shown["frozen_weights"]
     rows: list[list[Any]] = [["layer", "type", "output shape", "weights", ""]]
@@ -245,7 +248,8 @@ def _layer_words(shown: dict[str, Any]) -> str:
             mark = ", ".join(filter(None, [mark, f"trained in stage {in_stages}"]))
         rows.append([layer["name"], layer["type"], shape, f"{layer['weights']:,}", mark])
     words = [f"{trainable:,} trainable weights", *([f"{frozen:,} frozen"] if frozen else [])]
-    return f"{table(rows, right={3})}\n\n{', '.join(words)}, {total - trainable - frozen:,} others"
+    print_rows(rows, {3})
+    echo(f"\n{', '.join(words)}, {total - trainable - frozen:,} non-trainable")
 
 
 def _registry_words(registry: Registry) -> str:

@@ -33,13 +33,13 @@ POLL_SECONDS = 0.1
 
 def launch(
     context: typer.Context,
-    count: Annotated[int, typer.Option("-n", "--workers", min=1, max=64, help="How many workers.")],
+    count: Annotated[int, typer.Option("-n", "--workers", min=1, max=64, help="The number of workers.")],
     trust: Trust = False,
 ) -> None:
     """Start N workers on this machine that train CONFIG together: `launch -n 2 CONFIG`, then as with `fit`.
 
-    They are what several machines would be, but share this one's cores: it is for trying, not for speed. On a machine
-    with GPUs each takes one of its own. What the chief prints is shown as it is, what others print behind their number.
+    The workers stand for several machines but share the cores of this one: they try a cluster and are not faster. On a
+    machine with GPUs each worker takes its own. The chief's output is shown as it is, that of others after their rank.
     """
     words = [*context.args, "cluster=none"]  # the config's workers are other machines
     _require(words)
@@ -69,12 +69,12 @@ def launch(
     killed = [rank for rank, code in enumerate(codes) if code < 0]
     if killed:
         names = " and ".join(f"worker {rank}" if rank else "the chief" for rank in killed)
-        raise TrainingError(f"{names} was killed by signal {-codes[killed[0]]}: the others ended with it")
+        raise TrainingError(f"{names} was killed by signal {-codes[killed[0]]}, so the others ended")
     raise _Ended(next(code for code in codes if code))
 
 
 class _Ended(DltrainError):
-    """The workers have said themselves why they ended."""
+    """The workers ended with an error and have printed why."""
 
     def __init__(self, exit_code: int) -> None:
         self.exit_code = exit_code
@@ -90,9 +90,9 @@ def _require(words: list[str]) -> None:
     for word in words:
         option = word.partition("=")[0]
         if option == "--rank":
-            raise ConfigError(["launch gives each worker its --rank by itself"])
+            raise ConfigError(["launch sets the --rank of each worker; leave it out"])
         if option in ("--dry-run", "--folds", "--seeds"):
-            raise ConfigError([f"launch trains one run with several workers: {option} goes with fit alone"])
+            raise ConfigError([f"launch trains one run with several workers; use {option} with dltrain fit"])
     plain = [word for word, last in zip(words, ["", *words], strict=False) if word[:1] != "-" and last != "--runs"]
     given = sort_words(plain)
     if "--resume" not in words:

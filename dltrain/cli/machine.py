@@ -16,13 +16,13 @@ def devices(as_json: Json = False) -> None:
     cpu = found["cpu"]
     echo(f"cpu    {cpu['model']}, {cpu['usable_cores']} of {cpu['cores']} cores usable")
     echo(f"       instructions: {', '.join(cpu['instructions']) or 'unknown'}; oneDNN {_on(cpu['onednn'])}")
-    echo(f"       precisions that pay: {', '.join(cpu['precisions_that_pay'])}")
+    echo(f"       faster precisions: {', '.join(cpu['precisions_that_pay'])}")
     for gpu in found["gpus"]:
         echo(
             f"{gpu['name']}  {gpu['model'] or 'unknown model'}, memory {gpu['memory'] or 'unknown'}, "
             f"compute capability {gpu['compute_capability'] or 'unknown'}, driver {gpu['driver'] or 'unknown'}"
         )
-        echo(f"       precisions that pay: {', '.join(gpu['precisions_that_pay'])}")
+        echo(f"       faster precisions: {', '.join(gpu['precisions_that_pay'])}")
         if gpu["note"]:
             echo(f"       {gpu['note']}")
     if not found["gpus"]:

@@ -1,4 +1,4 @@
-"""Curves as people see them: in letters in the terminal, as a PNG, and on a page."""
+"""Plots of curves: as letters in the terminal, as a PNG, and on a page."""
 
 import re
 from collections.abc import Sequence
@@ -13,11 +13,12 @@ from dltrain.errors import RunError
 from dltrain.figures import curves
 from dltrain.figures.terminal import MARKS, draw
 from dltrain.report import overlay
-from dltrain.report.comparison import tell
+from dltrain.report.comparison import comparison_report
 from dltrain.report.overlay import Curves
 from dltrain.report.page import render
 from dltrain.runs.compare import Comparison
 from dltrain.runs.folder import replacing
+from dltrain.wording import metric as written
 
 COLOURS = ("cyan", "magenta", "yellow", "green", "red", "blue")
 WIDEST, HEIGHT = 100, 14
@@ -26,7 +27,7 @@ LONGEST = 40
 
 
 def print_plots(runs: dict[str, Curves], metrics: Sequence[str]) -> None:
-    """Prints a plot for each metric: training and validation of one run, or a curve for each of several."""
+    """Prints a plot for each metric: train and validation of one run, or a curve for each of several."""
     console = Console(highlight=False, soft_wrap=True)
     has_colours = console.color_system is not None and not console.no_color
     in_ascii = "utf" not in console.encoding.lower()
@@ -58,16 +59,16 @@ def plot(runs: dict[str, Curves], metrics: Sequence[str], best: dict[str, Any] |
         best: the best epoch of the one run, which is marked; none for several runs.
     """
     legend, charts = overlay.of_runs(runs, metrics, best)
-    facts = {"best": f"{best['monitor']} {best['value']:.4g} in epoch {best['epoch']}"} if best else {}
-    return curves.page(", ".join(runs), facts, legend, charts).render()
+    summary = {"best": f"{best['monitor']} {written(best['value'])} in epoch {best['epoch']}"} if best else {}
+    return curves.page(", ".join(runs), summary, legend, charts).render()
 
 
 def comparison(found: Comparison, groups: dict[str, list[Curves]], metrics: Sequence[str], is_page: bool) -> bytes:
-    """Returns the curves of groups of runs as a PNG, or all that there is to say of them as an HTML page."""
+    """Returns the curves of groups of runs as a PNG, or the whole comparison as an HTML page."""
     legend, charts = overlay.of_groups(groups, metrics)
     if not is_page:
         return curves.page(", ".join(groups), {}, legend, charts).render()
-    page, _ = render(tell(found, legend, charts))
+    page, _ = render(comparison_report(found, legend, charts))
     return page.encode()
 
 

@@ -9,24 +9,26 @@ from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, config_words
 from dltrain.cli.trust import Trust
 from dltrain.config import experiment as experiments
 from dltrain.errors import ConfigError
-from dltrain.runs.wording import size
+from dltrain.wording import size
 
 
 def plan(
     words: Annotated[
-        list[str], typer.Argument(metavar="CONFIG [KEY=VALUE]...", help="A YAML file and what to change in it.")
+        list[str], typer.Argument(metavar="CONFIG [KEY=VALUE]...", help="A YAML file, and keys to override.")
     ],
-    workers: Annotated[int, typer.Option(min=1, help="Machines that train together, a process on each.")],
+    workers: Annotated[int, typer.Option(min=1, help="Machines that train together, one process on each.")],
     devices: Annotated[
         int | None,
         typer.Option(
-            min=1, help="GPUs of each; without it as many as the config's `device` lists, else 1.", show_default=False
+            min=1,
+            help="GPUs of each machine; by default as many as the config's `device` lists, else 1.",
+            show_default=False,
         ),
     ] = None,
     link: Annotated[
         float | None,
         typer.Option(
-            help="Gbit/s between two machines; without it 10, or with --shared 2.4, measured between two processes on "
+            help="Gbit/s between two machines; by default 10, or with --shared 2.4, measured between two processes on "
             "two cores.",
             show_default=False,
         ),
@@ -34,14 +36,18 @@ def plan(
     latency: Annotated[
         float | None,
         typer.Option(
-            help="Microseconds of a message beside its bytes; without it 400, measured so.", show_default=False
+            help="Latency of a message in microseconds; by default 400, as measured between two processes.",
+            show_default=False,
         ),
     ] = None,
     shared: Annotated[
-        bool, typer.Option("--shared", help="All workers run on this machine and share its cores, as `launch` does it.")
+        bool, typer.Option("--shared", help="All workers run on this machine and share its cores, as with `launch`.")
     ] = False,
     measure: Annotated[
-        bool, typer.Option("--measure/--no-measure", help="Measure a step here, and reckon the time on the cluster.")
+        bool,
+        typer.Option(
+            "--measure/--no-measure", help="Measure a step on this machine and estimate the time on the cluster."
+        ),
     ] = True,
     trust: Trust = False,
     quiet: Quiet = False,
@@ -49,7 +55,7 @@ def plan(
     runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
-    """Say what CONFIG would do on a cluster: batch, steps, memory, bytes exchanged, and the time of a step."""
+    """Estimate CONFIG on a cluster: batch, steps, memory, bytes exchanged and step time."""
     path, overrides = config_words(words, "plan")
     if link is not None and not 0 < link < math.inf:
         raise ConfigError([f"--link must be a number of Gbit/s above 0, got {link:g}"])
@@ -71,11 +77,11 @@ def plan(
         shared,
     )
     found = cluster_plan.plan(resolved(config, runs, anew=False), ring, Reporter(quiet, verbose), measure)
-    print_json(found) if as_json else echo(_words(found))
+    print_json(found) if as_json else _print(found)
 
 
-def _words(found: dict[str, Any]) -> str:
-    from dltrain.console import table
+def _print(found: dict[str, Any]) -> None:
+    from dltrain.cli.tables import print_rows
 
     exchanged, parts = found["all_reduced"], found["memory"]
     accumulated = found["accumulate_steps"]
@@ -85,21 +91,20 @@ def _words(found: dict[str, Any]) -> str:
         f"batch          {found['global_batch']} examples, {found['batch_per_replica']} on each replica{step}",
         f"steps          {found['steps']:,}, {found['steps_per_epoch']:,} per epoch",
         f"learning rate  {found['learning_rate']:g}, as configured: more replicas do not change it",
-        f"memory         {size(sum(parts.values()))} per replica beside the data: "
+        f"memory         {size(sum(parts.values()))} per replica, without the data: "
         + ", ".join(f"{name} {size(count)}" for name, count in parts.items()),
         _exchange_words(exchanged) if found["replicas"] > 1 else "exchange       none",
     ]
     if found["scaling"]:
         heading = ["workers", "examples each", "step ms", "compute", "exchange", "examples/s", "efficiency"]
-        rows = [heading, *map(_row, found["scaling"])]
-        lines += [
-            "",
-            table(rows, right=set(range(len(heading)))),
+        echo("\n".join([*lines, ""]))
+        print_rows([heading, *map(_row, found["scaling"])], range(len(heading)))
+        lines = [
             "",
             f"a step computes on {found['device']}, then exchanges in a ring of R replicas: each all-reduce takes "
             f"2 (R - 1) x (bytes / R / {found['link_gigabits']:g} Gbit/s + {found['latency_microseconds']:g} us)",
         ]
-    return "\n".join(lines + found["notes"])
+    echo("\n".join(lines + found["notes"]))
 
 
 def _exchange_words(exchanged: dict[str, Any]) -> str:

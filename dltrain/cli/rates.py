@@ -1,4 +1,4 @@
-"""`dltrain lr-find`: which learning rate to begin with."""
+"""`dltrain lr-find`: a test that suggests a learning rate."""
 
 import shlex
 from pathlib import Path
@@ -18,18 +18,18 @@ WIDEST, HEIGHT = 90, 14
 
 def find_rate(
     words: Annotated[
-        list[str], typer.Argument(metavar="CONFIG [KEY=VALUE]...", help="A YAML file and what to change in it.")
+        list[str], typer.Argument(metavar="CONFIG [KEY=VALUE]...", help="A YAML file, and keys to override.")
     ],
     low: Annotated[float, typer.Option("--from", help="The first learning rate.")] = 1e-6,
     high: Annotated[float, typer.Option("--to", help="The last learning rate.")] = 10.0,
-    steps: Annotated[int, typer.Option(min=20, help="Optimizer steps from one to the other.")] = 150,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Draw the curve into this PNG file too.")] = None,
+    steps: Annotated[int, typer.Option(min=20, help="Optimizer steps from the first to the last.")] = 150,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also draw the curve into this PNG file.")] = None,
     trust: Trust = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
-    """Try learning rates, each for one step of CONFIG's training; show the loss and suggest one. Nothing is kept."""
+    """Suggest a learning rate: train CONFIG with rising rates, one step each, and show the loss. Nothing is kept."""
     path, overrides = config_words(words, "lr-find")
     if not 0 < low < high < float("inf"):
         raise ConfigError([f"--from must be above 0 and below --to, got --from {low:g} --to {high:g}"])
@@ -76,7 +76,7 @@ def _say(found: dict[str, Any], command: list[str]) -> None:
     if found["suggested"] is None:
         echo("no suggestion")
     else:
-        echo(f"suggested  {found['suggested']:g}, {found['rule']}; it is lowest at {found['lowest']:.2g}")
+        echo(f"suggested  {found['suggested']:g}, {found['rule']}; the loss is lowest at {found['lowest']:.2g}")
     for note in found["notes"]:
         echo(f"note  {note}")
     if found["suggested"] is not None:
@@ -90,8 +90,8 @@ def _picture(config: Path, found: dict[str, Any]) -> bytes:
     from dltrain.figures.rates import Rates
 
     suggested = found["suggested"]
-    facts = {"Suggested": "none" if suggested is None else f"{suggested:g}, {found['rule']}", "Ended": found["ended"]}
-    facts |= {"Note": "; ".join(found["notes"])} if found["notes"] else {}
+    summary = {"Suggested": "none" if suggested is None else f"{suggested:g}, {found['rule']}", "Ended": found["ended"]}
+    summary |= {"Note": "; ".join(found["notes"])} if found["notes"] else {}
     note = "dots: the loss of each batch; line: smoothed"
     panel = Rates(note, found["rates"], found["losses"], found["smoothed"], suggested)
-    return Page(f"Learning-rate test of {config.name}", facts, (Row((panel,)),)).render()
+    return Page(f"Learning-rate test of {config.name}", summary, (Row((panel,)),)).render()

@@ -1,4 +1,4 @@
-"""`dltrain verify` and `dltrain reproduce`: is a result one that can be had again?"""
+"""`dltrain verify` and `dltrain reproduce`: can a result be repeated?"""
 
 from typing import Annotated, Any
 
@@ -9,13 +9,13 @@ from dltrain.cli.trust import Trust
 from dltrain.runs import folder
 
 Run = Annotated[
-    str | None, typer.Argument(metavar="[RUN]", autocompletion=run_names, help="A run; none for the newest.")
+    str | None, typer.Argument(metavar="[RUN]", autocompletion=run_names, help="A run; without one, the newest.")
 ]
 
 
 def verify(
     run: Run = None,
-    steps: Annotated[int, typer.Option(min=1, help="Steps to replay, at most up to the end of the epoch.")] = 50,
+    steps: Annotated[int, typer.Option(min=1, help="Steps to replay, at most to the end of the epoch.")] = 50,
     trust: Trust = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -37,7 +37,7 @@ def verify(
 def reproduce(
     run: Run = None,
     tolerance: Annotated[
-        float, typer.Option(min=0, help="How far final metrics may be apart where the environment is another.")
+        float, typer.Option(min=0, help="How far the final metrics may differ where the environment differs.")
     ] = 0.02,
     trust: Trust = False,
     quiet: Quiet = False,
@@ -45,7 +45,7 @@ def reproduce(
     runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
-    """Run a finished run again, into a new one, and compare: exactly, or within a tolerance on another machine."""
+    """Train a finished run again, as a new run, and compare: exactly, or within a tolerance on another machine."""
     found = folder.find(run, runs)
 
     from dltrain.console import Reporter
@@ -62,12 +62,12 @@ def _verified_words(result: dict[str, Any]) -> str:
     for replay in result["replays"]:
         difference = replay["difference"]
         words = (
-            f"the same as {' and '.join(replay['compared_with'])}, bit for bit"
+            f"identical to {' and '.join(replay['compared_with'])}, bit for bit"
             if difference is None
             else f"DIFFERS at step {difference['step']} in {difference['tensor']}, between {difference['between']}"
         )
         lines.append(f"from {replay['start']}, {replay['steps']} steps: {words}")
-    verdict = "repeatable" if result["repeatable"] else "NOT repeatable; deterministic: true may mend it"
+    verdict = "repeatable" if result["repeatable"] else "NOT repeatable; try deterministic: true"
     return "\n".join([*lines, *result["notes"], f"{result['run']} on {result['device']}: {verdict}"])
 
 
@@ -77,7 +77,7 @@ def _reproduced_words(result: dict[str, Any], tolerance: float) -> str:
     row, weights = result["first_difference"], result["largest_weight_difference"]
     if row is not None:
         lines.append(
-            f"metrics.csv differs first in epoch {row['epoch']}, {row['column']}: {row['then']} -> {row['now']}"
+            f"metrics.csv first differs in epoch {row['epoch']}, {row['column']}: {row['then']} -> {row['now']}"
         )
     if weights:
         lines.append(f"the last weights differ by at most {weights:.3g}")
@@ -87,7 +87,7 @@ def _reproduced_words(result: dict[str, Any], tolerance: float) -> str:
     elif result["reproduced"]:
         verdict = f"reproduced within {tolerance:g}, in another environment"
     elif result["environment"]:
-        verdict = f"NOT reproduced: further apart than {tolerance:g}"
+        verdict = f"NOT reproduced: differs by more than {tolerance:g}"
     else:
         verdict = "NOT reproduced, in the same environment"
     return "\n".join([*lines, f"{result['run']} again as {result['again']}: {verdict}"])

@@ -1,4 +1,4 @@
-"""`dltrain report`: what a run was worth, on one page."""
+"""`dltrain report`: the results of a run on one page."""
 
 from typing import Annotated
 
@@ -10,16 +10,16 @@ from dltrain.runs import folder
 
 
 def report(
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run, none for the newest.")] = None,
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run; without one, the newest.")] = None,
     trust: Trust = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
-    """Write RUN's report.html and figures/ anew: results, curves, mistakes, calibration, config, data.
+    """Write RUN's report.html and figures/ again: results, curves, mistakes, calibration, config, data.
 
-    `fit` writes them at its end, unless `report: false`. Of a run that is still going: as far as it is.
+    `fit` writes them when it ends, unless `report: false`. The report of a run that is still training is partial.
     """
     found = folder.find(run, runs)
 

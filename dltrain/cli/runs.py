@@ -1,4 +1,4 @@
-"""`dltrain runs`, `logs`, `rm` and `gc`: what there is, what a run said, and what may go."""
+"""`dltrain runs`, `logs`, `rm` and `gc`: list runs, print their logs, remove them."""
 
 import sys
 from pathlib import Path
@@ -6,15 +6,16 @@ from typing import Annotated
 
 import typer
 
+from dltrain import wording
 from dltrain.cli.arguments import RUNS, Json, Runs, echo, one_line, print_json, run_names
 from dltrain.errors import RunError
-from dltrain.runs import removal, selection, wording
+from dltrain.runs import removal, selection
 from dltrain.runs.following import log_lines
 from dltrain.runs.listing import Entry, entries, entry, is_open
 from dltrain.runs.removal import Removal
 
 STYLES = {"running": "cyan", "finished": "green", "interrupted": "yellow", "pruned": "dim", "empty": "dim"}
-"""Of the status; all else is red."""
+"""Styles of a status; all others are red."""
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
@@ -22,22 +23,22 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 def list_runs(
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="WORD", help="Only runs whose name, model, data or status has it."),
+        typer.Argument(metavar="WORD", help="Show only runs whose name, model, data or status contains it."),
     ] = None,
     where: Annotated[
         list[str] | None,
         typer.Option(
             metavar="KEY=VALUE",
-            help="Only runs of which it is true: model=resnet, status=finished, any key of the config. Again for more.",
+            help="Show only runs that match: model=resnet, status=finished or any key of the config; may be repeated.",
         ),
     ] = None,
     sort: Annotated[
         str,
         typer.Option(
-            metavar="KEY", help=f"{', '.join(selection.ORDERS)}; test.accuracy and such; a key of the config."
+            metavar="KEY", help=f"{', '.join(selection.ORDERS)}; a metric such as test.accuracy; a key of the config."
         ),
     ] = "newest",
-    reverse: Annotated[bool, typer.Option("--reverse", help="The other way round.")] = False,
+    reverse: Annotated[bool, typer.Option("--reverse", help="Reverse the order.")] = False,
     runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
@@ -49,9 +50,7 @@ def list_runs(
     if as_json:
         print_json({"runs": [each.to_plain() for each in chosen]})
     elif not chosen:
-        none = (
-            "none of these runs is such a one" if found else "no runs yet; `dltrain fit configs/resnet.yaml` makes one"
-        )
+        none = "no run matches" if found else "no runs yet; `dltrain fit configs/resnet.yaml` makes one"
         echo(f"{runs}/: {none}", err=True)
     else:
         _print_runs(chosen, sort)
@@ -60,12 +59,14 @@ def list_runs(
 def logs(
     run: Annotated[
         str | None,
-        typer.Argument(metavar="RUN", autocompletion=run_names, help="A run; none for the one that spoke last."),
+        typer.Argument(
+            metavar="RUN", autocompletion=run_names, help="A run; without one, the run whose log is the newest."
+        ),
     ] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as long as the run does.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow the log until the run ends.")] = False,
     runs: Runs = RUNS,
 ) -> None:
-    """Print what a run said, or with -f says."""
+    """Print the log of a run; with -f, follow it."""
     chosen = selection.resolve([run], runs)[0] if run else _spoke_last(runs)
     for line in log_lines(chosen.run, follow):
         echo(line)
@@ -83,29 +84,29 @@ def remove(
     runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
-    """Remove runs, whole, after asking."""
+    """Remove whole runs, after asking."""
     _remove(removal.named(names, runs), "rm", yes, as_json)
 
 
 def collect(
     failed: Annotated[
-        bool, typer.Option("--failed", help="Also runs that failed and have a checkpoint to go on from.")
+        bool, typer.Option("--failed", help="Also runs that failed but have a checkpoint to resume from.")
     ] = False,
     checkpoints: Annotated[
-        bool, typer.Option("--checkpoints", help="Also checkpoints of finished runs, all but the best and the newest.")
+        bool, typer.Option("--checkpoints", help="Also checkpoints of finished runs, except the best and the newest.")
     ] = False,
     yes: Yes = False,
     runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
-    """Remove, after asking, what is of no use: runs that ended before they had saved anything."""
+    """Remove, after asking, runs that ended before they saved anything."""
     _remove(removal.waste(entries(runs), failed, checkpoints), "gc", yes, as_json)
 
 
 def _spoke_last(root: Path) -> Entry:
     there = [each for each in entries(root) if is_open(each.run.path) and each.run.log.exists()]
     if not there:
-        raise RunError(f"no run in {root}/ has said anything yet")
+        raise RunError(f"no run in {root}/ has written a log yet")
     return max(there, key=lambda each: each.run.log.stat().st_mtime)
 
 
@@ -117,7 +118,9 @@ def _remove(found: list[Removal], command: str, yes: bool, as_json: bool) -> Non
             echo(_removal_words(each), err=True)
         total = wording.size(sum(each.bytes for each in found))
         if not _may_ask():
-            raise RunError(f"{command} asks before it removes these ({total}), and nobody can answer here; add --yes")
+            raise RunError(
+                f"{command} must ask before it removes these ({total}), but there is no terminal to answer; add --yes"
+            )
         if not typer.confirm(f"Remove for good, {total}?", err=True):
             echo("nothing was removed", err=True)
             return
@@ -141,7 +144,6 @@ def _may_ask() -> bool:
 
 def _print_runs(found: list[Entry], sort: str) -> None:
     from dltrain.cli.tables import Column, print_table
-    from dltrain.console import clock
 
     columns = [
         Column("name", [each.run.name for each in found]),
@@ -149,7 +151,7 @@ def _print_runs(found: list[Entry], sort: str) -> None:
         Column("data", [str(each.settings.get("dataset.name", "")) for each in found]),
         Column("best", [best_words(each) for each in found]),
         Column("epochs", [_progress(each) for each in found], is_number=True),
-        Column("time", [clock(each.seconds) if each.seconds else "" for each in found], is_number=True),
+        Column("time", [wording.duration(each.seconds) if each.seconds else "" for each in found], is_number=True),
         Column("status", [each.status for each in found], styles=[STYLES.get(each.status, "red") for each in found]),
     ]
     if sort not in selection.ORDERS:
@@ -162,13 +164,13 @@ def _print_runs(found: list[Entry], sort: str) -> None:
 
 def _value(entry: Entry, key: str) -> str:
     value = selection.values(entry).get(key)
-    return "" if value is None else wording.figure(value) if isinstance(value, float) else selection.spelled(value)
+    return "" if value is None else wording.metric(value) if isinstance(value, float) else selection.spelled(value)
 
 
 def best_words(entry: Entry) -> str:
     """Returns the best value of a run and what it is of; a run that goes on may find a better one."""
     best = entry.best
-    return f"{best['monitor']} {wording.figure(best['value'])}" if best else ""
+    return f"{best['monitor']} {wording.metric(best['value'])}" if best else ""
 
 
 def _progress(entry: Entry) -> str:

@@ -1,4 +1,4 @@
-"""`dltrain fit --folds` and `--seeds`: several runs of one experiment, and what they have in common."""
+"""`dltrain fit --folds` and `--seeds`: several runs of one experiment, and their mean."""
 
 import shlex
 from dataclasses import replace
@@ -8,6 +8,7 @@ from typing import Any
 from dltrain.cli.arguments import Words, echo, print_json
 from dltrain.errors import ConfigError
 from dltrain.runs.folder import DEFAULT_ROOT
+from dltrain.wording import metric
 
 AUTO = "auto"
 """The RUN of `--resume auto`."""
@@ -21,9 +22,9 @@ def config_of(given: Words) -> Path:
     """
     if given.config is None:
         what = f"got {given.run!r}" if given.run else "got none"
-        raise ConfigError([f"fit needs a CONFIG, a file that ends in .yaml, {what}; a RUN goes with --resume"])
+        raise ConfigError([f"fit needs a CONFIG, a file that ends in .yaml, {what}; to resume a RUN, add --resume"])
     if given.run:
-        raise ConfigError([f"{given.run!r} is neither a CONFIG (.yaml) nor KEY=VALUE; a RUN goes with --resume"])
+        raise ConfigError([f"{given.run!r} is neither a CONFIG (.yaml) nor KEY=VALUE; to resume a RUN, add --resume"])
     return given.config
 
 
@@ -51,10 +52,10 @@ def fit_series(
     kind, count = ("folds", folds) if folds else ("seeds", seeds or 0)
     for option, is_given in {**one_run, "--seeds": None not in (folds, seeds)}.items():
         if is_given:
-            hint = "; say `CONFIG --resume auto`" if option.startswith("--resume") else ""
-            raise ConfigError([f"--{kind} trains several runs: it does not go with {option}{hint}"])
+            hint = "; type CONFIG --resume auto" if option.startswith("--resume") else ""
+            raise ConfigError([f"--{kind} trains several runs and cannot be combined with {option}{hint}"])
     if force and not resume:
-        raise ConfigError(["--force goes with --resume"])
+        raise ConfigError(["--force needs --resume"])
     path, overrides = config_of(replace(given, run=None if resume else given.run)), given.overrides
 
     from dltrain.console import Reporter
@@ -70,28 +71,27 @@ def fit_series(
     if as_json:
         print_json(found)
     elif kind == "folds":
-        echo(_words(found, [found["held_out"]], f"mean of {count} folds"))
+        _print(found, [found["held_out"]], f"mean of {count} folds")
     else:
-        echo(_words(found, ["validation", "test"], f"mean of {count} seeds"))
+        _print(found, ["validation", "test"], f"mean of {count} seeds")
         echo(f"compare  {shlex.join(['dltrain', 'compare', _pattern(found['runs']), *place])} OTHER...")
 
 
-def _words(found: dict[str, Any], parts: list[str], mean: str) -> str:
-    """Returns a table of the runs with what was measured on some parts, and the means of all."""
-    from dltrain.console import table
+def _print(found: dict[str, Any], parts: list[str], mean: str) -> None:
+    """Prints the metrics of each run on some parts, and the mean of all runs."""
+    from dltrain.cli.tables import print_rows
 
     columns = [(f"{part} {name}", values) for part in parts for name, values in (found[part] or {}).items()]
     rows: list[list[Any]] = [["run", *(name for name, _ in columns)]]
     for index, run in enumerate(found["runs"]):
-        rows.append([run, *(f"{values['values'][index]:.4f}" for _, values in columns)])
-    lines = [table(rows, right=set(range(1, len(columns) + 1))), ""]
+        rows.append([run, *(metric(values["values"][index]) for _, values in columns)])
+    print_rows(rows, range(1, len(columns) + 1))
+    echo("")
     for part in ("validation", "test"):
-        lines += [
-            f"{part} {name} (best weights)  {mean} {values['mean']:.4f}, sd {values['standard_deviation']:.4f}, "
-            f"{values['minimum']:.4f} to {values['maximum']:.4f}"
-            for name, values in (found[part] or {}).items()
-        ]
-    return "\n".join(lines)
+        for name, values in (found[part] or {}).items():
+            center, spread = metric(values["mean"]), metric(values["standard_deviation"])
+            ends = f"{metric(values['minimum'])} to {metric(values['maximum'])}"
+            echo(f"{part} {name} (best weights)  {mean} {center}, sd {spread}, {ends}")
 
 
 def _pattern(runs: list[str]) -> str:

@@ -1,9 +1,9 @@
-"""`dltrain show RUN`: what a run was and how it went."""
+"""`dltrain show RUN`: the config, progress and results of a run."""
 
 from typing import Any
 
+from dltrain import wording
 from dltrain.cli.arguments import echo, one_line, print_json
-from dltrain.runs import wording
 from dltrain.runs.listing import Entry
 from dltrain.runs.story import config_lines, story
 
@@ -16,58 +16,63 @@ def show_run(run: Entry, as_json: bool) -> None:
     Raises:
         RunError: if the run is damaged.
     """
-    told = story(run)
+    summary = story(run)
     if as_json:
-        print_json(told)
+        print_json(summary)
         return
-    from dltrain.console import clock, words_for
-
-    planned = f", {told['planned']} planned" if told["planned"] and told["status"] != "finished" else ""
-    _line(told["name"], f"{told['status']}: {told['epochs']} epochs in {clock(told['seconds'])}{planned}")
-    if told["reason"]:
-        _line("", told["reason"])
-    if told["best"]:
-        so_far = "" if told["status"] == "finished" else ", so far"
-        _line(
-            "best",
-            f"{words_for({told['best']['monitor']: told['best']['value']})} in epoch {told['best']['epoch']}{so_far}",
-        )
+    planned = f", {summary['planned']} planned" if summary["planned"] and summary["status"] != "finished" else ""
+    _line(
+        summary["name"],
+        f"{summary['status']}: {summary['epochs']} epochs in {wording.duration(summary['seconds'])}{planned}",
+    )
+    if summary["reason"]:
+        _line("", summary["reason"])
+    if summary["best"]:
+        so_far = "" if summary["status"] == "finished" else ", so far"
+        best = summary["best"]
+        value = wording.metric_line({best["monitor"]: best["value"]})
+        _line("best", f"{value} in epoch {best['epoch']}{so_far}")
     for part in ("validation", "test"):
-        if told[part]:
-            _line(part, f"{words_for(told[part])}  (best weights)")
-    if told["last_epoch"]:
+        if summary[part]:
+            _line(part, f"{wording.metric_line(summary[part])}  (best weights)")
+    if summary["last_epoch"]:
         _line(
             "last epoch",
             "  ".join(
                 f"{key} {_short(text)}"
-                for key, text in told["last_epoch"].items()
+                for key, text in summary["last_epoch"].items()
                 if key not in ("epoch", "step", "seconds")
             ),
         )
     else:
-        _line("last epoch", "none is done yet")
-    _numbers(told)
-    for key, text in config_lines(told["config"]):
+        _line("last epoch", "no epoch is finished")
+    _numbers(summary)
+    for key, text in config_lines(summary["config"]):
         _line(key, text)
-    for change in told["changes"]:
+    for change in summary["changes"]:
         _line("changed", str(change))
-    files = [f"{name} {wording.size(size)}" for name, size in told["files"].items()]
-    _line("files", f"{told['run']}/: {', '.join(files)}")
+    files = [f"{name} {wording.size(size)}" for name, size in summary["files"].items()]
+    _line("files", f"{summary['run']}/: {', '.join(files)}")
 
 
-def _numbers(told: dict[str, Any]) -> None:
-    if told["parameters"]:
-        _line("network", f"{told['parameters']:,} weights")
-    if told["examples_per_second"]:
-        _line("speed", f"{told['examples_per_second']:,.0f} examples/s on {told['device']}, {told['precision']}")
-    made = told["environment"]
+def _numbers(summary: dict[str, Any]) -> None:
+    if summary["parameters"]:
+        _line("network", f"{summary['parameters']:,} weights")
+    if summary["examples_per_second"]:
+        _line(
+            "speed", f"{summary['examples_per_second']:,.0f} examples/s on {summary['device']}, {summary['precision']}"
+        )
+    made = summary["environment"]
     if made:
         versions = ", ".join(f"{name} {made.get(name)}" for name in ("dltrain", "tensorflow", "keras", "python"))
         _line("made with", f"{versions}; {made.get('cpu')}, {made.get('cores')} cores")
         if isinstance(typed := made.get("command"), list):
             _line("command", " ".join(["dltrain", *map(str, typed[1:])]))
-    if told["restores"] or told["skipped_examples"]:
-        _line("troubles", f"sent back {told['restores']} times, {told['skipped_examples']} examples left out")
+    if summary["restores"] or summary["skipped_examples"]:
+        _line(
+            "troubles",
+            f"went back to a checkpoint {summary['restores']} times, {summary['skipped_examples']} examples skipped",
+        )
 
 
 def _line(name: str, text: str) -> None:
@@ -76,6 +81,6 @@ def _line(name: str, text: str) -> None:
 
 def _short(text: str) -> str:
     try:
-        return f"{float(text):.4g}"
+        return wording.metric(float(text))
     except ValueError:
         return text

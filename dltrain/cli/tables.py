@@ -1,6 +1,6 @@
 """Tables on standard output: aligned columns in a pipe, fitted and coloured in a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -12,18 +12,18 @@ from dltrain.cli.arguments import echo, one_line
 
 GAP = 2
 SHORTEST = 24
-"""Letters to which a first column may be cut before other columns are left out."""
+"""Letters to which the first column is shortened before other columns are hidden."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column.
+    """A column of a table.
 
     Args:
-        title: its heading.
-        cells: below it.
-        is_number: aligned to the right.
-        styles: of each cell, in Rich's words; none for none.
+        title: the heading.
+        cells: one for each row.
+        is_number: whether the cells are aligned to the right.
+        styles: a Rich style for each cell; empty for plain text.
     """
 
     title: str
@@ -33,17 +33,17 @@ class Column:
 
     @property
     def width(self) -> int:
-        """Of the widest cell, in letters of the terminal."""
+        """The width of the widest cell, in letters of the terminal."""
         return max(cell_len(one_line(text)) for text in (self.title, *self.cells))
 
 
 def print_table(columns: Sequence[Column], expendable: Sequence[str] = (), file: TextIO | None = None) -> None:
-    """Prints a table.
+    """Prints a table; where the terminal is too narrow, shortens the first column and then hides others.
 
     Args:
-        columns: from left to right; where the terminal is too narrow, the first is shortened.
-        expendable: titles of columns that are left out, in this order, where that is not enough; which is said.
-        file: where to; none for standard output.
+        columns: from left to right.
+        expendable: titles of the columns that may be hidden, the first to be hidden first. Standard error names them.
+        file: where to print; none for standard output.
     """
     console = Console(highlight=False, soft_wrap=True, file=file)
     kept = list(columns)
@@ -67,7 +67,24 @@ def print_table(columns: Sequence[Column], expendable: Sequence[str] = (), file:
         line.rstrip()
         console.print(line)
     if dropped:
-        echo(f"left out, for want of room: {', '.join(dropped)}", err=True)
+        echo(f"hidden: the terminal is too narrow for {', '.join(dropped)}", err=True)
+
+
+def print_rows(rows: Sequence[Sequence[object]], numbers: Collection[int] = ()) -> None:
+    """Prints rows of cells as a table.
+
+    Args:
+        rows: of equal length, the first row the headings.
+        numbers: positions of the columns that hold numbers.
+    """
+    heading, *cells = ([str(cell) for cell in row] for row in rows)
+    columns = zip(*cells, strict=True) if cells else ([] for _ in heading)
+    print_table(
+        [
+            Column(title, list(column), index in numbers)
+            for index, (title, column) in enumerate(zip(heading, columns, strict=True))
+        ]
+    )
 
 
 def letters_for(columns: int, longest: int) -> int:

@@ -18,43 +18,48 @@ from dltrain.distributed.cluster import Cluster, find
 from dltrain.errors import ConfigError, RunError
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
+from dltrain.wording import metric, metric_line, size
 
 
 def fit(
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="CONFIG [KEY=VALUE]...", help="A YAML file and what to change in it.")
+        list[str] | None, typer.Argument(metavar="CONFIG [KEY=VALUE]...", help="A YAML file, and keys to override.")
     ] = None,
     resume: Annotated[
         bool,
         typer.Option(
             "--resume",
-            help="Go on with a run: `fit --resume [RUN]`; without RUN, the newest. `fit CONFIG --resume auto` goes on "
-            "if there is something to go on from, else starts.",
+            help="Resume a run: `fit --resume [RUN]`; without RUN, the newest. `fit CONFIG --resume auto` resumes if "
+            "there is a checkpoint, else starts a new run.",
         ),
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="With --resume: go on although it is another experiment from here on.")
+        bool, typer.Option("--force", help="With --resume: resume although the changes make it another experiment.")
     ] = False,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Do all of it once (a batch, an evaluation, a save and load), keep nothing."),
+        typer.Option(
+            "--dry-run", help="Try everything once (a batch, an evaluation, saving and loading) and keep nothing."
+        ),
     ] = False,
     profile: Annotated[
-        bool, typer.Option("--profile", help="Record some steps: which operations take the time; for TensorBoard too.")
+        bool, typer.Option("--profile", help="Record some steps for TensorBoard, and list the slowest operations.")
     ] = False,
     folds: Annotated[
         int | None,
-        typer.Option(min=2, help="Cross-validate: a run for each of so many shares held out, then mean and deviation."),
+        typer.Option(
+            min=2, help="Cross-validate: train a run for each of N held-out shares, then show mean and deviation."
+        ),
     ] = None,
     seeds: Annotated[
         int | None,
         typer.Option(
-            min=2, help="Train so many runs, with seed, seed + 1 ...; then mean and deviation, which is chance."
+            min=2, help="Train N runs, with seed, seed + 1, ...; then show mean and deviation, the seed noise."
         ),
     ] = None,
     rank: Annotated[
         int | None,
-        typer.Option(min=0, metavar="N", help="Which of the config's cluster.workers this is; 0 is the chief."),
+        typer.Option(min=0, metavar="N", help="Which of the config's cluster.workers this process is; 0 is the chief."),
     ] = None,
     trust: Trust = False,
     quiet: Quiet = False,
@@ -71,7 +76,7 @@ def fit(
         return
     for option, is_given in (("--resume", resume), ("--profile", profile), ("--rank", rank is not None)):
         if dry_run and is_given:
-            raise ConfigError([f"--dry-run starts anew and keeps nothing: it does not go with {option}"])
+            raise ConfigError([f"--dry-run starts anew and keeps nothing: it cannot be combined with {option}"])
     changes: dict[str, tuple[Any, Any]] = {}
     cluster = None
     if resume and given.config is not None:
@@ -79,19 +84,19 @@ def fit(
     if resume and (cluster is None or cluster.is_chief):
         run, config, changes = _resumed(given, runs, force)
     elif force and not resume:
-        raise ConfigError(["--force goes with --resume"])
-    else:  # only the chief has a run to go on with: it gives its state to the others
+        raise ConfigError(["--force needs --resume"])
+    else:  # only the chief has a run to resume: it gives its state to the others
         run, config = None, experiments.load(config_of(replace(given, run=None) if resume else given), given.overrides)
     cluster = None if dry_run else _cluster(config, rank)
 
-    from dltrain.console import Reporter, words_for
+    from dltrain.console import Reporter
     from dltrain.diagnostics import rehearsal
     from dltrain.training import trainer
     from dltrain.training.resume import Resume
 
     reporter = Reporter(quiet or (cluster is not None and not cluster.is_chief), verbose)
     if config.tune is not None:
-        reporter.say(f"the tune block is left aside: dltrain tune {given.config} searches")
+        reporter.say(f"fit ignores the tune block; to search, type: dltrain tune {given.config}")
     if dry_run:
         found = rehearsal.rehearse(config, reporter, runs)
         print_json(found) if as_json else echo(_rehearsal_words(found))
@@ -106,52 +111,55 @@ def fit(
         return
     for split in ("validation", "test"):
         if summary.get(split):
-            echo(f"{split} (best weights)  {words_for(summary[split])}")
+            echo(f"{split} (best weights)  {metric_line(summary[split])}")
     echo(f"run  {summary['run']}")
 
 
 def evaluate(
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[RUN] [KEY=VALUE]...", help="A run, none for the newest; dataset.path=... and such."),
+        typer.Argument(
+            metavar="[RUN] [KEY=VALUE]...",
+            help="A run (without one, the newest) and keys to override, such as dataset.path=other.csv.",
+        ),
     ] = None,
     split: Annotated[
         Literal["train", "validation", "test"] | None,
-        typer.Option(help="The part of the data; without it the test part, or all of other data.", show_default=False),
+        typer.Option(help="The part of the data; by default the test part, or all of other data.", show_default=False),
     ] = None,
-    checkpoint: Annotated[Literal["best", "last"], typer.Option(help="Which weights.")] = "best",
+    checkpoint: Annotated[Literal["best", "last"], typer.Option(help="Which weights to use.")] = "best",
     trust: Trust = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
-    """Measure a run's network on a part of its data, or on other data: `eval RUN dataset.path=other.csv`."""
+    """Evaluate a run's network on a part of its data, or on other data: `eval RUN dataset.path=other.csv`."""
     given = sort_words(words or [])
     if given.config is not None:
         raise ConfigError([f"eval needs a RUN, got the CONFIG {given.config}"])
     strange = [word for word in given.overrides if not re.match(rf"({'|'.join(map(re.escape, MEASURING))})", word)]
     if strange:
         raise ConfigError(
-            [f"{word}: eval takes dataset.KEY=..., device, plugins, strict and train.batch_size: all else is the run's"
+            [f"{word}: eval overrides only dataset.KEY, device, plugins, strict and train.batch_size"
              for word in strange]
         )  # fmt: skip
     found = folder.find(given.run, runs)
 
-    from dltrain.console import Reporter, words_for
+    from dltrain.console import Reporter
     from dltrain.inference import evaluation
 
     result = evaluation.evaluate(found, split, checkpoint, Reporter(quiet or as_json, verbose), given.overrides)
     if as_json:
         print_json(result)
     else:
-        measured = words_for(result["metrics"])
+        measured = metric_line(result["metrics"])
         echo(f"{result['run']}  {checkpoint} weights  {result['split']} ({result['examples']} examples)  {measured}")
 
 
 def bench(
     words: Annotated[
-        list[str], typer.Argument(metavar="CONFIG [KEY=VALUE]...", help="A YAML file and what to change in it.")
+        list[str], typer.Argument(metavar="CONFIG [KEY=VALUE]...", help="A YAML file, and keys to override.")
     ],
     trust: Trust = False,
     quiet: Quiet = False,
@@ -159,7 +167,7 @@ def bench(
     runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
-    """Measure what CONFIG describes: examples/s, where a step's time goes, and what would be faster."""
+    """Measure CONFIG's speed: examples/s, where the time of a step goes, and what would be faster."""
     path, overrides = config_words(words, "bench")
     config = experiments.load(path, overrides)
 
@@ -176,7 +184,7 @@ MEASURING = ("dataset.", "device=", "plugins=", "strict=", "train.batch_size=")
 
 
 def _resumed(given: Words, runs: Path, force: bool) -> tuple[Run | None, Config, dict[str, tuple[Any, Any]]]:
-    """Returns the run to go on with, its config, changes included, and what changed; no run where one is to start.
+    """Returns the run to resume, its config, changes included, and what changed; no run where one is to start.
 
     Raises:
         ConfigError: if a change would make it another experiment.
@@ -189,10 +197,10 @@ def _resumed(given: Words, runs: Path, force: bool) -> tuple[Run | None, Config,
             raise
         run = None
     if given.run == AUTO and given.config is not None and (run is None or run.saved is None):
-        echo("--resume auto: nothing to go on from, a new run starts", err=True)
+        echo("--resume auto: there is no checkpoint to resume from, so a new run starts", err=True)
         return None, experiments.load(given.config, given.overrides), {}
     if run is None:
-        raise RunError("--resume auto needs a CONFIG to start with where there is no run")
+        raise RunError("--resume auto found no run to resume; to start one, type: dltrain fit CONFIG --resume auto")
     from dltrain.training.resume import continued
 
     after, changes = continued(
@@ -221,11 +229,11 @@ def _meant(given: Words) -> str | None:
 
 def _rehearsal_words(rehearsal: dict[str, Any]) -> str:
     return (
-        f"dry run on {rehearsal['device']}: all of it works; nothing was kept\n"
+        f"dry run on {rehearsal['device']}: everything works; nothing was kept\n"
         f"{rehearsal['parameters']:,} weights, {rehearsal['steps_per_epoch']} steps per epoch, "
-        f"loss of the first batch {rehearsal['loss']:.4f}\n"
-        f"a checkpoint takes {rehearsal['checkpoint_bytes'] / 1e6:,.1f} MB on disk, "
-        f"peak memory {rehearsal['peak_memory_bytes'] / 1e9:.2f} GB"
+        f"loss of the first batch {metric(rehearsal['loss'])}\n"
+        f"a checkpoint takes {size(rehearsal['checkpoint_bytes'])} on disk, "
+        f"peak memory {size(rehearsal['peak_memory_bytes'])}"
     )
 
 
@@ -236,9 +244,9 @@ def _bench_words(found: dict[str, Any]) -> str:
     lines = [
         f"{found['examples_per_second']:,.0f} examples/s on {found['device']}, {found['precision']}, "
         f"batch_size {found['batch_size']}",
-        f"a step takes {times['step']:.3g} ms",
+        f"step time  {times['step']:.3g} ms",
         *(f"  {name:<9}{value:8.3g} ms  {value / times['step']:4.0%}" for name, value in parts),
-        f"products of matrices  {products['used'] / 1e9:,.0f} of the {products['measured'] / 1e9:,.0f} GFLOP/s "
+        f"matrix multiplication  {products['used'] / 1e9:,.0f} of the {products['measured'] / 1e9:,.0f} GFLOP/s "
         f"measured here, {products['share']:.0%}",
         f"bound by {found['bound_by']}",
     ]

@@ -1,4 +1,4 @@
-"""`dltrain tune`: look for better settings."""
+"""`dltrain tune`: search for better settings."""
 
 import dataclasses
 import shlex
@@ -19,6 +19,7 @@ from dltrain.errors import ConfigError, RunError, TrainingError
 from dltrain.runs import folder
 from dltrain.runs.folder import DEFAULT_ROOT, Run
 from dltrain.runs.lock import owning
+from dltrain.wording import metric
 
 AUTO, SHOWN = "auto", 5
 
@@ -26,11 +27,11 @@ AUTO, SHOWN = "auto", 5
 def tune(
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="CONFIG [KEY=VALUE]...", help="A YAML file with a `tune` block, and what to change."),
+        typer.Argument(metavar="CONFIG [KEY=VALUE]...", help="A YAML file with a `tune` block, and keys to override."),
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Trials at a time, a process each.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Trials at a time, one process each.")] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a search: `tune --resume FOLDER`, `tune CONFIG --resume auto`.")
+        bool, typer.Option("--resume", help="Resume a search: `tune --resume FOLDER`, `tune CONFIG --resume auto`.")
     ] = False,
     trust: Trust = False,
     quiet: Quiet = False,
@@ -38,7 +39,7 @@ def tune(
     runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
-    """Look for better settings: train trials, each a run, with values from CONFIG's `tune.space`; write best.yaml.
+    """Search for better settings: train trials with values from CONFIG's `tune.space`; write best.yaml.
 
     Trials are compared on the validation part alone; the test part is not looked at.
     """
@@ -48,7 +49,9 @@ def tune(
     optuna()
     place = _resumed(given, runs) if resume else None
     if given.run and not resume:
-        raise ConfigError([f"{given.run!r} is neither a CONFIG (.yaml) nor KEY=VALUE; a folder goes with --resume"])
+        raise ConfigError(
+            [f"{given.run!r} is neither a CONFIG (.yaml) nor KEY=VALUE; to resume a search in a folder, add --resume"]
+        )
     config, block, monitor = _config(given, place)
     is_new = place is None
     if place is None:
@@ -84,9 +87,9 @@ def tune(
                 raise ValueError(str(error)) from None
         found = conclude(place, study, monitor)
     if found["best"] is None:
-        first = next((row["error"] for row in found["trials"] if row["error"]), "no trial came to its end")
-        raise TrainingError(f"{place}: none of {len(found['trials'])} trials came to its end; the first said: {first}")
-    print_json(found) if as_json else echo(_words(found, study.larger_is_better, runs))
+        first = next((row["error"] for row in found["trials"] if row["error"]), "no message")
+        raise TrainingError(f"{place}: none of {len(found['trials'])} trials finished; the first error: {first}")
+    print_json(found) if as_json else _print(found, study.larger_is_better, runs)
 
 
 def _resumed(given: Words, runs: Path) -> Path | None:
@@ -107,9 +110,9 @@ def _resumed(given: Words, runs: Path) -> Path | None:
     if found:
         return found[-1].parent
     if given.run == AUTO and given.config is not None:
-        echo("--resume auto: nothing to go on from, a new search starts", err=True)
+        echo("--resume auto: there is no search to resume, so a new one starts", err=True)
         return None
-    raise RunError(f"no search in {runs}/ to go on with")
+    raise RunError(f"no search in {runs}/ to resume")
 
 
 def _config(given: Words, place: Path | None) -> tuple[Config, Tune, str]:
@@ -134,32 +137,32 @@ def _config(given: Words, place: Path | None) -> tuple[Config, Tune, str]:
         differ = [*differences(before.experiment, config.experiment)]
         differ += [f"tune.{key}" for key in new if old[key] != new[key] and key not in ("trials", "minutes", "workers")]
         problems = [
-            str(document.locate(config.root, key).problem(f"{key} cannot change when a search, {place}, goes on"))
+            str(document.locate(config.root, key).problem(f"{key} cannot change when the search {place} is resumed"))
             for key in differ
         ]
         if problems:
-            raise ConfigError([*problems, "start a new search, without --resume, or leave the config as it was"])
+            raise ConfigError([*problems, "start a new search without --resume, or restore the config"])
     return config, block, monitor
 
 
-def _words(found: dict[str, Any], larger_is_better: bool, runs: Path) -> str:
-    from dltrain.console import table
-    from dltrain.tuning.outcome import told
+def _print(found: dict[str, Any], larger_is_better: bool, runs: Path) -> None:
+    from dltrain.cli.tables import print_rows
+    from dltrain.tuning.outcome import summary
     from dltrain.tuning.search import ranked
 
     rows: list[list[Any]] = [["trial", found["monitor"], "values"]]
     for row in ranked(found["trials"], larger_is_better)[:SHOWN]:
         values = (f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}"
                   for key, value in row["values"].items())  # fmt: skip
-        rows.append([row["trial"], f"{row['value']:.4f}", "  ".join(values)])
+        rows.append([row["trial"], metric(row["value"]), "  ".join(values)])
     place = [] if runs == DEFAULT_ROOT else ["--runs", str(runs)]
+    print_rows(rows, {0, 1})
     lines = [
-        table(rows, right={0, 1}),
         "",
-        told(found["trials"]),
+        summary(found["trials"]),
         *(f"importance  {key}  {share:.0%}" for key, share in found["importances"].items()),
         f"report  {found['report']}",
         f"trials  dltrain runs --runs {found['study']} --sort best",
         f"try  {shlex.join(['dltrain', 'fit', found['config'], *place])}",
     ]
-    return "\n".join(lines)
+    echo("\n".join(lines))

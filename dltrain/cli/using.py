@@ -1,4 +1,4 @@
-"""`dltrain predict`, `export` and `serve`: a trained network at work."""
+"""`dltrain predict`, `export` and `serve`: use a trained network."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,9 +14,10 @@ from dltrain.errors import ConfigError, DataError, RunError, UserError
 from dltrain.registry import EXPORTS
 from dltrain.runs import folder
 
-Checkpoint = Annotated[Literal["best", "last"], typer.Option(help="Which weights.")]
+Checkpoint = Annotated[Literal["best", "last"], typer.Option(help="Which weights to use.")]
 DeviceOption = Annotated[
-    str | None, typer.Option("--device", help="auto, cpu, gpu or gpu:N; without it, the run's own.", show_default=False)
+    str | None,
+    typer.Option("--device", help="auto, cpu, gpu or gpu:N; by default as in the run's config.", show_default=False),
 ]
 _KINDS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 
@@ -27,32 +28,39 @@ def predict(
         list[str] | None,
         typer.Argument(
             metavar="[INPUT]...",
-            help="What to answer for, such as the run was trained on: images and folders of them; tables (CSV, TSV, "
-            "Parquet, JSON lines); arrays (.npy, .npz); - for standard input, which holds rows of CSV or JSON lines "
-            "where a table was trained on, and paths elsewhere, one a line.",
+            help="What to predict, of the kind that the run was trained on: images and folders of images; tables (CSV, "
+            "TSV, Parquet, JSON lines); arrays (.npy, .npz); or - for standard input, with rows of CSV or JSON "
+            "lines for a run on a table, and one path per line for any other run.",
         ),
     ] = None,
     split: Annotated[
         Literal["train", "validation", "test"] | None,
-        typer.Option(help="In place of INPUT: a part of the run's own data, with what is right.", show_default=False),
+        typer.Option(
+            help="Instead of INPUT: a part of the run's own data, shown with the actual values.", show_default=False
+        ),
     ] = None,
     form: Annotated[
         Literal["table", "csv", "jsonl"] | None,
         typer.Option(
-            "--format", help="How to write; without it by the end of -o FILE, else a table.", show_default=False
+            "--format", help="The output format; by default by the suffix of -o FILE, else a table.", show_default=False
         ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="A file to write to, whole or not at all.", show_default=False)
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="The file to write; it appears only when it is complete.", show_default=False
+        ),
     ] = None,
-    top_k: Annotated[int, typer.Option("--top-k", min=1, help="So many of the likeliest classes.")] = 1,
-    probabilities: Annotated[bool, typer.Option("--probabilities", help="The probability of every class.")] = False,
+    top_k: Annotated[int, typer.Option("--top-k", min=1, help="Show so many of the likeliest classes.")] = 1,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Show the probability of every class.")
+    ] = False,
     others: Annotated[
         list[str] | None,
-        typer.Option("--option", metavar="KEY=VALUE", help="An option of a plugin's task, by its name; may repeat."),
+        typer.Option("--option", metavar="KEY=VALUE", help="An option of a plugin's task; may be repeated."),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Examples at a time; without it, as in training, 256 at most.")
+        int | None, typer.Option(min=1, help="Examples at a time; by default as in training, at most 256.")
     ] = None,
     device: DeviceOption = None,
     checkpoint: Checkpoint = "best",
@@ -62,16 +70,20 @@ def predict(
     runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
-    """Answer for INPUT with RUN's network: classes with probabilities, labels, or numbers in their units.
+    """Predict for INPUT with RUN's network: classes with probabilities, labels, or numbers in their units.
 
-    Inputs are prepared as in training; what was learnt of the training data is taken from the checkpoint. What cannot
-    be read is named on standard error, and the others are answered. --json prints one object of all answers, --format
-    jsonl one a line, as they come. Exit code 1 if some inputs could not be used, 2 if none could.
+    Inputs are prepared as in training, with the statistics that the checkpoint holds. Inputs that cannot be read are
+    named on standard error; all others are predicted. --json prints one object with all predictions, --format jsonl
+    one object per line as they come. Exit code 1 if some inputs could not be used, 2 if none could.
     """
     if (split is None) == (not inputs):
-        raise ConfigError(["predict needs either INPUT, what to answer for, or --split, a part of the run's own data"])
+        raise ConfigError(
+            ["predict needs either INPUT, the examples to predict, or --split, a part of the run's own data"]
+        )
     if as_json and (form or output):
-        raise ConfigError([f"--json prints one object: it does not go with {'--format' if form else '--output'}"])
+        raise ConfigError(
+            [f"--json prints one object: it cannot be combined with {'--format' if form else '--output'}"]
+        )
     found = _found(run, runs)
 
     from dltrain.console import Reporter
@@ -82,22 +94,22 @@ def predict(
     if split is None:
         predictor = prediction.load(found, checkpoint, reporter, overrides)
         given: Iterable[Any] = predictor.reader.read(inputs or [], batch_size or predictor.size)
-        right = None
+        targets = None
     else:
         predictor, part, given = prediction.load_with_part(found, checkpoint, split, reporter, overrides, batch_size)
-        right = predictor.actual(part.targets)
+        targets = predictor.actual(part.targets)
     options = _options(predictor.task, top_k, probabilities, others or [])
     kind = form or (_KINDS.get(output.suffix.lower(), "table") if output else "table")
-    truth = {} if right is None else {"truth": right[0]}
-    columns = [*answers.flat({"input": "", **truth, **predictor.example(options)}), "error"]
+    actual = {} if targets is None else {"actual": targets[0]}
+    columns = [*answers.flat({"input": "", **actual, **predictor.example(options)}), "error"]
     kept: list[dict[str, Any]] = []
     count = failed = 0
     with _opened(output) as file, answers.Bar(quiet or as_json) as bar:
         writer = answers.writer(kind, columns, file)
         for rows, total in prediction.predictions(predictor, given, options):
             for place, row in enumerate(rows):
-                if right is not None:
-                    row = {"input": row["input"], "truth": right[count + place], **row}
+                if targets is not None:
+                    row = {"input": row["input"], "actual": targets[count + place], **row}
                 if "error" in row:
                     failed += 1
                     bar.say(f"{row['input']}: {row['error']}")
@@ -109,40 +121,41 @@ def predict(
             count += len(rows)
             bar.show(count, total)
         if not count:
-            raise DataError("nothing was given: standard input, or what was named, holds no examples")
+            raise DataError("there is nothing to predict: standard input or the named files hold no examples")
         with bar.away():
             writer.flush()
     if as_json:
         about = {"run": found.name, "checkpoint": checkpoint, "split": split, "examples": count, "failed": failed}
         print_json({**about, "predictions": kept})
     if failed:
-        echo(f"{failed:,} of {count:,} could not be used", err=True)
+        echo(f"{failed:,} of {count:,} inputs could not be used", err=True)
         raise typer.Exit(2 if failed == count else 1)
     if output and not quiet:
-        echo(f"{output}: {count:,} answers", err=True)
+        echo(f"{output}: {count:,} predictions", err=True)
 
 
 def export(
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run, none for the newest.")] = None,
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run; without one, the newest.")] = None,
     formats: Annotated[
         list[str] | None,
-        typer.Option("--format", help="keras, saved_model, onnx, litert (or tflite) or litert-int8; may repeat."),
+        typer.Option("--format", help="keras, saved_model, onnx, litert (or tflite) or litert-int8; may be repeated."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The folder; without it RUN/exports.", show_default=False)
+        Path | None,
+        typer.Option("--output", "-o", help="The folder to write into; by default RUN/exports.", show_default=False),
     ] = None,
     probabilities: Annotated[
         bool,
         typer.Option(
             "--probabilities/--logits",
-            help="What the network ends in, where it tells classes or labels: softmax or sigmoid inside, or logits.",
+            help="The output for classes or labels: probabilities, by a softmax or sigmoid in the network, or logits.",
         ),
     ] = True,
     normalization: Annotated[
         bool,
         typer.Option(
             "--normalization/--no-normalization",
-            help="Take raw values; or those that the training part's mean and deviation normalise, as the card says.",
+            help="Whether the network takes raw values, or values that are normalised before it, as the card says.",
         ),
     ] = True,
     checkpoint: Checkpoint = "best",
@@ -152,11 +165,11 @@ def export(
     runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
-    """Write RUN's network in other formats, in float32, with a model card beside them.
+    """Export RUN's network to other formats, in float32, with a model card.
 
-    Each is opened in the runtime that it is for and asked about 32 held-out examples: where outputs differ by more than
-    1e-5 (litert: 1e-4), or litert-int8 answers fewer than 95 % of up to 512 as before, nothing of it stays and the exit
-    code is 1. onnx needs pip install 'dltrain[onnx]', litert 'dltrain[litert]'.
+    Each file is opened in its own runtime and compared with Keras on 32 held-out examples. Where outputs differ by more
+    than 1e-5 (litert: 1e-4), or litert-int8 predicts fewer than 95 % of up to 512 examples as before, the file is
+    removed and the exit code is 1. onnx needs pip install 'dltrain[onnx]', litert 'dltrain[litert]'.
     """
     if not formats:
         raise ConfigError([f"export needs a --format: {', '.join(EXPORTS.names())}"])
@@ -183,11 +196,17 @@ def export(
 
 
 def serve(
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run, none for the newest.")] = None,
-    host: Annotated[str, typer.Option(help="The address; any but this machine's own lets others ask.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for any that is free.")] = 8000,
-    most_megabytes: Annotated[float, typer.Option("--max-megabytes", min=0.001, help="Of a request.")] = 16.0,
-    most_instances: Annotated[int, typer.Option("--max-instances", min=1, help="Examples in a request.")] = 256,
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run; without one, the newest.")] = None,
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; any but this machine's own lets others send requests.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for any free one.")] = 8000,
+    most_megabytes: Annotated[
+        float, typer.Option("--max-megabytes", min=0.001, help="The largest request, in MB.")
+    ] = 16.0,
+    most_instances: Annotated[
+        int, typer.Option("--max-instances", min=1, help="The most examples in a request.")
+    ] = 256,
     device: DeviceOption = None,
     checkpoint: Checkpoint = "best",
     trust: Trust = False,
@@ -196,11 +215,12 @@ def serve(
     runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
-    """Answer over HTTP with RUN's network: POST /predict, /health, /metrics, and a page to drop an image on.
+    """Serve RUN's network over HTTP: POST /predict, /health, /metrics, and a page to try it on.
 
-    /predict takes {"instances": [...]} as JSON, images as a form's files or as the body; `top_k` and `probabilities`
-    may stand beside. There is no password: on another host than 127.0.0.1 everybody who reaches it may ask. Ctrl-C ends
-    it (exit code 130). --json prints {"run", "url"} once it answers. Needs pip install 'dltrain[serve]'.
+    /predict takes {"instances": [...]} as JSON, images as the files of a form or as the body; `top_k` and
+    `probabilities` are options. There is no password: on any host but 127.0.0.1 everybody who reaches it may send
+    requests. Ctrl-C ends it (exit code 130). --json prints {"run", "url"} once it is ready. Needs
+    pip install 'dltrain[serve]'.
     """
     found = folder.find(run, runs)
 
@@ -214,7 +234,7 @@ def serve(
 
     reporter = Reporter(quiet or as_json, verbose)
     if not server.is_loopback(host):
-        reporter.warn(f"--host {host}: everybody who reaches this machine may ask; there is no password")
+        reporter.warn(f"--host {host}: everybody who reaches this machine may send requests; there is no password")
     predictor = prediction.load(found, checkpoint, reporter, [] if device is None else [f"device={device}"])
 
     def ready(url: str) -> None:
@@ -231,7 +251,7 @@ def _found(run: str, runs: Path) -> folder.Run:
     try:
         return folder.find(run, runs)
     except RunError as error:
-        hint = "; the RUN comes first, then INPUT" if Path(run).exists() else ""
+        hint = "; type the RUN first, then INPUT" if Path(run).exists() else ""
         raise RunError(f"{error}{hint}") from None
 
 
@@ -243,7 +263,7 @@ def _options(task: Any, top_k: int, probabilities: bool, others: list[str]) -> d
     for word in others:
         name, equals, value = word.partition("=")
         if not equals or name not in task.options:
-            there = f"; the run's task has {', '.join(task.options) or 'none'}"
+            there = f"; its options are {', '.join(task.options) or 'none'}"
             raise ConfigError([f"--option must be KEY=VALUE of an option of the run's task, got {word!r}{there}"])
         asked[name] = value
     try:

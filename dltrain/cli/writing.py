@@ -1,4 +1,4 @@
-"""`dltrain schema` and `dltrain init`: what helps to write a config."""
+"""`dltrain schema` and `dltrain init`: help to write a config."""
 
 import sys
 from contextlib import redirect_stdout
@@ -19,14 +19,15 @@ from dltrain.registry import suggestion
 
 def schema(
     config: Annotated[
-        Path | None, typer.Argument(metavar="[CONFIG]", help="A YAML file whose `plugins:` are to be chosen too.")
+        Path | None, typer.Argument(metavar="[CONFIG]", help="A YAML file whose `plugins:` are included.")
     ] = None,
     files: Annotated[
-        list[Path] | None, typer.Option("--plugins", metavar="FILE", help="A Python file of yours, likewise.")
+        list[Path] | None,
+        typer.Option("--plugins", metavar="FILE", help="A Python file with plugins to include; may be repeated."),
     ] = None,
     trust: Trust = False,
 ) -> None:
-    """Print the JSON Schema of a config: an editor that knows it completes keys and underlines mistakes.
+    """Print the JSON Schema of a config, with which an editor completes keys and underlines mistakes.
 
     `dltrain schema > schema.json`, then as a config's first line `# yaml-language-server: $schema=schema.json`.
     """
@@ -39,15 +40,15 @@ def schema(
 
 def init(
     words: Annotated[
-        str | None, typer.Argument(metavar="PATH|TEMPLATE", help="A folder or file of data, or a template's name.")
+        str | None, typer.Argument(metavar="PATH|TEMPLATE", help="A folder or file of data, or the name of a template.")
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", help="The config to write; NAME.yaml without it.", show_default=False),
+        typer.Option("-o", "--out", help="The config to write; by default NAME.yaml.", show_default=False),
     ] = None,
-    target: Annotated[str | None, typer.Option(help="Of a table: the column to predict.", show_default=False)] = None,
+    target: Annotated[str | None, typer.Option(help="The column of a table to predict.", show_default=False)] = None,
     list_templates: Annotated[bool, typer.Option("--list", help="List the templates.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace a config that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing config.")] = False,
     as_json: Json = False,
 ) -> None:
     """Write a config to start with: look at PATH (images, a table, arrays) and propose one, or copy a TEMPLATE."""

@@ -34,7 +34,7 @@ Value = TypeVar("Value")
 
 
 def fitted(default: Value) -> Value:
-    """Returns a field of a feature that is learnt of the training part: kept with the run, but no key of a config."""
+    """Returns a field of a feature that is learnt of the train part: kept with the run, but no key of a config."""
     return dataclasses.field(default=default, metadata={_FITTED: True})
 
 
@@ -99,7 +99,7 @@ class Feature(Choice):
 
     Args:
         shape: of one example in a batch; none where a length differs from example to example.
-        lengths: the largest in the training part of each length that differs; empty before it is known.
+        lengths: the largest in the train part of each length that differs; empty before it is known.
     """
 
     if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class Feature(Choice):
 
     @property
     def max_shape(self) -> tuple[int, ...]:
-        """The largest shape of an example in the training part: for memory, first traces and `batch_size: auto`.
+        """The largest shape of an example in the train part: for memory, first traces and `batch_size: auto`.
 
         A length that differs is 1 before it is known.
         """
@@ -150,11 +150,11 @@ class Feature(Choice):
         return f"{self.registered_name} of different length" if None in self.shape else None
 
     def fit(self, pieces: Iterable[Sequence[Any]]) -> Feature:
-        """Returns the feature with what is learnt of raw values of the training part: vocabulary, categories."""
+        """Returns the feature with what is learnt of raw values of the train part: vocabulary, categories."""
         return self
 
     def adapt(self, pieces: Any) -> Feature:
-        """Returns the feature with what is learnt of stored values of the training part: mean, deviation, lengths.
+        """Returns the feature with what is learnt of stored values of the train part: mean, deviation, lengths.
 
         Args:
             pieces: some values at a time, `dltrain.data.statistics.Pieces`.
@@ -238,7 +238,7 @@ class Feature(Choice):
         """Returns the smallest and largest value where these are pixels that are not in 0-255; none where all is well.
 
         Args:
-            stored: values of the training part.
+            stored: values of the train part.
         """
         return None
 
@@ -262,7 +262,7 @@ class Feature(Choice):
         """Returns what is odd about such values in particular; what is odd about any data, others look for.
 
         Args:
-            parts: stored values by the name of the part that they are of, the training part's first.
+            parts: stored values by the name of the part that they are of, the train part's first.
             brief: only what takes a few hundredths of a second, and is a warning.
         """
         return ()
@@ -318,7 +318,7 @@ class Feature(Choice):
         """Returns how values are distributed, each a `dltrain.figures.page.Panel`; none where only lengths differ.
 
         Args:
-            parts: stored values by the name of the part that they are of, the training part's first.
+            parts: stored values by the name of the part that they are of, the train part's first.
         """
         return []
 

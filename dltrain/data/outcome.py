@@ -37,7 +37,7 @@ class Outcome:
             ValueError: if it is not known.
         """
         if self.split is None:
-            raise ValueError("what is right is not known of these examples")
+            raise ValueError("the actual values of these examples are not known")
         return self.split
 
     @property

@@ -12,7 +12,7 @@ from dltrain.lazy import np
 
 
 class Parts(Mapping[str, Array]):
-    """A feature's stored values by the name of the part that they are of, the training part's first.
+    """A feature's stored values by the name of the part that they are of, the train part's first.
 
     Args:
         values: the same.

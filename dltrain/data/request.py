@@ -70,7 +70,7 @@ class TextReader(ABC):
             except OSError as error:
                 yield Request([source], self.encoded([]).stored, {0: error.strerror or str(error)})
             except UnicodeDecodeError as error:
-                yield Request([source], self.encoded([]).stored, {0: f"is no UTF-8 text: {error.reason}"})
+                yield Request([source], self.encoded([]).stored, {0: f"must be UTF-8 text: {error.reason}"})
 
     def read_values(self, values: Sequence[Any]) -> Request:
         """Returns examples that came as JSON."""
@@ -81,7 +81,7 @@ class TextReader(ABC):
         try:
             lines = content.decode("utf-8").splitlines()
         except UnicodeDecodeError as error:
-            return Request([name], self.encoded([]).stored, {0: f"is no UTF-8 text: {error.reason}"})
+            return Request([name], self.encoded([]).stored, {0: f"must be UTF-8 text: {error.reason}"})
         return self._request([f"{name}:{number}" for number in range(1, len(lines) + 1)], list(map(_value, lines)))
 
     def _request(self, names: Sequence[str], values: Sequence[Any], total: int | None = None) -> Request:

@@ -130,12 +130,12 @@ class Splits:
 
     @property
     def parts(self) -> dict[str, Split]:
-        """The parts that there are, by the names that users read."""
-        named = {"training": self.train, "validation": self.validation, "test": self.test}
+        """The parts that there are, by name."""
+        named = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: split for name, split in named.items() if split}
 
     def with_statistics(self) -> Splits:
-        """Returns the same splits with what the spec's features learn of the training part's stored values."""
+        """Returns the same splits with what the spec's features learn of the train part's stored values."""
         inputs, targets = named(self.spec.inputs, self.train.inputs), named(self.spec.targets, self.train.targets)
         return replace(
             self,

@@ -19,7 +19,7 @@ CHUNK_VALUES = 2**23
 
 
 class Moments(NamedTuple):
-    """Mean and standard deviation of one number over the training part.
+    """Mean and standard deviation of one number over the train part.
 
     Args:
         name: what it is called in messages.

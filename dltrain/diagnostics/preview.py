@@ -21,13 +21,14 @@ from dltrain.errors import TrainingError
 from dltrain.figures.distributions import distributed
 from dltrain.figures.examples import Lines, Pictures, Rows
 from dltrain.figures.page import Page, Panel, Row
-from dltrain.figures.panels import Curve, number
+from dltrain.figures.panels import Curve
 from dltrain.figures.place import require_place
 from dltrain.figures.reading import tabled
-from dltrain.inference.experiment_summary import facts
+from dltrain.inference.experiment_summary import summary
 from dltrain.runs.folder import replacing
 from dltrain.schedules import Plan, learning_rate
 from dltrain.training.batch_size import with_batch_size
+from dltrain.wording import number
 
 VALUES = 2**24
 """Numbers that distributions are taken from, at most."""
@@ -102,14 +103,14 @@ def collect(config: Config, splits: Splits, devices: Devices) -> tuple[dict[str,
         *(_examples(experiment, spec, first, each) for each in inputs),
         *_value_rows(inputs, [*_targets(splits), curve(experiment, plan)]),
     ]
-    return counts, Page(str(experiment.name), facts(experiment, splits, plan, weights), tuple(rows))
+    return counts, Page(str(experiment.name), summary(experiment, splits, plan, weights), tuple(rows))
 
 
 def _sample(inputs: Any, size: int, seed: int) -> Any:
     """Returns some stored values of an input to take distributions from.
 
     Args:
-        inputs: of the training part.
+        inputs: of the train part.
         size: numbers of the largest example.
         seed: says which.
     """
@@ -144,7 +145,7 @@ class _Input:
         name: of the input; none where there is only one.
         items: what examples of the first steps look like.
         changed: the same as the network is trained on them; none where nothing changes them.
-        panels: how values of the training part are distributed.
+        panels: how values of the train part are distributed.
     """
 
     name: str
@@ -232,7 +233,7 @@ def _value_rows(inputs: Sequence[_Input], others: list[Panel]) -> list[Row]:
 
 def _tiles(of_input: _Input) -> list[Row]:
     panels, more = of_input.panels[:MOST_COLUMNS], len(of_input.panels) - MOST_COLUMNS
-    heading = "Columns, training part" + (f": the first {MOST_COLUMNS}, {more} more not shown" if more > 0 else "")
+    heading = "Columns, train part" + (f": the first {MOST_COLUMNS}, {more} more not shown" if more > 0 else "")
     heading += f" ({of_input.name})" if of_input.name else ""
     tiles = [tuple(panels[start : start + TILES]) for start in range(0, len(panels), TILES)]
     return [Row(tile, heading * (not index), TILES) for index, tile in enumerate(tiles)]

@@ -35,10 +35,10 @@ def answers(path: Path, inputs: np.ndarray) -> np.ndarray:
     """Returns what the file says of examples, one after the other as on a phone, (examples, outputs)."""
     interpreter = importlib.import_module("ai_edge_litert.interpreter").Interpreter(model_path=str(path))
     interpreter.allocate_tensors()
-    taken, told = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    takes, gives = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
     found = []
     for each in inputs:
-        interpreter.set_tensor(taken, each[np.newaxis])
+        interpreter.set_tensor(takes, each[np.newaxis])
         interpreter.invoke()
-        found.append(interpreter.get_tensor(told)[0])
+        found.append(interpreter.get_tensor(gives)[0])
     return np.stack(found)

@@ -25,7 +25,7 @@ class Channels(Feature):
     """Numbers, the last axis of which are channels.
 
     Args:
-        mean: of each channel over the training part; none before it is known.
+        mean: of each channel over the train part; none before it is known.
         standard_deviation: likewise; 1 where a channel is constant.
     """
 
@@ -99,14 +99,14 @@ class Channels(Feature):
         from dltrain.report.markdown import table
 
         if not preprocessed or self.mean is None or self.standard_deviation is None:
-            return ["", "Normalisation by the training part's mean and deviation is inside of the network."]
+            return ["", "The network itself normalises its inputs by mean and standard deviation of the train part."]
         pairs = zip(self.mean, self.standard_deviation, strict=True)
         rows = [(place, *pair) for place, pair in enumerate(pairs)]
         return [
             "",
-            "Subtract the mean and divide by the deviation before:",
+            "Before the network, subtract the mean and divide by the standard deviation:",
             "",
-            *table(("place", "mean", "deviation"), rows),
+            *table(("channel", "mean", "standard deviation"), rows),
         ]
 
     def unnormalized(self) -> tuple[Self, Any] | None:

@@ -21,7 +21,7 @@ def odd_columns(feature: Feature, values: Any, is_compared: Sequence[bool] = ())
 
     Args:
         feature: what the columns are called.
-        values: of the training part, (examples, columns).
+        values: of the train part, (examples, columns).
         is_compared: whether a column counts; empty for all.
     """
     sample = np.asarray(values[spaced(len(values), ROWS)])
@@ -34,7 +34,7 @@ def odd_columns(feature: Feature, values: Any, is_compared: Sequence[bool] = ())
             "note",
             f"{counted(len(same), 'is', 'are')} the same in all training examples",
             tuple(map(feature.column, same)),
-            "leave them out: nothing can be learnt of them",
+            "drop them: nothing can be learnt from them",
         )
     first: dict[int, int] = {}
     pairs = []
@@ -49,9 +49,9 @@ def odd_columns(feature: Feature, values: Any, is_compared: Sequence[bool] = ())
         yield Finding(
             "duplicate columns",
             "note",
-            f"{counted(len(pairs), 'equals', 'equal')} another one in all training examples",
+            f"{counted(len(pairs), 'equals', 'equal')} another column in all training examples",
             tuple(f"{feature.column(index)} = {feature.column(other)}" for index, other in pairs),
-            "leave one of each pair out",
+            "drop one of each pair",
         )
 
 

@@ -18,5 +18,5 @@ def listed(what: str, names: Sequence[str]) -> list[str]:
     from dltrain.report.markdown import table
 
     hidden = max(len(names) - LISTED, 0)
-    more = [f"... and {hidden:,} more, in the order of their names' sorting."] if hidden else []
+    more = [f"... and {hidden:,} more, sorted by name."] if hidden else []
     return [*table(("place", what), list(enumerate(names[:LISTED]))), *more]

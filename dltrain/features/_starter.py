@@ -20,7 +20,7 @@ def perceptron(shape: Sequence[int | None], examples: Proposal) -> Keys:
         return {
             "name": ("mlp", "all: dltrain list model"),
             "units": ([32], "of each hidden layer: small, as there are few examples"),
-            "dropout": (0.2, "against learning them by heart"),
+            "dropout": (0.2, "against overfitting"),
         }
     return {
         "name": ("mlp", "all: dltrain list model"),

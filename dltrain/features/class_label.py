@@ -106,5 +106,9 @@ def differing_names(known: Any, other: Any) -> str | None:
     if known.class_names == other.class_names:
         return None
     strange = [name for name in other.class_names if name not in known.class_names]
-    words = f"{strange[0]!r} is none of its classes" if strange else "they have fewer or otherwise ordered classes"
+    words = (
+        f"{strange[0]!r} is not one of its classes"
+        if strange
+        else "the classes are in another order, or some are missing"
+    )
     return f"{words} ({', '.join(known.class_names[:10])})"

@@ -24,7 +24,7 @@ class Number:
 
     Args:
         name: what it is called.
-        mean: over the training part.
+        mean: over the train part.
         standard_deviation: likewise; 1 where it is constant.
     """
 
@@ -39,7 +39,7 @@ class Numbers(Feature):
 
     Args:
         names: what they are called.
-        mean: of each over the training part; none before it is known.
+        mean: of each over the train part; none before it is known.
         standard_deviation: likewise; 1 where it is constant.
     """
 
@@ -63,7 +63,7 @@ class Numbers(Feature):
     def mismatch(self, other: Feature) -> str | None:
         """Returns that the numbers are others; none where they are the same."""
         is_same = isinstance(other, Numbers) and self.names == other.names
-        return None if is_same else "other columns or targets than it was trained on"
+        return None if is_same else "other columns or targets than in training"
 
     @property
     def each(self) -> tuple[Number, ...]:
@@ -152,7 +152,7 @@ class Numbers(Feature):
 
     def words(self, stored: Any) -> list[str]:
         """Returns the numbers of each example in one line."""
-        from dltrain.figures.panels import number
+        from dltrain.wording import number
 
         return [", ".join(number(value) for value in values) for values in np.asarray(stored)]
 

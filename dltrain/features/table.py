@@ -226,7 +226,7 @@ class Table(Channels):
             flags: which number says that a column's value is missing.
         """
         from dltrain.figures.distributions import day
-        from dltrain.figures.panels import number
+        from dltrain.wording import number
 
         column, value = self.columns[place], float(values[place])
         flag = flags.get(column.source)
@@ -271,13 +271,20 @@ class Table(Channels):
         from dltrain.report.markdown import table
 
         people, order, *normalization = super().describe(preprocessed)
-        words = "Outside of the network: making these numbers of a row. A missing value becomes `fill`; a category its "
+        words = "Before the network, turn each row into these numbers. A missing value becomes `fill`; a category its "
         rows = [
             (place, each.name, each.part, f"{each.fill:g}", "; ".join(each.categories[:LISTED]) or each.word or "")
             for place, each in enumerate(self.columns[:LISTED])
         ]
-        columns = ("place", "number", "is", "fill", "categories, from 1; or the word that is counted")
-        return [people, order, f"{words}number, 0 where it is none of them.", "", *table(columns, rows), *normalization]
+        columns = ("position", "number", "kind", "fill", "categories, counted from 1, or the word that is counted")
+        return [
+            people,
+            order,
+            f"{words}number, which is 0 for any other category.",
+            "",
+            *table(columns, rows),
+            *normalization,
+        ]
 
     def unnormalized(self) -> tuple[Self, Any] | None:
         """Returns none where there are categories, whose encoding stands beside the normalisation."""

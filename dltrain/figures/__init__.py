@@ -1,1 +1,1 @@
-"""What is drawn: sheets of panels, from numbers that others have collected."""
+"""Drawing sheets of panels from given numbers."""

@@ -1,4 +1,4 @@
-"""How good answers about classes and labels are: confusion, curves of trade-offs, calibration."""
+"""Panels on predicted classes and labels: confusion matrix, ROC and precision-recall curves, calibration."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LEVELS = 12
 
 @dataclass(frozen=True)
 class Confusion:
-    """Which classes are taken for which.
+    """A confusion matrix.
 
     Args:
         title: of what.
@@ -59,9 +59,9 @@ class Confusion:
         return self.width + self.HEAD
 
     def draw(self, sheet: Sheet, box: Box) -> None:
-        """Draws a cell for each pair, darker the larger its share of the true class."""
+        """Draws a cell for each pair, darker the larger its share of the actual class."""
         box = titled(sheet, box, self.title, self.note)
-        sheet.write(box.left, box.top - 8, "true ↓   told →", box.width, SMALL, color=FAINT)
+        sheet.write(box.left, box.top - 8, "actual ↓   predicted →", box.width, SMALL, color=FAINT)
         box = box.below(12)
         side = box.width - self._names
         side -= 16 if len(self.names) > MOST_NAMED else 0  # for the last number of the scale
@@ -112,8 +112,8 @@ class Confusion:
         numbers = [f"{round(place / cells * (len(self.names) - 1)) + 1:,}" for place in places]
         axes.set_xticks(places, numbers)
         axes.set_yticks(places, numbers)
-        axes.set_xlabel("classes by number, told", fontsize=SMALL, color=FAINT)
-        axes.set_ylabel("true", fontsize=SMALL, color=FAINT)
+        axes.set_xlabel("predicted class, by number", fontsize=SMALL, color=FAINT)
+        axes.set_ylabel("actual class, by number", fontsize=SMALL, color=FAINT)
 
 
 def _gathered(counts: np.ndarray, cells: int) -> np.ndarray:
@@ -198,7 +198,7 @@ class TradeOff:
 
 @dataclass(frozen=True)
 class Reliability:
-    """Whether answers are as often right as they are sure.
+    """A reliability diagram: the share of correct predictions over their confidence.
 
     Args:
         title: of what.
@@ -206,7 +206,7 @@ class Reliability:
         confidence: mean of the answers in each bin, NaN where it is empty, (bins,).
         right: share of these that is right.
         counts: how many they are.
-        answers: what is right: "answers right" or "labels there".
+        answers: the label of the y axis.
     """
 
     title: str
@@ -222,12 +222,12 @@ class Reliability:
         return 400
 
     def draw(self, sheet: Sheet, box: Box) -> None:
-        """Draws the share of right answers over confidence, and below how many answers there are."""
+        """Draws the share of correct predictions over confidence, and below it the number of predictions."""
         box = titled(sheet, box, self.title, self.note)
         bins = len(self.counts)
         lower = 56
         axes = _unit_axes(sheet, box._replace(height=box.height - lower), "", self.answers, 44)
-        axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle=(0, (2, 3)), label="as sure as right")
+        axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle=(0, (2, 3)), label="perfect calibration")
         there = self.counts > 0
         middles = (np.arange(bins) + 0.5) / bins
         axes.bar(
@@ -251,7 +251,7 @@ class Reliability:
         counts.bar(middles, self.counts, 0.92 / bins, color=SHADES[0], linewidth=0)
         counts.set(xlim=(0, 1), yticks=[])
         ticks(counts.xaxis, 5)
-        counts.set_xlabel("confidence; below, how many answers have it", fontsize=SMALL, color=FAINT, labelpad=2)
+        counts.set_xlabel("confidence; the bars count the predictions", fontsize=SMALL, color=FAINT, labelpad=2)
 
 
 def _unit_axes(sheet: Sheet, box: Box, across: str, upward: str, below: float) -> Axes:

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from dltrain.figures.page import GAP, Page, Row
-from dltrain.figures.panels import number, ticks
+from dltrain.figures.panels import ticks
 from dltrain.figures.sheet import ACCENT, BODY, FAINT, FRAME, INK, SHADES, SMALL, Box, Sheet
 from dltrain.figures.terminal import is_logarithmic
+from dltrain.wording import number
 
 HUES = (SHADES[0], ACCENT, "#009e73", "#cc79a7", "#e69f00", "#56b4e9", FAINT)
 """The sheet's blue, then hues that colour-blind readers tell apart (M. Okabe and K. Ito, "Color universal design",
@@ -24,7 +25,7 @@ POINTS = 400
 
 @dataclass(frozen=True)
 class Line:
-    """A curve.
+    """A curve over epochs.
 
     Args:
         name: what it is of.
@@ -106,7 +107,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Legend:
-    """What the curves are.
+    """The names of the curves.
 
     Args:
         names: of each hue.
@@ -133,11 +134,11 @@ class Legend:
             sheet.write(box.left, box.top + self.height - 22, self.faint, box.width, SMALL, color=FAINT)
 
 
-def page(title: str, facts: dict[str, str], legend: Legend, charts: Sequence[Chart]) -> Page:
+def page(title: str, summary: dict[str, str], legend: Legend, charts: Sequence[Chart]) -> Page:
     """Returns a page of charts, two beside each other."""
     pairs = [tuple(charts[start : start + 2]) for start in range(0, len(charts), 2)]
     columns = min(2, len(charts))
-    return Page(title, facts, (Row((legend,)), *(Row(pair, columns=columns) for pair in pairs)))
+    return Page(title, summary, (Row((legend,)), *(Row(pair, columns=columns) for pair in pairs)))
 
 
 def _stroke(axes: Any, line: Line) -> None:

@@ -1,4 +1,4 @@
-"""From values to panels: how often classes occur, how values are distributed."""
+"""Panels of distributions: frequencies of classes, histograms of values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 from dltrain.data.feature import Feature, Groups
 from dltrain.data.ragged import Ragged
 from dltrain.figures.page import Panel
-from dltrain.figures.panels import Bands, Bars, Histogram, Shares, number
+from dltrain.figures.panels import Bands, Bars, Histogram, Shares
+from dltrain.wording import number
 
 MOST_CLASSES = 20
 """Of more classes the largest and the smallest are shown, half as many each."""
@@ -50,7 +51,7 @@ def counts(title: str, parts: Mapping[str, Groups]) -> Bars:
         f"{title}: the {half} largest and the {half} smallest of {len(names):,}",
         [names[index] for index in shown],
         {part: of_part[shown].tolist() for part, of_part in found.items()},
-        f"… {len(others):,} more, of {each} each",
+        f"… {len(others):,} more, with {each} each",
         half,
     )
 
@@ -60,8 +61,8 @@ def compared(title: str, parts: Mapping[str, np.ndarray], mean: float, deviation
 
     Args:
         title: what the number is.
-        parts: values, (examples,), the training part's first.
-        mean: over the training part.
+        parts: values, (examples,), the train part's first.
+        mean: over the train part.
         deviation: likewise.
     """
     edges, note = _edges(next(iter(parts.values())))
@@ -74,7 +75,7 @@ def distributed(feature: Feature, parts: Mapping[str, Any]) -> list[Panel]:
 
     Args:
         feature: the feature.
-        parts: its stored values, by part, the training part's first.
+        parts: its stored values, by part, the train part's first.
     """
     panels: list[Panel] = [*feature.panels(parts)]
     if panels or None not in feature.shape:
@@ -109,7 +110,7 @@ def channels(
     values = values.reshape(-1, values.shape[-1])
     if values.shape[1] > MOST_HISTOGRAMS:
         quantiles = np.quantile(values, [0, 0.25, 0.5, 0.75, 1], axis=0)
-        note = f"{values.shape[1]} of them; from {number(values.min())} to {number(values.max())}"
+        note = f"{values.shape[1]} {kind}s, with values from {number(values.min())} to {number(values.max())}"
         means = np.array(mean) if mean else values.mean(axis=0)
         return [Bands(f"Values of each {kind}", note, quantiles, means)]
     panels: list[Panel] = []
@@ -157,7 +158,7 @@ def categories(title: str, names: Sequence[str], codes: np.ndarray, embedding: i
     """
     counts = np.bincount(codes.astype(int), minlength=len(names) + 1) / len(codes)
     shown = [int(code) for code in np.argsort(-counts[1:], kind="stable")[:MOST_NAMES]]
-    note = f"{len(names):,} categories" + (f", vectors of {embedding}" if embedding else "")
+    note = f"{len(names):,} categories" + (f", embedded in {embedding} numbers" if embedding else "")
     if counts[0]:
         note += f"; {counts[0]:.1%} missing" + (" or rare" if len(names) >= 10_000 else "")
     if len(names) > len(shown):
@@ -175,7 +176,7 @@ def words(title: str, counted: Sequence[str], values: np.ndarray) -> Shares:
     """
     shares = (values > 0).mean(axis=0)
     shown = [int(place) for place in np.argsort(-shares, kind="stable")[:MOST_NAMES]]
-    note = f"text, {len(counted)} words counted; examples with each"
+    note = f"text, {len(counted)} words counted; the share of examples that have each"
     return Shares(title, note, [counted[place] for place in shown], [float(shares[place]) for place in shown])
 
 
@@ -212,7 +213,7 @@ def _histogram(
 
 
 def _measures(note: str, mean: float, deviation: float) -> str:
-    return f"mean {number(mean)}, deviation {number(deviation)}; {note}"
+    return f"mean {number(mean)}, standard deviation {number(deviation)}; {note}"
 
 
 def _edges(values: np.ndarray) -> tuple[np.ndarray, str]:
@@ -225,7 +226,7 @@ def _edges(values: np.ndarray) -> tuple[np.ndarray, str]:
     inner = np.quantile(values, [0.005, 0.995])
     if inner[1] > inner[0] and high - low > 4 * (inner[1] - inner[0]):
         low, high = inner
-        note += ", the outer 1% not drawn"
+        note += ", the outermost 1 % not drawn"
     edges = np.linspace(low, high, min(BINS, 2 + int(2 * len(values) ** 0.5)) + 1)
     if edges[1] <= edges[0]:  # one value, or two that no number lies between
         edges = np.array([low - max(abs(low), 1.0) / 2, low + max(abs(low), 1.0) / 2])

@@ -1,4 +1,4 @@
-"""Panels of single examples: as pictures, as lines, as rows of a table."""
+"""Panels that show single examples as pictures, lines or rows of a table."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dltrain.figures.panels import LINE, number
+from dltrain.figures.panels import LINE
 from dltrain.figures.sheet import FAINT, FRAME, SHADES, SMALL, Box, Sheet
+from dltrain.wording import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,4 +1,4 @@
-"""What the trials of a search were worth, one after the other."""
+"""The panel of a search: the value of each trial, in their order."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class History:
 
     def draw(self, sheet: Sheet, box: Box) -> None:
         """Draws dots over the number of the trial; only those that were trained to their end can be the best."""
-        box = titled(sheet, box, self.title, "line: the best so far; full: trained to the end; hollow: cut short")
+        box = titled(sheet, box, self.title, "line: best so far; filled: finished; hollow: pruned")
         axes = sheet.axes(Box(box.left + 56, box.top, box.width - 68, box.height - 40))
         axes.spines["left"].set(visible=True, color=FRAME)
         axes.grid(axis="y", color=FRAME, linewidth=0.4, alpha=0.6)

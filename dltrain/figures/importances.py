@@ -1,4 +1,4 @@
-"""How much each of several things counts."""
+"""The panel of importances: a bar for each key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A page: a title, facts in words, and rows of panels below each other."""
+"""A page: a title, a summary, and rows of panels below each other."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -57,25 +57,25 @@ class Page:
 
     Args:
         title: what it is about.
-        facts: in words, each under its name.
+        summary: lines of text, by name.
         rows: of panels.
     """
 
     title: str
-    facts: dict[str, str]
+    summary: dict[str, str]
     rows: tuple[Row, ...]
 
     def render(self) -> bytes:
         """Returns the page as a PNG, `WIDTH` pixels wide and as high as it must be."""
         room = WIDTH - 2 * MARGIN - FACT_WIDTH
         with paper(WIDTH, 1) as sheet:
-            facts = {name: sheet.wrapped(words, room) for name, words in self.facts.items()}
-        top = MARGIN + 48 + FACT_LINE * sum(map(len, facts.values()))
+            lines_by_name = {name: sheet.wrapped(words, room) for name, words in self.summary.items()}
+        top = MARGIN + 48 + FACT_LINE * sum(map(len, lines_by_name.values()))
         height = top + sum(round(row.height) + GAP for row in self.rows) + MARGIN - GAP // 2
         with paper(WIDTH, height) as sheet:
             sheet.write(MARGIN, MARGIN - 8, self.title, WIDTH - 2 * MARGIN, TITLE, weight="bold")
             y = MARGIN + 36
-            for name, lines in facts.items():
+            for name, lines in lines_by_name.items():
                 sheet.write(MARGIN, y, name, FACT_WIDTH - 10, color=FAINT)
                 for line in lines:
                     sheet.write(MARGIN + FACT_WIDTH, y, line, room)

@@ -9,21 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dltrain.figures.sheet import BODY, FAINT, FRAME, INK, SHADES, SMALL, Box, Sheet
+from dltrain.wording import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LINE, TILE = 23, 196
 """Pixels: a line of a list; the height of a panel that stands beside many others."""
-
-
-def number(value: float) -> str:
-    """Returns a number as short as it can be read."""
-    value = float(value)
-    if not 1 <= abs(value) < 1e9:
-        return f"{value:.3g}"
-    text = f"{value:,.{max(0, 3 - len(str(int(abs(value)))))}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def titled(sheet: Sheet, box: Box, title: str, note: str) -> Box:
@@ -107,7 +99,7 @@ class Histogram:
         note: what else there is to say.
         edges: of the bins, rising, (bins + 1,).
         shares: of the values in each bin, for each part that is drawn, the first as an area.
-        mean: over the training part, which normalisation uses; none where it uses none.
+        mean: over the train part, which normalisation uses; none where it uses none.
         deviation: likewise.
         tick: how a value is written; numbers as usual, if none.
     """
@@ -188,7 +180,7 @@ class Bands:
         title: of what.
         note: what else there is to say.
         quantiles: smallest, quarter, median, three quarters and largest of each feature, (5, features).
-        means: of each feature over the training part, which normalisation uses.
+        means: of each feature over the train part, which normalisation uses.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""Where a picture may be written: a file that there is not yet, or an older picture of dltrain's own."""
+"""Where a picture may be written: a new file, or one that dltrain wrote before."""
 
 import os
 from collections.abc import Sequence
@@ -20,13 +20,15 @@ def require_place(out: Path, kinds: Sequence[str] = (".png",)) -> None:
     if out.suffix.lower() not in kinds:
         raise ConfigError([f"--out must be a file that ends in {' or '.join(kinds)}, got {out}"])
     if not out.parent.is_dir():
-        raise ConfigError([f"{out}: there is no folder {out.parent}"])
+        raise ConfigError([f"{out}: the folder {out.parent} does not exist"])
     if not os.access(out.parent, os.W_OK):
-        raise ConfigError([f"{out}: the folder {out.parent} cannot be written to; --out FILE takes another"])
+        raise ConfigError([f"{out}: the folder {out.parent} cannot be written to; choose another with --out FILE"])
     if out.is_symlink() or out.exists():
         beginning = b""
         if out.is_file() and not out.is_symlink():
             with out.open("rb") as file:
                 beginning = file.read(1024)
         if not (is_ours(beginning) or beginning.startswith(b"<!DOCTYPE html>") and MADE_BY in beginning):
-            raise ConfigError([f"{out}: exists, and is no page of dltrain: it stays; --out FILE takes another"])
+            raise ConfigError(
+                [f"{out}: exists and was not written by dltrain, so it is not replaced; choose another with --out FILE"]
+            )

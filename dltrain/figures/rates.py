@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dltrain.figures.panels import number, ticks, titled
+from dltrain.figures.panels import ticks, titled
 from dltrain.figures.sheet import ACCENT, FAINT, FRAME, INK, SHADES, SMALL, Box, Sheet
+from dltrain.wording import number
 
 
 @dataclass(frozen=True)

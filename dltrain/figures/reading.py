@@ -1,4 +1,4 @@
-"""Examples as they are laid out: pictures of arrays, and rows of a table of whatever an example looks like."""
+"""How examples are laid out: images as pixels that can be drawn, other examples as rows of a table."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dltrain.data.showing import Lines, Picture, Row, Shown, Sound, Text
-from dltrain.figures.panels import number
+from dltrain.wording import number
 
 NUMBERS = 6
 """Of a vector that are shown in a table."""

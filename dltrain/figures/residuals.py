@@ -1,4 +1,4 @@
-"""How far numbers are from what they should be."""
+"""Scatter plots of predicted and actual numbers, and of residuals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sheet of paper, measured in pixels from its top left corner; what is written on it comes from other people's data.
+"""A sheet to draw on, measured in pixels from its top left corner; texts from data are shown as they are.
 
 Nothing here reads the user's matplotlibrc or opens a window: the same numbers give the same bytes.
 """

@@ -1,4 +1,4 @@
-"""Curves drawn in letters: Braille dots, eight to a cell, or one mark for each curve where colours cannot tell them.
+"""Curves drawn in letters: Braille dots, eight to a cell, or a mark for each curve where there are no colours.
 
 Standard library only: a terminal shows them at once.
 """
@@ -19,7 +19,7 @@ LOG_FROM = 30.0
 
 
 def is_logarithmic(values: Sequence[float]) -> bool:
-    """Whether values are told apart better by their ratio."""
+    """Whether a logarithmic scale shows the values better."""
     return bool(values) and min(values) > 0 and max(values) / min(values) > LOG_FROM
 
 

@@ -1,1 +1,1 @@
-"""A trained run at work: it is measured, asked, exported and reported on."""
+"""Using a trained run: evaluation, prediction, export and report."""

@@ -1,4 +1,4 @@
-"""What a run's network is worth on a part of its data, or on other data of the same kind."""
+"""Evaluating a run's network on a part of its data, or on other data of the same kind."""
 
 from collections.abc import Sequence
 from typing import Any

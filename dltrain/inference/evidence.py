@@ -1,4 +1,4 @@
-"""What a report needs the network for: its answers on held-out data, what to hold them against, what it looks at."""
+"""Evidence for a report: predictions on held-out data, baselines, mistakes, Grad-CAM and first filters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dltrain.data import Groups, Outcome, Splits, spaced, trees
 from dltrain.engine.tensors import tensors
 from dltrain.errors import TrainingError
 from dltrain.inference import outputs
-from dltrain.inference.grad_cam import attention, explained, first_filters
+from dltrain.inference.grad_cam import first_filters, grad_cam, only_image
 from dltrain.inference.outputs import BATCH, finite
 from dltrain.inspection.findings import examine
 from dltrain.inspection.inspected_data import InspectedData
@@ -31,7 +31,7 @@ MOST_SHOWN = 12
 
 
 def gather(experiment: Experiment, model: Any, splits: Splits, stopped: Callable[[], bool] = lambda: False) -> Evidence:
-    """Asks the network.
+    """Collects what a report shows of a network and its data.
 
     Args:
         experiment: with the task that says what answers mean.
@@ -42,18 +42,17 @@ def gather(experiment: Experiment, model: Any, splits: Splits, stopped: Callable
     Raises:
         Stopped: once `stopped` is true.
         DataError: if an example cannot be read.
-        TrainingError: if what the network says is not finite.
+        TrainingError: if an output of the network is not finite.
     """
     name = next(name for name in ("test", "validation", "train") if getattr(splits, name))
     spec, task, whole = splits.spec, experiment.task, getattr(splits, name)
     places = spaced(len(whole), MOST_EXAMPLES)
     part = whole if len(places) == len(whole) else whole.take(places)
     size = min(experiment.train.examples_per_batch, BATCH)
-    title = "training" if name == "train" else name
-    outcome = outputs.outcome(task, spec, model, title, part, size, stopped)
+    outcome = outputs.outcome(task, spec, model, name, part, size, stopped)
     lost = int((~finite(outcome.outputs)).sum())
     if lost:
-        raise TrainingError(f"what the network says is not finite for {lost:,} of {len(part):,} examples")
+        raise TrainingError(f"the network's output is not finite for {lost:,} of {len(part):,} examples")
     baselines = task.baselines(spec, splits.train, whole)
     mistakes = task.mistakes(outcome, MOST_MISTAKES)
     wrong = [] if mistakes is None else [each.position for each in mistakes.worst]
@@ -65,7 +64,7 @@ def gather(experiment: Experiment, model: Any, splits: Splits, stopped: Callable
             return []
         taken = part.take(np.array(positions))
         inputs = trees.read(taken.inputs, slice(None))
-        seen = attention(model, task, spec, inputs, size)
+        seen = grad_cam(model, task, spec, inputs, size)
         return [
             Example(inputs[index], taken.targets[index], outcome.outputs[position],
                     inspected.place(name, int(places[position])), None if seen is None else seen[index])
@@ -77,11 +76,11 @@ def gather(experiment: Experiment, model: Any, splits: Splits, stopped: Callable
         outcome,
         {name: len(split) for name, split in splits.parts.items()},
         measured(task, outcome),
-        {words: measured(task, Outcome(spec, title, whole, outputs=answers)) for words, answers in baselines.items()},
+        {words: measured(task, Outcome(spec, name, whole, outputs=answers)) for words, answers in baselines.items()},
         task.chapters(outcome),
         mistakes,
         shown_wrong,
-        examples(_varied(spec.groups(part.targets), len(part), not_right)) if explained(spec) else [],
+        examples(_varied(spec.groups(part.targets), len(part), not_right)) if only_image(spec) else [],
         first_filters(model, spec),
         [(finding.severity, finding.line) for finding in examine(inspected)],
         splits.fingerprint,

@@ -1,4 +1,4 @@
-"""An experiment in words: what is learnt from what, by what, for how long."""
+"""A summary of an experiment: dataset, augmentation, network, optimizer, length."""
 
 import dataclasses
 from typing import Any
@@ -7,24 +7,24 @@ import numpy as np
 
 from dltrain.config.experiment import Experiment, to_plain
 from dltrain.data import Splits, named
-from dltrain.figures.panels import number
 from dltrain.registry import Choice
 from dltrain.schedules import Plan
+from dltrain.wording import number
 
 
-def facts(experiment: Experiment, splits: Splits, plan: Plan, weights: int) -> dict[str, str]:
-    """Returns the facts, each under its name; `weights` is how many are trained."""
+def summary(experiment: Experiment, splits: Splits, plan: Plan, weights: int) -> dict[str, str]:
+    """Returns lines about an experiment, by name; `weights` is how many are trained."""
     spec, train = splits.spec, experiment.train
     sizes = ", ".join(f"{len(split):,} {part}" for part, split in splits.parts.items())
     what = experiment.task.describe(spec)[0]
     inputs = named(spec.inputs, splits.train.inputs)
     shapes = " and ".join(f"{each.describe()[0]}, {inputs[name].dtype}" for name, each in spec.inputs.items())
-    left = f"; {len(splits.skipped):,} examples left out that cannot be used" if splits.skipped else ""
+    left = f"; {len(splits.skipped):,} unusable examples skipped" if splits.skipped else ""
     found = {
         "Dataset": f"{experiment.dataset.registered_name}: {sizes} examples; {what}{left}",
         "One example": shapes,
         "Augmentation": "; ".join(_words(block) for block in experiment.augment) or "none",
-        "Network": f"{_words(experiment.model)}: {weights:,} weights to train",
+        "Network": f"{_words(experiment.model)}: {weights:,} trainable weights",
         "Optimizer": _words(experiment.optimizer),
         "Length": f"{plan.total_steps:,} steps of {train.examples_per_step:,} examples, {plan.steps_per_epoch:,} per "
         f"epoch: {plan.total_steps / plan.steps_per_epoch:.4g} epochs"

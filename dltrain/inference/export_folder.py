@@ -1,4 +1,4 @@
-"""The folder of exports: nothing half-written, and a note of what each file was found to be."""
+"""The folder of exports: files appear only when complete, and exports.json notes how each compared."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOTES = "exports.json"
 
 @dataclass(frozen=True)
 class Written:
-    """A format that was written and passed.
+    """An exported file that passed its comparison.
 
     Args:
         format: its name.
@@ -44,10 +44,10 @@ class Written:
 
     @property
     def words(self) -> str:
-        """What the comparison found."""
+        """The result of the comparison, in words."""
         if self.agreement is None:
             return f"largest difference {self.difference:.1e} on {self.examples} examples (limit {self.limit:g})"
-        return f"{self.agreement:.1%} of {self.examples} examples answered as before (limit {self.limit:.0%})"
+        return f"{self.agreement:.1%} of {self.examples} examples predicted as before (limit {self.limit:.0%})"
 
     def to_plain(self) -> dict[str, Any]:
         """Returns it for `--json`."""

@@ -1,4 +1,4 @@
-"""A run's network in other formats: each is opened in the runtime that it is for and asked before it gets its name."""
+"""Exporting a run's network: each format is compared with Keras in its own runtime before it is kept."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def export(
         checkpoint: "best" or "last".
         reporter: what says how it goes.
         probabilities: the network ends in softmax or sigmoid, where the task has classes or labels; else in logits.
-        normalization: the network takes raw values; else those that the training part's mean and deviation normalise.
+        normalization: the network takes raw values; else those that the train part's mean and deviation normalise.
 
     Returns:
         {"run", "checkpoint", "folder", "card", "exports": [{"format", "path", "bytes", "examples", "difference",
@@ -169,7 +169,9 @@ def _network(
     model = rebuilt(config, saved)
     if normalization:
         return model, None
-    words = "--no-normalization: the network does not begin with the data's normalisation, or that has categories in it"
+    words = (
+        "--no-normalization: the network does not begin with a normalisation layer, or its inputs include categories"
+    )
     without = spec.input.unnormalized()
     if without is None:
         raise UserError(words)
@@ -218,7 +220,7 @@ def _written(each: Any, asked: _Asked, place: Path, reporter: Reporter) -> Writt
         except Exception as error:
             reporter.detail("".join(noise))
             reason = plugins.fault(error) or said(error) or type(error).__name__
-            raise _Refused(f"cannot hold this network: {reason[:300]}") from None
+            raise _Refused(f"cannot represent this network: {reason[:300]}") from None
         wanted = asked.answers(inputs)
         difference = _difference(got, wanted) if got.shape == wanted.shape else float("inf")
         share = None if agreement is None else float(asked.task.agree(asked.spec, wanted, got).mean())
@@ -227,7 +229,7 @@ def _written(each: Any, asked: _Asked, place: Path, reporter: Reporter) -> Writt
         found = Written(each.registered_name, path, size, len(inputs), difference, share, limit)
         is_same = difference <= limit if share is None else share >= limit
         if not is_same:
-            raise _Refused(f"does not answer as the network does, and was removed: {found.words}")
+            raise _Refused(f"its outputs differ from the network's, so it was removed: {found.words}")
         put(aside, path)
         return found
     finally:

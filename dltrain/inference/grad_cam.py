@@ -1,4 +1,4 @@
-"""What a network looks at: the weights of its first layer as pictures, and which places decide, by Grad-CAM."""
+"""Grad-CAM, and the weights of the first layer as pictures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def first_filters(model: Any, spec: DataSpec) -> np.ndarray | None:
 
     They are those of a convolution, or of a dense layer that takes all pixels; none where there is no such layer.
     """
-    image = explained(spec)
+    image = only_image(spec)
     if image is None:
         return None
     for layer in _flat(model):
@@ -41,7 +41,7 @@ def first_filters(model: Any, spec: DataSpec) -> np.ndarray | None:
     return None
 
 
-def explained(spec: DataSpec) -> Feature | None:
+def only_image(spec: DataSpec) -> Feature | None:
     """Returns the only input that is an image behind its preprocessing; none where there is none, or several."""
     found = [each for each in spec.inputs.values() if len(each.model_shape) == 3]
     return found[0] if len(spec.inputs) == len(found) == 1 else None
@@ -55,8 +55,8 @@ def _flat(model: Any) -> list[Any]:
     return found
 
 
-def attention(model: Any, task: Any, spec: DataSpec, inputs: Any, batch_size: int) -> np.ndarray | None:
-    """Returns how much each place speaks for what the network says, 0 to 1, (images, height, width).
+def grad_cam(model: Any, task: Any, spec: DataSpec, inputs: Any, batch_size: int) -> np.ndarray | None:
+    """Returns how much each place raises the score of the prediction, 0 to 1, (images, height, width).
 
     R. R. Selvaraju et al., "Grad-CAM: visual explanations from deep networks via gradient-based localization", 2017,
     equations 1 and 2, at the last feature map before it is pooled; of the task's score, such as the largest logit.
@@ -72,7 +72,7 @@ def attention(model: Any, task: Any, spec: DataSpec, inputs: Any, batch_size: in
     Returns:
         none where the input is no image, or the network is not convolutional to its end.
     """
-    image = explained(spec)
+    image = only_image(spec)
     feature_map = None if image is None else _last_feature_map(model)
     if image is None or feature_map is None:
         return None

@@ -1,4 +1,4 @@
-"""MODEL_CARD.md: what an exported network is, what it takes and gives, what it was worth, and where that ends."""
+"""MODEL_CARD.md: files, inputs and outputs, results, data, training and limits of an exported network."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from dltrain.lazy import np
 from dltrain.report.markdown import code, plain, table
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
+from dltrain.wording import duration, metric
 
 NAME = "MODEL_CARD.md"
 FEW = 20
@@ -36,7 +37,7 @@ def write_card(
     files: Sequence[dict[str, Any]],
     others: Sequence[str],
 ) -> Path:
-    """Writes the card of what was exported, of all that the run knows.
+    """Writes the model card of the exported files, from the run's config, data and summary.
 
     Args:
         run: the run.
@@ -64,7 +65,7 @@ def write_card(
         ),
         "",
         *(
-            [f"Not described here, of other weights, inputs or outputs: {', '.join(map(plain, others))}.", ""]
+            [f"Not described here, because weights, inputs or outputs differ: {', '.join(map(plain, others))}.", ""]
             * bool(others)
         ),
         *_contract(spec, experiment, contract),
@@ -107,8 +108,8 @@ def _decoding(spec: DataSpec, experiment: Any) -> list[str]:
         return []
     height, width, _ = spec.image("resize").shape
     return [
-        f"Outside of the network: decoding, turning as EXIF says, white behind what is transparent, and "
-        f"bringing to {height}x{width} pixels (`resize: {plain(resize)}`)."
+        "Before the network: decode the image, rotate it as its EXIF says, put white behind transparent pixels, and "
+        f"resize it to {height}x{width} pixels (`resize: {plain(resize)}`)."
     ]
 
 
@@ -125,7 +126,7 @@ def _results(config: Config, saved: Any, splits: Splits, summary: dict[str, Any]
             found = measured(task, Outcome(splits.spec, name, part, outputs=outputs))
             rows.append((name, f"{len(part):,}", words, *_numbers(metrics, found)))
     if not rows:
-        return [*lines, "Nothing was held out, or the run did not end: what it is worth was not measured.", ""]
+        return [*lines, "There are no metrics: no part was held out, or the run did not end.", ""]
     shown = next(metrics for metrics in (summary.get("test"), summary.get("validation")) if isinstance(metrics, dict))
     lines += [*table(("part", "examples", "what", *shown), rows), ""]
     if saved.path.name != "best.npz":
@@ -134,13 +135,12 @@ def _results(config: Config, saved: Any, splits: Splits, summary: dict[str, Any]
 
 
 def _numbers(names: dict[str, Any], metrics: dict[str, Any]) -> list[str]:
-    return [f"{metrics[name]:.4g}" if isinstance(metrics.get(name), int | float) else "" for name in names]
+    return [metric(metrics[name]) if isinstance(metrics.get(name), int | float) else "" for name in names]
 
 
 def _data(splits: Splits, summary: dict[str, Any]) -> list[str]:
-    told = {"training": "train", "validation": "validation", "test": "test"}
     known = summary.get("data") or {}
-    rows = [(name, f"{len(part):,}", known.get(told[name], "")) for name, part in splits.parts.items()]
+    rows = [(name, f"{len(part):,}", known.get(name, "")) for name, part in splits.parts.items()]
     lines = ["## Data", "", *table(("part", "examples", "fingerprint"), rows), ""]
     groups = splits.spec.groups(splits.train.targets)
     if groups is not None:
@@ -162,14 +162,14 @@ def _counts(splits: Splits) -> dict[str, np.ndarray]:
 def _training(run: Run, config: Config, summary: dict[str, Any]) -> list[str]:
     best = summary.get("best") or {}
     lines = ["## Training", ""]
-    facts = [f"{summary.get(key):,} {key}" for key in ("epochs", "steps") if isinstance(summary.get(key), int)]
+    words = [f"{summary.get(key):,} {key}" for key in ("epochs", "steps") if isinstance(summary.get(key), int)]
     if isinstance(summary.get("seconds"), int | float):
-        facts.append(
-            f"{summary['seconds']:,.0f} s on {plain(summary.get('device'))} in {plain(summary.get('precision'))}"
+        words.append(
+            f"{duration(summary['seconds'])} on {plain(summary.get('device'))} in {plain(summary.get('precision'))}"
         )
     if best:
-        facts.append(f"best epoch {best.get('epoch')}, by {plain(best.get('monitor'))}")
-    lines += [", ".join(facts) + ".", "", *code(run.config.read_text(encoding="utf-8"), "yaml"), ""]
+        words.append(f"best epoch {best.get('epoch')} by {plain(best.get('monitor'))}")
+    lines += [", ".join(words) + ".", "", *code(run.config.read_text(encoding="utf-8"), "yaml"), ""]
     rows = [
         (key, value if isinstance(value, str | int) else json.dumps(value))
         for key, value in run.read_environment().items()
@@ -179,17 +179,17 @@ def _training(run: Run, config: Config, summary: dict[str, Any]) -> list[str]:
 
 
 def _limits(splits: Splits, summary: dict[str, Any]) -> list[str]:
-    """Returns what the run knows of where its results end; no more."""
-    found = ["The results are of data from the same source, split as above; of other data nothing is known."]
+    """Returns the known limits of the results."""
+    found = ["The results hold for data from the same source, split as above; other data were not tested."]
     test, groups = splits.test, splits.spec.groups(splits.train.targets)
     if test is None:
-        found.append("There is no test part: the validation part was tuned on, and flatters.")
+        found.append("There is no test part: the validation part chose the weights, so its metrics are optimistic.")
     else:
         accuracy = (summary.get("test") or {}).get("accuracy")
         if isinstance(accuracy, float) and groups is not None and groups.are_exclusive:
             low, high = _interval(accuracy, len(test))
             found.append(
-                f"{len(test):,} test examples: the accuracy may as well be {low:.3f} to {high:.3f} (95 %, Wilson)."
+                f"Accuracy on {len(test):,} test examples: 95 % confidence interval {low:.3f}-{high:.3f} (Wilson)."
             )
     for part, of_part in _counts(splits).items():
         rare = [groups.names[place] for place in np.flatnonzero(of_part < FEW)] if groups else []
@@ -197,9 +197,9 @@ def _limits(splits: Splits, summary: dict[str, Any]) -> list[str]:
             more = f" and {len(rare) - 10} more" if len(rare) > 10 else ""
             found.append(f"Fewer than {FEW} examples in the {part} part: {', '.join(map(plain, rare[:10]))}{more}.")
     if summary.get("skipped_examples"):
-        found.append(f"{summary['skipped_examples']:,} examples could not be used and were left out.")
+        found.append(f"{summary['skipped_examples']:,} examples could not be used and were skipped.")
     findings = examine(InspectedData(splits, brief=True))
-    found += [f"Of the data ({finding.severity}): {plain(finding.line)}." for finding in findings]
+    found += [f"Data, {finding.severity}: {plain(finding.line)}." for finding in findings]
     return ["## Limits", "", *(f"- {words}" for words in found)]
 
 

@@ -1,4 +1,4 @@
-"""What answers may be asked for beside what is predicted: the options of a run's task."""
+"""The options of a run's task: what a prediction may hold besides the predicted value."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Loss and metrics of a whole part of the data, those that only a whole part can tell among them."""
+"""Loss and metrics of a part of the data, including those that need the whole part."""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A run's network, asked: about examples that a user gives, or about a part of the run's own data."""
+"""Predictions of a run's network, for examples from a user or for a part of the run's own data."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MOST = 256
 
 @dataclass(frozen=True)
 class Predictor:
-    """A run's network with its weights in place, which answers.
+    """A run's network with its weights in place.
 
     Args:
         config: the run's.
@@ -52,7 +52,7 @@ class Predictor:
 
     @cached_property
     def reader(self) -> Reader:
-        """What reads examples as the run's own data were read."""
+        """The reader that reads examples as the run's own data were read."""
         return self.config.experiment.dataset.reader(self.spec)
 
     def outputs(self, inputs: Any) -> Any:
@@ -69,7 +69,7 @@ class Predictor:
         self.outputs(example(specs(self.spec.inputs)))
 
     def answers(self, outputs: Any, options: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Returns what outputs mean, as the run's task reads them.
+        """Returns outputs as predictions of the run's task.
 
         Args:
             outputs: of the examples that were asked about.
@@ -87,7 +87,7 @@ class Predictor:
         return self.answers(example(self._call.get_concrete_function().structured_outputs), options)[0]
 
     def actual(self, targets: Any) -> list[Any] | None:
-        """Returns what is right, as the answers say it; none where the task makes its targets of the inputs."""
+        """Returns the actual values as predictions; none where the task makes its targets of the inputs."""
         data = self.spec
         return data.target.decode(targets) if data.targets else None
 
@@ -153,7 +153,7 @@ def _with_weights(trained: TrainedRun, devices: Devices, checkpoint: str) -> Pre
 def predictions(
     predictor: Predictor, given: Iterable[Request], options: Mapping[str, Any]
 ) -> Iterator[tuple[list[dict[str, Any]], int | None]]:
-    """Yields an answer for each example that is given, some at a time, in their order, and how many there are in all.
+    """Yields an answer for each example that is given, some at a time, in their order, and how many there are in total.
 
     An answer is {"input": name, ...} with what the task says, or {"input": name, "error": why there is none}.
 
@@ -183,4 +183,4 @@ def _answered(predictor: Predictor, piece: Request, options: Mapping[str, Any]) 
         return []
     outputs = predictor.outputs(piece.inputs)
     pairs = zip(predictor.answers(outputs, options), finite(outputs), strict=True)
-    return [answer if is_finite else {"error": "what the network says is not finite"} for answer, is_finite in pairs]
+    return [answer if is_finite else {"error": "the network's output is not finite"} for answer, is_finite in pairs]

@@ -1,4 +1,4 @@
-"""report.html and figures/: what a run was worth, at its end or whenever it is asked for."""
+"""Writing report.html and figures/ of a run, at its end or on request."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,10 +16,10 @@ from dltrain.inference.trained_run import TrainedRun
 from dltrain.plugins import loading as plugins
 from dltrain.report.outcome import Evidence
 from dltrain.report.page import render, write
-from dltrain.report.story import tell
+from dltrain.report.story import run_report
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
-from dltrain.runs.settings import origins_of
+from dltrain.runs.settings import provenance_of
 from dltrain.signals import StopRequest
 
 KNOWS = '<section id="data">'
@@ -27,7 +27,7 @@ KNOWS = '<section id="data">'
 
 
 def report(run: Run, reporter: Reporter) -> dict[str, Any]:
-    """Writes the report of a run, as far as it is: what is missing is said.
+    """Writes the report of a run, and warns of each part that is missing.
 
     Args:
         run: whose; it may be going on.
@@ -46,12 +46,12 @@ def report(run: Run, reporter: Reporter) -> dict[str, Any]:
         config = experiments.load(run.config, reads_data=False)
         evidence = _asked(config, run, reporter)
     except (DltrainError, OSError) as error:
-        troubles.append(f"Without what the network and the data have to say: {error}")
+        troubles.append(f"The report lacks the results of network and data: {error}")
         reporter.warn(troubles[0])
         if run.report.is_file() and KNOWS in run.report.read_text(encoding="utf-8", errors="replace"):
             raise RunError(
-                f"{run.report}: stays as it is, it says more than could be said now; "
-                "move it away to have one of the run's folder alone"
+                f"{run.report}: is kept, because a new report could show less; "
+                "move it away to write one from the run's folder alone"
             ) from None
     written = _write(run, config, evidence, troubles)
     for words in written["missing"]:
@@ -61,7 +61,7 @@ def report(run: Run, reporter: Reporter) -> dict[str, Any]:
 
 
 def report_at_end(config: Config, splits: Splits, run: Run, model: Any, reporter: Reporter) -> None:
-    """Writes the report of a run that has just ended; says so where that fails.
+    """Writes the report of a run that has just ended, and warns if that fails.
 
     Args:
         config: what was done.
@@ -81,17 +81,20 @@ def report_at_end(config: Config, splits: Splits, run: Run, model: Any, reporter
             except (Stopped, OSError):
                 raise
             except Exception as error:
-                troubles.append(f"Without what the network and the data have to say: {_reason(error)}")
+                troubles.append(f"The report lacks the results of network and data: {_reason(error)}")
                 reporter.warn(f"report: {troubles[0]}")
             written = _write(run, config, evidence, troubles, stop)
         except Stopped:
             raise Interrupted(
-                "stopped while the report is made",
+                "stopped while writing the report",
                 stop.exit_code or 130,
-                f"the run is finished, for the report: dltrain report {run.path}",
+                f"the run is finished; to write its report, type: dltrain report {run.path}",
             ) from None
         except Exception as error:  # the run went well: it does not fail for its report
-            reporter.warn(f"no report: {_reason(error)}; the run is finished. Once more: dltrain report {run.path}")
+            reporter.warn(
+                f"the run is finished, but has no report: {_reason(error)}; "
+                f"to try again, type: dltrain report {run.path}"
+            )
         else:
             reporter.say(f"report: {written['report']}")
 
@@ -102,7 +105,7 @@ def _reason(error: Exception) -> str:
 
 
 def _asked(config: Config, run: Run, reporter: Reporter) -> Evidence:
-    """Builds the run's network with its best weights so far, and asks it.
+    """Builds the run's network with its best weights so far, and collects evidence.
 
     Raises:
         DltrainError: if config, data or checkpoint cannot be used.
@@ -120,9 +123,9 @@ def _write(
     troubles: Sequence[str],
     stop: StopRequest | None = None,
 ) -> dict[str, Any]:
-    said = settings(config, origins_of(run)) if config else []
-    told = tell(run, said, evidence, troubles)
-    page, files = render(told)
+    said = settings(config, provenance_of(run)) if config else []
+    content = run_report(run, said, evidence, troubles)
+    page, files = render(content)
     if stop:
         raise Stopped
     try:
@@ -134,5 +137,5 @@ def _write(
         "report": str(run.report),
         "bytes": len(page.encode()),
         "figures": [str(run.figures / name) for name in files],
-        "missing": list(told.warnings),
+        "missing": list(content.warnings),
     }

@@ -1,4 +1,4 @@
-"""A trained run, opened: the one way to its config, checkpoint, data, and network with the weights in place."""
+"""Opening a trained run: its config, checkpoint, data, and the network with its weights."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -165,7 +165,7 @@ def warn_of_changed_code(run: Run, reporter: Reporter) -> None:
     for file, content in plugins.loaded.items():
         kept = run.plugins / file.name
         if kept.is_file() and kept.read_bytes() != content:
-            reporter.warn(f"{file} has changed since the run began with {kept}: what follows goes by what it is now")
+            reporter.warn(f"{file} differs from {kept}, with which the run began: the present file is used")
 
 
 def chosen(run: Run, checkpoint: str, reporter: Reporter, is_asked: bool = False) -> Checkpoint:
@@ -183,11 +183,11 @@ def chosen(run: Run, checkpoint: str, reporter: Reporter, is_asked: bool = False
     if checkpoint == "last":
         saved, troubles = store.latest(run)
         for trouble in troubles:
-            reporter.warn(f"{trouble}; measured instead: {saved.path}" if is_asked else trouble)
+            reporter.warn(f"{trouble}; used instead: {saved.path}" if is_asked else trouble)
         return saved
     try:
         return store.load(run, checkpoint)
     except CheckpointError as error:
         if not is_asked:
             raise
-        raise CheckpointError(f"{error}\n`--checkpoint last` measures the newest state that can be read") from None
+        raise CheckpointError(f"{error}\n`--checkpoint last` uses the newest checkpoint that can be read") from None

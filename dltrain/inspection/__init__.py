@@ -1,1 +1,1 @@
-"""What is wrong with data, found by looking at them: findings, the checks that make them, and the fingerprint."""
+"""Checks of the data: findings, the checks that make them, and the fingerprint."""

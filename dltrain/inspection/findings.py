@@ -1,4 +1,4 @@
-"""What a look at the data finds, and the register of the checks that look.
+"""The registry of checks of the data, and the order of their findings.
 
     @check(brief=True)
     def empty(data: InspectedData) -> Iterator[Finding]:

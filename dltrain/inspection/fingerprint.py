@@ -1,4 +1,4 @@
-"""What data are, in a few letters: to notice that they are no longer those that a run was trained on."""
+"""Fingerprints of data, by which a run notices that its data have changed."""
 
 from __future__ import annotations
 

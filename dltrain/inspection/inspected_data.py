@@ -1,4 +1,4 @@
-"""What is looked at: the parts of a dataset, and what several checks need of them, made once."""
+"""The parts of a dataset, with what several checks need, computed once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class InspectedData:
 
     @property
     def spec(self) -> DataSpec:
-        """What the data say of themselves."""
+        """The description of inputs and targets."""
         return self.splits.spec
 
     @cached_property
@@ -44,12 +44,12 @@ class InspectedData:
 
     @cached_property
     def inputs(self) -> list[tuple[Feature, Parts]]:
-        """What an example consists of, each with its values."""
+        """The features of the inputs, each with its values."""
         return self._with_values(self.spec.inputs, "inputs")
 
     @cached_property
     def targets(self) -> list[tuple[Feature, Parts]]:
-        """What is asked of an example, each with its values."""
+        """The features of the targets, each with its values."""
         data = self.spec
         return self._with_values(data.targets, "targets")
 

@@ -1,1 +1,1 @@
-"""What is shown of a run: what a page is made of, what a network's answers are worth, and the page."""
+"""Reports: the parts of a page, measures of predictions, and the page itself."""

@@ -1,4 +1,4 @@
-"""What answers about classes, and about labels, look like in a report."""
+"""Figures and tables of a report on predicted classes and labels."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dltrain.figures.answers import MOST_NAMED, Confusion, Reliability, TradeOff
-from dltrain.figures.panels import number
 from dltrain.report.parts import Figure, Part, Table
 from dltrain.report.scores import Ranking, calibration, confusion, per_class, ranking
+from dltrain.wording import number
 
 GRID = np.linspace(0, 1, 201)
 """Where curves are read off."""
@@ -26,12 +26,12 @@ LISTED = 5
 
 
 def confused(names: Sequence[str], actual: np.ndarray, predicted: np.ndarray, part: str) -> list[Part]:
-    """Returns the confusion matrix, and of many classes a table of those that are most often taken for another."""
+    """Returns the confusion matrix, and for many classes a table of the most frequent confusions."""
     counts = confusion(actual, predicted, len(names))
     wrong = int(counts.sum() - np.trace(counts))
-    note = f"{part} part: {wrong:,} of {len(actual):,} examples are taken for another class; darker, a larger share"
+    note = f"{part} part: {wrong:,} of {len(actual):,} examples have another predicted class; darker: a larger share"
     if len(names) > MOST_NAMED:
-        note += f"; neighbours of the {len(names):,} classes share a cell"
+        note += f"; each cell sums neighbouring classes of the {len(names):,}"
     panel = Confusion("Confusion", note, names, counts)
     parts: list[Part] = [Figure("confusion", panel, panel.width)]
     if len(names) > 10 and wrong:
@@ -40,15 +40,17 @@ def confused(names: Sequence[str], actual: np.ndarray, predicted: np.ndarray, pa
         pairs = [divmod(int(place), len(names)) for place in order if between.flat[place]]
         sizes = counts.sum(axis=1)
         rows = [
-            (names[true], names[other], f"{between[true, other]:,}", f"{between[true, other] / sizes[true]:.1%}")
-            for true, other in pairs
+            (names[right], names[wrong], f"{between[right, wrong]:,}", f"{between[right, wrong] / sizes[right]:.1%}")
+            for right, wrong in pairs
         ]
-        parts.append(Table("Most confused", ("true", "told", "examples", "of the true class"), rows, words=2))
+        parts.append(
+            Table("Most confused", ("actual", "predicted", "examples", "share of the actual class"), rows, words=2)
+        )
     return parts
 
 
 class Measured(NamedTuple):
-    """What there is to say of classes, one by one.
+    """The measures of each class or label.
 
     Args:
         names: what they are called.
@@ -66,13 +68,13 @@ class Measured(NamedTuple):
 
 
 def measure(names: Sequence[str], scores: np.ndarray, has: np.ndarray, predicted: np.ndarray) -> Measured:
-    """Returns the measures of classes or labels.
+    """Counts correct predictions and ranks the scores of each class or label.
 
     Args:
         names: what they are called.
         scores: more means rather, (examples, classes).
         has: which each example has, bool, likewise.
-        predicted: which each is told to have, bool, likewise.
+        predicted: which each is predicted to have, bool, likewise.
     """
     rankings = [ranking(scores[:, index], has[:, index]) for index in range(len(names))]
     return Measured(names, has.sum(axis=0), (has & predicted).sum(axis=0), predicted.sum(axis=0), rankings)
@@ -83,12 +85,12 @@ def class_table(found: Measured) -> Table:
     precision, recall, f1 = per_class(found.right, found.sizes, found.predicted)
     order, note = (
         list(range(len(found.names))),
-        "- where there is nothing to count: no example has it, or none is told to have it",
+        "-: no example has it, or it is predicted for none, so there is nothing to divide by",
     )
     if len(order) > Table.shown:
         order.sort(key=lambda index: (np.isnan(f1[index]) or not found.sizes[index], f1[index], index))
         more = f"; {MOST_ROWS:,} of {len(order):,} are listed" if len(order) > MOST_ROWS else ""
-        note = f"smallest F1 first{more}; {note}"
+        note = f"the smallest F1 first{more}; {note}"
     areas = [(each.area, each.average_precision) if each else (np.nan, np.nan) for each in found.rankings]
     rows = [
         (found.names[index], f"{found.sizes[index]:,}", *map(_share, (precision[index], recall[index], f1[index])),
@@ -96,7 +98,7 @@ def class_table(found: Measured) -> Table:
         for index in order[:MOST_ROWS]
     ]  # fmt: skip
     there = found.sizes > 0
-    # A class that is never told has no precision, and counts as 0 in the mean, as in that of F1.
+    # A class that is never predicted has no precision, and counts as 0 in the mean, as in that of F1.
     means = [_mean(np.nan_to_num(values[there])) for values in (precision, recall, f1)]
     means += [_mean(np.array(values)) for values in zip(*areas, strict=True)]
     if len(order) > 1:
@@ -106,7 +108,7 @@ def class_table(found: Measured) -> Table:
 
 
 def trade_offs(names: Sequence[str], rankings: Sequence[Ranking | None]) -> list[Part]:
-    """Returns the curves ROC, and precision over recall: of one class, or the mean and the worst of several."""
+    """Returns ROC and precision-recall curves: of one class, or the mean and the worst of several."""
     known = [(name, each) for name, each in zip(names, rankings, strict=True) if each]
     if not known:
         return []
@@ -115,17 +117,17 @@ def trade_offs(names: Sequence[str], rankings: Sequence[Ranking | None]) -> list
     areas = np.array([each.area for _, each in known])
     averages = np.array([each.average_precision for _, each in known])
     one = f" of {known[0][0]!r}" if len(known) == 1 else ""
-    whose = "mean area" if len(known) > 1 else "area"
+    whose = "mean area under the curve" if len(known) > 1 else "area under the curve"
     roc = TradeOff(
-        f"ROC{one}", f"{whose} {number(areas.mean())}; 1 is perfect, 0.5 guessing",
-        "false alarms, share of the others", "found, share of those that are it",
+        f"ROC{one}", f"{whose} {number(areas.mean())}; 1 is perfect, 0.5 is guessing",
+        "false positive rate", "true positive rate",
         GRID, rates.mean(axis=0), chance=GRID, **_others(known, rates, areas),
     )  # fmt: skip
-    chance = known[0][1].precision[-1]  # at the last threshold all are told to have it
+    chance = known[0][1].precision[-1]  # at the last threshold it is predicted for all examples
     precision = TradeOff(
         f"Precision over recall{one}",
         f"{'mean average' if len(known) > 1 else 'average'} precision {number(averages.mean())}",
-        "recall, share of those that are it", "precision, share that is right",
+        "recall", "precision",
         GRID, precisions.mean(axis=0), chance=np.full_like(GRID, chance) if len(known) == 1 else None,
         **_others(known, precisions, averages),
     )  # fmt: skip
@@ -145,10 +147,10 @@ def _steps(at: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def reliability(confidence: np.ndarray, is_right: np.ndarray, answers: str, note: str) -> Figure:
-    """Returns how well confidence tells the share of right answers, with the expected calibration error."""
+    """Returns the reliability diagram, with the expected calibration error."""
     found = calibration(confidence, is_right)
     title = f"Calibration: ECE {number(found.error)}"
-    words = f"ECE: mean gap to the dotted line, in {len(found.counts)} bins; {note}"
+    words = f"expected calibration error (ECE): mean gap to the dotted line over {len(found.counts)} bins; {note}"
     return Figure("calibration", Reliability(title, words, found.confidence, found.right, found.counts, answers))
 
 
@@ -160,7 +162,7 @@ def counted(shown: int, all_of_them: int, one: str, several: str) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Returns a few names in a line."""
+    """Returns at most five names in a line, and how many more there are."""
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     return ", ".join(names[:LISTED]) + more or "none"
 

@@ -1,4 +1,4 @@
-"""What there is to say of runs side by side, as a page."""
+"""The page of `dltrain compare`: groups of runs, metrics, curves and differing keys."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dltrain.figures.curves import Chart, Legend
 from dltrain.report.page import Report
 from dltrain.report.parts import WIDE, Chapter, Figure, Table
-from dltrain.runs import wording
+from dltrain.runs import comparison_table
 from dltrain.runs.compare import Comparison
 
 
-def tell(found: Comparison, legend: Legend, charts: Sequence[Chart]) -> Report:
+def comparison_report(found: Comparison, legend: Legend, charts: Sequence[Chart]) -> Report:
     """Returns the page of a comparison.
 
     Args:
@@ -21,19 +21,20 @@ def tell(found: Comparison, legend: Legend, charts: Sequence[Chart]) -> Report:
     """
     labels = [group.label for group in found.groups]
     of_groups = [
-        [group.label, str(len(group.entries)), wording.seeds(group), wording.run_names(group)] for group in found.groups
+        [group.label, str(len(group.entries)), comparison_table.seeds(group), comparison_table.run_names(group)]
+        for group in found.groups
     ]
-    config, measured = wording.config_rows(found), wording.measured_rows(found)
-    said = [*wording.verdicts(found), *(found.notes)]
+    config, measured = comparison_table.config_rows(found), comparison_table.measured_rows(found)
+    said = [*comparison_table.verdicts(found), *(found.notes)]
     chapters = [Chapter("Runs", [Table("Groups", ["group", "n", "seeds", "runs"], of_groups, words=4)])]
     if measured:
-        columns = [wording.measured_title(found), *wording.measured_columns(measured, labels)]
+        columns = [comparison_table.measured_title(found), *comparison_table.measured_columns(measured, labels)]
         chapters.append(Chapter("Results", [Table("Measured", columns, [[name, *cells] for name, cells in measured])]))
     if charts:
         figures = [Figure(f"curve-{index}", chart) for index, chart in enumerate(charts, 1)]
         chapters.append(Chapter("Curves", [Figure("legend", legend, WIDE), *figures]))
     rows = [[key, *cells] for key, cells in config]
-    words = "" if rows else "The same in all of them."
-    differences = Table("What differs", ["key", *labels], rows, words=len(labels) + 1, shown=40)
+    words = "" if rows else "All runs have the same config."
+    differences = Table("Keys that differ", ["key", *labels], rows, words=len(labels) + 1, shown=40)
     chapters.append(Chapter("Config", [differences] if rows else [], words))
-    return Report(", ".join(labels), "runs side by side; those that differ in the seed are one", [], said, chapters)
+    return Report(", ".join(labels), "runs that differ only in their seed are one group", [], said, chapters)

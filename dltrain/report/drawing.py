@@ -1,4 +1,4 @@
-"""Figures as files, and as parts of a page that follows the reader's light or dark."""
+"""Figures as SVG and PNG files, and inline in a page with light and dark colours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told of a network that was asked: its task's chapters, its mistakes, what it looks at, and its data."""
+"""The chapters of a report that need the network: the task's own, mistakes, Grad-CAM, first filters, and the data."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def chapters_of(evidence: Evidence) -> list[Chapter]:
         worst = _mistakes(evidence) if evidence.wrong else Table(evidence.mistakes.title, (), ())
         chapters.append(Chapter("Mistakes", [worst]))
     looks: list[Any] = []
-    if any(example.attention is not None for example in evidence.right):
+    if any(example.grad_cam is not None for example in evidence.right):
         looks.append(_attention(evidence))
     if evidence.filters is not None:
         count, height, width, _ = evidence.filters.shape
-        note = f"{count} of {height} x {width} weights; grey is 0, each as bright as its largest weight"
+        note = f"{count} filters of {height} x {width}; grey is 0, each filter is scaled to its largest weight"
         looks.append(Figure("filters", Filters("Weights of the first layer", note, evidence.filters)))
     chapters.append(Chapter("What the network looks at", looks))
     chapters.append(_data(evidence))
@@ -42,15 +42,19 @@ def _mistakes(evidence: Evidence) -> Gallery | Table:
     """Returns the worst mistakes as pictures, or as rows."""
     mistakes = evidence.mistakes
     if mistakes is None:
-        raise ValueError("a task that tells no mistakes has none to show")
+        raise ValueError("the task has no mistakes to show")
     items = _shown(evidence, evidence.wrong)
     pictures = _pictures(items)
     if pictures:
         found = [
-            _pictured(picture, (f"told: {mistake.told}", f"true: {mistake.truth}", mistake.certainty), example.place)
+            _pictured(
+                picture,
+                (f"predicted: {mistake.predicted}", f"actual: {mistake.actual}", mistake.certainty),
+                example.place,
+            )
             for picture, example, mistake in zip(pictures, evidence.wrong, mistakes.worst, strict=True)
         ]
-        below = "below each, in orange, what spoke for the answer (Grad-CAM)"
+        below = "below each image, Grad-CAM in orange: the places that raise the score of the prediction"
         has_maps = any(picture.overlay is not None for picture in pictures)
         notes = filter(None, [mistakes.note, below * has_maps, pictures[0].note])
         return Gallery("mistakes", mistakes.title, found, "; ".join(notes))
@@ -61,10 +65,12 @@ def _mistakes(evidence: Evidence) -> Gallery | Table:
         names += more
         rows = [[*row, *added] for row, added in zip(rows, cells, strict=True)]
     lines = [
-        (_named(example.place), mistake.told, mistake.truth, mistake.certainty, *row)
+        (_named(example.place), mistake.predicted, mistake.actual, mistake.certainty, *row)
         for example, mistake, row in zip(evidence.wrong, mistakes.worst, rows, strict=True)
     ]
-    return Table(mistakes.title, ("example", "told", "true", "", *names), lines, mistakes.note, words=4, shown=25)
+    return Table(
+        mistakes.title, ("example", "predicted", "actual", "", *names), lines, mistakes.note, words=4, shown=25
+    )
 
 
 def _shown(evidence: Evidence, examples: Sequence[Example], like: Example | None = None) -> list[Seen]:
@@ -78,7 +84,7 @@ def _shown(evidence: Evidence, examples: Sequence[Example], like: Example | None
     features = evidence.outcome.data.inputs
     values = [named(features, example.inputs) for example in examples]
     scale = None if like is None else named(features, like.inputs)
-    weights = [example.attention for example in examples] if len(features) == 1 else None
+    weights = [example.grad_cam for example in examples] if len(features) == 1 else None
     return [
         (
             feature,
@@ -127,21 +133,22 @@ def _attention(evidence: Evidence) -> Gallery:
         _pictured(picture, (line,), example.place)
         for picture, line, example in zip(pictures, words, examples, strict=True)
     ]
-    note = "Grad-CAM: in orange, the places that speak for the answer, in the last feature map before it is pooled"
+    note = (
+        "Grad-CAM in orange: the places that raise the score of the prediction, at the last feature map before pooling"
+    )
     has_mistakes = evidence.mistakes is not None and len(evidence.mistakes.wrong)
     are_right = has_mistakes or data.groups(evidence.outcome.targets) is not None
-    title = "Right answers" if are_right else "Examples"
+    title = "Correct predictions" if are_right else "Examples"
     return Gallery("attention", title, found, "; ".join(filter(None, [note, pictures[0].note])))
 
 
 def _data(evidence: Evidence) -> Chapter:
-    rows = [
-        (part, f"{count:,}", evidence.fingerprint.get("train" if part == "training" else part, ""))
-        for part, count in evidence.examples.items()
-    ]
+    rows = [(part, f"{count:,}", evidence.fingerprint.get(part, "")) for part, count in evidence.examples.items()]
     shape = " and ".join(shape_words(each.shape, " x ") for each in evidence.outcome.data.inputs.values())
     tables = [Table("Parts", ("part", "examples", "fingerprint"), rows, f"one example: {shape} numbers")]
     findings = [(severity, words) for severity, words in evidence.findings]
-    note = "of a quick look; `dltrain inspect CONFIG` looks longer" if findings else "a quick look finds nothing wrong"
+    note = (
+        "by the quick checks; for all checks: dltrain inspect CONFIG" if findings else "the quick checks found nothing"
+    )
     tables.append(Table("Findings", ("", "") if findings else (), findings, note, words=2, longest=1000))
     return Chapter("Data", tables)

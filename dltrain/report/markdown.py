@@ -1,4 +1,4 @@
-"""Markdown of words that come from data: what they would do there is taken from them."""
+"""Markdown that shows text from data as it is: all markup in the text is escaped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What predicted numbers look like in a report."""
+"""Figures and a table of a report on predicted numbers."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dltrain.figures.panels import Histogram, number
+from dltrain.figures.panels import Histogram
 from dltrain.figures.residuals import Scatter
 from dltrain.report.parts import Figure, Part, Table
+from dltrain.wording import number
 
 DRAWN = 4
 """Numbers to predict that are drawn; a table has them all."""
@@ -18,7 +19,7 @@ BINS = 30
 
 
 def numbers(names: Sequence[str], actual: np.ndarray, predicted: np.ndarray, part: str) -> list[Part]:
-    """Returns truth against prediction, residuals, and a table of both.
+    """Returns scatter plots of predicted and actual numbers, their residuals, and a table of errors.
 
     Args:
         names: what is predicted.
@@ -32,29 +33,29 @@ def numbers(names: Sequence[str], actual: np.ndarray, predicted: np.ndarray, par
         parts += _figures(name, right, got, part, f"-{index + 1}" if len(names) > 1 else "")
     rows = [_row(name, *pair) for name, *pair in zip(names, actual.T, predicted.T, strict=True)]
     more = f"; the first {DRAWN} of {len(names)} are drawn" if len(names) > DRAWN else ""
-    columns = ("", "mean absolute error", "root of mean square", "R2", "mean residual", "largest error")
-    note = f"all but R2 in the units of each; a residual is prediction less truth{more}"
+    columns = ("", "mean absolute error", "root mean square error", "R2", "mean residual", "largest error")
+    note = f"all but R2 in the units of the target; a residual is predicted minus actual{more}"
     return [*parts, Table("Errors", columns, rows, note)]
 
 
 def _figures(name: str, actual: np.ndarray, predicted: np.ndarray, part: str, suffix: str) -> list[Part]:
     residuals = predicted - actual
-    note = f"{part} part: on the broken line a prediction is right"
+    note = f"{part} part; on the dashed line the prediction is exact"
     agreement = Scatter(
-        f"{name}: prediction and truth", note, f"truth, {name}", "prediction", actual, predicted, "diagonal"
+        f"{name}: predicted and actual", note, f"actual, {name}", "predicted", actual, predicted, "diagonal"
     )
     against = Scatter(
-        f"{name}: residuals", "prediction less truth; a pattern is something that was not learnt",
-        f"prediction, {name}", "residual", predicted, residuals, "zero",
+        f"{name}: residuals", "predicted minus actual; a pattern shows what was not learnt",
+        f"predicted, {name}", "residual", predicted, residuals, "zero",
     )  # fmt: skip
     found = [Figure(f"prediction-truth{suffix}", agreement), Figure(f"residuals{suffix}", against)]
     known = residuals[np.isfinite(residuals)]
     if len(known):
         mean, deviation = float(known.mean()), float(known.std())
         counts, edges = np.histogram(known, min(BINS, 2 + int(2 * len(known) ** 0.5)))
-        words = f"mean {number(mean)}, deviation {number(deviation)}, in the units of {name}"
+        words = f"mean {number(mean)}, standard deviation {number(deviation)}, in the units of {name}"
         spread = Histogram(
-            f"{name}: how residuals are spread", words, edges, {part: counts / len(known)}, mean, deviation
+            f"{name}: distribution of the residuals", words, edges, {part: counts / len(known)}, mean, deviation
         )
         found.append(Figure(f"residual-histogram{suffix}", spread))
     return list(found)

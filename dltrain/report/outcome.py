@@ -1,4 +1,4 @@
-"""What a task says of a network's answers in the run's report, and all that the report knows of them."""
+"""The evidence that a report is made of: predictions, metrics, mistakes, examples."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ __all__ = ["Evidence", "Example", "Mistake", "Mistakes", "Outcome"]
 
 @dataclass(frozen=True)
 class Mistake:
-    """An example that the network gets wrong.
+    """An example with a wrong prediction.
 
     Args:
         position: in the outcome.
-        truth: what is right.
-        told: what the network says.
+        actual: the actual value, in words.
+        predicted: the predicted value, in words.
         certainty: how sure it is, or how far off.
     """
 
     position: int
-    truth: str
-    told: str
+    actual: str
+    predicted: str
     certainty: str
 
 
 @dataclass(frozen=True)
 class Mistakes:
-    """The worst of them.
+    """The worst mistakes of a network.
 
     Args:
         title: how many of how many they are.
@@ -51,26 +51,26 @@ class Mistakes:
 
 @dataclass(frozen=True)
 class Example:
-    """An example as the dataset has it.
+    """An example that a report shows.
 
     Args:
         inputs: (*shape).
         target: what is right.
         outputs: of the network.
         place: where it came from.
-        attention: how much each place of an image speaks for the answer, 0 to 1; none where that is not known.
+        grad_cam: how much each place of an image raises the score of the prediction, 0 to 1; none where unknown.
     """
 
     inputs: np.ndarray
     target: Any
     outputs: np.ndarray
     place: str
-    attention: np.ndarray | None
+    grad_cam: np.ndarray | None
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """All of it.
+    """What a report shows of a network and its data.
 
     Args:
         outcome: the network's answers.
@@ -80,7 +80,7 @@ class Evidence:
         chapters: what the task says of them.
         mistakes: the worst; none where the task does not tell.
         wrong: the examples of these, in their order.
-        right: examples of different targets beside them, with `attention`.
+        right: examples of different targets beside them, with `grad_cam`.
         filters: weights of the first layer, (filters, height, width, channels), where they are pictures.
         findings: what a quick look at the data finds, severity and words.
         fingerprint: of each part of the data.

@@ -1,4 +1,4 @@
-"""Curves of runs over each other: a chart for each metric, and what the colours mean."""
+"""Charts that overlay the curves of several runs, one for each metric, with their legend."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Curves = dict[str, Curve]
 
 @dataclass(frozen=True)
 class Stroke:
-    """A curve to draw: which colour it has everywhere, and its name."""
+    """A curve with its name and colour."""
 
     hue: int
     name: str
@@ -61,12 +61,12 @@ def of_groups(groups: dict[str, list[Curves]], metrics: Sequence[str]) -> tuple[
 
 
 def strokes(runs: dict[str, Curves], metric: str) -> list[Stroke]:
-    """Returns what is drawn for a metric: of several runs a curve each, of one run training and validation."""
+    """Returns what is drawn for a metric: of several runs a curve each, of one run train and validation."""
     if len(runs) > 1:
         named = {name: _foremost(run, metric) for name, run in runs.items()}
     else:
         (run,) = runs.values()
-        named = {"training": run.get(metric), "validation": run.get(f"val_{metric}")}
+        named = {"train": run.get(metric), "validation": run.get(f"val_{metric}")}
     return [Stroke(hue, name, curve) for hue, (name, curve) in enumerate(named.items()) if curve]
 
 
@@ -74,7 +74,7 @@ def _chart(metric: str, runs: Sequence[Curves], lines: Sequence[Line], best: int
     is_rate = metric == "learning_rate"
     words = metric.replace("_", " ")
     if not is_rate and len(runs) > 1:
-        parts = {"validation" if f"val_{metric}" in run else "training" for run in runs if _foremost(run, metric)}
+        parts = {"validation" if f"val_{metric}" in run else "train" for run in runs if _foremost(run, metric)}
         words += f" ({' or '.join(sorted(parts))})"
     return Chart(words, lines, best=best, may_be_logarithmic=metric.endswith("loss"), from_zero=is_rate)
 

@@ -1,4 +1,4 @@
-"""The page: one HTML file that asks nothing of any other, for wide and narrow screens, light and dark.
+"""Renders a report as one self-contained HTML file, for wide and narrow screens, light and dark.
 
 All that comes from data is escaped; there is no script, and the page forbids itself any request.
 """
@@ -29,7 +29,7 @@ WRAPPED = 20
 
 @dataclass(frozen=True)
 class Claim:
-    """A result, or what it is held against.
+    """A headline number: a result, or the baseline beside it.
 
     Args:
         name: what was measured.
@@ -46,7 +46,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Report:
-    """What a page says.
+    """The content of a page.
 
     Args:
         title: the run's name.

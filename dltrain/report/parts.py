@@ -1,4 +1,4 @@
-"""What a report is made of: chapters of figures, tables and pictures, none of which knows how a page looks."""
+"""The parts of a report, independent of the page: chapters of figures, tables and pictures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NARROW, WIDE = 400, 760
 
 @dataclass(frozen=True)
 class Figure:
-    """Something drawn.
+    """A figure with a panel to draw.
 
     Args:
         name: of its files, letters and dashes.

@@ -1,4 +1,4 @@
-"""What answers are worth: confusion, precision and recall, the curves ROC and PR, calibration."""
+"""Measures of predictions: confusion matrix, precision and recall, ROC and PR curves, calibration."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
 
 
 def confusion(actual: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """Returns how many examples of each class (rows) were taken for each (columns), (classes, classes)."""
+    """Returns the confusion matrix, actual classes as rows and predicted as columns, (classes, classes)."""
     return np.bincount(actual.astype(np.int64) * classes + predicted, minlength=classes * classes).reshape(
         classes, classes
     )
@@ -49,7 +49,7 @@ def per_class(right: np.ndarray, wanted: np.ndarray, predicted: np.ndarray) -> P
 
 
 class Ranking(NamedTuple):
-    """How well scores tell those that have something from those that have not.
+    """ROC and precision-recall curves of the scores of one class or label.
 
     Args:
         false_alarms: share of those that have it not which score at least as much, rising from 0 to 1.
@@ -67,7 +67,7 @@ class Ranking(NamedTuple):
 
 
 def ranking(scores: np.ndarray, has: np.ndarray) -> Ranking | None:
-    """Returns the curves, none where all examples have it or none has.
+    """Returns ROC and precision-recall curves; none where all examples have the label or none has.
 
     Args:
         scores: more means rather, (examples,).
@@ -88,7 +88,7 @@ def ranking(scores: np.ndarray, has: np.ndarray) -> Ranking | None:
 
 
 class Calibration(NamedTuple):
-    """How often answers are right that are given with some confidence.
+    """The share of correct predictions in bins of confidence.
 
     Args:
         confidence: mean in each bin, NaN in an empty one, (bins,).
@@ -104,7 +104,7 @@ class Calibration(NamedTuple):
 
 
 def calibration(confidence: np.ndarray, is_right: np.ndarray) -> Calibration:
-    """Returns how well confidence tells the share of right answers, in bins of equal width from 0 to 1.
+    """Returns the share of correct predictions in bins of confidence, of equal width from 0 to 1.
 
     Args:
         confidence: of each answer, 0 to 1.

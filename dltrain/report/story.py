@@ -1,8 +1,7 @@
-"""What a report tells, in its order: the result, how it came about, where it is wrong, what it was made of."""
+"""The report of a run, in its order: results, training, mistakes, data, config, environment."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,27 +9,27 @@ import numpy as np
 
 from dltrain.errors import RunError
 from dltrain.figures.curves import Chart, Line
-from dltrain.figures.panels import number
 from dltrain.report.examples import chapters_of
 from dltrain.report.outcome import Evidence
 from dltrain.report.page import Claim, Report
 from dltrain.report.parts import Chapter, Figure, Table
 from dltrain.runs import listing
 from dltrain.runs.folder import Run
+from dltrain.wording import duration, metric
 
 NOT_MEASURED = ("epoch", "step", "seconds", "learning_rate")
 """Columns of metrics.csv that measure nothing."""
 
 
-def tell(
+def run_report(
     run: Run, settings: Sequence[tuple[str, str, str]], evidence: Evidence | None, troubles: Sequence[str]
 ) -> Report:
-    """Returns what there is to say of a run, as far as its folder can be read.
+    """Returns the report of a run, as far as its folder can be read.
 
     Args:
         run: the run.
         settings: its config: key, value, and where that came from, which is "default" for those that were not written.
-        evidence: what the network says; none where it cannot be asked.
+        evidence: the network's predictions and what they show; none where the network cannot be built.
         troubles: what is missing, and why.
     """
     warnings = list(troubles)
@@ -44,15 +43,17 @@ def tell(
 
     summary = read(run.read_summary, {})
     if not isinstance(summary, dict):
-        warnings.append(f"{run.summary}: is no summary")
+        warnings.append(f"{run.summary}: must hold a JSON object")
         summary = {}
     rows = read(run.read_metrics, [])
     environment = run.read_environment()
     if not environment:
         warnings.append(f"{run.environment}: cannot be read")
     warnings += _state(listing.entry(run).status, summary, rows)
-    if evidence and evidence.outcome.part == "training":
-        warnings.append("There is no test or validation part: all of this is of the examples that were trained on.")
+    if evidence and evidence.outcome.part == "train":
+        warnings.append(
+            "There is no test or validation part: all metrics are of the train part, on which it was trained."
+        )
     values = {key: value for key, value, _ in settings}
     chapters = [
         Chapter("Result", [_results(summary, evidence)] if evidence or _measured(summary) else []),
@@ -78,11 +79,11 @@ def _state(status: str, summary: dict[str, Any], rows: list[dict[str, str]]) -> 
     if status == "damaged":  # which is said already
         status = str(summary.get("status"))
     if status == "running":
-        return [f"This run was still going when the report was made: {done}. `dltrain report` makes it anew."]
+        return [f"This run was still training when the report was written: {done}. `dltrain report` writes it again."]
     if not summary:
         return [f"This run has no summary: {done}."]
-    ends = {"failed": "failed", "interrupted": "was interrupted", "dead": "ended without a word"}
-    how = (ends | {"pruned": "was given up by a search"}).get(status, f"is {status}")
+    ends = {"failed": "failed", "interrupted": "was interrupted", "dead": "ended without a message"}
+    how = (ends | {"pruned": "was pruned by a search"}).get(status, f"is {status}")
     return [f"This run {how}: {done}. {summary.get('error') or ''}".strip()]
 
 
@@ -94,7 +95,7 @@ def _lead(values: Mapping[str, str], summary: dict[str, Any]) -> str:
         else "",
         f"{weights:,} weights" if isinstance(weights, int) else "",
         f"{summary['epochs']:,} epochs" if isinstance(summary.get("epochs"), int) else "",
-        _clock(summary["seconds"]) if isinstance(summary.get("seconds"), int | float) else "",
+        duration(summary["seconds"]) if isinstance(summary.get("seconds"), int | float) else "",
         str(summary.get("device") or ""),
     ]
     return " · ".join(filter(None, words))
@@ -119,7 +120,7 @@ def _claims(summary: dict[str, Any], evidence: Evidence | None, rows: list[dict[
         words = "best weights" if summary.get("status") == "finished" else "best weights so far"
     else:
         part, words = "validation", f"epoch {rows[-1]['epoch']}" if rows else ""
-        last = {name: listing.number(value) for name, value in rows[-1].items()} if rows else {}
+        last = {name: listing.as_float(value) for name, value in rows[-1].items()} if rows else {}
         metrics = {name.removeprefix("val_"): value for name, value in last.items() if name.startswith("val_")}
     best = summary.get("best")
     monitor = str(best.get("monitor")).removeprefix("val_") if isinstance(best, dict) else ""
@@ -143,12 +144,14 @@ def _results(summary: dict[str, Any], evidence: Evidence | None) -> Table:
     columns: dict[str, dict[str, float]] = dict(measured)
     columns |= evidence.baselines if evidence else {}
     rows = [[name, *(_shown(values[name]) if name in values else "" for values in columns.values())] for name in names]
-    note = "with the weights that are kept"
+    note = "measured with the weights that were kept"
     if evidence and evidence.baselines:
         whole = evidence.examples.get(evidence.outcome.part, 0)
-        note += "; a baseline ignores the inputs and knows the training part's targets alone"
+        note += "; a baseline ignores the inputs and knows only the targets of the train part"
         if len(evidence.outcome.targets) < whole:
-            note += f"; figures below: {len(evidence.outcome.targets):,} of {whole:,} examples, evenly spaced"
+            note += (
+                f"; the figures below are of {len(evidence.outcome.targets):,} of the {whole:,} examples, evenly spaced"
+            )
     return Table("Measured", ["", *columns], rows, note)
 
 
@@ -157,21 +160,21 @@ def curves(rows: list[dict[str, str]], summary: dict[str, Any]) -> list[Figure]:
     if not rows:
         return []
     epochs = np.array([int(row["epoch"]) for row in rows])
-    columns = {name: np.array([listing.number(row[name]) for row in rows]) for name in rows[0]}
+    columns = {name: np.array([listing.as_float(row[name]) for row in rows]) for name in rows[0]}
     best = summary.get("best")
     at = best.get("epoch") if isinstance(best, dict) else None
     found = []
     for name in columns:
         if name in NOT_MEASURED or name.startswith("val_") or np.isnan(columns[name]).all():
             continue
-        lines = [Line("training", epochs, columns[name])]
+        lines = [Line("train", epochs, columns[name])]
         if f"val_{name}" in columns:
             lines.append(Line("validation", epochs, columns[f"val_{name}"], hue=1))
         is_loss = name.endswith("loss")
         kept = at if isinstance(at, int) and at in epochs else None
         found.append(Figure(f"curve-{_slug(name)}", Chart(name, lines, kept, is_loss, is_named=True)))
     if "learning_rate" in columns:
-        rate = Line("of the epoch's last step", epochs, columns["learning_rate"])
+        rate = Line("at the last step of each epoch", epochs, columns["learning_rate"])
         found.append(Figure("learning-rate", Chart("learning rate", [rate], from_zero=True, is_named=True)))
     return found
 
@@ -182,21 +185,23 @@ def _training_note(summary: dict[str, Any], rows: list[dict[str, str]], values: 
         return ""
     is_validated = any(name.startswith("val_") for name in rows[0]) if rows else True
     if not is_validated and values.get("checkpoint.monitor") == "none":
-        words = f"There is no validation part: the last weights are kept, those of epoch {best['epoch']}."
+        words = f"There is no validation part: the weights of the last epoch, {best['epoch']}, are kept."
     else:
-        words = f"Best epoch: {best['epoch']}, by {best['monitor']} {_shown(listing.number(best['value']))}."
+        words = f"Best epoch: {best['epoch']}, with {best['monitor']} {_shown(best['value'])}."
     restores = summary.get("restores")
-    return words + (f" Went back {restores} times because of a loss that was not finite." if restores else "")
+    return words + (
+        f" Training went back to a checkpoint {restores} times: the loss was not finite." if restores else ""
+    )
 
 
 def _timing(summary: dict[str, Any], rows: list[dict[str, str]]) -> Table:
-    seconds = np.array([listing.number(row.get("seconds", "")) for row in rows])
+    seconds = np.array([listing.as_float(row.get("seconds", "")) for row in rows])
     speed = summary.get("examples_per_second")
-    found = [("in all", _clock(summary["seconds"]))] if isinstance(summary.get("seconds"), int | float) else []
+    found = [("total", duration(summary["seconds"]))] if isinstance(summary.get("seconds"), int | float) else []
     if len(seconds):
-        found.append(("until the first epoch's end, start included", _clock(seconds[0])))
+        found.append(("first epoch, start included", duration(seconds[0])))
     if len(seconds) > 1:
-        found.append(("an epoch, median of the others", f"{number(np.median(np.diff(seconds)))} s"))
+        found.append(("each later epoch, median", duration(float(np.median(np.diff(seconds))))))
     if isinstance(speed, int | float):
         found.append(("examples per second", f"{speed:,.0f}"))
     for key in ("steps", "precision"):
@@ -209,7 +214,7 @@ def _config(settings: Sequence[tuple[str, str, str]]) -> Table:
     """Returns the settings, those that were written down first."""
     order = sorted(settings, key=lambda setting: setting[2] == "default")
     said = [setting for setting in order if setting[2] != "default"]
-    note = "what was written down; behind the click what is by default"
+    note = "the keys that were set; click to see those with their default"
     return Table("Settings", ("key", "value", "from"), order, note, words=3, shown=max(len(said), 1), longest=300)
 
 
@@ -225,7 +230,7 @@ def _environment(environment: dict[str, Any]) -> Table:
         else:
             shown = str(value)
         rows.append((key, shown))
-    return Table("Made with", ("", ""), rows, words=2, shown=50, longest=500)
+    return Table("Versions and machine", ("", ""), rows, words=2, shown=50, longest=500)
 
 
 def _word(value: Any) -> str:
@@ -233,17 +238,8 @@ def _word(value: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    value = listing.number(value)
-    return "not finite" if not math.isfinite(value) else f"{value:.4f}" if abs(value) < 10 else number(value)
+    return metric(listing.as_float(value))
 
 
 def _slug(name: str) -> str:
     return "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in name)
-
-
-def _clock(seconds: float) -> str:
-    if seconds < 100:
-        return f"{number(seconds)} s"
-    minutes, second = divmod(round(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours} h {minute} min" if hours else f"{minute} min {second} s"

@@ -1,1 +1,1 @@
-"""What remains: the run folder. Standard library only."""
+"""Run folders: reading, listing, comparing and removing them. Standard library only."""

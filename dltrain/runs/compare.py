@@ -1,4 +1,4 @@
-"""Runs side by side: what differs in their configs and metrics; those that differ in the seed are one group."""
+"""Comparing runs: how their configs and metrics differ; runs that differ only in the seed are one group."""
 
 import json
 import os
@@ -59,7 +59,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Measured:
-    """A metric of all groups.
+    """One metric, measured for all groups.
 
     Args:
         part: of `PARTS`.
@@ -77,7 +77,7 @@ class Measured:
 
     @property
     def name(self) -> str:
-        """How it is called."""
+        """The part and the metric, such as "test accuracy"."""
         return f"{self.part} {self.metric}"
 
     def to_plain(self) -> dict[str, Any]:
@@ -93,7 +93,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What there is to say.
+    """The result of comparing runs.
 
     Args:
         groups: in the order in which they were named.
@@ -133,7 +133,7 @@ def compare(entries: Sequence[Entry]) -> Comparison:
             raise RunError(f"{each.run.path}: is {each.status}: {each.reason}")
     groups = _grouped(entries)
     notes = [
-        f"{each.run.name} is left out: another run of {group.label} has its seed, {each.seed}"
+        f"{each.run.name} is not counted: a newer run of {group.label} has the same seed, {each.seed}"
         for group in groups
         for each in group.repeats
     ]
@@ -209,7 +209,7 @@ def _all_measured(groups: list[Group], notes: list[str]) -> list[Measured]:
         others = _other_data(groups, part)
         of_groups = [group.measured(part) for group in groups]
         if others and any(of_groups):
-            notes.append(f"the {part} part is not the same in all of them: its numbers cannot be compared")
+            notes.append(f"the runs have different {part} data: their {part} metrics cannot be compared")
         for metric in dict.fromkeys(name for metrics in of_groups for name in metrics):
             values = [metrics.get(metric, {}) for metrics in of_groups]
             verdicts = [

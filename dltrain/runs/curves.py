@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from dltrain.errors import RunError
-from dltrain.runs.listing import Entry, number
+from dltrain.runs.listing import Entry, as_float
 
 _COUNTS = ("epoch", "step", "seconds")
 
@@ -37,13 +37,13 @@ def curves(entry: Entry) -> dict[str, Curve]:
     found: dict[str, Curve] = {}
     for row in entry.rows:
         for column, text in row.items():
-            value = number(text)
+            value = as_float(text)
             if column not in _COUNTS and math.isfinite(value):
                 curve = found.setdefault(column, Curve(column, [], []))
                 curve.epochs.append(int(row["epoch"]))
                 curve.values.append(value)
     if not found:
-        why = "metrics.csv is gone or empty" if entry.epochs else f"no epoch is done, it is {entry.status}"
+        why = "metrics.csv is missing or empty" if entry.epochs else f"it is {entry.status} and has finished no epoch"
         raise RunError(f"{entry.run.path}: has no metrics: {why}")
     return found
 

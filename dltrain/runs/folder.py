@@ -48,7 +48,7 @@ class Run:
 
     @property
     def summary(self) -> Path:
-        """How it went, in one object."""
+        """Status, metrics, times and more, as a JSON object."""
         return self.path / "summary.json"
 
     @property
@@ -77,12 +77,12 @@ class Run:
 
     @property
     def log(self) -> Path:
-        """What the terminal said, without colour."""
+        """The lines that the terminal showed, without colour."""
         return self.path / "log.txt"
 
     @property
     def report(self) -> Path:
-        """What the run was worth, on one page."""
+        """The report of the run, an HTML page."""
         return self.path / "report.html"
 
     @property
@@ -97,7 +97,7 @@ class Run:
 
     @property
     def lock(self) -> Path:
-        """What the process that works on the run holds."""
+        """The lock of the process that works on the run."""
         return self.path / ".lock"
 
     @property
@@ -151,7 +151,7 @@ class Run:
             if None in row or None in row.values() or not all(re.fullmatch(r"\d{1,18}", number) for number in numbers):
                 raise RunError(
                     f"{self.metrics}:{reader.line_num}: must have a value in each column and whole numbers as epoch "
-                    "and step, parted by commas; put the file back as it was, or move it away to begin a new one"
+                    "and step, comma-separated; restore the file, or move it away to start a new one"
                 )
             rows.append(row)
         return rows
@@ -215,7 +215,7 @@ def find(reference: str | None, root: Path) -> Run:
             if (path / "config.yaml").is_file():
                 return Run(path)
             if path.is_dir() and reference not in ("", ".") and not _stem_runs(root, reference):
-                raise RunError(f"{path}: is no run folder: it has no config.yaml")
+                raise RunError(f"{path}: is not a run folder: it has no config.yaml")
         if runs := _stem_runs(root, reference):
             return runs[-1]
         raise RunError(f"no run {reference!r} in {root}/{_meant(reference, root)}")
@@ -246,11 +246,11 @@ def _number(folder: str, name: str) -> int | None:
 
 
 def _meant(reference: str, root: Path) -> str:
-    """Returns which run may have been meant, or else which there are."""
+    """Returns a hint: the run of the nearest name, or the runs that there are."""
     names = [run.name for run in all_runs(root)]
     if near := get_close_matches(reference, names + [name.rpartition("-")[0] for name in names], n=1):
         return f', did you mean "{near[0]}"?'
-    return f"; there are {', '.join(names[-10:])}" if names else "; there are none yet"
+    return f"; there are {', '.join(names[-10:])}" if names else "; there are no runs yet"
 
 
 def write_text(path: Path, text: str) -> None:
@@ -328,5 +328,5 @@ def refuse_links(run: Run) -> None:
         linked = next((path for name in [*folders, *files] if (path := Path(place, name)).is_symlink()), None)
         if linked is not None:
             raise RunError(
-                f"{linked}: is a symbolic link; a run writes only into its own folder: put the file itself there"
+                f"{linked}: is a symbolic link; a run writes only into its own folder: replace the link by the file"
             )

@@ -23,7 +23,7 @@ def log_lines(run: Run, follows: bool) -> Iterator[str]:
     if not is_open(run.path):
         raise RunError(f"{run.path}: cannot be read: permission denied")
     if not run.log.exists() and not (follows and owner(run)):
-        raise RunError(f"{run.log}: there is none yet")
+        raise RunError(f"{run.log}: does not exist yet")
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     done, rest = 0, ""
     while True:

@@ -1,4 +1,4 @@
-"""All runs of a folder, each with how it goes; a damaged one is told as such and stops nobody."""
+"""All runs of a folder with their status; a damaged run is listed as damaged and hides no other."""
 
 import json
 import math
@@ -17,7 +17,7 @@ from dltrain.runs.settings import settings
 
 STATUSES = ("running", "finished", "interrupted", "pruned", "failed", "dead", "empty", "damaged")
 """What a run can be: `pruned` says that a search gave it up; `dead`, that it was running and its process ended without
-a word; `empty`, that nothing was trained yet."""
+a message; `empty`, that nothing was trained yet."""
 
 _NUMBER = int | float
 _KINDS: dict[str, Any] = {
@@ -34,7 +34,7 @@ _NUMBERED = re.compile(r".+-\d{3,}")
 
 @dataclass(frozen=True)
 class Entry:
-    """A run and how it goes.
+    """A run with its status, config, summary and metrics.
 
     Args:
         run: its folder.
@@ -75,7 +75,7 @@ class Entry:
         if _is_best(best) and self.status not in ("running", "dead"):
             return best
         column = self._monitor()
-        values = [(number(row.get(column)), int(row["epoch"])) for row in self.rows]
+        values = [(as_float(row.get(column)), int(row["epoch"])) for row in self.rows]
         values = [(value, epoch) for value, epoch in values if math.isfinite(value)]
         if not values:
             return best if _is_best(best) else None
@@ -89,7 +89,7 @@ class Entry:
         best = self.best or {"monitor": "loss", "value": math.nan}
         if self._directions:
             return self.is_better_larger(best["monitor"])
-        values = [number(row.get(best["monitor"])) for row in self.rows]
+        values = [as_float(row.get(best["monitor"])) for row in self.rows]
         values = [value for value in values if math.isfinite(value)]
         if values and min(values) < max(values) and best["value"] in (min(values), max(values)):
             return best["value"] == max(values)
@@ -97,8 +97,8 @@ class Entry:
 
     def is_better_larger(self, column: str) -> bool:
         """Whether more is better in a column of metrics.csv, or in a metric."""
-        told = self._directions
-        return told.get(column, told.get(column.removeprefix("val_"), _was_better_larger(column)))
+        known = self._directions
+        return known.get(column, known.get(column.removeprefix("val_"), _was_better_larger(column)))
 
     @cached_property
     def _directions(self) -> dict[str, bool]:
@@ -134,7 +134,7 @@ class Entry:
     @property
     def seconds(self) -> float:
         """How long it has trained."""
-        last = number(self.rows[-1].get("seconds")) if self.rows else math.nan
+        last = as_float(self.rows[-1].get("seconds")) if self.rows else math.nan
         said = self.summary.get("seconds")
         said = float(said) if isinstance(said, int | float) else 0.0
         return max(said, last) if math.isfinite(last) else said
@@ -168,7 +168,7 @@ def entries(root: Path) -> list[Entry]:
     if not root.is_dir():
         if root == folder.DEFAULT_ROOT:
             return []
-        raise RunError(f"{root}: must be the folder that runs lie in, there is none")
+        raise RunError(f"{root}: no such folder; --runs must name the folder of the runs")
     try:
         found = [Run(path) for path in sorted(root.iterdir()) if is_run(path)]
     except OSError as error:
@@ -182,7 +182,7 @@ def is_run(path: Path) -> bool:
     if path.name.startswith(".") or not path.is_dir():
         return False
     if not is_open(path):
-        return bool(_NUMBERED.fullmatch(path.name))  # by its name a run's, which is told as one that cannot be read
+        return bool(_NUMBERED.fullmatch(path.name))  # by its name a run's, which is listed as one that cannot be read
     if sum(each.exists() for each in (run.config, run.summary, run.metrics, run.checkpoints)) >= 2:
         return True
     # Left by a process that was killed before it could write its config.
@@ -196,7 +196,7 @@ def is_open(path: Path) -> bool:
 
 
 def entry(run: Run) -> Entry:
-    """Returns one run with how it goes."""
+    """Returns one run with its status."""
     if not is_open(run.path):
         return Entry(run, "damaged", f"{run.path}: cannot be read: permission denied")
     read: dict[str, Any] = {}
@@ -211,7 +211,7 @@ def entry(run: Run) -> Entry:
         except RunError as error:
             damages.append(str(error))
     if read.get("settings") == {} and read.get("summary"):
-        damages.insert(0, f"{run.config}: is gone")
+        damages.insert(0, f"{run.config}: is missing")
     status, reason = _status(run, read.get("summary", {}), damages)
     return Entry(run, status, reason, **read)
 
@@ -224,10 +224,10 @@ def _status(run: Run, summary: dict[str, Any], damages: list[str]) -> tuple[str,
         return "running", working
     said = summary.get("status")
     if said == "running" or (said is None and run.saved is not None):
-        advice = f"go on with: dltrain fit --resume {run.path}" if run.saved else "nothing was saved"
-        return "dead", f"its process ended without a word; {advice}"
+        advice = f"resume it with: dltrain fit --resume {run.path}" if run.saved else "nothing was saved"
+        return "dead", f"its process ended without a message; {advice}"
     if said is None:
-        return "empty", "nothing was trained"
+        return "empty", "no step was trained"
     return said, "" if said == "finished" else str(summary.get("error") or "")
 
 
@@ -265,8 +265,8 @@ def _was_better_larger(column: str) -> bool:
     return not re.search(r"(^|_)(loss|mae|mse|rmse|error)$", column)
 
 
-def number(text: Any) -> float:
-    """Returns what a cell says as a number, NaN where it says none."""
+def as_float(text: Any) -> float:
+    """Returns the number in a cell of metrics.csv, NaN where there is none."""
     try:
         return float(text)
     except (TypeError, ValueError):

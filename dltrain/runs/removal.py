@@ -1,4 +1,4 @@
-"""What of the runs may go, and its going: never what is in use, no run, or outside of the folder that runs lie in."""
+"""Removing runs and checkpoints: never a run in use, a folder that is no run, or one outside of the runs folder."""
 
 import shutil
 from collections.abc import Iterable, Sequence
@@ -24,7 +24,7 @@ SEARCH = "search.yaml"
 
 @dataclass(frozen=True)
 class Removal:
-    """Something that may go.
+    """A run, or checkpoints of a run, to remove.
 
     Args:
         run: of which.
@@ -42,7 +42,7 @@ class Removal:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the whole run goes."""
+        """Whether the whole run is removed."""
         return self.paths == (self.run.path,)
 
     def to_plain(self) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def named(references: Sequence[str], root: Path) -> list[Removal]:
 
 
 def waste(found: Iterable[Entry], failed: bool, checkpoints: bool) -> list[Removal]:
-    """Returns what nobody can go on from or look at: runs that ended before there was a checkpoint.
+    """Returns the runs that ended before there was a checkpoint, which nobody can resume.
 
     Args:
         found: runs.
@@ -93,7 +93,7 @@ def waste(found: Iterable[Entry], failed: bool, checkpoints: bool) -> list[Remov
 
 
 def remove(removal: Removal) -> None:
-    """Removes it.
+    """Removes the files of a `Removal`.
 
     Raises:
         RunError: if a process works on the run, or if something cannot be removed.
@@ -113,9 +113,12 @@ def _require_removable(path: Path, root: Path) -> None:
     if path.is_symlink():
         raise RunError(f"{path}: is a symbolic link, not a run's folder: remove the link yourself")
     if path.resolve().parent != root.resolve():
-        raise RunError(f"{path}: lies outside of {root}/, where nothing is removed; say --runs {path.resolve().parent}")
+        raise RunError(
+            f"{path}: is not in {root}/, and only runs in it are removed; "
+            f"choose another folder with --runs {path.resolve().parent}"
+        )
     if not is_run(path):
-        raise RunError(f"{path}: is no run folder")
+        raise RunError(f"{path}: is not a run folder")
     if not is_open(path):
         raise RunError(f"{path}: cannot be read: permission denied")
     if working := owner(Run(path)):

@@ -1,4 +1,4 @@
-"""Is a difference larger than what other seeds would make of it? Student's t-test, paired or Welch's."""
+"""Whether a difference is larger than seed noise: Student's t-test, paired, or Welch's."""
 
 import math
 import statistics
@@ -13,7 +13,7 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Verdict:
-    """What can be said of the difference between two groups of runs.
+    """The verdict of a t-test on two groups of runs.
 
     Args:
         difference: mean of the second minus mean of the first.
@@ -21,8 +21,8 @@ class Verdict:
         test: which was made; "" if none could be.
         p: how often seeds alone would make a difference at least so large; none without a test.
         interval: where the true difference lies with 95 % confidence; none without a test.
-        is_larger: whether it is larger than seed noise; none if that cannot be told.
-        reason: why it cannot be told.
+        is_larger: whether it is larger than seed noise; none if that is unknown.
+        reason: why it is unknown.
     """
 
     difference: float
@@ -65,7 +65,7 @@ def judge(first: Mapping[int, float], second: Mapping[int, float]) -> Verdict:
     if error <= _ROUNDING * size:
         if abs(difference) <= _ROUNDING * size:
             return Verdict(difference, n, is_larger=False, reason="the same in every run")
-        return Verdict(difference, n, reason="no spread at all between seeds, of which a t-test needs some")
+        return Verdict(difference, n, reason="the seeds do not differ, and a t-test needs differences")
     from scipy.special import stdtr, stdtrit
 
     p = 2 * float(stdtr(freedom, -abs(difference) / error))

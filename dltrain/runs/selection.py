@@ -1,4 +1,4 @@
-"""Which runs are shown, and in which order."""
+"""Selecting and ordering runs by names, conditions and keys."""
 
 import os
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ def values(entry: Entry) -> dict[str, Any]:
 
 
 def select(found: Sequence[Entry], words: Sequence[str], where: Sequence[str]) -> list[Entry]:
-    """Returns those that fit all of the words and conditions.
+    """Returns the runs that match all words and conditions.
 
     Args:
         found: the runs.
@@ -81,7 +81,7 @@ def resolve(references: Sequence[str], root: Path) -> list[Entry]:
             named = [each.name for each in root.iterdir() if is_run(each)] if root.is_dir() else []
             matching = sorted(name for name in named if fnmatchcase(name, reference))
             if not matching:
-                raise RunError(f"no run in {root}/ is called like {reference!r}")
+                raise RunError(f"no run in {root}/ matches {reference!r}")
             paths += [root / name for name in matching]
         else:
             paths.append(_one(reference, root))

@@ -1,4 +1,4 @@
-"""What a run's config.yaml says, as plain values by key path. Nothing in it is built, and no plugin is run."""
+"""The values of a run's config.yaml by key path. Nothing in it is built, and no plugin is run."""
 
 import re
 from typing import Any
@@ -25,7 +25,7 @@ def settings(run: Run) -> dict[str, Any]:
 
 
 def read(run: Run) -> dict[str, Any]:
-    """Returns what a run's config.yaml says, block within block; empty where there is none yet.
+    """Returns the content of a run's config.yaml, block within block; empty where there is none yet.
 
     Raises:
         RunError: if the file cannot be read as one that a run writes.
@@ -37,7 +37,7 @@ def read(run: Run) -> dict[str, Any]:
             raise ValueError(f"is larger than {MAX_BYTES // 1024} KiB")
         found = _Walk().plain(yaml.load(data.decode(), _LOADER))  # noqa: S506  (it makes texts alone)
         if not isinstance(found, dict):
-            raise ValueError("is no mapping of keys to values")
+            raise ValueError("must be a mapping of keys to values")
     except FileNotFoundError:
         return {}
     except OSError as error:
@@ -47,7 +47,7 @@ def read(run: Run) -> dict[str, Any]:
     return found
 
 
-def origins_of(run: Run) -> dict[str, str]:
+def provenance_of(run: Run) -> dict[str, str]:
     """Returns where the values of a run's config came from, by key path; nothing where that is not known."""
     found = run.read_environment().get("origins")
     return {str(key): str(words) for key, words in found.items()} if isinstance(found, dict) else {}
@@ -60,7 +60,7 @@ class _Walk:
         self._seen: set[int] = set()
 
     def plain(self, value: Any, depth: int = 0) -> Any:
-        """Returns texts as what they say: truth values, numbers, texts."""
+        """Returns a text as the boolean, number or text that it spells."""
         if isinstance(value, list | dict):
             if depth > MAX_DEPTH or id(value) in self._seen:
                 raise ValueError(f"has anchors or more than {MAX_DEPTH} levels")

@@ -1,4 +1,4 @@
-"""What a run was and how it went, for somebody who reads only this."""
+"""The story of one run: status, config, environment and files."""
 
 from typing import Any
 

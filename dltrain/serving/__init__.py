@@ -1,1 +1,1 @@
-"""A run's network behind HTTP: needs pip install 'dltrain[serve]'."""
+"""Serving a run's network over HTTP: needs pip install 'dltrain[serve]'."""

@@ -34,7 +34,7 @@ LIKELIEST = 5
 def create(
     predictor: Predictor, name: str, hosts: Collection[str] | None, most_bytes: int, most_instances: int
 ) -> Gate:
-    """Returns the server.
+    """Returns the ASGI application of the server.
 
     Args:
         predictor: the network.
@@ -80,13 +80,13 @@ def create(
     @app.exception_handler(Exception)
     async def fail(_: Request, error: Exception) -> JSONResponse:
         # The traceback goes to the server's own terminal alone.
-        return JSONResponse({"error": "the server failed; its terminal says why"}, 500)
+        return JSONResponse({"error": "the server failed; its terminal shows the error"}, 500)
 
     return Gate(app, hosts, most_bytes, _policy(page), counts)
 
 
 class _Desk:
-    """Takes requests in, one at a time: decoded images and activations are in memory once."""
+    """Answers one request at a time, so that decoded images and activations are in memory once."""
 
     def __init__(self, predictor: Predictor, counts: Counts, most_instances: int) -> None:
         self._predictor, self._most = predictor, most_instances
@@ -110,7 +110,7 @@ class _Desk:
                 asked |= _json(await request.body())
                 values = asked.pop("instances", None)
                 if not isinstance(values, list) or not values:
-                    raise Refused(400, 'must be {"instances": [...]} of at least one example')
+                    raise Refused(400, 'the body must be {"instances": [...]} with at least one example')
             elif kind == "multipart/form-data":
                 async with request.form(max_files=self._most, max_fields=10) as form:
                     for _, each in form.multi_items():
@@ -121,9 +121,12 @@ class _Desk:
             elif kind.startswith("image/") or kind == "application/octet-stream":
                 files.append(("body", await request.body()))
             else:
-                raise Refused(415, "must be application/json, multipart/form-data, or an image as the body")
+                raise Refused(
+                    415,
+                    "Content-Type must be application/json, multipart/form-data or that of an image, which is the body",
+                )
             if len(values or files) > self._most:
-                raise Refused(413, f"a request may have {self._most} examples, got {len(values or files)}")
+                raise Refused(413, f"a request may have at most {self._most} examples, got {len(values or files)}")
             wanted = _choices(self._predictor.task, asked)
             return await asyncio.shield(run_in_threadpool(self._work, values, files, wanted))
         finally:
@@ -136,7 +139,7 @@ class _Desk:
             reader = self._predictor.reader
             given = [reader.read_values(values)] if values else [reader.read_file(*file) for file in files]
             if sum(len(each.names) for each in given) > self._most:
-                raise Refused(413, f"a request may have {self._most} examples")
+                raise Refused(413, f"a request may have at most {self._most} examples")
             try:
                 pieces = [piece for each in given for piece in predictions(self._predictor, [each], wanted)]
             except OptionError as error:
@@ -150,9 +153,9 @@ def _json(body: bytes) -> dict[str, Any]:
     try:
         found = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise Refused(400, f"is no JSON: {error}") from None
+        raise Refused(400, f"the body must be JSON: {error}") from None
     if not isinstance(found, dict):
-        raise Refused(400, 'must be an object, {"instances": [...]}')
+        raise Refused(400, 'the body must be an object, {"instances": [...]}')
     return found
 
 
@@ -162,7 +165,7 @@ def _choices(task: Any, asked: dict[str, Any]) -> dict[str, Any]:
     strange = set(asked) - set(known)
     if strange:
         there = " and ".join([", ".join(["instances", *known[:-1]]), known[-1]])
-        raise Refused(400, f"unknown: {', '.join(sorted(strange))[:100]}; there are {there}")
+        raise Refused(400, f"unknown keys: {', '.join(sorted(strange))[:100]}; the keys are {there}")
     try:
         return options.parsed(task, asked)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""What the server counts, in Prometheus's text."""
+"""The server's counters, in Prometheus's text format."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Counts:
             self._examples, self._unusable = self._examples + count, self._unusable + unusable
 
     def text(self) -> str:
-        """Returns all of it."""
+        """Returns all counters in Prometheus's text format."""
         with self._lock:
             lines = [
                 "# HELP dltrain_requests_total Requests by path and status.",
@@ -48,7 +48,7 @@ class Counts:
             for (path, status), count in sorted(self._requests.items()):
                 lines.append(f'dltrain_requests_total{{path="{path}",status="{status}"}} {count}')
             for name, value, words in (
-                ("dltrain_examples_total", self._examples, "Examples that were asked about."),
+                ("dltrain_examples_total", self._examples, "Examples in requests."),
                 ("dltrain_examples_failed_total", self._unusable, "Examples that could not be used."),
             ):
                 lines += [f"# HELP {name} {words}", f"# TYPE {name} counter", f"{name} {value}"]

@@ -1,4 +1,4 @@
-"""What stands before every request: whose it is, how large it may be, and what its answer forbids the browser."""
+"""The gate that every request passes: allowed names and origins, largest size, security headers of the response."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 class Refused(Exception):
-    """A request goes no further.
+    """A request is refused, with an HTTP status.
 
     Args:
         status: HTTP's number.
@@ -36,7 +36,7 @@ class Refused(Exception):
 
 
 class Gate:
-    """ASGI middleware.
+    """ASGI middleware that checks each request before the application sees it.
 
     Args:
         app: what it stands before.
@@ -76,7 +76,7 @@ class Gate:
         except Refused as refusal:
             await _say(answer, refusal.status, str(refusal))
         except TimeoutError:
-            await _say(answer, 408, f"the request took more than {SECONDS} s to come")
+            await _say(answer, 408, f"the body of the request did not arrive within {SECONDS} s")
         finally:
             path = scope["path"] if scope["path"] in PATHS else "other"
             self._counts.request(path, status, time.monotonic() - began)
@@ -85,13 +85,13 @@ class Gate:
         headers = dict(scope["headers"])
         host = headers.get(b"host", b"").decode("latin-1")
         if self._hosts is not None and _name(f"//{host}") not in self._hosts:
-            raise Refused(421, f"this server is asked by {', '.join(self._hosts)}, not by another name")
+            raise Refused(421, f"this server answers only to the names {', '.join(self._hosts)}")
         origin = headers.get(b"origin")
         if origin is not None and urlsplit(origin.decode("latin-1")).netloc != host:
-            raise Refused(403, "pages of other sites may not ask this server")
+            raise Refused(403, "pages of other sites may not send requests to this server")
 
     async def _body(self, scope: Message, receive: Receive) -> bytes:
-        words = f"a request may have {self._most:,} bytes"
+        words = f"a request may have at most {self._most:,} bytes"
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if length.isdigit() and int(length) > self._most:
             raise Refused(413, words)

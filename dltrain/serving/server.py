@@ -53,7 +53,11 @@ def opened(host: str, port: int) -> socket.socket:
         listening.listen(128)
     except OSError as error:
         listening.close()
-        hint = "; another one: --port N, or 0 for any" if error.errno in (errno.EADDRINUSE, errno.EACCES) else ""
+        hint = (
+            "; choose another with --port N, or any free one with --port 0"
+            if error.errno in (errno.EADDRINUSE, errno.EACCES)
+            else ""
+        )
         raise UserError(f"{host}:{port} cannot be used: {error.strerror}{hint}") from None
     return listening
 

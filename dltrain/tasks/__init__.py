@@ -106,7 +106,7 @@ class Task(Choice):
 
         Args:
             data: what the classes are.
-            targets: those of the training part.
+            targets: those of the train part.
         """
         return None
 
@@ -158,7 +158,7 @@ class Task(Choice):
 
         Args:
             data: what the data are.
-            train: the training part, of which all may be known.
+            train: the train part, of which all may be known.
             part: what is answered, (examples, outputs) where each example is by itself.
         """
         return {}

@@ -1,4 +1,4 @@
-"""What an answer about classes, or about labels, may hold beside what is predicted."""
+"""The optional parts of predicted classes and labels: the likeliest, all probabilities."""
 
 from __future__ import annotations
 

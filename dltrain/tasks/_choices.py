@@ -1,4 +1,4 @@
-"""Losses and metrics that a task knows by their names, and those that the user brings."""
+"""Losses and metrics by name, and those of the user's own code."""
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any

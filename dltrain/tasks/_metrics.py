@@ -28,7 +28,7 @@ def auc(name: str, labels: int, read: Read) -> Any:
     """Returns a Keras metric: the area under the ROC curve, mean of the labels that some examples have and some not.
 
     Counts scores in bins that are narrow about a probability of one half and grow with the logit, so that
-    probabilities near 0 and 1 are told apart; Keras's own thresholds are even in the probability.
+    probabilities near 0 and 1 are predicted apart; Keras's own thresholds are even in the probability.
 
     Args:
         name: the metric's.
@@ -67,7 +67,7 @@ def f1(name: str, labels: int, read: Read) -> Any:
     Args:
         name: the metric's.
         labels: how many.
-        read: returns of targets and outputs which labels each example has and which are told, both (batch, labels).
+        read: returns the actual and the predicted labels from targets and outputs, both (batch, labels).
     """
     ops = keras.ops
 
@@ -76,15 +76,19 @@ def f1(name: str, labels: int, read: Read) -> Any:
             super().__init__(name=name, dtype="float32")
             self.right = self.add_weight(shape=(labels,), initializer="zeros", name="right")
             self.wanted = self.add_weight(shape=(labels,), initializer="zeros", name="wanted")
-            self.told = self.add_weight(shape=(labels,), initializer="zeros", name="told")
+            self.predicted = self.add_weight(shape=(labels,), initializer="zeros", name="predicted")
 
         def update_state(self, targets: Any, outputs: Any, sample_weight: Any = None) -> None:
-            wanted, told = (ops.cast(values, "float32") for values in read(targets, outputs))
-            for counts, values in ((self.right, wanted * told), (self.wanted, wanted), (self.told, told)):
+            wanted, predicted = (ops.cast(values, "float32") for values in read(targets, outputs))
+            for counts, values in (
+                (self.right, wanted * predicted),
+                (self.wanted, wanted),
+                (self.predicted, predicted),
+            ):
                 counts.assign_add(ops.sum(_weighted(values, sample_weight), axis=0))
 
         def result(self) -> Any:
-            return _mean(_ratio(2.0 * self.right, self.wanted + self.told), self.wanted)
+            return _mean(_ratio(2.0 * self.right, self.wanted + self.predicted), self.wanted)
 
     return F1()
 

@@ -77,7 +77,7 @@ class Classification(Task):
             raise KeyProblem("metrics", f"must not hold top_5_accuracy: there are only {len(classes)} classes")
         for name in self.class_weights if isinstance(self.class_weights, dict) else ():
             if name not in classes:
-                raise KeyProblem(f"class_weights.{name}", f"is no class{suggestion(name, list(classes))}")
+                raise KeyProblem(f"class_weights.{name}", f"is not one of the classes{suggestion(name, list(classes))}")
 
     def larger_is_better(self, column: str) -> bool:
         """Whether more is better in a column of metrics.csv."""
@@ -120,7 +120,7 @@ class Classification(Task):
         def against_the_rest(labels: Any, logits: Any) -> tuple[Any, Any]:
             return one_hot(_classes(labels))[:, classes - seen :], class_logits(logits)[:, classes - seen :]
 
-        def told(labels: Any, logits: Any) -> tuple[Any, Any]:
+        def actual_and_predicted(labels: Any, logits: Any) -> tuple[Any, Any]:
             chosen = one_hot(keras.ops.argmax(logits, axis=-1))
             return one_hot(_classes(labels))[:, classes - seen :], chosen[:, classes - seen :]
 
@@ -131,7 +131,7 @@ class Classification(Task):
             "accuracy": lambda name: keras.metrics.MeanMetricWrapper(accuracy, name=name),
             "top_5_accuracy": lambda name: keras.metrics.MeanMetricWrapper(top_5_accuracy, name=name),
             "auc": lambda name: auc(name, seen, against_the_rest),
-            "f1": lambda name: f1(name, seen, told),
+            "f1": lambda name: f1(name, seen, actual_and_predicted),
         }
         return build(self.metrics, made)
 
@@ -176,7 +176,7 @@ class Classification(Task):
         return np.asarray(outputs.argmax(axis=1) == others.argmax(axis=1))
 
     def baselines(self, data: DataSpec, train: Split, part: Split) -> dict[str, np.ndarray]:
-        """Returns logits that ignore the inputs: how often each class is in the training part."""
+        """Returns logits that ignore the inputs: how often each class is in the train part."""
         counts = data.target.groups(train.targets).counts
         words = f"always {data.target.class_names[int(counts.argmax())]!r}, the most frequent class"
         return {words: np.log(np.maximum(counts, 0.5) / len(train)).astype(np.float32)[None]}
@@ -203,7 +203,7 @@ class Classification(Task):
         """Returns how many classes there are, and that outputs are logits of these."""
         return [
             f"{len(data.target.class_names):,} classes",
-            "logits; softmax makes probabilities of them.",
+            "logits; softmax turns them into probabilities.",
             "the probability of each class; they sum to 1.",
         ]
 
@@ -218,17 +218,15 @@ class Classification(Task):
         found = classes.measure(names, shares, actual[:, None] == positions, predicted[:, None] == positions)
         # Of two classes one curve is the other's mirror: the second's, as in the metrics.
         first = 1 if len(names) == 2 else 0
-        note = "confidence: probability of what is told"
-        reliability = classes.reliability(
-            shares.max(axis=1), predicted == actual, "share of answers that are right", note
-        )
+        note = "confidence: probability of the predicted class"
+        reliability = classes.reliability(shares.max(axis=1), predicted == actual, "share of correct predictions", note)
         return [
             Chapter("Classes", [*classes.confused(names, actual, predicted, outcome.part), classes.class_table(found)]),
             Chapter("Confidence", [*classes.trade_offs(names[first:], found.rankings[first:]), reliability]),
         ]
 
     def mistakes(self, outcome: Outcome, count: int) -> Mistakes:
-        """Returns the examples whose true class has the smallest probability, of those that are wrong."""
+        """Returns the examples whose actual class has the smallest probability, of those that are wrong."""
         from dltrain.report import classes, scores
         from dltrain.report.outcome import Mistake, Mistakes
 
@@ -240,11 +238,11 @@ class Classification(Task):
         found = [
             Mistake(
                 int(place), names[actual[place]], names[predicted[place]],
-                f"{shares[place, predicted[place]]:.1%} sure; of the truth {shares[place, actual[place]]:.2g}",
+                f"{shares[place, predicted[place]]:.1%} sure; {shares[place, actual[place]]:.2%} for the actual class",
             )
             for place in worst
         ]  # fmt: skip
-        note = "those first whose true class has the smallest probability"
+        note = "the smallest probability of the actual class first"
         return Mistakes(
             classes.counted(len(worst), len(wrong), "mistake", "mistakes"), found, note if found else "", wrong.tolist()
         )

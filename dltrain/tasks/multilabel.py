@@ -86,9 +86,9 @@ class Multilabel(Task):
         return np.asarray(((outputs > middle) == (others > middle)).all(axis=1))
 
     def baselines(self, data: DataSpec, train: Split, part: Split) -> dict[str, np.ndarray]:
-        """Returns logits that ignore the inputs: how often each label is there in the training part."""
+        """Returns logits that ignore the inputs: how often each label is there in the train part."""
         shares = np.clip(train.targets.mean(axis=0, dtype=np.float64), 1e-6, 1 - 1e-6)
-        return {"for each label what is more frequent": np.log(shares / (1 - shares)).astype(np.float32)[None]}
+        return {"for each label the more frequent value": np.log(shares / (1 - shares)).astype(np.float32)[None]}
 
     def answers(self, outcome: Outcome, options: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Returns the labels of a probability above 0.5 of each example, and these.
@@ -112,7 +112,7 @@ class Multilabel(Task):
         """Returns how many labels there are, and that outputs are logits of these."""
         return [
             f"{len(data.target.class_names):,} labels",
-            "logits; sigmoid makes probabilities of them.",
+            "logits; sigmoid turns them into probabilities.",
             "the probability of each label; an example has those above 0.5.",
         ]
 
@@ -123,10 +123,14 @@ class Multilabel(Task):
 
         has, predicted, shares = outcome.targets > 0.5, outcome.outputs > 0, scores.sigmoid(outcome.outputs)
         found = classes.measure(outcome.data.target.class_names, shares, has, predicted)
-        note = "confidence: probability of a label, all together"
-        reliability = classes.reliability(shares.ravel(), has.ravel(), "share of the labels that are there", note)
+        note = "confidence: probability of a label, all labels together"
+        reliability = classes.reliability(shares.ravel(), has.ravel(), "share of labels that are present", note)
         return [
-            Chapter("Labels", [classes.class_table(found)], f"{outcome.part} part, at a probability of 0.5"),
+            Chapter(
+                "Labels",
+                [classes.class_table(found)],
+                f"{outcome.part} part; a label is predicted from a probability of 0.5",
+            ),
             Chapter("Confidence", [*classes.trade_offs(found.names, found.rankings), reliability]),
         ]
 
@@ -147,7 +151,7 @@ class Multilabel(Task):
             odd = odd[np.argsort(-np.abs(outcome.outputs[place, odd]), kind="stable")]
             sure = classes.listed([f"{names[index]} {shares[place, index]:.2g}" for index in odd])
             found.append(Mistake(int(place), actual, predicted, f"wrong: {sure}"))
-        note = "the largest cross-entropy first; with the probability of each wrong label"
+        note = "the largest cross-entropy first, with the probability of each wrong label"
         many = "examples with a wrong label"
         title = classes.counted(len(found), len(wrong), "example with a wrong label", many)
         return Mistakes(title, found, note if found else "", wrong.tolist())

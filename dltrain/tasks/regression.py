@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Regression(Task):
     """One or several numbers per example, predicted in their own units.
 
-    The loss is taken of targets divided by their standard deviation in the training part, so that learning rates mean
+    The loss is taken of targets divided by their standard deviation in the train part, so that learning rates mean
     the same whatever the unit; metrics are in the targets' units.
 
     Args:
@@ -102,7 +102,7 @@ class Regression(Task):
         return np.asarray((np.abs(others - outputs) <= 0.1 * np.array(data.target.scales)).all(axis=1))
 
     def baselines(self, data: DataSpec, train: Split, part: Split) -> dict[str, np.ndarray]:
-        """Returns predictions that ignore the inputs: mean and median of the training part."""
+        """Returns predictions that ignore the inputs: mean and median of the train part."""
         return {
             "always the mean": train.targets.mean(axis=0, dtype=np.float64).astype(np.float32)[None],
             "always the median": np.median(train.targets, axis=0).astype(np.float32)[None],
@@ -121,7 +121,7 @@ class Regression(Task):
         ]
 
     def chapters(self, outcome: Outcome) -> list[Chapter]:
-        """Returns predictions against truth, and residuals."""
+        """Returns the chapter on predicted and actual numbers, and their residuals."""
         from dltrain.report.numbers import numbers
         from dltrain.report.parts import Chapter
 
@@ -131,8 +131,8 @@ class Regression(Task):
 
     def mistakes(self, outcome: Outcome, count: int) -> Mistakes:
         """Returns the examples of the largest errors, in deviations of the targets."""
-        from dltrain.figures.panels import number
         from dltrain.report.outcome import Mistake, Mistakes
+        from dltrain.wording import number
 
         residuals = outcome.outputs.astype(np.float64) - outcome.targets
         sizes = np.abs(residuals / np.array(outcome.data.target.scales)).max(axis=1)
@@ -140,11 +140,11 @@ class Regression(Task):
         found = [
             Mistake(
                 int(place), _listed(outcome.targets[place]), _listed(outcome.outputs[place]),
-                f"off by {_listed(residuals[place])}, {number(sizes[place])} sd",
+                f"error {_listed(residuals[place])}, {number(sizes[place])} sd",
             )
             for place in worst
         ]  # fmt: skip
-        return Mistakes(f"The {len(found)} largest errors", found, "in standard deviations (sd) of what is predicted")
+        return Mistakes(f"The {len(found)} largest errors", found, "ordered by standard deviations (sd) of the target")
 
     def starter(self, data: DataSpec, examples: Proposal) -> Keys:
         """Returns the metrics."""
@@ -152,7 +152,7 @@ class Regression(Task):
 
 
 def _listed(values: np.ndarray) -> str:
-    from dltrain.figures.panels import number
+    from dltrain.wording import number
 
     more = f" and {len(values) - 4} more" if len(values) > 4 else ""
     return ", ".join(number(value) for value in values[:4]) + more

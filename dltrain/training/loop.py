@@ -15,7 +15,6 @@ from dltrain.assembly.contract import monitor_of
 from dltrain.checkpoints import store
 from dltrain.checkpoints.training_state import TrainingState
 from dltrain.config.experiment import to_plain
-from dltrain.console import clock, words_for
 from dltrain.distributed.workers import SharedStop
 from dltrain.engine.speed import Speed
 from dltrain.errors import Interrupted, Pruned
@@ -30,6 +29,7 @@ from dltrain.training.finiteness import NotFinite
 from dltrain.training.learner import Learner
 from dltrain.training.metrics_file import MetricsFile
 from dltrain.training.tracking import Tracking
+from dltrain.wording import duration, metric_line
 
 SLOW_SECONDS = 3.0
 """After a call that took longer the state is copied: the next may keep the main thread from saving in time."""
@@ -215,7 +215,7 @@ class Loop:
             if self._callbacks:
                 self._callbacks.steps_done(state.step, self.learner.engine.metrics())
             if self._workers.shows_steps(self.reporter.shows_steps):
-                words = f"{words_for(self.learner.engine.metrics())}  {self._pace()}"
+                words = f"{metric_line(self.learner.engine.metrics())}  {self._pace()}"
                 self.reporter.step(self._title(state.epoch + 1), state.step - first, end - first, words)
         if state.step == end:
             self.learner.check_weights()
@@ -321,7 +321,7 @@ class Loop:
         left = self.speed.seconds_for(self._plan.total_steps - self._state.step)
         if left is None or self.speed.examples_per_second is None:
             return ""
-        return f"{self.speed.examples_per_second:,.0f} examples/s  {clock(left)} left"
+        return f"{self.speed.examples_per_second:,.0f} examples/s  {duration(left)} left"
 
     def _say_stage(self) -> None:
         if self.learner.span.name:
@@ -333,4 +333,4 @@ class Loop:
         measured = {
             name: value for name, value in row.items() if name not in ("epoch", "step", "seconds", "learning_rate")
         }
-        self.reporter.say(f"{self._title(row['epoch'])}  {words_for(measured)}  {self._pace()}".rstrip())
+        self.reporter.say(f"{self._title(row['epoch'])}  {metric_line(measured)}  {self._pace()}".rstrip())

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dltrain.console import table
 from dltrain.lazy import tf
 
 STEPS = 20
@@ -38,7 +37,7 @@ def _traces(folder: Path) -> dict[Path, int]:
 
 
 def operations(files: Iterable[Path]) -> list[tuple[str, float, int]]:
-    """Returns what a trace recorded as (kind of operation, seconds in all, how often), the longest first.
+    """Returns what a trace recorded as (kind of operation, total seconds, how often), the longest first.
 
     On a GPU these are its kernels. Operations that run side by side count in full, each.
     """
@@ -66,12 +65,11 @@ def operations(files: Iterable[Path]) -> list[tuple[str, float, int]]:
 
 def words(folder: Path, files: Iterable[Path], steps: int) -> str:
     """Returns what a trace of so many steps shows, and how to see more of it in TensorBoard's logdir."""
-    rows = [["operation", "ms per step", "times per step"]]
-    rows += [
-        [kind, f"{1e3 * seconds / steps:.3f}", f"{times / steps:.0f}"]
+    longest = [
+        f"  {1e3 * seconds / steps:9.3f} ms per step  {kind}, {times / steps:.0f} times per step"
         for kind, seconds, times in operations(files)[:10]
     ]
     return (
-        f"profile of {steps} steps:\n{table(rows, right={1, 2})}\n"
+        "\n".join([f"profile of {steps} steps:", *longest]) + "\n"
         f"more: pip install tensorboard tensorboard-plugin-profile; tensorboard --logdir {folder}"
     )

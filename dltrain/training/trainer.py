@@ -17,7 +17,7 @@ from dltrain.checkpoints.training_state import TrainingState
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.config.origins import origins
-from dltrain.console import Reporter, words_for
+from dltrain.console import Reporter
 from dltrain.digest import digest
 from dltrain.distributed.cluster import Cluster
 from dltrain.distributed.workers import SharedStop, Workers
@@ -28,7 +28,7 @@ from dltrain.plugins import loading as plugins
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
 from dltrain.runs.lock import owning
-from dltrain.runs.settings import origins_of
+from dltrain.runs.settings import provenance_of
 from dltrain.signals import StopRequest
 from dltrain.training import environment, memory
 from dltrain.training.batch_size import with_batch_size
@@ -36,6 +36,7 @@ from dltrain.training.learner import Learner
 from dltrain.training.loop import Loop
 from dltrain.training.model_file import write_model
 from dltrain.training.resume import Resume
+from dltrain.wording import metric_line
 
 
 def fit(
@@ -212,7 +213,7 @@ def _write_config(config: Config, run: Run) -> None:
 
 def _origins(config: Config, run: Run) -> dict[str, str]:
     """Returns where the config's values came from; of a run that goes on, what its folder knew, and the arguments."""
-    found, before = origins(config), origins_of(run)
+    found, before = origins(config), provenance_of(run)
     return {**before, **{key: words for key, words in found.items() if not before or words.startswith("argument ")}}
 
 
@@ -237,7 +238,7 @@ def _measure_best(learner: Learner, run: Run, stop: StopRequest | SharedStop, pa
                 f"go on with: dltrain fit --resume {run.path}",
             )
         if part:
-            learner.reporter.note(f"{name} ({len(part)} examples, best weights)  {words_for(measured[name])}")
+            learner.reporter.note(f"{name} ({len(part)} examples, best weights)  {metric_line(measured[name])}")
     return measured
 
 

@@ -1,1 +1,1 @@
-"""Searching: what is looked for, the study that remembers, its trials and their workers, and what came out."""
+"""Searches: the space, the study that stores trials, worker processes, and the outcome."""

@@ -1,4 +1,4 @@
-"""What a trial is worth: a column of metrics.csv, by which its weights are kept too."""
+"""The monitor of a search: the column of metrics.csv that values a trial and chooses its weights."""
 
 import dataclasses
 
@@ -13,7 +13,7 @@ def monitored(config: Config, tune: Tune) -> tuple[Config, str]:
     Without it `fit` on best.yaml would keep those of another epoch than the search has found.
 
     Raises:
-        ConfigError: if the config keeps the weights by another column, or by one of the training part.
+        ConfigError: if the config keeps the weights by another column, or by one of the train part.
     """
     experiment = config.experiment
     kept = experiment.checkpoint.monitor
@@ -21,7 +21,8 @@ def monitored(config: Config, tune: Tune) -> tuple[Config, str]:
     with config.blame("checkpoint"):
         if kept not in (None, column):
             raise KeyProblem(
-                "monitor", f"must be left out or be tune.monitor, {column}, by which trials compare, got {kept}"
+                "monitor",
+                f"must be that of tune.monitor, {column}, by which trials are compared, or be left out, got {kept}",
             )
         if not column.startswith("val_"):
             raise KeyProblem(

@@ -1,4 +1,4 @@
-"""What a search found: best.yaml, and a page about its trials."""
+"""The outcome of a search: best.yaml, and a page about its trials."""
 
 import datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ from dltrain.tuning.study import SEARCH, Study
 
 BEST = "best.yaml"
 STATUSES = ("finished", "pruned", "failed", "running")
-"""How a trial can be, the most telling first."""
+"""Statuses of a trial, in the order in which the page lists them."""
 
 
 def conclude(place: Path, study: Study, monitor: str) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def conclude(place: Path, study: Study, monitor: str) -> dict[str, Any]:
         date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
         header = (
             f"# The best of {len(rows)} trials of dltrain tune, {date}: {monitor} {top['value']:.6g}, trial "
-            f"{top['trial']}.\n# Of so many trials the best is lucky too: other seeds tell by how much.\n"
+            f"{top['trial']}.\n# The best of many trials is also lucky: train more seeds to see by how much.\n"
         )
         config = place / BEST
         folder.write_text(config, header + experiments.dump(loaded.experiment))
@@ -60,29 +60,29 @@ def _write_page(
         figures.append(Figure("history", History(monitor, values, statuses, larger_is_better)))
     keys = list(dict.fromkeys(key for row in rows for key in row["values"]))
     if importances:
-        note = "share of each key in how far apart finished trials are (fANOVA)"
-        note += "; without what only some have" if len(importances) < len(keys) else ""
+        note = "share of the variance between finished trials that each key explains (fANOVA)"
+        note += "; keys that only some trials have are missing" if len(importances) < len(keys) else ""
         figures.append(Figure("importances", Importances("Importance", note, importances)))
     cells = [
         [str(row["trial"]), row["status"], _number(row["value"]), str(row["epochs"])]
         + [_number(row["values"].get(key)) for key in keys]
         for row in _in_order(rows, larger_is_better)
     ]
-    table = Table("By what they are worth", ["trial", "status", monitor, "epochs", *keys], cells, words=2)
+    table = Table("Best first", ["trial", "status", monitor, "epochs", *keys], cells, words=2)
     failed = [[str(row["trial"]), row["error"].splitlines()[0]] for row in rows if row["error"]]
     chapters = [Chapter("Search", figures), Chapter("Trials", [table])]
     if failed:
-        said = Table("What they said", ["trial", "message"], failed, words=2, longest=200)
+        said = Table("Messages", ["trial", "message"], failed, words=2, longest=200)
         chapters.append(Chapter("Failures", [said]))
     claims = []
     if top:
         chosen = ", ".join(f"{key} {_number(value)}" for key, value in top["values"].items())
         claims = [Claim(f"best {monitor}", _number(top["value"]), f"trial {top['trial']}: {chosen}")]
-    page, files = render(Report(place.name, told(rows), claims, [], [each for each in chapters if each.parts]))
+    page, files = render(Report(place.name, summary(rows), claims, [], [each for each in chapters if each.parts]))
     write(Run(place), page, files)
 
 
-def told(rows: list[dict[str, Any]]) -> str:
+def summary(rows: list[dict[str, Any]]) -> str:
     """Returns how many trials ended how, in words."""
     counts = {how: sum(row["status"] == how for row in rows) for how in STATUSES}
     return f"{len(rows)} trials: {', '.join(f'{count} {how}' for how, count in counts.items() if count)}"

@@ -1,4 +1,4 @@
-"""The search itself: hands trials to worker processes, hears of each epoch, and knows when it is enough."""
+"""The search: hands trials to worker processes, follows each epoch, and ends in time."""
 
 import multiprocessing
 import os
@@ -18,11 +18,12 @@ from dltrain.plugins import loading as plugins
 from dltrain.tuning.space import arguments
 from dltrain.tuning.study import Study
 from dltrain.tuning.worker import Job, Unusable, work
+from dltrain.wording import metric
 
 
 @dataclass
 class Worker:
-    """A process, and what it is doing.
+    """A worker process and its trial.
 
     Args:
         process: the process.
@@ -85,13 +86,15 @@ class Search:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-            with suppress(Exception):  # a database that went away is told elsewhere
+            with suppress(Exception):  # a database that went away is reported elsewhere
                 self._note_time()
             self._dismiss()
         if self._unusable is not None:
             raise Unusable(self._unusable)
         if self._exit_code is not None:
-            raise Interrupted("stopped, all saved", self._exit_code, f"go on with: {command}")
+            raise Interrupted(
+                "the search was stopped; its trials are saved", self._exit_code, f"to resume, type: {command}"
+            )
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         """Passes the first signal on, so that trials save their state; the second ends them."""
@@ -127,7 +130,7 @@ class Search:
             return
         if self._cut:
             worker.trial, worker.values = self._cut.pop(0)
-            self._say(f"trial {worker.trial.number + 1} goes on")
+            self._say(f"resuming trial {worker.trial.number + 1}")
         else:
             minutes = self._tune.minutes
             if minutes is not None and self._seconds() >= 60 * minutes:
@@ -142,12 +145,12 @@ class Search:
     def _hear(self, worker: Worker) -> None:
         """Takes in what a worker says."""
         try:
-            word, *told = worker.connection.recv()
-            if word == "epoch":
-                epoch, value = told
+            kind, *values = worker.connection.recv()
+            if kind == "epoch":
+                epoch, value = values
                 worker.connection.send(self._study.report(worker.trial, epoch, float(value)))
                 return
-            how, words = told
+            how, words = values
         except (EOFError, ConnectionError):
             worker.process.join()
             if self._exit_code is not None:
@@ -156,7 +159,7 @@ class Search:
             code = worker.process.exitcode
             how, words = "failed", f"its process ended ({f'signal {-code}' if code < 0 else f'exit code {code}'})"
             if code == -signal.SIGKILL:
-                words += "; the system does so where memory runs out"
+                words += "; the system kills a process when memory runs out"
             fresh = self._started()
             worker.process, worker.connection = fresh.process, fresh.connection
         if how == "unusable":
@@ -173,9 +176,9 @@ class Search:
         rows = self._study.rows()
         row = next(row for row in rows if row["trial"] == worker.trial.number + 1)
         of = f"/{self._tune.trials}" if self._tune.trials else ""
-        value = "no value" if row["value"] is None else f"{self._monitor} {row['value']:.4f}"
+        value = "no value" if row["value"] is None else f"{self._monitor} {metric(row['value'])}"
         top = best(rows, self._study.larger_is_better)
-        so_far = f"; best {top['value']:.4f}, trial {top['trial']}" if top else ""
+        so_far = f"; best {metric(top['value'])}, trial {top['trial']}" if top else ""
         ended = "" if how == "finished" else f" ({how}{': ' + words.splitlines()[0] if how == 'failed' else ''})"
         self._say(f"trial {row['trial']}{of}  {value}{ended}{so_far}  {' '.join(map(_short, worker.values.items()))}")
 

@@ -1,4 +1,4 @@
-"""What a search may choose: checked value by value before anything is trained, and drawn for each trial."""
+"""The search space: checked before anything is trained, and drawn from for each trial."""
 
 import json
 import re
@@ -38,7 +38,7 @@ def spelled(value: Any) -> str:
 
 
 def holds(parameter: Parameter, values: Values) -> bool:
-    """Whether a key is looked for beside these values of others."""
+    """Whether the condition of a key holds for these values of others."""
     return all(key in values and values[key] in _listed(wanted) for key, wanted in (parameter.when or {}).items())
 
 
@@ -71,7 +71,7 @@ def check(path: Path, overrides: list[str], config: Config) -> Tune:
         ConfigError: with every problem found.
     """
     if config.tune is None:
-        words = "tune is missing: what to look for, tune.space, and how long, tune.trials or tune.minutes"
+        words = "the tune block is missing: set tune.space, what to search, and tune.trials or tune.minutes, how long"
         raise ConfigError([locate_value(config.root).problem(words)])
     space, checked = config.tune.space, _Check(path, overrides, config)
     sound = {key: parameter for key, parameter in space.items() if checked.is_sound(key, parameter, space)}
@@ -101,12 +101,12 @@ class _Check:
         if any(key == fixed or key.startswith(f"{fixed}.") for fixed in FIXED):
             self._add(key, f"tune.space must not hold {key}: it is the same in all trials")
         if any(override.partition("=")[0] == key for override in self._overrides):
-            self._add(key, f"tune.space looks for {key}: leave it out of the arguments")
+            self._add(key, f"{key} is in tune.space: remove it from the arguments")
         earlier = list(space)[: list(space).index(key)]
         for other, wanted in (parameter.when or {}).items():
             where = f"tune.space.{key}.when"
             if other not in space:
-                known = suggestion(other, earlier) if earlier else f"; none stands before {key}"
+                known = suggestion(other, earlier) if earlier else f"; no key stands before {key}"
                 self._add(key, f"{where} must name keys of the space, got {other!r}{known}", "when")
             elif other not in earlier:
                 self._add(key, f"{where}: {other} must stand before {key}", "when")
@@ -118,7 +118,7 @@ class _Check:
         return len(self.problems) == before
 
     def load(self, values: Values) -> None:
-        """Loads the config with some values; what is wrong then is told at the key that it comes from."""
+        """Loads the config with some values; a problem is reported at the key that it comes from."""
         given = dict(zip(values, arguments(values), strict=True))
         try:
             experiments.load(self._path, [*self._overrides, "tune=none", *given.values()])

@@ -1,4 +1,4 @@
-"""Where a study is kept, if not in its search's folder: `tune.storage`, a database URL."""
+"""The place of a study outside of its search's folder: `tune.storage`, a database URL."""
 
 import dataclasses
 import re

@@ -1,4 +1,4 @@
-"""What a search remembers: a study of Optuna's, in a file of its own or in a database of several machines."""
+"""The trials of a search as an Optuna study, in its own file or in a database of several machines."""
 
 import json
 import logging
@@ -76,7 +76,7 @@ class Study:
             raise KeyProblem(
                 "storage",
                 f"must be that of the same search: its study {name!r} differs in {', '.join(differ[:5])}; "
-                "another `name` begins another study",
+                "choose another `name` for another study",
             )
 
     known: int
@@ -158,7 +158,7 @@ class Study:
         state = self._optuna.trial.TrialState
         values = self._finite(self.study._storage.get_trial(trial._trial_id))
         if how == "finished" and not values:
-            how, words = "failed", "no epoch's value is finite"
+            how, words = "failed", "no epoch has a finite value"
         if words:
             trial.set_user_attr("message", words[:1000])
         if how == "finished":

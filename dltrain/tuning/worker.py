@@ -1,4 +1,4 @@
-"""A process that trains one trial after the other: a crash, or memory that ran out, takes no more than one with it."""
+"""A process that trains one trial after the other, so that a crash loses one trial only."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ RUN = "trial{:03d}"
 
 @dataclass(frozen=True)
 class Job:
-    """What to train.
+    """A trial to train.
 
     Args:
         number: of the trial, counted from 0.
@@ -77,7 +77,7 @@ def _done(job: Job, connection: Connection, place: Path, verbose: bool) -> tuple
             raise Unusable(
                 f"monitor must be one of {', '.join(columns)}, got {job.monitor!r}"
                 if columns
-                else "monitor must be measured on a validation part, and there is none: dataset.validation_fraction=0.1"
+                else "monitor needs a validation part, and there is none: set dataset.validation_fraction=0.1"
             )
         connection.send(("epoch", row["epoch"], row[job.monitor]))
         return connection.recv()

@@ -55,7 +55,7 @@ def test_findings_have_place_and_advice_and_strict_makes_them_errors(here):
     store(here, leaks=True)
     result = dltrain("inspect", "good.yaml")
     assert result.exit_code == 0
-    assert "warning: leak: 3 examples are of the test part (5.0%) in the train part too" in result.stdout
+    assert "warning: leak: 3 examples of the test part (5.0%) are also in the train part" in result.stdout
     assert "array x_test of data.npz row 2 (from 0) = array x_train of data.npz row 2 (from 0)" in result.stdout
     assert dltrain("inspect", "good.yaml", "strict=true").exit_code == 2
 

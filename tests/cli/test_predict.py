@@ -118,13 +118,13 @@ def evaluated(run, monkeypatch, *overrides):
     return measured, seen["part"], tf.nn.softmax(outputs).numpy()
 
 
-def require_same(answers, measured, shares, classes, truths):
-    told = np.array([[answer["probabilities"][name] for name in classes] for answer in answers])
-    np.testing.assert_allclose(told, shares, rtol=1e-5, atol=1e-7)
+def require_same(answers, measured, shares, classes, actual):
+    predicted = np.array([[answer["probabilities"][name] for name in classes] for answer in answers])
+    np.testing.assert_allclose(predicted, shares, rtol=1e-5, atol=1e-7)
     assert [answer["class"] for answer in answers] == [classes[place] for place in shares.argmax(axis=1)]
-    right = np.array([answer["class"] == truth for answer, truth in zip(answers, truths, strict=True)])
+    right = np.array([answer["class"] == truth for answer, truth in zip(answers, actual, strict=True)])
     assert right.mean() == pytest.approx(measured["metrics"]["accuracy"])
-    losses = -np.log([told[place, classes.index(truth)] for place, truth in enumerate(truths)])
+    losses = -np.log([predicted[place, classes.index(truth)] for place, truth in enumerate(actual)])
     assert losses.mean() == pytest.approx(measured["metrics"]["loss"], rel=1e-4)
 
 
@@ -133,10 +133,10 @@ def test_images_by_path_are_answered_as_an_evaluation_of_their_folder_does_examp
     answers = lines(images.path, *part.inputs.paths, "--probabilities", "--batch-size", 4)
     assert [answer["input"] for answer in answers] == [str(path) for path in part.inputs.paths]
     classes = sorted(("cat", "dog <b>", "=cow"))
-    truths = [path.parent.name for path in part.inputs.paths]
-    require_same(answers, measured, shares, classes, truths)
+    actual = [path.parent.name for path in part.inputs.paths]
+    require_same(answers, measured, shares, classes, actual)
     own = lines(images.path, "--split", "test", "--probabilities")
-    assert [answer.pop("truth") for answer in own] == truths
+    assert [answer.pop("actual") for answer in own] == actual
     for answer, other in zip(own, answers, strict=True):
         assert answer["input"] == other["input"] and answer["class"] == other["class"]
         assert answer["probabilities"] == pytest.approx(other["probabilities"], rel=1e-5)
@@ -279,8 +279,8 @@ def test_numbers_come_in_their_units_beside_what_is_right(tmp_path):
     name = (
         "progression" if "progression" in found[0] else next(key for key in found[0] if key not in ("input", "error"))
     )
-    np.testing.assert_allclose([float(each[f"truth {name}"]) for each in found], test.targets[:, 0], rtol=1e-6)
-    errors = [abs(float(each[name]) - float(each[f"truth {name}"])) for each in found]
+    np.testing.assert_allclose([float(each[f"actual {name}"]) for each in found], test.targets[:, 0], rtol=1e-6)
+    errors = [abs(float(each[name]) - float(each[f"actual {name}"])) for each in found]
     assert np.mean(errors) == pytest.approx(run.read_summary()["test"]["mae"], rel=1e-4)
     assert "--top-k: the run predicts numbers" in predict(run.path, "--split", "test", "--top-k", 2, code=2).stderr
 

@@ -46,7 +46,7 @@ def test_runs_are_a_table_in_a_pipe_whole_and_without_colours(here, make_run):
     make_run("n" * 200 + "-001", [0.5], status="interrupted")
     lines = said("runs", "--sort", "name").splitlines()
     assert lines[0].split() == ["name", "model", "data", "best", "epochs", "time", "status"]
-    assert lines[1].split() == ["high-seed0-001", "mlp", "digits", "val_accuracy", "0.9000", "3", "0:04", "finished"]
+    assert lines[1].split() == ["high-seed0-001", "mlp", "digits", "val_accuracy", "0.9000", "3", "4.0 s", "finished"]
     assert lines[-1].split() == [
         "n" * 200 + "-001",
         "mlp",
@@ -54,7 +54,7 @@ def test_runs_are_a_table_in_a_pipe_whole_and_without_colours(here, make_run):
         "val_accuracy",
         "0.5000",
         "1/3",
-        "0:02",
+        "2.0 s",
         "interrupted",
     ]
     assert "\x1b" not in "".join(lines)
@@ -81,7 +81,7 @@ def test_runs_fit_into_the_terminal(here, make_run, monkeypatch, columns):
     assert len(lines) == 8
     assert max(map(len, lines)) <= columns
     assert all(line.endswith(("status", "finished")) for line in lines)
-    assert ("left out, for want of room: time" in result.stderr) == (columns < 80)
+    assert ("hidden: the terminal is too narrow for time" in result.stderr) == (columns < 80)
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b[32m" not in said("runs")
 
@@ -101,7 +101,7 @@ def test_names_in_folders_of_strangers_steer_no_terminal(here, make_run):
     assert "\x1b" not in asked.stderr
 
 
-def test_a_damaged_a_dead_and_an_empty_run_are_told_and_stop_nobody(here, make_run):
+def test_a_damaged_a_dead_and_an_empty_run_are_shown_and_stop_nobody(here, make_run):
     make_run("bad-001").summary.write_text("{")
     make_run("dead-001", status="running")
     (here / "runs/none-001/checkpoints").mkdir(parents=True)
@@ -110,25 +110,25 @@ def test_a_damaged_a_dead_and_an_empty_run_are_told_and_stop_nobody(here, make_r
     assert result.stdout.count("finished") == 6
     assert {"damaged", "dead", "empty"} <= set(result.stdout.split())
     assert "bad-001: damaged: runs/bad-001/summary.json: cannot be read" in result.stderr
-    assert "dead-001: dead: its process ended without a word; go on with: dltrain fit --resume" in result.stderr
+    assert "dead-001: dead: its process ended without a message; resume it with: dltrain fit --resume" in result.stderr
 
 
 def test_show_tells_what_a_run_was_and_how_it_went(here, make_run):
     words = said("show", "low-seed1-001")
     for part in (
-        "low-seed1-001 finished: 3 epochs in 0:04",
+        "low-seed1-001 finished: 3 epochs in 4.0 s",
         "best          val_accuracy 0.9000 in epoch 2",
         "test          loss 0.4000  accuracy 0.8200  (best weights)",
         "optimizer     adam  learning_rate 0.1",
         "runs/low-seed1-001/: checkpoints",
     ):
         assert part in words
-    told = json.loads(said("show", "low-seed1", "--json"))
-    assert (told["status"], told["seed"], told["config"]["model"]["units"]) == ("finished", 1, [8])
+    shown = json.loads(said("show", "low-seed1", "--json"))
+    assert (shown["status"], shown["seed"], shown["config"]["model"]["units"]) == ("finished", 1, [8])
     going = make_run("going-001", [0.5], status="running")
     with owning(going):
         words = said("show", "going")
-    assert "going-001     running: 1 epochs in 0:02, 3 epochs planned" in words
+    assert "going-001     running: 1 epochs in 2.0 s, 3 epochs planned" in words
     assert "val_accuracy 0.5000 in epoch 1, so far" in words
 
 
@@ -145,7 +145,7 @@ def test_metrics_of_other_examples_are_not_subtracted(here, make_run):
         run = make_run(name, rate=0.3 if name == "one-001" else 0.4)
         run.summary.write_text(json.dumps(run.read_summary() | {"data": {"test": data, "validation": "same"}}))
     result = dltrain("compare", "one", "two", "--no-png")
-    assert "the test part is not the same in all of them" in result.stderr
+    assert "the runs have different test data" in result.stderr
     assert re.search(r"test accuracy +0\.8500 +0\.8500$", result.stdout, re.MULTILINE)
     assert re.search(r"validation accuracy +0\.9000 +0\.9000 +\+0\.0000", result.stdout)
 
@@ -157,7 +157,7 @@ def test_five_seeds_of_two_configs_are_compared_with_a_verdict_and_a_picture(her
     assert re.search(r"test accuracy +0\.8100 \(0\.0100\) +0\.9110 \(0\.0105\) +\+0\.1010 +3\.3e-05", result.stdout)
     assert (
         "test accuracy: high-seed* is higher than low-seed* by 0.1010: more than seed noise (paired t-test, n = 3, "
-        "p = 3.3e-05; 95 % interval 0.0985 to 0.1035)"
+        "p = 3.3e-05; 95 % confidence interval 0.0985 to 0.1035)"
     ) in result.stdout
     assert is_ours((here / "compare-low-seed-high-seed.png").read_bytes())
     found = json.loads(said("compare", "low-seed*", "high-seed1-001", "--json", "--no-png"))
@@ -260,7 +260,7 @@ def test_gc_removes_what_is_of_no_use_and_nothing_else(here, make_run):
         (["plot", "lwo-seed0"], 'did you mean "low-seed0"?'),
         (["logs", "nothing"], "no run 'nothing' in runs/; there are"),
         (["compare", "low-seed0-001"], "compare needs two runs or more"),
-        (["compare", "x*", "low-seed0-001"], "no run in runs/ is called like 'x*'"),
+        (["compare", "x*", "low-seed0-001"], "no run in runs/ matches 'x*'"),
         (["plot", "bare-001"], "bare-001: has no metrics: no epoch is done, it is failed"),
         (["plot", "bad-001"], "is damaged: runs/bad-001/summary.json"),
         (["show", "bad-001"], "is damaged: runs/bad-001/summary.json"),

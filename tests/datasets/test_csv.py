@@ -261,12 +261,12 @@ def test_the_order_of_stroke_dates_is_seen_from_all_rows(table, caplog):
     assert european.train.inputs[3, :3].tolist() == [2020, 2, 2]  # the 4th, a Tuesday
     american = parts(lines(cells=lambda row: f"2/{row % 28 + 1}/2020,{row % 2}", header="d,y"))
     np.testing.assert_array_equal(american.train.inputs, european.train.inputs)
-    assert "is taken for the 4th of March" not in caplog.text
+    assert "is read as the 4th of March" not in caplog.text
     assert parts("d,y\n4/2/2020,0\n5/2/2020,1\n", european.spec).train.inputs[0, 1] == 2
     with caplog.at_level(logging.INFO, "dltrain"):
         either = parts(lines(cells=lambda row: f"3/{row % 12 + 1}/2020,{row % 2}", header="d,y"))
     assert either.train.inputs[3, :2].tolist() == [2020, 3]
-    assert "column 'd': 3/4/2020 is taken for the 4th of March" in caplog.text
+    assert "column 'd': 3/4/2020 is read as the 4th of March" in caplog.text
 
 
 def test_a_column_with_decimal_commas_is_one_of_numbers(table, caplog):
@@ -306,10 +306,10 @@ def test_columns_that_say_nothing_are_left_out_and_said(table, caplog):
     with caplog.at_level(logging.INFO, "dltrain"):
         assert names(table(lines(cells=cells, header="x,row_id,constant,empty,hash,y"))) == ["x"]
     said = caplog.text
-    assert "'row_id' is left out: it is a different whole number in each row" in said
-    assert "'constant' is left out: each row has the same value, 'same'" in said
-    assert "'empty' is left out: it has no values" in said
-    assert "'hash' is left out: it is a different word in almost each row" in said
+    assert "'row_id' is not used: it is a different whole number in each row" in said
+    assert "'constant' is not used: each row has the same value, 'same'" in said
+    assert "'empty' is not used: it has no values" in said
+    assert "'hash' is not used: it is a different word in almost each row" in said
 
 
 @pytest.mark.parametrize("name", ["id", "ID", "Id", "row_id", "customer ID", "customerId", "userID", "Index", "row"])
@@ -336,7 +336,7 @@ def test_dates_are_no_target_and_durations_are_seconds(table, tmp_path, caplog):
         splits = CSV(path=tmp_path / "t.parquet", target="y", **WHOLE).load()
     assert splits.train.targets[2].tolist() == [7200.0]
     assert splits.train.inputs[2].tolist() == [7200.0]
-    assert "column 'y' holds durations: they are counted in seconds" in caplog.text
+    assert "column 'y' holds durations, which are read as seconds" in caplog.text
 
 
 def test_lines_that_an_open_quotation_mark_swallows_are_told(table):
@@ -559,7 +559,7 @@ def test_a_row_that_cannot_be_used_is_named_or_skipped(table, bad, message):
     said = refused(table(text, **fields))
     assert said.startswith("path has rows that cannot be used:\n")
     assert message in said
-    assert said.endswith("on_bad_example: skip leaves them out")
+    assert said.endswith("to skip them, set on_bad_example: skip")
     splits = table(text, on_bad_example="skip", **fields, **WHOLE).load()
     assert len(splits.train) == ROWS - 1
     assert len(splits.skipped) == 1
@@ -586,7 +586,7 @@ def test_dates_that_are_none_are_row_faults(table):
         (lines(), {"numeric": ("z",)}, "numeric is no column of t.csv: 'z'; there are x, c, y"),
         (lines(), {"weight": "w"}, "weight is no column"),
         (lines(), {"split": "s"}, "split is no column"),
-        (lines(), {"delimiter": ";"}, "delimiter ';' parts nothing in"),
+        (lines(), {"delimiter": ";"}, "delimiter ';' does not occur in"),
         (lines().replace(",", "~"), {}, "'x~c~y' is the only one; delimiter?"),
         ("", {}, "path is empty: "),
         ("\n\n  \n", {}, "path is empty: "),
@@ -658,9 +658,9 @@ def test_a_file_without_permission_is_refused(table, monkeypatch):
         ("t.csv.gz", gzip.compress(lines().encode(), mtime=0)[:-20], "path cannot be read: "),
         ("t.csv.gz", b"\x1f\x8b\x08" + bytes(range(7)) + b"\xff" * 20, "path cannot be read: "),
         ("t.csv.gz", gzip.compress(b"", mtime=0), "path is empty: "),
-        ("t.jsonl", b'{"x": 1, "y": 0}\n{"x": \n', "t.jsonl:2: is no JSON: "),
+        ("t.jsonl", b'{"x": 1, "y": 0}\n{"x": \n', "t.jsonl:2: must be JSON: "),
         ("t.jsonl", b'{"x": 1, "y": 0}\n\n[1, 2]\n', "t.jsonl:3: must be an object"),
-        ("t.jsonl", b"[" * 100_000, "t.jsonl:1: is no JSON: "),
+        ("t.jsonl", b"[" * 100_000, "t.jsonl:1: must be JSON: "),
     ],
 )
 def test_files_that_are_not_what_their_name_says_are_refused(table, name, content, message):
@@ -694,7 +694,7 @@ def test_json_values_of_another_kind_are_named_and_may_be_skipped(table):
     message = refused(table(text, "t.jsonl"))
     assert "t.jsonl:4: x must be a number as in most rows, got a list" in message
     assert "t.jsonl:6: c must be a text as in most rows, got an object" in message
-    assert "t.jsonl:10: x must be a number as in most rows, got a truth value" in message
+    assert "t.jsonl:10: x must be a number as in most rows, got a boolean" in message
     splits = table(text, "t.jsonl", on_bad_example="skip", **WHOLE).load()
     assert (len(splits.train), len(splits.skipped)) == (ROWS - 3, 3)
 
@@ -715,7 +715,7 @@ def test_lists_and_structures_are_left_out_and_said(table, caplog):
     text = "\n".join(json.dumps({"x": row, "l": [row], "s": {"a": row}, "y": row % 2}) for row in range(ROWS))
     with caplog.at_level(logging.INFO, "dltrain"):
         assert names(table(text, "t.jsonl")) == ["x"]
-    assert "column 'l' is left out: it holds List(Int64)" in caplog.text
+    assert "column 'l' is not used: it holds List(Int64)" in caplog.text
 
 
 def test_a_target_of_lists_is_refused_as_such(tmp_path):

@@ -64,7 +64,7 @@ def refused(*words):
 
 def test_the_page_tells_of_examples_classes_values_and_learning_rate(tmp_path):
     counts, page, panels = collected(tmp_path)
-    assert counts["examples"] == {"training": 1295, "validation": 143, "test": 359}
+    assert counts["examples"] == {"train": 1295, "validation": 143, "test": 359}
     assert (counts["steps_per_epoch"], counts["steps"], counts["classes"]) == (20, 100, 10)
     assert counts["weights"] == 64 * 4 + 4 + 4 * 10 + 10
     bars = panels[Bars]
@@ -77,9 +77,9 @@ def test_the_page_tells_of_examples_classes_values_and_learning_rate(tmp_path):
     assert (curve.steps[0], curve.steps[-1], curve.warmup) == (1, 100, 40)
     assert curve.rates.max() == curve.rates[39] == pytest.approx(0.1)
     assert panels[Histogram].mean == pytest.approx(78, abs=1)
-    assert page.facts["Augmentation"] == "pad_and_crop (padding: 1); flip"
-    assert "1,295 training, 143 validation, 359 test examples; 10 classes" in page.facts["Dataset"]
-    assert "100 steps of 64 examples, 20 per epoch: 5 epochs" in page.facts["Length"]
+    assert page.summary["Augmentation"] == "pad_and_crop (padding: 1); flip"
+    assert "1,295 train, 143 validation, 359 test examples; 10 classes" in page.summary["Dataset"]
+    assert "100 steps of 64 examples, 20 per epoch: 5 epochs" in page.summary["Length"]
 
 
 def test_examples_of_many_classes_are_shown_first_come_first_served():
@@ -167,7 +167,7 @@ def test_one_example_per_class_is_enough(tmp_path):
     text = DIGITS.replace("{name: digits}", "{name: npz, path: x.npz, test_fraction: 0, validation_fraction: 0}")
     counts, page, panels = collected(tmp_path, text, ["train.batch_size=5", "schedule={name: constant}"])
     assert list(panels[Pictures].labels) == list("abcde")
-    assert counts["examples"] == {"training": 5}
+    assert counts["examples"] == {"train": 5}
     assert page.render()
 
 
@@ -213,9 +213,9 @@ def test_the_page_is_written_and_nothing_else(here):
     assert (result.exit_code, result.stdout) == (0, "preview-mine.png\n"), result.output
     assert {path.name for path in here.iterdir()} == {"mine.yaml", "preview-mine.png"}
     before = (here / "preview-mine.png").read_bytes()
-    told = json.loads(dltrain("mine.yaml", "--json", "-q").stdout)
-    assert told["path"] == "preview-mine.png"
-    assert told["examples"]["training"] == 1295
+    counts = json.loads(dltrain("mine.yaml", "--json", "-q").stdout)
+    assert counts["path"] == "preview-mine.png"
+    assert counts["examples"]["train"] == 1295
     assert (here / "preview-mine.png").read_bytes() == before
 
 
@@ -277,14 +277,14 @@ def test_what_fit_refuses_is_refused_in_the_same_words(here, words, message):
 
 def test_weights_of_classes_are_told(tmp_path):
     _, page, _ = collected(tmp_path, DIGITS + "task: {name: classification, class_weights: {'3': 2.0}}\n")
-    assert page.facts["Weighting"] == "classes count from 1 times (0) to 2 times (3)"
+    assert page.summary["Weighting"] == "classes count from 1 times (0) to 2 times (3)"
 
 
 def test_weights_of_examples_are_told(tmp_path):
     config, splits, devices = loaded(tmp_path)
     train = dataclasses.replace(splits.train, weights=np.linspace(0.5, 2, len(splits.train), dtype=np.float32))
     _, page = preview.collect(config, dataclasses.replace(splits, train=train), devices)
-    assert page.facts["Weighting"] == "examples count 0.5 to 2 times"
+    assert page.summary["Weighting"] == "examples count 0.5 to 2 times"
 
 
 def test_settings_are_told_as_yaml_and_only_those_that_differ(tmp_path):

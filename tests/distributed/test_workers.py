@@ -158,7 +158,7 @@ def test_ctrl_c_in_the_terminal_of_launch_stops_all_with_the_state_saved(here):
     ("words", "message"),
     [
         (["net.yaml", "nam=x"], "unknown key 'nam'"),
-        (["net.yaml", "--seeds", "2"], "--seeds goes with fit alone"),
+        (["net.yaml", "--seeds", "2"], "use --seeds with dltrain fit"),
         (["net.yaml", "--rank=1"], "launch gives each worker its --rank"),
         ([], "needs a CONFIG"),
     ],

@@ -161,7 +161,7 @@ def test_what_answers_otherwise_does_not_stay(runs, tmp_path, monkeypatch, shift
     if agreement is not None:
         monkeypatch.setattr(Keras, "agreement", agreement, raising=False)
     done = CliRunner().invoke(app, ["export", str(runs("cnn").path), "--format", "keras", "-o", str(tmp_path)])
-    assert done.exit_code == 1 and "keras: does not answer as the network does, and was removed" in done.stderr
+    assert done.exit_code == 1 and "keras: its outputs differ from the network's, so it was removed" in done.stderr
     assert [file.name for file in tmp_path.iterdir()] == ["model.keras"]
     assert (tmp_path / "model.keras").read_text() == "from before"
 
@@ -180,7 +180,7 @@ def test_a_format_that_cannot_hold_the_network_says_so_in_a_line(runs, tmp_path,
 
     monkeypatch.setattr(Keras, "write", write)
     done = CliRunner().invoke(app, ["export", str(runs("cnn").path), "--format", "keras", "-o", str(tmp_path)])
-    assert done.exit_code == 1 and done.stderr.splitlines()[-1] == "keras: cannot hold this network: no such"
+    assert done.exit_code == 1 and done.stderr.splitlines()[-1] == "keras: cannot represent this network: no such"
     assert not [*tmp_path.iterdir()]
 
 

@@ -82,7 +82,7 @@ def test_corners_are_shown(name):
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_panels_are_drawn(name):
     feature, stored = EXAMPLES[name]
-    panels = tuple(distributed(feature, {"training": stored, "test": stored[:1]}))
+    panels = tuple(distributed(feature, {"train": stored, "test": stored[:1]}))
     assert Page("", {}, (Row(panels),) if panels else ()).render()
 
 

@@ -47,7 +47,7 @@ def test_names_are_written_as_they_are(name):
 def drawn(*values, **looks):
     """The axes as they are drawn."""
     with paper(400, 300) as sheet:
-        lines = [Line("training", np.arange(1, len(values) + 1), np.array(values))]
+        lines = [Line("train", np.arange(1, len(values) + 1), np.array(values))]
         chart = Chart("loss", lines, is_named=True, **looks)
         chart.draw(sheet, Box(0, 0, 400, chart.height))
         sheet.png()

@@ -15,9 +15,9 @@ from dltrain.figures.panels import Bands, Histogram, Shares
 
 def test_few_classes_are_all_counted_in_each_part():
     feature = ClassLabel(class_names=("a", "b", "c"))
-    (bars,) = feature.panels({"training": np.array([0, 0, 1]), "test": np.array([2])})
+    (bars,) = feature.panels({"train": np.array([0, 0, 1]), "test": np.array([2])})
     assert bars.title == "Classes"
-    assert bars.counts == {"training": [2, 1, 0], "test": [0, 0, 1]}
+    assert bars.counts == {"train": [2, 1, 0], "test": [0, 0, 1]}
     assert list(bars.names) == ["a", "b", "c"]
     assert not bars.left_out
 
@@ -25,24 +25,24 @@ def test_few_classes_are_all_counted_in_each_part():
 def test_of_many_classes_the_largest_and_smallest_are_shown():
     names = tuple(f"class {index}" for index in range(100))
     labels = np.repeat(np.arange(100), np.arange(100) + 1)
-    (bars,) = ClassLabel(class_names=names).panels({"training": labels})
+    (bars,) = ClassLabel(class_names=names).panels({"train": labels})
     assert list(bars.names) == [f"class {index}" for index in [*range(99, 89, -1), *range(9, -1, -1)]]
-    assert bars.counts["training"] == [*range(100, 90, -1), *range(10, 0, -1)]
-    assert bars.left_out == "… 80 more, of 11 to 90 examples each"
+    assert bars.counts["train"] == [*range(100, 90, -1), *range(10, 0, -1)]
+    assert bars.left_out == "… 80 more, with 11 to 90 examples each"
 
 
 def test_labels_are_counted_one_by_one():
-    (bars,) = Labels(class_names=("red", "blue")).panels({"training": np.array([[1, 1], [0, 1]], np.float32)})
-    assert (bars.title, bars.counts) == ("Labels", {"training": [1, 2]})
+    (bars,) = Labels(class_names=("red", "blue")).panels({"train": np.array([[1, 1], [0, 1]], np.float32)})
+    assert (bars.title, bars.counts) == ("Labels", {"train": [1, 2]})
 
 
 def test_numbers_to_predict_are_shown_in_each_part():
     values = np.arange(1000, dtype=np.float32)[:, None]
     feature = Numbers(names=("price",), mean=(499.5,), standard_deviation=(288.7,))
-    (panel,) = feature.panels({"training": values, "validation": values[:10]})
+    (panel,) = feature.panels({"train": values, "validation": values[:10]})
     assert isinstance(panel, Histogram)
     assert (panel.mean, panel.deviation) == (499.5, 288.7)
-    assert panel.shares["training"] == pytest.approx(np.full(32, 1 / 32), abs=1e-3)
+    assert panel.shares["train"] == pytest.approx(np.full(32, 1 / 32), abs=1e-3)
     assert panel.shares["validation"][0] == 1
 
 
@@ -50,15 +50,15 @@ def test_each_channel_has_a_histogram_with_what_normalisation_uses():
     images = np.zeros((2, 4, 4, 3), np.uint8)
     images[..., 1] = 255
     feature = Image(shape=(4, 4, 3), mean=(0, 255, 0), standard_deviation=(1, 2, 3))
-    panels = feature.panels({"training": images})
+    panels = feature.panels({"train": images})
     assert [panel.title for panel in panels] == ["Values: red", "Values: green", "Values: blue"]
-    assert [int(panel.shares["training"].argmax()) for panel in panels] == [0, 31, 0]
+    assert [int(panel.shares["train"].argmax()) for panel in panels] == [0, 31, 0]
     assert [panel.deviation for panel in panels] == [1, 2, 3]
 
 
 def test_many_features_become_bands():
     values = np.random.RandomState(0).standard_normal((50, 30)).astype(np.float32)
-    (panel,) = Vector(shape=(30,)).panels({"training": values})
+    (panel,) = Vector(shape=(30,)).panels({"train": values})
     assert isinstance(panel, Bands)
     assert panel.quantiles[0] == pytest.approx(values.min(axis=0))
     assert panel.quantiles[4] == pytest.approx(values.max(axis=0))
@@ -84,10 +84,10 @@ def test_columns_of_a_table_are_shown_as_what_they_are():
     values = np.array([[20, 0, 0, 1], [30, 1, 1, 1], [40, 0, 0, 1], [40, 0, 0, 0]])
     values = np.column_stack([values, born, [2, 2, 1, 0]]).astype(np.float32)
     feature = Table(columns=columns, mean=(33,) * 9, standard_deviation=(7,) * 9)
-    age, said, date, city = feature.panels({"training": values})
+    age, said, date, city = feature.panels({"train": values})
     assert isinstance(age, Histogram)
     assert "missing 25.0%, filled with 30" in age.note
-    assert age.shares["training"].sum() == pytest.approx(1)
+    assert age.shares["train"].sum() == pytest.approx(1)
     assert age.edges[0] == 19.5
     assert isinstance(said, Shares)
     assert (list(said.names), list(said.shares)) == (["bad", "good"], [0.75, 0.25])

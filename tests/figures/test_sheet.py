@@ -9,8 +9,9 @@ import pytest
 
 from dltrain.figures.examples import Lines, Pictures, Rows
 from dltrain.figures.page import MARGIN, WIDTH, Page, Row
-from dltrain.figures.panels import Bands, Bars, Curve, Histogram, Shares, number
+from dltrain.figures.panels import Bands, Bars, Curve, Histogram, Shares
 from dltrain.figures.sheet import is_ours, paper
+from dltrain.wording import number
 
 STRANGE = ["$x^2$", "$unclosed", "[red]", "\x1b[31m", "\u202e", "a\nb", "\\frac{1}", "%s {0}", "x" * 3000, "\udc80", ""]
 
@@ -23,8 +24,8 @@ def pixels(png):
 
 @pytest.fixture
 def page():
-    bars = Bars("Classes", STRANGE, {"training": list(range(11)), "test": [0] * 11}, "… 3 more", 5)
-    histogram = Histogram("$h$", "note", np.array([0.0, 1.0, 2.0]), {"training": np.array([1.0, 0.0])}, 0.5, 0.5)
+    bars = Bars("Classes", STRANGE, {"train": list(range(11)), "test": [0] * 11}, "… 3 more", 5)
+    histogram = Histogram("$h$", "note", np.array([0.0, 1.0, 2.0]), {"train": np.array([1.0, 0.0])}, 0.5, 0.5)
     rows = (
         Row(
             (Pictures([np.zeros((4, 4), np.uint8)] * 11, [np.full((4, 4), 255, np.uint8)] * 11, STRANGE),), "$pictures"

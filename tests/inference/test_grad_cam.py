@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from specs import data_spec
 
-from dltrain.inference.grad_cam import attention, first_filters
+from dltrain.inference.grad_cam import first_filters, grad_cam
 from dltrain.registry import MODELS, TASKS
 
 SPEC = data_spec((8, 8, 1), ("left", "right"), mean=(0.0,), standard_deviation=(1.0,))
@@ -28,7 +28,7 @@ def looks_left(tensorflow):
 def test_attention_is_where_the_answer_comes_from(looks_left):
     images = np.zeros((2, 8, 8, 1), np.float32)
     images[0, 2, 1], images[1, 5, 6] = 1, 1
-    found = attention(looks_left, TASK, SPEC, images, 1)
+    found = grad_cam(looks_left, TASK, SPEC, images, 1)
     assert found.shape == (2, 8, 8)
     assert np.unravel_index(found[0].argmax(), (8, 8)) == (2, 1)
     assert np.unravel_index(found[1].argmax(), (8, 8)) == (5, 6)
@@ -40,7 +40,7 @@ def test_frozen_weights_have_attention_too(looks_left):
     looks_left.trainable = False
     images = np.zeros((1, 8, 8, 1), np.float32)
     images[0, 2, 1] = 1
-    assert attention(looks_left, TASK, SPEC, images, 1).max() == 1
+    assert grad_cam(looks_left, TASK, SPEC, images, 1).max() == 1
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_frozen_weights_have_attention_too(looks_left):
 )
 def test_attention_is_of_networks_that_convolve_to_their_end(tensorflow, name, settings, convolves):
     model = MODELS[name](**settings).build(SPEC)
-    found = attention(model, TASK, SPEC, np.zeros((1, 8, 8, 1), np.float32), 1)
+    found = grad_cam(model, TASK, SPEC, np.zeros((1, 8, 8, 1), np.float32), 1)
     assert (found is not None) == convolves
 
 
@@ -59,7 +59,7 @@ def test_a_network_within_the_network_has_attention(tensorflow):
     body = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3), keras.layers.ReLU()])
     inputs = keras.Input((8, 8, 1))
     model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.GlobalMaxPooling2D()(body(inputs))))
-    assert attention(model, TASK, SPEC, np.ones((1, 8, 8, 1), np.float32), 1).shape == (1, 8, 8)
+    assert grad_cam(model, TASK, SPEC, np.ones((1, 8, 8, 1), np.float32), 1).shape == (1, 8, 8)
     assert first_filters(model, SPEC).shape == (2, 3, 3, 1)
 
 
@@ -75,4 +75,4 @@ def test_a_table_has_no_filters_and_no_attention(tensorflow):
     spec = data_spec((4,), ("a", "b"))
     model = MODELS["mlp"](units=(5,)).build(spec)
     assert first_filters(model, spec) is None
-    assert attention(model, TASK, spec, np.zeros((1, 4), np.float32), 1) is None
+    assert grad_cam(model, TASK, spec, np.zeros((1, 4), np.float32), 1) is None

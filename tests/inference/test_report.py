@@ -163,7 +163,7 @@ def test_a_report_is_not_replaced_by_one_that_says_less(run):
     before = run.report.read_text()
     done = dltrain("report", run.path)
     assert done.exit_code == 2
-    assert "stays as it is" in done.output
+    assert "is kept" in done.output
     assert run.report.read_text() == before
     run.report.unlink()
     assert dltrain("report", run.path).exit_code == 0

@@ -127,7 +127,7 @@ def test_more_copies_than_chance_explains_are_a_leak():
     splits = changed(changed(splits, inputs=inputs, targets=1 - targets % 2), "test", inputs=leaky)
     finding = found(splits, brief=True)["leak"]
     assert finding.severity == "warning"
-    assert "(33.3%) in the train part too; 13.3% of the train part have a copy" in finding.message
+    assert "(33.3%) are also in the train part; 13.3% of the train part have a copy" in finding.message
 
 
 def test_copies_in_training_are_found_and_those_that_contradict_apart():

@@ -103,4 +103,4 @@ def test_more_folds_than_examples_are_refused_before_anything_is_written(tensorf
 def test_folds_do_not_go_with_what_is_of_one_run(config_path, option):
     result = CliRunner().invoke(app, ["fit", str(config_path("iris")), "--folds", "3", option])
     assert result.exit_code == 2
-    assert f"it does not go with {option}" in result.stderr
+    assert f"cannot be combined with {option}" in result.stderr

@@ -12,7 +12,7 @@ from specs import data_spec, outcome_of
 
 from dltrain.report.outcome import Evidence, Example
 from dltrain.report.page import render
-from dltrain.report.story import tell
+from dltrain.report.story import run_report
 from dltrain.runs.folder import Run
 from dltrain.tasks.classification import Classification
 
@@ -55,19 +55,19 @@ def page(tmp_path_factory):
     run.summary.write_text(json.dumps({"status": "failed", "error": NAMES[0]}))
     run.environment.write_text(json.dumps({"command": ["x" * 3000], "git": {"commit": NAMES[0]}}))
     random = np.random.RandomState(0)
-    truth = random.randint(4, size=60).astype(np.int32)
+    actual = random.randint(4, size=60).astype(np.int32)
     outputs = random.standard_normal((60, 4)).astype(np.float32)
-    outcome = outcome_of(data_spec((80, 90, 3), NAMES), truth, outputs)
+    outcome = outcome_of(data_spec((80, 90, 3), NAMES), actual, outputs)
     task = Classification()
     mistakes = task.mistakes(outcome, 25)
     pictures = random.randint(256, size=(25, 80, 90, 3)).astype(np.uint8)
-    examples = [Example(image, truth[0], outputs[0], f"/a/{NAMES[1]}", image[..., 0] / 255) for image in pictures]
+    examples = [Example(image, actual[0], outputs[0], f"/a/{NAMES[1]}", image[..., 0] / 255) for image in pictures]
     evidence = Evidence(
         outcome, {"test": 60}, {"accuracy": 0.25}, {NAMES[0]: {"accuracy": 0.2}}, task.chapters(outcome), mistakes,
         examples, examples[:12], random.standard_normal((40, 5, 5, 3)), [("warning", NAMES[1])], {"test": "ab"},
     )  # fmt: skip
     settings = [("model.name", NAMES[0], NAMES[1]), ("seed", "0", "default")]
-    return render(tell(run, settings, evidence, []))[0]
+    return render(run_report(run, settings, evidence, []))[0]
 
 
 def browse(page, tmp_path, *options):

@@ -97,29 +97,29 @@ def test_a_thousand_classes_stay_readable_and_small(task):
 
 
 def test_of_many_classes_those_that_are_confused_most_are_named():
-    truth = np.repeat(np.arange(30), 4).astype(np.int32)
-    outputs = np.eye(30, dtype=np.float32)[truth]
-    outputs[truth == 7] = np.eye(30, dtype=np.float32)[12]
+    actual = np.repeat(np.arange(30), 4).astype(np.int32)
+    outputs = np.eye(30, dtype=np.float32)[actual]
+    outputs[actual == 7] = np.eye(30, dtype=np.float32)[12]
     names = tuple(f"n{index}" for index in range(30))
-    chapters = TASKS["classification"]().chapters(outcome_of(data_spec((4,), names), truth, outputs))
+    chapters = TASKS["classification"]().chapters(outcome_of(data_spec((4,), names), actual, outputs))
     assert tables(chapters)["Most confused"].rows == [("n7", "n12", "4", "100.0%")]
     assert tables(chapters)["One by one"].rows[1][0] == "n7"
     assert figures(chapters)["confusion"].panel.counts[7, 12] == 4
 
 
 def test_a_class_that_does_not_occur_takes_nothing_from_the_mean():
-    truth = np.array([0, 1, 0, 1], np.int32)
-    outputs = np.eye(3, dtype=np.float32)[truth]
-    chapters = TASKS["classification"]().chapters(outcome_of(data_spec((4,), ("a", "b", "c")), truth, outputs))
+    actual = np.array([0, 1, 0, 1], np.int32)
+    outputs = np.eye(3, dtype=np.float32)[actual]
+    chapters = TASKS["classification"]().chapters(outcome_of(data_spec((4,), ("a", "b", "c")), actual, outputs))
     rows = {row[0]: row[1:] for row in tables(chapters)["One by one"].rows}
     assert rows["mean of the 2 that occur"] == ("4", *["1.000"] * 5)
     assert rows["c"] == ("0", *["-"] * 5)
 
 
 def test_a_class_that_is_never_told_counts_as_nothing_in_the_means():
-    truth = np.array([0, 1, 2, 2], np.int32)
+    actual = np.array([0, 1, 2, 2], np.int32)
     outputs = np.tile(np.array([0, 0, 1], np.float32), (4, 1))
-    chapters = TASKS["classification"]().chapters(outcome_of(data_spec((4,), ("a", "b", "c")), truth, outputs))
+    chapters = TASKS["classification"]().chapters(outcome_of(data_spec((4,), ("a", "b", "c")), actual, outputs))
     rows = {row[0]: row[1:] for row in tables(chapters)["One by one"].rows}
     assert rows["a"][1] == "-"
     assert rows["mean of the 3 that occur"][1:4] == ("0.167", "0.333", "0.222")  # as scikit-learn's macro averages

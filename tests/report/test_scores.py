@@ -40,11 +40,11 @@ def test_precision_recall_and_f1_are_those_of_scikit_learn():
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
     random = np.random.RandomState(1)
-    truth, told = random.randint(4, size=200), random.randint(4, size=200)
-    counts = confusion(truth, told, 4)
+    actual, predicted = random.randint(4, size=200), random.randint(4, size=200)
+    counts = confusion(actual, predicted, 4)
     found = per_class(np.diag(counts), counts.sum(axis=1), counts.sum(axis=0))
-    assert (counts == confusion_matrix(truth, told)).all()
-    assert np.allclose(found, precision_recall_fscore_support(truth, told)[:3])
+    assert (counts == confusion_matrix(actual, predicted)).all()
+    assert np.allclose(found, precision_recall_fscore_support(actual, predicted)[:3])
 
 
 def test_a_class_that_never_occurs_has_no_recall():

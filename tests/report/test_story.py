@@ -1,11 +1,11 @@
-"""What is told of a run's folder alone, whatever is missing in it or damaged."""
+"""The report of a run's folder alone, whatever is missing in it or damaged."""
 
 import json
 
 import pytest
 
 from dltrain.report.page import render
-from dltrain.report.story import tell
+from dltrain.report.story import run_report
 from dltrain.runs.folder import Run
 from dltrain.runs.lock import owning
 
@@ -24,14 +24,14 @@ def run(tmp_path):
     return run
 
 
-def told(run, troubles=()):
+def reported(run, troubles=()):
     """The report and its page, which can be drawn."""
-    report = tell(run, [("seed", "0", "a.yaml:1"), ("strict", "false", "default")], None, troubles)
+    report = run_report(run, [("seed", "0", "a.yaml:1"), ("strict", "false", "default")], None, troubles)
     return report, render(report)[0]
 
 
 def test_a_run_is_told_from_its_folder(run):
-    report, page = told(run)
+    report, page = reported(run)
     assert report.title == "mine-001"
     assert report.warnings == []
     assert [(claim.name, claim.value) for claim in report.claims] == [("accuracy", "0.6000")]
@@ -45,8 +45,8 @@ def test_a_run_is_told_from_its_folder(run):
 def test_a_run_that_is_going_on_says_so_and_shows_its_curves(run):
     run.summary.write_text(json.dumps({"status": "running", "best": None}))
     with owning(run):
-        report, page = told(run)
-    assert "still going" in report.warnings[0]
+        report, page = reported(run)
+    assert "still training" in report.warnings[0]
     assert "2 epochs" in report.warnings[0]
     assert report.claims[0].value == "0.6000"
     assert 'id="figure-curve-loss"' in page
@@ -56,19 +56,19 @@ def test_a_run_whose_process_ended_is_not_called_going(run):
     run.checkpoints.mkdir()
     run.summary.write_text(json.dumps({"status": "running", "best": None}))
     run.config.write_text("seed: 0\n")
-    assert "ended without a word: 2 epochs done" in told(run)[0].warnings[0]
+    assert "ended without a message: 2 epochs done" in reported(run)[0].warnings[0]
 
 
 def test_why_a_run_failed_is_told(run):
     run.summary.write_text(json.dumps({"status": "failed", "error": "the loss is <not> finite"}))
-    assert "the loss is &lt;not&gt; finite" in told(run)[1]
+    assert "the loss is &lt;not&gt; finite" in reported(run)[1]
 
 
 def test_a_run_without_metrics_is_told(run):
     run.metrics.unlink()
     run.summary.unlink()
     run.environment.unlink()
-    report, _ = told(run)
+    report, _ = reported(run)
     assert "no summary" in report.warnings[-1]
     assert report.claims == []
 
@@ -77,14 +77,14 @@ def test_a_run_without_metrics_is_told(run):
 @pytest.mark.parametrize("content", [b"\xff\x00{", b"[]\n1,2\n3\n", b"", b'{"best": 3, "seconds": "x", "test": []}'])
 def test_a_damaged_file_is_named_or_left_out(run, name, content):
     getattr(run, name).write_bytes(content)
-    report, page = told(run)
+    report, page = reported(run)
     assert report.chapters
     assert page
 
 
 def test_columns_of_words_and_of_nothing_are_left_out(run):
     run.metrics.write_text("epoch,step,seconds,learning_rate,loss,stage,<b>odd</b>\n1,10,2,0.1,1.0,first,2\n")
-    report, page = told(run)
+    report, page = reported(run)
     assert "curve-stage" not in page
     assert "&lt;b&gt;odd" in page
     assert "<b>odd" not in page
@@ -94,8 +94,8 @@ def test_300_epochs_and_100_000_keep_a_small_page(run):
     for epochs in (300, 100_000):
         lines = "".join(f"{i},{i},{i},0.1,{1 / i},0.5,{2 / i},0.4\n" for i in range(1, epochs + 1))
         run.metrics.write_text(ROWS + lines)
-        assert len(told(run)[1]) < 200_000
+        assert len(reported(run)[1]) < 200_000
 
 
 def test_what_is_missing_is_said_first(run):
-    assert told(run, ["no checkpoint <here>"])[1].index("no checkpoint &lt;here&gt;") < 12_000
+    assert reported(run, ["no checkpoint <here>"])[1].index("no checkpoint &lt;here&gt;") < 12_000

@@ -35,7 +35,7 @@ def test_a_seed_that_was_trained_twice_counts_once_which_is_said(make_run):
     runs = [make_run(f"a-00{number}", seed=seed) for number, seed in ((1, 0), (2, 0), (3, 1))]
     found = compared(*runs)
     assert [each.run.name for each in found.groups[0].entries] == ["a-002", "a-003"]
-    assert "a-001 is left out" in found.notes[0]
+    assert "a-001 is not counted" in found.notes[0]
 
 
 def test_the_same_run_again_is_compared_with_the_first(make_run):

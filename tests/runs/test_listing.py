@@ -25,7 +25,7 @@ from dltrain.runs.lock import owner, owning
         ("config.yaml", "[" * 50_000, "config.yaml: cannot be read"),
         ("config.yaml", "a: &a [x, x]\nb: [*a, *a]\n", "config.yaml: cannot be read: has anchors"),
         ("config.yaml", "just words", "config.yaml: cannot be read: is no mapping"),
-        ("config.yaml", None, "config.yaml: is gone"),
+        ("config.yaml", None, "config.yaml: is missing"),
     ],
 )
 def test_a_damaged_folder_is_told_with_the_reason_and_the_others_stand(make_run, tmp_path, file, content, words):

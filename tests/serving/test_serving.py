@@ -132,8 +132,8 @@ def test_rows_are_answered_by_the_names_of_their_columns(table, tmp_path):
 @pytest.mark.parametrize(
     ("status", "words", "request_"),
     [
-        (400, "is no JSON", {"content": b"{", "headers": {"content-type": "application/json"}}),
-        (400, "is no JSON", {"content": b"[" * 90_000, "headers": {"content-type": "application/json"}}),
+        (400, "must be JSON", {"content": b"{", "headers": {"content-type": "application/json"}}),
+        (400, "must be JSON", {"content": b"[" * 90_000, "headers": {"content-type": "application/json"}}),
         (400, "must be an object", {"json": [1]}),
         (400, "of at least one example", {"json": {"instances": []}}),
         (400, "unknown: strange", {"json": {"instances": [1], "strange": 1}}),

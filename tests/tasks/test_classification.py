@@ -68,7 +68,7 @@ def test_weights_by_name_are_one_where_a_class_is_not_named():
 
 
 def test_what_does_not_fit_the_data_is_refused():
-    with pytest.raises(ValueError, match='^class_weights.dgo is no class, did you mean "dog"'):
+    with pytest.raises(ValueError, match='^class_weights.dgo is not one of the classes, did you mean "dog"'):
         Classification(class_weights={"dgo": 3.0}).check(DATA)
     with pytest.raises(ValueError, match="^metrics must not hold top_5_accuracy"):
         Classification(metrics=("top_5_accuracy",)).check(DATA)

@@ -233,7 +233,7 @@ def test_a_search_without_one_good_trial_says_why(searches, here):
     done = subprocess.run(command("small.yaml", "train.epochs=5"), capture_output=True, text=True)
     assert done.returncode == 1
     assert "trial 3/3  no value (failed: the loss is not finite" in done.stderr
-    assert "none of 3 trials came to its end; the first said: the loss is not finite" in done.stderr
+    assert "none of 3 trials finished; the first error: the loss is not finite" in done.stderr
 
 
 def test_the_page_has_the_best_first_then_what_was_cut_short_and_what_failed_with_its_reason(searches, here):

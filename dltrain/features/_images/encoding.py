@@ -46,7 +46,7 @@ class ImageEncoding(ArrayEncoding):
         try:
             return self._content(base64.b64decode(raw["b64"], validate=True))
         except binascii.Error as error:
-            raise ValueError(f"b64 is no base64: {error}") from None
+            raise ValueError(f"b64 must be base64: {error}") from None
 
     @property
     def _decoding(self) -> Decoding:

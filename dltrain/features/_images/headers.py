@@ -72,7 +72,7 @@ def read_header(content: bytes) -> tuple[Header, bytes]:
             return _webp(content)
     except (struct.error, IndexError):
         raise ValueError("it ends within its header") from None
-    raise ValueError(f"it is no {KINDS}" if content else "it is empty")
+    raise ValueError(f"it is not {KINDS}" if content else "it is empty")
 
 
 _MARKER = re.compile(rb"\xff+([^\0\xff])", re.DOTALL)

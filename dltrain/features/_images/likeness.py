@@ -43,17 +43,17 @@ def near_copies(parts: Parts) -> Iterator[Finding]:
         yield Finding(
             "near leak",
             "warning",
-            f"{_pairs(len(across))} of images in different parts nearly the same: what is measured on them is memory",
+            f"{_pairs(len(across))} of nearly the same images in different parts: metrics on them measure memory",
             tuple(across),
-            "look at them; keep pictures of one thing in one part",
+            "check them; keep images of one thing in one part",
         )
     if within:
         yield Finding(
             "near duplicates",
             "note",
-            f"{_pairs(len(within))} of training images nearly the same",
+            f"{_pairs(len(within))} of nearly the same training images",
             tuple(within),
-            "look at them; delete copies, unless it is meant so",
+            "check them; delete unwanted copies",
         )
 
 
@@ -108,4 +108,4 @@ def _candidates(found: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def _pairs(count: int) -> str:
-    return "1 pair is" if count == 1 else f"{count:,} pairs are"
+    return "1 pair" if count == 1 else f"{count:,} pairs"

@@ -49,7 +49,7 @@ def odd_files(parts: Parts, size: Sequence[int]) -> Iterator[Finding]:
             "note",
             f"{_images(len(long), 'is', 'are')} more than {ODD_SHAPE:.0f} times as long as wide",
             tuple(long),
-            "look at them; dataset.resize=fit shows all of an image, crop only its centre",
+            "check them; dataset.resize=fit keeps the whole image, crop only its centre",
         )
     counted = Counter(kind for kind, _ in kinds)
     rare = {kind for kind, count in counted.items() if count < RARE * len(kinds)}
@@ -61,7 +61,7 @@ def odd_files(parts: Parts, size: Sequence[int]) -> Iterator[Finding]:
             "note",
             f"{_images(len(odd), 'has', 'have')} another kind of colour than most ({usual})",
             tuple(odd),
-            "look at them: a class that differs in this is told apart by it",
+            "check them: if a class differs in colour, the network learns the colour",
         )
 
 

@@ -1,4 +1,4 @@
-"""Columns of many kinds -> one matrix of numbers; all that is learnt of the training part is kept in `Column`s."""
+"""Columns of many kinds -> one matrix of numbers; all that is learnt of the train part is kept in `Column`s."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Encoding:
     """How columns become numbers.
 
     Args:
-        impute: what takes the place of a missing number: median or mean of the training part, or zero.
+        impute: what takes the place of a missing number: median or mean of the train part, or zero.
         one_hot_up_to: categories up to which a column is one-hot; beyond it a vector is learnt for each.
         words: how many of the most frequent words of a text column are counted.
     """
@@ -55,7 +55,7 @@ def learn(frame: pl.DataFrame, rows: np.ndarray, given: dict[str, Role], encodin
 
     Args:
         frame: the columns to learn from.
-        rows: positions of the training part; no other row is looked at.
+        rows: positions of the train part; no other row is looked at.
         given: what a column is, where the user said it.
         encoding: how columns become numbers.
 
@@ -71,13 +71,11 @@ def learn(frame: pl.DataFrame, rows: np.ndarray, given: dict[str, Role], encodin
         if name in given:
             role, why = given[name], ""
             if series.null_count() == len(series):
-                raise KeyProblem(
-                    role, f"names {name!r}, which has no values in the training part; ignore leaves it out"
-                )
+                raise KeyProblem(role, f"names {name!r}, which has no values in the train part; name it under ignore")
         else:
             role, why = _looks(series, frame[name])
         if why:
-            tell(f"column {name!r} is left out: {why}; name it under numeric, categorical or text to use it")
+            tell(f"column {name!r} is not used: {why}; to use it, name it under numeric, categorical or text")
         if role == "numeric":
             numbers += _numeric(series, encoding.impute)
         elif role == "dates":
@@ -104,7 +102,7 @@ def _looks(series: pl.Series, whole: pl.Series) -> tuple[Role, str]:
     if numbers.null_count() == 0:
         is_key = _KEY.search(series.name) and numbers.n_unique() == len(series) > FEW
         if is_key and (numbers == numbers.round()).all():
-            return "ignore", "it is a different whole number in each row, and called like a key"
+            return "ignore", "it is a different whole number in each row, and named like a key"
         return "numeric", ""
     if as_dates(values, is_day_first(whole))["date"].null_count() == 0:
         return "dates", ""
@@ -135,7 +133,7 @@ def _dates(series: pl.Series, whole: pl.Series) -> list[Column]:
     day_first = is_day_first(whole)
     found = as_dates(series, day_first)
     if not day_first and _is_either(whole):
-        tell(f"column {series.name!r}: 3/4/2020 is taken for the 4th of March; no date tells which number is the month")
+        tell(f"column {series.name!r}: 3/4/2020 is read as the 4th of March; no date shows which number is the month")
     parts = (*_DATE_PARTS, "hour") if found["hour"].count() else _DATE_PARTS
     columns = []
     for part in parts:

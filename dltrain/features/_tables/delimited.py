@@ -96,10 +96,12 @@ def _names(fields: list[str], path: Path, line: int, separator: str) -> list[str
     names = [name.strip() for name in fields]
     other = max(DELIMITERS, key=names[0].count)
     if len(names) == 1 and other in names[0]:
-        raise KeyProblem("delimiter", f"{separator!r} parts nothing in {path}: the header looks parted by {other!r}")
+        raise KeyProblem(
+            "delimiter", f"{separator!r} does not occur in {path}: the header looks separated by {other!r}"
+        )
     for number, name in enumerate(names, 1):
         if not name:
-            hint = "; an index that pandas wrote? to_csv(index=False) leaves it out" if number == 1 else ""
+            hint = "; if pandas wrote it as an index: to_csv(index=False)" if number == 1 else ""
             raise KeyProblem(
                 "path", f"{path}:{line}: the header must name each column: column {number} has no name{hint}"
             )

@@ -100,7 +100,7 @@ def refuse(messages: Sequence[str], skip: bool) -> None:
     if messages and not skip:
         more = f"\n... and {len(messages) - SHOWN} more" if len(messages) > SHOWN else ""
         shown = "\n".join(messages[:SHOWN])
-        raise BadRows("path", f"has rows that cannot be used:\n{shown}{more}\non_bad_example: skip leaves them out")
+        raise BadRows("path", f"has rows that cannot be used:\n{shown}{more}\nto skip them, set on_bad_example: skip")
 
 
 def matching(path: Path) -> list[Path]:
@@ -246,7 +246,7 @@ def json_lines(content: bytes, path: Path) -> Rows:
             else:
                 faults.append(Fault(path, number, 'must be an object, such as {"a": 1}'))
         except (ValueError, RecursionError) as error:
-            faults.append(Fault(path, number, f"is no JSON: {error}"))
+            faults.append(Fault(path, number, f"must be JSON: {error}"))
     for number, why in _odd_kinds(good):
         faults.append(Fault(path, number, why))
         del good[number]
@@ -257,13 +257,13 @@ def json_lines(content: bytes, path: Path) -> Rows:
 
 
 _CONSTANTS = {"Infinity": "inf", "-Infinity": "-inf"}  # as a CSV file writes them; NaN is missing
-_KINDS = {bool: "a truth value", int: "a number", float: "a number", str: "a text", list: "a list", dict: "an object"}
+_KINDS = {bool: "a boolean", int: "a number", float: "a number", str: "a text", list: "a list", dict: "an object"}
 
 
 def _odd_kinds(rows: dict[int, dict[str, Any]]) -> list[tuple[int, str]]:
     """Returns which rows have a value of another kind than most of its column, and what is wrong with them.
 
-    Numbers, or truth values, may stand among texts: they are texts too, as in a CSV file.
+    Numbers, or booleans, may stand among texts: they are texts too, as in a CSV file.
     """
     kinds: dict[str, dict[int, str]] = {}
     for number, row in rows.items():
@@ -273,7 +273,7 @@ def _odd_kinds(rows: dict[int, dict[str, Any]]) -> list[tuple[int, str]]:
     odd: dict[int, str] = {}
     for name, of_rows in kinds.items():
         counts = Counter(of_rows.values())
-        if len(counts) == 1 or counts.keys() in ({"a number", "a text"}, {"a truth value", "a text"}):
+        if len(counts) == 1 or counts.keys() in ({"a number", "a text"}, {"a boolean", "a text"}):
             continue
         ((most, _),) = counts.most_common(1)
         for number, kind in of_rows.items():
@@ -298,11 +298,11 @@ def flat(frame: pl.DataFrame, nested: dict[str, str]) -> pl.DataFrame:
     for name, kind in frame.schema.items():
         if kind.is_nested() or kind in (pl.Binary, pl.Object, pl.Unknown):
             if name not in nested:
-                tell(f"column {name!r} is left out: it holds {kind}, neither numbers, texts nor dates")
+                tell(f"column {name!r} is not used: it holds {kind}, not numbers, texts or dates")
             frame = frame.drop(name)
             nested[name] = str(kind)
         elif kind == pl.Duration:
-            tell(f"column {name!r} holds durations: they are counted in seconds")
+            tell(f"column {name!r} holds durations, which are read as seconds")
             frame = frame.with_columns(pl.col(name).dt.total_microseconds() / 1e6)
     return frame
 
@@ -328,7 +328,7 @@ def with_points(frame: pl.DataFrame, known: dict[str, bool]) -> pl.DataFrame:
         example = values.filter(values.str.contains(",", literal=True))[0]
         if values.str.contains(r"^[+-]?(0|[1-9]\d{0,2}(,\d{3})*)(\.\d+)?$").all():
             tell(
-                f"column {name!r} has commas that may part thousands or decimals, such as {example!r}: it is taken for "
+                f"column {name!r} has commas that may separate thousands or decimals, as in {example!r}: it is read as "
                 "words; write numbers without thousands, or with a decimal point"
             )
             continue

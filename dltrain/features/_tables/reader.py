@@ -95,7 +95,7 @@ class TableReader:
             raise ValueError("has no rows")
         for name, (what, count, first) in seen.strays.items():
             tell(
-                f"column {name!r} was taken for {what} in training; {count} of the values in {path} are none and count "
+                f"column {name!r} was read as {what} in training; {count} of the values in {path} are not and count "
                 f"as missing, such as {first}"
             )
 

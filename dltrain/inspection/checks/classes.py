@@ -1,4 +1,4 @@
-"""How often each class occurs, and where it does not."""
+"""Checks of class frequencies: missing, rare and imbalanced classes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def missing(data: InspectedData) -> Iterator[Finding]:
                 "warning",
                 f"{_classes(len(alone))} a single example, which can be trained on or measured, never both",
                 tuple(f"{names[label]}: {_only(data, groups, label)}" for label in alone.tolist()),
-                "add examples, or leave the class out",
+                "add examples, or drop the class",
             )
         for part, found in counts.items():
             lacking = np.flatnonzero((found == 0) & (total != 1))
@@ -39,7 +39,7 @@ def missing(data: InspectedData) -> Iterator[Finding]:
             yield Finding(
                 "missing class",
                 "warning",
-                f"{_classes(len(lacking))} no example in the {part} part: what a network makes of such {what}",
+                f"{_classes(len(lacking))} no example in the {part} part; without one a class {what}",
                 tuple(names[label] for label in lacking),
                 "add examples" if part == "train" else f"add examples, or make the {part} part larger",
             )
@@ -65,7 +65,7 @@ def few(data: InspectedData) -> Iterator[Finding]:
                 "note",
                 f"{_classes(len(scarce))} fewer than {FEW} training examples",
                 tuple(f"{names[label]}: {found[label]}" for label in scarce[np.argsort(found[scarce], kind="stable")]),
-                "add examples, or put classes together",
+                "add examples, or merge classes",
             )
 
 
@@ -82,10 +82,10 @@ def imbalance(data: InspectedData) -> Iterator[Finding]:
             yield Finding(
                 "imbalance",
                 "note",
-                f"the largest class is {found[most] / found[least]:.0f} times the smallest in training: accuracy alone "
-                "hides what becomes of the small ones",
+                f"the largest class is {found[most] / found[least]:.0f} times the smallest in the train part: "
+                "accuracy alone hides errors on the small classes",
                 (f"{names[most]}: {found[most]}", f"{names[least]}: {found[least]}"),
-                "task.class_weights=balanced, and look at f1 or auc beside accuracy",
+                "set task.class_weights=balanced, and measure f1 or auc too",
             )
 
 

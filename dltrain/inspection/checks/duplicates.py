@@ -1,4 +1,4 @@
-"""Examples that are there twice, bit by bit."""
+"""Checks for examples that occur twice, bit by bit."""
 
 from __future__ import annotations
 
@@ -28,24 +28,25 @@ def leaks(data: InspectedData) -> Iterator[Finding]:
         if not len(twice):
             continue
         values, places = np.unique(known, return_index=True)
-        origins = places[np.searchsorted(values, others[twice])]
+        originals = places[np.searchsorted(values, others[twice])]
         share = len(twice) / len(others)
         chance = _share_of_copies(known) if data.has_columns else 0.0
-        pairs = taken(data.parts[second].targets, twice), taken(data.parts[first].targets, origins)
+        pairs = taken(data.parts[second].targets, twice), taken(data.parts[first].targets, originals)
         is_chance = data.has_columns and not _is_beyond_chance(share, chance, len(others), *pairs)
         severity: Severity = "note" if is_chance else "warning"
         usual = f"; {chance:.1%} of the {first} part have a copy within it" if chance else ""
+        of_part = f"of the {second} part ({share:.1%})"
         yield Finding(
             "leak",
             severity,
-            f"{_examples(len(twice), 'is', 'are')} of the {second} part ({share:.1%}) in the {first} part too{usual}",
+            f"{_examples(len(twice), f'{of_part} is', f'{of_part} are')} also in the {first} part{usual}",
             tuple(
                 f"{data.place(second, index)} = {data.place(first, origin)}"
-                for index, origin in zip(twice.tolist(), origins.tolist(), strict=True)
+                for index, origin in zip(twice.tolist(), originals.tolist(), strict=True)
             ),
-            "rows of few values are equal by chance; if they are copies, delete them"
+            "rows with few distinct values may be equal by chance; if they are copies, delete them"
             if is_chance
-            else "keep each example in one part alone: delete the copies",
+            else "delete the copies, so that each example is in one part only",
         )
 
 
@@ -61,9 +62,9 @@ def _is_beyond_chance(share: float, chance: float, count: int, targets: Tree, ot
         return False
     if share - chance >= max(TABLE_SHARE, 3 * (chance * (1 - chance) / count) ** 0.5):
         return True
-    told = digests.combined(*map(digests.of_rows, leaves(targets)))
-    _, sizes = np.unique(told, return_counts=True)
-    return len(told) - sizes.max() >= PAIRS and bool(_are_equal(targets, others).all())
+    digest_of_targets = digests.combined(*map(digests.of_rows, leaves(targets)))
+    _, sizes = np.unique(digest_of_targets, return_counts=True)
+    return len(digest_of_targets) - sizes.max() >= PAIRS and bool(_are_equal(targets, others).all())
 
 
 def _are_equal(targets: Tree, others: Tree) -> np.ndarray:
@@ -79,7 +80,7 @@ def _are_equal(targets: Tree, others: Tree) -> np.ndarray:
 
 @check(brief=True)
 def contradictions(data: InspectedData) -> Iterator[Finding]:
-    """Examples that are there twice with different targets, and copies within the training part."""
+    """Examples that are there twice with different targets, and copies within the train part."""
     if not (data.is_small and data.has_repeats):
         return
     targets = data.splits.train.targets
@@ -91,9 +92,9 @@ def contradictions(data: InspectedData) -> Iterator[Finding]:
     differs = ~_are_equal(taken(targets, copies), taken(targets, origin[copies]))
     for chosen, kind, severity, message, advice in (
         (copies[differs], "contradiction", "note" if data.has_columns else "warning",
-         "there twice in training, with different targets", "keep the copy that is right"),
+         "twice in the train part, with different targets", "keep the copy with the right target"),
         (copies[~differs], "duplicates", "note",
-         "there twice in training: they count double", "delete the copies, unless it is meant so"),
+         "twice in the train part, so counted twice", "delete the copies, unless they are intended"),
     ):  # fmt: skip
         if len(chosen):
             yield Finding(

@@ -1,4 +1,4 @@
-"""Labels that look wrong."""
+"""A check for labels that look wrong."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ def _doubtful(data: InspectedData, groups: dict[str, Groups]) -> Iterator[Findin
     yield Finding(
         "doubtful labels",
         "note",
-        f"{doubted:,} of {len(chosen):,} labels looked at may be wrong; those that are least probable",
+        f"{doubted:,} of {len(chosen):,} checked labels may be wrong; the least probable are listed",
         tuple(places),
-        "look at them: they are wrong, or hard",
+        "check them: each is wrong, or the example is hard",
     )
 
 

@@ -1,4 +1,4 @@
-"""Columns that give the target away."""
+"""Checks for columns that leak the target."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROWS = 5_000
 MOST_COLUMNS = 500
 """Columns that trees are grown for; each takes some hundredths of a second."""
 
-_ADVICE = "if it is not known before the target is, leave it out (of a table: dataset.ignore)"
+_ADVICE = "drop a column that is not known before the target is (in a table: dataset.ignore)"
 
 
 @check(brief=True)

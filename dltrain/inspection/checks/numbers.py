@@ -1,4 +1,4 @@
-"""Numbers that float32 or a network cannot cope with: of odd scale, NaN or infinite."""
+"""Checks for numbers that float32 or a network cannot handle: unsuitable scales, NaN, infinity."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def deviations(data: InspectedData) -> Iterator[Finding]:
     coarse = [row for row in features + targets if TINY <= row[2] != 1 and abs(row[1]) > COARSE * row[2]]
     for kind, found, why in (
         ("tiny deviation", tiny, f"below {TINY:g}, which counts as constant"),
-        ("huge deviation", huge, f"above {HUGE:g}: outliers, or an odd unit"),
+        ("huge deviation", huge, f"above {HUGE:g}: outliers, or an unsuitable unit"),
         ("coarse values", coarse, f"below 1/{COARSE:,.0f} of the mean: float32 blurs the differences"),
     ):
         if found:
@@ -38,7 +38,7 @@ def deviations(data: InspectedData) -> Iterator[Finding]:
                 "warning",
                 f"{_columns(len(found), 'has a standard deviation', 'have standard deviations')} {why}",
                 tuple(f"{name}: mean {centre:.6g}, standard deviation {spread:.3g}" for name, centre, spread in found),
-                "put them into another unit (seconds since the first, not since 1970), or leave them out",
+                "change their unit (seconds since the first, not since 1970), or drop them",
             )
 
 
@@ -51,7 +51,7 @@ def not_numbers(data: InspectedData) -> Iterator[Finding]:
         for _, parts in data.targets:
             wrong |= _not_finite(parts[name])
         for feature, parts in data.inputs:
-            # One NaN makes the mean one: the training part need not be read in a hurry.
+            # One NaN makes the mean one: the train part need not be read in a hurry.
             means = [row.mean for row in feature.moments()]
             seen = name == "train" and isinstance(parts[name], np.ndarray) and means and np.isfinite(means).all()
             if not seen and data.is_small:
@@ -63,7 +63,7 @@ def not_numbers(data: InspectedData) -> Iterator[Finding]:
             "warning",
             f"{len(places):,} examples hold NaN or infinite values: one is enough to make every weight NaN",
             tuple(places),
-            "fill them in, or leave these examples out",
+            "fill in the values, or drop the examples",
         )
 
 

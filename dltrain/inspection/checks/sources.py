@@ -1,4 +1,4 @@
-"""Files and rows that cannot be used, and files that are not read."""
+"""Checks for unusable files and rows, and for files that are not read."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ OTHER_IMAGES = (".heic", ".heif", ".tif", ".tiff", ".avif", ".jp2", ".jxl", ".dn
 
 @check(brief=False)
 def unusable(data: InspectedData) -> Iterator[Finding]:
-    """What was left out because it cannot be used."""
+    """Files and rows that were skipped because they cannot be used."""
     skipped = data.splits.skipped
     if skipped:
         yield Finding(
             "unusable",
             "note" if data.skips else "warning",
-            f"{len(skipped):,} cannot be used",
+            f"{len(skipped):,} files or rows cannot be used",
             skipped,
-            "mend or delete them, or leave them out: dataset.on_bad_example=skip",
+            "mend, delete or skip them: dataset.on_bad_example=skip",
         )
 
 
@@ -35,7 +35,7 @@ def ignored(data: InspectedData) -> Iterator[Finding]:
         yield Finding(
             "ignored files",
             "warning" if are_images else "note",
-            f"{len(files):,} beside the images of a kind that is not read",
+            f"{len(files):,} files beside the images are of a kind that is not read",
             files,
             "store images as .jpg or .png, or delete them",
         )

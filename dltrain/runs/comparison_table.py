@@ -1,4 +1,4 @@
-"""A comparison of runs in words and numbers, whether for a terminal or for a page."""
+"""A comparison of runs as rows of cells and sentences, for the terminal and for a page."""
 
 import statistics
 from collections.abc import Sequence
@@ -7,19 +7,20 @@ from typing import Any
 from dltrain.runs import selection
 from dltrain.runs.compare import Comparison, Group, Measured
 from dltrain.runs.seed_noise import Verdict
+from dltrain.wording import metric
 
 Rows = list[tuple[str, list[str]]]
 """A title, and a cell for each group."""
 
 
 def config_rows(found: Comparison) -> Rows:
-    """Returns the keys that differ and what each group says there."""
+    """Returns the keys that differ, with the value of each group."""
     shown = {key: values for key, values in found.config.items() if not _is_idle(values)}
     return [(key, [_value(value) for value in values]) for key, values in shown.items()]
 
 
 def measured_title(found: Comparison) -> str:
-    """Returns what the numbers are."""
+    """Returns the title of the numbers: "mean (sd)" where a group has several runs."""
     return "mean (sd)" if any(len(group.entries) > 1 for group in found.groups) else "metric"
 
 
@@ -51,7 +52,7 @@ def verdicts(found: Comparison) -> list[str]:
 
 
 def verdict_words(first: str, second: str, verdict: Verdict) -> str:
-    """Returns what is said of the difference between two groups."""
+    """Returns a sentence about the difference between two groups."""
     n = f"n = {verdict.n[0]}" if verdict.n[0] == verdict.n[1] else f"n = {verdict.n[0]} and {verdict.n[1]}"
     digits = 4 if abs(verdict.difference) >= 0.001 else 7
     size = f"{abs(verdict.difference):.{digits}f}"
@@ -59,11 +60,11 @@ def verdict_words(first: str, second: str, verdict: Verdict) -> str:
     if verdict.difference == 0:
         words = f"{second} and {first} are equal"
     if verdict.p is None or verdict.interval is None:
-        said = "no difference" if verdict.is_larger is False else "whether that is more than seed noise cannot be told"
+        said = "no difference" if verdict.is_larger is False else "whether that is more than seed noise is unknown"
         return f"{words}; {said} ({n}: {verdict.reason})"
     low, high = verdict.interval
     said = "more than seed noise" if verdict.is_larger else "NOT more than seed noise"
-    interval = f"95 % interval {low:.{digits}f} to {high:.{digits}f}"
+    interval = f"95 % confidence interval {low:.{digits}f} to {high:.{digits}f}"
     return f"{words}: {said} ({verdict.test}, {n}, p = {_p(verdict.p)}; {interval})"
 
 
@@ -80,21 +81,11 @@ def run_names(group: Group) -> str:
     return ", ".join(names) if len(names) <= 2 else f"{names[0]} to {names[-1]}"
 
 
-def figure(value: float) -> str:
-    """Returns a metric's value as short as it can be compared."""
-    return f"{value:.4f}" if 0.001 <= abs(value) < 1000 or value == 0 else f"{value:.4g}"
-
-
-def size(count: int) -> str:
-    """Returns bytes as people say them."""
-    return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
-
-
 def _difference(each: Measured) -> str:
     if not all(each.values) or not each.is_comparable:
         return ""
     first, second = (statistics.fmean(values.values()) for values in each.values)
-    return ("+" if second >= first else "-") + figure(abs(second - first))
+    return ("+" if second >= first else "-") + metric(abs(second - first))
 
 
 def _probability(each: Measured) -> str:
@@ -109,8 +100,8 @@ def _p(value: float) -> str:
 def _measured(values: dict[int, float]) -> str:
     if not values:
         return "-"
-    mean = figure(statistics.fmean(values.values()))
-    return mean if len(values) == 1 else f"{mean} ({figure(statistics.stdev(values.values()))})"
+    mean = metric(statistics.fmean(values.values()))
+    return mean if len(values) == 1 else f"{mean} ({metric(statistics.stdev(values.values()))})"
 
 
 def _is_idle(values: list[Any]) -> bool:
