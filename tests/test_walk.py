@@ -237,7 +237,7 @@ def bead_outputs(model, _):
 
 
 def bead_answers(outputs):
-    return [{"marks": "".join("01"[logit > 0] for logit in row), "probabilities": sigmoid(row)} for row in outputs]
+    return [{"marks": "".join("01"[int(logit > 0)] for logit in row), "probabilities": sigmoid(row)} for row in outputs]
 
 
 def bead_loss(rows):

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 from dltrain.lazy import np
 from dltrain.registry import Choice
+
+Takes = Mapping[str, Any]
+"""What a network takes: a TensorSpec, (batch, *shape), by the name of each of its inputs."""
+
+Batch = Mapping[str, np.ndarray]
+"""Examples as a network takes them, (examples, *shape), by the name of each of its inputs."""
+
+
+def called(inputs: Mapping[str, Any]) -> Any:
+    """Returns inputs as a network is called with them: the value itself where there is one, else the values by name."""
+    return next(iter(inputs.values())) if len(inputs) == 1 else dict(inputs)
 
 
 class Export(Choice):
@@ -27,21 +39,22 @@ class Export(Choice):
     tolerance: ClassVar[float] = 1e-5
     agreement: ClassVar[float | None] = None
 
-    def write(self, model: Any, path: Path, calibration: np.ndarray) -> None:
+    def write(self, model: Any, path: Path, takes: Takes, calibration: Batch) -> None:
         """Writes the network.
 
         Args:
             model: a Keras model in float32.
             path: a place that is free.
-            calibration: training examples, float32, which show what values occur.
+            takes: its inputs, by name.
+            calibration: training examples, which show what values occur.
         """
         raise NotImplementedError
 
-    def answers(self, path: Path, inputs: np.ndarray) -> np.ndarray:
-        """Returns what the file says of examples, (examples, outputs).
+    def answers(self, path: Path, inputs: Batch) -> np.ndarray:
+        """Returns what the file says of examples, (examples, *outputs).
 
         Args:
             path: what was written.
-            inputs: the examples, float32, as the network takes them.
+            inputs: the examples.
         """
         raise NotImplementedError
