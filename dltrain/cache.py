@@ -1,4 +1,4 @@
-"""Where dltrain keeps what it can make again: nothing there is needed, all of it may be deleted."""
+"""The cache folders of dltrain and Keras: everything in them can be made again, and may be deleted."""
 
 import os
 from pathlib import Path

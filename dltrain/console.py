@@ -1,4 +1,4 @@
-"""What the terminal says while a network trains: Rich in a terminal, plain lines elsewhere, all of it in log.txt."""
+"""Messages and progress of training: Rich in a terminal, plain lines elsewhere, everything in log.txt."""
 
 import logging
 import time
@@ -14,15 +14,15 @@ from dltrain.errors import TrainingError, printable
 from dltrain.lazy import starting
 
 PLAIN_SECONDS = 30
-"""Seconds between two lines about an epoch that is under way, where there is no terminal to draw a bar in."""
+"""Seconds between two progress lines within an epoch, where there is no terminal for a progress bar."""
 
 
 class Reporter:
-    """Says what happens, on standard error and in the run's log; the newest one says what datasets log, too.
+    """Writes messages to standard error and to the run's log; the newest reporter also writes what datasets log.
 
     Args:
-        quiet: say nothing but warnings; the log has it all the same.
-        verbose: say details too.
+        quiet: show only warnings; the log gets all messages.
+        verbose: show details too.
     """
 
     def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
@@ -39,26 +39,26 @@ class Reporter:
         log.setLevel(logging.INFO)
 
     def log_to(self, path: Path) -> None:
-        """Writes all that was said, and all that will be, to the log."""
+        """Writes all earlier and later messages to a log file."""
         self._log = path
         lines, self._unlogged = self._unlogged, []
         for line in lines:
             self._write(line)
 
     def say(self, text: str) -> None:
-        """Says something."""
+        """Shows and logs a message."""
         self._say(text, not self._quiet)
 
     def detail(self, text: str) -> None:
-        """Says something that only `--verbose` shows."""
+        """Logs a message that only `--verbose` shows."""
         self._say(text, self._verbose and not self._quiet)
 
     def note(self, text: str) -> None:
-        """Writes something to the log alone: the terminal has it from elsewhere."""
+        """Writes a message only to the log: the terminal shows it otherwise."""
         self._write(text)
 
     def warn(self, text: str) -> None:
-        """Says something that `--quiet` does not silence."""
+        """Shows a warning, which `--quiet` does not hide."""
         self._say(f"warning: {text}", True, style="yellow")
 
     def __enter__(self) -> Self:
@@ -83,15 +83,15 @@ class Reporter:
 
     @property
     def shows_steps(self) -> bool:
-        """Whether `step` would be seen now: reading the metrics for it costs time."""
+        """Whether `step` would be shown now: reading the metrics for it costs time."""
         return self._bar is not None or time.monotonic() - self._last_line > PLAIN_SECONDS
 
     def step(self, title: str, done: int, total: int, words: str) -> None:
-        """Shows how far the epoch is.
+        """Shows the progress within an epoch.
 
         Args:
-            title: which epoch.
-            done: steps done in it.
+            title: name of the epoch.
+            done: finished steps in it.
             total: steps in it.
             words: loss, metrics, speed and time left.
         """
@@ -118,12 +118,12 @@ class Reporter:
                 file.write(printable(text) + "\n")
         except OSError as error:
             raise TrainingError(
-                f"{self._log}: cannot be written: {error.strerror}; the last checkpoint stands"
+                f"{self._log}: cannot be written: {error.strerror}; the last checkpoint is intact"
             ) from None
 
 
 class _Forwarding(logging.Handler):
-    """Says what is logged, by another thread only once TensorFlow has started, which takes standard error meanwhile."""
+    """Forwards log records to the reporter; other threads wait for TensorFlow's start, which holds standard error."""
 
     def __init__(self, reporter: Reporter) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What tells an array from others."""
+"""Digests of arrays."""
 
 import hashlib
 
@@ -6,5 +6,5 @@ import numpy as np
 
 
 def digest(array: np.ndarray) -> str:
-    """Returns what tells an array from others: 32 letters."""
+    """Returns the digest of an array, 32 letters."""
     return hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=16).hexdigest()

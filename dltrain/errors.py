@@ -1,18 +1,13 @@
-"""What can go wrong, as a tree; the exit code of the command hangs on the branch.
+"""The exceptions of dltrain, as a tree; the branch decides the exit code of the command.
 
-DltrainError
-├── UserError            2: the user can mend it before running again
-│   ├── ConfigError         a config or an override, with every problem found
-│   ├── DataError           a dataset that cannot be had or read
-│   ├── DeviceError         a device that was asked for and is not there
-│   ├── ClusterError        machines that cannot train together
-│   ├── CheckpointError     a checkpoint that cannot be used
-│   └── RunError            no such run, or one that cannot do what was asked
-├── TrainingError        1: the run failed, its last checkpoint stands
-├── Pruned               1: a search gave the run up, its last checkpoint stands
-└── Interrupted        130: Ctrl-C (143: SIGTERM), state saved
+DltrainError ├── UserError            2: the user can fix it before running again │   ├── ConfigError         a config
+or an override, with every problem found │   ├── DataError           a dataset that cannot be downloaded or read │   ├──
+DeviceError         a requested device that does not exist │   ├── ClusterError        machines that cannot train
+together │   ├── CheckpointError     a checkpoint that cannot be used │   └── RunError            no such run, or one
+that cannot do what was asked ├── TrainingError        1: the run failed, its last checkpoint is intact ├── Pruned
+1: a search pruned the run, its last checkpoint is intact └── Interrupted        130: Ctrl-C (143: SIGTERM), state saved
 
-Anything else that escapes is a fault of dltrain's own and keeps its traceback.
+Any other exception is a bug of dltrain and keeps its traceback.
 """
 
 import re
@@ -22,7 +17,7 @@ from typing import Protocol
 
 
 def printable(text: str) -> str:
-    """Returns a text with its control characters as escapes: names in other people's data could steer a terminal."""
+    """Escapes control characters: names in other people's data could steer a terminal."""
     if text.isprintable():
         return text
     kept = (character if character.isprintable() or character in "\n\t" else _escape(character) for character in text)
@@ -30,7 +25,7 @@ def printable(text: str) -> str:
 
 
 def said(error: BaseException) -> str:
-    """Returns what an exception of Keras or TensorFlow says, in a line: without colours, preamble and what follows."""
+    """Shortens the message of a Keras or TensorFlow exception to its essential line."""
     text = re.sub(r"\x1b\[[0-9;]*m|\{\{function_node [^}]*\}\} ?| ?\[Op:\w+\]( name: )?", "", str(error))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith(_AROUND)]
@@ -56,21 +51,21 @@ class DltrainError(Exception):
 
 
 class UserError(DltrainError):
-    """The user can mend it before running again."""
+    """A failure that the user can fix before running again."""
 
     exit_code = 2
 
 
 class Located(Protocol):
-    """What is wrong with a value of a config; as text it shows the line too, with a mark below the value."""
+    """A problem with a value of a config; as text it also shows the line, with a mark below the value."""
 
     @property
     def key(self) -> str:
-        """The key path that is to blame; empty where it is none in particular."""
+        """The key path of the wrong value; empty where no single key is wrong."""
 
     @property
     def words(self) -> str:
-        """What is wrong with it, as it stands behind the key in the message."""
+        """What is wrong with it: the message without the key."""
 
     @property
     def headline(self) -> str:
@@ -78,7 +73,7 @@ class Located(Protocol):
 
 
 Problems = list[str | Located]
-"""Messages, and problems that know their place."""
+"""Messages, and problems that know their place in a file."""
 
 
 class ConfigError(UserError):
@@ -105,10 +100,10 @@ class ConfigError(UserError):
 
 
 class OptionError(ConfigError):
-    """An option asks for what cannot be.
+    """A command-line option has an impossible value.
 
     Args:
-        problem: what is wrong, with the option's name without its strokes as the key.
+        problem: what is wrong; its key is the option's name without the dashes.
     """
 
     def __init__(self, problem: ValueError) -> None:
@@ -118,7 +113,7 @@ class OptionError(ConfigError):
 
 @contextmanager
 def gathered(problems: Problems) -> Iterator[None]:
-    """Adds what a ConfigError says to other problems, and goes on behind the block: all are told at once."""
+    """Collects the problems of a ConfigError and continues after the block, so that all are reported at once."""
     try:
         yield
     except ConfigError as error:
@@ -126,17 +121,17 @@ def gathered(problems: Problems) -> Iterator[None]:
 
 
 class DataError(UserError):
-    """A dataset cannot be had, read or used as the config asks."""
+    """A dataset cannot be downloaded, read or used as the config asks."""
 
 
 class KeyProblem(ValueError):
-    """What is wrong with a key of a block, raised by the block's own checks: the user sees it at the key's line.
+    """A problem with a key of a block, raised by the block's own checks and shown at the key's line.
 
         raise KeyProblem("depth", f"must be 6n + 2, got {self.depth}")
 
     Args:
         key: of the block, `name` included; a path where it lies deeper, as `stages[2].filters`. Empty for the whole.
-        words: what is wrong, as they follow the key in the message.
+        words: what is wrong; they follow the key in the message.
     """
 
     def __init__(self, key: str, words: str) -> None:
@@ -154,7 +149,7 @@ class KeyProblem(ValueError):
 
 
 class AbsentData(KeyProblem):
-    """What a dataset's key names is not on this machine: raised by a source, and no fault of the config."""
+    """The files of a dataset are not on this machine, raised by a source: the config may still be right."""
 
 
 class Misfit(KeyProblem):
@@ -162,11 +157,11 @@ class Misfit(KeyProblem):
 
 
 class DeviceError(UserError):
-    """A device that was asked for is not there or cannot be used."""
+    """A requested device does not exist or cannot be used."""
 
 
 class ClusterError(UserError):
-    """The machines of a run are not named rightly, do not find each other, or were not started alike."""
+    """The machines of a run are listed wrongly, cannot reach each other, or were started with different settings."""
 
 
 class CheckpointError(UserError):
@@ -174,24 +169,24 @@ class CheckpointError(UserError):
 
 
 class RunError(UserError):
-    """There is no such run, or it cannot do what was asked."""
+    """The run does not exist, or does not allow the requested command."""
 
 
 class TrainingError(DltrainError):
-    """The run failed: a loss that is not finite, a full disk, no memory."""
+    """The run failed: the loss is not finite, the disk is full, or memory ran out."""
 
 
 class Pruned(DltrainError):
-    """A search gave the run up: others were better at the same epoch."""
+    """A search pruned the run: others were better at the same epoch."""
 
 
 class Interrupted(DltrainError):
-    """The run was told to stop and has saved its state.
+    """A signal stopped the run, and its state is saved.
 
     Args:
         event: what happened.
         exit_code: 130 after Ctrl-C, 143 after SIGTERM.
-        advice: what to do now, behind a semicolon; empty for nothing.
+        advice: what to do now, appended after a semicolon; may be empty.
     """
 
     def __init__(self, event: str, exit_code: int, advice: str = "") -> None:

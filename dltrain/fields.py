@@ -1,4 +1,4 @@
-"""The types of config fields that say more than Python's own: ranges and closed lists of names.
+"""The types of config fields beyond Python's own: ranges and closed lists of names.
 
 A registered class writes `units: PositiveInt`; the config loader checks the range, points at the key and names the
 range, and `dltrain list` shows it. Checks that need several fields belong into the class's `__post_init__`, which
@@ -17,8 +17,8 @@ class Range:
     Args:
         minimum: the smallest value allowed, none for no bound.
         maximum: the largest value allowed, none for no bound.
-        open_minimum: leaves out the minimum itself.
-        open_maximum: leaves out the maximum itself.
+        open_minimum: excludes the minimum itself.
+        open_maximum: excludes the maximum itself.
     """
 
     minimum: float | None = None
@@ -58,15 +58,15 @@ class Fold:
 
 
 def parse_fold(text: str) -> tuple[int, int]:
-    """Returns which of how many shares is meant, counted from 1.
+    """Parses a fold into its number, counted from 1, and the number of folds.
 
     Raises:
-        ValueError: if the text does not say it.
+        ValueError: if the text does not have this form.
     """
     found = re.fullmatch(r"fold (\d{1,6}) of (\d{1,6})", text)
     number, count = (int(found[1]), int(found[2])) if found else (0, 0)
     if not 1 <= number <= count >= 2:
-        raise ValueError(f"a fold must be such as fold 1 of 5, got {text!r}")
+        raise ValueError(f"a fold must have the form: fold 1 of 5, got {text!r}")
     return number, count
 
 

@@ -67,4 +67,4 @@ class AdamW(_OnePassAdam, keras.optimizers.AdamW):
 
 
 ONE_PASS = {keras.optimizers.SGD: SGD, keras.optimizers.Adam: Adam, keras.optimizers.AdamW: AdamW}
-"""What does the same as one of Keras's own classes."""
+"""The faster equivalents of Keras's own classes."""

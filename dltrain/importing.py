@@ -1,4 +1,4 @@
-"""Imports TensorFlow: quietly, and with its environment variables set, which it reads once."""
+"""Imports TensorFlow quietly, with its environment variables set before."""
 
 import importlib
 import os
@@ -49,7 +49,7 @@ def has_nvidia_device() -> bool:
 
 
 def _keep_compiled() -> None:
-    """Has XLA keep what it compiles for a GPU: the next run starts without compiling it again."""
+    """Makes XLA cache what it compiles for a GPU: the next run starts without compiling it again."""
     with suppress(OSError, PackageNotFoundError):  # without a writable folder XLA would refuse to compile at all
         place = cache.folder("xla") / version("tensorflow")
         place.mkdir(parents=True, exist_ok=True)

@@ -16,14 +16,14 @@ from dltrain.registry import OPTIMIZERS, Choice
 
 
 class Optimizer(Choice):
-    """What every update rule is: a builder of Keras optimizers.
+    """The contract of every update rule: a builder of Keras optimizers.
 
     Attributes:
-        learning_rate: the peak, which `schedule` shapes; none for a rule that has no such number.
-        momentum: share of the last step that is kept; where it is 0, there are no variables for it.
-        layer_decay: each layer learns at this share of the next one's rate; none for one rate everywhere. Where it is
-            a number, `build` is given the shares.
-        ema_momentum: of the average of the weights that is kept; none for no average.
+        learning_rate: the peak, which `schedule` shapes; none for a rule without a learning rate.
+        momentum: share of the last step that is kept; if it is 0, there are no variables for it.
+        layer_decay: the learning rate of each layer relative to the next one; none for one rate everywhere. If it is a
+            number, `build` receives the shares.
+        ema_momentum: momentum of the moving average of the weights; none for no average.
     """
 
     learning_rate: float | None = None
@@ -35,28 +35,30 @@ class Optimizer(Choice):
         """Returns the Keras optimizer.
 
         Args:
-            learning_rate: a number or a Keras LearningRateSchedule; takes the place of the field.
-            plain: take Keras's own class where there is one that does the same in fewer passes.
-            shares: of the learning rate, of each weight in their order; without them it is the same for all.
+            learning_rate: a number or a Keras LearningRateSchedule; replaces the field.
+            plain: use Keras's own class instead of the faster equivalent.
+            shares: share of the learning rate of each weight, in order; empty for the same rate everywhere.
         """
         raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
 class KerasOptimizer(Optimizer):
-    """What the update rules that Keras has share.
+    """The base of Keras's update rules.
 
     Args:
         learning_rate: the peak learning rate r; `schedule` shapes it over time.
         l2: true L2, the papers' weight decay: adds l2 * w to the gradient of every trainable weight, after clipping.
-        weight_decay: decoupled weight decay as in Keras: takes r * weight_decay * w from every weight; none for none.
-        clipnorm: scales each weight's gradient down to at most this norm; none to leave it.
-        global_clipnorm: scales all gradients together down to at most this norm; none to leave them.
-        clipvalue: cuts each component of a gradient to plus or minus this; none to leave it.
-        layer_decay: the head learns at r, each layer before it at this share of the next one's rate, decoupled weight
-            decay included (Clark et al. 2020: 0.8 to 0.9; Bao et al. 2022: 0.65 to 0.75); none for r everywhere.
-        ema_momentum: keeps an average of the weights, m * average + (1 - m) * w after each step, of which validation,
-            the best weights and the exported network are; moving statistics stay those of w; none for no average.
+        weight_decay: decoupled weight decay as in Keras: subtracts r * weight_decay * w from every weight; none for no
+            decay.
+        clipnorm: scales each weight's gradient down to at most this norm; none for no limit.
+        global_clipnorm: scales all gradients together down to at most this norm; none for no limit.
+        clipvalue: limits each component of a gradient to plus or minus this; none for no limit.
+        layer_decay: the head learns at r, each layer before it at this share of the rate of the next layer, decoupled
+            weight decay included (Clark et al. 2020: 0.8 to 0.9; Bao et al. 2022: 0.65 to 0.75); none for r everywhere.
+        ema_momentum: momentum m of a moving average of the weights, m * average + (1 - m) * w after each step.
+            Validation, the best weights and the exported network use the average, with the moving statistics of w; none
+            for no average.
     """
 
     learning_rate: PositiveFloat = 0.001
@@ -71,7 +73,7 @@ class KerasOptimizer(Optimizer):
     def __post_init__(self) -> None:
         given = [name for name in ("clipnorm", "global_clipnorm", "clipvalue") if getattr(self, name) is not None]
         if len(given) > 1:
-            raise KeyProblem(given[1], f"must not be given beside {given[0]}: one kind of clipping at a time")
+            raise KeyProblem(given[1], f"must not be given together with {given[0]}: choose one kind of clipping")
 
     def _keras(self) -> Any:
         """Returns the Keras class of the same arguments."""
@@ -164,7 +166,7 @@ class SGD(KerasOptimizer):
 
     Args:
         momentum: share of the last step that is kept, 0 to below 1; the papers' 0.9.
-        nesterov: take the gradient where the momentum leads: w += momentum * v - r * g.
+        nesterov: look ahead along the momentum: w += momentum * v - r * g.
     """
 
     learning_rate: PositiveFloat = 0.01
@@ -184,7 +186,7 @@ class Adam(KerasOptimizer):
     Args:
         beta_1: decay of m per step, 0 to below 1; the paper's 0.9.
         beta_2: decay of v per step, 0 to below 1; the paper's 0.999.
-        epsilon: keeps the division sane; Keras's 1e-7, the paper's 1e-8.
+        epsilon: avoids division by zero; Keras's 1e-7, the paper's 1e-8.
         amsgrad: divide by the largest v so far (Reddi et al. 2018, algorithm 2).
     """
 
@@ -204,10 +206,10 @@ class AdamW(KerasOptimizer):
     I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", 2017, algorithm 2.
 
     Args:
-        weight_decay: share of a weight that goes per step, times the learning rate; Keras's 0.004.
+        weight_decay: share of a weight that is subtracted per step, times the learning rate; Keras's 0.004.
         beta_1: decay of m per step, 0 to below 1.
         beta_2: decay of v per step, 0 to below 1.
-        epsilon: keeps the division sane.
+        epsilon: avoids division by zero.
         amsgrad: divide by the largest v so far.
     """
 
@@ -230,7 +232,7 @@ class RMSprop(KerasOptimizer):
     Args:
         rho: decay of v per step, 0 to below 1.
         momentum: share of the last step that is kept, 0 to below 1.
-        epsilon: keeps the division sane.
+        epsilon: avoids division by zero.
         centered: divide by the running standard deviation instead (Graves 2013).
     """
 
@@ -250,8 +252,8 @@ class Adagrad(KerasOptimizer):
     J. Duchi, E. Hazan and Y. Singer, "Adaptive subgradient methods", 2011, section 1.
 
     Args:
-        initial_accumulator_value: what s begins with.
-        epsilon: keeps the division sane.
+        initial_accumulator_value: initial value of s.
+        epsilon: avoids division by zero.
     """
 
     initial_accumulator_value: NonNegativeFloat = 0.1
@@ -270,7 +272,7 @@ class Nadam(KerasOptimizer):
     Args:
         beta_1: decay of m per step, 0 to below 1.
         beta_2: decay of v per step, 0 to below 1.
-        epsilon: keeps the division sane.
+        epsilon: avoids division by zero.
     """
 
     beta_1: Fraction = 0.9
@@ -315,11 +317,11 @@ class Muon(KerasOptimizer):
     Args:
         weight_decay: decoupled weight decay of the matrices; Keras's 0.004.
         momentum: share of the last step that is kept, 0 to below 1.
-        nesterov: take the gradient where the momentum leads.
+        nesterov: look ahead along the momentum.
         ns_steps: Newton-Schulz iterations of the orthogonalisation.
-        rms_rate: root mean square of a matrix's step before the learning rate; none to leave the step orthogonal.
-        exclude_layers: layers whose matrices move as in adam too, as regular expressions to find in the weights'
-            paths; Jordan et al. leave out the output layer, which is "logits" in dltrain's models.
+        rms_rate: root mean square of a matrix's step before the learning rate; none to keep the step orthogonal.
+        exclude_layers: regular expressions; matrices whose path contains one of them also move as in adam. Jordan et
+            al. exclude the output layer, which is "logits" in dltrain's models.
         exclude_embeddings: whether matrices with "embedding" in their path move as in adam.
         adam_lr_ratio: learning rate of the other weights over that of the matrices.
         adam_beta_1: adam's beta_1 for the other weights.

@@ -1,4 +1,4 @@
-"""The one plug: a class registered under a name is what a config may choose by that name.
+"""The registry: a config chooses registered classes by their names.
 
     @MODELS.register("mlp")
     class MLP:
@@ -39,10 +39,10 @@ def suggestion(word: str, words: list[str], there_are: str = "there are") -> str
 
 
 class Choice:
-    """What every registered class is: something that a config, or a command, chooses by name.
+    """The base of every registered class, which a config or a command chooses by name.
 
     Attributes:
-        registered_name: what it is chosen by; `register` sets it.
+        registered_name: its name in configs; set by `register`.
         keras_class: the user's Keras class whose arguments the fields are; none where the class itself is the choice.
     """
 
@@ -51,7 +51,7 @@ class Choice:
 
     @staticmethod
     def json_schema() -> dict[str, Any]:
-        """Returns what an editor may know of the keys beyond their types: parts of a JSON schema, by key."""
+        """Returns parts of a JSON schema, by key, for what editors need beyond the types."""
         return {}
 
 
@@ -124,14 +124,15 @@ class Registry:
         return set(self._classes)
 
     def forget_all_but(self, names: set[str]) -> None:
-        """Takes back what was registered beside these names."""
+        """Removes all registered names but these."""
         self._classes = {name: cls for name, cls in self._classes.items() if name in names}
 
     def __getitem__(self, name: str) -> type:
-        """Returns the class.
+        """Returns the class of a name.
+
 
         Raises:
-            KeyError: if there is none; its message says what there is.
+            KeyError: if there is none; the message lists the names.
         """
         self._discover()
         if name not in self._classes:
@@ -151,7 +152,7 @@ class Registry:
 
 
 def _keep_required(cls: type) -> None:
-    """Leaves a key without a default where a class declares one that its contract has a value for."""
+    """Removes the default of a key that a class declares without one, though its contract has a default."""
     inherited = {field.name for field in dataclasses.fields(cls)} if dataclasses.is_dataclass(cls) else set()
     for key, hint in vars(cls).get("__annotations__", {}).items():
         is_of_class = get_origin(hint) is ClassVar or str(hint).startswith(("ClassVar", "typing.ClassVar"))
@@ -163,12 +164,12 @@ MODELS = Registry("model", "dltrain.models", "dltrain.models.Model")
 DATASETS = Registry("dataset", "dltrain.datasets", "dltrain.datasets.Dataset")
 TASKS = Registry("task", "dltrain.tasks", "dltrain.tasks.Task")
 FEATURES = Registry("feature", "dltrain.features", "dltrain.data.feature.Feature")
-"""What examples consist of, and what is asked of them; no config chooses one by itself."""
+"""Kinds of inputs and targets; a config does not choose them directly."""
 OPTIMIZERS = Registry("optimizer", "dltrain.optimizers", "dltrain.optimizers.Optimizer")
 SCHEDULES = Registry("schedule", "dltrain.schedules", "dltrain.schedules.Schedule")
 AUGMENTATIONS = Registry("augmentation", "dltrain.augmentations", "dltrain.augmentations.Augmentation")
 SAMPLES = Registry("sample", "dltrain.datasets._samples", "dltrain.datasets._samples.samples.Sample")
-"""What `dltrain datasets make` makes; no config chooses it."""
+"""Sample data of `dltrain datasets make`; a config does not choose them."""
 
 LOSSES = Registry("loss", base="dltrain.plugins.keras_classes.Part")
 METRICS = Registry("metric", base="dltrain.plugins.keras_classes.Metric")
@@ -176,7 +177,7 @@ LAYERS = Registry("layer", base="dltrain.plugins.keras_classes.Part")
 CALLBACKS = Registry("callback", base="dltrain.plugins.keras_classes.Callback")
 TRACKERS = Registry("tracker", "dltrain.trackers", "dltrain.trackers.Tracker")
 EXPORTS = Registry("export", "dltrain.exports", "dltrain.exports.Export")
-"""What `dltrain export` writes; no config chooses it."""
+"""Formats of `dltrain export`; a config does not choose them."""
 
 KINDS = (
     MODELS,
@@ -192,16 +193,16 @@ KINDS = (
     CALLBACKS,
     TRACKERS,
 )
-"""What plugins may register."""
+"""Registries that plugins may register classes in."""
 
 REGISTRIES = {
     registry.kind: registry for registry in KINDS if registry not in (FEATURES, LOSSES, METRICS, LAYERS, CALLBACKS)
 }
-"""What there is to choose without plugins, by what it is called."""
+"""Registries of dltrain's own classes, by kind."""
 
 
 def short_name(choice: Any) -> str:
-    """Returns what a chosen word or block is called where names are short: of `my_metrics.Recall` the class alone."""
+    """Returns the short name of a chosen word or block: the class alone of `my_metrics.Recall`."""
     return choice if isinstance(choice, str) else choice.registered_name.rpartition(".")[2]
 
 

@@ -1,4 +1,4 @@
-"""The learning rate over time: what the optimizer's `learning_rate`, the peak, is multiplied with at each step."""
+"""The learning rate over time, as factors of the optimizer's `learning_rate`, the peak."""
 
 import math
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ Factor = Annotated[float, Range(minimum=0, maximum=1, open_minimum=True, open_ma
 
 @dataclass(frozen=True)
 class Plan:
-    """How long a run is.
+    """The length of a run.
 
     Args:
         steps_per_epoch: steps in one epoch.
-        total_steps: steps in all.
+        total_steps: steps of the whole run.
     """
 
     steps_per_epoch: int
@@ -26,15 +26,15 @@ class Plan:
 
 
 State = dict[str, Any]
-"""What a schedule that watches a column keeps from epoch to epoch: numbers that JSON holds, `scale` among them."""
+"""State that a schedule with a monitor keeps from epoch to epoch: JSON numbers, `scale` among them."""
 
 
 class Schedule(Choice):
-    """What every schedule is: a multiplier of the peak at each step, and perhaps one that follows what is measured.
+    """The contract of every schedule: a multiplier of the peak at each step, and optionally one that follows a metric.
 
     Attributes:
-        monitor: the column of metrics.csv that is watched; none where nothing is.
-        warmup_epochs: epochs of a warm-up at the start; none for a schedule that has no such key.
+        monitor: the column of metrics.csv that the schedule follows; none for a fixed schedule.
+        warmup_epochs: epochs of the warm-up; none for a schedule without this key.
     """
 
     monitor: str | None = None
@@ -45,14 +45,14 @@ class Schedule(Choice):
         return 0
 
     def check(self, plan: Plan) -> None:
-        """Makes sure that the schedule fits the run's length; by default it fits any.
+        """Checks that the schedule fits the run's length; by default it fits any.
 
         Raises:
             KeyProblem: if it does not.
         """
 
     def multiplier(self, step: Any, plan: Plan) -> Any:
-        """Returns what the peak is multiplied with at a step, float32.
+        """Returns the factor of the peak at a step, float32.
 
         Args:
             step: the steps before it, a number or a tensor of them.
@@ -61,11 +61,11 @@ class Schedule(Choice):
         raise NotImplementedError
 
     def initial_state(self) -> State | None:
-        """Returns the state before the first epoch; its `scale` multiplies the learning rate. None to keep nothing."""
+        """Returns the state before the first epoch; its `scale` multiplies the learning rate. None for no state."""
         return None
 
     def after_epoch(self, value: float, state: State, larger_is_better: bool) -> State:
-        """Returns the state after an epoch; only called where there is one, and `monitor` names a column.
+        """Returns the state after an epoch; called only if there is a state and `monitor` names a column.
 
         Args:
             value: the monitored value of the epoch; NaN is no improvement.
@@ -77,10 +77,10 @@ class Schedule(Choice):
 
 @dataclass(frozen=True, kw_only=True)
 class WarmUpSchedule(Schedule):
-    """What dltrain's own schedules share: a linear warm-up, from almost nothing to the peak.
+    """The base of dltrain's own schedules: a linear warm-up, from almost nothing to the peak.
 
     Args:
-        warmup_epochs: epochs in which the learning rate rises to its peak, parts of one allowed; 0 for none.
+        warmup_epochs: epochs in which the learning rate rises to its peak, fractions allowed; 0 for no warm-up.
         warmup_steps: the same in steps; give one of the two.
     """
 
@@ -89,20 +89,22 @@ class WarmUpSchedule(Schedule):
 
     def __post_init__(self) -> None:
         if self.warmup_epochs and self.warmup_steps:
-            raise KeyProblem("warmup_steps", "must not be given beside warmup_epochs")
+            raise KeyProblem("warmup_steps", "must not be given together with warmup_epochs")
 
     def warmup(self, plan: Plan) -> int:
         """Returns the steps of the warm-up."""
         return self.warmup_steps or round(self.warmup_epochs * plan.steps_per_epoch)
 
     def check(self, plan: Plan) -> None:
-        """Raises KeyProblem where the schedule does not fit the run's length."""
+        """Raises KeyProblem where the warm-up leaves no steps."""
         if self.warmup(plan) >= plan.total_steps:
             key = "warmup_steps" if self.warmup_steps else "warmup_epochs"
-            raise KeyProblem(key, f"must leave steps to train: {self.warmup(plan)} of {plan.total_steps} steps warm up")
+            raise KeyProblem(
+                key, f"must be shorter than the run: the warm-up takes {self.warmup(plan)} of {plan.total_steps} steps"
+            )
 
     def multiplier(self, step: Any, plan: Plan) -> Any:
-        """Returns what the peak is multiplied with at a step, float32.
+        """Returns the factor of the peak at a step, float32.
 
         Args:
             step: steps done before, a number or a scalar tensor.
@@ -128,12 +130,12 @@ class Constant(WarmUpSchedule):
 
 @SCHEDULES.register("step")
 class Step(WarmUpSchedule):
-    """Drops by a factor at given times, counted from the run's start; as in He et al. 2015, section 4.2.
+    """Drops by a factor after given epochs or steps of the run; as in He et al. 2015, section 4.2.
 
     Args:
-        drop_at_epochs: epochs after which the learning rate drops, rising; give this or `drop_at_steps`.
+        drop_at_epochs: epochs after which the learning rate drops, in rising order; give this or `drop_at_steps`.
         drop_at_steps: the same in steps.
-        factor: what each drop multiplies with, above 0 and below 1; the paper's 0.1.
+        factor: factor of each drop, above 0 and below 1; the paper's 0.1.
     """
 
     drop_at_epochs: tuple[PositiveFloat, ...] = ()
@@ -143,11 +145,11 @@ class Step(WarmUpSchedule):
     def __post_init__(self) -> None:
         super().__post_init__()
         if bool(self.drop_at_epochs) == bool(self.drop_at_steps):
-            raise KeyProblem("drop_at_epochs", "must be given, or drop_at_steps, and not both")
+            raise KeyProblem("drop_at_epochs", "or drop_at_steps must be given, but not both")
         for key in ("drop_at_epochs", "drop_at_steps"):
             times = getattr(self, key)
             if list(times) != sorted(set(times)):
-                raise KeyProblem(key, f"must rise, got {list(times)}")
+                raise KeyProblem(key, f"must be in rising order, got {list(times)}")
 
     def check(self, plan: Plan) -> None:
         """Raises KeyProblem where a drop lies beyond the run's end."""
@@ -155,7 +157,9 @@ class Step(WarmUpSchedule):
         last = self._drops(plan)[-1]
         if last >= plan.total_steps:
             key = "drop_at_steps" if self.drop_at_steps else "drop_at_epochs"
-            raise KeyProblem(key, f"must lie within the run's {plan.total_steps} steps, the last is after step {last}")
+            raise KeyProblem(
+                key, f"must be within the run's {plan.total_steps} steps, but the last drop is after step {last}"
+            )
 
     def _drops(self, plan: Plan) -> list[int]:
         return list(self.drop_at_steps) or [round(epoch * plan.steps_per_epoch) for epoch in self.drop_at_epochs]
@@ -185,7 +189,7 @@ class Cosine(WarmUpSchedule):
 
 @SCHEDULES.register("exponential")
 class Exponential(WarmUpSchedule):
-    """Falls by the same factor in every so many epochs, smoothly.
+    """Falls smoothly, by the same factor in equally many epochs.
 
     Args:
         decay_rate: the factor, above 0 and at most 1.
@@ -204,7 +208,7 @@ class Polynomial(WarmUpSchedule):
     """Falls from the peak to a share of it at the run's end as a power of the time left; linear by default.
 
     Args:
-        power: 1 falls linearly, more falls faster at first.
+        power: exponent: 1 falls linearly, a larger one faster at first.
         final_fraction: the last learning rate over the peak, 0 to below 1.
     """
 
@@ -218,7 +222,7 @@ class Polynomial(WarmUpSchedule):
 
 @SCHEDULES.register("one_cycle")
 class OneCycle(WarmUpSchedule):
-    """Rises from a share of the peak to it, then falls to almost nothing, along half cosines.
+    """Rises from a share of the peak to the peak, then falls to almost nothing, along half cosines.
 
     L. N. Smith and N. Topin, "Super-convergence", 2018, section 3; cosines in place of the paper's lines. The rise is
     the warm-up: `warmup_epochs` and `warmup_steps` are refused.
@@ -236,7 +240,7 @@ class OneCycle(WarmUpSchedule):
     def __post_init__(self) -> None:
         for key in ("warmup_epochs", "warmup_steps"):
             if getattr(self, key):
-                raise KeyProblem(key, "must be left out: one_cycle warms up for rise_fraction of the run")
+                raise KeyProblem(key, "must be left out: one_cycle has its own warm-up, set by rise_fraction")
 
     def _shape(self, since: Any, warmup: int, plan: Plan) -> Any:
         done = _share_done(since, warmup, plan)
@@ -247,16 +251,16 @@ class OneCycle(WarmUpSchedule):
 
 @SCHEDULES.register("plateau")
 class Plateau(WarmUpSchedule):
-    """Drops by a factor each time the monitored value has stopped to improve.
+    """Drops by a factor each time the monitored value has stopped improving.
 
     As A. Krizhevsky et al. 2012, section 5, did by hand. Its state belongs to the checkpoint.
 
     Args:
-        monitor: the column of metrics.csv that is watched.
-        factor: what each drop multiplies with, above 0 and below 1.
+        monitor: the column of metrics.csv that the schedule follows.
+        factor: factor of each drop, above 0 and below 1.
         patience: epochs without improvement before a drop.
-        min_delta: a smaller change is no improvement.
-        cooldown: epochs after a drop in which nothing is counted.
+        min_delta: a change smaller than this does not count as an improvement.
+        cooldown: epochs after a drop that do not count for patience.
         minimum_fraction: the smallest learning rate over the peak, 0 to below 1.
     """
 
@@ -295,7 +299,7 @@ class Plateau(WarmUpSchedule):
 
 
 def _share_done(since: Any, warmup: int, plan: Plan) -> Any:
-    """Returns how much of the run after the warm-up is done: 0 at its first step, almost 1 at its last."""
+    """Returns the finished share of the run after the warm-up: 0 at its first step, almost 1 at its last."""
     return keras.ops.clip(since / (plan.total_steps - warmup), 0.0, 1.0)
 
 
@@ -310,8 +314,8 @@ def learning_rate(schedule: Any, peak: float, plan: Plan, scale: Any = 1.0, firs
         schedule: a registered schedule.
         peak: the largest learning rate.
         plan: how long the run is.
-        scale: a number or variable; what the plateau schedule has come down to.
-        first_step: steps of the run before the first that the optimizer counts.
+        scale: a number or variable: the present factor of the plateau schedule.
+        first_step: steps of the run before the optimizer's first one.
     """
 
     class LearningRate(keras.optimizers.schedules.LearningRateSchedule):

@@ -2,7 +2,7 @@
 
 Python runs its signal handlers between two calls of the compiled loop only, and one step of a large network may take
 longer than a scheduler waits before it kills. The system's own handler, though, writes each signal's number into a pipe
-at once, and a thread listens there: it acts where the main thread does not come by in time.
+at once, and a thread listens there: it acts where the main thread does not react in time.
 """
 
 import os
@@ -23,11 +23,11 @@ _HEEDED = b"\0"
 
 
 class StopRequest:
-    """A context in which signals are noted instead of raised; in another thread than the main one, it does nothing.
+    """A context that records signals instead of raising them; it does nothing outside of the main thread.
 
     Args:
-        too_late: called in another thread when the main one does not notice in time, or does not stop at a second
-            signal; what can still be saved must be saved by it, for the process ends then.
+        too_late: called in another thread when the main one does not react in time, or does not stop at a second
+            signal; it must save what can still be saved, for the process ends then.
     """
 
     def __init__(self, too_late: Callable[[], None] = lambda: None) -> None:
@@ -63,8 +63,8 @@ class StopRequest:
         self._listener.join()
         os.close(self._reader)
 
-    def heed(self) -> None:
-        """Says that the main thread has come by and stops now: nobody else needs to."""
+    def acknowledge(self) -> None:
+        """Confirms that the main thread has noticed the signal and stops now, so that the listening thread need not."""
         if self._is_main:
             os.write(self._writer, _HEEDED)
 

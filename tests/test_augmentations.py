@@ -4,16 +4,18 @@ import numpy as np
 import pytest
 from specs import data_spec
 
-from dltrain.augmentations import _colours, _operations, _sampling, mixing
+from dltrain.augmentations import Augmentation, _colours, _operations, _sampling, mixing
 from dltrain.augmentations.colour import Brightness, Contrast, Grayscale, Hue, Saturation
 from dltrain.augmentations.flips_and_crops import Flip, PadAndCrop
 from dltrain.augmentations.geometry import RandomResizedCrop, Rotate, Translate, Zoom
 from dltrain.augmentations.mixing import CutMix, Mixup
 from dltrain.augmentations.noise_and_erasing import Noise, RandomErasing
 from dltrain.augmentations.policies import RandAugment, TrivialAugment
-from dltrain.data import Batch
+from dltrain.data import Batch, DataSpec, Feature, Features
 from dltrain.data.random_draws import sharing
+from dltrain.features.image import Image
 from dltrain.features.table import Column
+from dltrain.features.vector import Vector
 from dltrain.registry import AUGMENTATIONS
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (32, 6, 5, 3)).astype(np.float32)
@@ -492,3 +494,40 @@ def test_mixup_is_refused_where_codes_of_categories_would_be_mixed():
     Mixup().check(data_spec((1,), ("a", "b"), columns=(numbers,)))
     with pytest.raises(ValueError, match="^name mixup needs numbers alone, got categories: 'kind'"):
         Mixup().check(data_spec((2,), ("a", "b"), columns=(numbers, kinds)))
+
+
+class Boxes(Feature):
+    registered_name, shape, has_places = "boxes", (None, 7), True
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS.names())
+def test_what_moves_images_is_refused_by_name_beside_a_target_with_places(name):
+    data, augmentation = DataSpec(SPEC.inputs, Features.of(Boxes())), AUGMENTATIONS[name]()
+    augmentation.check_places(SPEC)
+    if augmentation.moves:
+        with pytest.raises(ValueError, match=f"{name} moves what is seen, and would leave boxes in place"):
+            augmentation.check_places(data)
+        return
+    augmentation.check_places(data)
+
+
+def test_one_that_moves_boxes_too_is_not_refused():
+    class Crop(Augmentation):
+        accepts, moves = (Image, Boxes), True
+
+    Crop().check_places(DataSpec(SPEC.inputs, Features.of(Boxes())))
+
+
+def test_of_several_inputs_images_are_changed_in_the_same_way(tensorflow):
+    image = Image(shape=(6, 5, 3))
+    data = DataSpec(Features(left=image, right=image, numbers=Vector(shape=(3,))), SPEC.targets)
+    numbers = np.ones((32, 3), np.float32)
+    inputs = {"left": IMAGES, "right": IMAGES + 1, "numbers": numbers}
+    found = Flip().build(data)(Batch(inputs, TARGETS), tensorflow.constant([1, 2]))
+    np.testing.assert_array_equal(found.inputs["right"], found.inputs["left"] + 1)
+    assert not np.array_equal(found.inputs["left"], IMAGES)
+    assert found.inputs["numbers"] is numbers
+    mixed = Mixup(alpha=1).build(data)(Batch(inputs, TARGETS), tensorflow.constant([1, 2]))
+    np.testing.assert_allclose(mixed.inputs["right"], mixed.inputs["left"] + 1, atol=1e-3)
+    with pytest.raises(ValueError, match="cutmix needs images alone"):
+        CutMix().check(DataSpec(Features(left=image, numbers=Vector(shape=(3,))), SPEC.targets))

@@ -119,7 +119,7 @@ def test_a_key_may_be_required_although_the_contract_has_a_value_of_its_name():
 @pytest.mark.parametrize("names_it", [False, True])
 def test_a_network_must_not_have_a_key_that_all_have(names_it):
     models = CONTRACTS["model"]
-    with pytest.raises(ValueError, match="must call its `freeze` otherwise"):
+    with pytest.raises(ValueError, match="must rename its key `freeze`: every network"):
 
         @models.register("frozen")
         class Frozen(*([models.base] if names_it else [])):

@@ -120,7 +120,7 @@ def test_l2_works_under_loss_scaling(tensorflow):
 
 
 def test_two_kinds_of_clipping_are_refused():
-    with pytest.raises(ValueError, match="^global_clipnorm must not be given beside clipnorm"):
+    with pytest.raises(ValueError, match="^global_clipnorm must not be given together with clipnorm"):
         OPTIMIZERS["adam"](clipnorm=1.0, global_clipnorm=1.0)
 
 

@@ -143,7 +143,7 @@ def test_two_files_of_one_name_are_refused(here):
     (here / "other" / "net.py").touch()
     (here / "net.yaml").write_text(CONFIG.replace("[net.py]", "[net.py, other/net.py]"))
     message = refused("check", "net.yaml", "--trust")
-    assert f"{here / 'other' / 'net.py'} is called like the module net that is there already" in message
+    assert f"{here / 'other' / 'net.py'} has the name of the module net, which is already loaded" in message
 
 
 def test_a_train_step_that_would_not_hear_its_teacher_is_told(here):
@@ -216,7 +216,9 @@ def test_a_file_that_is_gone_is_pointed_to_where_the_run_keeps_it(here):
     again()
     (here / "net.py").unlink()
     kept = "runs/net-001/plugins/net.py"
-    assert f"net.py cannot be read: No such file or directory; as it ran it is kept in {kept}" in refused("eval", "net")
+    assert f"net.py cannot be read: No such file or directory; its copy as it was run is {kept}" in refused(
+        "eval", "net"
+    )
     assert dltrain("eval", "net", f"plugins=[{kept}]").exit_code == 0
 
 
@@ -227,16 +229,16 @@ def test_a_file_that_is_gone_is_pointed_to_where_the_run_keeps_it(here):
         ("class Net(", "class Net((", "net.py:7: SyntaxError"),
         ("self.hidden(self", "self.hiden(self", "net.py:16: in call: AttributeError: 'Net' object has no"),
         ("super().__init__()", "super().__init__(units / 0)", "net.py:9: in __init__: ZeroDivisionError"),
-        ("Dense(num_classes)", "Dense(3)", "model.name net.Net returns [3] numbers for an example, the data ask for"),
+        ("Dense(num_classes)", "Dense(3)", "model.name net.Net returns [3] numbers for an example, the data need for"),
         ("import keras", TAKEN, "model 'mlp' is registered twice"),
         ("import keras", "import sys, keras\n\nsys.exit(3)", "net.py:4: in <module>: SystemExit: 3"),
-        ("units: int,", "units: int, freeze: bool = False,", "net.py: Net must call its `freeze` otherwise"),
-        ("units: int,", "units: int, weights=1.0,", "net.py: Net must call its `weights` otherwise"),
+        ("units: int,", "units: int, freeze: bool = False,", "net.py: Net must rename its key `freeze`"),
+        ("units: int,", "units: int, weights=1.0,", "net.py: Net must rename its key `weights`"),
         ("return self", "return self if tf.executing_eagerly() else self", "call: NameError: name 'tf' is not defined"),
         ("self.hidden(self.flatten(x))", "self.hidden(keras.ops.reshape(x, (-1, 7)))", "Error: Input to reshape is"),
         ("        super().__init__()\n", "", "net.py:7: Net: RuntimeError: In layer 'Net', you forgot to call"),
         ("return self", "return keras.layers.Dense(10)(self.flatten(x))\n        self", "Net has no weights to train"),
-        ("return self", "self", "model.name net.Net returns no numbers for an example, the data ask for 10"),
+        ("return self", "self", "model.name net.Net returns no numbers for an example, the data need for 10"),
     ],
     ids=["import", "syntax", "call", "init", "width", "name", "exit", "freeze", "weights", "traced", "shape", "super",
          "weightless", "nothing"],
@@ -254,7 +256,7 @@ def test_an_error_in_the_users_code_has_the_users_line(here, old, new, words):
         ("model.units=wide", "model.units must be a whole number, got 'wide'"),
         ("model.name=net.Nett", "no model 'net.Nett', did you mean \"net.Net\"?"),
         ("plugins=[other.py]", "other.py cannot be read: No such file or directory"),
-        ("plugins=[json.py]", "json.py is called like the module json"),
+        ("plugins=[json.py]", "json.py has the name of the module json"),
         ("plugins=[my-net.py]", "must be a Python file whose name is a word"),
         ("plugins=3", "plugins must be a list, each a path, got 3"),
     ],
@@ -366,10 +368,10 @@ def test_a_callback_may_stop_the_run(here):
     (here / "net.py").write_text(text)
     result = dltrain("fit", "net.yaml", "--trust", "train.epochs=9", "callbacks=[{name: net.Stop, after: 2}]")
     assert result.exit_code == 0
-    assert "stopped early, after epoch 2: a callback said so" in result.stderr
+    assert "stopped early, after epoch 2: a callback asked to stop" in result.stderr
     again()
     result = dltrain("fit", "--resume", "net", "train.epochs=20")
-    assert "nothing left to do; for more, say so: callbacks=[] --force, a callback stopped it" in result.stderr
+    assert "nothing left to do; for more, say so: callbacks=[] --force: a callback stopped the run" in result.stderr
     again()
     assert dltrain("fit", "--resume", "net", "train.epochs=3", "callbacks=[]", "--force").exit_code == 0
     assert len(Run(here / "runs" / "net-001").read_metrics()) == 3

@@ -1,5 +1,6 @@
 """What README shows works as it stands there."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -7,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from specs import data_spec
+from typer.testing import CliRunner
 
+from dltrain.cli import app
 from dltrain.config import experiment as experiments
-from dltrain.registry import MODELS
+from dltrain.registry import KINDS, MODELS
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -37,6 +40,36 @@ def test_the_model_to_add_works(tensorflow, monkeypatch):
     exec(code, {"__name__": "linear"})
     model = MODELS["linear"](width=3).build(data_spec((8, 8, 1), ("a", "b")))
     assert model(np.zeros((2, 8, 8, 1))).shape == (2, 2)
+
+
+def test_the_modality_to_add_works(tmp_path, monkeypatch):
+    """A pattern of four bases that one class has, anywhere in strands of 12 to 30: fit, then predict new ones."""
+    (code,) = blocks(r"python strands\.py")
+    (tmp_path / "strands.py").write_text(code)
+    random = np.random.RandomState(0)
+    strands = ["".join(random.choice([*"ACG"], random.randint(12, 31))) for _ in range(240)]
+    labelled = [
+        f"{strand[:4]}TGCT{strand[8:]} with" if row % 2 else f"{strand} without" for row, strand in enumerate(strands)
+    ]
+    (tmp_path / "strands.txt").write_text("\n".join(labelled))
+    (tmp_path / "strands.yaml").write_text(
+        "plugins: [strands.py]\ndataset: {name: strands, path: strands.txt}\nmodel: {name: motifs}\n"
+        "optimizer: {name: adam, learning_rate: 0.03}\ntrain: {epochs: 6, batch_size: 16}\nreport: false\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DLTRAIN_CACHE", str(tmp_path / "cache"))
+    before = {registry: registry.known() for registry in KINDS}
+    try:
+        fitted = CliRunner().invoke(app, ["fit", "strands.yaml", "--trust", "--json"])
+        assert fitted.exit_code == 0, fitted.output
+        (tmp_path / "new.txt").write_text("ACGACGTGCTACGA\nACGACGACGACG\nhello\n")
+        told = CliRunner().invoke(app, ["predict", "strands", "new.txt", "--trust", "--json"])
+        rows = json.loads(told.stdout)["predictions"]
+    finally:
+        for registry, names in before.items():
+            registry.forget_all_but(names)
+    assert [row.get("class") for row in rows] == ["with", "without", None]
+    assert "letters of ACGT" in rows[2]["error"]
 
 
 def test_both_commands_set_themselves_up():

@@ -92,8 +92,8 @@ MINUSES = b"\x93NUMPY\x01\x00" + len(_HEADER).to_bytes(2, "little") + _HEADER
     [
         (npy(np.zeros(10**6, np.float32)), zipfile.ZIP_DEFLATED, "is compressed"),
         (npy(np.array([print], object), allow_pickle=True), zipfile.ZIP_STORED, "holds Python objects"),
-        (lying_header((10**12,)), zipfile.ZIP_STORED, "is not of the size that it says"),
-        (lying_header((10**30, 0)), zipfile.ZIP_STORED, "is not of the size that it says"),
+        (lying_header((10**12,)), zipfile.ZIP_STORED, "does not have the size that its header states"),
+        (lying_header((10**30, 0)), zipfile.ZIP_STORED, "does not have the size that its header states"),
         (lying_header((-4,)), zipfile.ZIP_STORED, "is damaged"),
         (MINUSES, zipfile.ZIP_STORED, "is damaged"),
     ],

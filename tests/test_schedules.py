@@ -107,9 +107,9 @@ def test_plateau_takes_no_improvement_from_nan_and_its_state_is_plain_json():
     ("name", "settings", "message"),
     [
         ("cosine", {"warmup_epochs": 1.0, "warmup_steps": 1}, "^warmup_steps must not"),
-        ("step", {"drop_at_epochs": ()}, "^drop_at_epochs must be given"),
-        ("step", {"drop_at_steps": (5,)}, "^drop_at_epochs must be given"),
-        ("step", {"drop_at_epochs": (5.0, 4.0)}, "^drop_at_epochs must rise"),
+        ("step", {"drop_at_epochs": ()}, "^drop_at_epochs or drop_at_steps must be given"),
+        ("step", {"drop_at_steps": (5,)}, "^drop_at_epochs or drop_at_steps must be given"),
+        ("step", {"drop_at_epochs": (5.0, 4.0)}, "^drop_at_epochs must be in rising order"),
         ("one_cycle", {"warmup_epochs": 1.0}, "^warmup_epochs must be left out"),
     ],
 )
@@ -121,9 +121,9 @@ def test_settings_that_contradict_each_other_are_refused(name, settings, message
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
-        ("cosine", {"warmup_epochs": 10.0}, "^warmup_epochs must leave steps"),
-        ("constant", {"warmup_steps": 100}, "^warmup_steps must leave steps"),
-        ("step", {"drop_at_epochs": (10.0,)}, "^drop_at_epochs must lie within the run's 100 steps"),
+        ("cosine", {"warmup_epochs": 10.0}, "^warmup_epochs must be shorter than the run"),
+        ("constant", {"warmup_steps": 100}, "^warmup_steps must be shorter than the run"),
+        ("step", {"drop_at_epochs": (10.0,)}, "^drop_at_epochs must be within the run's 100 steps"),
     ],
 )
 def test_what_does_not_fit_the_run_is_refused(name, settings, message):

@@ -25,7 +25,7 @@ SCRIPT = """
     [
         ("print('saved', flush=True)", "time.sleep(1000)", 143, "saved"),
         ("raise OSError('no room')", "time.sleep(1000)", 1, "not saved: no room"),
-        ("print('saved', flush=True)", "stop.heed(); time.sleep(7)", 143, ""),
+        ("print('saved', flush=True)", "stop.acknowledge(); time.sleep(7)", 143, ""),
     ],
     ids=["noticed and not heeded", "cannot be saved", "heeded"],
 )

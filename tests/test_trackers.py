@@ -12,7 +12,7 @@ from dltrain.errors import ConfigError, Interrupted, UserError
 from dltrain.inference import evaluation
 from dltrain.registry import TRACKERS
 from dltrain.runs.folder import Run
-from dltrain.trackers._tracking import require
+from dltrain.trackers._tracking import check_installed
 from dltrain.training import trainer
 from dltrain.training.loop import Loop
 from dltrain.training.resume import Resume
@@ -65,7 +65,7 @@ def told(monkeypatch):
 
     def told(fails=None):
         watched = Told(fails)
-        monkeypatch.setattr("dltrain.trackers.tensorboard.require", lambda *_: None)
+        monkeypatch.setattr("dltrain.trackers.tensorboard.check_installed", lambda *_: None)
         monkeypatch.setattr(TRACKERS["tensorboard"], "start", lambda self, run, config: watched.start(run, config))
         return watched
 
@@ -84,7 +84,7 @@ def test_without_its_package_the_extra_is_named_before_anything_starts(path, mon
 def test_a_run_is_evaluated_without_the_packages_of_its_trackers(tensorflow, path, told, monkeypatch):
     told()
     run = fit(path, "trackers=[{name: tensorboard}]")
-    monkeypatch.setattr("dltrain.trackers.tensorboard.require", require)
+    monkeypatch.setattr("dltrain.trackers.tensorboard.check_installed", check_installed)
     monkeypatch.setattr("dltrain.trackers._tracking.find_spec", lambda _: None)
     assert evaluation.evaluate(run, "test", "best", Reporter())["examples"] == 30
 
@@ -109,18 +109,18 @@ def test_a_tracker_that_fails_later_is_left_behind_and_named(tensorflow, path, t
     run = fit(path, "trackers=[{name: tensorboard}]")
     assert run.read_summary()["status"] == "finished"
     said = " ".join(capsys.readouterr().err.split())
-    assert said.count("tensorboard failed, the run goes on without it: ConnectionError: no route to host") == 1
+    assert said.count("tensorboard failed, the run continues without it: ConnectionError: no route to host") == 1
     assert watched.calls == [("start", "small-001", "mlp")]
 
 
 def test_a_tracker_that_cannot_begin_ends_the_run_before_training(tensorflow, path, told):
     told(fails="start")
-    with pytest.raises(UserError, match="tensorboard cannot begin: ConnectionError: no route to host"):
+    with pytest.raises(UserError, match="tensorboard cannot start: ConnectionError: no route to host"):
         fit(path, "trackers=[{name: tensorboard}]")
 
 
 def test_one_tracker_twice_is_refused(path, monkeypatch):
-    monkeypatch.setattr("dltrain.trackers.tensorboard.require", lambda *_: None)
+    monkeypatch.setattr("dltrain.trackers.tensorboard.check_installed", lambda *_: None)
     with pytest.raises(ConfigError, match="trackers must not hold tensorboard twice"):
         experiments.load(path, ["trackers=[{name: tensorboard}, {name: tensorboard}]"])
 

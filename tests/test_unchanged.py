@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from specs import data_spec
 
-from dltrain.assembly.oversampling import drawn
+from dltrain.assembly.oversampling import epoch_positions
 from dltrain.config import experiment as experiments
 from dltrain.console import Reporter
 from dltrain.data import Groups, Split, split_off
@@ -191,5 +191,5 @@ def test_oversampling_repeats_the_same_examples(tmp_path):
     path = tmp_path / "small.yaml"
     path.write_text(CONFIGS["mlp"] + "train: {epochs: 1, oversample: true}\n")
     split = Split(np.zeros((10, 1)), np.repeat([0, 1, 2], [5, 3, 2]))
-    rows = drawn(experiments.load(path).experiment, data_spec((1,), ("a", "b", "c")), split)
+    rows = epoch_positions(experiments.load(path).experiment, data_spec((1,), ("a", "b", "c")), split)
     assert rows.tolist() == [2, 0, 1, 3, 4, 5, 7, 6, 5, 7, 8, 9, 8, 9, 8]

@@ -45,10 +45,6 @@ report: false
 """
 PARTS = "validation_fraction: 0.2, test_fraction: 0.2"
 MLP = "model: {name: mlp, units: [16]}"
-COMMANDS = (
-    "check", "show", "inspect", "preview", "fit", "resume", "kill", "eval", "predict", "stdin", "serve", "page",
-    "export", "corners", "report", "compare", "init", "colours",
-)  # fmt: skip
 NOT_YET = {
     ("csv of numbers", "corners"): "ONNX's OneHot counts -1 from the end: an unknown category is the last one there",
 }
@@ -211,7 +207,7 @@ def bead_lines():
             any(beads[other] == bead for other in (place - 1, place + 1) if 0 <= other < len(beads))
             for place, bead in enumerate(beads)
         ]
-        strings["".join(beads)] = "".join("01"[mark] for mark in marks)
+        strings["".join(beads)] = "".join("01"[int(mark)] for mark in marks)
     return [f"{string} {marks}" for string, marks in strings.items()]
 
 

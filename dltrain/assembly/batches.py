@@ -1,10 +1,10 @@
-"""What a run's batches are: which examples, in which order, and what happens to them."""
+"""The batches of a run: which examples, in which order, and how they are changed."""
 
 import dataclasses
 from functools import partial
 
-from dltrain.assembly.oversampling import drawn
-from dltrain.assembly.progressive_resizing import seen, shrinking
+from dltrain.assembly.oversampling import epoch_positions
+from dltrain.assembly.progressive_resizing import resizing, stage_data
 from dltrain.config.blocks import Stage
 from dltrain.config.experiment import Experiment
 from dltrain.data import DataSpec, Split, Splits
@@ -16,7 +16,7 @@ from dltrain.engine.preparation import Preparation
 
 def training_order(experiment: Experiment, spec: DataSpec, train: Split, devices: Devices) -> Order:
     """Returns which of the training examples each step sees."""
-    settings, rows = experiment.train, drawn(experiment, spec, train)
+    settings, rows = experiment.train, epoch_positions(experiment, spec, train)
     examples = len(train) if rows is None else len(rows)
     size, batches = settings.examples_per_batch, settings.accumulate_steps
     replicas, seed = devices.replicas, experiment.seed
@@ -31,10 +31,10 @@ def preparation(experiment: Experiment, splits: Splits, stage: Stage | None = No
         splits: the data.
         stage: the part of the run that they are for; none where there are no parts.
     """
-    spec, augment = seen(splits.spec, stage), experiment.augment
+    spec, augment = stage_data(splits.spec, stage), experiment.augment
     single = [augmentation for augmentation in augment if not augmentation.mixes]
     return Preparation(
-        [*shrinking(splits.spec, spec), *(augmentation.build(spec) for augmentation in single)],
+        [*resizing(splits.spec, spec), *(augmentation.build(spec) for augmentation in single)],
         experiment.task.weights(spec, splits.train.targets),
         experiment.seed,
         [augmentation.build(spec) for augmentation in augment[len(single) :]],
@@ -52,9 +52,9 @@ def plain_preparation(experiment: Experiment, spec: DataSpec, stage: Stage | Non
         spec: what the data are.
         stage: the part of the run whose smaller images they are brought to; none to leave them as they are.
     """
-    smaller = seen(spec, stage)
+    smaller = stage_data(spec, stage)
     last = experiment.task.prepare(smaller)
-    return Preparation(shrinking(spec, smaller), seed=experiment.seed, last=last, data=smaller)
+    return Preparation(resizing(spec, smaller), seed=experiment.seed, last=last, data=smaller)
 
 
 def evaluation_feed(

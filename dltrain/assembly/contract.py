@@ -1,9 +1,9 @@
-"""What must fit together before the first step: data, task, network, batch, schedule and what is monitored."""
+"""Checks before the first step: whether data, task, network, batch, schedule and monitored columns fit together."""
 
 from typing import Any
 
 from dltrain.assembly import oversampling
-from dltrain.assembly.progressive_resizing import seen
+from dltrain.assembly.progressive_resizing import stage_data
 from dltrain.config.experiment import Config, Experiment
 from dltrain.data import Splits, named
 from dltrain.errors import ConfigError, KeyProblem, Problems, gathered
@@ -11,19 +11,19 @@ from dltrain.registry import short_name
 from dltrain.schedules import Plan
 
 
-def require(config: Config, splits: Splits) -> None:
-    """Makes sure that config and data fit together, as far as that can be told without TensorFlow.
+def check_contract(config: Config, splits: Splits) -> None:
+    """Checks that config and data fit together, as far as possible without TensorFlow.
 
     Raises:
         ConfigError: with every problem found.
     """
-    problems = broken(config, splits)
+    problems = contract_problems(config, splits)
     if problems:
         raise ConfigError(problems)
 
 
-def broken(config: Config, splits: Splits) -> Problems:
-    """Returns what does not fit, all of it."""
+def contract_problems(config: Config, splits: Splits) -> Problems:
+    """Collects everything in which config and data do not fit."""
     problems: Problems = []
     for check in (_check_blocks, _check_stages, _check_range, _check_targets, _check_length, _check_monitors):
         with gathered(problems):
@@ -36,13 +36,13 @@ def _check_blocks(config: Config, splits: Splits) -> None:
 
 
 def _check_stages(config: Config, splits: Splits) -> None:
-    """Makes sure that the images of each stage can be made, and that network and augmentations can take them."""
+    """Checks the image size of each stage with network and augmentations."""
     spec, problems = splits.spec, Problems()
     for index, stage in enumerate(config.experiment.stages):
         if stage.image_size is None:
             continue
         with gathered(problems), config.blame(f"stages[{index}]"):
-            smaller = seen(spec, stage)
+            smaller = stage_data(spec, stage)
             try:
                 config.check(smaller)
             except ConfigError as error:
@@ -52,7 +52,7 @@ def _check_stages(config: Config, splits: Splits) -> None:
 
 
 def _check_range(config: Config, splits: Splits) -> None:
-    """Makes sure that float images are in 0-255 where an augmentation reckons so."""
+    """Checks that float images are in 0-255 where an augmentation expects it."""
     values = named(splits.spec.inputs, splits.train.inputs)
     beyond = (feature.beyond_bytes(values[name]) for name, feature in splits.spec.inputs.items())
     low, high = next(filter(None, beyond), (0.0, 255.0))
@@ -64,20 +64,17 @@ def _check_range(config: Config, splits: Splits) -> None:
             with gathered(problems), config.blame(f"augment[{index}]"):
                 raise KeyProblem(
                     "name",
-                    f"{augmentation.registered_name} must have images in 0-255, got {low:.4g} to {high:.4g}: "
-                    "store them as uint8; networks normalise by themselves",
+                    f"{augmentation.registered_name} needs images with values in 0-255, got {low:.4g} to {high:.4g}: "
+                    "store them as uint8, for networks normalise their inputs themselves",
                 )
     if problems:
         raise ConfigError(problems)
 
 
 def _check_targets(config: Config, splits: Splits) -> None:
-    """Makes sure that stored targets are such as their features say."""
+    """Checks the stored targets against their features."""
     data, name = splits.spec, config.experiment.dataset.registered_name
-    for part_name in ("train", "validation", "test"):
-        part = getattr(splits, part_name)
-        if part is None:
-            continue
+    for part_name, part in splits.parts.items():
         for key, stored in named(data.targets, part.targets).items() if data.targets else ():
             fault = data.targets[key].fault(stored)
             if fault:
@@ -90,11 +87,11 @@ def _check_length(config: Config, splits: Splits) -> None:
 
 
 def plan_for(config: Config, splits: Splits, replicas: int = 1) -> Plan:
-    """Works out how many steps the run has.
+    """Computes the number of steps of the run.
 
     Args:
-        config: how long, in what portions.
-        splits: what on.
+        config: length and batch size.
+        splits: the data.
         replicas: devices that share a batch.
 
     Raises:
@@ -109,12 +106,14 @@ def plan_for(config: Config, splits: Splits, replicas: int = 1) -> Plan:
         if train.examples_per_step > examples:
             raise KeyProblem(
                 "accumulate_steps",
-                f"must be at most {examples // size}: batch_size times it at most the {examples} "
+                f"must be at most {examples // size}: batch_size * accumulate_steps must not exceed the {examples} "
                 f"training examples, got {train.accumulate_steps}",
             )
         if size % replicas:
             nearest = max(size // replicas, 1) * replicas
-            raise KeyProblem("batch_size", f"must divide by the {replicas} devices, got {size}; try {nearest}")
+            raise KeyProblem(
+                "batch_size", f"must be divisible by the number of devices, {replicas}, got {size}; try {nearest}"
+            )
     steps_per_epoch = examples // train.examples_per_step
     plan = Plan(steps_per_epoch, train.steps or steps_per_epoch * (train.epochs or 1))
     with config.blame("schedule"):
@@ -123,7 +122,7 @@ def plan_for(config: Config, splits: Splits, replicas: int = 1) -> Plan:
 
 
 def _check_monitors(config: Config, splits: Splits) -> None:
-    """Makes sure that every column of metrics.csv that the config names will exist.
+    """Checks that every column of metrics.csv that the config names will exist.
 
     Raises:
         ConfigError: at each key that names one which will not.
@@ -144,7 +143,7 @@ def _check_monitors(config: Config, splits: Splits) -> None:
 
 
 def _columns(task: Any, splits: Splits) -> tuple[list[str], dict[str, str]]:
-    """Returns what is measured, by the columns of metrics.csv, and why some of them have no number."""
+    """Returns the columns of metrics.csv, and why some of them are undefined."""
     columns, missing = ["loss", *map(short_name, task.metrics)], task.undefined(splits.spec, splits.train)
     if splits.validation is not None:
         columns += [f"val_{name}" for name in ["loss", *task.metric_names]]
@@ -154,7 +153,7 @@ def _columns(task: Any, splits: Splits) -> tuple[list[str], dict[str, str]]:
 
 
 def monitor_of(block: Any, experiment: Experiment, splits: Splits) -> str:
-    """Returns the column that a block of the config watches: its own choice, else the task's."""
+    """Returns the column that a block of the config monitors: its own choice, else the task's."""
     if block.monitor is not None:
         return block.monitor
     return experiment.task.monitor if splits.validation is not None else "loss"

@@ -1,4 +1,4 @@
-"""A run's devices and data made ready: loaded, looked at, and held against what a checkpoint was made of."""
+"""A run's devices and data: started, loaded, inspected, and compared with those of a checkpoint."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import threading
 from collections.abc import Iterable
 from concurrent.futures import Future
 
-from dltrain.assembly.contract import require
+from dltrain.assembly.contract import check_contract
 from dltrain.checkpoints.store import Checkpoint
 from dltrain.checkpoints.training_state import TrainingState
 from dltrain.config.experiment import Config
 from dltrain.console import Reporter
-from dltrain.data import DataSpec, Finding, Ragged, Split, Splits, trees
+from dltrain.data import PARTS, DataSpec, Finding, Ragged, Split, Splits, trees
 from dltrain.digest import digest
 from dltrain.distributed.workers import Workers
 from dltrain.engine import device
@@ -24,30 +24,28 @@ from dltrain.inspection.inspected_data import InspectedData
 from dltrain.lazy import np, starting
 
 SHOWN = 5
-"""Findings, and examples that cannot be used, that the terminal names; the log names all of these examples."""
+"""How many findings and how many unusable examples the terminal shows; the log names all of these examples."""
 
 
-PARTS = ("train", "validation", "test")
-
-
-def begin(
+def start_and_load(
     config: Config,
     reporter: Reporter,
     trains: bool = False,
     like: DataSpec | None = None,
     workers: Workers | None = None,
 ) -> tuple[Devices, Splits]:
-    """Makes devices and data ready, both at the same time: importing TensorFlow takes seconds.
+    """Starts the devices and loads the data, both at the same time: importing TensorFlow takes seconds.
 
     Args:
-        config: what to make ready.
-        reporter: what says how it goes.
-        trains: training follows: look at the data, say what is wrong with them, and check that all fits together.
-        like: what a run was trained on, whose fillings, categories and classes are used instead of learning anew.
-        workers: with whom it is done; none for this process alone.
+        config: the experiment.
+        reporter: for messages and progress.
+        trains: whether training follows: then the data are inspected, and everything is checked to fit together.
+        like: the data that a run was trained on, whose fillings, categories and classes are used; none to learn them
+            from these data.
+        workers: the processes that train together; none for this process alone.
 
     Raises:
-        UserError: if one of them cannot be used.
+        UserError: if devices or data cannot be used.
     """
     loaded: Future[tuple[Splits, list[Finding]]] = Future()
 
@@ -67,7 +65,7 @@ def begin(
     if workers.count > 1:  # the strategy of several wants to be the first to use TensorFlow: data may use it, too
         reading.start()
     splits, findings = loaded.result()
-    workers.require_same("data", [f"{part} {value}" for part, value in sorted(splits.fingerprint.items())])
+    workers.check_same("data", [f"{part} {value}" for part, value in sorted(splits.fingerprint.items())])
     _say_skipped(splits.skipped, reporter)
     _say_findings(findings, config.experiment.strict, reporter)
     return devices, splits
@@ -83,7 +81,7 @@ def _say_skipped(skipped: tuple[str, ...], reporter: Reporter) -> None:
 
 
 def _say_findings(findings: list[Finding], strict: bool, reporter: Reporter) -> None:
-    """Warns of what is wrong with the data, in a line each.
+    """Warns of each finding about the data, in a line.
 
     Raises:
         DataError: under `strict`, if there is anything.
@@ -91,17 +89,25 @@ def _say_findings(findings: list[Finding], strict: bool, reporter: Reporter) -> 
     lines = [finding.line for finding in findings]
     more = [f"{len(lines) - SHOWN} more findings: dltrain inspect CONFIG"] if len(lines) > SHOWN else []
     if lines and strict:
-        raise DataError("\n".join([*lines[:SHOWN], *more, "strict: true makes errors of these; strict=false goes on"]))
+        raise DataError(
+            "\n".join(
+                [
+                    *lines[:SHOWN],
+                    *more,
+                    "strict: true turns these warnings into errors; to train all the same, add strict=false",
+                ]
+            )
+        )
     for line in [*lines[:SHOWN], *more]:
         reporter.warn(line)
 
 
 def start(config: Config, reporter: Reporter, workers: Workers | None = None) -> Devices:
-    """Makes the config's devices ready and says what was found.
+    """Starts the config's devices and reports them.
 
     Raises:
-        DeviceError: if a device that was asked for is not there.
-        ClusterError: if the workers do not come or do not fit together.
+        DeviceError: if a requested device does not exist.
+        ClusterError: if workers do not connect or do not fit together.
     """
     chosen = config.experiment
     if workers is not None and workers.words:
@@ -116,12 +122,12 @@ def start(config: Config, reporter: Reporter, workers: Workers | None = None) ->
 
 
 def load(config: Config, trains: bool = False, like: DataSpec | None = None) -> Splits:
-    """Loads the config's data, checks that network and task can take them, and takes their fingerprint.
+    """Loads the config's data, checks that network and task accept them, and computes their fingerprint.
 
     Args:
-        config: what to load.
-        trains: training follows: check that all fits together.
-        like: what a run was trained on.
+        config: the experiment.
+        trains: whether training follows: then everything is checked to fit together.
+        like: the data that a run was trained on.
 
     Raises:
         UserError: if they cannot be used.
@@ -129,7 +135,7 @@ def load(config: Config, trains: bool = False, like: DataSpec | None = None) -> 
     with config.blame("dataset"):
         splits = config.experiment.dataset.load(like)
     if trains:
-        require(config, splits)
+        check_contract(config, splits)
     else:
         config.check(splits.spec)
     return dataclasses.replace(splits, fingerprint=fingerprint(splits))
@@ -146,10 +152,10 @@ def targets_digest(split: Split) -> str:
 
 
 def as_before(splits: Splits, saved: Checkpoint, force: bool) -> Splits:
-    """Returns the data with the statistics that the run began with.
+    """Returns the data with the statistics that the run started with.
 
     Raises:
-        DataError: if the data are others than they were.
+        DataError: if the data have changed.
     """
     state = TrainingState.of(saved)
     spec = state.spec
@@ -162,7 +168,7 @@ def as_before(splits: Splits, saved: Checkpoint, force: bool) -> Splits:
         what = "labels" if spec == splits.spec else "values, by their statistics"
         raise DataError(
             f"{saved.path}: the training data have changed since: other {what}; "
-            "start a new run: dltrain fit CONFIG, or go on with --force, and with the statistics of before"
+            "start a new run: dltrain fit CONFIG, or add --force to resume with the old statistics"
         )
     return dataclasses.replace(splits, spec=spec)
 
@@ -170,7 +176,7 @@ def as_before(splits: Splits, saved: Checkpoint, force: bool) -> Splits:
 def compare(
     config: Config, splits: Splits, saved: Checkpoint, reporter: Reporter, parts: Iterable[str] = PARTS
 ) -> None:
-    """Warns of parts of the data whose content is no longer what it was when the checkpoint was made.
+    """Warns of parts of the data whose content has changed since the checkpoint was made.
 
     Raises:
         DataError: under `strict`, if there are some.
@@ -179,7 +185,7 @@ def compare(
     changed = [part for part in parts if was and was.get(part) != now.get(part)]
     if not changed:
         return
-    words = f"{saved.path}: the {' and '.join(changed)} data have changed since, by their fingerprint"
+    words = f"{saved.path}: the {' and '.join(changed)} data have changed since, as their fingerprint shows"
     if config.experiment.strict:
-        raise DataError(f"{words}; strict: true makes an error of it, strict=false or a new run goes on")
-    reporter.warn(f"{words}: results cannot be compared with those of before")
+        raise DataError(f"{words}; strict: true makes this an error; add strict=false, or start a new run")
+    reporter.warn(f"{words}: results cannot be compared with earlier ones")

@@ -1,4 +1,4 @@
-"""A trained network as a teacher: training goes by what it says of an example, beside the label."""
+"""A trained network as a teacher: training also uses its outputs for each example, beside the label."""
 
 import logging
 from typing import Any
@@ -14,13 +14,13 @@ _log = logging.getLogger("dltrain")
 
 
 def teach(config: Config, data: DataSpec, model: Any, replicas: int) -> None:
-    """Lets the teacher that a config names, if it does, take part in the loss of a compiled network's training.
+    """Adds the config's teacher, if there is one, to the training loss of a compiled network.
 
     The loss of an evaluation stays that of the task.
 
     Args:
-        config: whose `teacher` is asked for.
-        data: what the network is trained on.
+        config: the experiment with its `teacher`.
+        data: the data that the network is trained on.
         model: the network; its `train_step` must take its loss from `compute_loss`, as Keras's does, or it fails.
         replicas: devices that share a batch.
 
@@ -69,7 +69,7 @@ def teach(config: Config, data: DataSpec, model: Any, replicas: int) -> None:
         logs = own_step(data)
         if not asked:
             words = (
-                "the network's own train_step must take its loss from self.compute_loss, or none learns from the run"
+                "the network's own train_step must take its loss from self.compute_loss, or the teacher has no effect"
             )
             raise TrainingError(f"teacher: {words}")
         return logs

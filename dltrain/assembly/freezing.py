@@ -1,4 +1,4 @@
-"""Which layers stay as they are."""
+"""Which layers keep their weights."""
 
 import fnmatch
 from typing import Any
@@ -11,7 +11,7 @@ from dltrain.registry import suggestion
 
 
 def freeze(model: Any, patterns: tuple[str, ...]) -> None:
-    """Makes layers keep their weights, and their statistics.
+    """Freezes layers: their weights and their statistics stay as they are.
 
     Args:
         model: a built network.
@@ -38,10 +38,10 @@ def freeze(model: Any, patterns: tuple[str, ...]) -> None:
 
 
 def kept_in(named: dict[str, Any], stage: Stage) -> list[str]:
-    """Returns which layers keep their weights and statistics in a stage, by name.
+    """Returns the names of the layers that a stage freezes.
 
     Raises:
-        ValueError: if the stage begins at no layer with weights.
+        ValueError: if the stage's first layer does not exist or has no weights.
     """
     names = list(named)
     first = 0
@@ -61,7 +61,7 @@ def kept_in(named: dict[str, Any], stage: Stage) -> list[str]:
 
 
 def freeze_for(model: Any, stage: Stage) -> None:
-    """Makes the layers keep their weights that do so in a stage; ValueError if it begins at no layer."""
+    """Freezes the layers that a stage does not train; ValueError if its first layer does not exist."""
     named = named_layers(model)
     for name in kept_in(named, stage):
         named[name].trainable = False

@@ -1,4 +1,4 @@
-"""The network that an experiment describes: built, begun, compiled on its devices."""
+"""The network that an experiment describes: built, initialised, compiled on its devices."""
 
 import math
 from pathlib import Path
@@ -6,7 +6,8 @@ from typing import Any
 
 from dltrain.assembly.freezing import freeze, freeze_for
 from dltrain.assembly.layer_rates import weight_shares
-from dltrain.assembly.pretrained import begin_with
+from dltrain.assembly.pretrained import load_pretrained
+from dltrain.assembly.views import of_views
 from dltrain.checkpoints.store import Checkpoint, restore_network
 from dltrain.checkpoints.training_state import TrainingState
 from dltrain.config.blocks import Stage
@@ -23,22 +24,23 @@ def assemble(
     spec: DataSpec,
     devices: Devices,
     learning_rate: Any,
-    anew: bool = False,
+    fresh: bool = False,
     stage: Stage | None = None,
 ) -> Engine:
     """Builds and compiles the network that the experiment describes, on its devices, from its seed.
 
     Args:
-        config: what to build.
-        spec: what the data are, their statistics included.
-        devices: where it will run.
+        config: the experiment.
+        spec: the description of the data, statistics included.
+        devices: the devices to build it on.
         learning_rate: a number or a Keras schedule.
-        anew: training begins here: the network gets the weights that it is to begin with.
-        stage: the part of the run that it is trained in; none to train all that may be.
+        fresh: whether training starts here, and the network gets its initial weights.
+        stage: the stage that it is trained in; none to train all layers that are not frozen.
 
     Raises:
-        ConfigError: if the network cannot be built or begun, or its last layer is not as wide as the data ask.
-        UserError: if the weights to begin with cannot be used.
+        ConfigError: if the network cannot be built or initialised, or its output does not have the size that the data
+            need.
+        UserError: if the initial weights cannot be used.
     """
     from dltrain.layers.fusion import fuse, synchronise
 
@@ -51,18 +53,18 @@ def assemble(
         if asked is not None and found != [[*asked]]:
             shapes = " and ".join(map(str, found)) or "no"
             raise ConfigError(
-                [f"model.name {experiment.model.registered_name} returns {shapes} numbers for an example, the data ask "
-                 f"for {list(asked) if None in asked else math.prod(asked)}: it must end in data.head(x), or in "
+                [f"model.name {experiment.model.registered_name} returns {shapes} numbers for an example, the data "
+                 f"need {list(asked) if None in asked else math.prod(asked)}: it must end in data.head(x), or in "
                  "Dense(num_classes)"]
             )  # fmt: skip
         if not model.trainable_weights:
             raise ConfigError(
-                [f"model.name {experiment.model.registered_name} has no weights to train: a network makes its layers "
+                [f"model.name {experiment.model.registered_name} has no weights to train: create its layers "
                  "in __init__, not in call"]
             )  # fmt: skip
         with config.blame("model"):
-            if anew:
-                _begin(experiment.model, model, spec)
+            if fresh:
+                _initialize(experiment.model, model, spec)
             freeze(model, experiment.model.freeze)
         if stage is not None:
             freeze_for(model, stage)
@@ -77,11 +79,14 @@ def assemble(
             metrics=experiment.task.build_metrics(spec),
             jit_compile="auto" if devices.replicas == 1 else False,  # XLA knows nothing of other devices
         )
-    return Engine(model, devices.strategy, devices.workers)
+        evaluated = of_views(model, spec)
+        if evaluated is not model:
+            evaluated.compile(loss=experiment.task.loss(spec), metrics=experiment.task.build_metrics(spec))
+    return Engine(model, devices.strategy, devices.workers, evaluated)
 
 
 def restored(config: Config, saved: Checkpoint, devices: Devices) -> Engine:
-    """Returns what measures a run's network, with the weights of a checkpoint in place; it is not to be trained.
+    """Returns an engine to measure a run's network with the weights of a checkpoint; not for training.
 
     Raises:
         UserError: if the checkpoint is not of this network.
@@ -91,9 +96,9 @@ def restored(config: Config, saved: Checkpoint, devices: Devices) -> Engine:
     return engine
 
 
-def _begin(block: Any, model: Any, spec: DataSpec) -> None:
-    """Gives a network the weights that it is to begin with, by itself where it knows of some."""
+def _initialize(block: Any, model: Any, spec: DataSpec) -> None:
+    """Gives a network its initial weights, by its own `initialize` where `weights` is not a path."""
     if isinstance(block.weights, Path):
-        begin_with(block.weights, model, spec)
+        load_pretrained(block.weights, model, spec)
     elif block.weights is not None:
         block.initialize(model)

@@ -1,4 +1,4 @@
-"""What to try where memory runs out, in place of TensorFlow's words."""
+"""Advice for when memory runs out, in place of TensorFlow's message."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from dltrain.lazy import tf
 
 @contextmanager
 def enough_memory(config: Config) -> Iterator[None]:
-    """Says what to try, in place of TensorFlow's words, where memory runs out: a TrainingError."""
+    """Turns TensorFlow's error, where memory runs out, into a TrainingError with advice."""
     try:
         yield
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
@@ -25,7 +25,7 @@ def enough_memory(config: Config) -> Iterator[None]:
 
 
 def _place(message: str) -> str:
-    """Returns at which tensor of which layer memory ran out, as far as TensorFlow's message tells."""
+    """Returns the tensor and the layer at which memory ran out, as far as TensorFlow's message names them."""
     shape = re.search(r"tensor with shape\s*(\[[\d,]*\])", message)
     node = re.search(r"\{\{node ([^}]+)\}\}", message)
     # Keras writes the names of model and layer into the node's: while/body/resnet_1/stage2_convolution_1/Conv2D.

@@ -7,11 +7,11 @@ from dltrain.data import DataSpec, Split
 from dltrain.errors import KeyProblem
 
 
-def drawn(experiment: Experiment, spec: DataSpec, split: Split) -> np.ndarray | None:
-    """Returns which examples an epoch consists of, where these are not simply all: positions, (drawn,), int64.
+def epoch_positions(experiment: Experiment, spec: DataSpec, split: Split) -> np.ndarray | None:
+    """Returns the positions of the examples of an epoch, (examples,), int64; none where an epoch has each example once.
 
-    With `train.oversample` each class is there as often as the most frequent one: all of its examples equally often,
-    but for one time more of some that the seed picks.
+    With `train.oversample` each class occurs as often as the most frequent one: all of its examples equally often,
+    except that some, chosen by the seed, occur once more.
 
     Raises:
         KeyProblem: if there are no classes.
@@ -20,7 +20,7 @@ def drawn(experiment: Experiment, spec: DataSpec, split: Split) -> np.ndarray | 
         return None
     groups = spec.groups(split.targets)
     if groups is None or not groups.are_exclusive:
-        raise KeyProblem("oversample", "must be false: it evens out classes, of which each example must have one")
+        raise KeyProblem("oversample", "must be false: oversampling needs one class per example")
     random = np.random.RandomState(experiment.seed)
     members = [random.permutation(groups.positions(group)) for group in np.unique(groups.members)]
     most = max(map(len, members))
@@ -28,10 +28,10 @@ def drawn(experiment: Experiment, spec: DataSpec, split: Split) -> np.ndarray | 
 
 
 def count(experiment: Experiment, spec: DataSpec, split: Split) -> int:
-    """Returns how many examples an epoch consists of.
+    """Returns the number of examples in an epoch.
 
     Raises:
         ValueError: as above.
     """
-    positions = drawn(experiment, spec, split)
+    positions = epoch_positions(experiment, spec, split)
     return len(split) if positions is None else len(positions)

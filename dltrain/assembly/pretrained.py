@@ -1,4 +1,4 @@
-"""Weights that were trained before, put into a network that was just built: what `model.weights` names."""
+"""Pretrained weights, loaded into a new network: `model.weights`."""
 
 import dataclasses
 import logging
@@ -27,13 +27,14 @@ _log = logging.getLogger("dltrain")
 
 @dataclass(frozen=True)
 class InitialWeights:
-    """Trained weights.
+    """Pretrained weights.
+
 
     Args:
-        words: what they are, for messages.
-        arrays: those of each layer, by the layer's name.
+        words: their source, for messages.
+        arrays: the weights of each layer, by the layer's name.
         head: the name of the last of these layers.
-        spec: what they were trained on; none where that is not known.
+        spec: the data that they were trained on; none where unknown.
     """
 
     words: str
@@ -42,20 +43,20 @@ class InitialWeights:
     spec: DataSpec | None = None
 
 
-def resolved(config: Config, root: Path, anew: bool = True) -> Config:
-    """Returns the config with full paths to what it builds on, so that it means the same ever after.
+def resolved(config: Config, root: Path, fresh: bool = True) -> Config:
+    """Returns the config with full paths to the runs and files that it names, so that it stays valid elsewhere.
 
     Args:
         config: a config.
-        root: the folder that runs lie in.
-        anew: training begins here: `model.weights` will be read.
+        root: the folder of runs.
+        fresh: whether training starts here, and `model.weights` will be read.
 
     Raises:
-        ConfigError: if there is neither such a run nor such a file.
+        ConfigError: if neither such a run nor such a file exists.
     """
     experiment = config.experiment
     model, teacher = experiment.model, experiment.teacher
-    if anew and isinstance(model.weights, Path):
+    if fresh and isinstance(model.weights, Path):
         model = dataclasses.replace(model, weights=_place(config, "model", "weights", model.weights, root))
     if teacher is not None:
         teacher = dataclasses.replace(teacher, run=_place(config, "teacher", "run", teacher.run, root))
@@ -68,7 +69,7 @@ def _place(config: Config, block: str, key: str, path: Path, root: Path) -> Path
     with config.blame(block):
         if path.exists():
             if path.is_dir() and not Run(path).config.is_file():
-                raise KeyProblem(key, f"must be {takes}: {path} is no run, there is no config.yaml in it")
+                raise KeyProblem(key, f"must be {takes}: {path} is not a run: it contains no config.yaml")
             if path.is_file() and not (key == "weights" and path.name.endswith(weight_files.ENDINGS)):
                 endings = f", one that ends in {', '.join(weight_files.ENDINGS)}" if key == "weights" else ""
                 raise KeyProblem(key, f"must be {takes}{endings}, got {path}")
@@ -79,18 +80,18 @@ def _place(config: Config, block: str, key: str, path: Path, root: Path) -> Path
                 return folder.find(word, root).path.resolve()
             except RunError as error:
                 raise KeyProblem(key, f"must be {takes}, got {word!r}: {error}") from None
-        raise KeyProblem(key, f"must be {takes}, there is none at {path}")
+        raise KeyProblem(key, f"must be {takes}, but there is none at {path}")
 
 
 def trained(run: Run, checkpoint: Path | None = None) -> tuple[Any, DataSpec, Checkpoint]:
-    """Builds the network of a run again, with its best weights.
+    """Rebuilds the network of a run, with its best weights.
 
     Args:
         run: the run.
-        checkpoint: take these weights instead.
+        checkpoint: the checkpoint whose weights to take; none for the best.
 
     Returns:
-        the network, not compiled; what it was trained on; the checkpoint.
+        the network, not compiled; the data that it was trained on; the checkpoint.
 
     Raises:
         UserError: if config or checkpoint cannot be used.
@@ -101,12 +102,12 @@ def trained(run: Run, checkpoint: Path | None = None) -> tuple[Any, DataSpec, Ch
 
 
 def rebuilt(config: Config, saved: Checkpoint, spec: DataSpec | None = None) -> Any:
-    """Builds a run's network again, not compiled, and gives it the weights of a checkpoint.
+    """Rebuilds a run's network from its config, not compiled, with the weights of a checkpoint.
 
     Args:
         config: the run's.
         saved: the checkpoint.
-        spec: build it for this; none for what it was trained on.
+        spec: the data to build it for; none for those that it was trained on.
 
     Raises:
         UserError: if the checkpoint is not of this network.
@@ -116,14 +117,14 @@ def rebuilt(config: Config, saved: Checkpoint, spec: DataSpec | None = None) -> 
     return model
 
 
-def begin_with(path: Path, model: Any, spec: DataSpec, source: InitialWeights | None = None) -> None:
-    """Gives a network that was just built trained weights, all or none; the head's only if it is for the same outputs.
+def load_pretrained(path: Path, model: Any, spec: DataSpec, source: InitialWeights | None = None) -> None:
+    """Loads pretrained weights into a new network, all or none; the head's only if its outputs are the same.
 
     Args:
         path: a run or a file.
         model: the network.
-        spec: what it will be trained on.
-        source: the weights, where they were read already.
+        spec: the data that it will be trained on.
+        source: the weights, if they were read already.
 
     Raises:
         KeyProblem: if they cannot be read or do not fit.
@@ -136,8 +137,10 @@ def begin_with(path: Path, model: Any, spec: DataSpec, source: InitialWeights | 
     for variable, value in pairs:
         variable.assign(value)
     named = named_layers(model)
-    words = "all layers" if is_whole else f"all but {head_of(named)}, which begins anew: {_why(source, spec)}"
-    _log.info("%s", f"model.weights: begins with {source.words}, {words}; inputs are normalised as the new data ask")
+    words = "all layers" if is_whole else f"all but {head_of(named)}, which starts at random: {_why(source, spec)}"
+    _log.info(
+        "%s", f"model.weights: loaded {source.words}, {words}; inputs are normalised by the statistics of the new data"
+    )
 
 
 def _read(path: Path, model: Any) -> InitialWeights:
@@ -145,7 +148,9 @@ def _read(path: Path, model: Any) -> InitialWeights:
     if path.is_dir() or path.suffix == ".npz":
         run = Run(path if path.is_dir() else path.parent.parent)
         if not run.config.is_file():
-            raise RunError("it is no run: there is no config.yaml" if path.is_dir() else "it lies in no run's folder")
+            raise RunError(
+                "it is not a run: it contains no config.yaml" if path.is_dir() else "it is not in the folder of a run"
+            )
         network, spec, saved = trained(run, None if path.is_dir() else path)
         named = named_layers(network)
         groups = {name: layer.weights for name, layer in named.items()} | {weight_files.LOOSE: loose_weights(network)}
@@ -160,11 +165,11 @@ def _matched(model: Any, spec: DataSpec, source: InitialWeights) -> tuple[list[t
     """Returns each weight of a network with its value, and whether the head's are among them.
 
     Raises:
-        ValueError: at the first layer that the other network has not, or has in another shape.
+        ValueError: at the first layer that the other network does not have, or has in another shape.
     """
     if source.spec is not None and source.spec.inputs.signature != spec.inputs.signature:
-        words = source.spec.mismatch(spec) or "they are others"
-        raise KeyProblem("weights", f"must be of the same inputs: {words} ({source.words})")
+        words = source.spec.mismatch(spec) or "they differ"
+        raise KeyProblem("weights", f"must be from a network with the same inputs: {words} ({source.words})")
     named, is_whole = named_layers(model), True
     pairs: list[tuple[Any, Any]] = []
     head = head_of(named)
@@ -179,37 +184,37 @@ def _matched(model: Any, spec: DataSpec, source: InitialWeights) -> tuple[list[t
             continue
         if found is None:
             there = suggestion(name, list(source.arrays), "it has")
-            raise KeyProblem("weights", f"must be of this network: {source.words} have no layer {name}{there}")
+            raise KeyProblem("weights", f"must fit this network: {source.words} have no layer {name}{there}")
         if found != shapes:
-            words = f"{_shapes(shapes)} here, {_shapes(found)} there"
-            raise KeyProblem("weights", f"must be of this network: layer {name} is {words} ({source.words})")
+            words = f"{_shapes(shapes)} in this network, {_shapes(found)} in the source"
+            raise KeyProblem("weights", f"must fit this network: layer {name} is {words} ({source.words})")
         pairs += zip(layer.weights, values or [], strict=True)
     own, loose = source.arrays.get(weight_files.LOOSE, []), loose_weights(model)
     shapes, found = ([tuple(weight.shape) for weight in weights] for weights in (loose, own))
     if found != shapes:
-        words = f"{_shapes(shapes) or 'none'} here, {_shapes(found) or 'none'} there"
+        words = f"{_shapes(shapes) or 'none'} in this network, {_shapes(found) or 'none'} in the source"
         raise KeyProblem(
-            "weights", f"must be of this network: its own, outside of layers, are {words} ({source.words})"
+            "weights", f"must fit this network: the weights outside of layers are {words} ({source.words})"
         )
     pairs += zip(loose, own, strict=True)
     known = {*named, source.head, weight_files.LOOSE}
     if strange := [name for name in source.arrays if name not in known]:
         raise KeyProblem(
-            "weights", f"must be of this network: {source.words} have a layer {strange[0]}, which is not here"
+            "weights", f"must fit this network: {source.words} have a layer {strange[0]}, which it does not have"
         )
     return pairs, is_whole
 
 
 def _same_outputs(one: DataSpec | None, other: DataSpec) -> bool:
-    """Whether both networks end in the same classes or targets; where nothing is known, the shapes decide."""
+    """Whether both networks end in the same classes or targets; where these are unknown, the shapes decide."""
     return one is None or one.targets.signature == other.targets.signature
 
 
 def _why(source: InitialWeights, data: DataSpec) -> str:
     here, wanted = math.prod(data.output_shape), " and ".join(each.plural for each in data.targets.values())
     if source.spec is None:
-        return f"the file has it not for {here} {wanted}"
-    return f"{math.prod(source.spec.output_shape)} outputs there, {here} other {wanted} here"
+        return f"the file has no head for {here} {wanted}"
+    return f"the source has {math.prod(source.spec.output_shape)} outputs, the data have {here} other {wanted}"
 
 
 def _shapes(shapes: list[tuple[int, ...]]) -> str:

@@ -1,4 +1,4 @@
-"""Training images shrunk for a stage: first small and fast, later large, the same network."""
+"""Smaller training images for a stage: first small and fast, later large, with the same network."""
 
 import dataclasses
 from collections.abc import Callable
@@ -8,11 +8,11 @@ from dltrain.config.blocks import Stage
 from dltrain.data import Batch, Change, DataSpec, Features, named, unnamed
 
 
-def seen(spec: DataSpec, stage: Stage | None) -> DataSpec:
-    """Returns what the network is trained on in a stage: the data, or smaller images of them.
+def stage_data(spec: DataSpec, stage: Stage | None) -> DataSpec:
+    """Returns the description of the data in a stage: with the stage's image size, where it sets one.
 
     Raises:
-        ValueError: if there can be no such images.
+        ValueError: if images of this size are impossible.
     """
     if stage is None or stage.image_size is None:
         return spec
@@ -21,13 +21,13 @@ def seen(spec: DataSpec, stage: Stage | None) -> DataSpec:
 
 
 def size_of(stage: Stage) -> tuple[int, int]:
-    """Returns height and width of the images of a stage that says them."""
+    """Returns height and width of the images of a stage that sets `image_size`."""
     height, width = (stage.image_size,) * 2 if isinstance(stage.image_size, int) else stage.image_size or (0, 0)
     return height, width
 
 
-def shrinking(spec: DataSpec, smaller: DataSpec) -> list[Change]:
-    """Returns the change that brings a batch to smaller images; none if the size is the same."""
+def resizing(spec: DataSpec, smaller: DataSpec) -> list[Change]:
+    """Returns, in a list, the change that resizes the images of a batch; an empty list if the size is the same."""
     functions: dict[str, Callable[[Any], Any]] = {}
     for name, feature in spec.inputs.items():
         height, width, *_ = (*smaller.inputs[name].shape, 0, 0)

@@ -1,11 +1,11 @@
-"""The stages of a run: when each begins, what it trains, and whether the network can take its images."""
+"""The stages of a run: when each starts, what it trains, and whether the network accepts its images."""
 
 import math
 from dataclasses import dataclass
 from typing import Any
 
 from dltrain.assembly.freezing import freeze, kept_in
-from dltrain.assembly.progressive_resizing import seen, size_of
+from dltrain.assembly.progressive_resizing import size_of, stage_data
 from dltrain.checkpoints.layer_names import named_layers
 from dltrain.config.blocks import Stage
 from dltrain.config.experiment import Config, Experiment
@@ -21,7 +21,7 @@ class Span:
     Args:
         settings: the stage.
         first_step: steps done before it.
-        name: in words, "" where a run has no stages.
+        name: for messages, as "stage 1/3"; empty where a run has no stages.
     """
 
     settings: Stage
@@ -30,7 +30,7 @@ class Span:
 
 
 def spans(experiment: Experiment, plan: Plan) -> tuple[Span, ...]:
-    """Returns the stages of a run; one that is all of it where it has none."""
+    """Returns the stages of a run, each with its first step; where it has none, one for the whole run."""
     stages = experiment.stages
     if not stages:
         return (Span(Stage(), 0, ""),)
@@ -41,15 +41,15 @@ def spans(experiment: Experiment, plan: Plan) -> tuple[Span, ...]:
 
 
 def number_at(spans: tuple[Span, ...], step: int) -> int:
-    """Returns in which stage the step after `step` others is done."""
+    """Returns the index of the stage of the step after `step` others."""
     return max(index for index, span in enumerate(spans) if span.first_step <= step)
 
 
-def require(config: Config, spec: DataSpec) -> int:
-    """Makes sure that all stages can be done, before the first begins.
+def check(config: Config, spec: DataSpec) -> int:
+    """Checks that all stages are possible, before the first starts.
 
     Returns:
-        the weights that are trained in one stage or another.
+        how many weights at least one stage trains.
 
     Raises:
         ConfigError: if a stage names no layer, or the network's weights depend on the size of its images.
@@ -64,19 +64,19 @@ def require(config: Config, spec: DataSpec) -> int:
             kept = kept_in(named, stage)
             if all(name in kept or not named[name].trainable_weights for name in named):
                 raise KeyProblem(
-                    "train_from", "must leave something to train: model.freeze names all that is behind it"
+                    "train_from", "must leave something to train: model.freeze names every layer from it on"
                 )
             always_kept &= set(kept)
-            _require_size(config, spec, stage, model)
+            _check_size(config, spec, stage, model)
     if problems:
         raise ConfigError(problems)
     lost = {id(weight) for name in always_kept for weight in named[name].weights}
     return sum(math.prod(weight.shape) for weight in model.trainable_weights if id(weight) not in lost)
 
 
-def _require_size(config: Config, spec: DataSpec, stage: Stage, model: Any) -> None:
+def _check_size(config: Config, spec: DataSpec, stage: Stage, model: Any) -> None:
     """Raises KeyProblem if the network for a stage's images has other weights than the network."""
-    smaller = seen(spec, stage)
+    smaller = stage_data(spec, stage)
     if smaller == spec:
         return
     sizes = " x ".join(map(str, size_of(stage)))
@@ -89,13 +89,13 @@ def _require_size(config: Config, spec: DataSpec, stage: Stage, model: Any) -> N
         if small.shape != full.shape:
             raise KeyProblem(
                 "image_size",
-                f"must be none: the network's weights depend on the size of the images, {full.path} is "
-                f"{tuple(full.shape)}, at {sizes} {tuple(small.shape)}; with a global pooling they would not",
+                f"must be none: the network's weights depend on the image size, {full.path} is "
+                f"{tuple(full.shape)}, at {sizes} {tuple(small.shape)}; end the network with a global pooling",
             )
 
 
 def words(span: Span, model: Any, rate: float) -> str:
-    """Returns what a stage does, in one line."""
+    """Describes a stage in one line."""
     settings = span.settings
     trained = sum(math.prod(weight.shape) for weight in model.trainable_weights)
     said = [f"{trained:,} of {sum(math.prod(weight.shape) for weight in model.weights):,} weights are trained"]
@@ -103,7 +103,7 @@ def words(span: Span, model: Any, rate: float) -> str:
         first = next(name for name, layer in named_layers(model).items() if layer.trainable_weights)
         said[0] += f", from layer {first} on"
     if settings.freeze_batch_normalization:
-        said.append("batch normalisation stays as it is")
+        said.append("batch normalisation is frozen")
     if settings.image_size is not None:
         said.append(f"images of {' x '.join(map(str, model.input_shape[1:3]))}")
     return f"{span.name}: {'; '.join(said)}; learning rate {rate:.4g}"

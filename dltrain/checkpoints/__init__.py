@@ -1,1 +1,1 @@
-"""State on disk: checkpoints, what a run must remember, which weights it was built on, files of weights."""
+"""State on disk: checkpoints, the training state in them, the weights that a run was built on, weight files."""

@@ -1,4 +1,4 @@
-"""Layers by a name that is the same in every process."""
+"""Names of layers that are the same in every process."""
 
 import re
 from collections import Counter
@@ -11,7 +11,8 @@ from dltrain.lazy import keras
 def named_layers(model: Any) -> dict[str, Any]:
     """Returns the layers with weights by name, in the network's order; those of a network within it as `outer/inner`.
 
-    A name that Keras made up counts what was built before: it is counted anew here, within the network and the class.
+    A name that Keras generated depends on the networks built before: it is counted again here, within the network and
+    the class.
     """
     named: dict[str, Any] = {}
     seen: Counter[str] = Counter()
@@ -28,13 +29,13 @@ def named_layers(model: Any) -> dict[str, Any]:
 
 
 def loose_weights(model: Any) -> list[Any]:
-    """Returns the weights that lie in none of these layers: those that a class of the user's has itself."""
+    """Returns the weights outside of these layers, which a user's model class owns itself."""
     held = {id(weight) for layer in named_layers(model).values() for weight in layer.weights}
     return [weight for weight in model.weights if id(weight) not in held]
 
 
 def head_of(named: dict[str, Any]) -> str:
-    """Returns which of the layers is the head: the one that belongs to the classes, else the last."""
+    """Returns the name of the head: the layer of the classes, else the last one."""
     return HEAD if HEAD in named else list(named)[-1]
 
 

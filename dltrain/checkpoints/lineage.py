@@ -1,4 +1,4 @@
-"""Which trained weights a run was built on: digests of them, so that a repeat can tell when they are others."""
+"""Digests of the trained weights that a run was built on, so that a repetition notices if they have changed."""
 
 import hashlib
 from pathlib import Path
@@ -12,16 +12,16 @@ from dltrain.digest import digest
 from dltrain.runs.folder import Run
 
 KEY = "built_on"
-"""What environment.json calls them."""
+"""Their key in environment.json."""
 
 
 def built_on(experiment: Experiment, run: Run, reporter: Reporter) -> dict[str, str]:
-    """Returns the digest of the weights that each key of an experiment names; warns where a run goes on with others.
+    """Returns the digest of the weights that each key of an experiment names; warns where a resumed run gets others.
 
     Args:
         experiment: what is trained, with full paths.
-        run: its folder; where it was begun before, `model.weights` is as it was then: it is not read again.
-        reporter: what says so.
+        run: its folder; in a resumed run the digest of `model.weights` stays as it was: the weights are not read again.
+        reporter: for the warning.
 
     Raises:
         UserError: if they cannot be read.
@@ -39,7 +39,7 @@ def built_on(experiment: Experiment, run: Run, reporter: Reporter) -> dict[str, 
 
 
 def digest_of(path: Path) -> str:
-    """Returns what tells weights from others, 32 letters: of a run its best ones, of a file all that is in it."""
+    """Returns a digest of 32 letters: of a run's best weights, or of a whole file."""
     if path.is_file() and path.suffix != ".npz":
         with path.open("rb") as file:
             return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

@@ -56,14 +56,14 @@ def save(
     Args:
         run: where to.
         variables: Keras variables by name.
-        state: what else the run needs to go on, JSON-serialisable; `state["step"]` names the file.
-        is_best: whether this is the best so far.
-        keep: how many of the newest stay.
-        is_planned: whether every run of this config saves here. A state that a signal or the clock asked for is called
-            `extra-<N>.npz` and goes with the next.
+        state: what else the run needs to resume, JSON-serialisable; `state["step"]` names the file.
+        is_best: whether this is the best state so far.
+        keep: how many of the newest checkpoints to keep.
+        is_planned: whether every run of this config saves here. A state that a signal or the clock asked for is named
+            `extra-<N>.npz` and is removed with the next one.
 
     Raises:
-        TrainingError: if the disk is full or the folder gone; what was there before stands.
+        TrainingError: if the disk is full or the folder is gone; the earlier checkpoints are intact.
     """
     content = {"variables": list(variables), "state": state}
     # NumPy makes an array of one variable after the other: never a second copy of the whole state.
@@ -82,13 +82,13 @@ def save(
             old.unlink(missing_ok=True)
     except OSError as error:
         raise TrainingError(
-            f"{path}: cannot be written: {error.strerror}; the checkpoint before it stands.\n"
-            f"Make room, then go on with: dltrain fit --resume {run.path}"
+            f"{path}: cannot be written: {error.strerror}; the previous checkpoint is intact.\n"
+            f"Free disk space, then resume with: dltrain fit --resume {run.path}"
         ) from None
 
 
 def _point(name: Path, path: Path) -> None:
-    """Gives a file a second name at once: a hard link, or a copy where the file system has none."""
+    """Gives a file a second name atomically: a hard link, or a copy where the file system has none."""
     with replacing(name) as aside:
         try:
             os.link(path, aside)
@@ -110,7 +110,7 @@ def _planned(run: Run) -> list[Path]:
 
 
 def _order(path: Path) -> tuple[str, bool]:
-    """What checkpoints are sorted by: a stop at an epoch's last step comes before the checkpoint of the epoch."""
+    """Sort key of checkpoints: a stop at an epoch's last step comes before the checkpoint of the epoch."""
     return path.name.partition("-")[2], is_planned(path)
 
 
@@ -166,7 +166,7 @@ def steps(run: Run) -> list[int]:
     return [int(match[1]) for match in found if match]
 
 
-def read(run: Run, step: int) -> Checkpoint:
+def load_step(run: Run, step: int) -> Checkpoint:
     """Reads the planned checkpoint after a step.
 
     Raises:
@@ -180,26 +180,26 @@ def latest_planned(run: Run, before: float = math.inf) -> Checkpoint | None:
 
     Args:
         run: where from.
-        before: of fewer steps than this.
+        before: only checkpoints of fewer steps than this.
     """
     for step in reversed(steps(run)):
         if step < before:
             with suppress(CheckpointError):
-                return read(run, step)
+                return load_step(run, step)
     return None
 
 
-def settle(run: Run, saved: Checkpoint) -> bool:
-    """Makes a checkpoint the newest of its run: `best` and `last` fit it, what is damaged does not count any more.
+def make_newest(run: Run, saved: Checkpoint) -> bool:
+    """Makes a checkpoint the newest of its run: moves `best` and `last` to it, and sets damaged files aside.
 
-    A damaged file gets another suffix. States beyond the checkpoint go: the run will come by there again.
+    A damaged file gets another suffix. States beyond the checkpoint are removed: the run will reach them again.
 
     Args:
         run: whose lock this process holds.
-        saved: what the run goes on from.
+        saved: the checkpoint that the run resumes from.
 
     Returns:
-        whether the best state that `saved` knows of is still there; else `best` is now `saved` itself.
+        whether the best state that `saved` names still exists; otherwise `best` is now `saved` itself.
     """
     best = next((path for path in [run.checkpoints / "best.npz", *_by_step(run)] if _is_best_of(path, saved)), None)
     origin = own_name(run, saved)
@@ -216,7 +216,7 @@ def settle(run: Run, saved: Checkpoint) -> bool:
 
 
 def own_name(run: Run, saved: Checkpoint) -> Path:
-    """Returns the name of a checkpoint that says its step: not `last`, which goes on to other files."""
+    """Returns the name of a checkpoint that contains its step: not `last`, which later names other files."""
     if saved.path != run.last_checkpoint:
         return saved.path
     names = [_place(run, saved.state["step"], planned) for planned in (True, False)]
@@ -249,20 +249,20 @@ def _read(path: Path) -> Checkpoint:
             arrays = {info.filename.removesuffix(".npy"): _member(archive, info) for info in archive.infolist()}
         content = json.loads(bytes(arrays.pop(_MANIFEST)))
         if list(arrays) != content["variables"]:
-            raise ValueError("a variable is missing")  # the zip's list of members has no checksum of its own
+            raise ValueError("a variable is missing")  # the list of members in a zip file has no checksum of its own
         if not isinstance(content["state"]["step"], int):
-            raise ValueError("its step is no number")
+            raise ValueError("its step is not a number")
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such checkpoint") from None
     # A flipped bit in the zip's own records may ask for a password or for an unknown compression: RuntimeErrors.
     except _DAMAGE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise CheckpointError(f"{path}: is damaged or no checkpoint of dltrain: {reason}") from None
+        raise CheckpointError(f"{path}: is damaged, or not a checkpoint of dltrain: {reason}") from None
     return Checkpoint(path, arrays, content["state"])
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
-    """Returns one array; refuses before reading it what is not of the size that it says, or could run code.
+    """Reads one array, unless its size is not the declared one or it could run code.
 
     Raises:
         ValueError: if it is not as NumPy's savez writes it.
@@ -275,7 +275,7 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
         if dtype.hasobject:
             raise ValueError(f"{info.filename} holds Python objects")
         if file.tell() + math.prod(shape) * dtype.itemsize != info.file_size:
-            raise ValueError(f"{info.filename} is not of the size that it says")
+            raise ValueError(f"{info.filename} does not have the size that its header states")
         return np.frombuffer(file.read(), dtype).reshape(shape)
 
 
@@ -289,16 +289,16 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
 
 
 def best_is_last(run: Run) -> bool:
-    """Whether the best state is the newest one: where both are names of one file."""
+    """Whether the best state is the newest one: both are names of the same file."""
     best, last = run.checkpoints / "best.npz", run.last_checkpoint
     return best.exists() and last.exists() and best.samefile(last)
 
 
 def restore(saved: Checkpoint, variables: dict[str, Any]) -> None:
-    """Assigns the saved values to variables: all of them or, if anything does not fit, none.
+    """Assigns the saved values to variables: to all of them or, if one does not fit, to none.
 
     Args:
-        saved: a checkpoint; it may hold more than is asked for (an evaluation needs no optimizer).
+        saved: a checkpoint; it may hold more variables than these (an evaluation needs no optimizer).
         variables: Keras variables by name.
 
     Raises:
@@ -319,7 +319,7 @@ def restore_network(saved: Checkpoint, model: Any) -> None:
 
 
 def averaged(saved: Checkpoint) -> Checkpoint:
-    """Returns a checkpoint with the moving averages of the weights in place of the weights, where it holds some."""
+    """Replaces the weights of a checkpoint by their moving averages, where it holds some."""
     averages = {
         name.replace(AVERAGE, "model", 1): array
         for name, array in saved.arrays.items()
@@ -338,7 +338,7 @@ def named_variables(**owners: list[Any]) -> dict[str, Any]:
     The last word of Keras's name is part of it: an optimizer's momentum is never taken for its velocity.
 
     Args:
-        owners: lists of Keras variables by who owns them, such as model=model.variables.
+        owners: lists of Keras variables by owner, for example model=model.variables.
     """
     return {
         f"{owner}/{index:04d}-{re.split('[/_]', variable.name)[-1]}": variable

@@ -1,4 +1,4 @@
-"""What a run must know to resume exactly where it is."""
+"""The state from which a run resumes exactly where it stopped."""
 
 import types
 from dataclasses import dataclass, field
@@ -17,26 +17,26 @@ _PATIENCE = {"monitor", "best", "wait"}
 
 @dataclass
 class TrainingState:
-    """All of it beside the variables; part of every checkpoint.
+    """The state beside the variables; part of every checkpoint.
 
     Args:
-        data: what the dataset says of itself, its statistics included: the model is built again from this.
-        examples: of the training part: with another number, steps would be others.
-        targets: a digest of the training part's targets.
+        data: the description of the data with its statistics, from which the model is rebuilt.
+        examples: number of training examples; another number would change the steps.
+        targets: a digest of the train part's targets.
         step: steps done.
         epoch: epochs done.
-        stage: of which the variables are, counted from 0; the stage before the one that begins with the next step,
-            until that begins.
+        stage: the stage of the variables, counted from 0; between two stages, the earlier one until the next one
+            starts.
         seconds: time spent, over all resumes.
         means: the epoch's training loss and metrics, once its last step is done and until its row is written.
-        best: what `Best` keeps.
-        patience: what `Patience` keeps.
-        plateau: what the plateau schedule keeps.
+        best: the state of `Best`.
+        patience: the state of `Patience`.
+        plateau: the state of the plateau schedule.
         stopped: early stopping, or a callback, has ended the run.
-        halted_by: the callbacks of which one asked to stop, as the config has them; none where none did.
-        restores: how often a loss that was not finite sent the run back.
-        fingerprint: a hash of the content of each part of the data, by its name; empty where it is not known.
-        changes: what was changed when the run went on: {"step": steps done, key: [before, after]}.
+        halted_by: the config's `callbacks` if one of them asked to stop; otherwise none.
+        restores: how often the run returned to a checkpoint because the loss was not finite.
+        fingerprint: a hash of the content of each part of the data, by the part's name; empty where unknown.
+        changes: the keys that were changed when the run resumed: {"step": steps done, key: [before, after]}.
     """
 
     data: dict[str, Any]
@@ -58,7 +58,7 @@ class TrainingState:
 
     @classmethod
     def of(cls, saved: Checkpoint) -> "TrainingState":
-        """Returns the state that a checkpoint holds.
+        """Reads the training state of a checkpoint.
 
         Raises:
             CheckpointError: if it is not as this version of dltrain writes it.
@@ -79,12 +79,12 @@ class TrainingState:
 
     @property
     def spec(self) -> DataSpec:
-        """What the dataset says of itself."""
+        """The description of the data."""
         return data_of(self.data)
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value that was read as JSON is of a type: a whole number may stand for a number."""
+    """Whether a value that was read as JSON has a type; a whole number counts as a number."""
     if isinstance(hint, types.UnionType):
         return any(_fits(value, alternative) for alternative in get_args(hint))
     kind = get_origin(hint) or hint

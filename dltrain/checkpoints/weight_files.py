@@ -1,4 +1,4 @@
-"""Weights out of files that Keras wrote, without trusting them: no link is followed, no object made, no code run.
+"""Weights from files that Keras wrote, read without trust: no link is followed, no object made, no code run.
 
 Nothing is read before its shape is known to fit.
 """
@@ -16,10 +16,10 @@ from dltrain.errors import CheckpointError
 from dltrain.lazy import keras
 
 ENDINGS = (".npz", ".weights.h5", ".keras")
-"""How files with weights are named: dltrain's own, and Keras's."""
+"""Suffixes of weight files: dltrain's own, and Keras's."""
 
 LOOSE = "(own)"
-"""Stands for the layer of weights that lie in none."""
+"""The layer name of weights that are in no layer."""
 
 _MEMBER = "model.weights.h5"
 _MAX_DEPTH, _MAX_ARRAYS = 16, 100_000
@@ -41,7 +41,7 @@ def read(path: Path, model: Any) -> dict[str, list[Any]]:
     import h5py
 
     if not path.name.endswith(ENDINGS[1:]):
-        raise CheckpointError(f"a file of weights ends in {', '.join(ENDINGS)}")
+        raise CheckpointError(f"a weight file must end in {', '.join(ENDINGS)}")
     try:
         with h5py.File(_member(path, model) if path.suffix == ".keras" else path, "r") as file:
             if "layer_names" in file.attrs:
@@ -57,7 +57,7 @@ def _member(path: Path, model: Any) -> io.BytesIO:
     with zipfile.ZipFile(path) as archive:
         size = archive.getinfo(_MEMBER).file_size
         if size > most:
-            raise ValueError(f"its weights take {size:,} bytes, this network's at most {most:,}")
+            raise ValueError(f"its weights have {size:,} bytes, those of this network at most {most:,}")
         with archive.open(_MEMBER) as file:
             return io.BytesIO(file.read(most))
 
@@ -65,7 +65,7 @@ def _member(path: Path, model: Any) -> io.BytesIO:
 def _layers(file: Any, model: Any) -> dict[str, list[Any]]:
     found = dict(_arrays(file))
     if not found:
-        raise ValueError("it holds no layers: it is not as Keras 3 writes it")
+        raise ValueError("it contains no layers: it was not written by Keras 3")
     named = {id(layer): (name, layer) for name, layer in named_layers(model).items()}
     layers: dict[str, list[Any]] = {}
     for layer, address in _addresses(model):
@@ -84,7 +84,7 @@ def _fitting(name: str, own: dict[str, Any], address: str, weights: list[Any]) -
     """Returns the arrays of a layer in their order, read where they fit."""
     listed = [own.get(f"{address}/vars/{index}".lstrip("/")) for index in range(len(own))]
     if any(array is None for array in listed):
-        raise ValueError(f"layer {name} has layers within it: such weights are taken from a run, not from a file")
+        raise ValueError(f"layer {name} contains other layers: load such weights from a run, not from a file")
     fits = [array.shape for array in listed if array is not None] == [tuple(weight.shape) for weight in weights]
     # Where shapes differ they are told, or the head begins anew: neither needs the values.
     return [array[()] if fits else _Shaped(array.shape) for array in listed if array is not None]
@@ -134,7 +134,7 @@ def _arrays(group: Any, address: str = "", depth: int = 0, count: list[int] | No
         place = f"{address}/{key}" if address else key
         count[0] += 1
         if depth > _MAX_DEPTH or count[0] > _MAX_ARRAYS:
-            raise ValueError(f"{address} holds more than a network")
+            raise ValueError(f"{address} contains more than a network can")
         if not isinstance(group.get(key, getlink=True), h5py.HardLink):
             raise ValueError(f"{place} is a link")
         if place == "optimizer":
@@ -147,4 +147,4 @@ def _arrays(group: Any, address: str = "", depth: int = 0, count: list[int] | No
         elif item.dtype.kind == "f":
             yield place, item
         elif not re.search(r"(seed_generator|normalization)\w*/", place):
-            raise ValueError(f"{place} holds no numbers")
+            raise ValueError(f"{place} contains no numbers")

@@ -6,9 +6,8 @@ from pathlib import Path
 from dltrain.cli.arguments import echo, one_line, print_json, sort_words
 from dltrain.config import document
 from dltrain.config import experiment as experiments
-from dltrain.config.explanation import Explained, annotated, under
-from dltrain.config.explanation import explain as explained
-from dltrain.config.origins import origins
+from dltrain.config.provenance import Explained, annotated, origins, under
+from dltrain.config.provenance import explain as explained
 from dltrain.errors import ConfigError
 from dltrain.runs import folder
 from dltrain.runs.settings import provenance_of

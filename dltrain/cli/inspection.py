@@ -41,7 +41,7 @@ def check(
             if config.tune is not None and absent is None:
                 from dltrain.tuning import space
 
-                space.check(path, [], config)
+                space.check(config)
         except ConfigError as error:
             problems = error.problems
         except UserError as error:

@@ -76,7 +76,7 @@ def plan(
         cost_model.LATENCY if latency is None else latency,
         shared,
     )
-    found = cluster_plan.plan(resolved(config, runs, anew=False), ring, Reporter(quiet, verbose), measure)
+    found = cluster_plan.plan(resolved(config, runs, fresh=False), ring, Reporter(quiet, verbose), measure)
     print_json(found) if as_json else _print(found)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dltrain.cli.arguments import Words, echo, print_json
+from dltrain.config import experiment as experiments
 from dltrain.errors import ConfigError
 from dltrain.runs.folder import DEFAULT_ROOT
 from dltrain.wording import metric
@@ -65,7 +66,7 @@ def fit_series(
 
     place = [] if runs == DEFAULT_ROOT else ["--runs", str(runs)]
     words = ["dltrain", "fit", str(path), *overrides, f"--{kind}", str(count), "--resume", "auto", *place]
-    series = Series(path, overrides, runs, lambda: Reporter(quiet, verbose), resume, force)
+    series = Series(experiments.load(path, overrides), runs, lambda: Reporter(quiet, verbose), resume, force)
     trains = cross_validate if kind == "folds" else train_seeds
     found = trains(series, count, shlex.join(words))
     if as_json:

@@ -2,7 +2,6 @@
 
 import os
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -77,16 +76,12 @@ def fit(
     for option, is_given in (("--resume", resume), ("--profile", profile), ("--rank", rank is not None)):
         if dry_run and is_given:
             raise ConfigError([f"--dry-run starts anew and keeps nothing: it cannot be combined with {option}"])
-    changes: dict[str, tuple[Any, Any]] = {}
-    cluster = None
-    if resume and given.config is not None:
-        cluster = _cluster(experiments.load(given.config, given.overrides, reads_data=False), rank)
-    if resume and (cluster is None or cluster.is_chief):
-        run, config, changes = _resumed(given, runs, force)
-    elif force and not resume:
+    if resume:
+        run, config, changes = _resumed(given, rank, runs, force)
+    elif force:
         raise ConfigError(["--force needs --resume"])
-    else:  # only the chief has a run to resume: it gives its state to the others
-        run, config = None, experiments.load(config_of(replace(given, run=None) if resume else given), given.overrides)
+    else:
+        run, config, changes = None, experiments.load(config_of(given), given.overrides), {}
     cluster = None if dry_run else _cluster(config, rank)
 
     from dltrain.console import Reporter
@@ -102,7 +97,7 @@ def fit(
         print_json(found) if as_json else echo(_rehearsal_words(found))
         return
     if cluster is not None and not cluster.is_chief:
-        run = None
+        run = None  # only the chief has a run to resume: it gives its state to the others
     summary = trainer.fit(config, reporter, runs, Resume(run, changes, force), profile, cluster=cluster)
     if as_json:
         print_json(summary)
@@ -175,7 +170,7 @@ def bench(
     from dltrain.console import Reporter
     from dltrain.diagnostics import bench
 
-    found = bench.bench(resolved(config, runs, anew=False), Reporter(quiet, verbose))
+    found = bench.bench(resolved(config, runs, fresh=False), Reporter(quiet, verbose))
     print_json(found) if as_json else echo(_bench_words(found))
 
 
@@ -183,30 +178,38 @@ MEASURING = ("dataset.", "device=", "plugins=", "strict=", "train.batch_size=")
 """How the overrides begin with which a run may be measured."""
 
 
-def _resumed(given: Words, runs: Path, force: bool) -> tuple[Run | None, Config, dict[str, tuple[Any, Any]]]:
+def _resumed(
+    given: Words, rank: int | None, runs: Path, force: bool
+) -> tuple[Run | None, Config, dict[str, tuple[Any, Any]]]:
     """Returns the run to resume, its config, changes included, and what changed; no run where one is to start.
+
+    Nor is there a run for a worker that is not the chief, which gets it from there.
 
     Raises:
         ConfigError: if a change would make it another experiment.
         RunError: if there is no such run.
     """
+    config = None if given.config is None else experiments.load(given.config, given.overrides, reads_data=False)
+    if config is not None and (cluster := _cluster(config, rank)) is not None and not cluster.is_chief:
+        return None, config.checked(), {}
     try:
-        run = folder.find(_meant(given), runs)
+        run = folder.find(_meant(given.run, config), runs)
     except RunError:
-        if given.run != AUTO or given.config is None:
+        if given.run != AUTO or config is None:
             raise
         run = None
-    if given.run == AUTO and given.config is not None and (run is None or run.saved is None):
+    if given.run == AUTO and config is not None and (run is None or run.saved is None):
         echo("--resume auto: there is no checkpoint to resume from, so a new run starts", err=True)
-        return None, experiments.load(given.config, given.overrides), {}
+        return None, config.checked(), {}
     if run is None:
         raise RunError("--resume auto found no run to resume; to start one, type: dltrain fit CONFIG --resume auto")
-    from dltrain.training.resume import continued
+    from dltrain.training.resume import resumed_config
 
-    after, changes = continued(
-        run, experiments.load(given.config or run.config, given.overrides), runs, given.overrides,
-        lambda text: echo(text, err=True), force, sizes_anew=given.run != AUTO,
-    )  # fmt: skip
+    before = experiments.load(run.config)
+    after = (before.with_overrides(*given.overrides) if config is None else config).checked()
+    after, changes = resumed_config(
+        run, before, after, runs, lambda text: echo(text, err=True), force, sizes_anew=given.run != AUTO
+    )
     return run, after, changes
 
 
@@ -216,15 +219,15 @@ def _cluster(config: Config, rank: int | None) -> Cluster | None:
     return find(settings.workers, settings.wait_minutes, rank, os.environ)
 
 
-def _meant(given: Words) -> str | None:
+def _meant(asked: str | None, config: Config | None) -> str | None:
     """Returns the RUN, else the folder of the run that the CONFIG lies in, else the CONFIG's name; none without."""
-    run = None if given.run == AUTO else given.run
-    if run or given.config is None:
+    run = None if asked == AUTO else asked
+    if run or config is None:
         return run
-    around = Run(given.config.parent)
-    if given.config == around.config and around.checkpoints.is_dir():
+    around = Run(config.text.path.parent)
+    if config.text.path == around.config and around.checkpoints.is_dir():
         return str(around.path)
-    return experiments.load(given.config, given.overrides).experiment.name
+    return config.experiment.name
 
 
 def _rehearsal_words(rehearsal: dict[str, Any]) -> str:

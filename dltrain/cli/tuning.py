@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, Words, echo, print_json, sort_words
+from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, echo, print_json, sort_words
 from dltrain.cli.trust import Trust
 from dltrain.config import document
 from dltrain.config import experiment as experiments
@@ -47,12 +47,13 @@ def tune(
     from dltrain.tuning.study import SEARCH, Study, optuna
 
     optuna()
-    place = _resumed(given, runs) if resume else None
     if given.run and not resume:
         raise ConfigError(
             [f"{given.run!r} is neither a CONFIG (.yaml) nor KEY=VALUE; to resume a search in a folder, add --resume"]
         )
-    config, block, monitor = _config(given, place)
+    loaded = None if given.config is None else experiments.load(given.config, given.overrides)
+    place = _resumed(given.run, loaded, runs) if resume else None
+    config, block, monitor = _searched(loaded, given.overrides, place)
     is_new = place is None
     if place is None:
         place = folder.numbered(runs, f"{str(config.experiment.name)[:80]}-tune")
@@ -92,7 +93,7 @@ def tune(
     print_json(found) if as_json else _print(found, study.larger_is_better, runs)
 
 
-def _resumed(given: Words, runs: Path) -> Path | None:
+def _resumed(asked: str | None, config: Config | None, runs: Path) -> Path | None:
     """Returns the folder of the search that goes on; none where `auto` finds none.
 
     Raises:
@@ -100,22 +101,22 @@ def _resumed(given: Words, runs: Path) -> Path | None:
     """
     from dltrain.tuning.study import SEARCH
 
-    if given.run not in (None, AUTO):
-        for place in (Path(str(given.run)), runs / str(given.run)):
+    if asked not in (None, AUTO):
+        for place in (Path(str(asked)), runs / str(asked)):
             if (place / SEARCH).is_file():
                 return place
-        raise RunError(f"no search in {given.run}: there is no {SEARCH}")
-    stem = "*" if given.config is None else str(experiments.load(given.config, given.overrides).experiment.name)[:80]
+        raise RunError(f"no search in {asked}: there is no {SEARCH}")
+    stem = "*" if config is None else str(config.experiment.name)[:80]
     found = sorted(runs.glob(f"{stem}-tune-*/{SEARCH}"), key=lambda file: file.stat().st_mtime)
     if found:
         return found[-1].parent
-    if given.run == AUTO and given.config is not None:
+    if asked == AUTO and config is not None:
         echo("--resume auto: there is no search to resume, so a new one starts", err=True)
         return None
     raise RunError(f"no search in {runs}/ to resume")
 
 
-def _config(given: Words, place: Path | None) -> tuple[Config, Tune, str]:
+def _searched(config: Config | None, overrides: list[str], place: Path | None) -> tuple[Config, Tune, str]:
     """Returns what is trained, what is searched, and what a trial is worth; of a search that goes on, as it was.
 
     Raises:
@@ -125,14 +126,14 @@ def _config(given: Words, place: Path | None) -> tuple[Config, Tune, str]:
     from dltrain.tuning.monitor import monitored
     from dltrain.tuning.study import SEARCH
 
-    path = given.config or (place / SEARCH if place else None)
-    if path is None:
+    before = None if place is None else experiments.load(place / SEARCH)
+    if config is None and before is not None:
+        config = before.with_overrides(*overrides).checked()
+    if config is None:
         raise ConfigError(["tune needs a CONFIG, a file that ends in .yaml, got none"])
-    config = experiments.load(path, given.overrides)
-    block = storage.located(config, space.check(path, given.overrides, config))
+    block = storage.located(config, space.check(config))
     config, monitor = monitored(config, block)
-    if place is not None:
-        before = experiments.load(place / SEARCH)
+    if before is not None:
         old, new = experiments.to_plain(before.tune), experiments.to_plain(block)
         differ = [*differences(before.experiment, config.experiment)]
         differ += [f"tune.{key}" for key in new if old[key] != new[key] and key not in ("trials", "minutes", "workers")]

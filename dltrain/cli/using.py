@@ -73,8 +73,8 @@ def predict(
     """Predict for INPUT with RUN's network: classes with probabilities, labels, or numbers in their units.
 
     Inputs are prepared as in training, with the statistics that the checkpoint holds. Inputs that cannot be read are
-    named on standard error; all others are predicted. --json prints one object with all predictions, --format jsonl
-    one object per line as they come. Exit code 1 if some inputs could not be used, 2 if none could.
+    named on standard error; all others are predicted. --json prints one object with all predictions, --format jsonl one
+    object per line as they come. Exit code 1 if some inputs could not be used, 2 if none could.
     """
     if (split is None) == (not inputs):
         raise ConfigError(
@@ -219,8 +219,8 @@ def serve(
 
     /predict takes {"instances": [...]} as JSON, images as the files of a form or as the body; `top_k` and
     `probabilities` are options. There is no password: on any host but 127.0.0.1 everybody who reaches it may send
-    requests. Ctrl-C ends it (exit code 130). --json prints {"run", "url"} once it is ready. Needs
-    pip install 'dltrain[serve]'.
+    requests. Ctrl-C ends it (exit code 130). --json prints {"run", "url"} once it is ready. Needs pip install
+    'dltrain[serve]'.
     """
     found = folder.find(run, runs)
 

@@ -1,4 +1,4 @@
-"""`base: ./other.yaml`: a config that says only in what it differs from another one, which may have a base itself.
+"""`base: ./other.yaml`: a config that states only how it differs from another one, which may itself have a base.
 
 Blocks are merged key by key, lists replaced, and a block whose `name` changes is replaced as a whole: the base's other
 keys belong to the former choice. A relative path stays relative to the file in which it stands.
@@ -17,10 +17,10 @@ MAX_FILES = 16
 
 
 def read(path: Path) -> Node:
-    """Reads a config file and what it builds on, as one tree without the key.
+    """Reads a config file and its bases into one tree, without the `base` key.
 
     Raises:
-        ConfigError: if one of the files cannot be read or the chain has no end; with every problem found in a file.
+        ConfigError: if one of the files cannot be read or the bases form a circle; with every problem found in a file.
     """
     chain, nodes = [path], [document.read(path)]
     while (named := nodes[-1].value.get(KEY)) is not None:
@@ -33,12 +33,12 @@ def read(path: Path) -> Node:
 
 
 def merged(node: Node, base: Node, is_root: bool = True) -> Node:
-    """Returns the tree that a config and its base are together.
+    """Lays a config over its base and returns the result.
 
     Args:
-        node: the config, whose values come first.
-        base: what it builds on.
-        is_root: of a whole config, whose own `name` chooses nothing.
+        node: the config; its values win.
+        base: the config that it builds on.
+        is_root: whether this is a whole config, whose `name` names the run and chooses no class.
     """
     if not isinstance(node.value, dict) or not isinstance(base.value, dict):
         return dataclasses.replace(node, over=base)
@@ -55,7 +55,7 @@ def merged(node: Node, base: Node, is_root: bool = True) -> Node:
 
 
 def without(node: Node) -> Node:
-    """Returns a config without the key."""
+    """Returns a config without its `base` key."""
     values, keys = ({key: each for key, each in of.items() if key != KEY} for of in (node.value, node.keys))
     return dataclasses.replace(node, value=values, keys=keys)
 
@@ -75,15 +75,15 @@ def _found(named: Node, chain: list[Path]) -> Path:
         path = Path(named.mark.source.name).parent / Path(text).expanduser()
         if not path.is_file():
             there = [file.name for file in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-            raise _problem(named, f"must be a YAML file that is there, got {text!r}{nearest(path.name, sorted(there))}")
+            raise _problem(named, f"must be an existing YAML file, got {text!r}{nearest(path.name, sorted(there))}")
         met = [file.resolve() for file in chain]
         if path.resolve() in met:
             circle = [*chain[met.index(path.resolve()) :], path]
-            raise _problem(named, f"must not lead back to a file before it: {' -> '.join(map(str, circle))}")
-    except (OSError, ValueError, RuntimeError):  # a name that is too long, a NUL, a home that nobody has
-        raise _problem(named, f"must be a YAML file that is there, got {text[:80]!r}") from None
+            raise _problem(named, f"must not form a circle: {' -> '.join(map(str, circle))}")
+    except (OSError, ValueError, RuntimeError):  # a name that is too long, a NUL, the home of an unknown user
+        raise _problem(named, f"must be an existing YAML file, got {text[:80]!r}") from None
     if len(chain) >= MAX_FILES:
-        raise _problem(named, f"must end: {MAX_FILES} files are the most that build on each other")
+        raise _problem(named, f"must not lead through more than {MAX_FILES} files")
     return path
 
 
@@ -93,5 +93,5 @@ def _problem(named: Node, words: str) -> ConfigError:
 
 def _shown(named: Node) -> str:
     if isinstance(named.value, list):
-        return "a list; a base may have a base itself"
+        return "a list; a config has one base, which may have a base itself"
     return "a block" if isinstance(named.value, dict) else "nothing" if not named.value else repr(named.value)

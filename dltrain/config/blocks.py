@@ -1,4 +1,4 @@
-"""The blocks of an experiment that are the same whatever it chooses: length, stages, stopping, saving, a teacher."""
+"""The blocks that every experiment has: length, stages, early stopping, checkpoints, a teacher."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,20 +12,23 @@ Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 
 @dataclass(frozen=True, kw_only=True)
 class Train:
-    """How long, in what portions and in which arithmetic.
+    """How long to train, with which batch size and precision.
 
     Args:
-        epochs: passes over the training part; give this or `steps`.
+        epochs: passes over the train part; give this or `steps`.
         steps: optimizer steps; give this or `epochs`.
-        batch_size: examples per pass through the network, over all devices together; an epoch leaves out what does not
-            fill a step. auto takes the largest that fits into memory, and accumulates up to `effective_batch_size`.
-        accumulate_steps: batches whose mean gradient makes one optimizer step: batch_size times this many examples.
-        effective_batch_size: with batch_size auto, examples per optimizer step; none for 256, or as many as there are.
-        oversample: repeat the examples of rarer classes until an epoch has as many of each class.
-        precision: float32, or mixed_bfloat16 or mixed_float16: arithmetic in 16 bits, weights in 32.
-        on_nan: when the loss or a weight is not finite, stop; or restore: go back to the last checkpoint and on with
-            half the learning rate.
-        max_restores: how often at most.
+        batch_size: examples per pass through the network, over all devices together; an epoch skips the examples that
+            do not fill its last step. auto takes the largest size that fits into memory, and accumulates batches up to
+            `effective_batch_size`.
+        accumulate_steps: batches whose mean gradient makes one optimizer step, which then sees batch_size *
+            accumulate_steps examples.
+        effective_batch_size: with batch_size: auto, examples per optimizer step; none for 256, or for all examples if
+            there are fewer.
+        oversample: repeat the examples of rarer classes until an epoch has equally many of each class.
+        precision: float32; or mixed_bfloat16 or mixed_float16, which compute in 16 bits and keep the weights in 32.
+        on_nan: what to do when the loss or a weight is not finite: stop; or restore, which returns to the last
+            checkpoint and continues with half the learning rate.
+        max_restores: how often `on_nan: restore` may return to a checkpoint.
     """
 
     epochs: PositiveInt | None = None
@@ -41,27 +44,30 @@ class Train:
     def __post_init__(self) -> None:
         if self.epochs is not None and self.steps is not None:
             raise KeyProblem(
-                "steps", "must not be given beside epochs: one of the two says how long, the other is none"
+                "steps", "must not be given together with epochs: set one of the two and leave the other none"
             )
         if self.epochs is None and self.steps is None:
-            raise KeyProblem("epochs", "is missing (or steps): a whole number of at least 1")
+            raise KeyProblem("epochs", "is missing: set epochs or steps to a whole number of at least 1")
         if self.batch_size == "auto" and self.accumulate_steps != 1:
-            raise KeyProblem("accumulate_steps", "is chosen by batch_size: auto; say effective_batch_size instead")
+            raise KeyProblem(
+                "accumulate_steps",
+                "must be left out with batch_size: auto, which chooses it; set effective_batch_size instead",
+            )
         if self.batch_size != "auto" and self.effective_batch_size is not None:
             raise KeyProblem(
-                "effective_batch_size", "goes with batch_size: auto; otherwise it is batch_size * accumulate_steps"
+                "effective_batch_size", "needs batch_size: auto; otherwise it is batch_size * accumulate_steps"
             )
 
     @property
     def examples_per_batch(self) -> int:
-        """`batch_size`, which is a number once training has begun."""
+        """`batch_size`, which is a number once training has started."""
         if self.batch_size == "auto":
-            raise KeyProblem("batch_size", "must be a number here: auto is for the start of a run")
+            raise KeyProblem("batch_size", "must be a number here: auto is allowed only when a run starts")
         return self.batch_size
 
     @property
     def planned_examples_per_step(self) -> int | None:
-        """Examples that one optimizer step will see; none where that is found with the batch size."""
+        """Examples that one optimizer step will see; none where `batch_size: auto` decides it."""
         return self.effective_batch_size if self.batch_size == "auto" else self.examples_per_step
 
     @property
@@ -72,12 +78,12 @@ class Train:
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """Processes that share each batch, mostly on several machines; TF_CONFIG or SLURM may name them instead.
+    """Worker processes that share each batch, usually on several machines; TF_CONFIG or SLURM may list them instead.
 
     Args:
-        workers: "host:port" of each; the first is the chief, which writes the run's folder. `fit --rank N` says which
-            of them a process is, from 0.
-        wait_minutes: how long they wait for each other at the start.
+        workers: "host:port" of each worker; the first is the chief, which writes the run folder. `fit --rank N` tells a
+            process which worker it is, counted from 0.
+        wait_minutes: minutes that the workers wait for each other at the start.
     """
 
     workers: tuple[str, ...] | None = None
@@ -89,9 +95,9 @@ class EarlyStopping:
     """Stops a run that no longer improves.
 
     Args:
-        monitor: a column of metrics.csv; none for what the task monitors.
+        monitor: a column of metrics.csv; none for the column that the task monitors.
         patience: epochs without improvement after which the run stops.
-        min_delta: a smaller change is no improvement.
+        min_delta: a change smaller than this does not count as an improvement.
     """
 
     monitor: str | None = None
@@ -101,14 +107,14 @@ class EarlyStopping:
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """When state is saved and how much of it is kept.
+    """When checkpoints are saved and how many are kept.
 
     Args:
         every_epochs: epochs between two checkpoints; the last epoch is always saved.
-        every_steps: optimizer steps between two checkpoints, within epochs too; none for no such ones.
-        every_minutes: minutes after which a checkpoint is due, within an epoch too; none for no such ones.
-        keep: newest checkpoints that stay, beside the best, at least 2: a damaged one must have another before it.
-        monitor: a column of metrics.csv that says which epoch is best; none for what the task monitors.
+        every_steps: optimizer steps between two checkpoints within an epoch; none for no checkpoints by steps.
+        every_minutes: minutes between two checkpoints within an epoch; none for no checkpoints by time.
+        keep: newest checkpoints to keep, beside the best one; at least 2, so that one remains if the newest is damaged.
+        monitor: a column of metrics.csv that decides which epoch is best; none for the column that the task monitors.
     """
 
     every_epochs: PositiveInt = 1
@@ -120,17 +126,17 @@ class Checkpoint:
 
 @dataclass(frozen=True, kw_only=True)
 class Teacher:
-    """A trained network that says how alike the classes are in each example; for one class per example.
+    """A trained network whose class probabilities are learnt beside the labels; for tasks with one class per example.
 
-    G. Hinton, O. Vinyals and J. Dean, "Distilling the knowledge in a neural network", 2015, section 2. The loss of
-    training is (1 - weight) * the task's + weight * temperature^2 * KL(teacher || network), both softened; that of
-    validation is the task's.
+    G. Hinton, O. Vinyals and J. Dean, "Distilling the knowledge in a neural network", 2015, section 2. The training
+    loss is (1 - weight) * task loss + weight * temperature^2 * KL(teacher || network), both softened by the
+    temperature; the validation loss is the task's.
 
     Args:
-        run: a run on the same inputs and classes: its folder, name or stem in the folder of runs. Its best weights see
-            each batch as the network does, augmented.
-        temperature: what both logits are divided by; the paper's 1 to 20.
-        weight: share of the teacher in the loss.
+        run: a run on the same inputs and classes: its folder, its name, or the stem of its name. Its best weights are
+            used, on the same augmented batches.
+        temperature: what the logits of both networks are divided by; the paper uses 1 to 20.
+        weight: the teacher's share of the loss.
     """
 
     run: Path
@@ -140,18 +146,19 @@ class Teacher:
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A part of the run in which some of the layers are trained, at a rate and on images of a size of its own.
+    """A part of the run with its own trained layers, learning rate and image size.
 
-    The optimizer begins anew with each stage (averages of weights go on), the schedule goes on over the whole run.
+    Each stage starts with a fresh optimizer (averages of weights are kept); the schedule spans the whole run.
 
     Args:
-        epochs: how long; none in the last stage, and there alone: it lasts until `train.epochs`.
-        train_from: the first layer that is trained, by name, `*` as in file names; those before it stay as they are.
-            head is the last one; none trains all. What `model.freeze` names stays as it is in any case.
-        freeze_batch_normalization: batch normalisation keeps its weights, and goes by its moving statistics.
+        epochs: length of the stage; none for the last stage, and only for it: it lasts until `train.epochs`.
+        train_from: the first layer that is trained, by name, with `*` as in file names; the layers before it keep their
+            weights. head is the last layer; none trains all layers. Layers that `model.freeze` names always keep their
+            weights.
+        freeze_batch_normalization: batch normalisation keeps its weights and uses its moving statistics.
         learning_rate: the peak in this stage; none for `optimizer.learning_rate`.
-        image_size: pixels of a side that training images are shrunk to, or height and width; none for their own size,
-            as in the last stage: validation is always of that. For networks whose weights do not depend on it.
+        image_size: side in pixels, or [height, width], to which training images are reduced; none for their full size,
+            which the last stage and validation always use. For networks whose weights do not depend on the image size.
     """
 
     epochs: PositiveInt | None = None

@@ -1,4 +1,4 @@
-"""What may change when a run goes on: sorted into what is safe, what needs --force, and what is another experiment."""
+"""Which keys may change when a run resumes: safely, with --force, or not at all."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,13 +7,13 @@ from dltrain.config.experiment import Experiment, to_plain
 
 SAFE = ("name", "device", "cluster", "strict", "train.epochs", "train.steps", "train.on_nan", "train.max_restores",
         "early_stopping", "checkpoint", "trackers", "report")  # fmt: skip
-"""How long, where, and when to stop or save: the steps that are done stay what they were."""
+"""Length, device, stopping and saving: changing them leaves the finished steps as they were."""
 
 BATCH = ("train.batch_size", "train.accumulate_steps", "train.effective_batch_size")
-"""Safe as long as a step sees the same examples."""
+"""Safe to change as long as a step sees the same examples."""
 
 REFUSED = ("model", "optimizer.name", "task.name", "train.oversample", "stages")
-"""Other weights than the checkpoint holds, or epochs of another length."""
+"""Changing them asks for other weights than the checkpoint holds, or for epochs of another length."""
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class Changes:
     """The values that differ, before and after, by key path.
 
     Args:
-        all: every one of them, in the order of the config.
-        forced: those that make it another experiment from here on.
-        refused: those with which nothing can go on.
+        all: every difference, in the order of the config.
+        forced: those that turn the run into another experiment; allowed with --force.
+        refused: those with which the run cannot resume.
     """
 
     all: dict[str, tuple[Any, Any]]
@@ -32,12 +32,12 @@ class Changes:
 
     @property
     def lengthens(self) -> bool:
-        """Whether the run gets another length, which the learning-rate schedule follows."""
+        """Whether the length of the run changes, and with it the learning-rate schedule."""
         return any(key in ("train.epochs", "train.steps") for key in self.all)
 
 
-def sort(before: Experiment, after: Experiment) -> Changes:
-    """Returns what differs between two experiments, sorted."""
+def classify(before: Experiment, after: Experiment) -> Changes:
+    """Compares two experiments and classifies each difference."""
     found = differences(before, after)
     refused = [key for key in found if is_under(key, REFUSED) or key in _other_slots(before, after)]
     if after.train.planned_examples_per_step != before.train.planned_examples_per_step:
@@ -65,7 +65,7 @@ def differences(before: Experiment, after: Experiment) -> dict[str, tuple[Any, A
 
 
 def is_under(key: str, paths: tuple[str, ...]) -> bool:
-    """Whether a key path is one of some, or leads on from one."""
+    """Whether a key path is one of `paths`, or lies below one of them."""
     return any(key == path or key.startswith(f"{path}.") for path in paths)
 
 

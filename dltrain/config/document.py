@@ -1,8 +1,8 @@
 """YAML text -> a tree of values that know their file, line and column. Safe on any input, and without surprises.
 
-Scalars follow YAML 1.2 (`1e-3` is a number, `on` a word, `010` ten). Duplicate keys, tags, anchors that multiply,
-deep nesting, several documents and large files are refused. `${NAME}` in a scalar is an environment variable; a scalar
-without quotation marks is typed by what it holds then: `batch_size: ${BATCH:64}` is a number.
+Scalars follow YAML 1.2 (`1e-3` is a number, `on` a word, `010` ten). Duplicate keys, tags, anchors that multiply, deep
+nesting, several documents and large files are refused. `${NAME}` in a scalar is an environment variable; an unquoted
+scalar gets its type after the variable was inserted: `batch_size: ${BATCH:64}` is a number.
 """
 
 import dataclasses
@@ -48,7 +48,7 @@ for _name, _pattern, _first in _RESOLVERS:
 
 
 class _Loader(_Yaml12, yaml.SafeLoader):
-    """Composes nodes only, nothing is ever constructed; gives up early on what is too deep or too much."""
+    """Composes YAML nodes without constructing objects; stops early at input that is too deep or too large."""
 
     def __init__(self, text: str) -> None:
         super().__init__(variables.shield(text))
@@ -69,7 +69,7 @@ class _Loader(_Yaml12, yaml.SafeLoader):
 
 
 class _Resolver(_Yaml12, yaml.resolver.BaseResolver):
-    """Tells the type of a scalar by its text."""
+    """Infers the type of a scalar from its text."""
 
 
 class _Dumper(_Yaml12, yaml.SafeDumper):
@@ -117,7 +117,7 @@ class Mark:
         source: which.
         line: counted from 1.
         column: counted from 1.
-        variables: what is to be said of the environment variables that the value is made of: `from $NAME`.
+        variables: remarks about the environment variables in the value: `from $NAME`.
     """
 
     source: Source
@@ -140,9 +140,9 @@ class Problem:
 
     Args:
         mark: the place.
-        message: what is said there.
+        message: what is wrong there.
         key: the key path that is to blame, where it is known.
-        words: what stands behind it in the message.
+        words: the message without the key.
     """
 
     mark: Mark
@@ -185,15 +185,15 @@ class Problem:
 
 @dataclass(frozen=True)
 class Node:
-    """A value and where it stands.
+    """A value and its place in the source.
 
     Args:
         value: None, bool, int, float or str; a list of nodes; or a dict of nodes by key.
         mark: where the value begins.
         keys: where each key of a dict begins.
-        over: what it took the place of, in a base or in the file; none where there was nothing.
-        unknown: what is wrong with the environment variables in it; the value is then the text as it is written. Told
-            by who takes the value: another may yet take its place.
+        over: the value that it replaced, in a base or in the file; none where it replaced nothing.
+        unknown: what is wrong with the environment variables in it; the value is then the text as written. Reported
+            only when the value is used, for an override may replace it.
     """
 
     value: Any
@@ -225,7 +225,9 @@ def read(path: Path) -> Node:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
     if len(data) > MAX_BYTES:
         size = path.stat().st_size
-        raise ConfigError([f"{path}: a config may hold {MAX_BYTES // 1024} KiB, got {max(size, len(data)):,} bytes"])
+        raise ConfigError(
+            [f"{path}: a config may have at most {MAX_BYTES // 1024} KiB, got {max(size, len(data)):,} bytes"]
+        )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -237,7 +239,7 @@ def read(path: Path) -> Node:
     source = Source(str(path), text, path.parent.absolute())
     node = parse(source)
     if node.value is None:
-        raise ConfigError([f"{path}: is empty; a config needs at least dataset, model, optimizer and train"])
+        raise ConfigError([f"{path}: is empty; a config needs at least the keys dataset, model, optimizer and train"])
     if not isinstance(node.value, dict):
         kind = "a list" if isinstance(node.value, list) else "a single value"
         raise ConfigError([node.mark.problem(f"must be a mapping of keys to values, got {kind}")])
@@ -284,7 +286,7 @@ class _Walk:
         mark = Mark(self._source, node.start_mark.line + 1, node.start_mark.column + 1)
         self._visited += 1
         if self._visited > MAX_VALUES:
-            raise ConfigError([mark.problem(f"holds over {MAX_VALUES:,} values, anchors multiplied out")])
+            raise ConfigError([mark.problem(f"has more than {MAX_VALUES:,} values when its anchors are expanded")])
         if depth > MAX_DEPTH:
             raise ConfigError([mark.problem(f"is nested deeper than {MAX_DEPTH} levels")])
         if isinstance(node, yaml.SequenceNode) and node.tag == _TAG + "seq":
@@ -313,7 +315,7 @@ class _Walk:
         return Node(values, mark, keys)
 
     def _expanded(self, node: yaml.ScalarNode, mark: Mark) -> Node:
-        """Returns a scalar, its variables in place; without quotation marks it is typed by what it holds then."""
+        """Returns a scalar with its variables inserted; an unquoted one gets its type after that."""
         written = variables.unshield(node.value)
         if "${" not in written:
             return Node(self._scalar(node, mark), mark)
@@ -355,10 +357,10 @@ def _shown_tag(tag: str) -> str:
 
 
 def override(root: Node, arguments: list[str]) -> Node:
-    """Returns the tree with `key.path=value` arguments laid over it.
+    """Applies `key.path=value` arguments to a tree and returns the result.
 
-    An argument that gives a block another `name` starts the block anew, whatever the order of the arguments: the
-    other keys in the file belong to the former choice. The config's own `name` chooses nothing.
+    An argument that gives a block another `name` empties the block first, whatever the order of the arguments: the
+    other keys in the file belong to the former choice. The config's own `name` chooses no class.
 
     Raises:
         ConfigError: with every argument that is not of this form, or reaches beyond the end of a list.
@@ -368,7 +370,7 @@ def override(root: Node, arguments: list[str]) -> Node:
     for argument in arguments:
         path, equals, value = argument.partition("=")
         if not equals or not re.fullmatch(r"\w+(\.\w+|\[\d+\])*", path):
-            problems.append(f"argument {argument!r}: must be of the form key=value, such as train.epochs=1")
+            problems.append(f"argument {argument!r}: must have the form key=value, for example train.epochs=1")
             continue
         # Blanks in place of the key: the value keeps its column in the argument.
         source = Source(argument, " " * (len(path) + 1) + value, Path.cwd(), is_argument=True)
@@ -451,7 +453,7 @@ def dump(value: Any, width: int = 100, in_line: bool | None = None) -> str:
     Args:
         value: what to write.
         width: columns beyond which a line is broken, where it can be.
-        in_line: write lists and mappings within brackets; none for lists of scalars alone.
+        in_line: whether to write lists and mappings in brackets; none to do so only for lists of scalars.
     """
     return yaml.dump(
         value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=width, default_flow_style=bool(in_line)

@@ -32,34 +32,34 @@ Tracker = Annotated[Any, TRACKERS]
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """An experiment: all that a config can say, in the order in which it is used.
+    """An experiment: all keys of a config, in the order in which they are used.
 
     Args:
-        name: the run folder's name; none for the config file's.
-        plugins: Python files of yours, run before all else once you have said so (--trust): what they register or
+        name: name of the run folder; none for the name of the config file.
+        plugins: your own Python files, run first, once you trust them (--trust): the classes that they register or
             define can be chosen below.
-        seed: of weights, data order, augmentation and dropout, 0 to 2^31 - 1.
-        device: auto, cpu, gpu, gpu:1, all (GPUs), or a list of GPUs, which share each batch; [cpu:0, cpu:1] tries that
-            on one CPU. Of several workers, what each of them has.
-        cluster: none, or the workers that share each batch, in processes of their own, mostly on several machines.
-        deterministic: only operations that give the same bits each time, slower on GPUs.
-        strict: what a look at the data warns of ends the run before it begins.
-        dataset: what is learnt from.
-        augment: random changes to training examples, in order; those that mix examples come last, and one of them is
-            drawn for each batch.
+        seed: seed of weights, data order, augmentation and dropout, 0 to 2^31 - 1.
+        device: auto, cpu, gpu, gpu:1, all (GPUs), or a list of GPUs that share each batch; [cpu:0, cpu:1] simulates two
+            devices on one CPU. With several workers, the devices of each worker.
+        cluster: none, or the worker processes that share each batch, usually on several machines.
+        deterministic: use only operations that give the same bits each time; slower on GPUs.
+        strict: treat warnings about the data as errors, which end the run before it starts.
+        dataset: the data to train on.
+        augment: random changes to training examples, in order; those that mix examples come last, and one of these is
+            chosen at random for each batch.
         model: the architecture.
-        task: what the labels mean; left out, what the dataset says.
+        task: what the targets mean; by default what the dataset says.
         teacher: none, or a trained network to learn from.
         optimizer: the update rule.
         schedule: the learning rate over time.
         train: length, batch size, precision.
-        stages: parts of the run, in order: which layers are trained, how fast, on images of which size.
-        early_stopping: none, or when to stop before the end; of several stages, in the last.
-        checkpoint: when state is saved.
-        callbacks: what else is told of the run, in Keras's way: of steps about once a second, of epochs at their end.
-        trackers: what else keeps the run: tensorboard, mlflow, wandb.
-        report: at the end, write report.html and figures/; `dltrain report` does so at any time.
-        tune: none, or what `dltrain tune` looks for; all else leaves it aside.
+        stages: parts of the run, in order: which layers are trained, at which rate, on images of which size.
+        early_stopping: none, or when to stop before the end; with several stages, only in the last one.
+        checkpoint: when checkpoints are saved.
+        callbacks: your Keras callbacks, called for steps about once a second, and at the end of each epoch.
+        trackers: other tools that record the run: tensorboard, mlflow, wandb.
+        report: write report.html and figures/ at the end of the run; `dltrain report` writes them at any time.
+        tune: none, or the search of `dltrain tune`; all other commands ignore it.
     """
 
     name: str | None = None
@@ -94,7 +94,9 @@ class Experiment:
 
     def _problems(self) -> Iterator[KeyProblem]:
         if self.name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", self.name):
-            yield KeyProblem("name", f"must be letters, digits and _ . - (at most 100), got {self.name!r}")
+            yield KeyProblem(
+                "name", f"must consist of letters, digits, _ . and - (at most 100 characters), got {self.name!r}"
+            )
         listed = isinstance(self.device, tuple)
         devices = self.device if isinstance(self.device, tuple) else (self.device,)
         kind = "cpu" if listed and devices and devices[0].startswith("cpu:") else "gpu"
@@ -106,28 +108,36 @@ class Experiment:
                 "device", f"must be auto, cpu, gpu, gpu:N, all, or a list of different gpu:N (or cpu:N), got {got}"
             )
         if self.cluster is not None and kind == "cpu" and len(devices) > 1:
-            yield KeyProblem("device", "must be cpu or GPUs beside cluster: the parts of one CPU are no workers")
+            yield KeyProblem(
+                "device", "must not split one CPU into several devices when there is a cluster: use cpu or GPUs"
+            )
         if self.train.oversample and self.task.balances:
             yield KeyProblem(
-                "train.oversample", "must not be true beside task.class_weights: balanced: that counts twice"
+                "train.oversample",
+                "must not be true together with task.class_weights: balanced: rare classes would count twice as much",
             )
         yield from self._problems_of_mixing()
         if self.teacher is not None and not self.task.distils:
-            yield KeyProblem("teacher", f"must be none: it is for classes, not for task {self.task.registered_name}")
+            yield KeyProblem(
+                "teacher", f"must be none with task {self.task.registered_name}: a teacher needs one class per example"
+            )
         yield from self._problems_of_stages()
         names = [tracker.registered_name for tracker in self.trackers]
         if len(set(names)) < len(names):
-            yield KeyProblem("trackers", f"must not hold {max(names, key=names.count)} twice")
+            yield KeyProblem("trackers", f"must not list {max(names, key=names.count)} twice")
 
     def _problems_of_mixing(self) -> Iterator[KeyProblem]:
         mixing = [augmentation.mixes for augmentation in self.augment]
         if mixing != sorted(mixing):
             name = self.augment[mixing.index(True)].registered_name
-            yield KeyProblem("augment", f"must have {name}, which mixes examples, behind what changes each by itself")
+            yield KeyProblem(
+                "augment", f"must list {name} last: it mixes examples, and those that change single examples come first"
+            )
         if any(mixing) and not self.task.mixes:
             name = [each.registered_name for each in self.augment if each.mixes][-1]
             yield KeyProblem(
-                "augment", f"must not hold {name}: the targets of task {self.task.registered_name} cannot be mixed"
+                "augment",
+                f"must not list {name}: task {self.task.registered_name} has targets that cannot be mixed",
             )
 
     def _problems_of_stages(self) -> Iterator[KeyProblem]:
@@ -136,30 +146,49 @@ class Experiment:
         *before, last = self.stages
         for index, stage in enumerate(before):
             if stage.epochs is None:
-                yield KeyProblem(f"stages[{index}].epochs", "is missing: only the last stage lasts until train.epochs")
+                yield KeyProblem(
+                    f"stages[{index}].epochs",
+                    "is missing: only the last stage may leave it out, which lasts until train.epochs",
+                )
         if last.epochs is not None:
             until = "train.epochs" if self.train.epochs is None else f"train.epochs, {self.train.epochs}"
             yield KeyProblem(f"stages[{len(before)}].epochs", f"must be left out: the last stage lasts until {until}")
         if last.image_size is not None:
             yield KeyProblem(
-                f"stages[{len(before)}].image_size", "must be none: the last stage sees the images as they are"
+                f"stages[{len(before)}].image_size",
+                "must be none in the last stage, which trains on images of full size",
             )
         earlier = self.epochs_before(len(before))
         if self.train.epochs is None:
-            yield KeyProblem("train.epochs", "must say how long the run is where it has stages, not steps")
+            yield KeyProblem("train.epochs", "must set the length of a run with stages, not train.steps")
         elif earlier >= self.train.epochs:
             yield KeyProblem(
                 "train.epochs",
-                f"must leave some for the last stage: those before it take {earlier} of {self.train.epochs}",
+                f"must leave epochs for the last stage: the stages before it take {earlier} of {self.train.epochs}",
             )
         if self.teacher is not None and any(stage.image_size for stage in before):
             yield KeyProblem(
-                "teacher", "must be none beside stages of another image_size: it takes the images as they are"
+                "teacher", "must be none where a stage has an image_size: a teacher needs images of full size"
             )
 
     def epochs_before(self, stage: int) -> int:
-        """Returns after how many epochs a stage begins, 0 being the first."""
+        """Returns after how many epochs a stage starts; stages are counted from 0."""
         return sum(each.epochs or 0 for each in self.stages[:stage])
+
+
+@dataclass(frozen=True)
+class Text:
+    """What a config is read from.
+
+    Args:
+        path: the YAML file.
+        tree: its values, and those of the files that it builds on.
+        overrides: the `key.path=value` arguments that are laid over them.
+    """
+
+    path: Path
+    tree: Node
+    overrides: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -168,19 +197,21 @@ class Config:
 
     Args:
         experiment: what was read.
-        root: the tree of the text.
-        absent: what is said of data that are not on this machine; none where they are.
-        tune: what a search would look for, which is no part of the experiment that is trained; none without.
+        root: the tree of the text, with the overrides.
+        text: the file and the overrides.
+        absent: the message about data that are not on this machine; none where the data are here.
+        tune: the block `tune`, which is no part of the experiment that is trained; none where there is no such block.
     """
 
     experiment: Experiment
     root: Node
+    text: Text
     absent: str | None = None
     tune: Tune | None = None
 
     @contextmanager
     def blame(self, path: str) -> Iterator[None]:
-        """Turns the ValueErrors of a block's own checks into ConfigErrors at the keys that they begin with."""
+        """Turns the ValueErrors of a block's own checks into ConfigErrors that point at the keys in the file."""
         try:
             yield
         except (ValueError, ExceptionGroup) as error:
@@ -205,8 +236,43 @@ class Config:
         if problems:
             raise ConfigError(problems)
 
-    def require_packages(self) -> None:
-        """Makes sure that what is told of the run is installed: only who trains needs it.
+    def with_overrides(self, *overrides: str) -> "Config":
+        """Reads the same text under further overrides; like `load` without reading the data.
+
+        Raises:
+            ConfigError: with every problem found.
+        """
+        return _read(dataclasses.replace(self.text, overrides=(*self.text.overrides, *overrides)))
+
+    def checked(self, data_may_be_absent: bool = False) -> "Config":
+        """Checks that model, task and augmentation fit the data; and, as training needs it, packages and plugin keys.
+
+        Args:
+            data_may_be_absent: accept a config whose data are not on this machine, and say so in `absent`; whether
+                model, task and augmentation fit the data is then not checked.
+
+        Returns:
+            the config itself; another one only where `absent` is set.
+
+        Raises:
+            ConfigError: with every problem found.
+        """
+        if plugins.loaded and (problems := [*unread.problems(self.experiment, self.root)]):
+            raise ConfigError(_sorted(problems, self.text.path))
+        self.check_packages()
+        with self.blame("dataset"):
+            try:
+                spec = self.experiment.dataset.spec()
+            except AbsentData as error:
+                if not data_may_be_absent:
+                    raise
+                return dataclasses.replace(self, absent=f"dataset.{error}")
+        if spec is not None:
+            self.check(spec)
+        return self
+
+    def check_packages(self) -> None:
+        """Checks that the packages of the trackers are installed; only training needs them.
 
         Raises:
             ConfigError: with every package that is missing.
@@ -214,7 +280,7 @@ class Config:
         problems: list[Problem] = []
         for index, tracker in enumerate(self.experiment.trackers):
             try:
-                tracker.require()
+                tracker.check_installed()
             except ValueError as error:
                 problems += self._problems(f"trackers[{index}]", error)
         if problems:
@@ -249,51 +315,41 @@ def load(
     Args:
         path: the YAML file.
         overrides: `key.path=value` arguments.
-        data_may_be_absent: take a config whose data are not on this machine, and say so in `absent`; what takes the
-            data is then not checked.
-        reads_data: look at the data, and check that model, task and augmentation fit them; and what matters to training
-            alone: that what trackers need is installed, and that a plugin's keys are read.
+        data_may_be_absent: as of `Config.checked`.
+        reads_data: read the data, and check the config against them: `Config.checked`.
 
     Raises:
         ConfigError: with every problem found.
     """
-    root = document.override(bases.read(path), overrides or [])
+    config = _read(Text(path, bases.read(path), tuple(overrides or ())))
+    return config.checked(data_may_be_absent) if reads_data else config
+
+
+def _read(text: Text) -> Config:
+    """Reads what a text says, and checks what needs neither TensorFlow nor the data."""
+    path, root = text.path, document.override(text.tree, [*text.overrides])
     problems: list[Problem] = []
     if bases.KEY in root.value:
         root, mark = bases.without(root), root.keys[bases.KEY]
-        problems.append(mark.problem(f"{bases.KEY} must stand in a file: an argument changes a config, not its base"))
+        problems.append(
+            mark.problem(f"{bases.KEY} must be written in the file: an argument cannot change the base of a config")
+        )
     run_plugins(root, path)  # what is wrong with the key itself is found again below
     experiment = build(Experiment, root, "", problems)
-    if reads_data and experiment is not INVALID and plugins.loaded:
-        problems += unread.problems(experiment, root)
     if problems:
-        problems.sort(key=lambda problem: _order(path, problem.mark))
-        raise ConfigError(problems)
+        raise ConfigError(_sorted(problems, path))
     if experiment.name is None:
         stem = re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem).lstrip("_.-")[:100]
         # Written down, the name none would read back as no name.
         experiment = dataclasses.replace(experiment, name="run" if stem in ("", "none") else stem)
-    config = Config(dataclasses.replace(experiment, tune=None), root, tune=experiment.tune)
-    if not reads_data:
-        return config
-    config.require_packages()
-    with config.blame("dataset"):
-        try:
-            spec = experiment.dataset.spec()
-        except AbsentData as error:
-            if not data_may_be_absent:
-                raise
-            return dataclasses.replace(config, absent=f"dataset.{error}")
-    if spec is not None:
-        config.check(spec)
-    return config
+    return Config(dataclasses.replace(experiment, tune=None), root, text, tune=experiment.tune)
 
 
 def run_plugins(root: Node, path: Path) -> list[Problem]:
     """Runs the files that a config's `plugins` names.
 
     Returns:
-        what is wrong with the key; then none is run.
+        what is wrong with the key; if anything is, no file is run.
 
     Raises:
         UserError: if one is not trusted, cannot be read or fails.
@@ -308,6 +364,10 @@ def run_plugins(root: Node, path: Path) -> list[Problem]:
     return problems
 
 
+def _sorted(problems: list[Problem], path: Path) -> list[Problem]:
+    return sorted(problems, key=lambda problem: _order(path, problem.mark))
+
+
 def _order(path: Path, mark: Mark) -> tuple[bool, bool, str, int, int]:
     """Returns what problems are sorted by: those of the file first, then of its bases, then of the arguments."""
     source = mark.source
@@ -320,7 +380,7 @@ def dump(experiment: Experiment, tune: Tune | None = None) -> str:
 
     Args:
         experiment: what is trained.
-        tune: what is looked for, where that is to be kept too.
+        tune: the search, where it is to be written too.
     """
     plain = to_plain(experiment)
     return document.dump({**plain, "tune": to_plain(tune)} if tune else {k: v for k, v in plain.items() if k != "tune"})
@@ -344,8 +404,8 @@ def renamed(config: Config, name: str | None) -> Config:
     return dataclasses.replace(config, experiment=dataclasses.replace(config.experiment, name=name))
 
 
-def with_beginning_of(config: Config, other: Config) -> Config:
-    """Returns the config with the `model.weights` that a run began with: they are not read again."""
+def with_initial_weights_of(config: Config, other: Config) -> Config:
+    """Returns the config with the `model.weights` that a run started with: they are not read again."""
     mine, theirs = config.experiment.model, other.experiment.model
     if type(mine) is not type(theirs):
         return config
@@ -353,13 +413,13 @@ def with_beginning_of(config: Config, other: Config) -> Config:
     return dataclasses.replace(config, experiment=dataclasses.replace(config.experiment, model=model))
 
 
-def with_batch_of(config: Config, other: Config, anew: bool) -> Config:
-    """Returns a config whose batch size is auto with what was chosen when a run began.
+def with_batch_of(config: Config, other: Config, fresh: bool) -> Config:
+    """Returns a config whose batch size is auto with the size that was chosen when a run started.
 
     Args:
         config: the config.
         other: that of the run.
-        anew: choose again, of the same number of examples per optimizer step.
+        fresh: choose again, of the same number of examples per optimizer step.
 
     Raises:
         ConfigError: if it asks for another number of examples per step.
@@ -369,9 +429,9 @@ def with_batch_of(config: Config, other: Config, anew: bool) -> Config:
         with config.blame("train"):
             raise KeyProblem(
                 "effective_batch_size",
-                f"must stay {theirs.examples_per_step} when a run goes on, got {mine.effective_batch_size}",
+                f"must stay {theirs.examples_per_step} when a run resumes, got {mine.effective_batch_size}",
             )
-    if anew:
+    if fresh:
         train = dataclasses.replace(mine, effective_batch_size=theirs.examples_per_step)
     else:
         train = dataclasses.replace(

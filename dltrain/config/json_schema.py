@@ -38,8 +38,8 @@ def json_schema(own_names: bool = True) -> Schema:
     """Returns the schema of all that the registry knows so far.
 
     Args:
-        own_names: take `module.Class` for a class of the user's, of which nothing is known; false where plugins are
-            loaded, and are all that there is.
+        own_names: accept `module.Class` as the name of a user's class whose keys are unknown; false where all plugins
+            are loaded.
     """
     return _Writer(own_names).whole_config()
 
@@ -53,7 +53,7 @@ class _Writer:
         self._definitions: dict[str, Schema] = {"variable": variable}
 
     def whole_config(self) -> Schema:
-        base = "the file that this one builds on, relative to this one; below stands only what differs."
+        base = "the config that this one builds on, relative to this file, which then holds only the differences."
         properties = {BASE: {"type": "string", "minLength": 1, "description": base}, **self._properties(Experiment)}
         return {
             "$schema": DRAFT,
@@ -143,7 +143,7 @@ class _Writer:
             self._definitions[key] = {}  # a block may hold one of its own kind
             classes = {name: registry[name] for name in registry.names()}
             choices = [{"enum": list(classes)}, *([OWN_NAME] if self._own_names else []), VARIABLE]
-            words = {"description": f"which {registry.kind}; `dltrain list {registry.kind}` tells of each."}
+            words = {"description": f"which {registry.kind}; `dltrain list {registry.kind}` describes each."}
             keys = {"name": None, **{key: None for cls in classes.values() for key in field_types(cls)}}
             self._definitions[key] = {
                 "type": "object",

@@ -203,7 +203,7 @@ def _build_block(registry: Registry, node: Node, path: str, problems: list[Probl
         return INVALID
     if name is None or not isinstance(name.value, str):
         mark = name.mark if name else locate_value(node)
-        came = f"got {shown(name)}" if name else "which is missing"
+        came = f"got {shown(name)}" if name else "but it is missing"
         problems.append(mark.problem(f"{path}.name must be {_a(registry.kind)} ({', '.join(choices)}), {came}"))
         return INVALID
     if name.value not in choices:
@@ -249,8 +249,8 @@ def blame(node: Node, path: str, error: Exception, trusted: set[str] | None = No
         node: the block that the class was built from.
         path: the block's key path.
         error: a KeyProblem or another ValueError, or an ExceptionGroup of them.
-        trusted: the keys of which a problem is believed; none for all. A class that was built without a key that is
-            wrong may find fault with what is right.
+        trusted: the keys whose problems are reported; none for all. A class that was built without a wrong key may
+            complain about right ones.
     """
     if isinstance(error, ExceptionGroup):
         return [problem for inner in error.exceptions for problem in blame(node, path, inner, trusted)]
@@ -316,7 +316,7 @@ def _wrong(hint: Any, node: Node, path: str, problems: list[Problem]) -> Any:
     if isinstance(node.value, str) and any(node.value in registry.names() for registry in _registries(hint)):
         word = f"; write it as a block: {{name: {node.value}}}"
     elif isinstance(node.value, str) and node.mark.variables and re.fullmatch(r"[-+.\d]+(e[-+]?\d+)?", node.value):
-        word = "; leave out the quotation marks: what stands within them is text"
+        word = "; remove the quotation marks: a quoted value is text"
     elif isinstance(node.value, str):
         word = nearest(node.value, [str(choice) for choice in _choices(hint)])
     elif isinstance(node.value, int | float) and str in (hint, *typing.get_args(hint)):

@@ -1,4 +1,4 @@
-"""A starter config: what is proposed for data that were looked at, in words beside each key."""
+"""A starter config for the user's data, with a comment beside each key."""
 
 import os
 from pathlib import Path
@@ -13,13 +13,13 @@ from dltrain.plugins import loading as plugins
 from dltrain.registry import DATASETS, MODELS, TASKS
 
 COLUMN = 34
-"""Where the words stand."""
+"""Column at which the comments start."""
 
 _EPOCHS = (10, 20, 30, 50, 100)
 
 
 def propose(path: Path, target: str | None) -> tuple[str, Proposal]:
-    """Returns the dataset that reads a path, and its block.
+    """Finds the dataset that can read a path, and proposes its block.
 
     Raises:
         ConfigError: if there is none, or the data cannot be used.
@@ -36,7 +36,7 @@ def propose(path: Path, target: str | None) -> tuple[str, Proposal]:
                 raise ConfigError([f"--target names the column of a table: {path} is read by {name}"])
             return name, proposal
     is_empty = path.is_dir() and not any(path.iterdir())
-    held = "is empty" if is_empty else "holds nothing that a dataset here reads"
+    held = "is empty" if is_empty else "contains nothing that a dataset of dltrain can read"
     raise ConfigError(
         [f"{path}: {held}: expected a folder of images per class, a table (.csv, .tsv, .parquet, .jsonl), or arrays "
          "(.npz, .npy); `dltrain list dataset` names other sources"]
@@ -51,7 +51,7 @@ def _words(error: Exception, path: Path) -> str:
 
 
 def refuse_if_there(path: Path, replaces: bool) -> None:
-    """Makes sure that a config can be written, before data are looked at for long.
+    """Checks that a config can be written, before the data are read.
 
     Raises:
         UserError: if there is a file that is not to be replaced, or no folder for it, or the name is no config's.
@@ -61,11 +61,11 @@ def refuse_if_there(path: Path, replaces: bool) -> None:
     if not path.parent.is_dir():
         raise UserError(f"{path}: there is no folder {path.parent}")
     if path.exists() and not replaces:
-        raise UserError(f"{path} is there already: --force replaces it, -o names another file")
+        raise UserError(f"{path} exists already: add --force to replace it, or -o FILE to write another file")
 
 
 def write(path: Path, dataset: str, proposal: Proposal) -> None:
-    """Writes a config with comments, once it has been read as proof that it is good.
+    """Writes a config with comments, after loading it as a check.
 
     Args:
         path: the file.
@@ -102,26 +102,26 @@ def text(path: Path, dataset: str, proposal: Proposal, spec: DataSpec, task: str
     block = {key: (value, proposal.remarks.get(key, "")) for key, value in keys.items()}
     length, suggested = _train(proposal), spec.input.starter(proposal)
     blocks: dict[str, Keys] = {
-        "dataset": {"name": (dataset, f"its keys: dltrain list dataset {dataset}"), **block},
+        "dataset": {"name": (dataset, f"all keys: dltrain list dataset {dataset}"), **block},
         "model": _model(spec, suggested),
         "task": _task(task, spec, proposal),
         "optimizer": {
-            "name": ("adam", "or sgd with momentum: 0.9 and a rate of 0.1: dltrain list optimizer"),
-            "learning_rate": (0.003, "the peak; the first thing to try others of"),
+            "name": ("adam", "or sgd with momentum: 0.9 and learning_rate: 0.1; all: dltrain list optimizer"),
+            "learning_rate": (0.003, "the peak rate; the first key to tune"),
             **suggested.get("optimizer", {}),
         },
-        "schedule": {"name": ("cosine", "down to 0 at the end"), "warmup_epochs": (1, "before, up to the peak")},
+        "schedule": {"name": ("cosine", "falls to 0 at the end"), "warmup_epochs": (1, "rises to the peak first")},
         "train": length,
         "early_stopping": {
             "patience": (
                 max(5, length["epochs"][0] // 5),
-                "epochs without improvement; `early_stopping: none` for never",
+                "epochs without improvement; `early_stopping: none` never stops early",
             )
         },
     }
     lines = [f"# {line}" for line in (f"{path.stem}: " + proposal.found[0], *proposal.found[1:])]
     lines += [
-        f"# A first guess, to be changed. What a value means: dltrain show {path} --explain train.batch_size",
+        f"# A first guess, meant to be changed. What a key means: dltrain show {path} --explain train.batch_size",
         f"# Run:  dltrain fit {path}",
         *_plugin_lines(path, dataset, spec),
         "seed: 0",
@@ -135,9 +135,9 @@ def text(path: Path, dataset: str, proposal: Proposal, spec: DataSpec, task: str
 
 
 def _model(spec: DataSpec, suggested: dict[str, Any]) -> Keys:
-    """Returns what the input suggests, else a network that came with it, else the plainest one."""
+    """Returns the model that the input suggests, else one of its plugin, else mlp."""
     beside = [name for name in MODELS.names() if MODELS[name].__module__ == _home(spec)] if _home(spec) else []
-    first: Keys = {"name": ((beside or ["mlp"])[0], "all: dltrain list model")}
+    first: Keys = {"name": ((beside or ["mlp"])[0], "other models: dltrain list model")}
     model: Keys = suggested.get("model", first)
     return model
 
@@ -171,7 +171,7 @@ def _list(name: str, block: Entries) -> list[str]:
 
 def _task(task: str, spec: DataSpec, proposal: Proposal) -> Keys:
     kind: Any = TASKS[task]
-    return {"name": (task, "as the targets ask for"), **kind().starter(spec, proposal)}
+    return {"name": (task, "what the targets need"), **kind().starter(spec, proposal)}
 
 
 def _train(proposal: Proposal) -> Keys:
@@ -181,7 +181,7 @@ def _train(proposal: Proposal) -> Keys:
     per_epoch = max(1, proposal.examples * 7 // 10 // batch)
     epochs = min(_EPOCHS, key=lambda each: abs(each - 4000 / per_epoch))
     return {
-        "epochs": (epochs, f"passes over the training part, of about {per_epoch:,} steps each"),
+        "epochs": (epochs, f"passes over the train part, of about {per_epoch:,} steps each"),
         "batch_size": (batch, "auto: the largest that fits into memory"),
         "precision": ("float32", "mixed_float16 or mixed_bfloat16 on a GPU: faster"),
     }

@@ -1,4 +1,4 @@
-"""The shipped configs, as a start of one's own: `configs/` of the checkout, or what an installed dltrain has of it."""
+"""The shipped configs, to start from: `configs/` of the checkout, or the copy in an installed dltrain."""
 
 import os
 import re

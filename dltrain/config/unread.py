@@ -1,10 +1,10 @@
-"""Keys of the user's own classes that a config gives and that nothing reads: a setting without effect is a mistake.
+"""Keys of the user's own classes that a config sets and that no code reads: a setting without effect is a mistake.
 
-Told from the text of the files in `plugins:`, before anything runs. A key is read where any of these files reads an
+Found in the text of the files in `plugins:`, before anything runs. A key is read where any of these files reads an
 attribute of that name, so that one that matters only in a branch is never blamed; a class that hands on `self` as a
 whole, or has parents from elsewhere, may read any. A Keras class reads an argument where its `__init__` does. Only a
-value other than the default is told, as a run's config.yaml holds every key. dltrain's own classes are not looked at:
-tests/test_house.py holds that each of their keys is read.
+value other than the default is reported, as a run's config.yaml holds every key. dltrain's own classes are not looked
+at: tests/test_house.py holds that each of their keys is read.
 """
 
 import ast

@@ -1,8 +1,8 @@
 """Environment variables in a config's texts: `${NAME}`, `${NAME:default}`, and `$${` for a `${` that means itself.
 
-The run's config.yaml holds what they were, so that it repeats the run anywhere, and a tracker may send it elsewhere.
-So a variable that is called like a secret (a token, a password, a key) is refused, whoever wrote the config; what needs
-one (W&B, MLflow) reads it from the environment itself.
+The run's config.yaml holds what they were, so that it repeats the run anywhere, and a tracker may send it elsewhere. So
+a variable whose name looks like that of a secret (a token, a password, a key) is refused, whoever wrote the config;
+tools that need one (W&B, MLflow) read it from the environment themselves.
 """
 
 import os
@@ -31,12 +31,12 @@ def unshield(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Returns a text so that reading it as a config's gives the text again."""
+    """Escapes a text so that a config that contains it reads back as the same text."""
     return text.replace("${", "$${")
 
 
 def expand(text: str) -> tuple[str, tuple[str, ...]]:
-    """Returns the text with each variable's value in its place, and for each what is to be said: `from $NAME`.
+    """Replaces each variable by its value; returns the text, and a remark for each variable: `from $NAME`.
 
     Raises:
         ExceptionGroup: of a ValueError for each place that names no variable, or one that is not set.
@@ -58,7 +58,9 @@ def expand(text: str) -> tuple[str, tuple[str, ...]]:
         elif _SECRET.fullmatch(content["name"]):
             name = content["name"]
             problems.append(
-                ValueError(f"{name} is called like a secret, which config.yaml would hold: take another variable")
+                ValueError(
+                    f"{name} looks like the name of a secret, and config.yaml would store its value: use another"
+                )
             )
         elif content["name"] in os.environ:
             told.append(f"from ${content['name']}")

@@ -1,4 +1,4 @@
-"""What is said of work that takes long: to Python's logger `dltrain`, which training's reporter listens to."""
+"""Messages about long work, sent to Python's logger `dltrain`, which training's reporter shows."""
 
 import logging
 import time
@@ -6,28 +6,28 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 SECONDS = 30
-"""Between two lines about the same work."""
+"""Seconds between two messages about the same work."""
 
 _Item = TypeVar("_Item")
 _log = logging.getLogger("dltrain")
 
 
-def tell(words: str) -> None:
-    """Says something now."""
+def announce(words: str) -> None:
+    """Logs a message for the user."""
     _log.info("%s", words)
 
 
-def told(words: str, items: Iterable[_Item]) -> Iterator[_Item]:
-    """Yields the items; says the words before the first, and once in a while how many are done.
+def with_progress(words: str, items: Iterable[_Item]) -> Iterator[_Item]:
+    """Yields the items; announces the work before the first, and now and then how many are done.
 
     Args:
-        words: what is being done to the items.
-        items: what takes long to get or to work on.
+        words: the work, for messages.
+        items: the items to work on.
     """
-    tell(words)
+    announce(words)
     said = time.monotonic()
     for done, item in enumerate(items):
         if time.monotonic() - said > SECONDS:
-            tell(f"{words}: {done:,} done")
+            announce(f"{words}: {done:,} done")
             said = time.monotonic()
         yield item

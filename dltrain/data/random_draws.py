@@ -59,8 +59,8 @@ def drawn(
         seed: int32, (2,), the same for all shares of a batch.
         low: the smallest.
         high: what they are below.
-        largest: of each axis whose length differs from batch to batch, the largest there is, as `Feature.max_shape`
-            has it: two replicas whose examples are filled up to different lengths draw the same for each example.
+        largest: of each axis whose length differs from batch to batch, the largest there is, as `Feature.max_shape` has
+            it: two replicas whose examples are filled up to different lengths draw the same for each example.
     """
     differing = largest or {}
     number, count = _share.get()

@@ -15,6 +15,9 @@ from dltrain.errors import DataError
 from dltrain.fields import HeldOut, parse_fold
 from dltrain.lazy import np
 
+PARTS = ("train", "validation", "test")
+"""The parts that data may have, by name."""
+
 
 @dataclass(frozen=True)
 class Provenance:
@@ -131,8 +134,11 @@ class Splits:
     @property
     def parts(self) -> dict[str, Split]:
         """The parts that there are, by name."""
-        named = {"train": self.train, "validation": self.validation, "test": self.test}
-        return {name: split for name, split in named.items() if split}
+        return {name: split for name in PARTS if (split := self.part(name))}
+
+    def part(self, name: str) -> Split | None:
+        """Returns the part of a name of `PARTS`; none where the data have none such."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}[name]
 
     def with_statistics(self) -> Splits:
         """Returns the same splits with what the spec's features learn of the train part's stored values."""

@@ -17,13 +17,13 @@ from dltrain.registry import Choice
 
 
 class Source(Choice):
-    """What is known of a source of data beside its keys; some have keys of these names instead.
+    """What dltrain knows of a source of data beside its keys; some sources have keys of these names instead.
 
     Attributes:
-        reads_with_tensorflow: whether examples are read by TensorFlow, which says much unless it is started first.
-        on_bad_example: error or skip; none where no example is ever left out.
+        reads_with_tensorflow: whether TensorFlow reads the examples; it then has to be started quietly first.
+        on_bad_example: error or skip; none where no example is ever skipped.
         cache: where decoded images are kept: memory, disk or none; no value where nothing is decoded.
-        resize: how images are brought to one size; no value where they are as they come.
+        resize: how images are brought to one size; no value where they keep their size.
     """
 
     reads_with_tensorflow: ClassVar[bool] = False
@@ -33,20 +33,22 @@ class Source(Choice):
 
     @property
     def task(self) -> str:
-        """The name of the task where a config says none."""
+        """The name of the task where a config gives none."""
         return "classification"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset(Source):
-    """What every source of data is.
+    """The contract of every source of data.
 
-    A source whose validation or test part is published, or made, takes the key away: `test_fraction: ClassVar = 0.0`.
+
+    A source whose validation or test part is published, or generated, removes the key: `test_fraction: ClassVar = 0.0`.
 
     Args:
         test_fraction: share of all examples held out for testing, 0 to below 1, stratified by class.
         validation_fraction: share of the remaining examples held out for tuning, 0 to below 1, stratified by class.
-        split_seed: which examples are held out; apart from the experiment's seed, so that runs share one test set.
+        split_seed: seed of which examples are held out; separate from the experiment's seed, so that runs share one
+            test set.
     """
 
     test_fraction: HeldOut = 0.2
@@ -54,7 +56,7 @@ class Dataset(Source):
     split_seed: Seed = 0
 
     def __init_subclass__(cls) -> None:
-        """Lets a source that learns nothing of its examples write `load(self)`."""
+        """Lets a source that learns nothing from its examples define `load(self)`."""
         load: Any = cls.load
         if len(inspect.signature(load).parameters) == 1:
 
@@ -67,14 +69,14 @@ class Dataset(Source):
 
     @classmethod
     def proposed(cls, path: Path, target: str | None) -> Proposal | None:
-        """Returns the block that reads what is at a path; none where that is another source's.
+        """Proposes the block that reads a path; none where the path is not of this kind.
 
         Args:
             path: a file or folder.
             target: the column to predict, where the user named one.
 
         Raises:
-            ValueError: if it is of this kind, and cannot be used.
+            ValueError: if it is of this kind, but cannot be used.
         """
         return None
 
@@ -84,36 +86,46 @@ class Dataset(Source):
         keys = {field.name for field in dataclasses.fields(cls)}
         return {part: f"{part}_fraction" for part in ("test", "validation") if f"{part}_fraction" in keys}
 
+    def fold(self, part: str, number: int, count: int) -> dict[str, Any]:
+        """Returns the keys, with their values, that hold out one of several shares; each example is in one of them.
+
+        Args:
+            part: the part that the share becomes, one of `fractions`.
+            number: which share, counted from 1.
+            count: how many shares.
+        """
+        return {self.fractions()[part]: f"fold {number} of {count}"}
+
     def undivided(self) -> Self:
-        """Returns the same source with nothing held out."""
+        """Returns the same source without any held-out examples."""
         whole: dict[str, Any] = dict.fromkeys(self.fractions().values(), 0.0)
         return dataclasses.replace(self, **whole)
 
     def spec(self) -> DataSpec | None:
-        """Returns what the data are, without TensorFlow and in short; none where that is known once they are read.
+        """Describes the data quickly and without TensorFlow; none where they must be loaded first.
 
         Raises:
-            AbsentData: if they are not on this machine.
-            KeyProblem: if they cannot be used.
+            AbsentData: if the data are not on this machine.
+            KeyProblem: if the data cannot be used.
         """
         return None
 
     def load(self, like: DataSpec | None = None) -> Splits:
-        """Returns the parts, with the training part's statistics.
+        """Loads the parts, with the train part's statistics.
 
         Args:
-            like: what a run was trained on, whose classes, categories and fillings are used instead of learning anew;
-                none to learn them. A source that knows them beforehand leaves it aside.
+            like: the data that a run was trained on, whose classes, categories and fillings are used; none to learn
+                them from these data. A source that knows them beforehand ignores it.
 
         Raises:
-            DataError: if they cannot be had or used.
+            DataError: if the data cannot be downloaded or used.
         """
         raise NotImplementedError
 
     def reader(self, spec: DataSpec) -> Reader:
-        """Returns what reads further examples for a trained network; by default what its inputs say.
+        """Returns a reader of further examples for a trained network; by default that of its input features.
 
         Args:
-            spec: what the run was trained on, with all that was learnt of it.
+            spec: the data that the run was trained on, with everything learnt from them.
         """
         return spec.inputs.reader()

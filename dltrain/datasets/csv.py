@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from dltrain.data import DataSpec, Feature, Pieces, Provenance, Split, Splits, split_off
-from dltrain.data.progress import tell
+from dltrain.data import PARTS, DataSpec, Feature, Pieces, Provenance, Split, Splits, split_off
+from dltrain.data.progress import announce
 from dltrain.data.proposal import Proposal
 from dltrain.datasets import Dataset
 from dltrain.datasets._sources.arrays import refusing
@@ -54,33 +54,34 @@ _PARTS |= {"test": "test", "testing": "test"}
 class CSV(Dataset):
     """Your own table with a header: CSV, TSV, Parquet or JSON lines, one file or several by a pattern.
 
-    What each column is, is seen from its values, unless you say it: numbers are standardised (missing ones filled in,
-    and another number says that they were missing); categories are one-hot or, where there are many, learnt vectors;
-    of texts the most frequent words are counted; dates become year, month, weekday, day and hour. Columns that are
-    constant, empty or a key of the row are left out, and said. All that is learnt of the values is learnt of the
-    training part and stored with the run: `eval` on other data uses the same.
+    The kind of each column is inferred from its values unless you name it: numbers are standardised (missing ones are
+    filled in, and a further number marks them as missing); categories are one-hot or, where there are many, learnt
+    vectors; in texts the most frequent words are counted; dates become year, month, weekday, day and hour. Columns that
+    are constant, empty or an identifier of the row are left out, with a message. Everything is learnt from the training
+    part and stored with the run: `eval` on other data uses the same.
 
     Args:
-        path: the file, relative to the config's folder; or a pattern, such as data/*.csv, of files of the same columns.
-        target: the column to predict; several for several numbers, or for labels of 0 and 1.
-        kind: what the target holds: classes, numbers, or (several columns) labels; auto sees it from the values: text,
-            truth values and up to 20 different whole numbers are classes.
-        numeric: columns that are numbers, whatever they look like.
-        categorical: columns that are categories, such as numbers that are codes.
-        text: columns of which words are counted.
-        dates: columns that are dates or times.
+        path: the file, relative to the config's folder; or a pattern, such as data/*.csv, for files with the same
+            columns.
+        target: the column to predict; a list for several numbers, or for labels of 0 and 1.
+        kind: what the target contains: classes, numbers, or (several columns) labels; auto infers it from the values:
+            text, truth values and up to 20 different whole numbers are classes.
+        numeric: columns to read as numbers, whatever they look like.
+        categorical: columns to read as categories, such as numbers that are codes.
+        text: columns whose words are counted.
+        dates: columns to read as dates or times.
         ignore: columns that are not used.
-        weight: the column that says how much a row counts in training; none if all count the same.
-        split: the column that says which part a row belongs to: train, validation or test; none to split at random.
-        delimiter: what parts the fields of a CSV file; auto sees it from the header: one of , ; tab |; tab for
-            .tsv and .tab.
-        encoding: of a CSV or JSON lines file.
-        missing_values: what stands for a value that is not there.
-        impute: what takes the place of a missing number: median or mean of the training part, or zero.
-        one_hot_up_to: categories up to which a column is one-hot; beyond it a vector is learnt for each.
-        words: how many of the most frequent words of each text column are counted.
-        on_bad_example: error to stop at rows that cannot be used (too many fields, no target, a word where a number
-            must be); skip to leave them out and name them.
+        weight: the column with the weight of each row in training; none if all rows count the same.
+        split: the column with the part of each row: train, validation or test; none to split at random.
+        delimiter: the character that separates the fields of a CSV file; auto infers it from the header: one of , ; tab
+            |; tab for .tsv and .tab.
+        encoding: character encoding of a CSV or JSON lines file.
+        missing_values: texts that mean a missing value.
+        impute: what replaces a missing number: median or mean of the train part, or zero.
+        one_hot_up_to: the most categories of a one-hot column; with more, a vector is learnt for each category.
+        words: number of the most frequent words of each text column that are counted.
+        on_bad_example: error to stop at rows that cannot be used (too many fields, no target, a word instead of a
+            number); skip to leave them out and name them.
         test_fraction: share of all rows held out for testing, 0 to below 1, stratified by class; unused with `split`.
         validation_fraction: share of the remaining rows held out for tuning, likewise.
     """
@@ -111,7 +112,7 @@ class CSV(Dataset):
             value = getattr(self, key)
             for name in value if isinstance(value, tuple) else [value] if value else []:
                 if name in named:
-                    raise KeyProblem(key, f"names {name!r}, which {named[name]} names already")
+                    raise KeyProblem(key, f"names {name!r}, which is already in {named[name]}")
                 named[name] = key
         delimiter = self.delimiter.replace("tab", "\t")
         if delimiter != "auto" and (len(delimiter) != 1 or not delimiter.isascii() or delimiter in '\0\r\n"'):
@@ -119,23 +120,23 @@ class CSV(Dataset):
 
     @classmethod
     def proposed(cls, path: Path, target: str | None) -> Proposal | None:
-        """Returns the block that reads what is at a path; none where that is another dataset's.
+        """Proposes the block that reads a table; none where the path is not one.
 
         Raises:
-            ValueError: if it is of this kind, and cannot be used.
+            ValueError: if it is of this kind, but cannot be used.
         """
         return proposed_table(path, target, cls, MISSING)
 
     @property
     def task(self) -> str:
-        """What the target asks for: classification, multilabel or regression."""
+        """The task that suits the target: classification, multilabel or regression."""
         try:
             return _TASKS[self._known[0]]
-        except ValueError:  # which `spec` tells of, at its key
+        except ValueError:  # which `spec` reports, at its key
             return "classification"
 
     def spec(self) -> DataSpec:
-        """Returns what the table is, from all of its values.
+        """Describes the table, from all of its values.
 
         Raises:
             KeyProblem: if it cannot be used.
@@ -146,18 +147,18 @@ class CSV(Dataset):
         """Returns the three parts.
 
         Args:
-            like: what was learnt of another table, which is used instead of learning anew.
+            like: what was learnt from another table; none to learn it from this one.
 
         Raises:
             DataError: if the table cannot be used.
         """
         with refusing():
             splits = self._own[1] if like is None else self._read(like)[1]
-        self.__dict__.pop("_own", None)  # what is trained on is not to be kept twice
+        self.__dict__.pop("_own", None)  # the training data must not be kept twice
         return splits
 
     def reader(self, spec: DataSpec) -> TableReader:
-        """Returns what reads other rows for a network that was trained on `spec`."""
+        """Returns a reader of other rows for a network that was trained on `spec`."""
         table = TableEncoding(spec.input.columns, self.missing_values, self.numeric, self.dates)
         return TableReader(table, self.delimiter, self.encoding)
 
@@ -167,7 +168,7 @@ class CSV(Dataset):
 
     @property
     def _known(self) -> tuple[Kind, DataSpec]:
-        """What the table is; read once for all configs of one process that ask the same of the same files."""
+        """The description of the table; read once for all configs of a process with the same files and settings."""
         stamps = tuple((file, file.stat().st_mtime_ns, file.stat().st_size) for file in matching(self.path))
         if (self, stamps) not in _KNOWN:
             kind, splits = self._own
@@ -192,7 +193,7 @@ class CSV(Dataset):
         if like is None:
             like = self._learnt(table, train, target)
         matrix = encode(table.frame, like.input.columns)
-        _tell_strays(table, like, parts)
+        _announce_strays(table, like, parts)
         skipped = tuple(table.skipped)
         place = replace(table, frame=table.frame.clear()).place  # which keeps no values
         del table
@@ -211,10 +212,12 @@ class CSV(Dataset):
             value = getattr(self, key)
             for name in value if isinstance(value, tuple) else [value] if value else []:
                 if name in nested and key != "ignore":
-                    raise KeyProblem(key, f"{name!r} holds {nested[name]}, neither numbers, texts nor dates")
+                    raise KeyProblem(key, f"{name!r} holds {nested[name]}, not numbers, texts or dates")
                 if name not in names and name not in nested:
-                    hint = suggestion(name, names) if len(names) > 1 else f": {names[0]!r} is the only one; delimiter?"
-                    raise KeyProblem(key, f"is no column of {self.path.name}: {name!r}{hint}")
+                    hint = (
+                        suggestion(name, names) if len(names) > 1 else f"; the only one is {names[0]!r}: set delimiter?"
+                    )
+                    raise KeyProblem(key, f"is not a column of {self.path.name}: {name!r}{hint}")
 
     def _kind_of(self, frame: pl.DataFrame, like: DataSpec | None) -> Kind:
         if self.kind != "auto":
@@ -231,19 +234,19 @@ class CSV(Dataset):
         return "classes" if distinct <= FEW and (numbers == numbers.round()).all() else "numbers"
 
     def _usable(self, table: Table, kind: Kind, like: DataSpec | None) -> Table:
-        """Returns the rows that have a target and numbers where numbers must be."""
+        """Returns the rows that have a target, and numbers where numbers are needed."""
         skip = self.on_bad_example == "skip"
         for name in self._targets:
             if is_date(table.frame[name]):
                 raise KeyProblem(
-                    "target", f"{name!r} is a date or time; make a number of it, such as days since a start"
+                    "target", f"{name!r} is a date or time: convert it to a number, for example days since a start"
                 )
             if table.frame[name].null_count() == len(table.frame):
                 raise KeyProblem("target", f"{name!r} has no values in {self.path.name}")
             table = table.without(table.frame[name].is_null(), f"has no {name}", skip)
             if kind == "labels":
                 wrong = ~as_text(table.frame[name]).is_in(_FLAGS)
-                table = table.without(wrong, f"{name} must be 0 or 1, for it is a label", skip, name)
+                table = table.without(wrong, f"{name} must be 0 or 1, as a label is", skip, name)
         inputs = [name for name in table.frame.columns if name not in (*self._apart, *self.ignore)]
         for name in [*inputs, *self._numbers(kind)]:
             words = f"{name} must be within float32, which ends at 3.4e38"
@@ -254,7 +257,7 @@ class CSV(Dataset):
         for name in self.dates:
             order = is_day_first(table.frame[name]) if like is None else _day_first(like, name)
             stray = as_dates(table.frame[name], order)["date"].is_null() & table.frame[name].is_not_null()
-            table = table.without(stray, f"{name} must be a date, such as 2020-12-31 23:59", skip, name)
+            table = table.without(stray, f"{name} must be a date, for example 2020-12-31 23:59", skip, name)
         if self.weight is not None:
             weights = as_numbers(table.frame[self.weight])
             light = (weights < 0).fill_null(True)
@@ -269,15 +272,15 @@ class CSV(Dataset):
 
     @property
     def _apart(self) -> list[str]:
-        """The columns that are no inputs."""
+        """The columns that are not inputs."""
         return [*self._targets, *filter(None, (self.weight, self.split))]
 
     def _numbers(self, kind: Kind) -> list[str]:
-        """The columns apart that must be numbers."""
+        """The columns beside the inputs that must be numbers."""
         return [*(self._targets if kind == "numbers" else ()), *filter(None, (self.weight,))]
 
     def _targets_of(self, table: Table, kind: Kind, like: DataSpec | None) -> tuple[Feature, np.ndarray]:
-        """Returns what the targets are, and them."""
+        """Returns the target feature and the targets."""
         columns = [table.frame[name] for name in self._targets]
         if kind == "numbers":
             numbers = [as_numbers(column).to_numpy().astype(np.float32) for column in columns]
@@ -292,14 +295,17 @@ class CSV(Dataset):
         if len(classes) < 2:
             raise KeyProblem("target", f"{name!r} must have at least 2 classes, got only {classes[0]!r}")
         if like is None and len(classes) > max(FEW, len(values) / 2):
-            raise KeyProblem("target", f"{name!r} has {len(classes)} different words in {len(values)} rows: no classes")
+            words = f"has {len(classes)} different words in {len(values)} rows: too many for classes"
+            raise KeyProblem("target", f"{name!r} {words}")
         unknown = sorted(set(counts) - set(classes))
         if unknown:
             row = int((values == unknown[0]).arg_max() or 0)
             raise KeyProblem("target", f"has a class that the run does not know: {unknown[0]!r}, {table.place(row)}")
         for single in [name for name in classes if counts.get(name) == 1] if like is None else []:
             row = int((values == single).arg_max() or 0)
-            tell(f"class {single!r} has one row only, {table.place(row)}: it cannot be both learnt and measured")
+            announce(
+                f"class {single!r} has one row only, {table.place(row)}: it cannot be in the train part and in another"
+            )
         codes = {name: code for code, name in enumerate(classes)}
         return ClassLabel(class_names=classes), values.replace_strict(codes).to_numpy().astype(np.int32)
 
@@ -309,13 +315,13 @@ class CSV(Dataset):
             train, validation = split_off(rest, self.validation_fraction, self.split_seed, target.groups(rest.targets))
             return {"train": train, "validation": validation, "test": test}
         parts = as_text(frame[self.split]).str.to_lowercase().replace_strict(_PARTS).to_numpy()
-        found = {name: np.flatnonzero(parts == name) for name in ("train", "validation", "test")}
+        found = {name: np.flatnonzero(parts == name) for name in PARTS}
         if not len(found["train"]):
             raise KeyProblem("split", f"{self.split!r} leaves no row for training")
         return {name: rows.take(positions) if len(positions) else None for name, positions in found.items()}
 
     def _learnt(self, table: Table, train: Split, target: Feature) -> DataSpec:
-        """Returns what is learnt of the training part, means and deviations of the inputs apart."""
+        """Learns from the train part everything but the means and deviations of the inputs."""
         if isinstance(target, ClassLabel):
             classes = target.class_names
             if len(untaught := np.setdiff1d(np.arange(len(classes)), train.targets)):
@@ -325,7 +331,7 @@ class CSV(Dataset):
         encoding = Encoding(self.impute, self.one_hot_up_to, self.words)
         columns = learn(table.frame.drop(self._apart), train.inputs[:, 0], given, encoding)
         if not columns:
-            raise KeyProblem("path", "has no column to learn from beside the target")
+            raise KeyProblem("path", "has no column beside the target to learn from")
         return DataSpec.of(TableFeature(columns=columns), target.adapt(Pieces(train.targets)))
 
 
@@ -346,14 +352,14 @@ def _day_first(spec: DataSpec, name: str) -> bool:
     return any(column.day_first for column in spec.input.columns if column.source == name)
 
 
-def _tell_strays(table: Table, spec: DataSpec, parts: dict[str, Split | None]) -> None:
-    """Says which values count as missing because they are not what their column is, in which parts."""
+def _announce_strays(table: Table, spec: DataSpec, parts: dict[str, Split | None]) -> None:
+    """Reports the values that count as missing because they do not fit their column, by part."""
     for name, (what, wrong) in strays(table.frame, spec.input.columns).items():
         flags = wrong.to_numpy()
         first = int(flags.argmax())
         counts = {part: int(flags[rows.inputs[:, 0]].sum()) for part, rows in parts.items() if rows}
         shares = ", ".join(f"{count} in {part}" for part, count in counts.items() if count)
-        tell(
-            f"column {name!r} is taken for {what}; {flags.sum()} of its values are none and count as missing "
-            f"({shares}), such as {table.frame[name][first]!r}, {table.place(first)}"
+        announce(
+            f"column {name!r} is read as {what}; {flags.sum()} of its values are not and count as missing "
+            f"({shares}), for example {table.frame[name][first]!r}, {table.place(first)}"
         )

@@ -6,7 +6,7 @@ from typing import Literal
 
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets import Dataset
-from dltrain.datasets._sources.splitting import parted
+from dltrain.datasets._sources.splitting import split_into_parts
 from dltrain.errors import KeyProblem
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.image import Image
@@ -23,7 +23,7 @@ class Digits(Dataset):
     16 there, are scaled to 0 to 255.
 
     Args:
-        channels: 1 for grey, 3 for the same grey in each of three channels.
+        channels: 1 for grey; 3 to repeat the grey in three channels.
         size: height and width in pixels, a multiple of 8; larger ones repeat each pixel.
     """
 
@@ -35,12 +35,12 @@ class Digits(Dataset):
             raise KeyProblem("size", f"must be a multiple of 8, got {self.size}")
 
     def spec(self) -> DataSpec:
-        """Returns shape and classes, without reading anything."""
+        """Describes shape and classes, without reading anything."""
         image = Image(shape=(self.size, self.size, self.channels))
         return DataSpec.of(image, ClassLabel(class_names=tuple("0123456789")))
 
     def load(self, like: DataSpec | None = None) -> Splits:
-        """Returns the three parts, images uint8 in 0-255."""
+        """Loads the three parts, images uint8 in 0-255."""
         from sklearn.datasets import load_digits
 
         scans, labels = load_digits(return_X_y=True)
@@ -48,7 +48,7 @@ class Digits(Dataset):
         scale = self.size // 8
         images = images.repeat(scale, axis=1).repeat(scale, axis=2).repeat(self.channels, axis=3)
         examples = Split(images, labels.astype(np.int32))
-        return parted(
+        return split_into_parts(
             self.spec(),
             examples,
             validation=self.validation_fraction,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from dltrain.data import DataSpec, Split, Splits
-from dltrain.data.progress import tell
+from dltrain.data.progress import announce
 from dltrain.data.proposal import Proposal
 from dltrain.datasets import Dataset
 from dltrain.datasets._images.archives import Archive
@@ -20,7 +20,7 @@ from dltrain.datasets._images.listing import Listing
 from dltrain.datasets._images.proposal import images
 from dltrain.datasets._images.table import KINDS, ImageTable
 from dltrain.datasets._sources.arrays import refusing
-from dltrain.datasets._sources.splitting import parted
+from dltrain.datasets._sources.splitting import split_into_parts
 from dltrain.errors import AbsentData, DataError, KeyProblem
 from dltrain.features._images.decoding import Decoding
 from dltrain.features._images.encoding import ImageEncoding
@@ -37,45 +37,43 @@ from dltrain.registry import DATASETS
 class ImageFolder(Dataset):
     """Your own images (JPEG, PNG, WebP, BMP, GIF), a folder per class: path/cat/1.jpg, path/dog/2.jpg.
 
-    All this may be in an archive (.zip, .tar, .tar.gz, .tgz, .tar.xz, .tar.bz2), at its top or in the one folder there.
+    These folders may be in an archive (.zip, .tar, .tar.gz, .tgz, .tar.xz, .tar.bz2), at its top or in its only folder.
     It is unpacked once, into ~/.cache/dltrain (or DLTRAIN_CACHE).
 
-    Where the folder holds a folder `train`, the classes are looked for in there, and `validation` (or `val`) and `test`
-    beside it are the parts of these names, in capitals or not; a part without a folder is split off. Beside other
-    folders, one of such a name that holds only images is a class. What is called .something is left out. The sorted
+    If there is a folder `train`, the classes are the folders in it, and the folders `validation` (or `val`) and `test`
+    beside it are the parts of these names, in any case; a part without a folder is split off. Beside other folders, a
+    folder of such a name that contains only images is a class. Names that start with a dot are ignored. The sorted
     folder names are the classes.
 
-    Or path is a table (.csv, .tsv, .txt; UTF-8; cut by commas, semicolons, tabs or bars) whose first line names its
-    columns and each other one an image: the file, relative to the table's folder and with or without its suffix; the
-    label; and if there is such a column the part, train, validation or test. The sorted training labels are the
-    classes.
+    Or path is a table (.csv, .tsv, .txt; UTF-8; separated by commas, semicolons, tabs or bars). Its first line names
+    the columns, each other line an image: the file, relative to the table's folder, with or without its suffix; the
+    label; and optionally the part, train, validation or test. The sorted training labels are the classes.
 
     Images are decoded when they are first needed, in several threads, and kept at the trained size. Mean and deviation
-    are those of 512 training images, every fourth row and column. A photo is turned as its EXIF data say, before it is
-    cut and resized. What is transparent shows white, of a GIF or WebP that moves the first frame is taken, of 16 bits
-    the upper 8.
+    are computed from every fourth row and column of 512 training images. A photo is rotated as its EXIF data say,
+    before it is cropped and resized. Transparent pixels become white, an animated GIF or WebP is reduced to its first
+    frame, and 16-bit images to their upper 8 bits.
 
     Args:
         path: the folder, archive or table, relative to the config's folder.
-        size: height and width that all images are brought to, in pixels; one number for a square.
+        size: height and width to which all images are resized, in pixels; one number for a square.
         color_mode: rgb for 3 channels, grayscale for 1.
-        resize: crop keeps the largest centred part of the right shape; fit shows all of the image, with black beside
-            it; stretch changes its shape.
-        fast_decode: decode a JPEG at a half, quarter or eighth of its size where that is not below `size`: faster, and
-            pixels differ slightly from those of the full image; the same in training, validation and prediction.
-        path_column: the table's column of the files; none for path, file, filename or image.
-        label_column: the table's column of the labels; none for label or class.
-        split_column: the table's column of the parts; none for split, where there is one.
-        on_bad_example: what becomes of a file that holds no image that can be used, or that a table names and is not
-            there: error names it and stops; skip names it and leaves it out, before any part is split off. To find
-            them, skip decodes all images before the first step: work done ahead, except with cache: none, where it is
-            one pass more.
+        resize: crop keeps the largest centred part with the right aspect ratio; fit keeps the whole image, with black
+            borders; stretch changes the aspect ratio.
+        fast_decode: decode a JPEG at a half, quarter or eighth of its size if that is not below `size`: faster, but
+            pixels differ slightly from those of the full image. Applies to training, validation and prediction alike.
+        path_column: the table's column with the files; none for path, file, filename or image.
+        label_column: the table's column with the labels; none for label or class.
+        split_column: the table's column with the parts; none for split, if there is one.
+        on_bad_example: what to do with a file that cannot be decoded, or that a table names but does not exist: error
+            names it and stops; skip names it and leaves it out, before any part is split off. To find such files, skip
+            decodes all images before the first step; that costs no time later, except with cache: none.
         cache: where decoded images are kept: memory; disk, for later runs too, in ~/.cache/dltrain (or DLTRAIN_CACHE),
             by path, size and date of the files and these settings; or none, to decode in each epoch.
-        test_fraction: share of all images held out for testing, 0 to below 1, stratified by class; unused where there
-            is a part test.
+        test_fraction: share of all images held out for testing, 0 to below 1, stratified by class; unused if there is a
+            test part.
         validation_fraction: share of the remaining images held out for tuning, 0 to below 1, stratified by class;
-            unused where there is a part validation.
+            unused if there is a validation part.
     """
 
     reads_with_tensorflow: ClassVar[bool] = True
@@ -94,20 +92,20 @@ class ImageFolder(Dataset):
     def __post_init__(self) -> None:
         for key in ("path_column", "label_column", "split_column"):
             if getattr(self, key) is not None and not self._is_table:
-                raise KeyProblem(key, f"goes with a path to a table ({', '.join(KINDS)}), got {self.path}")
+                raise KeyProblem(key, f"needs a path to a table ({', '.join(KINDS)}), got {self.path}")
 
     @classmethod
     def proposed(cls, path: Path, target: str | None) -> Proposal | None:
-        """Returns the block that reads what is at a path; none where that is another dataset's.
+        """Proposes the block that reads images; none where the path contains none.
 
         Raises:
-            ValueError: if it is of this kind, and cannot be used.
+            ValueError: if it is of this kind, but cannot be used.
         """
         make: Any = cls
         return images(path, lambda: make(path=path)._listing(()))
 
     def spec(self) -> DataSpec:
-        """Returns shape and classes, from the names of the folders or the table; unpacks no archive, opens no image.
+        """Describes shape and classes, from the names of the folders or the table; unpacks no archive, opens no image.
 
         Raises:
             ValueError: if there are no classes, or archive or table cannot be used.
@@ -117,13 +115,13 @@ class ImageFolder(Dataset):
         return self._spec(class_names(Archive(self.path).listed() if self.path.is_file() else self._folder()))
 
     def load(self, like: DataSpec | None = None) -> Splits:
-        """Unpacks an archive, lists the files, and reads images for mean and deviation or, to skip bad ones, all.
+        """Unpacks an archive, lists the files, and decodes some images for mean and deviation, or all to skip bad ones.
 
         Args:
-            like: what a run was trained on, whose classes these are.
+            like: the data that a run was trained on, whose classes are used.
 
         Raises:
-            DataError: if folders, archive or table cannot be used, or the images do not fit the memory.
+            DataError: if folders, archive or table cannot be used, or the images do not fit into memory.
         """
         with refusing():
             found = self._listing(like.target.class_names if like else ())
@@ -144,7 +142,7 @@ class ImageFolder(Dataset):
             first += len(files)
         if lost:
             raise DataError("\n".join(lost))
-        parts = parted(
+        parts = split_into_parts(
             spec,
             splits["train"],
             validation=splits.get("validation", self.validation_fraction),
@@ -152,12 +150,12 @@ class ImageFolder(Dataset):
             split_seed=self.split_seed,
             skipped=(*found.skipped, *problems.values()),
         )
-        _tell_absent_classes(parts, own=found.parts)
-        _tell_ignored(found.ignored)
+        _announce_absent_classes(parts, own=found.parts)
+        _announce_ignored(found.ignored)
         return replace(parts, ignored=found.ignored)
 
     def reader(self, spec: DataSpec) -> ImageReader:
-        """Returns what reads other images for a network that was trained on `spec`."""
+        """Returns a reader of other images for a network that was trained on `spec`."""
         return ImageReader(ImageEncoding(spec.input.shape, decoding=self._decoding(spec)))
 
     def _decoding(self, spec: DataSpec) -> Decoding:
@@ -186,32 +184,32 @@ class ImageFolder(Dataset):
         if not self.path.is_dir():
             raise AbsentData(
                 "path",
-                "must be a folder with a folder of images per class, an archive of it, or a .csv of file and "
-                f"label; there is none: {self.path}",
+                "must be a folder with a folder of images per class, an archive of one, or a .csv of files and "
+                f"labels; does not exist: {self.path}",
             )
         return self.path
 
 
-def _tell_absent_classes(splits: Splits, own: Container[str]) -> None:
-    """Says which classes have too few images to be in each part that was split off."""
+def _announce_absent_classes(splits: Splits, own: Container[str]) -> None:
+    """Reports the classes with too few images to be in each part that was split off."""
     names = splits.spec.target.class_names
     for part in ("validation", "test"):
-        split = getattr(splits, part)
+        split = splits.part(part)
         if split is None or part in own:
             continue
         absent = [names[label] for label in np.setdiff1d(np.arange(len(names)), split.targets)]
         if absent:
             shown = ", ".join(absent[:5]) + (f" and {len(absent) - 5:,} more" if len(absent) > 5 else "")
-            tell(f"the {part} part has no image of {shown}: too few to hold some out and train on the others")
+            announce(f"the {part} part has no image of {shown}: too few to be in every part")
 
 
-def _tell_ignored(files: tuple[str, ...]) -> None:
-    """Says how many files of which kinds are no images that are read."""
+def _announce_ignored(files: tuple[str, ...]) -> None:
+    """Reports how many files of which kinds are ignored, as they are not images."""
     if files:
         suffixes = Counter(Path(file).suffix.lower() or "no suffix" for file in files)
         kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in suffixes.most_common())
         many = "1 file is" if len(files) == 1 else f"{len(files):,} files are"
-        tell(f"{many} not read ({kinds}): only {', '.join(sorted(SUFFIXES))} are")
+        announce(f"{many} ignored ({kinds}): images end in {', '.join(sorted(SUFFIXES))}")
 
 
 def _check_memory(needed: int) -> None:

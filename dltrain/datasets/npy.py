@@ -20,18 +20,18 @@ class NPY(Dataset):
     """Your own arrays, in files made by `numpy.save`; the inputs may be larger than memory.
 
     Inputs are (examples, features), (examples, height, width) or (examples, height, width, channels); images are best
-    stored as uint8, 0 to 255, all else becomes float32. Targets are one label per example, whole numbers or strings;
+    stored as uint8, 0 to 255; other inputs become float32. Targets are one label per example, whole numbers or strings;
     the sorted training labels are the classes. Pickled objects are never read.
 
-    Inputs of type uint8 or float32 stay on disk as a memory map as long as nothing is split off them
-    (`test_inputs` given or `test_fraction: 0`, and `validation_fraction: 0`); splitting copies them into memory.
+    Inputs of type uint8 or float32 stay on disk as a memory map if no part is split off (`test_inputs` given or
+    `test_fraction: 0`, and `validation_fraction: 0`); splitting copies them into memory.
 
     Args:
         inputs: the file of the training inputs, relative to the config's folder.
         targets: the file of the training labels.
         test_inputs: the file of the test inputs; none to split a test part off.
         test_targets: the file of the test labels.
-        test_fraction: share of all examples held out for testing, 0 to below 1, stratified by class; unused where
+        test_fraction: share of all examples held out for testing, 0 to below 1, stratified by class; unused if
             `test_inputs` is given.
     """
 
@@ -48,15 +48,15 @@ class NPY(Dataset):
 
     @classmethod
     def proposed(cls, path: Path, target: str | None) -> Proposal | None:
-        """Returns the block that reads what is at a path; none where that is another dataset's.
+        """Proposes the block that reads a pair of .npy files; none where the path is not one of them.
 
         Raises:
-            ValueError: if it is of this kind, and cannot be used.
+            ValueError: if it is of this kind, but cannot be used.
         """
         return arrays(two_files(path), lambda **keys: cls(**keys)._parts(with_inputs=False))
 
     def spec(self) -> DataSpec:
-        """Returns shape and classes, from the headers of the inputs and from the labels.
+        """Describes shape and classes, from the headers of the inputs and the labels.
 
         Raises:
             ValueError: if a file cannot be used.
@@ -64,10 +64,10 @@ class NPY(Dataset):
         return describe(self._parts(with_inputs=False))[0]
 
     def load(self, like: DataSpec | None = None) -> Splits:
-        """Returns the parts that there are files for, and those that there are not split off.
+        """Loads the parts that have files, and splits off the others.
 
         Args:
-            like: what a run was trained on, whose classes these are.
+            like: the data that a run was trained on, whose classes are used.
 
         Raises:
             DataError: if a file cannot be used.
@@ -88,7 +88,7 @@ def _part(inputs_key: str, inputs: Path, targets_key: str, targets: Path, with_i
     with reading(inputs_key, inputs):
         with inputs.open("rb") as file:
             found = read_header(file)
-        # NumPy can map neither objects nor nothing; their header is enough to refuse them.
+        # NumPy can map neither objects nor empty arrays; their header is enough to refuse them.
         if with_inputs and not found.dtype.hasobject and 0 not in found.shape:
             found = np.load(inputs, mmap_mode="r", allow_pickle=False)
     targets_name = Origin(targets_key, targets.name)

@@ -20,32 +20,32 @@ from dltrain.registry import DATASETS, suggestion
 class NPZ(Dataset):
     """Your own arrays, in one file made by `numpy.savez`.
 
-    The file holds `x` and `y`, or `x_train` and `y_train`; and where it has sets of its own, `x_validation` and
-    `y_validation`, `x_test` and `y_test`. x is (examples, features), (examples, height, width) or (examples, height,
-    width, channels); images are best stored as uint8, 0 to 255, all else becomes float32. y is one label per example,
-    whole numbers or strings; the sorted training labels are the classes. Pickled objects are never read.
+    The file contains `x` and `y`, or `x_train` and `y_train`; and optionally `x_validation` and `y_validation`,
+    `x_test` and `y_test`. x is (examples, features), (examples, height, width) or (examples, height, width, channels);
+    images are best stored as uint8, 0 to 255; other inputs become float32. y is one label per example, whole numbers or
+    strings; the sorted training labels are the classes. Pickled objects are never read.
 
     Args:
         path: the file, relative to the config's folder.
-        test_fraction: share of all examples held out for testing, 0 to below 1, stratified by class; unused where the
-            file has `x_test`.
+        test_fraction: share of all examples held out for testing, 0 to below 1, stratified by class; unused if the file
+            has `x_test`.
         validation_fraction: share of the remaining examples held out for tuning, 0 to below 1, stratified by class;
-            unused where the file has `x_validation`.
+            unused if the file has `x_validation`.
     """
 
     path: Path
 
     @classmethod
     def proposed(cls, path: Path, target: str | None) -> Proposal | None:
-        """Returns the block that reads what is at a path; none where that is another dataset's.
+        """Proposes the block that reads an .npz file; none where the path is not one.
 
         Raises:
-            ValueError: if it is of this kind, and cannot be used.
+            ValueError: if it is of this kind, but cannot be used.
         """
         return arrays(one_file(path), lambda **keys: cls(**keys)._parts(with_inputs=False))
 
     def spec(self) -> DataSpec:
-        """Returns shape and classes, from the headers of the inputs and from the labels.
+        """Describes shape and classes, from the headers of the inputs and the labels.
 
         Raises:
             ValueError: if the file cannot be used.
@@ -53,10 +53,10 @@ class NPZ(Dataset):
         return describe(self._parts(with_inputs=False))[0]
 
     def load(self, like: DataSpec | None = None) -> Splits:
-        """Returns the parts that the file has, and those that it has not split off.
+        """Loads the parts in the file, and splits off the others.
 
         Args:
-            like: what a run was trained on, whose classes these are.
+            like: the data that a run was trained on, whose classes are used.
 
         Raises:
             DataError: if the file cannot be used.
@@ -95,7 +95,7 @@ class NPZ(Dataset):
             if name not in wanted and name.lower().startswith(("x", "y")):
                 raise KeyProblem(
                     "path",
-                    f"{self.path} has an array {name} that nothing reads; the names are {', '.join(wanted)} and "
+                    f"{self.path} has an array {name} that is not used; the names are {', '.join(wanted)} and "
                     "x or y with _validation or _test",
                 )
         return names

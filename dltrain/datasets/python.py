@@ -6,10 +6,10 @@ import inspect
 from dataclasses import field
 from typing import Any, ClassVar, Literal
 
-from dltrain.data import DataSpec, Split, Splits
+from dltrain.data import PARTS, DataSpec, Split, Splits
 from dltrain.datasets import Dataset
 from dltrain.datasets._sources.arrays import Part, assemble, refusing
-from dltrain.datasets._sources.splitting import parted
+from dltrain.datasets._sources.splitting import split_into_parts
 from dltrain.errors import KeyProblem
 from dltrain.features._arrays.files import Origin
 from dltrain.features.numbers import Numbers
@@ -19,22 +19,21 @@ from dltrain.plugins import loading as plugins
 from dltrain.plugins.keras_classes import as_given
 from dltrain.registry import DATASETS
 
-PARTS = ("train", "validation", "test")
-
 
 @DATASETS.register("python")
 class Python(Dataset):
     """Your own function in a file of `plugins:`, which returns the data.
 
-    It returns inputs and targets, as two arrays or one tf.data.Dataset of single examples; or {"train": ..., "test":
-    ...} of such, "validation" too. Inputs are (examples, features), (examples, height, width) or (examples, height,
-    width, channels): images are best uint8 in 0-255. Targets are whole numbers or words for classes, or numbers.
+    It returns inputs and targets, as two arrays or one tf.data.Dataset of single examples; or a dict of these,
+    {"train": ..., "test": ..., "validation": ...}. Inputs are (examples, features), (examples, height, width) or
+    (examples, height, width, channels): images are best uint8 in 0-255. Targets are whole numbers or words for classes,
+    or numbers to predict.
 
     Args:
-        function: its module and name, such as my_data.load.
-        arguments: what it is called with.
+        function: its module and name, for example my_data.load.
+        arguments: the keyword arguments of the call.
         kind: what the targets are: classes, or numbers to predict.
-        test_fraction: share of all examples held out for testing, 0 to below 1, stratified by class; unused where the
+        test_fraction: share of all examples held out for testing, 0 to below 1, stratified by class; unused if the
             function returns a part "test".
         validation_fraction: share of the remaining examples held out for tuning, likewise.
     """
@@ -54,20 +53,20 @@ class Python(Dataset):
 
     @property
     def task(self) -> str:
-        """Regression where there are numbers to predict."""
+        """Regression for numbers to predict, else classification."""
         return "regression" if self.kind == "numbers" else "classification"
 
     def spec(self) -> None:
-        """Returns none: what the data are is known once the function has run."""
+        """Returns none: the data are known only once the function has run."""
 
     def load(self, like: DataSpec | None = None) -> Splits:
         """Returns the parts.
 
         Args:
-            like: what a run was trained on, whose classes these are.
+            like: the data that a run was trained on, whose classes are used.
 
         Raises:
-            DataError: if what the function returns cannot be used.
+            DataError: if the function's result cannot be used.
         """
         tf.data  # noqa: B018  (TensorFlow first, quietly: the function may import it)
         returned = plugins.function(self.function)(**as_given(self.arguments))
@@ -78,7 +77,7 @@ class Python(Dataset):
             splits = {part: self._numbers(value) for part, value in parts.items()}
             count = splits["train"].targets.shape[1]
             names = [f"target {number}" for number in range(1, count + 1)] if count > 1 else ["target"]
-            return parted(
+            return split_into_parts(
                 DataSpec.of(of_shape(splits["train"].inputs.shape[1:]), Numbers(names=tuple(names))),
                 splits["train"],
                 validation=splits.get("validation", self.validation_fraction),
@@ -87,12 +86,12 @@ class Python(Dataset):
             )
 
     def _named(self, returned: Any) -> dict[str, Any]:
-        """Returns what was returned for each part; all of it is the training part where no parts are named."""
+        """Returns the result for each part; a result without parts is the train part."""
         if not isinstance(returned, dict):
             return {"train": returned}
         if "train" not in returned or not {*returned} <= {*PARTS}:
             raise KeyProblem(
-                "function", f"must return train, and perhaps validation and test, got {', '.join(returned)}"
+                "function", f"must return train, and optionally validation and test, got {', '.join(returned)}"
             )
         return returned
 
@@ -111,7 +110,7 @@ class Python(Dataset):
 
     def _read(self, part: str, examples: Any) -> tuple[np.ndarray, np.ndarray]:
         if examples.cardinality() == tf.data.INFINITE_CARDINALITY:
-            raise KeyProblem("function", f"returns a tf.data.Dataset without end for {part}: leave out repeat()")
+            raise KeyProblem("function", f"returns an infinite tf.data.Dataset for {part}: remove repeat()")
         pairs = list(examples.as_numpy_iterator())
         if not pairs or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs):
             raise KeyProblem(

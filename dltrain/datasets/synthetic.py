@@ -14,24 +14,24 @@ from dltrain.lazy import np
 from dltrain.registry import DATASETS
 
 CHUNK = 4096
-"""Vectors made at a time."""
+"""Number of vectors that are made at a time."""
 
 
 @DATASETS.register("synthetic")
 class Synthetic(Dataset):
-    """Made-up examples of any shape and number, a pattern per class under noise: for speed runs.
+    """Synthetic examples of any shape and number, a pattern per class under noise: to measure speed.
 
-    An image is a 4x4 grid of grey or coloured patches that its class decides, plus as strong a noise on each pixel,
-    uint8. A vector is normal noise around a centre of its class, float32. The classes are equally frequent. They are
-    far easier than real data: read no accuracy into them.
+    An image is a 4x4 grid of grey or coloured patches, given by its class, plus equally strong noise on each pixel,
+    uint8. A vector is normal noise around the centre of its class, float32. The classes are equally frequent. The data
+    are far easier than real ones: their accuracy means nothing.
 
     Args:
-        shape: of one example: [height, width, channels] or [features].
-        num_classes: how many classes, 2 or more.
-        train_examples: how many to train on.
-        validation_examples: how many to tune on, 0 for no validation part.
-        test_examples: how many to test on, 0 for no test part.
-        data_seed: of patterns, noise and order; apart from the experiment's seed.
+        shape: shape of an example: [height, width, channels] or [features].
+        num_classes: number of classes, 2 or more.
+        train_examples: number of training examples.
+        validation_examples: number of validation examples; 0 for no validation part.
+        test_examples: number of test examples; 0 for no test part.
+        data_seed: seed of patterns, noise and order; separate from the experiment's seed.
     """
 
     test_fraction: ClassVar[HeldOut] = 0.0  # type: ignore[misc]
@@ -50,12 +50,12 @@ class Synthetic(Dataset):
             raise KeyProblem("shape", f"must be [height, width, channels] or [features], got {list(self.shape)}")
 
     def spec(self) -> DataSpec:
-        """Returns shape and classes, without making anything."""
+        """Describes shape and classes, without making any example."""
         classes = ClassLabel(class_names=tuple(str(label) for label in range(self.num_classes)))
         return DataSpec.of(of_shape(self.shape), classes)
 
     def load(self, like: DataSpec | None = None) -> Splits:
-        """Makes the parts; each is the same whatever the size of the others."""
+        """Generates the parts; each is the same whatever the size of the others."""
         train, validation, test = (
             self._part(number, examples)
             for number, examples in enumerate((self.train_examples, self.validation_examples, self.test_examples))

@@ -1,4 +1,4 @@
-"""What TensorFlow Datasets has."""
+"""The datasets of TensorFlow Datasets."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class TFDS(Dataset):
     All examples, which must be of one shape, are read into memory.
 
     Args:
-        builder: its name there, such as mnist or mnist:3.0.1.
-        train: the split to train on, such as train or train[:10%].
-        validation: the split to tune on; none to split it off the training part.
-        test: the split to test on; none to split it off the training part.
-        folder: where its files are kept; none for TensorFlow Datasets' own folder.
+        builder: its name there, for example mnist or mnist:3.0.1.
+        train: the split to train on, for example train or train[:10%].
+        validation: the split for validation; none to split it off the train part.
+        test: the split for testing; none to split it off the train part.
+        folder: folder of its files; none for the folder of TensorFlow Datasets.
         test_fraction: share of all examples held out for testing, 0 to below 1, stratified by class; unused with
             `test`.
         validation_fraction: share of the remaining examples held out for tuning, likewise.
@@ -42,13 +42,13 @@ class TFDS(Dataset):
     folder: Path | None = None
 
     def spec(self) -> None:
-        """Returns none: what the data are is known once they are here."""
+        """Returns none: the data are known only once they are downloaded."""
 
     def load(self, like: DataSpec | None = None) -> Splits:
-        """Returns the parts; downloads what is not there.
+        """Loads the parts; downloads missing files.
 
         Raises:
-            DataError: if TensorFlow Datasets is not installed, or the dataset cannot be had or used.
+            DataError: if TensorFlow Datasets is not installed, or the dataset cannot be downloaded or used.
         """
         try:
             with starting:  # it imports TensorFlow, whose devices are chosen first
@@ -70,7 +70,7 @@ class TFDS(Dataset):
                 arrays = tfds.as_numpy(read)
         except Exception as error:  # whatever it is, it comes from having these data
             words = " ".join(str(error).split())[:300] or type(error).__name__
-            raise DataError(f"dataset tfds {self.builder} cannot be had: {words}") from error
+            raise DataError(f"dataset tfds {self.builder} cannot be loaded: {words}") from error
         parts = {part: self._part(chosen[part], *pair) for part, pair in arrays.items()}
         try:
             splits = assemble(parts, self.validation_fraction, self.test_fraction, self.split_seed)

@@ -13,7 +13,7 @@ from dltrain.data import DataSpec, Split, Splits
 from dltrain.data.proposal import Proposal
 from dltrain.datasets import Dataset
 from dltrain.datasets._sources.arrays import Part, assemble, refusing
-from dltrain.datasets._sources.splitting import parted
+from dltrain.datasets._sources.splitting import split_into_parts
 from dltrain.errors import KeyProblem
 from dltrain.features._arrays.files import Origin
 from dltrain.features._images.decoding import Decoding
@@ -30,8 +30,9 @@ class Feature:
     """One entry of each `tf.train.Example`.
 
     Args:
-        kind: floats or ints, as many as `shape` says; text; or image, an encoded JPEG, PNG, GIF or BMP.
-        shape: of numbers, empty for a single one; of an image [height, width, channels], to which it is resized.
+        kind: floats or ints, with the given `shape`; text; or image, an encoded JPEG, PNG, GIF or BMP.
+        shape: shape of the numbers, empty for a single one; for an image [height, width, channels], to which it is
+            resized.
     """
 
     kind: Literal["floats", "ints", "image", "text"]
@@ -52,9 +53,10 @@ class TFRecord(Dataset):
     of the config.
 
     Args:
-        path: the file, relative to the config's folder; or a pattern, such as data/train-*.tfrecord.gz.
-        features: what the examples hold, as {image: {kind: image, shape: [28, 28, 1]}, label: {kind: ints}}.
-        target: which of them is predicted: ints or text for classes, floats for numbers.
+        path: the file, relative to the config's folder; or a pattern, for example data/train-*.tfrecord.gz.
+        features: the features of the examples, for example {image: {kind: image, shape: [28, 28, 1]}, label: {kind:
+            ints}}.
+        target: the feature to predict: ints or text for classes, floats for numbers.
         test_path: files of the test part; none to split it off.
         test_fraction: share of all examples held out for testing, 0 to below 1, stratified by class; unused with
             `test_path`.
@@ -70,23 +72,23 @@ class TFRecord(Dataset):
 
     @classmethod
     def proposed(cls, path: Path, target: str | None) -> Proposal | None:
-        """Returns the block that reads what is at a path; none where that is another dataset's.
+        """Refuses TFRecord files, which do not describe themselves; none for other paths.
 
         Raises:
-            ValueError: if it is of this kind, and cannot be used.
+            ValueError: if the path is of TFRecord files.
         """
         if ".tfrecord" in path.name.lower() or (path.is_dir() and any(path.glob("*.tfrecord*"))):
             raise KeyProblem(
                 "path",
-                "is of TFRecord files, which do not say what their examples hold: `dltrain init digits_tfrecord` "
-                "writes a config to put it into",
+                "names TFRecord files, which do not describe their examples: `dltrain init digits_tfrecord` "
+                "writes a config to start from",
             )
         return None
 
     def __post_init__(self) -> None:
         if self.target not in self.features:
             raise KeyProblem(
-                "target", f"is none of features: {self.target!r}{suggestion(self.target, [*self.features])}"
+                "target", f"is not one of the features: {self.target!r}{suggestion(self.target, [*self.features])}"
             )
         target = self.features[self.target]
         if target.kind == "image" or (target.kind != "floats" and target.shape):
@@ -97,7 +99,7 @@ class TFRecord(Dataset):
 
     @property
     def task(self) -> str:
-        """Regression where the target is of floats."""
+        """Regression for a target of floats, else classification."""
         return "regression" if self.features[self.target].kind == "floats" else "classification"
 
     @property
@@ -105,10 +107,10 @@ class TFRecord(Dataset):
         return {name: feature for name, feature in self.features.items() if name != self.target}
 
     def spec(self) -> None:
-        """Returns none: the files are read with TensorFlow only.
+        """Returns none: the files can only be read with TensorFlow.
 
         Raises:
-            ValueError: if there are none.
+            ValueError: if there are no files.
         """
         self._files()
 
@@ -116,7 +118,7 @@ class TFRecord(Dataset):
         """Returns the parts.
 
         Args:
-            like: what a run was trained on, whose classes these are.
+            like: the data that a run was trained on, whose classes are used.
 
         Raises:
             DataError: if a file cannot be used.
@@ -126,7 +128,7 @@ class TFRecord(Dataset):
             if self.task == "classification":
                 return assemble(parts, self.validation_fraction, self.test_fraction, self.split_seed, like)
             splits = {name: _numbers(part) for name, part in parts.items()}
-            return parted(
+            return split_into_parts(
                 self._described(splits["train"]),
                 splits["train"],
                 validation=self.validation_fraction,
@@ -150,7 +152,7 @@ class TFRecord(Dataset):
             targets.append(values.pop(self.target))
             inputs.append(np.concatenate([*values.values()], axis=-1))
         if not inputs:
-            raise KeyProblem(key, f"holds no examples: {files[0]}")
+            raise KeyProblem(key, f"contains no examples: {files[0]}")
         names = Origin(key, f"{files[0]}: the inputs"), Origin(key, f"{files[0]}: feature {self.target}")
         return Part(*names, np.stack(inputs), np.array(targets))
 
@@ -171,7 +173,7 @@ class TFRecord(Dataset):
                 raise KeyProblem(key, f"cannot be read: {file}: {error.strerror or error}") from None
             except (tf.errors.OpError, ValueError) as error:
                 misfit = self._misfit(file, is_gzip, number)
-                if misfit and not number:  # it is the config's fault, or all of them are wrong
+                if misfit and not number:  # the config is wrong, or all examples are
                     raise KeyProblem(misfit.key, f"{misfit.words}, {file}") from None
                 words = str(misfit or _told(error))
                 raise KeyProblem(key, f"{file}: example {number} (from 0) cannot be used: {words}") from None
@@ -185,12 +187,12 @@ class TFRecord(Dataset):
         return tf.io.parse_single_example(record, wanted)
 
     def _misfit(self, file: Path, is_gzip: bool, number: int) -> KeyProblem | None:
-        """Returns what an example holds otherwise than the config says; none where that is not the trouble."""
+        """Returns how an example differs from the config; none where that is not the problem."""
         try:
             with tf.device("CPU:0"):
                 (record,) = tf.data.TFRecordDataset(str(file), "GZIP" if is_gzip else "").skip(number).take(1)
                 held = tf.train.Example.FromString(record.numpy()).features.feature
-        except Exception:  # damaged, which is told in TensorFlow's words; protobuf's errors have no common parent
+        except Exception:  # damaged, which TensorFlow's message says; protobuf's errors have no common parent
             return None
         lists = {"floats": "float_list", "ints": "int64_list", "image": "bytes_list", "text": "bytes_list"}
         words = {"float_list": "floats", "int64_list": "ints", "bytes_list": "image or text", None: "nothing"}
@@ -200,11 +202,11 @@ class TFRecord(Dataset):
                 return KeyProblem(f"features.{name}", f"is not in the example{hint}")
             kind = held[name].WhichOneof("kind")
             if kind != lists[feature.kind]:
-                return KeyProblem(f"features.{name}.kind", f"is {feature.kind}, the example holds {words[kind]}")
+                return KeyProblem(f"features.{name}.kind", f"is {feature.kind}, but the example contains {words[kind]}")
             count, wanted = len(getattr(held[name], kind).value), 1 if feature.kind == "image" else prod(feature.shape)
             if count != wanted:
                 shape = list(feature.shape)
-                asks = f"{shape} asks for {_values(wanted)}, the example holds {_values(count)}"
+                asks = f"{shape} asks for {_values(wanted)}, but the example contains {_values(count)}"
                 return KeyProblem(f"features.{name}.shape", asks)
         return None
 
@@ -227,7 +229,7 @@ def _values(count: int) -> str:
 
 
 def _told(error: Exception) -> str:
-    """Returns the part of TensorFlow's message that speaks of the data."""
+    """Returns the part of TensorFlow's message about the data."""
     words = " ".join(str(getattr(error, "message", error)).split())
     return re.sub(r"^\{\{.*?\}\} | \[Op:.*", "", words.rpartition("::")[2].strip())[:300]
 

@@ -1,1 +1,1 @@
-"""What is done before a fit: a rehearsal, measurements, a plan, a look at data and batches."""
+"""Commands before a fit: a rehearsal, measurements, a plan, an inspection of data and batches."""

@@ -1,4 +1,4 @@
-"""Where a step's time goes: what `dltrain bench` measures of the experiment that a config describes."""
+"""`dltrain bench`: the speed of an experiment's training steps, and where their time goes."""
 
 import dataclasses
 import math
@@ -9,16 +9,18 @@ from typing import Any
 
 import numpy as np
 
+from dltrain.assembly.batches import plain_preparation
 from dltrain.assembly.contract import plan_for
-from dltrain.assembly.data import begin
+from dltrain.assembly.data import start_and_load
 from dltrain.assembly.freezing import freeze
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.config.experiment import Config
 from dltrain.console import Reporter
 from dltrain.data import Split
+from dltrain.data.trees import is_read
 from dltrain.engine.compiled_loop import on_host
 from dltrain.engine.feeds import Feed, feed, is_resident
-from dltrain.engine.preparation import Preparation
+from dltrain.engine.order import Order
 from dltrain.errors import TrainingError, UserError
 from dltrain.lazy import keras, tf
 from dltrain.training import memory
@@ -28,7 +30,7 @@ from dltrain.training.learner import Learner
 ROUNDS = 7
 ROUND_SECONDS = 0.3
 BATCHES = 4
-"""Batches that the parts of a step are measured on, kept on the device."""
+"""Number of batches, kept on the device, on which the parts of a step are measured."""
 
 Work = Callable[[int], Any]  # does that many steps
 
@@ -37,21 +39,21 @@ def bench(config: Config, reporter: Reporter) -> dict[str, Any]:
     """Measures the steps of an experiment, one batch each; nothing is kept.
 
     Args:
-        config: what to measure.
-        reporter: what says how it goes.
+        config: the experiment.
+        reporter: for messages and progress.
 
     Returns:
         {"device", "precision", "batch_size", "examples_per_second", "milliseconds": {"step", "input", "forward",
         "backward", "update", "wait"}, "products": {"measured", "used", "share"}, "bound_by", "keras":
         {"examples_per_second", "dltrain_examples_per_second", "ratio"} or none, "try": {"KEY=VALUE": ratio}, "notes"};
-        products in floating-point operations per second, of a large product of matrices and of the run; beside Keras,
-        both train on arrays in memory, without augmentation.
+        products in floating-point operations per second, of a large matrix multiplication and of the run;
+        for the comparison with Keras, both train on arrays in memory, without augmentation.
 
     Raises:
         UserError: if config, data or device cannot be used.
         TrainingError: if memory runs out.
     """
-    devices, splits = begin(config, reporter)
+    devices, splits = start_and_load(config, reporter)
     config = with_batch_size(config, splits, devices, reporter)
     plan_for(config, splits, devices.replicas)  # refuses what `fit` would: without accumulation there are more steps
     with enough_memory(config):
@@ -79,15 +81,16 @@ def _found(config: Config, learner: Learner) -> dict[str, Any]:
     reporter.say("measuring: the step and its parts")
     works = {"computed": steps_of(learner, sample), **_parts(learner, sample)}
     if config.experiment.augment:
-        works["plain"] = steps_of(learner, feed(part, sample.order, Preparation(), devices.strategy))
+        plain = plain_preparation(config.experiment, learner.splits.spec)
+        works["plain"] = steps_of(learner, feed(part, sample.order, plain, devices.strategy))
     if not is_read:
         works["step"] = steps_of(learner, learner.training_feed())
     seconds = median_seconds(works)
     if is_read:
-        reporter.say("measuring: the step with the reading of its data")
+        reporter.say("measuring: the step, reading its data included")
         seconds["step"], in_first_epoch = _seconds_with_reading(learner)
-    if not math.isfinite(learner.engine.metrics()["loss"]):
-        reporter.warn("the loss is not finite: measured are steps that learn nothing; try a smaller learning rate")
+    if not math.isfinite(learner.network.engine.metrics()["loss"]):
+        reporter.warn("the loss is not finite: the measured steps learn nothing; try a smaller learning rate")
     cumulative = [seconds[name] for name in ("input", "forward", "backward", "computed")]
     parts = {
         name: max(later - earlier, 0.0)
@@ -96,7 +99,7 @@ def _found(config: Config, learner: Learner) -> dict[str, Any]:
         )
     }
     parts["wait"] = max(seconds["step"] - seconds["computed"], 0.0) if is_read else 0.0
-    reporter.say("measuring: products of matrices, Keras's fit, other settings")
+    reporter.say("measuring: matrix multiplication, Keras's fit, other settings")
     measured, used = _product_rate(), _operations(learner, sample) / seconds["step"]
     single = devices.replicas == 1
     found = {
@@ -114,18 +117,18 @@ def _found(config: Config, learner: Learner) -> dict[str, Any]:
 
 
 def steps_of(learner: Learner, feed: Any) -> Work:
-    """Returns what trains on a feed, a step after the other."""
+    """Returns a function that trains on a feed, step after step."""
     done = 0
 
     def work(count: int) -> None:
         nonlocal done
-        done, _ = learner.engine.train(feed, done, count)
+        done, _ = learner.network.engine.train(feed, done, count)
 
     return work
 
 
 def _repeated(learner: Learner, feed: Any, what: Callable[[tuple[Any, ...]], Any]) -> Work:
-    loop, done = learner.engine.each(feed, what), 0
+    loop, done = learner.network.engine.each(feed, what), 0
 
     def work(count: int) -> None:
         nonlocal done
@@ -138,12 +141,15 @@ def _repeated(learner: Learner, feed: Any, what: Callable[[tuple[Any, ...]], Any
 def first_batches(learner: Learner) -> Split:
     """Returns the examples of a few training batches, read."""
     part = learner.splits.train.first(BATCHES * learner.experiment.train.examples_per_batch)
-    return part if isinstance(part.inputs, np.ndarray) else Split(part.inputs[:], part.targets)
+    if is_read(part.inputs, part.targets):
+        return part
+    seeds = np.stack([np.full(len(part), learner.experiment.seed), np.arange(len(part))], axis=1)
+    return part.read(seeds)
 
 
 def _parts(learner: Learner, sample: Feed) -> dict[str, Work]:
-    """Returns the beginnings of a step: its input; and the forward pass; and the backward pass."""
-    model = learner.engine.model
+    """Returns partial steps: the input; with the forward pass; with the backward pass too."""
+    model = learner.network.engine.model
 
     def forward(batch: tuple[Any, ...]) -> Any:
         x, y, weights = keras.utils.unpack_x_y_sample_weight(batch)
@@ -200,10 +206,10 @@ def _seconds_with_reading(learner: Learner) -> tuple[float, bool]:
     while count < least or seconds < ROUNDS * ROUND_SECONDS / 2 or is_mixed:
         count *= 2
         seconds = seconds_of(work, count)
-        # The first epoch may decode what the later ones find in a cache: a stretch of both tells of neither.
+        # The first epoch may decode what the later ones find in a cache: a mean over both describes neither.
         is_mixed = done < epoch < done + count
         done += count
-    learner.engine.forget(batches)  # it would go on reading
+    learner.network.engine.forget(batches)  # it would go on reading
     return seconds / count, done <= epoch
 
 
@@ -216,7 +222,7 @@ def seconds_of(work: Work, count: int) -> float:
 
 
 def _product_rate() -> float:
-    """Returns how many operations per second a large product of matrices does in the precision of the run."""
+    """Measures the operations per second of a large matrix multiplication in the precision of the run."""
     size = 2048 if not tf.config.get_visible_devices("GPU") else 8192
     matrix = tf.cast(tf.random.normal((size, size)), keras.config.dtype_policy().compute_dtype)
     multiply = tf.function(lambda: tf.reduce_sum(tf.linalg.matmul(matrix, matrix)[0]), autograph=False)
@@ -225,8 +231,8 @@ def _product_rate() -> float:
 
 
 def _operations(learner: Learner, sample: Feed) -> float:
-    """Returns the floating-point operations of the products and convolutions of one step, counted in its graph."""
-    model, batch = learner.engine.model, sample.examples(0, learner.experiment.train.examples_per_batch)
+    """Counts the floating-point operations of matrix multiplications and convolutions in the graph of one step."""
+    model, batch = learner.network.engine.model, sample.examples(0, learner.experiment.train.examples_per_batch)
     graph = tf.function(lambda: model.train_step(batch), autograph=False).get_concrete_function().graph
     waiting = [tensor.op for tensor in graph.outputs] + list(graph.control_outputs)
     needed = set()  # what no result needs is never computed, such as the gradient of the images
@@ -239,7 +245,7 @@ def _operations(learner: Learner, sample: Feed) -> float:
 
 
 def _operations_of(operation: Any) -> int:
-    """Returns the operations of a product or a convolution; 0 for all else, and where a size is not known."""
+    """Counts the operations of a matrix multiplication or convolution; 0 for others, and where a size is unknown."""
     sizes = [tensor.shape.as_list() if tensor.shape.rank is not None else [None] for tensor in operation.inputs]
     kind, output = operation.type, [tensor.shape.as_list() for tensor in operation.outputs[:1]]
     if kind.startswith(("MatMul", "BatchMatMul")):
@@ -260,7 +266,7 @@ def _operations_of(operation: Any) -> int:
 
 
 def _beside_keras(config: Config, learner: Learner, seconds: float) -> dict[str, float]:
-    """Returns how fast Keras's fit trains on arrays in memory, and that `seconds` is of dltrain's step on the same."""
+    """Compares the speed of Keras's fit on arrays in memory with dltrain's step, which takes `seconds`."""
     size = config.experiment.train.examples_per_batch
     bare = _keras_seconds(config, learner, seconds)
     return {
@@ -274,8 +280,9 @@ def _keras_seconds(config: Config, learner: Learner, seconds: float) -> float:
     """Returns the seconds per step of `compile` and `fit` as Keras's documentation shows them, on the same network."""
     experiment, size = config.experiment, config.experiment.train.examples_per_batch
     spec = learner.splits.spec
-    part = first_batches(learner)
-    inputs, targets = np.asarray(part.inputs, np.float32), part.targets
+    part, plain = first_batches(learner), plain_preparation(experiment, learner.splits.spec)
+    order = Order(len(part), len(part))
+    values = feed(part, order, plain, learner.devices.strategy).examples(0, len(part))[:2]
     model = experiment.model.build(spec)
     freeze(model, experiment.model.freeze)
     model.compile(
@@ -287,14 +294,14 @@ def _keras_seconds(config: Config, learner: Learner, seconds: float) -> float:
     ends: list[float] = []
     clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ends.append(time.perf_counter()))
     batches = max(BATCHES, round(ROUND_SECONDS / seconds / 2))  # it will be slower than ours
-    rounds = -(-batches * size // len(inputs))
-    examples = [np.concatenate([values] * rounds)[: batches * size] for values in (inputs, targets)]
+    repeated = np.arange(batches * size) % len(part)
+    examples = tf.nest.map_structure(lambda each: np.asarray(each)[repeated], values)
     model.fit(*examples, batch_size=size, epochs=ROUNDS + 1, verbose=0, callbacks=[clock])
     return statistics.median(np.diff(ends).tolist()) / batches
 
 
 def _alternatives(config: Config, learner: Learner, seconds: float) -> dict[str, float]:
-    """Returns settings that can be used and are faster, and by which factor, measured on the same batches."""
+    """Measures other settings on the same batches; returns those that are faster, with the factor."""
     experiment = config.experiment
     train, faster = experiment.train, {}
     changes: dict[str, Any] = {}
@@ -319,7 +326,7 @@ def _alternatives(config: Config, learner: Learner, seconds: float) -> dict[str,
 
 
 def _seconds_per_example(config: Config, learner: Learner) -> float:
-    """Returns how long a changed config computes on an example.
+    """Measures the seconds per example of a changed config.
 
     Raises:
         UserError: if it does not fit the data.
@@ -334,21 +341,21 @@ def _seconds_per_example(config: Config, learner: Learner) -> float:
 
 
 def _notes(config: Config, found: dict[str, Any], in_first_epoch: bool) -> list[str]:
-    """Returns what else to know or to do.
+    """Returns remarks and advice on the measurements.
 
     Args:
-        config: what was measured.
-        found: how it went.
-        in_first_epoch: whether what was read had not been read before.
+        config: the experiment.
+        found: the measurements.
+        in_first_epoch: whether the data were read for the first time.
     """
     notes, times, cache = [], found["milliseconds"], config.experiment.dataset.cache
     if times["wait"] > times["step"] / 4:
         if cache == "none":
             notes.append("dataset.cache=memory or dataset.cache=disk decodes each image once, not in every epoch")
         elif cache is not None and in_first_epoch:
-            notes.append("this is the first epoch, which decodes; the later ones read the cache")
+            notes.append("measured in the first epoch, which decodes; later epochs read the cache")
     if times["input"] > times["step"] / 4 and config.experiment.augment:
         notes.append("the augmentations take a large part of the step")
     if found["products"]["share"] < 0.1 and found["bound_by"] == "compute":
-        notes.append("little of the step is products of matrices: small layers, where a larger batch helps most")
+        notes.append("little of the step is matrix multiplication: the layers are small, and a larger batch helps most")
     return notes

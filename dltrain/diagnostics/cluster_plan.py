@@ -1,4 +1,4 @@
-"""What a run would do on a cluster: reckoned from a step of one replica, which is measured here."""
+"""An estimate of a run on a cluster, from a step of one replica that is measured on this machine."""
 
 import dataclasses
 import os
@@ -6,8 +6,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from dltrain.assembly.contract import plan_for, require
-from dltrain.assembly.data import begin
+from dltrain.assembly.contract import check_contract, plan_for
+from dltrain.assembly.data import start_and_load
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.config.experiment import Config
 from dltrain.console import Reporter
@@ -24,17 +24,17 @@ from dltrain.training import memory
 from dltrain.training.learner import Learner
 
 SLOW_SECONDS = 2.0
-"""A step that probably takes longer is not measured, but reckoned from smaller ones."""
+"""A step that probably takes longer is not measured, but estimated from smaller ones."""
 
 
 def plan(config: Config, ring: Ring, reporter: Reporter, measures: bool = True) -> dict[str, Any]:
-    """Says what a run would do on a cluster.
+    """Estimates memory, step time and efficiency of a run on a cluster.
 
     Args:
-        config: of the run.
+        config: the experiment.
         ring: the cluster.
-        reporter: what says how it goes.
-        measures: whether a step is measured, on one device of this machine; else its time is not told.
+        reporter: for messages and progress.
+        measures: whether to measure a step, on one device of this machine; otherwise there are no times.
 
     Returns:
         {"workers", "devices", "replicas", "global_batch", "batch_per_replica", "accumulate_steps", "steps",
@@ -49,11 +49,11 @@ def plan(config: Config, ring: Ring, reporter: Reporter, measures: bool = True) 
     """
     if config.experiment.train.batch_size == "auto":
         raise ConfigError(
-            ["train.batch_size must be a number to plan with, got auto, which is as much as fits the machine that "
+            ["train.batch_size must be a number for a plan, got auto, which depends on the machine that "
              "trains; try train.batch_size=256"]
         )  # fmt: skip
-    devices, splits = begin(_here(config, measures), reporter)
-    require(config, splits)
+    devices, splits = start_and_load(_here(config, measures), reporter)
+    check_contract(config, splits)
     length = plan_for(config, splits, ring.replicas)
     train, size = config.experiment.train, config.experiment.train.examples_per_batch
     share = size // ring.replicas
@@ -61,7 +61,7 @@ def plan(config: Config, ring: Ring, reporter: Reporter, measures: bool = True) 
     with enough_memory(smaller):
         learner = _replica(smaller, splits, devices, reporter, ring.replicas > 1)
         parts = memory.parts(learner)
-        channels = tuple(layer.moving_mean.shape[0] for layer in _normalizations(learner.engine.model))
+        channels = tuple(layer.moving_mean.shape[0] for layer in _normalizations(learner.network.engine.model))
         work = Work(size, train.accumulate_steps, parts["gradients"], channels)
         if measures:
             reporter.say("measuring: steps of one replica")
@@ -76,7 +76,7 @@ def plan(config: Config, ring: Ring, reporter: Reporter, measures: bool = True) 
         "accumulate_steps": train.accumulate_steps,
         "steps": length.total_steps,
         "steps_per_epoch": length.steps_per_epoch,
-        "learning_rate": learner.span.settings.learning_rate or config.experiment.optimizer.learning_rate,
+        "learning_rate": learner.network.span.settings.learning_rate or config.experiment.optimizer.learning_rate,
         "memory": parts | ({"gradients": 2 * parts["gradients"]} if train.accumulate_steps > 1 else {}),
         "all_reduced": {
             "bytes": sum(sizes),
@@ -113,13 +113,13 @@ def _sized(config: Config, share: int, length: Plan) -> Config:
 
 
 def _replica(config: Config, splits: Splits, devices: Devices, reporter: Reporter, has_others: bool) -> Learner:
-    """Returns one replica's network, as it is among others: in the stage that trains the most, the last."""
+    """Builds the network of one replica among several, in the last stage, which trains the most."""
     learner = Learner(config, splits, devices, reporter, stage=max(len(config.experiment.stages) - 1, 0))
     if has_others:
         from dltrain.layers.fusion import synchronise
 
-        synchronise(learner.engine.model)
-        learner.engine.model.jit_compile = False  # as `assemble` has it where there are several
+        synchronise(learner.network.engine.model)
+        learner.network.engine.model.jit_compile = False  # as `assemble` has it where there are several
     return learner
 
 
@@ -133,7 +133,7 @@ def _normalizations(model: Any) -> list[Any]:
 
 
 def _measured(config: Config, length: Plan, learner: Learner, ring: Ring) -> dict[int, Seconds]:
-    """Returns what a replica computes for its share of the batch, for that of 2 workers and for that of one."""
+    """Measures a replica on its share of the batch, on that of 2 workers and on that of one."""
     share = learner.experiment.train.examples_per_batch
     works = {share: _work(learner)}
     works[share](1)  # compiles
@@ -172,17 +172,17 @@ def _busy_share(work: bench.Work, seconds: float) -> float:
 
 
 def _notes(learner: Learner, ring: Ring, measured: Mapping[int, Seconds]) -> list[str]:
-    """Returns what else to know."""
+    """Returns remarks on the estimate."""
     notes, stages, on_cpu = [], len(learner.experiment.stages), learner.devices.is_cpu
     if stages > 1:
-        notes.append(f"of {stages} stages this is the last, which trains the most")
+        notes.append(f"this is the last of {stages} stages, which trains the most")
     if measured:
         shares = " and ".join(map(str, sorted(measured)))
-        notes.append(f"measured with {shares} examples on one replica; other shares are on the line through these")
+        notes.append(f"measured with {shares} examples on one replica; other shares are interpolated")
     if measured and not is_resident(learner.splits.train):
-        notes.append("the reading of the data is left out; dltrain bench measures it")
+        notes.append("reading the data is not included; dltrain bench measures it")
     if ring.devices > 1:
-        notes.append("the exchange among the devices of one machine is reckoned to take no time")
+        notes.append("the exchange among the devices of one machine is estimated to take no time")
     if ring.workers > 1 and on_cpu and ring.gigabits > 2 * LOCAL_LINK:
         notes.append(
             f"TensorFlow's gRPC, through which CPUs exchange, did {LOCAL_LINK:g} Gbit/s between processes on two "

@@ -1,9 +1,9 @@
-"""inspect: a thorough look at the data that a config names, and at whether it fits them, without training."""
+"""`dltrain inspect`: a thorough check of the data that a config names, and of how both fit, without training."""
 
 import dataclasses
 from typing import Any
 
-from dltrain.assembly.contract import broken
+from dltrain.assembly.contract import contract_problems
 from dltrain.config.experiment import Config
 from dltrain.data import Finding, unnamed
 from dltrain.importing import import_tensorflow
@@ -13,9 +13,10 @@ from dltrain.inspection.inspected_data import InspectedData
 
 
 def inspect(config: Config) -> dict[str, Any]:
-    """Looks at the data.
+    """Inspects the data that a config names.
 
-    Examples that cannot be used are left out, and named, whatever the config says of them.
+
+    Examples that cannot be used are left out and named, whatever `on_bad_example` says.
 
     Returns:
         {"dataset", "shape", "examples": {part: number}, "classes": {class: {part: number}},
@@ -24,7 +25,7 @@ def inspect(config: Config) -> dict[str, Any]:
         input's shape is that of the largest example; a dict by name where there are several inputs.
 
     Raises:
-        UserError: if the data cannot be had or used at all.
+        UserError: if the data cannot be read or used at all.
     """
     dataset = config.experiment.dataset
     if dataset.reads_with_tensorflow:  # which says much unless it is started here
@@ -45,7 +46,7 @@ def inspect(config: Config) -> dict[str, Any]:
         "findings": [
             dataclasses.asdict(finding)
             for finding in [
-                *(Finding("contract", "error", str(problem)) for problem in broken(config, splits)),
+                *(Finding("contract", "error", str(problem)) for problem in contract_problems(config, splits)),
                 *examine(data),
             ]
         ],

@@ -1,4 +1,4 @@
-"""What a network sees in the first steps of its training, without training it."""
+"""The examples that a network sees in the first steps of training, without training it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +14,10 @@ from dltrain.lazy import tf
 
 SHOWN = 24
 CANDIDATES = 64
-"""Examples of the first steps, of which those are shown that show the most classes."""
+"""Number of examples of the first steps, among which those to show are chosen."""
 
 DECODED = 256
-"""Examples that are read, at most, where each has to be read by itself."""
+"""The most examples that are read, where each has to be read by itself."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,12 @@ class FirstExamples:
     """Examples of the first steps.
 
     Args:
-        stored: inputs as the dataset has them, (examples, *shape); a dict of such where there are several.
-        seen: the same as the network is trained on them, a shorter one filled up; as they are stored where nothing
-            changes them.
-        targets: likewise.
-        is_exact: whether each batch was prepared whole and at the size that is trained first, so that training draws
-            the very same random numbers.
+        stored: the inputs as stored by the dataset, (examples, *shape); a dict by name where there are several.
+        seen: the same as the network is trained on them, shorter ones padded; as they are stored where nothing changes
+            them.
+        targets: the stored targets, likewise.
+        is_exact: whether each batch was prepared as a whole and at the size that is trained first, so that training
+            makes exactly the same random changes.
     """
 
     stored: Tree
@@ -50,8 +50,8 @@ class FirstExamples:
 def first_examples(experiment: Experiment, splits: Splits, devices: Devices) -> FirstExamples:
     """Prepares examples of the first steps (of the first device) as training does.
 
-    What is drawn at random for an example depends on the size of its batch: each is prepared whole, unless that means
-    to read more than `DECODED` examples.
+    The random changes to an example depend on the size of its batch: each batch is prepared as a whole, unless that
+    would read more than `DECODED` examples.
     """
     data, train = splits.spec, splits.train
     order, prepare = training_order(experiment, data, train, devices), preparation(experiment, splits)
@@ -60,7 +60,9 @@ def first_examples(experiment: Experiment, splits: Splits, devices: Devices) -> 
     for index in range(min(order.steps_per_epoch * order.accumulate, -(-CANDIDATES // size))):
         step, part = divmod(index, order.accumulate)
         portion = tf.constant(step * order.replicas, tf.int64)
-        batch = train.take(order.positions(portion).numpy()[part * order.part_size :][:size]).read()
+        begin = part * order.part_size
+        positions, seeds = (each.numpy()[begin:][:size] for each in (order.positions(portion), order.seeds(portion)))
+        batch = train.take(positions).read(seeds)
         seen = batch.inputs
         if experiment.augment:
             inputs, targets = (_tensors(*each) for each in ((data.inputs, batch.inputs), (data.targets, batch.targets)))

@@ -1,4 +1,4 @@
-"""What a learning-rate test shows: where the loss falls fastest, where it is lowest, and when it shows neither."""
+"""Analysis of a learning-rate test: where the loss falls fastest, where it is lowest, or that it shows neither."""
 
 import math
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ BLOWN_UP = 4.0
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What the curve says.
+class Analysis:
+    """The result of the analysis.
 
     Args:
         smoothed: the losses, each the mean of those around it.
         suggested: the learning rate of the steepest descent; none where the loss does not fall.
         lowest: the learning rate at which the smoothed loss is lowest.
-        notes: what else there is to know.
+        notes: remarks for the user.
     """
 
     smoothed: tuple[float, ...]
@@ -30,8 +30,8 @@ class Reading:
     notes: tuple[str, ...] = ()
 
 
-def read(rates: list[float], losses: list[float], ended: bool) -> Reading:
-    """Reads the curve.
+def analyze(rates: list[float], losses: list[float], ended: bool) -> Analysis:
+    """Analyses the losses of a learning-rate test.
 
     The suggestion is the learning rate, below that of the lowest loss, at which the smoothed loss falls fastest over
     the logarithm of the rate. L. N. Smith ("Cyclical learning rates", 2017, section 3.3) looks at accuracy, by eye.
@@ -39,11 +39,11 @@ def read(rates: list[float], losses: list[float], ended: bool) -> Reading:
     Args:
         rates: rising by a constant factor.
         losses: finite, at each of them.
-        ended: whether the test came to its last rate, without a blow-up.
+        ended: whether the test reached its last rate, without a blow-up.
     """
     values = np.array(losses)
     smoothed = smooth(values)
-    noise = float(np.median(np.abs(values - smoothed)))  # of a blow-up it sees nothing
+    noise = float(np.median(np.abs(values - smoothed)))  # which a blow-up does not affect
     least = max(3 * noise, LEAST_FALL * abs(float(smoothed[0])))
     # Behind a rise to where it began, the loss may fall again: of what the blow-up left.
     has_fallen = np.minimum.accumulate(smoothed) < smoothed[0] - least
@@ -52,21 +52,20 @@ def read(rates: list[float], losses: list[float], ended: bool) -> Reading:
     before = smoothed[: lowest + 1]
     at = rates[lowest]
     if lowest < 2 or before.max() - before[-1] < least:
-        words = (
-            f"the loss does not fall between {rates[0]:.3g} and {rates[-1]:.3g}, beyond what batches differ by: "
-            + ("a larger --to, or more --steps, may show where it does" if ended else "try a smaller --from")
+        words = f"the loss does not fall between {rates[0]:.3g} and {rates[-1]:.3g} by more than batches differ:  " + (
+            "try a larger --to or more --steps" if ended else "try a smaller --from"
         )
-        return Reading(tuple(smoothed.tolist()), None, at, (words,))
+        return Analysis(tuple(smoothed.tolist()), None, at, (words,))
     slope = np.gradient(before, math.log(rates[1] / rates[0]))
     steepest = int(slope[:-1].argmin())
     notes = []
     if ended and lowest >= len(rates) - 2:
-        notes.append(f"the loss still falls at {rates[-1]:.3g}: a larger --to shows how far it does")
-    return Reading(tuple(smoothed.tolist()), rounded(rates[steepest]), at, tuple(notes))
+        notes.append(f"the loss still falls at {rates[-1]:.3g}: try a larger --to")
+    return Analysis(tuple(smoothed.tolist()), rounded(rates[steepest]), at, tuple(notes))
 
 
 def smooth(values: np.ndarray) -> np.ndarray:
-    """Returns values as means of those around each, weighted by a bell: unlike a running mean, this shifts nothing."""
+    """Smooths values by Gaussian-weighted means: unlike a running mean, this shifts nothing."""
     places = np.arange(len(values))
     width = max(1.0, SPREAD * len(values))
     weights = np.exp(-(((places[:, None] - places) / width) ** 2) / 2)
@@ -74,12 +73,12 @@ def smooth(values: np.ndarray) -> np.ndarray:
 
 
 def rounded(rate: float) -> float:
-    """Returns a rate with two digits: the test knows no more."""
+    """Rounds a rate to two digits: the test is no more precise."""
     return float(f"{rate:.1e}")
 
 
 class Watch:
-    """Says when the loss has blown up, while the test is under way."""
+    """Detects during the test that the loss has blown up."""
 
     def __init__(self) -> None:
         self._mean, self._count, self._lowest = 0.0, 0, math.inf

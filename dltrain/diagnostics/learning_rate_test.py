@@ -1,15 +1,15 @@
-"""A learning-rate range test: train for a while at a rate that grows, and look at the loss; nothing is kept."""
+"""A learning-rate range test: trains for a while at a growing rate and records the loss; nothing is kept."""
 
 import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any
 
-from dltrain.assembly.data import begin
+from dltrain.assembly.data import start_and_load
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.config.experiment import Config, Experiment
 from dltrain.console import Reporter
-from dltrain.diagnostics.learning_rate_curve import Watch, read
+from dltrain.diagnostics.learning_rate_curve import Watch, analyze
 from dltrain.errors import ConfigError, TrainingError
 from dltrain.lazy import keras
 from dltrain.schedules import Plan, Schedule
@@ -21,7 +21,7 @@ RULE = "where the smoothed loss falls fastest"
 
 @dataclass(frozen=True)
 class Sweep(Schedule):
-    """A schedule that grows by a constant factor each step; of a peak of 1, it is the rate itself.
+    """A schedule that grows by a constant factor each step; with a peak of 1 it is the rate itself.
 
     Args:
         low: the rate of the first step.
@@ -34,7 +34,7 @@ class Sweep(Schedule):
     steps: int
 
     def check(self, plan: Plan) -> None:
-        """Fits every run: its length is its own."""
+        """Accepts every run: the sweep has its own length."""
 
     def multiplier(self, step: Any, plan: Plan) -> Any:
         """Returns the rate at a step."""
@@ -44,14 +44,14 @@ class Sweep(Schedule):
 
 
 def find_rate(config: Config, reporter: Reporter, low: float, high: float, steps: int) -> dict[str, Any]:
-    """Trains at rates from `low` to `high`, as the config says in all else, and reads what the loss does.
+    """Trains at rates from `low` to `high`, otherwise as the config says, and analyses the loss.
 
     L. N. Smith, "Cyclical learning rates", 2017, section 3.3. The rate grows by a constant factor, as S. Gugger and
     fastai have it, where Smith adds a constant amount; the loss is that of each batch.
 
     Args:
-        config: what to train.
-        reporter: what says how it goes.
+        config: the experiment.
+        reporter: for messages and progress.
         low: the first rate.
         high: the last rate.
         steps: optimizer steps from one to the other.
@@ -61,19 +61,19 @@ def find_rate(config: Config, reporter: Reporter, low: float, high: float, steps
         "device", "rates", "losses", "smoothed": lists, "ignored": keys that had no effect, "notes"}
 
     Raises:
-        UserError: something the user can mend.
+        UserError: something the user can fix.
         TrainingError: the loss of the first step is not finite, or memory runs out.
     """
     plain, ignored = _swept(config, Sweep(low, high, steps))
     if ignored:
-        reporter.say(f"without {', '.join(ignored)}: the rate is the test's own")
-    devices, splits = begin(plain, reporter, trains=True)
+        reporter.say(f"ignored: {', '.join(ignored)}; the test sets the learning rate itself")
+    devices, splits = start_and_load(plain, reporter, trains=True)
     with enough_memory(plain):
         plain = with_batch_size(plain, splits, devices, reporter)
     with enough_memory(plain), reporter:
-        learner = Learner(plain, splits, devices, reporter, anew=True)
+        learner = Learner(plain, splits, devices, reporter, fresh=True)
         rates, losses, ended = _measured(learner, steps)
-    reading = read(rates[: len(losses)], losses, ended == ENDED)
+    reading = analyze(rates[: len(losses)], losses, ended == ENDED)
     return {
         "suggested": reading.suggested,
         "lowest": reading.lowest,
@@ -100,7 +100,7 @@ def _swept(config: Config, sweep: Sweep) -> tuple[Config, list[str]]:
     experiment: Experiment = config.experiment
     optimizer = experiment.optimizer
     if optimizer.learning_rate is None:
-        raise ConfigError([f"optimizer.name {optimizer.registered_name} has no learning_rate that could be looked for"])
+        raise ConfigError([f"optimizer.name {optimizer.registered_name} has no learning_rate to test"])
     ignored = [f"stages ({len(experiment.stages)})"] if experiment.stages else []
     if experiment.schedule.registered_name != "constant" or experiment.schedule.warmup_epochs:
         ignored.append(f"schedule {experiment.schedule.registered_name}")
@@ -112,8 +112,8 @@ def _swept(config: Config, sweep: Sweep) -> tuple[Config, list[str]]:
 
 def _measured(learner: Learner, steps: int) -> tuple[list[float], list[float], str]:
     """Returns the rates, the loss of each step as far as they are finite, and how it ended."""
-    reporter, engine, batches, watch = learner.reporter, learner.engine, learner.training_feed(), Watch()
-    rates, losses = [learner.rate_at(step) for step in range(steps)], list[float]()
+    reporter, engine, batches, watch = learner.reporter, learner.network.engine, learner.training_feed(), Watch()
+    rates, losses = [learner.network.rate_at(step) for step in range(steps)], list[float]()
     for step in range(steps):
         _, is_finite = engine.train(batches, step, 1)
         loss = engine.metrics()["loss"]

@@ -1,4 +1,4 @@
-"""One page about an experiment, before any training: its examples as the network sees them, its data, its schedule."""
+"""`dltrain preview`: a page of the examples as the network sees them, the data and the schedule, before training."""
 
 import math
 from collections.abc import Sequence
@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from dltrain.assembly.contract import plan_for, require
-from dltrain.assembly.data import begin
+from dltrain.assembly.contract import check_contract, plan_for
+from dltrain.assembly.data import start_and_load
 from dltrain.assembly.network import assemble
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.config.experiment import Config, Experiment
@@ -31,36 +31,36 @@ from dltrain.training.batch_size import with_batch_size
 from dltrain.wording import number
 
 VALUES = 2**24
-"""Numbers that distributions are taken from, at most."""
+"""The most numbers that distributions are computed from."""
 
 MOST_COLUMNS, TILES = 25, 5
-"""Columns of a table of which is drawn how they are distributed, and how many of them stand beside each other."""
+"""The most columns of a table whose distributions are drawn, and how many are drawn side by side."""
 
 MOST_LINES, MOST_ROWS = 16, 6
 """Examples that are shown as lines, and as rows of a table or words."""
 
 POINTS = 2000
-"""Of the learning rate's curve: more than the page has pixels for it."""
+"""Points of the learning rate's curve: more than the page has pixels for it."""
 
 
 def preview(config: Config, out: Path, reporter: Reporter) -> dict[str, Any]:
-    """Draws the page; nothing else is written.
+    """Draws the preview page; writes nothing else.
 
     Args:
-        config: what to look at.
+        config: the experiment.
         out: the PNG file to write.
-        reporter: what says how it goes.
+        reporter: for messages and progress.
 
     Returns:
         {"path", "dataset", "examples": {part: count}, "classes", "left_out", "shape", "shown", "weights",
         "steps_per_epoch", "steps"}
 
     Raises:
-        UserError: something the user can mend; nothing was written.
+        UserError: something the user can fix; nothing was written.
         TrainingError: memory runs out, or the page cannot be written.
     """
     require_place(out)
-    devices, splits = begin(config, reporter)
+    devices, splits = start_and_load(config, reporter)
     config = with_batch_size(config, splits, devices, reporter)
     with enough_memory(config):
         counts, page = collect(config, splits, devices)
@@ -75,13 +75,13 @@ def preview(config: Config, out: Path, reporter: Reporter) -> dict[str, Any]:
 
 
 def collect(config: Config, splits: Splits, devices: Devices) -> tuple[dict[str, Any], Page]:
-    """Returns what the page says, as counts and as the page.
+    """Collects the content of the page; returns it as counts and as the page.
 
     Raises:
-        UserError: where config and data do not fit, as training would.
+        UserError: where config and data do not fit together.
     """
     experiment, spec = config.experiment, splits.spec
-    require(config, splits)
+    check_contract(config, splits)
     plan = plan_for(config, splits, devices.replicas)
     engine = assemble(config, spec, devices, experiment.optimizer.learning_rate)
     weights = sum(int(np.prod(weight.shape)) for weight in engine.model.trainable_weights)
@@ -107,12 +107,12 @@ def collect(config: Config, splits: Splits, devices: Devices) -> tuple[dict[str,
 
 
 def _sample(inputs: Any, size: int, seed: int) -> Any:
-    """Returns some stored values of an input to take distributions from.
+    """Samples stored values of an input to compute distributions from.
 
     Args:
-        inputs: of the train part.
+        inputs: inputs of the train part.
         size: numbers of the largest example.
-        seed: says which.
+        seed: seed of the sample.
     """
     most = max(VALUES // max(size, 1), 16)
     if not trees.is_read(inputs):
@@ -124,7 +124,7 @@ def _sample(inputs: Any, size: int, seed: int) -> Any:
 
 
 def curve(experiment: Experiment, plan: Plan) -> Curve:
-    """Returns the learning rate over the run, as far as it is known beforehand."""
+    """Computes the learning rate over the run, as far as it is known beforehand."""
     schedule, peak = experiment.schedule, experiment.optimizer.learning_rate
     steps = np.unique(np.linspace(0, plan.total_steps - 1, POINTS).astype(int))
     rates = np.broadcast_to(np.asarray(learning_rate(schedule, peak, plan)(steps)), steps.shape)
@@ -133,19 +133,19 @@ def curve(experiment: Experiment, plan: Plan) -> Curve:
     if warmup:
         note += f"; {warmup:,} steps of warm-up"
     if schedule.initial_state() is not None:
-        note += f"; falls when {schedule.monitor} no longer improves, which nobody knows beforehand"
+        note += f"; falls when {schedule.monitor} no longer improves, which is not known beforehand"
     return Curve(note, steps + 1, rates, warmup, plan.steps_per_epoch)
 
 
 @dataclass(frozen=True)
 class _Input:
-    """What is drawn of an input.
+    """The content of the page about one input.
 
     Args:
-        name: of the input; none where there is only one.
-        items: what examples of the first steps look like.
-        changed: the same as the network is trained on them; none where nothing changes them.
-        panels: how values of the train part are distributed.
+        name: the input's name; empty where there is only one.
+        items: drawings of examples of the first steps.
+        changed: drawings of the same as the network is trained on them; none where nothing changes them.
+        panels: distributions of values of the train part.
     """
 
     name: str
@@ -155,7 +155,7 @@ class _Input:
 
     @property
     def are_rows(self) -> bool:
-        """Whether examples are rows of a table, of whose columns the panels are."""
+        """Whether examples are rows of a table, so that the panels are of its columns."""
         return isinstance(self.items[0], showing.Row)
 
 
@@ -174,7 +174,7 @@ def _inputs(experiment: Experiment, splits: Splits, first: FirstExamples) -> lis
 
 
 def _targets(splits: Splits) -> list[Panel]:
-    """Returns how targets are distributed, in each part."""
+    """Returns the distributions of the targets, in each part."""
     data = splits.spec
     features = data.targets
     parts = {part: named(features, split.targets) for part, split in splits.parts.items()}
@@ -195,7 +195,7 @@ def _examples(experiment: Experiment, data: DataSpec, first: FirstExamples, of_i
                 changes = ", ".join(block.registered_name for block in experiment.augment)
                 heading += f", and below each what the network is trained on: after {changes}"
                 if not first.is_exact:
-                    heading += f" (drawn in a batch of {DECODED}: training draws others)"
+                    heading += f" (changed in a batch of {DECODED}: in training the random changes differ)"
             else:
                 heading += ": nothing changes them (augment: [])"
             raw, seen = ([each.pixels for each in images if isinstance(each, showing.Picture)] for images in
@@ -216,7 +216,7 @@ def _examples(experiment: Experiment, data: DataSpec, first: FirstExamples, of_i
 
 
 def _value_rows(inputs: Sequence[_Input], others: list[Panel]) -> list[Row]:
-    """Returns rows of what the values are, with the other panels where they fit."""
+    """Returns rows of the distributions of values, with the other panels where they fit."""
     only = inputs[0]
     if len(inputs) == 1 == len(only.panels) and not only.are_rows:
         return [Row((*others[:1], *only.panels, *others[1:]))]

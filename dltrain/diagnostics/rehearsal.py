@@ -1,4 +1,4 @@
-"""A dry run: all that a run does, once, in a folder that goes away."""
+"""A dry run: every step of a run, once, in a temporary folder."""
 
 import dataclasses
 import resource
@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from dltrain.assembly.data import begin
+from dltrain.assembly.data import start_and_load
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.assembly.pretrained import resolved
 from dltrain.checkpoints import store
@@ -24,43 +24,43 @@ from dltrain.training.model_file import write_model
 
 
 def rehearse(config: Config, reporter: Reporter, root: Path = folder.DEFAULT_ROOT) -> dict[str, Any]:
-    """Does all that a run does, once, in a folder that goes away: a batch, an evaluation, a save and a load.
+    """Rehearses a run in a temporary folder: one batch, one evaluation, one save and one load.
 
     Args:
-        config: what to do.
-        reporter: what says how it goes.
-        root: the folder in which other runs are looked for.
+        config: the experiment.
+        reporter: for messages and progress.
+        root: the folder of runs, in which runs that the config names are found.
 
     Returns:
         {"device", "parameters", "steps_per_epoch", "loss", "evaluation", "checkpoint_bytes", "peak_memory_bytes"}
 
     Raises:
-        UserError: something the user can mend.
+        UserError: something the user can fix.
         TrainingError: the loss is not finite, or memory runs out.
     """
     config = resolved(config, root)
-    devices, splits = begin(config, reporter, trains=True)
+    devices, splits = start_and_load(config, reporter, trains=True)
     with enough_memory(config):
         config = with_batch_size(config, splits, devices, reporter)
     with enough_memory(config):
-        learner = Learner(config, splits, devices, reporter, anew=True)
+        learner = Learner(config, splits, devices, reporter, fresh=True)
         memory.warn(learner)
-        _, finite = learner.engine.train(learner.training_feed(), 0, 1)
-        loss = learner.engine.metrics()["loss"]
+        _, finite = learner.network.engine.train(learner.training_feed(), 0, 1)
+        loss = learner.network.engine.metrics()["loss"]
         if not finite:
             raise TrainingError(f"the loss of the first batch is not finite: {loss}")
         size = config.experiment.train.examples_per_batch
         part = learner.splits.validation or learner.splits.train
-        metrics = learner.measured.evaluate(learner.evaluation_feed(part.first(size)))
+        metrics = learner.network.measured.evaluate(learner.evaluation_feed(part.first(size)))
     with tempfile.TemporaryDirectory() as temporary:
         run = folder.create(Path(temporary), "dry-run")
-        store.save(run, learner.variables, dataclasses.asdict(learner.state), is_best=True, keep=2)
+        store.save(run, learner.network.variables, dataclasses.asdict(learner.state), is_best=True, keep=2)
         learner.restore(store.load(run, "last"))
         write_model(config, learner, run)
         checkpoint_bytes = (run.checkpoints / "last.npz").stat().st_size
     return {
         "device": devices.label,
-        "parameters": learner.parameters,
+        "parameters": learner.network.parameters,
         "steps_per_epoch": learner.plan.steps_per_epoch,
         "loss": loss,
         "evaluation": metrics,

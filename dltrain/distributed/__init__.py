@@ -1,1 +1,1 @@
-"""Several workers that train together: who they are, how they meet, talk and agree, and what that costs."""
+"""Several workers that train together: the list of workers, rendezvous, messages, agreement, and a cost model."""

@@ -1,7 +1,7 @@
-"""Who trains together: one process, a worker, for each machine or for each part of one.
+"""The workers that train together: one process for each machine, or for each part of one.
 
 The list of the workers and the place in it (the rank) come from the config and `--rank`, from TF_CONFIG, as Kubeflow's
-TFJob sets it, or from SLURM. Nothing is started here and nobody is called.
+TFJob sets it, or from SLURM. This module starts nothing and connects to nothing.
 """
 
 import json
@@ -20,12 +20,12 @@ PORTS = range(12_000, 28_000)
 
 @dataclass(frozen=True)
 class Cluster:
-    """The workers of a run, as one of them sees them.
+    """The workers of a run, seen from one of them.
 
     Args:
         workers: the "host:port" of each, by rank; the first is the chief's.
-        rank: which of them this process is.
-        source: where that was found.
+        rank: which worker this process is.
+        source: where the list was found: the config, TF_CONFIG or SLURM.
         wait_minutes: how long the workers wait for each other.
     """
 
@@ -41,7 +41,7 @@ class Cluster:
 
     @property
     def name(self) -> str:
-        """What messages call this worker."""
+        """The name of this worker in messages."""
         return self.named(self.rank)
 
     @property
@@ -51,7 +51,7 @@ class Cluster:
 
     @property
     def same_host_count(self) -> int:
-        """How many workers are on this one's host, with itself."""
+        """How many workers are on the host of this one, itself included."""
         return self._hosts.count(self._hosts[self.rank])
 
     @property
@@ -59,33 +59,33 @@ class Cluster:
         return [address(worker)[0] for worker in self.workers]
 
     def named(self, rank: int) -> str:
-        """Returns what messages call a worker: "the chief (10.0.0.1:2222)", "worker 1 (10.0.0.2:2222)"."""
+        """Returns the name of a worker in messages: "the chief (10.0.0.1:2222)", "worker 1 (10.0.0.2:2222)"."""
         return f"{f'worker {rank}' if rank else 'the chief'} ({self.workers[rank]})"
 
 
 def find(
     workers: tuple[str, ...] | None, wait_minutes: float, rank: int | None, environment: Mapping[str, str]
 ) -> Cluster | None:
-    """Returns with whom this process trains; None where it is alone.
+    """Finds the workers that this process trains with; None where it trains alone.
 
     What the config names comes before TF_CONFIG, and that before SLURM.
 
     Args:
-        workers: `cluster.workers`; None where the config has none. A list of one says that this process is alone,
+        workers: `cluster.workers`; None where the config has none. A list of one means that this process trains alone,
             whatever the environment says.
         wait_minutes: `cluster.wait_minutes`.
-        rank: of `--rank`; None without.
+        rank: the value of `--rank`; None where it is not given.
         environment: variables, as of `os.environ`.
 
     Raises:
-        ClusterError: they are named wrongly; the message holds all that is wrong with the list.
+        ClusterError: the list of workers is wrong; the message contains all problems.
     """
     if workers is not None:
         _check(workers, "cluster.workers")
         rank = rank if rank is not None or len(workers) < 2 else _rank_from_environment(workers, environment)
         found = workers, rank or 0, "cluster.workers and --rank"
     elif rank is not None:
-        raise ClusterError(f"--rank {rank} is a place in cluster.workers, which the config does not have")
+        raise ClusterError(f"--rank {rank} needs cluster.workers, which the config does not have")
     else:
         named = _from_tf_config(environment) or _from_slurm(environment)
         if named is None:
@@ -97,10 +97,10 @@ def find(
 
 
 def address(worker: str) -> tuple[str, int]:
-    """Returns the host and the port of "host:port"; an IPv6 address stands in brackets there and without them here.
+    """Splits "host:port" into host and port; removes the brackets of an IPv6 address.
 
     Raises:
-        ValueError: it is no such thing.
+        ValueError: the text does not have this form.
     """
     match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/\[\]]+)):([0-9]{1,5})", worker)
     if match is None or not 0 < int(match[3]) < 2**16:
@@ -109,7 +109,7 @@ def address(worker: str) -> tuple[str, int]:
 
 
 def _check(workers: Sequence[str], source: str) -> None:
-    """Raises a ClusterError with all that is wrong with a list."""
+    """Raises a ClusterError with all problems of a list of workers."""
     problems = []
     for place, worker in enumerate(workers):
         try:
@@ -118,7 +118,8 @@ def _check(workers: Sequence[str], source: str) -> None:
             problems.append(f"{source}: worker {place} must be {error}")
         if worker in workers[:place]:
             problems.append(
-                f"{source}: worker {place} must have its own host:port, got worker {workers.index(worker)}'s, {worker}"
+                f"{source}: worker {place} must have its own host:port, got {worker}, which is "
+                f"that of worker {workers.index(worker)}"
             )
     if problems:
         raise ClusterError("\n".join(problems))
@@ -129,9 +130,9 @@ def _rank_from_environment(workers: tuple[str, ...], environment: Mapping[str, s
     named = _from_tf_config(environment)
     if named is not None and named[0] == workers:
         return named[1]
-    other = f"TF_CONFIG names others ({', '.join(named[0])}); " if named else ""
+    other = f"TF_CONFIG lists others ({', '.join(named[0])}); " if named else ""
     raise ClusterError(
-        f"which of the {len(workers)} in cluster.workers is this? {other}"
+        f"which of the {len(workers)} workers in cluster.workers is this process? {other}"
         f"type --rank N: 0 on {workers[0]}, the chief, ... {len(workers) - 1} on {workers[-1]}"
     )
 
@@ -151,9 +152,7 @@ def _from_tf_config(environment: Mapping[str, str]) -> tuple[tuple[str, ...], in
     kind, index = str(task.get("type")), str(task.get("index"))
     if cluster.get("ps") or kind in ("ps", "evaluator"):
         role = f"task.type is {kind!r}" if kind in ("ps", "evaluator") else "cluster.ps names parameter servers"
-        raise ClusterError(
-            f"TF_CONFIG: {role}; dltrain trains with a chief and workers alone, take the others out of the job"
-        )
+        raise ClusterError(f"TF_CONFIG: {role}; dltrain uses a chief and workers only: remove the others from the job")
     lists = {key: cluster.get(key) or [] for key in ("chief", "worker")}
     for key, hosts in lists.items():
         if not isinstance(hosts, list) or not all(isinstance(host, str) for host in hosts):
@@ -188,7 +187,7 @@ def _from_slurm(environment: Mapping[str, str]) -> tuple[tuple[str, ...], int, s
         return None
     names = ("SLURM_PROCID", "SLURM_STEP_NODELIST", "SLURM_STEP_TASKS_PER_NODE", "SLURM_JOB_ID", "SLURM_STEP_ID")
     if absent := [name for name in names if not environment.get(name)]:
-        raise ClusterError(f"this is a SLURM step of {tasks} tasks, but without {', '.join(absent)}")
+        raise ClusterError(f"this is a SLURM step of {tasks} tasks, but {', '.join(absent)} is not set")
     rank, nodes, per_node, job, step = (environment[name] for name in names)
     hosts, counts = _expanded_nodes(nodes), _expanded_counts(per_node)
     if len(hosts) != len(counts) or sum(counts) != int(tasks) or not rank.isdecimal() or int(rank) >= int(tasks):
@@ -212,7 +211,9 @@ def _expanded_nodes(text: str) -> list[str]:
     """Returns the nodes of a list such as `gpu[01-03,07],login-a`, in its order."""
     part = r"(?:[^\s,\[\]]|\[\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*\])+"
     if not re.fullmatch(rf"{part}(?:,{part})*", text):
-        raise ClusterError(f"SLURM_STEP_NODELIST must be a list of nodes such as gpu[01-03,07],login-a, got {text!r}")
+        raise ClusterError(
+            f"SLURM_STEP_NODELIST must be a list of nodes, for example gpu[01-03,07],login-a, got {text!r}"
+        )
     nodes = []
     for entry in re.findall(part, text):
         pieces = re.split(r"\[(.*?)\]", entry)
@@ -233,5 +234,5 @@ def _expanded_ranges(text: str) -> list[str]:
 def _expanded_counts(text: str) -> list[int]:
     """Returns how many tasks each node has, of a list such as `2(x3),1`."""
     if not re.fullmatch(r"\d+(\(x\d+\))?(,\d+(\(x\d+\))?)*", text):
-        raise ClusterError(f"SLURM_STEP_TASKS_PER_NODE must be counts such as 2(x3),1, got {text!r}")
+        raise ClusterError(f"SLURM_STEP_TASKS_PER_NODE must be a list of counts, for example 2(x3),1, got {text!r}")
     return [int(n) for n, times in re.findall(r"(\d+)(?:\(x(\d+)\))?", text) for _ in range(int(times or 1))]

@@ -1,7 +1,8 @@
-"""What goes over a connection between two workers: frames of JSON or of bytes, each behind its kind and its length.
+"""Connections between two workers: frames of JSON or bytes, each preceded by its kind and its length.
 
-Nobody proves who he is and nothing is encrypted, as with TensorFlow's own gRPC, which uses the same port: workers
-belong on a network whose machines trust each other. What comes is bounded in size, and read as JSON or kept as bytes.
+Workers are not authenticated and nothing is encrypted, as with TensorFlow's own gRPC, which uses the same port: run
+workers on a network whose machines trust each other. Received frames are limited in size, and parsed as JSON or kept as
+bytes.
 """
 
 import json
@@ -13,14 +14,14 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
-BEAT_SECONDS = 5.0
-"""How often each worker tells those that it is connected with that it lives."""
+HEARTBEAT_SECONDS = 5.0
+"""How often each worker sends a heartbeat over its connections."""
 
 SILENT_SECONDS = 40.0
-"""A worker that beat before and is silent for so long is lost; so is one that takes nothing for so long."""
+"""A worker is lost if it sent heartbeats and is silent for so long, or accepts no data for so long."""
 
 LIMIT_BYTES = 16 * 2**20
-"""No frame is longer: what is, comes from a stranger."""
+"""The largest frame: a longer one was not sent by a worker."""
 
 _HEADER = struct.Struct(">cI")
 _JSON, _BYTES = b"J", b"B"
@@ -29,18 +30,18 @@ Frame = dict[str, Any] | bytes
 Readable = TypeVar("Readable", bound="socket.socket | Connection")
 
 
-class Ended(Exception):
-    """A connection is closed or broken, or brings what no worker says."""
+class ConnectionEnded(Exception):
+    """A connection is closed or broken, or delivers what no worker sends."""
 
 
 class Connection:
     """A connection to another worker; two threads may send at once, and one may read.
 
     Args:
-        connection: that this takes over.
+        connection: the socket, which this object owns from then on.
 
     Attributes:
-        host: the address of the other; empty where it has hung up already.
+        host: the address of the other worker; empty where it has disconnected already.
     """
 
     def __init__(self, connection: socket.socket) -> None:
@@ -49,10 +50,10 @@ class Connection:
         self._sending = threading.Lock()
         try:
             self.host = str(connection.getpeername()[0]).removeprefix("::ffff:")
-        except OSError:  # it has hung up already
+        except OSError:  # it has disconnected already
             self.host = ""
         connection.settimeout(SILENT_SECONDS)
-        # Where no beats are sent yet, the system notices a machine that has vanished: after a minute, not two hours.
+        # Before the first heartbeat, the system notices a machine that has vanished: after a minute, not two hours.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for option, value in (("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 4)):
             if hasattr(socket, option):
@@ -62,44 +63,44 @@ class Connection:
         """Returns the descriptor of the connection."""
         return self._connection.fileno()
 
-    def tell(self, kind: str, **words: Any) -> None:
+    def send_message(self, kind: str, **words: Any) -> None:
         """Sends a JSON object with a `kind`.
 
         Raises:
-            Ended: the other takes nothing any more.
-            ValueError: it is longer than `LIMIT_BYTES`.
+            ConnectionEnded: the other worker accepts no more data.
+            ValueError: the message is longer than `LIMIT_BYTES`.
         """
         self._send(_JSON, json.dumps({"kind": kind, **words}).encode())
 
-    def send(self, content: bytes | memoryview) -> None:
-        """Sends bytes as one frame; raises as `tell`."""
+    def send_bytes(self, content: bytes | memoryview) -> None:
+        """Sends bytes as one frame; raises as `send_message`."""
         self._send(_BYTES, content)
 
-    def read(self) -> list[Frame]:
-        """Returns the frames that are complete, of a connection that is `ready`: objects with a `kind`, or bytes.
+    def receive(self) -> list[Frame]:
+        """Returns the complete frames of a connection that is `ready`: objects with a `kind`, or bytes.
 
         Raises:
-            Ended: nothing will come any more.
+            ConnectionEnded: the other worker will send nothing more.
         """
         try:
             came = self._connection.recv(2**20)
         except OSError as error:
-            raise Ended(str(error)) from None
+            raise ConnectionEnded(str(error)) from None
         if not came:
-            raise Ended("the connection was closed")
+            raise ConnectionEnded("the connection was closed")
         self._buffer += came
         return list(self._complete())
 
-    def hear(self, seconds: float) -> list[Frame]:
-        """Returns the next frames; raises as `read`, also where none is complete in that time."""
+    def receive_within(self, seconds: float) -> list[Frame]:
+        """Waits for the next frames; raises as `receive`, and where no frame is complete in that time."""
         until = time.monotonic() + seconds
         while ready([self], max(0.0, until - time.monotonic())):
-            if frames := self.read():
+            if frames := self.receive():
                 return frames
-        raise Ended(f"silent for {seconds:g} s")
+        raise ConnectionEnded(f"silent for {seconds:g} s")
 
-    def shut(self) -> None:
-        """Ends the connection after what was sent; whoever waits for it, here too, sees it end."""
+    def shut_down(self) -> None:
+        """Ends the connection after the data that were sent; threads that wait for it see it end."""
         try:
             self._connection.shutdown(socket.SHUT_RDWR)
         except OSError:
@@ -107,7 +108,7 @@ class Connection:
 
     def close(self) -> None:
         """Ends the connection; no thread may wait for it."""
-        self.shut()
+        self.shut_down()
         self._connection.close()
 
     def _send(self, kind: bytes, content: bytes | memoryview) -> None:
@@ -117,13 +118,13 @@ class Connection:
             with self._sending:
                 self._connection.sendall(_HEADER.pack(kind, len(content)) + content)
         except OSError as error:
-            raise Ended(str(error)) from None
+            raise ConnectionEnded(str(error)) from None
 
     def _complete(self) -> Iterator[Frame]:
         while len(self._buffer) >= _HEADER.size:
             kind, size = _HEADER.unpack_from(self._buffer)
             if kind not in (_JSON, _BYTES) or size > LIMIT_BYTES:
-                raise Ended("what came is of no worker")
+                raise ConnectionEnded("received data that no worker sends")
             end = _HEADER.size + size
             if len(self._buffer) < end:
                 return
@@ -133,7 +134,7 @@ class Connection:
 
 
 def ready(connections: Iterable[Readable], seconds: float | None) -> list[Readable]:
-    """Returns those from which something can be read or accepted; waits for the first, at most for some seconds."""
+    """Returns the connections that can be read or accepted; waits for the first, at most for some seconds."""
     with selectors.DefaultSelector() as selector:
         for connection in connections:
             selector.register(connection, selectors.EVENT_READ, connection)
@@ -146,5 +147,5 @@ def _message(content: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         message = None
     if not isinstance(message, dict) or not isinstance(message.get("kind"), str):
-        raise Ended("what came is of no worker")
+        raise ConnectionEnded("received data that no worker sends")
     return message

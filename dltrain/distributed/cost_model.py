@@ -1,4 +1,4 @@
-"""How long a step takes on a cluster: plain numbers in, plain numbers out."""
+"""A cost model of a training step on a cluster: plain numbers in, plain numbers out."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -27,8 +27,8 @@ class Ring:
     Args:
         workers: processes, one on each machine.
         devices: replicas of each worker: its GPUs, or 1 for its CPU.
-        gigabits: what the link between two machines carries per second, each way.
-        microseconds: that a message takes beside its bytes.
+        gigabits: speed of the link between two machines in Gbit/s, each way.
+        microseconds: latency of a message, beside its bytes.
         shared: all workers run on the cores (or the GPU) of one machine.
     """
 
@@ -40,7 +40,7 @@ class Ring:
 
     @property
     def replicas(self) -> int:
-        """How many share a batch."""
+        """How many replicas share a batch."""
         return self.workers * self.devices
 
     def of(self, workers: int) -> "Ring":
@@ -52,7 +52,7 @@ class Ring:
         return 2 * (self.replicas - 1) / self.replicas * size
 
     def exchange(self, sizes: Sequence[int]) -> float:
-        """Returns the seconds of all-reduces, one after the other.
+        """Estimates the seconds of all-reduces, one after the other.
 
         R replicas in a ring send 2 (R - 1) messages of 1/R of the bytes, each after the one before it has come (P.
         Patarasuk and X. Yuan, "Bandwidth optimal all-reduce algorithms", 2009): 2 (R - 1) x (bytes / R / link +
@@ -76,30 +76,30 @@ class Ring:
 
 @dataclass(frozen=True)
 class Seconds:
-    """How long a replica computes on its share of a batch.
+    """The time that a replica computes on its share of a batch.
 
     Args:
-        alone: seconds with the machine to itself.
-        busy: seconds for which that keeps all of the machine: what workers that share one must share.
+        alone: seconds when the replica has the machine to itself.
+        busy: seconds of the whole machine that this takes, which workers on one machine must share.
     """
 
     alone: float
     busy: float
 
     def beside(self, others: int) -> float:
-        """Returns the seconds where so many others do the same on the same machine."""
+        """Returns the seconds when so many others do the same on the same machine."""
         return max(self.alone, (others + 1) * self.busy)
 
 
 @dataclass(frozen=True)
 class Work:
-    """What a step of the optimizer takes, whoever does it.
+    """The work of an optimizer step, on any cluster.
 
     Args:
         batch_size: examples of a batch, which all replicas share.
-        batches: of a step.
+        batches: batches of a step.
         gradients: bytes of all gradients.
-        channels: of each layer of batch normalisation that is trained.
+        channels: channels of each trained layer of batch normalisation.
         measured: how long a replica took for shares of a batch of that many examples; nothing where none was measured.
     """
 
@@ -126,7 +126,7 @@ class Work:
 
 
 def _along(measured: Mapping[int, float], size: int) -> float:
-    """Returns the seconds for a size: as measured, else on the line through the two nearest, or through 0 and one."""
+    """Returns the seconds for a size: measured, or interpolated between the two nearest, or between 0 and one."""
     if size in measured:
         return measured[size]
     near, far = (*sorted(measured, key=lambda each: abs(each - size)), 0)[:2]
@@ -135,11 +135,11 @@ def _along(measured: Mapping[int, float], size: int) -> float:
 
 
 def scaling(work: Work, ring: Ring) -> list[dict[str, Any]]:
-    """Returns what 1, 2, 4 ... workers would do.
+    """Estimates the steps of 1, 2, 4 ... workers.
 
     Returns:
         [{"workers", "replicas", "batch_per_replica", "milliseconds": {"step", "compute", "exchange"},
-        "examples_per_second", "efficiency"}]; efficiency beside as many times the first row's workers.
+        "examples_per_second", "efficiency"}]; efficiency relative to the first row, scaled by the number of workers.
     """
     rows: list[dict[str, Any]] = []
     for workers in ring.smaller(work.batch_size):

@@ -1,4 +1,4 @@
-"""What the chief resumes from, handed on to all others: only its machine need have the run's folder."""
+"""The run that the chief resumes, sent to all other workers: only its machine needs the run folder."""
 
 import json
 import os
@@ -13,35 +13,35 @@ from dltrain.runs.folder import Run
 
 
 class Handover:
-    """A run's summary and checkpoints, as one worker has them; of the chief, those that it brings.
+    """A run's summary and checkpoints on one worker; on the chief, those that it offers.
 
-    `changes` is what differs from the config that the run had, before and after, by key path; `received` is the run as
-    the chief handed it on, none where a new one begins, and to the chief itself.
+    `changes` holds the differences from the run's own config, before and after, by key path; `received` is the run as
+    the chief sent it, none for a new run and on the chief itself.
     """
 
     def __init__(self) -> None:
         self.changes: dict[str, Any] = {}
         self.received: Run | None = None
-        self._brought: Run | None = None
+        self._offered: Run | None = None
         self._scratch: Path | None = None
 
-    def bring(self, run: Run, changes: dict[str, Any]) -> None:
-        """Notes what the chief resumes, and with what changes: the others get it when they meet."""
-        self._brought, self.changes = run, changes
+    def offer(self, run: Run, changes: dict[str, Any]) -> None:
+        """Records the run that the chief resumes and its changes, to be sent to the others when they connect."""
+        self._offered, self.changes = run, changes
 
     def exchange(self, peers: Peers) -> None:
-        """Gives all others the summary and the checkpoints that the chief goes on from, in a folder of their own.
+        """Sends the summary and the checkpoints of the chief's run to all others, each into its own scratch folder.
 
         All checkpoints, by their names: a loss that is not finite sends all workers back to the same one.
 
         Raises:
-            TrainingError: one is lost, or the files cannot be kept.
+            TrainingError: a worker is lost, or the files cannot be written.
         """
-        mine = json.dumps([self.changes, _files(self._brought)]).encode()
+        mine = json.dumps([self.changes, _files(self._offered)]).encode()
         changes, files = json.loads(peers.share(mine if peers.cluster.is_chief else None))
         for names in files:
-            if self._brought is not None:
-                peers.share((self._brought.path / names[0]).read_bytes())
+            if self._offered is not None:
+                peers.share((self._offered.path / names[0]).read_bytes())
                 continue
             if self.received is None:
                 self.changes, self.received = changes, Run(self.scratch / "resumed")
@@ -57,13 +57,13 @@ class Handover:
 
     @property
     def scratch(self) -> Path:
-        """A folder for what this worker keeps for itself: only the chief writes the run's."""
+        """A temporary folder of this worker: only the chief writes the run folder."""
         if self._scratch is None:
             self._scratch = Path(tempfile.mkdtemp(prefix="dltrain-worker-"))
         return self._scratch
 
     def clear(self) -> None:
-        """Removes what this worker kept for itself."""
+        """Removes the temporary folder of this worker."""
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
 

@@ -1,7 +1,7 @@
-"""The workers of a cluster before, while and after they train: they meet, share, watch each other, and part.
+"""The peers of a cluster before, during and after training: they connect, share data, watch each other, and finish.
 
-TensorFlow waits for ever for a worker that never comes, and says little of one that is lost. So the workers have
-connections of their own: each other one with the chief. There is no authentication (see `connection`).
+TensorFlow waits for ever for a worker that never starts, and says little about one that is lost. So the workers have
+their own connections: each with the chief. There is no authentication (see `connection`).
 """
 
 import contextlib
@@ -14,28 +14,28 @@ from typing import Any
 
 from dltrain.distributed import connection as connections
 from dltrain.distributed.cluster import Cluster
-from dltrain.distributed.connection import Connection, Ended, Frame, ready
+from dltrain.distributed.connection import Connection, ConnectionEnded, Frame, ready
 from dltrain.distributed.rendezvous import Compare, gather, join
 from dltrain.errors import TrainingError
 
-PART_BYTES = 2**20
-"""In what parts bytes are shared."""
+CHUNK_BYTES = 2**20
+"""Size of the chunks in which bytes are shared."""
 
 LEAVE_SECONDS = 5.0
-"""How long the end waits for the thread that watches."""
+"""How long leaving waits for the watching thread."""
 
 
 class _Loss(Exception):
-    """A worker is lost; the words say which one and why."""
+    """A worker is lost; the message says which one and why."""
 
 
 class Peers:
-    """The workers of a cluster, as one of them sees them.
+    """The workers of a cluster, seen from one of them.
 
-    In this order: `meet`, `share` as often as wanted, `watch`, and then `part` or `fail`, which may come at any time.
+    Call in this order: `connect`, `share` as often as needed, `watch`, and then `finish`, or at any time `fail`.
 
     Args:
-        cluster: they.
+        cluster: the list of workers, and which one this is.
     """
 
     def __init__(self, cluster: Cluster) -> None:
@@ -44,23 +44,23 @@ class Peers:
             int, Connection
         ] = {}  # the chief's to all others, and theirs to the chief, by the other's rank
         self._thread: threading.Thread | None = None
-        self._parting = False
-        self._parted = threading.Event()  # all others have said goodbye, or there is nobody to wait for any more
+        self._finishing = False
+        self._finished = threading.Event()  # all others have said goodbye, or are lost
         self._over = threading.Event()
 
-    def meet(self, said: dict[str, Any], compare: Compare) -> None:
-        """Returns when all workers are there and fit together; their own ports are free for TensorFlow then.
+    def connect(self, said: dict[str, Any], compare: Compare) -> None:
+        """Waits until all workers are connected and fit together; then their own ports are free for TensorFlow.
 
-        Ctrl-C ends the waiting: of all others too where it is the chief's, and otherwise that worker may come again.
+        Ctrl-C ends the waiting: on the chief it ends that of all workers; another worker may be started again.
 
         Args:
-            said: what this worker says of itself, as JSON.
-            compare: is given what the chief and another say of themselves; returns words where they do not fit
-                together, which all workers are shown behind the other's name. The chief calls it.
+            said: the description of this worker, as JSON.
+            compare: called by the chief with its own description and another worker's; returns how the two do not fit
+                together, which all workers are shown, or none.
 
         Raises:
-            ClusterError: some did not come in time, or do not fit together, or a port is in use. All that came are told
-                the same.
+            ClusterError: workers did not connect in time, or do not fit together, or a port is in use. All connected
+                workers raise it with the same message.
         """
         if self.cluster.is_chief:
             self._connections = gather(self.cluster, said, compare)
@@ -68,19 +68,19 @@ class Peers:
             self._connections = {0: join(self.cluster, said)}
 
     def share(self, content: bytes | None = None) -> bytes:
-        """Returns the chief's bytes in every worker, when all have asked for them.
+        """Sends the chief's bytes to every worker, once all have asked for them.
 
-        Those that are still getting ready are waited for without a limit, unless they end.
+        Waits without a limit for workers that are still starting, unless they end.
 
         Args:
-            content: the bytes; of the chief alone.
+            content: the bytes, given by the chief alone.
 
         Raises:
-            TrainingError: a worker was lost meanwhile, or what came is not what was sent.
+            TrainingError: a worker was lost meanwhile, or the bytes arrived damaged.
         """
         try:
             if not self.cluster.is_chief:
-                return self._received()
+                return self._receive_shared()
             if content is None:
                 raise ValueError("the chief must have something to share")
             self._hand_out(memoryview(content))
@@ -92,65 +92,65 @@ class Peers:
     def watch(self, lost: Callable[[str], None]) -> None:
         """Watches the others from now on, in a thread.
 
-        One is lost that ends without goodbye, or was heard and is silent for `SILENT_SECONDS`.
+        A worker is lost if it ends without goodbye, or has sent heartbeats and is silent for `SILENT_SECONDS`.
 
         Args:
-            lost: called once, in that thread, with words such as "worker 1 (10.0.0.2:2222) is gone". Nobody is watched
-                from then on.
+            lost: called once, in that thread, with a message, for example "worker 1 (10.0.0.2:2222) is gone". The
+                watching ends then.
         """
-        self._thread = threading.Thread(target=self._watch, args=(lost,), name="team", daemon=True)
+        self._thread = threading.Thread(target=self._watch, args=(lost,), name="peers", daemon=True)
         self._thread.start()
 
     def fail(self, words: str) -> None:
-        """Tells the others why this worker ends, if they can be told, and leaves; never raises."""
+        """Sends the others the reason why this worker ends, if they can be reached, and leaves; never raises."""
         with contextlib.suppress(Exception):
-            self._tell("failed", words=words)
+            self._send_to_all("failed", words=words)
         self._leave()
 
-    def part(self) -> None:
-        """Says goodbye at the end of a good run, and returns when all have; or when one is lost, for it is over."""
+    def finish(self) -> None:
+        """Says goodbye at the end of a good run, and returns when all others have, or when one is lost."""
         if not self._connections:
             return
-        self._parting = True
+        self._finishing = True
         if self._thread is None:
             self.watch(lambda words: None)
         if not self.cluster.is_chief:
-            self._tell("goodbye")
-        self._parted.wait()
+            self._send_to_all("goodbye")
+        self._finished.wait()
         if self.cluster.is_chief:
-            self._tell("goodbye")
+            self._send_to_all("goodbye")
         self._leave()
 
     def _leave(self) -> None:
         self._over.set()
         for connection in self._connections.values():
-            connection.shut()  # and the thread wakes up
+            connection.shut_down()  # and the thread wakes up
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(LEAVE_SECONDS)
         for connection in self._connections.values():
             connection.close()
         self._connections = {}
 
-    def _tell(self, kind: str, **words: Any) -> None:
+    def _send_to_all(self, kind: str, **words: Any) -> None:
         for connection in self._connections.values():
-            with contextlib.suppress(Ended):  # it is noticed where it is read
-                connection.tell(kind, **words)
+            with contextlib.suppress(ConnectionEnded):  # it is noticed where it is read
+                connection.send_message(kind, **words)
 
     def _pass_on(self, loss: _Loss) -> None:
         if self.cluster.is_chief:
-            self._tell("lost", words=str(loss))
+            self._send_to_all("lost", words=str(loss))
 
     def _readable(self, ranks: Iterable[int], seconds: float | None) -> list[int]:
-        """Returns those from whom something has come, as soon as something has."""
+        """Returns the ranks that have sent something, as soon as one has."""
         found = {self._connections[rank]: rank for rank in ranks}
         return [found[connection] for connection in ready(found, seconds)]
 
-    def _heard(self, rank: int) -> list[Frame]:
-        """Returns what has come from another; raises a _Loss if that is a loss, or nothing will come any more."""
+    def _receive(self, rank: int) -> list[Frame]:
+        """Returns the frames of another worker; raises a _Loss if it failed, or its connection is closed."""
         name = self.cluster.named(rank)
         try:
-            frames = self._connections[rank].read()
-        except Ended:
+            frames = self._connections[rank].receive()
+        except ConnectionEnded:
             raise _Loss(f"{name} is gone") from None
         for frame in frames:
             match frame:
@@ -164,65 +164,67 @@ class Peers:
         waiting = set(self._connections)
         while waiting:
             for rank in self._readable(self._connections, None):
-                if {"kind": "share"} in self._heard(rank):
+                if {"kind": "share"} in self._receive(rank):
                     waiting.discard(rank)
         digest = hashlib.sha256()
-        for start in range(0, len(content), PART_BYTES):
-            part = content[start : start + PART_BYTES]
+        for start in range(0, len(content), CHUNK_BYTES):
+            part = content[start : start + CHUNK_BYTES]
             digest.update(part)
             for rank, connection in self._connections.items():
                 try:
-                    connection.send(part)
-                except Ended as end:
+                    connection.send_bytes(part)
+                except ConnectionEnded as end:
                     if self._readable([rank], 0.0):
-                        self._heard(rank)  # why it ended
-                    raise _Loss(f"{self.cluster.named(rank)} does not take what is shared: {end}") from None
-        self._tell("shared", sha256=digest.hexdigest())
+                        self._receive(rank)  # why it ended
+                    raise _Loss(f"{self.cluster.named(rank)} does not accept the shared data: {end}") from None
+        self._send_to_all("shared", sha256=digest.hexdigest())
 
-    def _received(self) -> bytes:
-        self._tell("share")
-        content, digest = io.BytesIO(), hashlib.sha256()  # whose bytes are handed on without a copy
+    def _receive_shared(self) -> bytes:
+        self._send_to_all("share")
+        content, digest = io.BytesIO(), hashlib.sha256()  # BytesIO returns its bytes without a copy
         while True:
-            # Before the first part the chief gets ready; later it may wait for another, and tells if that is lost.
+            # The chief may take long to start; between chunks it may wait for another worker, whose loss it reports.
             if not self._readable([0], 2 * connections.SILENT_SECONDS if content.tell() else None):
                 raise _Loss(f"{self.cluster.named(0)} is silent for {2 * connections.SILENT_SECONDS:g} s")
-            for frame in self._heard(0):
+            for frame in self._receive(0):
                 if isinstance(frame, bytes):
                     content.write(frame)
                     digest.update(frame)
                 elif frame["kind"] == "shared":
                     if frame.get("sha256") != digest.hexdigest():
-                        raise TrainingError(f"what {self.cluster.named(0)} shared came damaged: its checksum differs")
+                        raise TrainingError(
+                            f"the data of {self.cluster.named(0)} arrived damaged: the checksum differs"
+                        )
                     return content.getvalue()
 
     def _watch(self, lost: Callable[[str], None]) -> None:
         try:
-            self._attend()
+            self._exchange_heartbeats()
         except _Loss as loss:
             if not self._over.is_set():
                 self._pass_on(loss)
-                if not self._parting:
+                if not self._finishing:
                     lost(str(loss))
         finally:
-            self._parted.set()
+            self._finished.set()
 
-    def _attend(self) -> None:
-        """Beats and listens until this worker leaves; raises a _Loss."""
-        watched, heard, beat = set(self._connections), dict[int, float](), 0.0
+    def _exchange_heartbeats(self) -> None:
+        """Sends and expects heartbeats until this worker leaves; raises a _Loss."""
+        watched, heard, next_heartbeat = set(self._connections), dict[int, float](), 0.0
         while not self._over.is_set():
             if not watched:
-                self._parted.set()
-            if time.monotonic() >= beat:
-                self._tell("beat")
-                beat = time.monotonic() + connections.BEAT_SECONDS
-            wait = max(0.0, beat - time.monotonic())
+                self._finished.set()
+            if time.monotonic() >= next_heartbeat:
+                self._send_to_all("heartbeat")
+                next_heartbeat = time.monotonic() + connections.HEARTBEAT_SECONDS
+            wait = max(0.0, next_heartbeat - time.monotonic())
             if not watched:
                 self._over.wait(wait)
             for rank in self._readable(watched, wait) if watched else ():
-                if {"kind": "goodbye"} in self._heard(rank):
+                if {"kind": "goodbye"} in self._receive(rank):
                     watched.discard(rank)
                 heard[rank] = time.monotonic()
-            # One that has not beaten yet is still getting ready, which may take long.
+            # A worker without a heartbeat yet is still starting, which may take long.
             for rank in watched & set(heard):
                 if time.monotonic() - heard[rank] > connections.SILENT_SECONDS:
                     raise _Loss(f"{self.cluster.named(rank)} is silent for {connections.SILENT_SECONDS:g} s")

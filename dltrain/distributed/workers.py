@@ -1,7 +1,7 @@
-"""The workers of a run, each with a share of every batch: what all of them must know and decide alike.
+"""The workers of a run, each with a share of every batch: what they must know and decide together.
 
-A collective operation, such as reading a metric, ends once all have begun it: whatever one worker alone decided (by its
-clock, its terminal or a signal that only it got) would leave the others waiting for ever.
+A collective operation, such as reading a metric, ends once all have started it: whatever one worker alone decided (by
+its clock, its terminal or a signal that only it got) would leave the others waiting for ever.
 """
 
 import os
@@ -31,18 +31,18 @@ LOST_SECONDS = 20.0
 """How long the main thread may take to notice that a worker is lost: TensorFlow's own heartbeats take 10 s."""
 
 OF_EACH = ("name", "device", "cluster", "trackers", "report")
-"""What may differ between the configs of workers that train together."""
+"""Keys that may differ between the configs of workers that train together."""
 
-RESUME = "start all workers again, with --resume auto, to go on from the last checkpoint"
-"""What to type where they ended before the run did."""
+RESUME = "to resume from the last checkpoint, start all workers again with --resume auto"
+"""Advice for when the workers ended before the run was finished."""
 
 
 class Workers:
-    """All of them, as one sees them; alone, there is nobody to ask. As a context, it ends with all others.
+    """All workers of a run, seen from one of them; may be this process alone. Leaving the context ends all of them.
 
     Args:
-        cluster: they; none for a process that trains alone.
-        said: what the others must say too.
+        cluster: the list of workers; none for a process that trains alone.
+        said: the description of this worker, which must equal that of the others.
     """
 
     def __init__(self, cluster: Cluster | None = None, said: dict[str, Any] | None = None) -> None:
@@ -65,7 +65,7 @@ class Workers:
 
     @classmethod
     def of(cls, cluster: Cluster | None, config: Config, profile: bool = False) -> "Workers":
-        """Returns the workers that are to do what a config says."""
+        """Returns the workers that train a config."""
         plain = {key: value for key, value in flat(to_plain(config.experiment)).items() if not is_under(key, OF_EACH)}
         files = {file.name: digest(np.frombuffer(content, np.uint8)) for file, content in plugins.loaded.items()}
         return cls(cluster, {"dltrain": __version__, "profile": profile, "plugins": files, "config": plain})
@@ -77,34 +77,34 @@ class Workers:
 
     @property
     def local_count(self) -> int:
-        """How many of them are on this machine."""
+        """How many workers are on this machine."""
         return 1 if self._cluster is None else self._cluster.same_host_count
 
     @property
     def words(self) -> str:
-        """Who this is, for the user; empty for a process that is alone."""
+        """The name of this worker for the user; empty for a process that trains alone."""
         if self._cluster is None:
             return ""
         place = "the chief" if self.is_chief else f"worker {self.rank}"
         return f"{place} of {self.count} workers ({self._cluster.source})"
 
     def join(self, kind: str, devices: int) -> Any:
-        """Meets the others, and returns the strategy that makes one of all their devices.
+        """Connects to the others, and returns the strategy over the devices of all.
 
         Args:
             kind: "CPU" or "GPU".
-            devices: how many of them this worker has.
+            devices: how many devices this worker has.
 
         Raises:
-            ClusterError: they do not come, or do not fit together.
-            TrainingError: one is lost.
+            ClusterError: workers do not connect, or do not fit together.
+            TrainingError: a worker is lost.
         """
         if self._cluster is None or self._peers is None:
             return None
         versions = {"tensorflow": tf.__version__, "keras": keras.__version__}
-        self._peers.meet({**self._said, **versions, "device": f"{devices} {kind}"}, misfit)
+        self._peers.connect({**self._said, **versions, "device": f"{devices} {kind}"}, misfit)
         self.handover.exchange(self._peers)
-        self._peers.watch(self._notice)
+        self._peers.watch(self._on_loss)
         resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
             tf.train.ClusterSpec({"worker": list(self._cluster.workers)}),
             task_type="worker",
@@ -115,8 +115,8 @@ class Workers:
         self._strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
         return self._strategy
 
-    def heed(self, stop: StopRequest, shows_steps: Callable[[], bool]) -> "StopRequest | SharedStop":
-        """Takes up what this worker alone knows; returns what says to all of them at the same step when to stop."""
+    def share_stop(self, stop: StopRequest, shows_steps: Callable[[], bool]) -> "StopRequest | SharedStop":
+        """Returns a stop request that all workers see after the same step."""
         if self._peers is None:
             return stop
         self._own_stop, self._own_shows = stop, shows_steps
@@ -124,19 +124,19 @@ class Workers:
 
     @property
     def exit_code(self) -> int | None:
-        """Of the signal that one of them got, once all know of it."""
+        """The exit code of a signal that a worker got, once all workers know of it."""
         return self._exit_code or None
 
     def shows_steps(self, own: bool) -> bool:
-        """Whether the chief's terminal shows how far an epoch is."""
+        """Whether the chief's terminal shows the progress within an epoch."""
         return own if self._peers is None else self._shows_steps
 
     def clock(self) -> float:
-        """Returns seconds of a clock that is the same for all of them; it goes on with each `exchange`."""
+        """Returns the seconds of a clock that all workers share; it advances with each `exchange`."""
         return time.monotonic() if self._peers is None else self._clock
 
     def exchange(self, seconds: float) -> float:
-        """Tells the others what this worker alone knows, after a call of the compiled loop.
+        """Shares times, signals and the chief's terminal state among all workers, after a call of the compiled loop.
 
         Args:
             seconds: how long the call took here.
@@ -152,19 +152,19 @@ class Workers:
         self._exit_code = int(rows[:, 3].max())
         return float(rows[0, 0])
 
-    def least(self, number: int) -> int:
+    def smallest(self, number: int) -> int:
         """Returns the smallest of all workers' numbers, which are below 2^24."""
         return number if self._peers is None else int(self._gather([number]).min())
 
     def any(self, yes: bool) -> bool:
-        """Whether one of them says so."""
+        """Whether at least one worker says yes."""
         return yes if self._peers is None else bool(self._gather([float(yes)]).max())
 
-    def require_same(self, what: str, digests: Sequence[str]) -> None:
-        """Makes sure that all workers have the same, by digests of it.
+    def check_same(self, what: str, digests: Sequence[str]) -> None:
+        """Checks that all workers have the same data or weights, by digests.
 
         Raises:
-            DataError: if one has another.
+            DataError: if a worker's digests differ from the chief's.
         """
         if self._peers is None or self._cluster is None:
             return
@@ -173,7 +173,7 @@ class Workers:
         others = [self._cluster.named(rank) for rank in range(1, self.count) if (rows[rank] != rows[0]).any()]
         if others:
             verb = "has" if len(others) == 1 else "have"
-            raise DataError(f"{' and '.join(others)} {verb} other {what} than the chief: put the same on all machines")
+            raise DataError(f"{' and '.join(others)} {verb} other {what} than the chief: copy the same to all machines")
 
     def _gather(self, numbers: Sequence[float]) -> np.ndarray:
         """Returns what each worker gives, (workers, numbers), float32."""
@@ -181,8 +181,8 @@ class Workers:
         table[self.rank] = numbers
         return np.asarray(self._strategy.reduce(tf.distribute.ReduceOp.SUM, tf.constant(table), axis=None))
 
-    def _notice(self, words: str) -> None:
-        """Ends this process where the main thread, which waits for the lost worker, does not do so by itself."""
+    def _on_loss(self, words: str) -> None:
+        """Ends this process if the main thread, which waits for the lost worker, does not end in time."""
         self.lost = words
         self._heard.set()
         if not self._ended.wait(LOST_SECONDS):
@@ -193,7 +193,7 @@ class Workers:
             os._exit(TrainingError.exit_code)
 
     def translated(self, error: BaseException) -> BaseException:
-        """Returns what the user should read where TensorFlow failed because another worker did."""
+        """Replaces an error of TensorFlow by the loss of the worker that caused it."""
         if self._peers is None or not isinstance(error, tf.errors.OpError):
             return error
         self._heard.wait(LOST_SECONDS / 2)
@@ -210,7 +210,7 @@ class Workers:
         told = error if error is None else self.translated(error)
         self._ended.set()
         if told is None or isinstance(told, Interrupted):
-            self._peers.part()
+            self._peers.finish()
         elif isinstance(told, KeyboardInterrupt):
             self._peers.fail("it was interrupted")
         else:
@@ -227,11 +227,11 @@ def _say_at_once(words: str) -> None:
 
 
 class SharedStop:
-    """A request to stop that all workers heed after the same step.
+    """A stop request that all workers follow after the same step.
 
     Args:
-        workers: they.
-        own: what this worker itself was asked.
+        workers: the workers that share it.
+        own: the stop request of this worker alone.
     """
 
     def __init__(self, workers: Workers, own: StopRequest) -> None:
@@ -242,16 +242,16 @@ class SharedStop:
 
     @property
     def exit_code(self) -> int | None:
-        """Of the signal, once all know of it."""
+        """The exit code of the signal, once all workers know of it."""
         return self._workers.exit_code
 
-    def heed(self) -> None:
-        """Says that the main thread has come by and stops now."""
-        self._own.heed()
+    def acknowledge(self) -> None:
+        """Confirms that the main thread has noticed the request and stops now."""
+        self._own.acknowledge()
 
 
 def misfit(chief: dict[str, Any], other: dict[str, Any]) -> str | None:
-    """Returns in what a worker differs from the chief so that they cannot train together; none where they can."""
+    """Describes how a worker differs from the chief so that the two cannot train together; none where they can."""
     words = [
         f"{what} {other.get(what)}, the chief has {chief.get(what)}"
         for what in ("dltrain", "tensorflow", "keras", "device", "profile")
@@ -269,5 +269,5 @@ def misfit(chief: dict[str, Any], other: dict[str, Any]) -> str | None:
 
 
 def _is_place(value: Any) -> bool:
-    """Whether a value says where something lies on a machine: what lies there is compared, not where."""
+    """Whether a value is a path on a machine: the content there is compared, not the path."""
     return isinstance(value, str) and Path(value).is_absolute()

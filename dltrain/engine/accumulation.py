@@ -1,4 +1,4 @@
-"""One step of the optimizer from several batches: what does not fit into memory as one batch."""
+"""One optimizer step from several batches, for batches that do not fit into memory at once."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

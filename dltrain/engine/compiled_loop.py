@@ -13,7 +13,7 @@ from dltrain.engine.order import HOST
 from dltrain.engine.speed import Speed
 from dltrain.errors import UserError
 from dltrain.keras_internals import moving_averages
-from dltrain.lazy import tf
+from dltrain.lazy import keras, tf
 
 
 class Engine:
@@ -23,23 +23,34 @@ class Engine:
         model: a built and compiled keras.Model; its `train_step` and `test_step` are what runs.
         strategy: the strategy under whose scope the model was made.
         workers: the processes that run it together.
+        evaluated: the compiled model of the same weights that evaluation asks; none for the same model.
     """
 
-    def __init__(self, model: Any, strategy: Any, workers: Workers | None = None) -> None:
-        self.model = model
+    def __init__(self, model: Any, strategy: Any, workers: Workers | None = None, evaluated: Any = None) -> None:
+        self.model, self.evaluated = model, model if evaluated is None else evaluated
         self._strategy = strategy
         self._workers = workers or Workers()
         # One trace per feed: its arrays are captured by the graph, its sizes are constants in it.
         self._loops: dict[tuple[Callable[[Feed], Any], Feed], Any] = {}
 
     def build(self, feed: Feed) -> None:
-        """Makes the variables that Keras makes at the first step: those of the optimizer, the loss and the metrics."""
+        """Makes the variables that Keras makes at the first step: those of the optimizer, the loss and the metrics.
+
+        Args:
+            feed: examples as evaluation sees them.
+        """
         with self._strategy.scope():
             self.model.optimizer.build(self.model.trainable_variables)
             for weight, average in self.averages():
                 average.assign(weight)
-            self.model.test_step(feed.examples(0, 1))
-            self.model.reset_metrics()
+            batch = feed.examples(0, 1)
+            self.evaluated.test_step(batch)
+            if self.evaluated is not self.model:
+                x, y, weights = keras.utils.unpack_x_y_sample_weight(batch)
+                outputs = self.evaluated(x, training=False)
+                self.model.compute_loss(x, y, outputs, weights, training=False)
+                self.model.compute_metrics(x, y, outputs, weights)
+            self.reset()
 
     def averages(self) -> list[tuple[Any, Any]]:
         """Returns each trainable weight with its moving average; nothing where the optimizer keeps none."""
@@ -64,7 +75,7 @@ class Engine:
     def train(self, feed: Feed, step: int, count: int) -> tuple[int, bool]:
         """Trains for `count` steps.
 
-        All of them run without the host, which would make a GPU wait; a loss that is not finite is told afterwards.
+        All of them run without the host, which would make a GPU wait; a loss that is not finite is reported afterwards.
 
         Args:
             feed: where batches come from, the next one that of `step`.
@@ -77,7 +88,7 @@ class Engine:
         Raises:
             DataError: if an example cannot be read.
         """
-        good = self._workers.least(int(self._call(self._train_loop, feed, *on_host(step, count))))
+        good = self._workers.smallest(int(self._call(self._train_loop, feed, *on_host(step, count))))
         return step + min(good + 1, count), good == count
 
     def share_statistics(self) -> None:
@@ -86,20 +97,25 @@ class Engine:
             variable.assign(np.array(variable))
 
     def metrics(self) -> dict[str, float]:
-        """Returns the means since the last `reset`, by name.
+        """Returns the means of training since the last `reset`, by name.
 
         Raises:
             UserError: if a metric gives anything but a number, as a user's may.
         """
-        found = self.model.get_metrics_result()
+        return self._metrics_of(self.model)
+
+    def _metrics_of(self, model: Any) -> dict[str, float]:
+        found = model.get_metrics_result()
         for name, value in found.items():
             if np.shape(value) != () or isinstance(value, dict):
                 raise UserError(f"metric {name} must give one number, got {value}")
         return {name: shortest(value) for name, value in found.items()}
 
     def reset(self) -> None:
-        """Begins new means."""
+        """Resets the means of all metrics, of evaluation too."""
         self.model.reset_metrics()
+        if self.evaluated is not self.model:
+            self.evaluated.reset_metrics()
 
     def evaluate(self, feed: Feed, stopped: Callable[[], bool] = lambda: False) -> dict[str, float] | None:
         """Returns loss and metrics over every example of the feed, exactly once each.
@@ -114,13 +130,13 @@ class Engine:
             count = min(speed.next_count, steps - done)
             with speed.doing(count):
                 self._call(self._test_loop, feed, *on_host(done, count))
-                self.metrics()  # waits until the steps are done
+                self._metrics_of(self.evaluated)  # waits until the steps are done
             done += count
             if stopped():
                 return None
         if feed.order.leftover:
             self._call(self._rest_call, feed)
-        result = self.metrics()
+        result = self._metrics_of(self.evaluated)
         self.reset()
         return result
 
@@ -135,7 +151,7 @@ class Engine:
             raise
 
     def forget(self, feed: Feed) -> None:
-        """Lets go of a feed that will not be used again."""
+        """Releases a feed that will not be used again."""
         self._loops = {key: loop for key, loop in self._loops.items() if key[1] is not feed}
 
     def _train_loop(self, feed: Feed) -> Any:
@@ -208,7 +224,7 @@ class Engine:
         return loop
 
     def _test_loop(self, feed: Feed) -> Any:
-        return self.each(feed, self.model.test_step)
+        return self.each(feed, self.evaluated.test_step)
 
     def _rest_call(self, feed: Feed) -> Any:
         """The examples that do not fill a batch: the first replica takes them all, so that each counts once."""
@@ -216,7 +232,7 @@ class Engine:
 
         def one_step() -> None:
             if replica() == 0:
-                self.model.test_step(feed.examples(first, feed.order.examples))
+                self.evaluated.test_step(feed.examples(first, feed.order.examples))
 
         return tf.function(lambda: self._strategy.run(one_step), autograph=False)
 

@@ -1,4 +1,4 @@
-"""Starts TensorFlow on the devices that a config asks for, and explains what it finds."""
+"""Starts TensorFlow on the devices that a config asks for, and explains why the others are not used."""
 
 import os
 import platform
@@ -19,15 +19,15 @@ INSTALL_GPU = "pip install 'dltrain[gpu]'"
 
 @dataclass(frozen=True)
 class Devices:
-    """What a run computes on.
+    """The devices that a run computes on.
 
     Args:
         strategy: a tf.distribute.Strategy.
         names: the devices of this process, such as ("cpu",) or ("gpu:0", "gpu:1").
-        description: one line: what was chosen and why.
-        warnings: settings that have no effect here or do harm, a line each.
+        description: the chosen devices and the reason, in one line.
+        warnings: settings that have no effect or do harm on these devices, a line each.
         noise: what TensorFlow wrote while it started; for the log.
-        workers: the processes that share a batch, each with as many devices.
+        workers: the processes that share a batch, each with equally many devices.
     """
 
     strategy: Any
@@ -49,7 +49,7 @@ class Devices:
 
     @property
     def label(self) -> str:
-        """The devices in a few words."""
+        """The names of the devices, for a table."""
         each = f" on each of {self.workers.count} workers" if self.workers.count > 1 else ""
         return ", ".join(self.names) + each
 
@@ -57,17 +57,17 @@ class Devices:
 def start(
     requested: str | tuple[str, ...], precision: str, deterministic: bool, workers: Workers | None = None
 ) -> Devices:
-    """Makes the devices ready: TensorFlow imported, GPUs chosen, memory growth and precision set.
+    """Prepares the devices: imports TensorFlow, chooses GPUs, sets memory growth and precision.
 
     Args:
         requested: the config's `device`.
         precision: the config's `train.precision`.
         deterministic: only operations that give the same bits each time.
-        workers: with whom a run is done; none for this process alone.
+        workers: the processes that train together; none for this process alone.
 
     Raises:
-        DeviceError: if a device that was asked for is not there.
-        ClusterError: if the workers do not come or do not fit together.
+        DeviceError: if a requested device does not exist.
+        ClusterError: if workers do not connect or do not fit together.
     """
     workers = workers or Workers()
     noise = import_tensorflow().strip()
@@ -77,8 +77,8 @@ def start(
         return _virtual_cpus(requested, precision, deterministic, noise)
     if requested in ("all", "gpu") and gpus and workers.local_count > 1 and "CUDA_VISIBLE_DEVICES" not in os.environ:
         raise DeviceError(
-            f"device: {requested} would have the {workers.local_count} workers on this machine share its GPUs: "
-            "device: auto gives each one of its own, device=gpu:N on the command line another choice"
+            f"device: {requested} would make the {workers.local_count} workers on this machine share its GPUs: "
+            "use device: auto, which gives each worker its own GPU, or type device=gpu:N for each worker"
         )
     indices, why = _chosen(requested, len(gpus), workers.local_index)
     tf.config.set_visible_devices([gpus[index] for index in indices], "GPU")
@@ -94,7 +94,7 @@ def start(
 
 
 def _virtual_cpus(names: tuple[str, ...], precision: str, deterministic: bool, noise: str) -> Devices:
-    """Parts the CPU into as many devices as were asked for: no faster than one, but all that several devices change."""
+    """Splits the CPU into several simulated devices: no faster than one, but with the effects of several devices."""
     _settle(precision, deterministic)
     if len(names) == 1:
         return Devices(tf.distribute.get_strategy(), names, f"device: {names[0]}", _cpu_warnings(precision), noise)
@@ -104,9 +104,9 @@ def _virtual_cpus(names: tuple[str, ...], precision: str, deterministic: bool, n
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
     except RuntimeError:
         if len(tf.config.list_logical_devices("CPU")) < count:
-            raise DeviceError(f"device: {', '.join(names)} must be asked for before TensorFlow has begun") from None
+            raise DeviceError(f"device: {', '.join(names)} must be set before TensorFlow has started") from None
     strategy = tf.distribute.MirroredStrategy([name.upper() for name in names])
-    why = f"device: {', '.join(names)}, parts of one CPU, as asked"
+    why = f"device: {', '.join(names)}, simulated on one CPU, as requested"
     return Devices(strategy, names, why, _cpu_warnings(precision), noise)
 
 
@@ -125,19 +125,19 @@ def _chosen(requested: str | tuple[str, ...], count: int, local_index: int = 0) 
         local_index: workers on this machine that come before this one: each takes a GPU of its own.
     """
     if requested == "cpu":
-        return [], f"device: cpu, as asked ({cpu_name()}, {os.cpu_count()} cores)"
+        return [], f"device: cpu, as requested ({cpu_name()}, {os.cpu_count()} cores)"
     if requested == "auto" and count == 0:
         reason = gpu_trouble() or "no GPU on this machine"
         return [], f"device: cpu ({cpu_name()}, {os.cpu_count()} cores): {reason}"
     if requested == "auto" and local_index:
-        # A scheduler may show each worker its own alone; without one, two on a GPU are what NCCL refuses in riddles.
+        # A scheduler may show each worker its own GPU alone; without one, NCCL fails obscurely with two on one GPU.
         index = 0 if count == 1 and "CUDA_VISIBLE_DEVICES" in os.environ else local_index
         if index >= count:
             raise DeviceError(
                 f"device: auto gives each worker on a machine a GPU of its own: TensorFlow sees {count}, for at least "
-                f"{local_index + 1} workers; device: cpu trains, or fewer workers"
+                f"{local_index + 1} workers; use device: cpu, or start fewer workers"
             )
-        return [index], f"device: gpu:{index}, this worker's"
+        return [index], f"device: gpu:{index}, the GPU of this worker"
     if requested == "auto":
         others = f"; {count - 1} more for `device: all`" if count > 1 else ""
         return [0], f"device: gpu:0, the first GPU{others}"
@@ -152,13 +152,13 @@ def _chosen(requested: str | tuple[str, ...], count: int, local_index: int = 0) 
         there = f"TensorFlow sees {count} GPU{'s' * (count != 1)}" if count else gpu_trouble() or "there is no GPU"
         shown = requested if isinstance(requested, str) else f"[{', '.join(requested)}]"
         raise DeviceError(
-            f"device: {shown} was asked for, but {there}; `dltrain devices` says more, device: cpu trains"
+            f"device: {shown} was requested, but {there}; `dltrain devices` shows why, device: cpu trains without"
         )
-    return wanted, f"device: {', '.join(f'gpu:{index}' for index in wanted)}, as asked"
+    return wanted, f"device: {', '.join(f'gpu:{index}' for index in wanted)}, as requested"
 
 
 def gpu_trouble() -> str | None:
-    """Says why TensorFlow cannot use the NVIDIA GPU of this machine and what to type; none where there is no GPU."""
+    """Explains why TensorFlow cannot use this machine's NVIDIA GPU, and what to type; none where there is no GPU."""
     cards = nvidia_cards()
     if not cards:
         if has_nvidia_device():
@@ -175,7 +175,7 @@ def gpu_trouble() -> str | None:
 
 
 def nvidia_cards() -> list[dict[str, str]]:
-    """Returns what nvidia-smi says of each card: name, memory, compute capability, driver; empty without it."""
+    """Asks nvidia-smi for each card's name, memory, compute capability and driver; empty where it is missing."""
     query = "name,memory.total,compute_cap,driver_version"
     try:
         output = subprocess.run(
@@ -229,7 +229,8 @@ def _gpu_warnings(precision: str, gpu: Any) -> tuple[str, ...]:
     if capability is None or precision in paying_precisions(capability):
         return ()
     return (
-        f"train.precision: {precision} does not pay on a GPU of compute capability {capability[0]}.{capability[1]}",
+        f"train.precision: {precision} is no faster than float32 on a GPU of compute capability "
+        f"{capability[0]}.{capability[1]}",
     )
 
 
@@ -240,7 +241,7 @@ def compute_capability(gpu: Any) -> tuple[int, int] | None:
 
 
 def survey() -> dict[str, Any]:
-    """Returns what `dltrain devices` shows: the CPU, the GPUs, versions built and found, and what is wrong."""
+    """Collects what `dltrain devices` shows: CPU, GPUs, versions built and found, and what is wrong."""
     noise = import_tensorflow()
     build = tf.sysconfig.get_build_info()
     flags = cpu_flags()

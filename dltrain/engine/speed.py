@@ -1,4 +1,4 @@
-"""How fast steps go, and so how many of them a call of the compiled loop should do."""
+"""The speed of steps, and how many of them one call of the compiled loop should do."""
 
 import time
 from collections.abc import Callable
@@ -8,11 +8,11 @@ CALL_SECONDS = 0.5
 
 
 class Speed:
-    """Measures calls of the compiled loop; the first is left out, for it compiles.
+    """Measures calls of the compiled loop, except for the first, which compiles.
 
     Args:
         batch_size: examples per step.
-        agree: makes of the seconds that a call took here those that count, where others took part in it.
+        agree: maps the seconds that a call took in this process to those that all workers use.
     """
 
     def __init__(self, batch_size: int, agree: Callable[[float], float] = float) -> None:
@@ -47,7 +47,7 @@ class Speed:
 
     @property
     def has_begun(self) -> bool:
-        """Whether a call was done: the next one need not compile."""
+        """Whether a call was made, so that the next one need not compile."""
         return self._calls > 0
 
     @property
@@ -56,5 +56,5 @@ class Speed:
         return self._steps * self._batch_size / self._seconds if self._seconds else None
 
     def seconds_for(self, steps: int) -> float | None:
-        """Returns how long that many steps will take, none before it can be told."""
+        """Estimates how long that many steps will take; none before the second call."""
         return steps * self._seconds / self._steps if self._steps else None

@@ -1,4 +1,4 @@
-"""What a network may be exported to: one format per file, its stem the name (`-` for `_`)."""
+"""Export formats: one per file, its stem the name (`-` for `_`)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dltrain.lazy import np
 from dltrain.registry import Choice
 
 Takes = Mapping[str, Any]
-"""What a network takes: a TensorSpec, (batch, *shape), by the name of each of its inputs."""
+"""The inputs of a network: a TensorSpec, (batch, *shape), by the name of each; a length that differs is none."""
 
 Batch = Mapping[str, np.ndarray]
-"""Examples as a network takes them, (examples, *shape), by the name of each of its inputs."""
+"""Examples as inputs of a network, (examples, *shape), of their features' types, by the name of each input."""
 
 
 def called(inputs: Mapping[str, Any]) -> Any:
@@ -22,15 +22,15 @@ def called(inputs: Mapping[str, Any]) -> Any:
 
 
 class Export(Choice):
-    """What every format is: it writes a network, and says what the file answers in the runtime that it is for.
+    """The contract of every format: it writes a network, and runs the written file in the runtime that it is for.
 
     Attributes:
-        file: the name of what is written; a folder, where it has no suffix.
-        needs: modules that must be there.
-        extra: what of dltrain brings them, as in `pip install 'dltrain[onnx]'`.
+        file: name of the file; of a folder, if it has no suffix.
+        needs: modules that must be installed.
+        extra: the extra of dltrain that installs them, as in `pip install 'dltrain[onnx]'`.
         tolerance: the largest difference of outputs, relative to max(1, |output|).
-        agreement: the share of examples that must be answered as before, in place of `tolerance`, where the format's
-            numbers are coarser by design.
+        agreement: share of examples whose predictions must stay the same; replaces `tolerance` for formats with coarser
+            numbers.
     """
 
     file: ClassVar[str]
@@ -40,21 +40,21 @@ class Export(Choice):
     agreement: ClassVar[float | None] = None
 
     def write(self, model: Any, path: Path, takes: Takes, calibration: Batch) -> None:
-        """Writes the network.
+        """Writes a network in this format.
 
         Args:
             model: a Keras model in float32.
-            path: a place that is free.
-            takes: its inputs, by name.
-            calibration: training examples, which show what values occur.
+            path: the file or folder to write, which does not exist.
+            takes: the inputs of the model.
+            calibration: training examples, which show the range of values.
         """
         raise NotImplementedError
 
     def answers(self, path: Path, inputs: Batch) -> np.ndarray:
-        """Returns what the file says of examples, (examples, *outputs).
+        """Runs the written file on examples; returns (examples, *outputs).
 
         Args:
-            path: what was written.
+            path: the written file or folder.
             inputs: the examples.
         """
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""What the two LiteRT formats share: the converter, and the interpreter that phones have."""
+"""Converter and interpreter of the two LiteRT formats."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from dltrain.lazy import np, tf
 
 
 def converter(model: Any) -> Any:
-    """Returns what makes LiteRT's bytes of a Keras model, of LiteRT's own operations alone."""
+    """Returns a converter from a Keras model to LiteRT, limited to LiteRT's own operations."""
     return tf.lite.TFLiteConverter.from_keras_model(model)
 
 
 def converted(converter: Any) -> bytes:
-    """Returns the file's content.
+    """Converts a model and returns the content of the file.
 
     Raises:
-        ValueError: if the network steps through sequences, as LSTM and GRU do: LiteRT alone has no such loop.
+        ValueError: if the network steps through sequences, as LSTM and GRU do: LiteRT has no such loop.
     """
     try:
         return converter.convert()
@@ -28,8 +28,7 @@ def converted(converter: Any) -> bytes:
         if "TensorList" not in str(error):
             raise
         raise ValueError(
-            "layers that step through a sequence, such as LSTM and GRU, are not in LiteRT; onnx and saved_model have "
-            "them"
+            "LiteRT has no layers that step through a sequence, such as LSTM and GRU; onnx and saved_model have them"
         ) from None
 
 
@@ -40,7 +39,7 @@ def one_by_one(inputs: Batch) -> Iterator[dict[str, np.ndarray]]:
 
 
 def answers(path: Path, inputs: Batch) -> np.ndarray:
-    """Returns the file's outputs for examples, one after the other as on a phone, (examples, *outputs)."""
+    """Runs a LiteRT file on examples, one after the other as on a phone; returns (examples, *outputs)."""
     interpreter = importlib.import_module("ai_edge_litert.interpreter").Interpreter(model_path=str(path))
     call = interpreter.get_signature_runner()
     wanted = [*call.get_input_details()]  # of one input, Keras's own name

@@ -21,5 +21,5 @@ class Keras(Export):
         model.save(path)
 
     def answers(self, path: Path, inputs: Batch) -> np.ndarray:
-        """Returns what the file says of examples, (examples, *outputs)."""
+        """Runs the reloaded Keras model on examples; returns (examples, *outputs)."""
         return np.asarray(keras.models.load_model(path)(called(inputs), training=False))

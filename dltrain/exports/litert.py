@@ -24,5 +24,5 @@ class LiteRT(Export):
         path.write_bytes(_interpreting.converted(_interpreting.converter(model)))
 
     def answers(self, path: Path, inputs: Batch) -> np.ndarray:
-        """Returns what the interpreter says of examples, (examples, *outputs)."""
+        """Runs the float32 file on examples; returns (examples, *outputs)."""
         return _interpreting.answers(path, inputs)

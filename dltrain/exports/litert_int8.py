@@ -1,4 +1,4 @@
-"""LiteRT with whole numbers of 8 bits."""
+"""LiteRT with 8-bit integers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dltrain.registry import EXPORTS
 class LiteRTInt8(Export):
     """A .tflite file of 8-bit weights and sums, a quarter of the size; needs pip install 'dltrain[litert]'.
 
-    Ranges are taken from training examples. Inputs and outputs stay what those of the other formats are.
+    Ranges are measured on training examples. Inputs and outputs are of the same types as in the other formats.
     """
 
     file: ClassVar[str] = "model_int8.tflite"
@@ -23,13 +23,13 @@ class LiteRTInt8(Export):
     agreement: ClassVar[float] = 0.95
 
     def write(self, model: Any, path: Path, takes: Takes, calibration: Batch) -> None:
-        """Writes the network; `calibration` shows it what values occur."""
+        """Writes the network; `calibration` shows the range of values."""
         converter = _interpreting.converter(model)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: map(dict, _interpreting.one_by_one(calibration))
+        converter.representative_dataset = lambda: ([*each.values()] for each in _interpreting.one_by_one(calibration))
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         path.write_bytes(_interpreting.converted(converter))
 
     def answers(self, path: Path, inputs: Batch) -> np.ndarray:
-        """Returns what the interpreter says of examples, (examples, *outputs)."""
+        """Runs the 8-bit file on examples; returns (examples, *outputs)."""
         return _interpreting.answers(path, inputs)

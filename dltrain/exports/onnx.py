@@ -51,7 +51,7 @@ class ONNX(Export):
         path.write_bytes(written.SerializeToString())
 
     def answers(self, path: Path, inputs: Batch) -> np.ndarray:
-        """Returns what ONNX Runtime says of examples on a CPU, (examples, *outputs)."""
+        """Runs the file in ONNX Runtime on a CPU; returns (examples, *outputs)."""
         runtime = importlib.import_module("onnxruntime")
         session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
         return session.run(["outputs"], dict(inputs))[0]

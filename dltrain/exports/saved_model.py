@@ -1,4 +1,4 @@
-"""TensorFlow's folder."""
+"""TensorFlow's SavedModel folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class SavedModel(Export):
         model.export(path, format="tf_saved_model", verbose=False)
 
     def answers(self, path: Path, inputs: Batch) -> np.ndarray:
-        """Returns what the folder's endpoint says of examples, (examples, *outputs)."""
+        """Calls the folder's endpoint on examples; returns (examples, *outputs)."""
         loaded = tf.saved_model.load(str(path))  # whose variables live as long as it does
         serve = loaded.signatures["serving_default"]
         wanted = serve.structured_input_signature[1]  # of one input, Keras's own name

@@ -1,4 +1,4 @@
-"""What runs of earlier versions say of their data: read as features of this one."""
+"""The data descriptions of earlier versions of dltrain, read as features of this one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dltrain.features.vector import Vector
 
 
 def data_of(fields: Mapping[str, Any]) -> DataSpec:
-    """Returns what data are, as a checkpoint of this version or of an earlier one says it.
+    """Reads the description of the data from a checkpoint of this version or of an earlier one.
 
     Raises:
         TypeError: if it is of no version that is known.
@@ -25,14 +25,14 @@ def data_of(fields: Mapping[str, Any]) -> DataSpec:
 
 
 def spec_of_plain(fields: Mapping[str, Any]) -> DataSpec:
-    """Returns what data are, from what versions before 0.2 wrote: one shape, and classes or targets.
+    """Reads the description of the data as versions before 0.2 wrote it: one shape, and classes or targets.
 
     Raises:
         TypeError: if the fields are not those of such a version.
     """
     known = {"input_shape", "class_names", "mean", "standard_deviation", "columns", "targets", "exclusive"}
     if strange := sorted({*fields} - known):
-        raise TypeError(f"what the data are has an unknown {strange[0]}")
+        raise TypeError(f"the description of the data has an unknown key {strange[0]}")
     return DataSpec.of(_input(fields), _target(fields))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from dltrain.assembly.batches import evaluation_feed
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.config import experiment as experiments
+from dltrain.config.experiment import Config
 from dltrain.console import Reporter
 from dltrain.inference.part_metrics import evaluated, words
 from dltrain.inference.trained_run import TrainedRun
@@ -34,10 +35,11 @@ def evaluate(
         UserError: if config, data or checkpoint cannot be used.
         TrainingError: if memory runs out.
     """
+    config = experiments.load(run.config, [*overrides], reads_data=False)
     is_other = any(override.startswith("dataset.") for override in overrides)
     if is_other and split is None:
-        overrides = [*_undivided(run, overrides), *overrides]
-    trained = TrainedRun.open(run, checkpoint, reporter, overrides)
+        config = config.with_overrides(*_undivided(config))
+    trained = TrainedRun.of(run, config, checkpoint, reporter, is_asked=True)
     devices, splits = trained.begin()
     is_whole = is_other and split is None and not splits.validation and not splits.test
     name = "train" if is_whole else split or "test"
@@ -55,8 +57,7 @@ def evaluate(
     return {"run": run.name, "checkpoint": checkpoint, "split": measured, "examples": len(part), "metrics": metrics}
 
 
-def _undivided(run: Run, overrides: Sequence[str]) -> list[str]:
+def _undivided(config: Config) -> list[str]:
     """Returns the overrides with which nothing is split off of other data, where it was not said otherwise."""
-    dataset = experiments.load(run.config, [*overrides], reads_data=False).experiment.dataset
-    keys = dataset.fractions().values()
+    keys, overrides = config.experiment.dataset.fractions().values(), config.text.overrides
     return [f"dataset.{key}=0" for key in keys if not any(word.startswith(f"dataset.{key}=") for word in overrides)]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dltrain.config.experiment import Experiment
-from dltrain.data import Groups, Outcome, Splits, spaced, trees
+from dltrain.data import PARTS, Groups, Outcome, Splits, spaced, trees
 from dltrain.engine.tensors import tensors
 from dltrain.errors import TrainingError
 from dltrain.inference import outputs
@@ -44,8 +44,8 @@ def gather(experiment: Experiment, model: Any, splits: Splits, stopped: Callable
         DataError: if an example cannot be read.
         TrainingError: if an output of the network is not finite.
     """
-    name = next(name for name in ("test", "validation", "train") if getattr(splits, name))
-    spec, task, whole = splits.spec, experiment.task, getattr(splits, name)
+    name, whole = next((name, splits.parts[name]) for name in reversed(PARTS) if name in splits.parts)
+    spec, task = splits.spec, experiment.task
     places = spaced(len(whole), MOST_EXAMPLES)
     part = whole if len(places) == len(whole) else whole.take(places)
     size = min(experiment.train.examples_per_batch, BATCH)

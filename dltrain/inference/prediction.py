@@ -147,7 +147,7 @@ def load_with_part(
 
 
 def _with_weights(trained: TrainedRun, devices: Devices, checkpoint: str) -> Predictor:
-    return Predictor(trained.config, trained.spec, trained.network(devices).model, checkpoint)
+    return Predictor(trained.config, trained.spec, trained.network(devices).evaluated, checkpoint)
 
 
 def predictions(

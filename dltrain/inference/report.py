@@ -6,7 +6,7 @@ from typing import Any
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
-from dltrain.config.origins import settings
+from dltrain.config.provenance import settings
 from dltrain.console import Reporter
 from dltrain.data import Splits
 from dltrain.errors import DltrainError, Interrupted, RunError, TrainingError
@@ -113,7 +113,7 @@ def _asked(config: Config, run: Run, reporter: Reporter) -> Evidence:
     trained = TrainedRun.of(run, config, "best", reporter)
     devices, splits = trained.own_data()
     with enough_memory(config):
-        return gather(config.experiment, trained.network(devices).model, splits)
+        return gather(config.experiment, trained.network(devices).evaluated, splits)
 
 
 def _write(

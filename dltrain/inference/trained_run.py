@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
 
-from dltrain.assembly.data import PARTS, begin, compare, start
+from dltrain.assembly.data import compare, start, start_and_load
 from dltrain.assembly.network import restored
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.checkpoints import store
@@ -14,7 +14,7 @@ from dltrain.checkpoints.training_state import TrainingState
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.console import Reporter
-from dltrain.data import DataSpec, Split, Splits
+from dltrain.data import PARTS, DataSpec, Split, Splits
 from dltrain.engine.compiled_loop import Engine
 from dltrain.engine.device import Devices
 from dltrain.errors import CheckpointError, DataError
@@ -95,7 +95,7 @@ class TrainedRun:
         Raises:
             UserError: if one of them cannot be used.
         """
-        return begin(self.config, self.reporter, like=self.spec)
+        return start_and_load(self.config, self.reporter, like=self.spec)
 
     def own_data(self, parts: Sequence[str] = PARTS) -> tuple[Devices, Splits]:
         """Makes devices and the run's own data ready; warns where some parts have changed since.
@@ -123,11 +123,10 @@ class TrainedRun:
         Raises:
             DataError: if there is none of this name.
         """
-        part = getattr(splits, name)
+        part = splits.part(name)
         if part is None:
-            parts = [each for each in PARTS if getattr(splits, each)]
             raise DataError(
-                f"{self.run.path}: its dataset has no {name} part; choose one: --split {' or '.join(parts)}"
+                f"{self.run.path}: its dataset has no {name} part; choose one: --split {' or '.join(splits.parts)}"
             )
         return part
 

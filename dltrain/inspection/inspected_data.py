@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from dltrain.data import DataSpec, Feature, Groups, Parts, Split, Splits, digests, named
-from dltrain.data.trees import leaves
+from dltrain.data.trees import Tree, leaves
 from dltrain.lazy import np
 
 BRIEF_BYTES = 2**28
@@ -39,22 +39,21 @@ class InspectedData:
     @cached_property
     def parts(self) -> dict[str, Split]:
         """The parts that there are, by name."""
-        named = {"train": self.splits.train, "validation": self.splits.validation, "test": self.splits.test}
-        return {name: part for name, part in named.items() if part is not None}
+        return self.splits.parts
 
     @cached_property
     def inputs(self) -> list[tuple[Feature, Parts]]:
         """The features of the inputs, each with its values."""
-        return self._with_values(self.spec.inputs, "inputs")
+        return self._with_values(self.spec.inputs, {name: part.inputs for name, part in self.parts.items()})
 
     @cached_property
     def targets(self) -> list[tuple[Feature, Parts]]:
         """The features of the targets, each with its values."""
         data = self.spec
-        return self._with_values(data.targets, "targets")
+        return self._with_values(data.targets, {name: part.targets for name, part in self.parts.items()})
 
-    def _with_values(self, features: Mapping[str, Feature], field: str) -> list[tuple[Feature, Parts]]:
-        values = {part: named(features, getattr(split, field)) for part, split in self.parts.items()}
+    def _with_values(self, features: Mapping[str, Feature], trees: dict[str, Tree]) -> list[tuple[Feature, Parts]]:
+        values = {part: named(features, tree) for part, tree in trees.items()}
         return [
             (feature, Parts({part: values[part][name] for part in values}, self.place))
             for name, feature in features.items()

@@ -13,16 +13,16 @@ class DilatedPooling2D(keras.layers.Layer):
 
     y[i, j] is taken over x[i * stride + a * dilation - before, j * stride + b * dilation - before] for all a, b below
     the window's size. Keras's pooling layers know no dilation; TensorFlow's `tf.nn.pool` knows it for `valid` and
-    stride 1 alone, where results are equal. Padding takes no part: max pads with -infinity, the mean is that of the
-    values which are there.
+    stride 1 alone, where results are equal. Padding is ignored: max pads with -infinity, and the mean is over the real
+    values only.
 
     Input: (batch, height, width, channels), both sides known. Output: likewise; a side of n becomes ceil(n / stride)
     for same and floor((n - (size - 1) * dilation - 1) / stride) + 1 for valid.
 
     Args:
-        pool_size: height and width of the window, in values that are looked at.
-        dilation_rate: distance of these values, rows and columns; 1 for no gaps.
-        strides: step of the window, rows and columns; none for the window's size.
+        pool_size: height and width of the window, counted in values.
+        dilation_rate: distance between these values, in rows and columns; 1 for no gaps.
+        strides: step of the window, in rows and columns; none for the window's size.
         padding: same or valid; as TensorFlow pads, the odd row or column comes last.
         pooling: max or average.
     """

@@ -1,4 +1,4 @@
-"""Puts faster kernels under a network that was built of Keras's own layers."""
+"""Faster kernels for networks that are built of Keras's own layers."""
 
 import keras
 
@@ -15,14 +15,14 @@ _FASTER = {
 
 
 def synchronise(model: keras.Model) -> None:
-    """Has batch normalisation, in the models in it too, go by the whole batch that several devices share."""
+    """Synchronises batch normalisation, in nested models too, over the whole batch that several devices share."""
     for layer in all_layers(model):
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = True
 
 
 def fuse(model: keras.Model) -> None:
-    """Gives the layers of a model, and of the models in it, the class that does the same faster; weights stay."""
+    """Replaces the classes of layers, in nested models too, by faster ones with the same results; weights are kept."""
     for layer in model.layers:
         if type(layer) in _FASTER:
             layer.__class__ = _FASTER[type(layer)]  # built layers keep their place in the graph

@@ -1,4 +1,4 @@
-"""Learnt vectors that tell tokens apart by their places, and a token of no place."""
+"""Learnt position embeddings, and a class token."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ class PositionEmbedding(keras.layers.Layer):
     Input: (batch, tokens, width). Output: the same, or with a class token (batch, tokens + 1, width).
 
     Args:
-        class_token: whether to put the token before the others.
+        class_token: whether to put a class token before the others.
     """
 
     def __init__(self, class_token: bool = True, **kwargs: Any) -> None:
@@ -34,7 +34,7 @@ class PositionEmbedding(keras.layers.Layer):
         )
 
     def call(self, inputs: Any) -> Any:
-        """Returns the tokens with their places."""
+        """Adds the position embeddings to the tokens."""
         if self.class_token:
             batch, _, width = keras.ops.shape(inputs)
             token = keras.ops.broadcast_to(keras.ops.convert_to_tensor(self.token), (batch, 1, width))

@@ -13,13 +13,14 @@ from dltrain.registry import Choice
 
 @dataclass(frozen=True, kw_only=True)
 class Model(Choice):
-    """What every architecture is: a builder of Keras networks, with the keys that say how training begins.
+    """The contract of every architecture: a builder of Keras networks, with the keys for initial and frozen weights.
 
     Args:
-        weights: none for a random start; a run (its folder, name or stem in the folder of runs), whose best weights are
-            taken; or a file: a run's checkpoint, or one that ends in .weights.h5 or .keras, of which only weights are
-            read. The head begins anew where classes or targets are others. Read when a run begins, not after.
-        freeze: layers whose weights stay as they are, by name, as in `stage1_*`; batch normalisation then goes by its
+        weights: none for a random start; or pretrained weights: a run (its folder, its name, or the stem of its name),
+            whose best weights are loaded; or a file: a run's checkpoint, or one that ends in .weights.h5 or .keras,
+            from which only weights are read. The head starts at random if classes or targets differ. Read only when a
+            run starts.
+        freeze: layers that keep their weights, by name, for example `stage1_*`; their batch normalisation uses its
             moving statistics.
     """
 
@@ -27,9 +28,9 @@ class Model(Choice):
     freeze: tuple[str, ...] = ()
 
     def __init_subclass__(cls) -> None:
-        """Refuses a network's own key of such a name, which would be taken for this one.
+        """Refuses a network's own key named `weights` or `freeze`, which would be mistaken for these.
 
-        Only `weights` may be its own, where it has a method `initialize` that takes up what is no path.
+        Only `weights` may be its own, if it has a method `initialize` for values that are not paths.
 
         Raises:
             ValueError: if there is one.
@@ -42,35 +43,34 @@ class Model(Choice):
             if key in own and not (key == "weights" and initializes):
                 raise KeyProblem(
                     cls.__name__,
-                    f"must call its `{key}` otherwise: every network has a key of that name, "
-                    "which says how training begins",
+                    f"must rename its key `{key}`: every network has a key of that name, for initial or frozen weights",
                 )
 
     def check(self, data: DataSpec) -> None:
-        """Makes sure that the network can take the data; needs no TensorFlow. By default it takes all.
+        """Checks that the network accepts the data; needs no TensorFlow. By default it accepts all.
 
         Raises:
-            KeyProblem: if it cannot; several in an ExceptionGroup.
+            KeyProblem: if it does not; several in an ExceptionGroup.
         """
 
     def build(self, data: DataSpec) -> Any:
-        """Returns the Keras network with random weights, from raw inputs to the outputs that the data ask for.
+        """Builds the Keras network with random weights, from raw inputs to the outputs that the data need.
 
         Args:
-            data: what the network will be trained on, its statistics included.
+            data: the description of the training data, statistics included.
 
         Raises:
-            Misfit: if it cannot be built as the block says.
+            Misfit: if the network cannot be built as the block says.
         """
         raise NotImplementedError
 
     def initialize(self, model: Any) -> None:
-        """Gives a network that was just built the weights that `weights` names, where that is no path.
+        """Loads the weights that `weights` names into a new network, where that is not a path.
 
         Args:
             model: as `build` returned it.
 
         Raises:
-            UserError: if they cannot be had or do not fit.
+            UserError: if the weights cannot be downloaded or do not fit.
         """
         raise NotImplementedError

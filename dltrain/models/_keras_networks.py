@@ -1,4 +1,4 @@
-"""Which networks keras.applications has, and what their papers and their ImageNet weights ask for."""
+"""The networks of keras.applications, with their papers and the preprocessing of their ImageNet weights."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,12 +12,12 @@ class Family:
 
     Args:
         source: the paper.
-        preprocessing: what the ImageNet weights were trained on, see `preprocessed`.
+        preprocessing: the input range of the ImageNet weights, see `preprocessed`.
         networks: by registered name, the name in keras.applications and millions of weights before the head, for three
             channels.
         smallest: smallest height and width.
-        normalizes_batches: whether there is batch normalisation in it.
-        differs: what else is to be known, in whole sentences.
+        normalizes_batches: whether the networks contain batch normalisation.
+        differs: differences from the paper, in whole sentences.
     """
 
     source: str
@@ -38,7 +38,7 @@ FAMILIES = (
             "vgg19": ("VGG19", 20.0),
         },
         normalizes_batches=False,
-        differs="The paper's two dense layers of 4096 units make way for the mean over all places.",
+        differs="The mean over all positions replaces the paper's two dense layers of 4096 units.",
     ),
     Family(
         'K. He, X. Zhang, S. Ren and J. Sun, "Deep residual learning for image recognition", 2015, table 1.',
@@ -48,7 +48,7 @@ FAMILIES = (
             "resnet101": ("ResNet101", 42.7),
             "resnet152": ("ResNet152", 58.4),
         },
-        differs="A bottleneck's stride is in its first convolution, and convolutions have biases: not so in `resnet`.",
+        differs="A bottleneck's stride is in its first convolution, and convolutions have biases, unlike in `resnet`.",
     ),
     Family(
         'K. He, X. Zhang, S. Ren and J. Sun, "Identity mappings in deep residual networks", 2016, section 4.',
@@ -67,7 +67,7 @@ FAMILIES = (
             "inception_v3": ("InceptionV3", 21.8),
         },
         smallest=75,
-        differs="Without the auxiliary classifier.",
+        differs="It has no auxiliary classifier.",
     ),
     Family(
         'C. Szegedy, S. Ioffe, V. Vanhoucke and A. Alemi, "Inception-v4, Inception-ResNet and the impact of residual '
@@ -109,7 +109,7 @@ FAMILIES = (
             "mobilenet_v3_small": ("MobileNetV3Small", 0.9),
             "mobilenet_v3_large": ("MobileNetV3Large", 3.0),
         },
-        differs="Without the dense layer between the mean over all places and the head.",
+        differs="It has no dense layer between the mean over all positions and the head.",
     ),
     Family(
         'G. Huang, Z. Liu, L. van der Maaten and K. Weinberger, "Densely connected convolutional networks", 2016, '
@@ -134,7 +134,7 @@ FAMILIES = (
             "efficientnet_b6": ("EfficientNetB6", 41.0),
             "efficientnet_b7": ("EfficientNetB7", 64.1),
         },
-        differs="In training it leaves out whole blocks, up to every fifth, the deeper the oftener.",
+        differs="In training it skips whole blocks at random, up to every fifth, deeper blocks more often.",
     ),
     Family(
         'M. Tan and Q. Le, "EfficientNetV2: smaller models and faster training", 2021, table 4.',
@@ -145,7 +145,7 @@ FAMILIES = (
             "efficientnet_v2_b2": ("EfficientNetV2B2", 8.8),
             "efficientnet_v2_b3": ("EfficientNetV2B3", 12.9),
         },
-        differs="In training it leaves out whole blocks, up to every fifth, the deeper the oftener.",
+        differs="In training it skips whole blocks at random, up to every fifth, deeper blocks more often.",
     ),
     Family(
         'M. Tan and Q. Le, "EfficientNetV2: smaller models and faster training", 2021, table 4.',
@@ -155,7 +155,7 @@ FAMILIES = (
             "efficientnet_v2_m": ("EfficientNetV2M", 53.2),
             "efficientnet_v2_l": ("EfficientNetV2L", 117.7),
         },
-        differs="In training it leaves out whole blocks, up to every fifth, the deeper the oftener.",
+        differs="In training it skips whole blocks at random, up to every fifth, deeper blocks more often.",
     ),
     Family(
         'B. Zoph, V. Vasudevan, J. Shlens and Q. Le, "Learning transferable architectures for scalable image '
@@ -177,6 +177,6 @@ FAMILIES = (
             "convnext_xlarge": ("ConvNeXtXLarge", 348.1),
         },
         normalizes_batches=False,
-        differs="Without stochastic depth.",
+        differs="It has no stochastic depth.",
     ),
 )

@@ -1,7 +1,8 @@
-"""What may stand in a network written in YAML: layers and their parts, their arguments, and how they are made.
+"""The layers of a network written in YAML: their names, their arguments, and how they are made.
 
-Names and arguments are checked without Keras, by a table of it: `_layers.json`, written by tests/models/layer_table.py.
-Nothing here takes a path, a function or a module: a block names a class of the table and gives it plain values.
+Names and arguments are checked without Keras, against a table of them: `_layers.json`, written by
+tests/models/layer_table.py. Nothing here takes a path, a function or a module: a block names a class of the table and
+gives it plain values.
 """
 
 import ast
@@ -19,29 +20,29 @@ from dltrain.registry import LAYERS, nearest, suggestion
 _TABLE = Path(__file__).with_suffix(".json")
 _OWN = Path(__file__).parents[1] / "layers"
 
-_CODE = "it runs code that a config cannot hold"
-_WORDS = "it reads a vocabulary, of words or from a file; a network's inputs are numbers"
-_TARGETS = "it changes targets too, which is what the block augment is for"
+_CODE = "it runs code, which a config cannot contain"
+_WORDS = "it needs a vocabulary, of words or from a file, but the inputs of a network are numbers"
+_TARGETS = "it also changes targets; use the block augment for that"
 REFUSED = {
     "Lambda": _CODE,
     **dict.fromkeys(("TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"), _CODE),
     **dict.fromkeys(("TextVectorization", "StringLookup", "IntegerLookup"), _WORDS),
     **dict.fromkeys(("CutMix", "MixUp", "MaxNumBoundingBoxes"), _TARGETS),
     "InputLayer": "the input is the dataset's",
-    "Pipeline": "its layers can stand in the list themselves",
-    "Wrapper": "it is the parent of layers and does nothing",
+    "Pipeline": "list its layers themselves",
+    "Wrapper": "it is a base class and does nothing",
 }
-"""Layers of Keras that no config may choose, and why."""
+"""Layers of Keras that a config may not choose, with the reason."""
 
 LISTED = {
     **dict.fromkeys(("Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "HashedCrossing"), (2, None)),
     **dict.fromkeys(("Dot", "Subtract"), (2, 2)),
     **dict.fromkeys(("Attention", "AdditiveAttention"), (2, 3)),
 }
-"""Layers that take a list of inputs: how many at least and at most."""
+"""Layers that take a list of inputs: the least and the greatest number."""
 
 SEVERAL = dict.fromkeys(("MultiHeadAttention", "GroupQueryAttention"), (2, 3))
-"""Layers that take several inputs, one by one."""
+"""Layers that take several inputs as separate arguments."""
 
 # Keras would learn these from data that it is shown before training.
 _NEEDED = {"Normalization": ("mean", "variance"), "Discretization": ("bin_boundaries",)}
@@ -58,7 +59,7 @@ def head_key(kind: str) -> str:
 
 
 def choices(kind: str) -> dict[str, dict[str, bool]]:
-    """Returns {name: {argument: is required}} of all that there is of a kind: layer, initializer, activation ..."""
+    """Returns {name: {argument: is required}} of all choices of a kind: layer, initializer, activation ..."""
     if kind != "layer" or not LAYERS.names():
         return _table(kind)
     return _table(kind) | {
@@ -108,7 +109,7 @@ def _arguments(signature: ast.arguments) -> dict[str, bool]:
 
 
 def inputs_of(layer: str) -> tuple[int, int | None]:
-    """Returns how many inputs a layer takes: at least, and at most."""
+    """Returns the least and the greatest number of inputs that a layer takes."""
     return (LISTED | SEVERAL).get(layer, (1, 1))
 
 
@@ -124,7 +125,7 @@ def faults(kind: str, block: dict[str, Any], path: str) -> Iterator[KeyProblem]:
     chosen = block.get(key)
     if not isinstance(chosen, str):
         meant = next((word for word in block if word in choices(kind)), None)
-        words = "got no word" if key in block else "which is missing"
+        words = "got no word" if key in block else "but it is missing"
         hint = f"; write {{{key}: {meant}, ...}}" if meant else ""
         yield KeyProblem(f"{path}.{key}", f"must be the name of {_a(kind)}, {words}{hint}")
         return
@@ -140,7 +141,7 @@ def faults(kind: str, block: dict[str, Any], path: str) -> Iterator[KeyProblem]:
             yield from _value_faults(argument, value, f"{path}.{argument}")
         elif argument not in (key, "name"):
             yield KeyProblem(
-                f"{path}.{argument}", f"is no argument of {chosen}{suggestion(argument, list(arguments), 'it has')}"
+                f"{path}.{argument}", f"is not an argument of {chosen}{suggestion(argument, list(arguments), 'it has')}"
             )
     for argument, is_required in arguments.items():
         if is_required and argument not in block:
@@ -159,7 +160,7 @@ def _value_faults(argument: str, value: Any, path: str) -> Iterator[KeyProblem]:
     elif kind is None or value is None:
         return
     elif kind == "layer":
-        yield KeyProblem(path, f"must be a layer, such as {{layer: Dense, units: 8}}, got {value!r}")
+        yield KeyProblem(path, f"must be a layer, for example {{layer: Dense, units: 8}}, got {value!r}")
     elif not isinstance(value, str):
         yield KeyProblem(path, f"must be the name of {_a(kind)}, got {value!r}")
     elif value not in choices(kind):
@@ -167,7 +168,7 @@ def _value_faults(argument: str, value: Any, path: str) -> Iterator[KeyProblem]:
 
 
 def _kind(argument: str) -> str | None:
-    """Returns what an argument's value describes, none where it is a plain value: a `bias_initializer` is one."""
+    """Returns the kind of an argument's value, an initializer for `bias_initializer`; none for plain values."""
     last = argument.rpartition("_")[2]
     return "layer" if argument in _LAYERS else last if last in (*_BLOCKS[1:], "activation") else None
 
@@ -179,7 +180,7 @@ def _meant(kind: str, word: str) -> str:
     near = nearest(word.replace("_", "").lower(), list(folded))
     if near:
         return f', did you mean "{folded[near.split(chr(34))[1]]}"?'
-    return "; there are those of keras.layers and dltrain.layers" if kind == "layer" else suggestion(word, names)
+    return "; use a layer of keras.layers or dltrain.layers" if kind == "layer" else suggestion(word, names)
 
 
 def json_schema() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The normalisations that networks may choose between."""
+"""Batch, layer and group normalisation as one choice."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from dltrain.lazy import keras
 
 
 def normalized(x: Any, kind: Normalization, name: str, *, groups: int = 8, **batch: Any) -> Any:
-    """Returns x normalised; x itself where the kind is none: a convolution before it then needs a bias.
+    """Normalises x; returns x itself where the kind is none: a convolution before it then needs a bias.
 
     Batch: S. Ioffe and C. Szegedy 2015. Layer: J. L. Ba, J. R. Kiros and G. E. Hinton 2016, here over the channels of
     each position alone. Group: Y. Wu and K. He 2018, over height, width and the channels of a group.
@@ -16,8 +16,9 @@ def normalized(x: Any, kind: Normalization, name: str, *, groups: int = 8, **bat
     Args:
         x: (batch, ..., channels).
         kind: none, batch, layer or group.
-        name: of the layer.
-        groups: of group normalisation; must divide the channels. The paper's 32 are too many for 16 channels.
+        name: name of the layer.
+        groups: number of groups of group normalisation; must divide the channels. The paper's 32 are too many for 16
+            channels.
         batch: more arguments of Keras's BatchNormalization (momentum, epsilon).
     """
     match kind:

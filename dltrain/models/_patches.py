@@ -1,4 +1,4 @@
-"""Images as rows of patches, and what such networks demand of images."""
+"""Images as rows of patches, and the checks of networks that need them."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ def check_patches(name: str, patch_size: int, data: DataSpec) -> None:
     if height % patch_size or width % patch_size:
         raise KeyProblem(
             "patch_size",
-            f"must divide height and width of the images, {height}x{width}, got {patch_size}; "
+            f"must divide height and width of the images, {height}x{width}, got {patch_size}: "
             f"{_fitting(height, width)}",
         )
 

@@ -1,4 +1,4 @@
-"""ImageNet's weights, put into a network of Keras's that was just built."""
+"""ImageNet's weights, loaded into a new network of keras.applications."""
 
 import logging
 import re
@@ -17,14 +17,14 @@ _log = logging.getLogger("dltrain")
 
 
 def load_imagenet(model: Any, body: Callable[[], Any]) -> None:
-    """Gives a network the weights that Keras has for its body, from Keras's cache or the internet.
+    """Loads Keras's weights for a network's body, from Keras's cache or the internet.
 
     Args:
-        model: the network; its head stays as it is.
+        model: the network; its head keeps its weights.
         body: makes the same network without a head, with ImageNet's weights.
 
     Raises:
-        UserError: if they cannot be had or do not fit.
+        UserError: if the weights cannot be downloaded or do not fit.
     """
     try:
         with redirect_stdout(sys.stderr):  # Keras shows the download's progress on standard output
@@ -34,7 +34,7 @@ def load_imagenet(model: Any, body: Callable[[], Any]) -> None:
     for layer, source in zip(_weighted(model), _weighted(trained), strict=True):
         for weight, value in zip(layer.weights, source.weights, strict=True):
             weight.assign(value)
-    _log.info("%s", f"{model.name} begins with ImageNet's weights, all but its last layer")
+    _log.info("%s", f"{model.name}: loaded the ImageNet weights of all layers but the last")
 
 
 def _weighted(model: Any) -> list[Any]:
@@ -56,10 +56,10 @@ def _advice(name: str, error: Exception) -> str:
     reason = str(getattr(cause, "reason", "")) if isinstance(cause, URLError) else words
     if address := re.search(r"https?://[^\s:]+", words):
         return (
-            f"model.weights: ImageNet's for {name} cannot be had ({reason}): get online, "
+            f"model.weights: the ImageNet weights of {name} cannot be downloaded ({reason}): go online, "
             f"or save {address[0]} into {folder}"
         )
     return (
-        f"model.weights: ImageNet's for {name} cannot be had or read ({reason or type(error).__name__}): "
-        f"get online, delete its file in {folder} and run again"
+        f"model.weights: the ImageNet weights of {name} cannot be read ({reason or type(error).__name__}): "
+        f"go online, delete their file in {folder} and run again"
     )

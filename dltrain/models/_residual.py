@@ -1,4 +1,4 @@
-"""Residual blocks, and the stages that they make up."""
+"""Residual blocks and the stages made of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ from dltrain.models._normalization import normalized
 
 @dataclass(frozen=True, kw_only=True)
 class Residual:
-    """What all blocks of a residual network have in common.
+    """The settings of all blocks of a residual network.
 
     Args:
         is_bottleneck: 1x1, 3x3 and 1x1 convolutions with four times the channels at the end; else two of 3x3.
         preactivation: normalise and activate before each convolution rather than after it.
-        shortcut: where sides and channels change: A subsamples and adds channels of zeros, B projects.
+        shortcut: how to change the size of the identity: A subsamples and adds channels of zeros, B projects.
         activation: of all layers.
         normalization: of all convolutions; where it is none, these have biases.
         groups: of group normalisation.
         kernel_initializer: of all convolutions.
-        dropout: share left out between a block's convolutions.
-        squeeze_excitation: channels for each unit of the bottleneck of squeeze and excitation, none to leave it out.
-        stochastic_depth: how often the last block is left out; those before it linearly less.
+        dropout: share of activations dropped between a block's convolutions.
+        squeeze_excitation: channels for each unit of the bottleneck of squeeze and excitation; none for no such part.
+        stochastic_depth: how often the last block is skipped; earlier blocks linearly less often.
     """
 
     is_bottleneck: bool = False
@@ -38,7 +38,7 @@ class Residual:
     stochastic_depth: float = 0.0
 
     def stages(self, x: Any, blocks: Sequence[int], filters: int) -> Any:
-        """Returns what comes out of the last stage, activated.
+        """Applies all stages and the last activation.
 
         Args:
             x: (batch, height, width, channels), activated.
@@ -124,7 +124,7 @@ class Residual:
             gate = layers.Dense(channels, "sigmoid", name=f"{name_of}2", **settings)(gate)
             y = layers.Multiply(name=name_of)([y, gate])
         if rate:
-            # One draw for each example; what stays is divided by how often it does.
+            # One random decision per example; a block that is kept is divided by how often it is kept.
             y = layers.Dropout(rate, noise_shape=(None, 1, 1, 1), name=f"{name}_stochastic_depth")(y)
         return layers.Add(name=f"{name}_sum")([y, shortcut])
 

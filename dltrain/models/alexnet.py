@@ -21,7 +21,7 @@ class _Plan:
         stride: of the first convolution, without padding; all others take `same` and 1.
         pool_padding: of the overlapping 3x3 pooling with stride 2.
         units: of each dense layer.
-        smallest: smallest height and width that leave something at the end.
+        smallest: smallest height and width of an image.
         border: zeros around the image on each side.
         towers: that the channels are shared among.
         has_response: whether convolutions 1 and 2 have a local response normalisation.
@@ -52,10 +52,10 @@ class AlexNet(Model):
     """AlexNet: five convolutions in two towers, three dense layers.
 
     A. Krizhevsky, I. Sutskever and G. Hinton, "ImageNet classification with deep convolutional neural networks", 2012,
-    section 3.5 and figure 2. Convolutions 2, 4 and 5 see their own tower, 3 and the dense layers both; ReLU, then local
-    response normalisation, then overlapping pooling. The response is normalised within a tower. The paper's 60,965,224
-    weights are those at 227x227x3 (its text says 224) and 1000 classes. `one_weird_trick` is A. Krizhevsky, "One weird
-    trick for parallelizing convolutional neural networks", 2014, as torchvision counts it: 61,100,840 at 224x224x3.
+    section 3.5 and figure 2. Convolutions 2, 4 and 5 see only their own tower, convolution 3 and the dense layers both;
+    ReLU, then local response normalisation within a tower, then overlapping pooling. The paper's 60,965,224 weights are
+    those at 227x227x3 (its text says 224) and 1000 classes. `one_weird_trick` is A. Krizhevsky, "One weird trick for
+    parallelizing convolutional neural networks", 2014, as torchvision counts it: 61,100,840 at 224x224x3.
 
     Args:
         variant: paper, for 227x227 images; one_weird_trick, for 224x224 images: one tower of 64, 192, 384, 256 and 256
@@ -63,7 +63,7 @@ class AlexNet(Model):
             channels, for images of 8x8 to 32x32.
         towers: 2 as in the paper, or 1: every convolution sees all channels (62,378,344 weights); none for the
             variant's own.
-        dropout: share of the two hidden dense layers' outputs left out in training; the paper's 0.5.
+        dropout: share of the two hidden dense layers' outputs dropped in training; the paper's 0.5.
         kernel_initializer: of all layers; none for the variant's own: normal with deviation 0.01 and biases of 1 in
             convolutions 2, 4, 5 and the hidden dense layers as in the paper, he_normal and biases of 0 in the others.
             The paper's starts slowly: digits at 67x67 stayed at chance for 132 steps, he_normal came to 0.935.
@@ -76,13 +76,13 @@ class AlexNet(Model):
 
     def __post_init__(self) -> None:
         if self.variant == "one_weird_trick" and self.towers == 2:
-            raise KeyProblem("towers", "must be 1 for one_weird_trick, got 2")
+            raise KeyProblem("towers", "must be 1 for variant: one_weird_trick, got 2")
 
     def check(self, data: DataSpec) -> None:
         """Raises KeyProblem where the data are no images, or too small ones."""
         smallest, (height, width, _) = _PLANS[self.variant].smallest, data.image("alexnet").model_shape
         if min(height, width) < smallest:
-            hint = "; variant: small takes images from 8x8 on" if self.variant != "small" else ""
+            hint = "; variant: small accepts images from 8x8 on" if self.variant != "small" else ""
             raise KeyProblem(
                 "variant", f"{self.variant} needs images of at least {smallest}x{smallest}, got {height}x{width}{hint}"
             )

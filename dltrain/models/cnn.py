@@ -21,23 +21,24 @@ class Stage:
     """A convolution and what follows it: normalisation, activation, pooling, dropout.
 
     Args:
-        filters: channels that come out.
+        filters: number of output channels.
         kernel_size: height and width of the filters, one number or two.
         strides: step of the convolution.
-        padding: same keeps height and width (over strides), valid takes no padding.
+        padding: same keeps height and width (over strides); valid adds no padding.
         dilation: gap between the filter's taps; 1 for none.
         convolution: standard; separable: a spatial one per channel, then a 1x1 (Chollet 2016); or depthwise_separable:
             each of these two with its own normalisation and activation (MobileNet: Howard et al. 2017, figure 3).
-        activation: of the stage.
+        activation: activation of the stage.
         normalization: before the activation: none, batch, layer (over the channels of each pixel) or group.
         normalization_groups: of group normalisation; must divide the channels.
-        batch_normalization: batch normalisation by its place: none, or before or after the activation.
-        pool: max or average of a window; global_max or global_average of the whole, which leaves 1x1; or none.
-        pool_size: height and width of the pooling's window, in values that are looked at.
-        pool_strides: step of the pooling, none for the window's size.
-        pool_dilation: distance of the window's values; 1 for no gaps.
-        pool_padding: same or valid; padding takes no part in maximum and average.
-        dropout: share of the stage's outputs left out in training, 0 to below 1.
+        batch_normalization: position of batch normalisation: none, or before or after the activation.
+        pool: max or average over a window; global_max or global_average over the whole image, which leaves 1x1; or
+            none.
+        pool_size: height and width of the pooling window, counted in values.
+        pool_strides: step of the pooling; none for the window's size.
+        pool_dilation: distance between the values of the window; 1 for no gaps.
+        pool_padding: same or valid; padding is ignored by maximum and average.
+        dropout: share of the stage's outputs dropped in training, 0 to below 1.
     """
 
     filters: PositiveInt
@@ -67,11 +68,11 @@ class CNN(Model):
 
     Args:
         stages: in their order, each a convolution and what follows it.
-        head: how the last stage becomes a vector: flatten, global_average or global_max.
+        head: how the output of the last stage becomes a vector: flatten, global_average or global_max.
         dense: units of each dense layer between head and logits.
-        dense_activation: of these layers.
-        dense_dropout: share of their outputs left out in training, 0 to below 1.
-        kernel_initializer: of convolutions and hidden dense layers.
+        dense_activation: activation of these layers.
+        dense_dropout: share of their outputs dropped in training, 0 to below 1.
+        kernel_initializer: initializer of convolutions and hidden dense layers.
     """
 
     stages: tuple[Stage, ...] = (Stage(filters=32, pool="max"), Stage(filters=64, pool="max"))
@@ -82,15 +83,15 @@ class CNN(Model):
     kernel_initializer: Initializer = "glorot_uniform"
 
     def __post_init__(self) -> None:
-        problems = [KeyProblem("stages", "must hold at least one stage")] if not self.stages else []
+        problems = [KeyProblem("stages", "must contain at least one stage")] if not self.stages else []
         for index, stage in enumerate(self.stages):
             if max(_pair(stage.strides)) > 1 and max(_pair(stage.dilation)) > 1:
                 problems.append(KeyProblem(f"stages[{index}].dilation", "must be 1 where strides are above 1"))
             if stage.convolution != "standard" and len(set(_pair(stage.strides))) > 1:
-                problems.append(KeyProblem(f"stages[{index}].strides", "of a separable convolution must be equal"))
+                problems.append(KeyProblem(f"stages[{index}].strides", "must be equal for a separable convolution"))
             if stage.normalization != "none" and stage.batch_normalization != "none":
                 problems.append(
-                    KeyProblem(f"stages[{index}].batch_normalization", "must be none where there is a normalization")
+                    KeyProblem(f"stages[{index}].batch_normalization", "must be none when normalization is set")
                 )
             key = f"stages[{index}].normalization_groups"
             problems += check_groups(stage.normalization, stage.normalization_groups, stage.filters, key)
@@ -98,9 +99,7 @@ class CNN(Model):
                 # A window of what is not pooled was always let pass, but for its gaps.
                 is_idle = stage.pool.startswith("global") or (stage.pool == "none" and key == "pool_dilation")
                 if is_idle and getattr(stage, key) != getattr(Stage, key):
-                    problems.append(
-                        KeyProblem(f"stages[{index}].{key}", f"must be left out where pool is {stage.pool}")
-                    )
+                    problems.append(KeyProblem(f"stages[{index}].{key}", f"must be left out when pool is {stage.pool}"))
         if problems:
             raise ExceptionGroup("cnn", problems)
 
@@ -203,7 +202,7 @@ def _pooled(x: Any, stage: Stage, name: str) -> Any:
 
 
 def _side_after(stage: Stage, axis: int, side: int, where: str) -> int:
-    """Returns a side's length behind a stage; raises where nothing is left."""
+    """Returns the length of a side after a stage; raises where nothing is left."""
     window = (_pair(stage.kernel_size)[axis] - 1) * _pair(stage.dilation)[axis] + 1
     side = _shrunk(side, window, _pair(stage.strides)[axis], stage.padding, f"{where}.kernel_size")
     if stage.pool == "none":
@@ -212,7 +211,7 @@ def _side_after(stage: Stage, axis: int, side: int, where: str) -> int:
         return 1
     rate = _pair(stage.pool_dilation)[axis]
     if stage.pool_padding == "same" and rate > side:  # there would be windows of padding alone
-        raise KeyProblem(f"{where}.pool_dilation", f"must be at most the {side} that arrive there, got {rate}")
+        raise KeyProblem(f"{where}.pool_dilation", f"must be at most {side}, the size of its input, got {rate}")
     window = (_pair(stage.pool_size)[axis] - 1) * rate + 1
     step = _pair(stage.pool_strides or stage.pool_size)[axis]
     return _shrunk(side, window, step, stage.pool_padding, f"{where}.pool_size")
@@ -223,14 +222,14 @@ def _pair(size: int | tuple[int, int] | None) -> tuple[int, int]:
 
 
 def _shrunk(side: int, window: int, step: int, padding: str, where: str) -> int:
-    """Returns a side's length after a window has gone over it; raises where nothing is left."""
+    """Returns the length of a side after a convolution or pooling; raises where nothing is left."""
     if padding == "same":
         return math.ceil(side / step)
     left = (side - window) // step + 1
     if left < 1:
         raise KeyProblem(
             where,
-            "is too large for what arrives there: "
+            "is too large for its input: "
             f"floor((H - F)/S) + 1 = floor(({side} - {window})/{step}) + 1 = {left}, which must be at least 1",
         )
     return left

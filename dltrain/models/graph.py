@@ -14,7 +14,7 @@ from dltrain.plugins import loading as plugins
 from dltrain.registry import MODELS, suggestion
 
 INPUTS, PREVIOUS = "inputs", "previous"
-# What the dataset's own layers and the head are called.
+# Names of the dataset's own layers and of the head.
 RESERVED = re.compile(
     r"inputs|previous|normalization|features|category\d+|(get_item|cast|subtract|one_hot)(_\d+)?|logits|units"
 )
@@ -23,17 +23,17 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 @MODELS.register("graph")
 class Graph(Model):
-    """A network written in YAML: a list of layers, each fed by the one before it or by those that it names.
+    """A network written in YAML: a list of layers, each applied to the layer before it or to the layers that it names.
 
     Args:
-        layers: in their order, a block each: `layer` is a class of keras.layers or dltrain.layers, `name` what others
-            call it, `inputs` the names that it takes (`previous` for the layer before, which it takes without
-            `inputs`; `inputs` for the data); all other keys are arguments of the class. An initializer, regularizer
-            or constraint with arguments is a block of its own, {name: L2, l2: 1e-4}; a layer within a layer too,
-            {layer: TimeDistributed, of: {layer: Dense, units: 8}}.
-        normalize: give the layers inputs of mean 0 and variance 1 per channel; false for the values as they are.
-        head: end in a dense layer with an output for each class or target; false where the last of `layers` gives
-            these itself, as logits or in the targets' own units.
+        layers: the layers in order, a block each: `layer` is a class of keras.layers or dltrain.layers, `name` its name
+            for other layers, `inputs` the names of the layers that it is applied to (`previous` for the layer before,
+            which is the default; `inputs` for the data); all other keys are arguments of the class. An initializer,
+            regularizer or constraint with arguments is its own block, {name: L2, l2: 1e-4}; so is a layer within a
+            layer, {layer: TimeDistributed, of: {layer: Dense, units: 8}}.
+        normalize: normalise the inputs to mean 0 and variance 1 per channel; false for raw values.
+        head: add a dense layer with an output for each class or target; false if the last of `layers` returns these
+            itself, as logits or in the units of the targets.
     """
 
     layers: tuple[dict[str, Any], ...]
@@ -46,12 +46,12 @@ class Graph(Model):
         return {"layers": {"items": json_schema()}}
 
     def __post_init__(self) -> None:
-        problems = [KeyProblem("layers", "must hold at least one layer")] if not self.layers else []
+        problems = [KeyProblem("layers", "must contain at least one layer")] if not self.layers else []
         for index, layer in enumerate(self.layers):
             block = {key: value for key, value in layer.items() if key != "inputs"}
             problems += [*faults("layer", block, f"layers[{index}]"), *self._name_faults(index)]
             if str(layer.get("layer")).endswith(("Cell", "Cells")):
-                words = "a cell works within an RNN: {layer: RNN, cell: {layer: LSTMCell, units: 8}}"
+                words = "a cell must be inside an RNN: {layer: RNN, cell: {layer: LSTMCell, units: 8}}"
                 problems.append(KeyProblem(f"layers[{index}].layer", f"must not be {layer['layer']}: {words}"))
         if not problems:
             problems = [fault for index in range(len(self.layers)) for fault in self._input_faults(index)]
@@ -77,14 +77,14 @@ class Graph(Model):
         return keras.Model(inputs, x, name="graph")
 
     def _name(self, index: int) -> str:
-        """Returns what a layer is called: where it has no name, by its place, whatever else was built before."""
+        """Returns the name of a layer; a layer without one is named by its position, whatever else was built before."""
         layer = self.layers[index]
         if "name" in layer:
             return str(layer["name"])
         return f"layer{index}_{re.sub(r'(?<=[a-z])(?=[A-Z])', '_', str(layer.get('layer'))).lower()}"
 
     def _sources(self, index: int) -> tuple[str, ...]:
-        """Returns the names that a layer takes."""
+        """Returns the names of a layer's inputs."""
         given = self.layers[index].get("inputs", PREVIOUS)
         before = self._name(index - 1) if index else INPUTS
         return tuple(before if name == PREVIOUS else name for name in (given if isinstance(given, tuple) else (given,)))
@@ -94,13 +94,13 @@ class Graph(Model):
             return
         name, path = self.layers[index]["name"], f"layers[{index}].name"
         if not isinstance(name, str) or not NAME.fullmatch(name):
-            yield KeyProblem(path, f"must be letters, digits and _ . - (at most 100), got {name!r}")
+            yield KeyProblem(path, f"must consist of letters, digits, _ . and - (at most 100 characters), got {name!r}")
         elif RESERVED.fullmatch(name):
-            yield KeyProblem(path, f"must not be {name}, which dltrain gives itself")
+            yield KeyProblem(path, f"must not be {name}, a name that dltrain uses itself")
         else:
             first = next(other for other in range(len(self.layers)) if self._name(other) == name)
             if first < index:
-                yield KeyProblem(path, f"must be another: {name!r} is the name of layers[{first}]")
+                yield KeyProblem(path, f"must be unique: {name!r} is already the name of layers[{first}]")
 
     def _input_faults(self, index: int) -> Iterator[KeyProblem]:
         layer, path = self.layers[index], f"layers[{index}]"
@@ -112,7 +112,7 @@ class Graph(Model):
                 yield KeyProblem(key, f"must be the name of a layer, got {name!r}")
             elif known.get(name, -1) >= index:
                 below = "itself" if known[name] == index else f"{name!r}, which is layers[{known[name]}]"
-                yield KeyProblem(key, f"must be a layer above it, got {below}")
+                yield KeyProblem(key, f"must be a layer above this one, got {below}")
             elif name not in known and name != INPUTS:
                 words = [PREVIOUS, INPUTS, *(self._name(other) for other in range(index))]
                 yield KeyProblem(key, f": no layer {name!r}{suggestion(name, words)}")
@@ -126,7 +126,8 @@ class Graph(Model):
         for index in range(len(self.layers) - 1):
             if self._name(index) not in used:
                 yield KeyProblem(
-                    f"layers[{index}]", f"({self._words(index)}) is used by none: name it in `inputs`, or leave it out"
+                    f"layers[{index}]",
+                    f"({self._words(index)}) is not used: name it in the `inputs` of another layer, or remove it",
                 )
 
     def _words(self, index: int) -> str:
@@ -159,7 +160,7 @@ class Graph(Model):
             words = f"shapes {' and '.join(shapes)} do" if len(shapes) > 1 else f"shape {shapes[0]} does"
             raise Misfit(f"layers[{index}]", f"({self._words(index)}): {words} not fit: {first_line(error)}") from None
         if not hasattr(output, "shape"):
-            raise Misfit(f"layers[{index}]", f"({self._words(index)}) must give one output, got {len(output)}")
+            raise Misfit(f"layers[{index}]", f"({self._words(index)}) must return one output, got {len(output)}")
         return output
 
     def _place(self, source: str) -> str:
@@ -169,21 +170,21 @@ class Graph(Model):
         return f"layers[{index}] ({self._words(index)})"
 
     def _vector(self, x: Any, data: DataSpec) -> Any:
-        """Returns the last layer's output, which must be (batch, features) for the head, or what the data ask for."""
+        """Returns the last layer's output: (batch, features) for the head, or of the shape that the data need."""
         last, shape = len(self.layers) - 1, tuple(x.shape[1:])
-        path, words = f"layers[{last}]", f"({self._words(last)}) must give"
+        path, words = f"layers[{last}]", f"({self._words(last)}) must return"
         if self.head and (len(shape) != 1 or shape[0] is None):
             raise Misfit(
                 path, f"{words} a vector for an example, got {_shape(x)}: end with Flatten or a global pooling"
             )
         if not self.head and shape != data.output_shape:
             count = math.prod(data.output_shape)
-            raise Misfit(path, f"{words} the {count} outputs that the data ask for, got {_shape(x)}")
+            raise Misfit(path, f"{words} the {count} outputs that the data need, got {_shape(x)}")
         return x
 
 
 def first_line(error: Exception) -> str:
-    """Returns what an exception of Keras says, in a line; of the user's own code with its line."""
+    """Summarises an exception of Keras in a line; of the user's own code with its file and line."""
     if words := plugins.fault(error):
         return words
     return said(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {said(error)}"

@@ -14,24 +14,24 @@ from dltrain.models._keras_networks import FAMILIES, Family, Preprocessing
 from dltrain.registry import MODELS, nearest
 
 _PREPROCESSING_WORDS: dict[Preprocessing, str] = {
-    "caffe": "blue, green, red, less ImageNet's means",
+    "caffe": "blue, green, red, minus ImageNet's means",
     "tf": "-1 to 1",
-    "torch": "less ImageNet's means, over its deviations",
-    "efficientnet": "less ImageNet's means, over its deviations",
+    "torch": "minus ImageNet's means, divided by its deviations",
+    "efficientnet": "minus ImageNet's means, divided by its deviations",
     "efficientnet_v2": "-1 to 1",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class _KerasNetwork(Model):
-    """What the networks of keras.applications share: preprocessing, body, mean over all places, head.
+    """The base of the networks of keras.applications: preprocessing, body, mean over all positions, head.
 
     Args:
-        weights: none for a random start; imagenet for those of Keras, downloaded once and kept in its cache, a grey
-            image being repeated to three channels; a run (its folder, name or stem), whose best weights are taken; or a
-            file: a run's checkpoint, or one that ends in .weights.h5 or .keras, of which only weights are read. A head
-            of other classes begins anew. Read when a run begins, not after.
-        dropout: share of the features left out in training before the head, 0 to below 1.
+        weights: none for a random start; imagenet for Keras's pretrained weights, downloaded once and kept in its cache
+            (a grey image is repeated to three channels); a run (its folder, its name, or the stem of its name), whose
+            best weights are loaded; or a file: a run's checkpoint, or one that ends in .weights.h5 or .keras, from
+            which only weights are read. The head starts at random if classes differ. Read only when a run starts.
+        dropout: share of the features dropped in training before the head, 0 to below 1.
     """
 
     registered_name: ClassVar[str]
@@ -60,7 +60,10 @@ class _KerasNetwork(Model):
             )
         if self.weights == "imagenet" and channels not in (1, 3):
             problems.append(
-                KeyProblem("weights", f"must be none or a file for images of {channels} channels: imagenet's are for 3")
+                KeyProblem(
+                    "weights",
+                    f"must be none, a run or a file for images of {channels} channels: imagenet weights are for 3",
+                )
             )
         if problems:
             raise ExceptionGroup("the data do not fit", problems)
@@ -80,10 +83,10 @@ class _KerasNetwork(Model):
         return keras.Model(inputs, data.head(x), name=self.registered_name)
 
     def initialize(self, model: Any) -> None:
-        """Gives a network that was just built ImageNet's weights.
+        """Loads ImageNet's weights into a new network.
 
         Raises:
-            UserError: if they cannot be had or do not fit.
+            UserError: if the weights cannot be downloaded or do not fit.
         """
         from dltrain.models._pretrained import load_imagenet
 
@@ -116,8 +119,8 @@ class _NormalizingNetwork(_KerasNetwork):
     """A network with batch normalisation.
 
     Args:
-        batch_normalization_momentum: how much of the means and variances that it predicts with stays at each step, 0
-            to below 1; none for Keras's own, 0.99 to 0.9997, with which they lag hundreds of steps behind.
+        batch_normalization_momentum: share of the moving means and variances that is kept at each step, 0 to below 1;
+            none for Keras's own, 0.99 to 0.9997, with which they lag hundreds of steps behind.
     """
 
     batch_normalization_momentum: Fraction | None = 0.9
@@ -135,7 +138,8 @@ def preprocessed(images: Any, how: Preprocessing) -> Any:
 
     Args:
         images: (batch, height, width, 3), red, green and blue in [0, 255].
-        how: caffe, tf or torch, as Keras calls them; efficientnet, as torch; efficientnet_v2, over 128 and less 1.
+        how: caffe, tf or torch, as Keras calls them; efficientnet, as torch; efficientnet_v2, divided by 128 and minus
+            1.
     """
     # float32 whatever the precision: bfloat16 cannot tell neighbouring raw values apart.
     settings = {"dtype": "float32", "name": "preprocessing"}
@@ -152,12 +156,12 @@ def preprocessed(images: Any, how: Preprocessing) -> Any:
 
 def _register(name: str, attribute: str, millions: float, family: Family) -> None:
     lines = (
-        f"Keras's {attribute}: {millions} million weights before the head; images from {family.smallest} pixels on.",
+        f"Keras's {attribute}: {millions} million weights before the head; images from {family.smallest} pixels.",
         "",
         family.source,
         *([family.differs] if family.differs else []),
-        f"Three channels reach it as {_PREPROCESSING_WORDS[family.preprocessing]};",
-        "other numbers of channels, which it takes without ImageNet's weights, normalised as the dataset says.",
+        f"Images of three channels are converted to {_PREPROCESSING_WORDS[family.preprocessing]};",
+        "images of other numbers of channels, accepted without ImageNet's weights, are normalised by the dataset.",
     )
     entries = {"__doc__": "\n".join(lines), "__module__": __name__, "attribute": attribute, "family": family}
     parent = _NormalizingNetwork if family.normalizes_batches else _KerasNetwork

@@ -23,16 +23,16 @@ class LeNet5(Model):
     """LeNet-5: two convolutions with subsampling, three dense layers.
 
     Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, "Gradient-based learning applied to document recognition", 1998,
-    section II.B, figure 2 and table I. Smaller images get a border of 0 up to 32x32 (28x28: 2 on each side), of larger
-    ones the first dense layer, the paper's C5, sees all that arrives. Two differences: logits in place of the radial
-    basis functions, and the plain tanh in place of 1.7159 tanh(2a/3).
+    section II.B, figure 2 and table I. Smaller images are padded with 0 to 32x32 (28x28: 2 on each side); on larger
+    ones the first dense layer, the paper's C5, covers the whole feature map. Two differences: logits in place of the
+    radial basis functions, and the plain tanh in place of 1.7159 tanh(2a/3).
 
     Args:
         variant: modern, as it is commonly used: average pooling, and every map of C3 sees all of S2 (61,706 weights at
             32x32x1 and 10 classes); or paper: subsampling with a coefficient and a bias for each map and an activation,
             and the 16 maps of C3 see 3, 4 or 6 of the 6 before them (60,000 weights before the logits' 850).
-        activation: of all layers but the last; the paper's tanh.
-        kernel_initializer: of all layers but the last.
+        activation: activation of all layers but the last; the paper's tanh.
+        kernel_initializer: initializer of all layers but the last.
     """
 
     variant: Literal["modern", "paper"] = "modern"

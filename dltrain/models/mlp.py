@@ -19,14 +19,15 @@ class MLP(Model):
     dropout as N. Srivastava et al. 2014, batch normalisation as S. Ioffe and C. Szegedy 2015.
 
     Args:
-        units: width of each hidden layer; an empty list gives softmax regression.
-        activation: of the hidden layers.
-        dropout: share of each hidden layer's outputs left out in training, 0 to below 1.
-        normalization: of each hidden layer before its activation: none, batch, layer or group.
-        normalization_groups: of group normalisation; must divide the units, and leave two or more to a group.
+        units: width of each hidden layer; an empty list for softmax regression.
+        activation: activation of the hidden layers.
+        dropout: share of each hidden layer's outputs dropped in training, 0 to below 1.
+        normalization: normalisation of each hidden layer before its activation: none, batch, layer or group.
+        normalization_groups: number of groups of group normalisation; must divide the units, with two or more units in
+            a group.
         batch_normalization: true is the same as normalization: batch.
-        l2: adds l2 * (sum of squared kernels) to the loss, of all layers; biases are free.
-        kernel_initializer: of the hidden layers.
+        l2: adds l2 * (sum of squared kernels) to the loss, for all layers; biases are not penalised.
+        kernel_initializer: initializer of the hidden layers.
     """
 
     units: tuple[PositiveInt, ...] = (512, 512)
@@ -41,10 +42,10 @@ class MLP(Model):
     def __post_init__(self) -> None:
         problems = []
         if self.batch_normalization and self.normalization != "none":
-            problems.append(KeyProblem("batch_normalization", "must be false where there is a normalization"))
+            problems.append(KeyProblem("batch_normalization", "must be false when normalization is set"))
         for units in dict.fromkeys(self.units):
             problems += check_groups(self.normalization, self.normalization_groups, units)
-            # A single number less its mean is 0, whatever it was.
+            # A single number minus its mean is always 0.
             if self.normalization == "group" and units == self.normalization_groups:
                 problems.append(KeyProblem("normalization_groups", f"must be below the {units} units, got {units}"))
         if problems:

@@ -20,11 +20,12 @@ class MLPMixer(Model):
 
     Args:
         patch_size: height and width of a patch in pixels; it must divide those of the images. The paper's 16 and 32.
-        width: channels of each patch, the paper's C.
-        depth: blocks.
-        token_width: hidden units of the dense layers over the patches, the paper's D_S, there half of `width`.
-        channel_width: hidden units of those over the channels, the paper's D_C, none for 4 * width as there.
-        dropout: share of each part's outputs left out in training before they are added, 0 to below 1.
+        width: channels of each patch; the paper's C.
+        depth: number of blocks.
+        token_width: hidden units of the dense layers over the patches; the paper's D_S, which is half of `width`.
+        channel_width: hidden units of the dense layers over the channels; the paper's D_C; none for 4 * width as in the
+            paper.
+        dropout: share of each part's outputs dropped in training before they are added, 0 to below 1.
     """
 
     patch_size: PositiveInt = 4

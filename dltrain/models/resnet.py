@@ -23,32 +23,32 @@ _IMAGENET: dict[int, tuple[tuple[int, ...], bool]] = {
 
 @MODELS.register("resnet")
 class ResNet(Model):
-    """Residual network, in its forms for CIFAR and for ImageNet.
+    """Residual network, in its variants for CIFAR and for ImageNet.
 
     K. He, X. Zhang, S. Ren and J. Sun, "Deep residual learning for image recognition", 2015: section 4.2 for cifar,
-    table 1 for imagenet. One difference: a bottleneck's stride is in its 3x3 convolution, as in torchvision, whose
-    networks these are. `preactivation` is the same authors' later form, "Identity mappings in deep residual networks",
-    2016, section 4; squeeze and excitation as J. Hu, L. Shen and G. Sun 2018; stochastic depth as G. Huang et al. 2016,
-    but drawn for each example, and what stays is scaled in training rather than all in use.
+    table 1 for imagenet. One difference: a bottleneck's stride is in its 3x3 convolution, as in torchvision, which
+    gives the same networks. `preactivation` is the same authors' later form, "Identity mappings in deep residual
+    networks", 2016, section 4; squeeze and excitation as J. Hu, L. Shen and G. Sun 2018; stochastic depth as G. Huang
+    et al. 2016, but decided for each example, and kept blocks are scaled in training rather than all blocks in use.
 
     Args:
         variant: cifar, three stages of 16, 32 and 64 channels for images of about 32x32; or imagenet, four stages of 64
             to 512 channels behind a stem that divides the sides by 4.
         depth: layers with weights on the longest path: 6n + 2 for cifar; 18, 34, 50, 101 or 152 for imagenet.
-        shortcut: where sides and channels change: A takes every second pixel and adds channels of zeros, B projects
-            with a 1x1 convolution; none for A in cifar and B in imagenet, as in the paper.
+        shortcut: how to change the size of the identity: A takes every second pixel and adds channels of zeros, B
+            projects with a 1x1 convolution; none for A in cifar and B in imagenet, as in the paper.
         preactivation: normalise and activate before each convolution rather than after it.
         width: multiplies the channels of every stage.
-        activation: of all layers.
-        normalization: of all convolutions: batch as in the paper; layer, over the channels of each pixel; group; or
-            none, and convolutions have biases.
-        normalization_groups: of group normalisation; must divide the channels of the first stage.
-        kernel_initializer: of all layers.
-        dropout: share of activations left out between a block's convolutions, 0 to below 1 (Zagoruyko and Komodakis
+        activation: activation of all layers.
+        normalization: normalisation of all convolutions: batch as in the paper; layer, over the channels of each pixel;
+            group; or none, with biases in the convolutions.
+        normalization_groups: number of groups of group normalisation; must divide the channels of the first stage.
+        kernel_initializer: initializer of all layers.
+        dropout: share of activations dropped between a block's convolutions, 0 to below 1 (Zagoruyko and Komodakis
             2016, section 2.4).
         squeeze_excitation: none, or the ratio of a block's channels to the units that weigh them; the paper's 16.
-        stochastic_depth: how often the last block is left out in training, 0 to below 1; those before it linearly less.
-            The paper's 0.5.
+        stochastic_depth: how often the last block is skipped in training, 0 to below 1; earlier blocks linearly less
+            often. The paper's 0.5.
     """
 
     variant: Literal["cifar", "imagenet"] = "cifar"
@@ -120,7 +120,7 @@ class ResNet(Model):
         return keras.Model(inputs, logits, name="resnet")
 
     def _framed(self, x: Any) -> Any:
-        """A border that never is the largest: zeros where nothing is negative, else the least there is."""
+        """Pads with a value that is never the largest: zeros where nothing is negative, else the smallest number."""
         if self.activation in ("relu", "relu6", "sigmoid", "softmax", "softplus"):
             return keras.layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
         return keras.ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=float("-inf"))

@@ -16,23 +16,24 @@ _BLOCKS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2
 
 @MODELS.register("vgg")
 class VGG(Model):
-    """VGG: blocks of 3x3 convolutions, each with a max pooling behind it; the form for images of about 32x32.
+    """VGG: blocks of 3x3 convolutions, each followed by max pooling; for images of about 32x32.
 
     K. Simonyan and A. Zisserman, "Very deep convolutional networks for large-scale image recognition", 2015, table 1:
     configurations A, B, D and E. Three differences, as is common for CIFAR: batch normalisation (Ioffe and Szegedy
-    2015), the average over what the last block leaves in place of a flattened map, and no dense layers of 4096 units.
-    At 32x32x3 and 10 classes depth 11, 13, 16 and 19 have 9,231,114, 9,416,010, 14,728,266 and 20,040,522 weights.
+    2015), the average over the last feature map instead of flattening it, and no dense layers of 4096 units. At 32x32x3
+    and 10 classes depth 11, 13, 16 and 19 have 9,231,114, 9,416,010, 14,728,266 and 20,040,522 weights.
 
     Args:
-        depth: the paper's layers with weights, its three dense ones included: 11, 13, 16 or 19.
+        depth: number of layers with weights in the paper, its three dense ones included: 11, 13, 16 or 19.
         filters: channels of the first block, the paper's 64; the others have 2, 4, 8 and 8 times as many.
-        pools: blocks with a pooling, from the first on; each halves the sides. The paper's 5 need 32x32, 3 need 8x8.
-        normalization: between each convolution and its activation: none as in the paper, batch, layer
-            or group (of 8 groups).
-        activation: of convolutions and hidden dense layers; the paper's relu.
+        pools: number of blocks with pooling, from the first on; each halves the sides. The paper's 5 need 32x32, 3 need
+            8x8.
+        normalization: normalisation between each convolution and its activation: none as in the paper, batch, layer or
+            group (with 8 groups).
+        activation: activation of convolutions and hidden dense layers; the paper's relu.
         dense: units of each dense layer before the logits; the paper's are 4096 and 4096.
-        dropout: share of these layers' outputs left out in training; the paper's 0.5.
-        kernel_initializer: of convolutions and hidden dense layers.
+        dropout: share of these layers' outputs dropped in training; the paper's 0.5.
+        kernel_initializer: initializer of convolutions and hidden dense layers.
     """
 
     depth: Literal[11, 13, 16, 19] = 16
@@ -46,7 +47,7 @@ class VGG(Model):
 
     def __post_init__(self) -> None:
         if self.normalization == "group" and self.filters % 8:
-            raise KeyProblem("filters", f"must be a multiple of 8 with group normalisation, got {self.filters}")
+            raise KeyProblem("filters", f"must be a multiple of 8 for normalization: group, got {self.filters}")
 
     def check(self, data: DataSpec) -> None:
         """Raises KeyProblem where the data are no images, or too small for the poolings."""

@@ -17,20 +17,20 @@ class ViT(Model):
 
     A. Dosovitskiy et al., "An image is worth 16x16 words: transformers for image recognition at scale", 2021, section
     3.1, table 1 for ViT-B; H. Touvron et al., "Training data-efficient image transformers", 2021, table 1 for ViT-Ti
-    and ViT-S. Learnt position embeddings; layer normalisation before each part of a block. With `patch_size: 16`,
-    224x224x3 images and 1000 classes: Ti (width 192, depth 12, heads 3) has 5,717,416 weights, S (384, 12, 6)
+    and ViT-S. It has learnt position embeddings, and layer normalisation before each part of a block. With `patch_size:
+    16`, 224x224x3 images and 1000 classes: Ti (width 192, depth 12, heads 3) has 5,717,416 weights, S (384, 12, 6)
     22,050,664, B (768, 12, 12) 86,567,656. The defaults are small, for images of about 32x32.
 
     Args:
         patch_size: height and width of a patch in pixels; it must divide those of the images. The paper's 16.
-        width: numbers in a token; a multiple of `heads`.
-        depth: blocks.
-        heads: of each self-attention.
-        mlp_width: units of a block's hidden dense layer, none for 4 * width as in the paper.
+        width: length of a token's vector; a multiple of `heads`.
+        depth: number of blocks.
+        heads: number of heads of each self-attention.
+        mlp_width: units of a block's hidden dense layer; none for 4 * width as in the paper.
         head: how the tokens become a vector: class_token, a learnt one beside the patches, as in the paper; or
             global_average, of all patches.
-        dropout: share left out in training after the position embeddings, each self-attention and each dense layer of
-            a block; the paper's 0.1 for ImageNet alone.
+        dropout: share of outputs dropped in training after the position embeddings, each self-attention and each dense
+            layer of a block; the paper's 0.1, used for ImageNet only.
     """
 
     patch_size: PositiveInt = 4

@@ -18,18 +18,18 @@ class WideResNet(Model):
 
     S. Zagoruyko and N. Komodakis, "Wide residual networks", 2016, table 1 with blocks B(3, 3): a stem of 16 channels,
     then three stages of 16k, 32k and 64k for images of about 32x32; where sides or channels change, a 1x1 convolution
-    of the activated input takes the place of the identity. WRN-28-10 has 36,479,194 weights at 10 classes.
+    of the activated input replaces the identity. WRN-28-10 has 36,479,194 weights at 10 classes.
 
     Args:
-        depth: 6N + 4, N blocks in each stage; the paper's 16, 22, 28 and 40.
-        width: k, what the channels of each stage are multiplied by; the paper's 1 to 12.
-        dropout: share of activations left out between a block's two convolutions, 0 to below 1; the paper's 0.3 on
-            CIFAR and 0.4 on SVHN.
-        activation: of all layers.
-        normalization: before all activations: batch as in the paper; layer, over the channels of each pixel; group; or
-            none, and convolutions have biases.
-        normalization_groups: of group normalisation; must divide the 16 channels of the stem.
-        kernel_initializer: of all layers.
+        depth: 6N + 4 for N blocks in each stage; the paper's 16, 22, 28 and 40.
+        width: factor k of the channels of each stage; the paper's 1 to 12.
+        dropout: share of activations dropped between a block's two convolutions, 0 to below 1; the paper's 0.3 on CIFAR
+            and 0.4 on SVHN.
+        activation: activation of all layers.
+        normalization: normalisation before all activations: batch as in the paper; layer, over the channels of each
+            pixel; group; or none, with biases in the convolutions.
+        normalization_groups: number of groups of group normalisation; must divide the 16 channels of the stem.
+        kernel_initializer: initializer of all layers.
     """
 
     depth: PositiveInt = 16

@@ -24,7 +24,7 @@ from dltrain.registry import CALLBACKS, LAYERS, LOSSES, METRICS, MODELS, OPTIMIZ
 
 
 class Part(Choice):
-    """What a loss, metric or layer of the user's is: a builder of an object of Keras's kind."""
+    """The base of the user's losses, metrics and layers: a builder of a Keras object."""
 
     def build(self) -> Any:
         """Returns the object."""
@@ -32,7 +32,7 @@ class Part(Choice):
 
 
 class Metric(Part):
-    """What a metric of the user's is.
+    """The base of the user's metrics.
 
     Attributes:
         larger_is_better: whether more is better.
@@ -42,19 +42,19 @@ class Metric(Part):
 
 
 class Callback(Choice):
-    """What a callback of the user's is: a builder of a Keras callback."""
+    """The base of the user's callbacks: a builder of a Keras callback."""
 
     def build(self, folder: Path) -> Any:
         """Returns the callback.
 
         Args:
-            folder: the run's.
+            folder: the run's folder.
         """
         raise NotImplementedError
 
 
 OWN = ("self", "name", "dtype", "trainable", "data", "run_folder", "learning_rate")
-"""Arguments that no config gives: Keras's own, and those that dltrain fills in."""
+"""Arguments that a config cannot set: Keras's own, and those that dltrain fills in."""
 
 
 def offer(module: types.ModuleType) -> None:
@@ -71,7 +71,7 @@ def offer(module: types.ModuleType) -> None:
 
 
 def _kinds() -> dict[type, tuple[Registry, Any]]:
-    """Returns what becomes of each kind of class; a model is a layer too, so that it stands before it."""
+    """Returns registry and builder of each kind of class; models come before layers, as they are layers too."""
     return {
         keras.Model: (MODELS, _build_model),
         keras.layers.Layer: (LAYERS, _build),
@@ -108,7 +108,7 @@ def _register(registry: Registry, name: str, cls: Any, builder: Any) -> None:
 
 
 def _default(value: Any) -> Any:
-    """Returns a default as a field has it: what can be changed is copied for each block."""
+    """Returns a default for a field: mutable values are copied for each block."""
     if isinstance(value, list):
         return tuple(value)
     return value if isinstance(value, Hashable) else dataclasses.field(default_factory=lambda: copy.copy(value))
@@ -122,7 +122,7 @@ def _parameters(cls: Any) -> dict[str, inspect.Parameter]:
 
 
 def _field_type(hint: Any, default: Any) -> Any:
-    """Returns the type that a key is checked by, as far as annotation or default tell one; else any plain value."""
+    """Returns the type of a key, from annotation or default; else any plain value."""
     if hint is not None:
         known = _known_type(hint)
         return known | None if default is None and known is not Any else known
@@ -145,7 +145,7 @@ def _known_type(hint: Any) -> Any:
 
 
 def _arguments(block: Any, **filled: Any) -> dict[str, Any]:
-    """Returns the arguments of `__init__`: what the config gives, and what dltrain fills in where it is asked for."""
+    """Returns the arguments of `__init__`: from the config, and those that dltrain fills in where they exist."""
     given = {field.name: as_given(getattr(block, field.name)) for field in dataclasses.fields(block)}
     wanted = _parameters(block.keras_class)
     given |= {key: value for key, value in filled.items() if key in wanted and given.get(key) is None}
@@ -153,7 +153,7 @@ def _arguments(block: Any, **filled: Any) -> dict[str, Any]:
 
 
 def as_given(value: Any) -> Any:
-    """Returns a config's value as the user's code gets it: lists as lists, and nothing that the config keeps."""
+    """Copies a config's value for the user's code: tuples become lists."""
     if isinstance(value, dict):
         return {key: as_given(item) for key, item in value.items()}
     return [as_given(item) for item in value] if isinstance(value, tuple) else value
@@ -161,7 +161,7 @@ def as_given(value: Any) -> Any:
 
 @contextmanager
 def _blaming(cls: type) -> Iterator[None]:
-    """Names the class where what fails is not in a line of the user's, but in what Keras or Python make of the class.
+    """Names the class in errors that do not come from a line of the user's, but from Keras or Python.
 
     Raises:
         UserError: in place of such an error.
@@ -197,7 +197,7 @@ def _build_optimizer(block: Any, learning_rate: Any, plain: bool = False, shares
 
 
 def _build_model(block: Any, data: DataSpec) -> Any:
-    """Returns the model, built: called on inputs that are raw, as the dataset has them.
+    """Builds the model by calling it on raw inputs, as the dataset has them.
 
     An argument `data` gets the DataSpec, `num_classes` the number of outputs where the config says none.
     """
@@ -205,8 +205,8 @@ def _build_model(block: Any, data: DataSpec) -> Any:
     with _blaming(block.keras_class), warnings.catch_warnings():
         warnings.filterwarnings(
             "ignore", r"`build\(\)` was called on layer"
-        )  # of one without weights, as is told later
-        # Eagerly first: what fails in the user's `call` is told as it is; of a trace Keras says that it may have.
+        )  # of one without weights, which is reported later
+        # Eagerly first: an error in the user's `call` is shown as it is; for a trace Keras wraps it.
         model(keras.ops.zeros((1, *data.input.max_shape), data.input.dtype))
         model(data.inputs())
     return model

@@ -1,4 +1,4 @@
-"""The user's own code: files that a config names, run only when the user has said so, blamed by file and line."""
+"""The user's own code: files that a config names, run only if the user trusts them; errors name file and line."""
 
 import ast
 import hashlib
@@ -18,27 +18,27 @@ from dltrain.plugins.keras_classes import offer
 from dltrain.registry import KINDS, suggestion
 
 loaded: dict[Path, bytes] = {}
-"""The files that were run in this process, and what they held then."""
+"""The files that were run in this process, with their content."""
 
 KEPT = "plugins"
-"""The folder in a run's own that keeps copies of them."""
+"""The folder in a run folder with copies of them."""
 
 trusts_all = False
-"""Whether the user said --trust."""
+"""Whether the user typed --trust."""
 
 ask: Callable[[str], bool] | None = None
-"""Asks the user; whoever talks to a person at a terminal sets it."""
+"""Asks the user for trust; set by commands that talk to a person at a terminal."""
 
 
 def load(paths: list[Path], named_in: str) -> None:
-    """Runs files as modules called by their stems; what they register and define can then be chosen in a config.
+    """Runs files as modules named by their stems; a config can then choose the classes that they register or define.
 
     A Keras class that such a module defines (model, layer, loss, metric, optimizer, callback) is registered as
     `module.Class`, with the arguments of its `__init__` as keys.
 
     Args:
         paths: the files, in their order: a later one may import an earlier one by its stem.
-        named_in: the config that names them, as messages call it.
+        named_in: the name of the config that lists them, for messages.
 
     Raises:
         UserError: if one is not trusted, cannot be read or fails.
@@ -46,20 +46,20 @@ def load(paths: list[Path], named_in: str) -> None:
     contents = {path: _read(path, Path(named_in).parent / KEPT) for path in paths if path not in loaded}
     for path in contents:
         _check_name(path)
-    _require_trust(contents, named_in)
+    _check_trust(contents, named_in)
     for path, content in contents.items():
-        _check_name(path)  # again: one before it may be called so too, or import it from elsewhere
+        _check_name(path)  # again: an earlier file may have the same name, or import it from elsewhere
         _run(path, content)
 
 
 def fault(error: BaseException) -> str | None:
-    """Returns file, line and words of an error that comes from a file of the user's; none where none is involved."""
+    """Returns file, line and message of an error from one of the user's files; none for other errors."""
     seen: BaseException | None = error
     while seen is not None:
         for frame in reversed(traceback.extract_tb(seen.__traceback__)):
             if Path(frame.filename) in loaded:
                 return f"{frame.filename}:{frame.lineno}: in {frame.name}: {type(error).__name__}: {said(error)}"
-        # What TensorFlow traced tells of the user's lines in its text alone.
+        # Of traced code only TensorFlow's message names the user's lines.
         told = re.findall(r'File "([^"]+)", line (\d+), in (\w+)', str(seen))
         for file, line, name in reversed(told):
             if Path(file) in loaded:
@@ -69,21 +69,21 @@ def fault(error: BaseException) -> str | None:
 
 
 def function(name: str) -> Callable[..., Any]:
-    """Returns a function of a file of the user's.
+    """Finds a function in one of the user's files.
 
     Args:
-        name: its module and name, such as my_data.load.
+        name: its module and name, for example my_data.load.
 
     Raises:
-        KeyProblem: if there is none.
+        KeyProblem: if it does not exist.
     """
     stem, _, last = name.rpartition(".")
     if stem not in {path.stem for path in loaded}:
-        raise KeyProblem("function", f"must be module.name, of a file in plugins, got {name!r}")
+        raise KeyProblem("function", f"must be module.function, with the module a file in plugins, got {name!r}")
     own = {key: each for key, each in vars(sys.modules[stem]).items() if getattr(each, "__module__", None) == stem}
     functions = {key: each for key, each in own.items() if inspect.isfunction(each)}
     if last not in functions:
-        raise KeyProblem("function", f"is none of {stem}: {last!r}{suggestion(last, list(functions))}")
+        raise KeyProblem("function", f"is not a function of {stem}: {last!r}{suggestion(last, list(functions))}")
     return functions[last]
 
 
@@ -92,23 +92,23 @@ def _read(path: Path, kept: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         copy = kept / path.name
-        words = f"; as it ran it is kept in {copy}" if copy.is_file() else ""
+        words = f"; its copy as it was run is {copy}" if copy.is_file() else ""
         raise UserError(f"plugins: {path} cannot be read: {error.strerror}{words}") from None
 
 
 def _check_name(path: Path) -> None:
     stem = path.stem
     if path.suffix != ".py" or not stem.isidentifier():
-        raise UserError(f"plugins: {path} must be a Python file whose name is a word, such as my_net.py")
+        raise UserError(f"plugins: {path} must be a Python file whose name is a word, for example my_net.py")
     if stem in sys.modules or stem in sys.stdlib_module_names:
         raise UserError(
-            f"plugins: {path} is called like the module {stem} that is there already; rename it, or name it before "
-            "what imports it"
+            f"plugins: {path} has the name of the module {stem}, which is already loaded; rename it, or list it before "
+            "the file that imports it"
         )
 
 
-def _require_trust(contents: dict[Path, bytes], named_in: str) -> None:
-    """Makes sure that the user wants the files to be run.
+def _check_trust(contents: dict[Path, bytes], named_in: str) -> None:
+    """Checks that the user trusts the files.
 
     Raises:
         UserError: if not.
@@ -120,13 +120,13 @@ def _require_trust(contents: dict[Path, bytes], named_in: str) -> None:
         return
     words = f"{named_in} runs code from {' and '.join(map(str, strange))}"
     if not trusts_all and not (ask and ask(words)):
-        raise UserError(f"{words}: read it, then say --trust, which is remembered until the file changes")
+        raise UserError(f"{words}: read it, then add --trust, which is remembered until the file changes")
     for digest in strange.values():
         try:
             place.mkdir(parents=True, exist_ok=True, mode=0o700)
             (place / digest).touch()
         except OSError:
-            return  # a home that cannot be written to is asked again
+            return  # where the home cannot be written to, the user is asked again
 
 
 def _run(path: Path, content: bytes) -> None:

@@ -1,1 +1,1 @@
-"""What is done with several runs of one experiment: series, folds, seeds, and runs that are done again."""
+"""Several runs of one experiment: series, folds, seeds, and repetitions of a run."""

@@ -1,4 +1,4 @@
-"""A run done again from its config, and held against the first: bit by bit, or within a tolerance elsewhere."""
+"""Repeats a run from its config and compares the two: bit by bit, or within a tolerance in another environment."""
 
 import json
 from pathlib import Path
@@ -14,21 +14,22 @@ from dltrain.runs.folder import Run
 from dltrain.training import trainer
 
 UNTOLD = ("command", "origins")
-"""What environment.json holds that says nothing of the environment."""
+"""Keys of environment.json that do not describe the environment."""
 
 UNWEIGHED = ("git", lineage.KEY)
-"""What is listed and excuses nothing: the commit is that of the folder in which the command was given, and a run that
-builds on other weights is another run."""
+"""Keys whose differences are listed but excuse no difference in results: the commit is that of the working folder, and
+a run that builds on other weights is another run."""
 
 
 def reproduce(run: Run, root: Path, tolerance: float, reporter: Reporter) -> dict[str, Any]:
-    """Trains what a finished run's config says, into a new run, and compares the two.
+    """Trains a finished run's config again, into a new run, and compares the two.
 
     Args:
         run: a finished run.
-        root: the folder that the new run goes to.
-        tolerance: how far the final metrics may be apart in another environment: absolute up to 1, relative beyond.
-        reporter: what says how it goes.
+        root: the folder of the new run.
+        tolerance: the largest allowed difference of the final metrics in another environment: absolute up to 1,
+            relative beyond.
+        reporter: for messages and progress.
 
     Returns:
         {"run", "again", "reproduced", "exact", "environment": {key: [then, now]}, "metrics": {name: [then, now]},
@@ -41,8 +42,8 @@ def reproduce(run: Run, root: Path, tolerance: float, reporter: Reporter) -> dic
     then = run.read_summary()
     if then.get("status") != "finished":
         raise RunError(
-            f"{run.path}: is {then.get('status', 'not begun')}, not finished: there is nothing whole to compare with; "
-            f"go on with: dltrain fit --resume {run.path}"
+            f"{run.path}: is {then.get('status', 'not begun')}, not finished: only a finished run can be reproduced; "
+            f"resume with: dltrain fit --resume {run.path}"
         )
     environment, rows = _environment(run), run.read_metrics()
     now = trainer.fit(experiments.load(run.config), reporter, root)
@@ -73,12 +74,15 @@ def _notes(then: dict[str, Any], changed: dict[str, list[Any]], is_elsewhere: bo
     if lineage.KEY in changed:
         before, after = (found or {} for found in changed[lineage.KEY])
         keys = ", ".join(key for key in {**before, **after} if before.get(key) != after.get(key))
-        notes.append(f"it builds on other weights than then: what {keys} names has changed")
+        notes.append(f"the weights that {keys} names have changed since the run")
     if then.get("changes") and not exact:
         steps = ", ".join(str(change["step"]) for change in then["changes"])
-        notes.append(f"the run was changed when it went on (after step {steps}); its config tells the end of it only")
+        notes.append(
+            f"the config was changed when the run resumed (after step {steps}): it describes only "
+            "the last part of the run"
+        )
     if not exact and not is_elsewhere and lineage.KEY not in changed:
-        notes.append("`dltrain verify` names the first step and tensor that differ; deterministic: true may mend it")
+        notes.append("`dltrain verify` names the first step and tensor that differ; deterministic: true may help")
     return notes
 
 
@@ -95,7 +99,7 @@ def _differing(then: dict[str, Any], now: dict[str, Any]) -> dict[str, list[Any]
 
 
 def _measured(summary: dict[str, Any]) -> dict[str, float]:
-    """Returns the final metrics, with the best weights, by part and name."""
+    """Collects the final metrics of the best weights, by part and name."""
     parts = {part: summary.get(part) or {} for part in ("validation", "test")}
     found = {f"{part} {name}": value for part, metrics in parts.items() for name, value in metrics.items()}
     if summary.get("best"):
@@ -114,7 +118,7 @@ def _first_difference(then: list[dict[str, str]], now: list[dict[str, str]]) -> 
 
 
 def _largest_difference(first: Run, second: Run) -> float | None:
-    """Returns the largest difference between two numbers of the last states, none where they cannot be compared."""
+    """Returns the largest difference between the variables of the last states; none where they cannot be compared."""
     try:
         one, other = (store.load(run, "last").arrays for run in (first, second))
         return max(

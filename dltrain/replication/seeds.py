@@ -1,20 +1,20 @@
-"""The same experiment with several seeds: how much of a result is chance."""
+"""One run per seed: how much of a result is chance."""
 
 from typing import Any
 
-from dltrain.config import experiment as experiments
 from dltrain.replication.series import Series, spread
 
 
 def train_seeds(series: Series, count: int, command: str) -> dict[str, Any]:
-    """Trains one run for each of several seeds: the config's, and those that follow it.
+    """Trains one run for each seed: the config's, and the numbers that follow it.
 
-    Only `seed` differs: weights, order, augmentation and dropout. Data are cut by `dataset.split_seed`, which stays.
+    Only `seed` differs: weights, order, augmentation and dropout. The data are divided by `dataset.split_seed`, which
+    stays.
 
     Args:
-        series: of what, and where.
+        series: the config and the folder of the runs.
         count: how many seeds, at least 2.
-        command: what to type so that those that are left are trained.
+        command: the command that trains the remaining runs.
 
     Returns:
         {"seeds": [seed]}, and what `spread` returns.
@@ -22,7 +22,7 @@ def train_seeds(series: Series, count: int, command: str) -> dict[str, Any]:
     Raises:
         UserError, TrainingError, Interrupted: as `fit`.
     """
-    first = experiments.load(series.path, [*series.overrides]).experiment.seed
+    first = series.config.experiment.seed
     seeds = [*range(first, first + count)]
     members = [series.member(f"seed{seed}", f"seed={seed}") for seed in seeds]
     return {"seeds": seeds, **spread(series.train(members, command))}

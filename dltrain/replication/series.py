@@ -1,4 +1,4 @@
-"""Several runs of one experiment, one after the other: what is finished is kept, what was cut goes on."""
+"""A series of runs of one experiment: finished runs are kept, interrupted ones resumed."""
 
 import math
 import statistics
@@ -15,44 +15,42 @@ from dltrain.lazy import keras
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
 from dltrain.training import trainer
-from dltrain.training.resume import Changes, Resume, continued
+from dltrain.training.resume import Changes, Resume, resumed_config
 
 
 @dataclass(frozen=True)
 class Series:
-    """The runs that belong together.
+    """A series of runs that differ in a few keys.
 
     Args:
-        path: the config.
-        overrides: `key.path=value` arguments, for all of them.
-        root: the folder in which each run gets its own.
-        reporter: makes what says how it goes, for each run anew.
-        goes_on: keep the newest runs of these names: those that are finished, and those that can go on.
-        force: let them go on although it is another experiment from there on.
+        config: what all runs have in common.
+        root: the folder in which the run folders are made.
+        reporter: makes a new reporter for each run.
+        resumes: keep the newest runs of these names that are finished, and resume the others.
+        force: resume runs even if the changes turn them into another experiment.
     """
 
-    path: Path
-    overrides: Sequence[str]
+    config: Config
     root: Path
     reporter: Callable[[], Reporter]
-    goes_on: bool = False
+    resumes: bool = False
     force: bool = False
 
     def member(self, name: str, *overrides: str) -> Config:
-        """Returns the config of one of the runs, whose name ends in `name`."""
-        config = experiments.load(self.path, [*self.overrides, *overrides])
+        """Returns the config of the run whose name ends in `name`."""
+        config = self.config.with_overrides(*overrides).checked()
         return experiments.renamed(config, f"{str(config.experiment.name)[:80]}-{name}")
 
     def train(self, members: Sequence[Config], command: str) -> list[dict[str, Any]]:
-        """Trains them; returns their summaries.
+        """Trains the runs; returns their summaries.
 
         Args:
-            members: the config of each.
-            command: what to type so that those that are left are trained.
+            members: the config of each run.
+            command: the command that trains the remaining runs.
 
         Raises:
-            ConfigError: if a run that is there is of another experiment; before anything is trained.
-            UserError, TrainingError, Interrupted: as `fit`, with what is left to do.
+            ConfigError: if an existing run is of another experiment; raised before anything is trained.
+            UserError, TrainingError, Interrupted: as `fit`, with the number of remaining runs.
         """
         plans = [self._plan(member) for member in members]
         summaries: list[dict[str, Any]] = []
@@ -68,15 +66,15 @@ class Series:
         return summaries
 
     def _plan(self, config: Config) -> tuple[Config, Run | None, Changes]:
-        """Returns a run's config, the run to go on with (none for a new one), and what differs."""
+        """Returns a run's config, the run to resume (none for a new one), and the differences."""
         reporter = self.reporter()
         run = folder.newest(self.root, str(config.experiment.name))
         if run is None or run.saved is None:
             return config, None, {}
-        if not self.goes_on:
-            reporter.say(f"{run.path} is there already; a new one is trained (`--resume auto` keeps what there is)")
+        if not self.resumes:
+            reporter.say(f"{run.path} exists already; a new run is trained (`--resume auto` would keep it)")
             return config, None, {}
-        after, changes = continued(run, config, self.root, self.overrides, reporter.say, self.force)
+        after, changes = resumed_config(run, experiments.load(run.config), config, self.root, reporter.say, self.force)
         return after, run, changes
 
     def _trained(self, config: Config, run: Run | None, changes: Changes) -> dict[str, Any]:
@@ -92,11 +90,11 @@ class Series:
 
 
 def spread(summaries: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Returns what several runs measured.
+    """Computes mean and spread of what several runs measured.
 
     Returns:
         {"runs": [folder], "validation" and "test": {metric: {"mean", "standard_deviation" (of a sample), "minimum",
-        "maximum", "values"}}}, none for a part that there is not.
+        "maximum", "values"}}}, none for a part that does not exist.
     """
     return {
         "runs": [summary["run"] for summary in summaries],

@@ -1,4 +1,4 @@
-"""Whether a run is repeatable: the same steps done again, compared bit by bit with each other and with the record."""
+"""Whether a run is repeatable: replays of the same steps, compared bit by bit with each other and with the run."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dltrain.assembly.data import as_before, begin
+from dltrain.assembly.data import as_before, start_and_load
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.checkpoints import store
 from dltrain.checkpoints.training_state import TrainingState
@@ -22,11 +22,11 @@ from dltrain.training.learner import Learner
 
 @dataclass(frozen=True)
 class Difference:
-    """Where two ways to the same state part.
+    """The first difference between two computations of the same state.
 
     Args:
         step: the first step after which they differ.
-        tensor: the first variable, or the column of metrics.csv, that does.
+        tensor: the first variable, or column of metrics.csv, that differs.
         between: what was compared.
     """
 
@@ -41,7 +41,7 @@ def verify(run: Run, steps: int, reporter: Reporter) -> dict[str, Any]:
     Args:
         run: a run with a checkpoint.
         steps: how many to replay; none goes beyond the end of its epoch.
-        reporter: what says how it goes.
+        reporter: for messages and progress.
 
     Returns:
         {"run", "device", "repeatable", "replays": [{"start", "steps", "compared_with", "difference"}], "notes"};
@@ -53,19 +53,19 @@ def verify(run: Run, steps: int, reporter: Reporter) -> dict[str, Any]:
     """
     trained = TrainedRun.of(run, experiments.load(run.config), "last", reporter)
     config, state = trained.config, trained.state
-    devices, splits = begin(config, reporter)  # learnt anew, and held against what was learnt then
+    devices, splits = start_and_load(config, reporter)  # learnt again, and compared with what the run learnt
     splits = as_before(splits, trained.saved, force=False)
     trained.compare(splits)
     notes = []
 
     def network() -> Learner:
-        return Learner(config, splits, devices, Reporter(quiet=True), anew=True)
+        return Learner(config, splits, devices, Reporter(quiet=True), fresh=True)
 
     replays = []
     with enough_memory(config):
         per_epoch = network().plan.steps_per_epoch
         if state.changes:
-            notes.append("the run was changed on the way: only the replay from a checkpoint can be held against it")
+            notes.append("the config changed during the run: only a replay from a checkpoint can be compared with it")
         count = min(steps, per_epoch)
         reporter.say(f"replaying {count} steps from the config, twice")
         replay = _Replay(network, None, count)
@@ -75,14 +75,14 @@ def verify(run: Run, steps: int, reporter: Reporter) -> dict[str, Any]:
         replays.append(_result("config", replay, difference))
         origin, goal = _chosen(run, state, per_epoch)
         if origin is None:
-            notes.append("no earlier checkpoint of the run as it is now: nothing to replay from it")
+            notes.append("no earlier checkpoint with the run's present config: nothing to replay from a checkpoint")
         else:
             count = min(steps, per_epoch - origin % per_epoch)
             reporter.say(f"replaying {count} steps from the checkpoint after step {origin}, twice")
-            replay = _Replay(network, store.read(run, origin), count)
+            replay = _Replay(network, store.load_step(run, origin), count)
             difference = replay.twice()
             if goal is not None and goal - origin <= count and difference is None:
-                difference = replay.against_checkpoint(store.read(run, goal))
+                difference = replay.against_checkpoint(store.load_step(run, goal))
             elif goal is not None and goal - origin > count:
                 notes.append(f"--steps {goal - origin} would reach the next checkpoint and compare with it")
             replays.append(_result(f"step-{origin:08d}.npz", replay, difference))
@@ -96,14 +96,14 @@ def verify(run: Run, steps: int, reporter: Reporter) -> dict[str, Any]:
 
 
 def _chosen(run: Run, state: TrainingState, per_epoch: int) -> tuple[int | None, int | None]:
-    """Returns the step to start from, and that of the next checkpoint where both lie in one epoch: the newest such two.
+    """Returns the steps of the newest two checkpoints in one epoch: where to start, and where to compare; or of one.
 
-    Only states since the run was last changed or sent back count: others were trained in another way.
+    Only states since the run was last changed or returned to a checkpoint count: others were trained differently.
     """
     steps = []
     for step in store.steps(run):
         with suppress(CheckpointError):
-            found = TrainingState.of(store.read(run, step))
+            found = TrainingState.of(store.load_step(run, step))
             if (found.changes, found.restores) == (state.changes, state.restores):
                 steps.append(step)
     pairs = [
@@ -124,10 +124,10 @@ def _result(start: str, replay: "_Replay", difference: Difference | None) -> dic
 
 
 class _Replay:
-    """Some steps, done again and again.
+    """Some steps, replayed repeatedly.
 
     Args:
-        network: makes the network anew.
+        network: builds the network again.
         saved: the checkpoint to start from; none to start from the config alone.
         count: how many steps.
     """
@@ -140,7 +140,7 @@ class _Replay:
         self._step = 0
 
     def twice(self) -> Difference | None:
-        """Does the steps twice, each time with a network built anew; returns where the second parts from the first."""
+        """Replays the steps twice, each with a newly built network; returns where the second differs from the first."""
         self.compared.append("a second replay")
         self._digests = [digests for _, digests in self._states()]
         for index, (step, digests) in enumerate(self._states()):
@@ -176,14 +176,14 @@ class _Replay:
         if self._saved is not None:
             learner.restore(self._saved)
         feed = learner.training_feed()
-        variables = learner.variables
+        variables = learner.network.variables
         self._paths = {name: f"{variable.path} ({name.partition('/')[0]})" for name, variable in variables.items()}
         for _ in range(self.count):
-            learner.state.step, finite = learner.engine.train(feed, learner.state.step, 1)
+            learner.state.step, finite = learner.network.engine.train(feed, learner.state.step, 1)
             if not finite:
                 raise RunError(f"the loss is not finite at step {learner.state.step}: nothing to compare after it")
             yield (
                 learner.state.step,
                 {name: digest(np.asarray(variable)) for name, variable in variables.items()},
             )
-        self._step, self._metrics = learner.state.step, learner.engine.metrics()
+        self._step, self._metrics = learner.state.step, learner.network.engine.metrics()

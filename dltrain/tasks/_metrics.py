@@ -27,8 +27,8 @@ def reading(metric: Any, prepare: Read) -> Any:
 def auc(name: str, labels: int, read: Read) -> Any:
     """Returns a Keras metric: the area under the ROC curve, mean of the labels that some examples have and some not.
 
-    Counts scores in bins that are narrow about a probability of one half and grow with the logit, so that
-    probabilities near 0 and 1 are predicted apart; Keras's own thresholds are even in the probability.
+    Counts scores in bins that are narrow about a probability of one half and grow with the logit, so that probabilities
+    near 0 and 1 are predicted apart; Keras's own thresholds are even in the probability.
 
     Args:
         name: the metric's.

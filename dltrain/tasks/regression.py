@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class Regression(Task):
     """One or several numbers per example, predicted in their own units.
 
-    The loss is taken of targets divided by their standard deviation in the train part, so that learning rates mean
-    the same whatever the unit; metrics are in the targets' units.
+    The loss is taken of targets divided by their standard deviation in the train part, so that learning rates mean the
+    same whatever the unit; metrics are in the targets' units.
 
     Args:
         loss_function: mse, the mean squared error; mae, the mean absolute error, which outliers sway less; or huber,

@@ -1,4 +1,4 @@
-"""What else keeps a run: one tracker per file, registered under the file's name."""
+"""Trackers, which record a run in other tools: one per file, registered under the file's name."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from dltrain.registry import Choice
 
 
 class TrackedRun(Protocol):
-    """What is told of a run while it goes on."""
+    """A run in a tracker's tool, which receives rows during training."""
 
     def epoch(self, row: dict[str, Any], model: Any) -> None:
-        """Takes a row of metrics.csv, and the network as it is after that epoch."""
+        """Records a row of metrics.csv, and the network after that epoch."""
 
     def end(self, summary: dict[str, Any]) -> None:
-        """Takes what summary.json holds, once, at the end."""
+        """Records the content of summary.json, once, at the end."""
 
 
 class Tracker(Choice):
-    """What every tracker is: it begins with a run, and is told of it."""
+    """The contract of every tracker: it starts with a run and records it."""
 
-    def require(self) -> None:
-        """Makes sure that its package is installed; by default it needs none.
+    def check_installed(self) -> None:
+        """Checks that its package is installed; by default it needs none.
 
         Raises:
-            KeyProblem: if it is not, with what to install.
+            KeyProblem: if it is not, with the command that installs it.
         """
 
     def start(self, run: Path, config: dict[str, Any]) -> TrackedRun:
-        """Returns what is told of the run; one that was begun before goes on.
+        """Starts recording a run, or continues with one that was started before.
 
         Args:
             run: the run's folder.

@@ -1,4 +1,4 @@
-"""What trackers have in common."""
+"""Code that trackers share."""
 
 from importlib.util import find_spec
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 from dltrain.errors import KeyProblem
 
 
-def require(package: str, name: str) -> None:
+def check_installed(package: str, name: str) -> None:
     """Raises KeyProblem, which names the extra, where a tracker's package is not installed."""
     if find_spec(package) is None:
         raise KeyProblem("name", f": {package} needs {name}: pip install 'dltrain[{package}]'")
 
 
 def flat(value: Any, path: str = "") -> dict[str, str]:
-    """Returns the settings of a config by key path, as text; those of a list's items as `augment.0.name`."""
+    """Flattens a config to texts by key path; the items of a list as `augment.0.name`."""
     below = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
     if below is None:
         return {path: str(value)}
@@ -22,12 +22,12 @@ def flat(value: Any, path: str = "") -> dict[str, str]:
 
 
 def measured(row: dict[str, Any]) -> dict[str, float]:
-    """Returns the numbers of a row of metrics.csv, the place in the run apart."""
+    """Returns the measurements of a row of metrics.csv, without its position in the run."""
     return {name: float(value) for name, value in row.items() if name not in ("epoch", "step")}
 
 
 def results(summary: dict[str, Any]) -> dict[str, float]:
-    """Returns what was measured with the best weights, as `test_accuracy` and `best_val_accuracy`."""
+    """Returns the results of the best weights, as `test_accuracy` and `best_val_accuracy`."""
     best = summary.get("best")
     found = {f"best_{best['monitor']}": best["value"]} if best else {}
     return found | {f"test_{name}": value for name, value in (summary.get("test") or {}).items()}

@@ -9,13 +9,13 @@ from typing import Any
 
 from dltrain.registry import TRACKERS
 from dltrain.trackers import Tracker
-from dltrain.trackers._tracking import flat, measured, require, results
+from dltrain.trackers._tracking import check_installed, flat, measured, results
 
 PARAMETERS = 100
-"""How many MLflow takes at a time."""
+"""The most values that MLflow accepts at a time."""
 
 VALUE_LETTERS = 6000
-"""How long a parameter may be."""
+"""The longest parameter that MLflow accepts."""
 
 STATUS = {"finished": "FINISHED", "interrupted": "KILLED"}
 FILES = ("config.yaml", "metrics.csv", "summary.json", "environment.json", "report.html")
@@ -25,24 +25,24 @@ FILES = ("config.yaml", "metrics.csv", "summary.json", "environment.json", "repo
 class MLflow(Tracker):
     """A run in MLflow: the config as parameters, a value per epoch of each metric, the run's small files as artifacts.
 
-    A run that goes on goes on there too: mlflow.json in its folder names both. Needs MLflow: pip install
+    A resumed run continues there too: mlflow.json in its folder names both. Needs MLflow: pip install
     'dltrain[mlflow]'.
 
     Args:
-        experiment: of MLflow, the name under which runs are put together.
-        uri: where MLflow keeps them, such as http://localhost:5000; none for MLFLOW_TRACKING_URI, and where that is not
-            set for the file mlflow.db in the folder of runs: `mlflow ui --backend-store-uri sqlite:///runs/mlflow.db`.
+        experiment: name of the MLflow experiment, which groups runs.
+        uri: address of the MLflow store, for example http://localhost:5000; none for MLFLOW_TRACKING_URI or, if that is
+            not set, the file mlflow.db in the folder of runs: `mlflow ui --backend-store-uri sqlite:///runs/mlflow.db`.
     """
 
     experiment: str = "dltrain"
     uri: str | None = None
 
-    def require(self) -> None:
+    def check_installed(self) -> None:
         """Raises KeyProblem where its package is not installed."""
-        require("mlflow", "MLflow")
+        check_installed("mlflow", "MLflow")
 
     def start(self, run: Path, config: dict[str, Any]) -> "_MLflowRun":
-        """Returns what keeps the run; one that was begun in MLflow goes on."""
+        """Starts a run in MLflow, or continues with one that was started before."""
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         import mlflow
 
@@ -79,17 +79,17 @@ class _MLflowRun:
         from mlflow.entities import Metric, Param
 
         self._client, self._number, self._run, self._metric = client, number, run, Metric
-        if is_new:  # MLflow refuses to change them: what a run that goes on was given otherwise is in its log
+        if is_new:  # MLflow refuses to change them: the changes of a resumed run are in its log
             settings = [Param(key, text[:VALUE_LETTERS]) for key, text in flat(config).items()]
             for first in range(0, len(settings), PARAMETERS):
                 client.log_batch(number, params=settings[first : first + PARAMETERS])
 
     def epoch(self, row: dict[str, Any], model: Any) -> None:
-        """Keeps an epoch's numbers."""
+        """Logs an epoch's numbers."""
         self._log(measured(row), row["epoch"])
 
     def end(self, summary: dict[str, Any]) -> None:
-        """Keeps the results and the small files, and says how it ended."""
+        """Logs the results and the small files, and sets the final status."""
         self._log(results(summary), summary["epochs"])
         for name in FILES:
             if (self._run / name).is_file():

@@ -7,14 +7,14 @@ from dltrain.fields import NonNegativeInt
 from dltrain.lazy import tf
 from dltrain.registry import TRACKERS
 from dltrain.trackers import Tracker
-from dltrain.trackers._tracking import flat, measured, require, results
+from dltrain.trackers._tracking import check_installed, flat, measured, results
 
 
 @TRACKERS.register("tensorboard")
 class TensorBoard(Tracker):
     """Curves for TensorBoard in the run's folder: `tensorboard --logdir runs`.
 
-    Training and validation are drawn in one chart. Needs TensorBoard: pip install 'dltrain[tensorboard]'.
+    Training and validation share one chart. Needs TensorBoard: pip install 'dltrain[tensorboard]'.
 
     Args:
         histogram_epochs: epochs between two histograms of all weights, 0 for none.
@@ -22,12 +22,12 @@ class TensorBoard(Tracker):
 
     histogram_epochs: NonNegativeInt = 0
 
-    def require(self) -> None:
+    def check_installed(self) -> None:
         """Raises KeyProblem where its package is not installed."""
-        require("tensorboard", "TensorBoard")
+        check_installed("tensorboard", "TensorBoard")
 
     def start(self, run: Path, config: dict[str, Any]) -> "_Curves":
-        """Returns what writes the curves."""
+        """Starts the files of curves."""
         return _Curves(run / "tensorboard", config, self.histogram_epochs)
 
 

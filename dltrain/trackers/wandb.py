@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from dltrain.registry import TRACKERS
 from dltrain.trackers import Tracker
-from dltrain.trackers._tracking import measured, require, results
+from dltrain.trackers._tracking import check_installed, measured, results
 
 
 @TRACKERS.register("wandb")
@@ -17,22 +17,22 @@ class WeightsAndBiases(Tracker):
     Nothing leaves the machine unless `mode` is online. Needs its package: pip install 'dltrain[wandb]'.
 
     Args:
-        project: the name under which runs are put together.
+        project: name of the project, which groups runs.
         entity: the team or user that they belong to; none for your own.
-        mode: offline writes into the folder of runs, to be sent with `wandb sync runs/wandb/offline-run-*`; online
-            sends as it goes, after `wandb login`.
+        mode: offline writes into the folder of runs, for a later `wandb sync runs/wandb/offline-run-*`; online sends
+            during training, after `wandb login`.
     """
 
     project: str = "dltrain"
     entity: str | None = None
     mode: Literal["offline", "online"] = "offline"
 
-    def require(self) -> None:
+    def check_installed(self) -> None:
         """Raises KeyProblem where its package is not installed."""
-        require("wandb", "Weights & Biases")
+        check_installed("wandb", "Weights & Biases")
 
     def start(self, run: Path, config: dict[str, Any]) -> "_WandbRun":
-        """Returns what keeps the run; one that was begun goes on under the same number."""
+        """Starts a run in Weights & Biases, or continues with one that was started before."""
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
         import wandb
 
@@ -58,10 +58,10 @@ class _WandbRun:
         kept.define_metric("*", step_metric="epoch")
 
     def epoch(self, row: dict[str, Any], model: Any) -> None:
-        """Keeps an epoch's numbers."""
+        """Logs an epoch's numbers to the dashboard."""
         self._kept.log({"epoch": row["epoch"], **measured(row)})
 
     def end(self, summary: dict[str, Any]) -> None:
-        """Keeps the results, and says whether it ended well."""
+        """Logs the results, and whether the run succeeded."""
         self._kept.summary.update(results(summary))
         self._kept.finish(exit_code=0 if summary["status"] == "finished" else 1)

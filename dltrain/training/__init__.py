@@ -1,1 +1,1 @@
-"""fit alone: the epochs of a run, what decides along the way, and what is kept of it."""
+"""`dltrain fit`: the epochs of a run, the decisions between them, and the files that it writes."""

@@ -1,4 +1,4 @@
-"""Which batch fits into memory: tried on a GPU, estimated on a CPU."""
+"""The largest batch that fits into memory: tried on a GPU, estimated on a CPU."""
 
 import dataclasses
 import gc
@@ -20,11 +20,11 @@ EFFECTIVE_BATCH_SIZE = 256
 
 
 SHARE = 0.8
-"""How much of the free memory an estimate may take up: it knows nothing of kernels' scratch space."""
+"""The share of the free memory that an estimate may use: it does not include the kernels' scratch space."""
 
 
 def with_batch_size(config: Config, splits: Splits, devices: Devices, reporter: Reporter) -> Config:
-    """Returns the config with a number where `train.batch_size` is auto, and says which.
+    """Replaces `train.batch_size: auto` by the largest size that fits, and reports it.
 
     Raises:
         ConfigError: if `effective_batch_size` does not fit data and devices.
@@ -36,7 +36,7 @@ def with_batch_size(config: Config, splits: Splits, devices: Devices, reporter: 
     if devices.workers.count > 1:
         with config.blame("train"):
             raise KeyProblem(
-                "batch_size", "must be a number where several workers share it: each has memory of its own"
+                "batch_size", "must be a number when several workers share a batch: each has its own memory"
             )
     goal = _goal(config, splits, devices)
 
@@ -49,7 +49,7 @@ def with_batch_size(config: Config, splits: Splits, devices: Devices, reporter: 
     for size in _sizes(goal, devices.replicas):
         if fits(lambda config: Learner(config, splits, devices, reporter, stage=last), sized(size)):
             reporter.say(
-                f"train.batch_size: auto is {size}, train.accumulate_steps {goal // size}: "
+                f"train.batch_size: auto chose {size}, and train.accumulate_steps {goal // size}: "
                 f"{goal} examples per optimizer step"
             )
             return sized(size)
@@ -62,7 +62,8 @@ def _goal(config: Config, splits: Splits, devices: Devices) -> int:
         examples = oversampling.count(config.experiment, splits.spec, splits.train)
         if examples < devices.replicas:
             raise KeyProblem(
-                "batch_size", f"cannot be shared by {devices.replicas} devices: {examples} training examples"
+                "batch_size",
+                f"cannot be shared by {devices.replicas} devices: there are only {examples} training examples",
             )
         if wanted is None:
             whole = min(EFFECTIVE_BATCH_SIZE, 2 ** int(math.log2(examples)))
@@ -70,7 +71,9 @@ def _goal(config: Config, splits: Splits, devices: Devices) -> int:
         if wanted > examples:
             raise KeyProblem("effective_batch_size", f"must be at most the {examples} training examples, got {wanted}")
         if wanted % devices.replicas:
-            raise KeyProblem("effective_batch_size", f"must divide by the {devices.replicas} devices, got {wanted}")
+            raise KeyProblem(
+                "effective_batch_size", f"must be divisible by the number of devices, {devices.replicas}, got {wanted}"
+            )
     return wanted
 
 
@@ -88,7 +91,7 @@ def _fits_gpu(build: Callable[[Config], Learner], config: Config) -> bool:
     """Tries one step."""
     try:
         learner = build(config)
-        learner.engine.train(learner.training_feed(), 0, 1)
+        learner.network.engine.train(learner.training_feed(), 0, 1)
     except tf.errors.ResourceExhaustedError:
         return False
     finally:

@@ -8,10 +8,10 @@ class Best:
     """The best epoch so far; of equal ones the later, whose weights have trained longer.
 
     Args:
-        monitor: the column that is compared; NaN is best only where nothing else is.
+        monitor: the column that is compared; a NaN is best only as long as there is no number.
         larger_is_better: whether more is better.
-        state: what a checkpoint kept, none at the start.
-        is_latest: the latest epoch is the best, whatever its value.
+        state: the state from a checkpoint; none at the start.
+        is_latest: always take the latest epoch as the best, whatever its value.
     """
 
     def __init__(

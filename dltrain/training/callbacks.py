@@ -1,4 +1,4 @@
-"""Keras callbacks, told of a run as Keras's own `fit` would tell them, but of steps about once a second."""
+"""Keras callbacks, called as Keras's own `fit` calls them, but for steps only about once a second."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,16 +8,16 @@ from dltrain.runs.folder import Run
 from dltrain.schedules import Plan
 
 PLACE = ("epoch", "step", "seconds")
-"""What a row says of its place in the run; the rest is what was measured."""
+"""Columns that say where in the run a row is; the others are measurements."""
 
 
 class CallbackRunner:
     """The callbacks of a run; false where there are none.
 
     Args:
-        blocks: what the config chose.
-        run: the run's folder, for those that write.
-        model: the network that they may look at.
+        blocks: the config's `callbacks`.
+        run: the run's folder, for callbacks that write files.
+        model: the network that is trained.
         plan: how long the run is.
         epoch: epochs that are done.
     """
@@ -39,25 +39,25 @@ class CallbackRunner:
 
     @property
     def stopped(self) -> bool:
-        """Whether one of them asked to stop."""
+        """Whether a callback asked to stop."""
         return self._list is not None and bool(self._model.stop_training)
 
-    def look_at(self, model: Any) -> None:
-        """Shows them another network, which the run goes on with."""
+    def set_model(self, model: Any) -> None:
+        """Gives the callbacks the network that the run continues with."""
         if self._list is not None:
             model.stop_training = self._model.stop_training
             self._model = model
             self._list.set_model(model)
 
     def steps_done(self, step: int, means: dict[str, float]) -> None:
-        """Tells of the last of some steps, with the means of the epoch so far."""
+        """Reports the last of some steps, with the means of the epoch so far."""
         if self._list is not None:
             batch = (step - 1) % self._steps
             self._list.on_train_batch_begin(batch)
             self._list.on_train_batch_end(batch, means)
 
     def epoch_ended(self, row: dict[str, Any]) -> bool:
-        """Tells of an epoch's row, and that the next begins; returns whether one of them asks to stop."""
+        """Reports an epoch's row and the start of the next epoch; returns whether a callback asks to stop."""
         if self._list is None:
             return False
         self._list.on_epoch_end(row["epoch"] - 1, {key: value for key, value in row.items() if key not in PLACE})
@@ -66,6 +66,6 @@ class CallbackRunner:
         return self.stopped
 
     def end(self) -> None:
-        """Tells that training is over."""
+        """Reports the end of training."""
         if self._list is not None:
             self._list.on_train_end()

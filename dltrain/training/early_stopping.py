@@ -5,14 +5,14 @@ from typing import Any
 
 
 class Patience:
-    """Early stopping: says when the monitored value has not improved for a number of epochs.
+    """Counts the epochs in which the monitored value has not improved.
 
     Args:
-        patience: epochs without improvement that are borne.
+        patience: epochs without improvement after which the run stops.
         min_delta: a smaller change is no improvement.
         monitor: the column that is watched.
         larger_is_better: whether more is better.
-        state: what a checkpoint kept, none at the start.
+        state: the state from a checkpoint; none at the start.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class Patience:
         self.state: dict[str, Any] = state if state is not None and state["monitor"] == monitor else start
 
     def update(self, row: dict[str, Any]) -> None:
-        """Takes in an epoch's row; NaN is no improvement, not even on nothing."""
+        """Takes in an epoch's row; NaN is never an improvement, not even in the first epoch."""
         value = self._sign * float(row[self._monitor])
         best = -math.inf if self.state["best"] is None else self.state["best"]
         if value > best + self._min_delta:

@@ -1,4 +1,4 @@
-"""What a run was made with and on: environment.json."""
+"""The software and hardware of a run: environment.json."""
 
 import os
 import platform

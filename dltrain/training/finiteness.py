@@ -1,4 +1,4 @@
-"""A loss or a weight that is not finite: what is said, and what to try."""
+"""The error for a loss or a weight that is not finite, with what to try."""
 
 import dataclasses
 
@@ -11,8 +11,8 @@ class NotFinite(TrainingError):
     """The loss or a weight is NaN or infinite.
 
     Args:
-        event: what is not finite, and where in the run.
-        advice: what stands, and what to try.
+        event: which value is not finite, and where in the run.
+        advice: what is saved, and what to try.
     """
 
     def __init__(self, event: str, advice: str) -> None:
@@ -21,10 +21,10 @@ class NotFinite(TrainingError):
 
 
 def not_finite(what: str, experiment: Experiment, plan: Plan, step: int, rate: float) -> NotFinite:
-    """Returns the error that says so.
+    """Returns the error with advice that suits the experiment.
 
     Args:
-        what: the loss, or which weight.
+        what: the value: the loss, or the name of a weight.
         experiment: what was being done.
         plan: how long the run is.
         step: steps done, the one included that failed.
@@ -33,10 +33,14 @@ def not_finite(what: str, experiment: Experiment, plan: Plan, step: int, rate: f
     epoch = (step - 1) // plan.steps_per_epoch + 1
     return NotFinite(
         f"{what} is not finite at step {step} (epoch {epoch}), learning rate {rate:.4g}",
-        "the last checkpoint stands.\n"
+        "the last checkpoint is intact.\n"
         f"Try a smaller optimizer.learning_rate{_warm_up_words(experiment, plan)} or optimizer.global_clipnorm=1; "
         "look for NaN and huge values in the data."
-        + (" Or train.on_nan=restore, which goes back by itself." if experiment.train.on_nan == "stop" else ""),
+        + (
+            " Or set train.on_nan=restore, which returns to the last checkpoint by itself."
+            if experiment.train.on_nan == "stop"
+            else ""
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""The epochs of a run: train, validate, note, save, until the end or until told to stop."""
+"""The epochs of a run: train, validate, record, save, until the end or until a signal to stop."""
 
 import dataclasses
 import math
@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from dltrain.assembly import stages
-from dltrain.assembly.contract import monitor_of
 from dltrain.checkpoints import store
 from dltrain.checkpoints.training_state import TrainingState
 from dltrain.config.experiment import to_plain
@@ -36,14 +35,14 @@ SLOW_SECONDS = 3.0
 
 
 class Loop:
-    """What is done with a learner from epoch to epoch, and kept in a run's folder.
+    """Trains a learner epoch by epoch, and keeps its results in a run's folder.
 
     Args:
         learner: what is trained.
         run: the folder that metrics and checkpoints go to.
-        began: when this process began to work for the run, by time.monotonic().
+        began: when this process started to work on the run, by time.monotonic().
         profile: record some steps after the first.
-        gives_up: a search's: told of each epoch's row; returns why the run ends there, or nothing.
+        prune_reason: of a search: called with each epoch's row; returns why the run is pruned there, or none.
     """
 
     def __init__(
@@ -52,16 +51,17 @@ class Loop:
         run: Run,
         began: float,
         profile: bool = False,
-        gives_up: Callable[[dict[str, Any]], str | None] | None = None,
+        prune_reason: Callable[[dict[str, Any]], str | None] | None = None,
     ) -> None:
         self.learner, self.reporter, self._run = learner, learner.reporter, run
+        self._network = learner.network
         self._experiment, self._plan = learner.experiment, learner.plan
         self._workers = learner.devices.workers
         self.speed = Speed(learner.experiment.train.examples_per_step, self._workers.exchange)
         self.tracking = Tracking(learner.experiment, run, learner.reporter, self._workers.is_chief)
         self._began = began
         self._profile = run.profile if profile else None
-        self._gives_up = gives_up
+        self._prune_reason = prune_reason
         self._went_back_to: int | None = None
         self._saving = threading.Lock()
         self._copy: tuple[dict[str, np.ndarray], dict[str, Any]] | None = None
@@ -70,20 +70,15 @@ class Loop:
     def _state(self) -> TrainingState:
         return self.learner.state  # another one once it is restored
 
-    @property
-    def monitor(self) -> str:
-        """The column of metrics.csv that says which epoch is best."""
-        return monitor_of(self._experiment.checkpoint, self._experiment, self.learner.splits)
-
     def run(self, stop: StopRequest | SharedStop) -> None:
         """Trains from the present state to the end.
 
         Args:
-            stop: tells when a signal asked to stop.
+            stop: true once a signal asked to stop.
 
         Raises:
             Interrupted: a signal asked to stop; the state is saved.
-            Pruned: a search gives the run up.
+            Pruned: a search prunes the run.
             TrainingError: the loss is not finite, or something cannot be written.
         """
         self._began -= self._state.seconds
@@ -91,12 +86,12 @@ class Loop:
         self._callbacks = CallbackRunner(
             self._experiment.callbacks,
             self._run,
-            self.learner.engine.model,
+            self._network.engine.model,
             self._plan,
             self._state.epoch,
         )
         if self.learner.latest_is_best:
-            self.reporter.say("no validation data: the last weights are the best")
+            self.reporter.say("no validation data: the last weights count as the best")
         if settings.on_nan == "restore" and self._run.saved is None:
             self._save(is_best=True)  # else there would be nothing to go back to before the first epoch's end
         self._batches = self.learner.training_feed()
@@ -109,19 +104,23 @@ class Loop:
                 except NotFinite as error:
                     if settings.on_nan == "stop":
                         raise
-                    self._go_back(error)
+                    self._restore_last(error)
         self._callbacks.end()
         if self._profile is not None:
-            self.reporter.warn("too short to be profiled: nothing runs after the first step, which compiles")
+            self.reporter.warn("the run is too short to profile: it has only the first step, which compiles")
         if self._state.stopped:
-            why = "a callback said so" if self._state.halted_by else "early_stopping.patience is used up"
+            why = (
+                "a callback asked to stop"
+                if self._state.halted_by
+                else "no improvement for early_stopping.patience epochs"
+            )
             self.reporter.say(f"stopped early, after epoch {self._state.epoch}: {why}")
 
     def save_copy(self) -> bool:
-        """Saves the last state that was copied, from another thread, where the main one is stuck in a long step.
+        """Saves the last copied state, called from another thread while the main one is busy with a long step.
 
         Returns:
-            whether something is saved to go on with.
+            whether a state is saved that the run can resume from.
         """
         with self._saving:
             if self._copy is not None:
@@ -133,66 +132,67 @@ class Loop:
     def _train(self, stop: StopRequest | SharedStop) -> None:
         """Does epoch after epoch."""
         state, task = self._state, self._experiment.task
-        best = Best(self.monitor, task.larger_is_better(self.monitor), state.best, self.learner.latest_is_best)
+        monitor = self.learner.monitor
+        best = Best(monitor, task.larger_is_better(monitor), state.best, self.learner.latest_is_best)
         patience = self.learner.patience()
         metrics_file = MetricsFile(self._run, state.epoch)
         settings = self._experiment.checkpoint
         due = CheckpointSchedule(settings.every_steps, settings.every_minutes, self._workers.clock)
         while not self.learner.is_finished:
             if state.means is None:
-                if (number := stages.number_at(self.learner.spans, state.step)) != state.stage:
+                if (number := stages.number_at(self._network.spans, state.step)) != state.stage:
                     self._enter(number)
                 self._train_epoch(stop, due)
             validated = None if stop else self.learner.validate(stop.__bool__)
             state.seconds = time.monotonic() - self._began
             if state.means is None or validated is None:
-                stop.heed()
+                stop.acknowledge()
                 self.learner.check_weights()
                 self._save(is_best=state.best is None, is_planned=False)
                 raise Interrupted(
-                    f"stopped after step {state.step}, all saved",
+                    f"stopped after step {state.step}, everything is saved",
                     stop.exit_code or 130,
-                    f"go on with: dltrain fit --resume {self._run.path}",
+                    f"resume with: dltrain fit --resume {self._run.path}",
                 )
             row = self._row(state.means, validated)
             is_best = best.update(row)
             state.epoch, state.means, state.best = state.epoch + 1, None, best.state
-            if patience is not None and self.learner.span is self.learner.spans[-1]:
+            if patience is not None and self._network.span is self._network.spans[-1]:
                 patience.update(row)
                 state.patience, state.stopped = patience.state, patience.exhausted
             self._follow_plateau(row)
             metrics_file.append(row)
-            self.tracking.epoch(row, self.learner.engine.model)
+            self.tracking.epoch(row, self._network.engine.model)
             if self._workers.any(self._callbacks.epoch_ended(row)):
                 state.stopped, state.halted_by = True, to_plain(self._experiment.callbacks)
             is_planned = (
                 (is_best and not self.learner.latest_is_best)
                 or self.learner.is_finished
                 or state.epoch % self._experiment.checkpoint.every_epochs == 0
-                or due.has_come(state.step)
+                or due.is_due_at(state.step)
             )
-            if is_planned or due.is_late:
+            if is_planned or due.is_due_by_clock:
                 self._save(is_best, is_planned)
                 due.saved()
             self._say_epoch(row)
-            if self._gives_up is not None and (why := self._gives_up(row)) and not self.learner.is_finished:
+            if self._prune_reason is not None and (why := self._prune_reason(row)) and not self.learner.is_finished:
                 raise Pruned(why)
 
     def _enter(self, number: int) -> None:
-        """Goes on with another stage."""
+        """Continues with another stage."""
         del self._batches
         self.learner.enter(number)
         self._copy = None
-        self._take_up()
+        self._adopt_network()
         self._say_stage()
 
-    def _take_up(self) -> None:
-        """Goes on with another network that the learner has built."""
+    def _adopt_network(self) -> None:
+        """Continues with the network that the learner has just built."""
         self._batches = self.learner.training_feed()
-        self._callbacks.look_at(self.learner.engine.model)
+        self._callbacks.set_model(self._network.engine.model)
 
     def _train_epoch(self, stop: StopRequest | SharedStop, due: CheckpointSchedule) -> None:
-        """Does the rest of the epoch; its means stay unset if it is stopped before the end."""
+        """Trains for the rest of the epoch; leaves its means unset if it is stopped before the end."""
         state = self._state
         first = state.step - state.step % self._plan.steps_per_epoch
         end = min(first + self._plan.steps_per_epoch, self._plan.total_steps)
@@ -203,26 +203,26 @@ class Loop:
             else:
                 count = min(self.speed.next_count, end - state.step, due.steps_left(state.step))
                 with self.speed.doing(count):
-                    state.step, finite = self.learner.engine.train(self._batches, state.step, count)
+                    state.step, finite = self._network.engine.train(self._batches, state.step, count)
             if not finite:
                 raise self.learner.not_finite("the loss")
-            if state.step < end and (due.has_come(state.step) or due.is_late):
+            if state.step < end and (due.is_due_at(state.step) or due.is_due_by_clock):
                 state.seconds = time.monotonic() - self._began
                 self.learner.check_weights()
-                self._save(is_best=state.best is None, is_planned=due.has_come(state.step))
+                self._save(is_best=state.best is None, is_planned=due.is_due_at(state.step))
                 due.saved()
             self._copy_if_slow()
             if self._callbacks:
-                self._callbacks.steps_done(state.step, self.learner.engine.metrics())
+                self._callbacks.steps_done(state.step, self._network.engine.metrics())
             if self._workers.shows_steps(self.reporter.shows_steps):
-                words = f"{metric_line(self.learner.engine.metrics())}  {self._pace()}"
+                words = f"{metric_line(self._network.engine.metrics())}  {self._pace()}"
                 self.reporter.step(self._title(state.epoch + 1), state.step - first, end - first, words)
         if state.step == end:
             self.learner.check_weights()
-            state.means = self.learner.engine.metrics()
-            self.learner.engine.reset()
+            state.means = self._network.engine.metrics()
+            self._network.engine.reset()
             if self.learner.devices.replicas > 1:
-                self.learner.engine.share_statistics()
+                self._network.engine.share_statistics()
             self._copy_if_slow()
 
     def _copy_if_slow(self) -> None:
@@ -230,18 +230,18 @@ class Loop:
         self._copy = None
         if self.speed.last_seconds > SLOW_SECONDS:
             self.learner.check_weights()
-            variables = {name: np.array(variable) for name, variable in self.learner.variables.items()}
+            variables = {name: np.array(variable) for name, variable in self._network.variables.items()}
             self._copy = variables, dataclasses.asdict(self._state)
 
-    def _go_back(self, error: NotFinite) -> None:
-        """Returns to the last checkpoint with a smaller learning rate.
+    def _restore_last(self, error: NotFinite) -> None:
+        """Restores the last checkpoint with a smaller learning rate.
 
         Raises:
-            NotFinite: if that was done too often already.
+            NotFinite: if that was done `max_restores` times already.
         """
         restores, most = self._state.restores + 1, self._experiment.train.max_restores
         if restores > most:
-            words = f"It went back {most} times, as often as train.max_restores allows."
+            words = f"The run returned to a checkpoint {most} times, the most that train.max_restores allows."
             raise NotFinite(error.event, f"{error.advice}\n{words}") from None
         # To a planned one: where a signal or the clock had the state saved is not the same in every run.
         saved = store.latest_planned(self._run)
@@ -249,30 +249,30 @@ class Loop:
             # The harm was done before it: huge weights, though finite.
             saved = store.latest_planned(self._run, before=saved.state["step"]) or saved
         if saved is None:
-            raise NotFinite(error.event, f"{error.advice}\nThere is no good checkpoint to go back to.") from None
+            raise NotFinite(error.event, f"{error.advice}\nThere is no good checkpoint to return to.") from None
         self._went_back_to, stage = saved.state["step"], self._state.stage
         self.learner.restore(saved)
         self._copy = None
         if self._state.stage == stage:
-            self.learner.engine.forget(self._batches)
+            self._network.engine.forget(self._batches)
             self._batches = self._batches.at(self._state.step)
         else:
-            self._take_up()
-        if not store.settle(self._run, saved):
+            self._adopt_network()
+        if not store.make_newest(self._run, saved):
             self._state.best = None
-            self.reporter.warn("the best weights are lost: what is best is looked for from here on")
+            self.reporter.warn("the best weights are lost: the best epoch is chosen from here on")
         self._state.restores = restores
         self.learner.set_scale()
         self.reporter.warn(
-            f"{error.event}; back to the state after step {self._state.step}, learning rate now "
-            f"{self.learner.rate_at(self._state.step):.4g} (train.on_nan: restore, {restores} of {most})"
+            f"{error.event}; returned to the state after step {self._state.step}, the learning rate is now "
+            f"{self._network.rate_at(self._state.step):.4g} (train.on_nan: restore, {restores} of {most})"
         )
 
     def _record(self, place: Path, count: int) -> bool:
-        """Trains for some steps, recorded; says where the time went and returns whether the loss is finite."""
+        """Profiles some training steps; reports where the time went and returns whether the loss is finite."""
         before = self._state.step
         with profiling.recorded(place) as files:
-            self._state.step, finite = self.learner.engine.train(self._batches, before, count)
+            self._state.step, finite = self._network.engine.train(self._batches, before, count)
         self.reporter.say(profiling.words(place, files, self._state.step - before))
         return finite
 
@@ -282,7 +282,7 @@ class Loop:
             "epoch": state.epoch + 1,
             "step": state.step,
             "seconds": round(state.seconds, 3),
-            "learning_rate": self.learner.rate_at(state.step - 1),
+            "learning_rate": self._network.rate_at(state.step - 1),
             **without(means, self.learner.undefined("train")),
             **validated,
         }
@@ -297,10 +297,10 @@ class Loop:
         self._state.plateau = after = schedule.after_epoch(row[schedule.monitor], before, larger)
         if after["scale"] != before["scale"]:
             self.learner.set_scale()
-            self.reporter.say(f"plateau: learning rate now {self.learner.rate_at(self._state.step):.4g}")
+            self.reporter.say(f"plateau: the learning rate is now {self._network.rate_at(self._state.step):.4g}")
 
     def note_changes(self, saved: store.Checkpoint, changes: dict[str, list[Any]]) -> None:
-        """Makes what was changed part of the state, and of the checkpoint that the run goes on from."""
+        """Adds the changes to the state, and to the checkpoint that the run resumes from."""
         self._state.changes = [*self._state.changes, {"step": self._state.step, **changes}]
         best = self._state.best
         is_best = best is None or (best["step"], best["epoch"]) == (self._state.step, self._state.epoch)
@@ -309,7 +309,7 @@ class Loop:
     def _save(self, is_best: bool, is_planned: bool = True) -> None:
         state, keep = dataclasses.asdict(self._state), self._experiment.checkpoint.keep
         with self._saving:
-            store.save(self._run, self.learner.variables, state, is_best, keep, is_planned)
+            store.save(self._run, self._network.variables, state, is_best, keep, is_planned)
         self.reporter.detail(
             f"saved the state after step {self._state.step}" + (", the best so far" if is_best else "")
         )
@@ -324,9 +324,9 @@ class Loop:
         return f"{self.speed.examples_per_second:,.0f} examples/s  {duration(left)} left"
 
     def _say_stage(self) -> None:
-        if self.learner.span.name:
+        if self._network.span.name:
             self.reporter.say(
-                stages.words(self.learner.span, self.learner.engine.model, self.learner.rate_at(self._state.step))
+                stages.words(self._network.span, self._network.engine.model, self._network.rate_at(self._state.step))
             )
 
     def _say_epoch(self, row: dict[str, Any]) -> None:

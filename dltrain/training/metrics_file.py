@@ -1,4 +1,4 @@
-"""metrics.csv, and how a resumed run takes it up."""
+"""metrics.csv, written row by row and continued by a resumed run."""
 
 import csv
 import io
@@ -40,7 +40,7 @@ class MetricsFile:
                 os.fsync(file.fileno())
         except OSError as error:
             raise TrainingError(
-                f"{self._path}: cannot be written: {error.strerror}; the last checkpoint stands"
+                f"{self._path}: cannot be written: {error.strerror}; the last checkpoint is intact"
             ) from None
 
     @staticmethod

@@ -15,7 +15,7 @@ from dltrain.training.learner import Learner
 def write_model(config: Config, learner: Learner, run: Run) -> Any:
     """Writes model.keras: the network with its present weights, without optimizer and loss; returns it."""
     plain = config.build_model(learner.splits.spec)
-    for weight, trained in zip(plain.weights, learner.engine.model.weights, strict=True):
+    for weight, trained in zip(plain.weights, learner.network.engine.model.weights, strict=True):
         weight.assign(np.array(trained))
     try:
         with folder.replacing(run.model) as aside:
@@ -27,7 +27,7 @@ def write_model(config: Config, learner: Learner, run: Run) -> Any:
             raise
         reason = " ".join(str(error).split()).partition(". ")[0][:200]
         learner.reporter.warn(
-            f"{run.model}: not written, the network cannot be exported ({reason}); eval and --resume build it anew "
+            f"{run.model}: not written, the network cannot be exported ({reason}); eval and --resume rebuild it "
             "from config.yaml and checkpoint. Keras needs get_config and @keras.saving.register_keras_serializable()"
         )
     return plain

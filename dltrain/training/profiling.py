@@ -13,7 +13,7 @@ STEPS = 20
 
 @contextmanager
 def recorded(folder: Path) -> Iterator[list[Path]]:
-    """Records what TensorFlow does meanwhile, in the form that TensorBoard's profile plugin reads.
+    """Records TensorFlow's operations during the block, in the format of TensorBoard's profile plugin.
 
     Args:
         folder: where to write; TensorBoard's logdir. It may hold earlier traces.
@@ -37,7 +37,7 @@ def _traces(folder: Path) -> dict[Path, int]:
 
 
 def operations(files: Iterable[Path]) -> list[tuple[str, float, int]]:
-    """Returns what a trace recorded as (kind of operation, total seconds, how often), the longest first.
+    """Sums up a trace as (kind of operation, total seconds, count), the longest first.
 
     On a GPU these are its kernels. Operations that run side by side count in full, each.
     """
@@ -64,7 +64,7 @@ def operations(files: Iterable[Path]) -> list[tuple[str, float, int]]:
 
 
 def words(folder: Path, files: Iterable[Path], steps: int) -> str:
-    """Returns what a trace of so many steps shows, and how to see more of it in TensorBoard's logdir."""
+    """Lists the longest operations of a trace, with the command that shows it in TensorBoard."""
     longest = [
         f"  {1e3 * seconds / steps:9.3f} ms per step  {kind}, {times / steps:.0f} times per step"
         for kind, seconds, times in operations(files)[:10]

@@ -1,13 +1,13 @@
-"""Going on with a run under a config that may have changed: what is safe, what needs a word, what cannot be."""
+"""Resuming a run with a changed config: which changes are safe, need --force, or are refused."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dltrain.assembly.pretrained import resolved
 from dltrain.config import experiment as experiments
-from dltrain.config.changes import sort
+from dltrain.config.changes import classify
 from dltrain.config.experiment import Config
 from dltrain.errors import ConfigError
 from dltrain.runs.folder import Run
@@ -18,12 +18,12 @@ Changes = dict[str, tuple[Any, Any]]
 
 @dataclass(frozen=True)
 class Resume:
-    """What a fit begins with where it does not begin anew.
+    """The run that a fit resumes, and how.
 
     Args:
-        run: the run that is resumed; none for a new one, and for a worker that gets it from the chief.
-        changes: what differs from the config that the run had.
-        force: resume with data of other statistics too.
+        run: the run to resume; none for a new one, and for a worker that receives it from the chief.
+        changes: the differences from the run's own config.
+        force: resume even if the statistics of the data have changed.
     """
 
     run: Run | None = None
@@ -31,54 +31,56 @@ class Resume:
     force: bool = False
 
 
-def continued(
+def resumed_config(
     run: Run,
+    before: Config,
     after: Config,
     root: Path,
-    overrides: Sequence[str],
     say: Callable[[str], None],
     force: bool = False,
     sizes_anew: bool = False,
 ) -> tuple[Config, Changes]:
-    """Returns the config with which a run goes on, and what differs from the one that it had.
+    """Returns the config with which a run resumes, and its differences from the run's own.
 
     Args:
         run: the run.
-        after: what it is to go on with.
-        root: the folder that runs lie in.
-        overrides: the `key.path=value` arguments in it.
-        say: what tells the user of changes.
-        force: make it another experiment from here on.
-        sizes_anew: `train.batch_size=auto` in the overrides chooses again.
+        before: the config of the run.
+        after: the new config.
+        root: the folder of runs.
+        say: called with a message for each change.
+        force: allow changes that turn the run into another experiment.
+        sizes_anew: `train.batch_size=auto` in its overrides chooses again.
 
     Raises:
         ConfigError: if a change would make it another experiment.
     """
-    before = experiments.load(run.config)
+    overrides = after.text.overrides
     with before.blame("train"):
         before.experiment.train.examples_per_batch  # noqa: B018  (a number in a run's config, or a ValueError)
     after = experiments.renamed(after, before.experiment.name)
     if any(word.startswith("model.weights=") for word in overrides):
-        raise ConfigError([f"{run.path}: model.weights is where a run begins: it cannot be said when one goes on"])
-    after = resolved(experiments.with_beginning_of(after, before), root, anew=False)
+        raise ConfigError(
+            [f"{run.path}: model.weights is read only when a run starts: leave it out when a run resumes"]
+        )
+    after = resolved(experiments.with_initial_weights_of(after, before), root, fresh=False)
     if after.experiment.train.batch_size == "auto":
-        anew = sizes_anew and any(word.startswith("train.batch_size=") for word in overrides)
-        after = experiments.with_batch_of(after, before, anew)
-    changes = sort(before.experiment, after.experiment)
+        fresh = sizes_anew and any(word.startswith("train.batch_size=") for word in overrides)
+        after = experiments.with_batch_of(after, before, fresh)
+    changes = classify(before.experiment, after.experiment)
     for key, (old, new) in changes.all.items():
         say(f"changed  {key}: {_short(old)} -> {_short(new)}")
     if changes.refused:
         raise ConfigError(
-            [f"{run.path}: {', '.join(changes.refused)} cannot change when a run goes on: the checkpoint would not "
-             "fit; start a new one: dltrain fit CONFIG"]
+            [f"{run.path}: {', '.join(changes.refused)} cannot change when a run resumes: the checkpoint would not "
+             "fit; start a new run: dltrain fit CONFIG"]
         )  # fmt: skip
     if changes.forced and not force:
         raise ConfigError(
-            [f"{run.path}: {', '.join(changes.forced)} would make it another experiment from here on; add --force to "
-             "go on all the same, or start a new one: dltrain fit CONFIG"]
+            [f"{run.path}: {', '.join(changes.forced)} would make this another experiment; add --force to "
+             "resume all the same, or start a new run: dltrain fit CONFIG"]
         )  # fmt: skip
     if changes.lengthens:
-        say("the learning-rate schedule is planned anew for the new length")
+        say("the learning-rate schedule is recomputed for the new length")
     return after, changes.all
 
 

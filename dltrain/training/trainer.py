@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from dltrain.assembly.data import as_before, begin, compare
+from dltrain.assembly.data import as_before, compare, start_and_load
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.assembly.pretrained import resolved
 from dltrain.checkpoints import lineage, store
 from dltrain.checkpoints.training_state import TrainingState
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
-from dltrain.config.origins import origins
+from dltrain.config.provenance import origins
 from dltrain.console import Reporter
 from dltrain.digest import digest
 from dltrain.distributed.cluster import Cluster
@@ -45,27 +45,27 @@ def fit(
     root: Path,
     resume: Resume | None = None,
     profile: bool = False,
-    gives_up: Callable[[dict[str, Any]], str | None] | None = None,
+    prune_reason: Callable[[dict[str, Any]], str | None] | None = None,
     cluster: Cluster | None = None,
 ) -> dict[str, Any]:
     """Trains what the config describes.
 
     Args:
-        config: what to do.
-        reporter: what says how it goes.
-        root: the folder in which a new run gets its own.
-        resume: the run to go on with, and how; none for a new one.
+        config: the experiment.
+        reporter: for messages and progress.
+        root: the folder in which a new run folder is made.
+        resume: the run to resume, and how; none for a new one.
         profile: record some steps, for TensorBoard.
-        gives_up: the run is a search's: its test part is not looked at, and this is told of each epoch's row, and
-            returns why the run is given up there, or nothing.
-        cluster: the workers that train it together; none for this process alone. Only their chief has a run to go on
-            with, and a run's folder in the end.
+        prune_reason: of a search, which does not measure the test part: called with each epoch's row; returns why the
+            run is pruned there, or none.
+        cluster: the workers that train together; none for this process alone. Only the chief resumes and writes a run
+            folder.
 
     Returns:
         the run's summary, and its folder as "run": none for a worker that is not the chief.
 
     Raises:
-        UserError: something the user can mend; nothing was written.
+        UserError: something the user can fix; nothing was written.
         TrainingError, Interrupted, Pruned: the run stopped early; its summary says so.
     """
     began = time.monotonic()
@@ -81,8 +81,8 @@ def fit(
             held.enter_context(owning(resumed))
             warn_of_changed_code(resumed, reporter)
             saved = chosen(resumed, "last", reporter)
-            workers.handover.bring(resumed, resume.changes)
-        devices, splits = begin(config, reporter, trains=True, workers=workers)
+            workers.handover.offer(resumed, resume.changes)
+        devices, splits = start_and_load(config, reporter, trains=True, workers=workers)
         if not workers.is_chief:
             root, resumed = workers.handover.scratch, workers.handover.received
             saved = None if resumed is None else store.latest(resumed)[0]
@@ -93,44 +93,44 @@ def fit(
             config = with_batch_size(config, splits, devices, reporter)
         with enough_memory(config):
             stage = 0 if saved is None else TrainingState.of(saved).stage
-            learner = Learner(config, splits, devices, reporter, anew=saved is None, stage=stage)
+            learner = Learner(config, splits, devices, reporter, fresh=saved is None, stage=stage)
             if saved is not None:
                 learner.restore(saved)
             memory.warn(learner)
             if workers.count > 1:
-                values = learner.variables.values()
-                workers.require_same("weights", [digest(np.array(variable)) for variable in values])
+                values = learner.network.variables.values()
+                workers.check_same("weights", [digest(np.array(variable)) for variable in values])
         if resumed is None:
             run = folder.create(root, str(config.experiment.name))
             held.enter_context(owning(run))
         else:
             run = resumed
         before = run.read_summary()
-        run.read_metrics()  # a table that cannot be gone on with is refused before anything is written
+        run.read_metrics()  # a damaged table is refused before anything is written
         reporter.log_to(run.log)
         if learner.is_finished and before.get("status") == "finished":
-            reporter.say(f"{run.path} is finished: nothing left to do; for more, say so: {_more(learner)}")
+            reporter.say(f"{run.path} is finished: nothing left to do; to train further, add {_how_to_extend(learner)}")
             return {"run": str(run.path) if workers.is_chief else None, **before}
-        reporter.say(f"run: {run.path}" + (f", going on after step {learner.state.step}" if resumed else ""))
+        reporter.say(f"run: {run.path}" + (f", resuming after step {learner.state.step}" if resumed else ""))
 
-        loop = Loop(learner, run, began, profile, gives_up)
+        loop = Loop(learner, run, began, profile, prune_reason)
 
         def prepare() -> None:
             if saved is not None:
-                _go_on(loop, run, saved, workers.handover.changes)
+                _resume(loop, run, saved, workers.handover.changes)
 
-        parts = ("validation", "test") if gives_up is None else ("validation",)
+        parts = ("validation", "test") if prune_reason is None else ("validation",)
         summary = _trained(config, loop, run, prepare, parts)
         return {"run": str(run.path) if workers.is_chief else None, **summary}
 
 
-def _go_on(loop: Loop, run: Run, saved: store.Checkpoint, changes: dict[str, tuple[Any, Any]]) -> None:
-    """Puts the folder where the checkpoint is, and notes what was changed."""
+def _resume(loop: Loop, run: Run, saved: store.Checkpoint, changes: dict[str, tuple[Any, Any]]) -> None:
+    """Brings the folder to the state of the checkpoint, and records the changes."""
     folder.tidy(run)
     learner = loop.learner
-    if not store.settle(run, saved):
+    if not store.make_newest(run, saved):
         learner.state.best = None
-        learner.reporter.warn("the best weights are lost: what is best is looked for from here on")
+        learner.reporter.warn("the best weights are lost: the best epoch is chosen from here on")
     for key, (old, new) in changes.items():
         learner.reporter.note(f"changed  {key}: {old} -> {new}")
     if changes:
@@ -138,7 +138,7 @@ def _go_on(loop: Loop, run: Run, saved: store.Checkpoint, changes: dict[str, tup
 
 
 def _trained(config: Config, loop: Loop, run: Run, prepare: Callable[[], None], parts: Sequence[str]) -> dict[str, Any]:
-    """Prepares the folder, trains, measures and exports; returns the summary, which is written whatever happens."""
+    """Prepares the folder, trains, measures and exports; returns the summary, which is written in any case."""
     learner = loop.learner
     reporter = learner.reporter
     reporter.say(_overview(learner))
@@ -150,7 +150,7 @@ def _trained(config: Config, loop: Loop, run: Run, prepare: Callable[[], None], 
     def too_late() -> None:
         is_saved = loop.save_copy()
         words = f"stopped after step {learner.state.step}, " + (
-            f"go on with: dltrain fit --resume {run.path}" if is_saved else "before there was anything to save"
+            f"resume with: dltrain fit --resume {run.path}" if is_saved else "before there was anything to save"
         )
         ended("interrupted", words)
 
@@ -167,7 +167,7 @@ def _trained(config: Config, loop: Loop, run: Run, prepare: Callable[[], None], 
                 aside.write_bytes(content)
         folder.write_json(run.summary, _summary(loop, "running"))
         with enough_memory(config), StopRequest(too_late) as asked:
-            stop = workers.heed(asked, lambda: reporter.shows_steps)
+            stop = workers.share_stop(asked, lambda: reporter.shows_steps)
             loop.tracking.start()
             loop.run(stop)
             measured = _measure_best(learner, run, stop, parts)
@@ -189,16 +189,16 @@ def _trained(config: Config, loop: Loop, run: Run, prepare: Callable[[], None], 
         raise failed from None
     if config.experiment.report and workers.is_chief:
         # Reading the weights that several workers share takes all of them.
-        best = learner.measured.model if workers.count == 1 else plain
+        best = learner.network.measured.model if workers.count == 1 else plain
         report_at_end(config, learner.splits, run, best, reporter)
     loop.tracking.end(summary)
     return summary
 
 
-def _more(learner: Learner) -> str:
-    """Returns what to type so that a finished run goes on."""
+def _how_to_extend(learner: Learner) -> str:
+    """Returns the arguments with which a finished run trains further."""
     if learner.state.halted_by is not None:
-        return "callbacks=[] --force, a callback stopped it"
+        return "callbacks=[] --force: a callback stopped the run"
     if learner.state.step < learner.plan.total_steps:
         return "early_stopping.patience=N or early_stopping=none"
     return "train.epochs=N" if learner.experiment.train.steps is None else "train.steps=N"
@@ -212,30 +212,30 @@ def _write_config(config: Config, run: Run) -> None:
 
 
 def _origins(config: Config, run: Run) -> dict[str, str]:
-    """Returns where the config's values came from; of a run that goes on, what its folder knew, and the arguments."""
+    """Returns where the config's values came from; for a resumed run, as its folder says, and the arguments."""
     found, before = origins(config), provenance_of(run)
     return {**before, **{key: words for key, words in found.items() if not before or words.startswith("argument ")}}
 
 
 def _measure_best(learner: Learner, run: Run, stop: StopRequest | SharedStop, parts: Sequence[str]) -> dict[str, Any]:
-    """Puts the best weights in place and measures them on some parts, mostly validation and test.
+    """Restores the best weights and measures them on some parts, usually validation and test.
 
     Raises:
         Interrupted: if a signal asks to stop.
     """
     # Else they are in place: reading them would take memory for a second state. But several devices have normalisation
     # statistics of their own, of which a checkpoint holds the mean, and the best weights may be averages.
-    if learner.devices.replicas > 1 or learner.engine.averages() or not store.best_is_last(run):
-        store.restore_network(store.load(run, "best"), learner.engine.model)
+    if learner.devices.replicas > 1 or learner.network.engine.averages() or not store.best_is_last(run):
+        store.restore_network(store.load(run, "best"), learner.network.engine.model)
     measured: dict[str, Any] = {}
     for name in parts:
-        part = getattr(learner.splits, name)
+        part = learner.splits.part(name)
         measured[name] = learner.evaluated(name, learner.evaluation_feed(part), stop.__bool__) if part else None
         if stop:
             raise Interrupted(
-                "stopped while the best weights are measured, all saved",
+                "stopped while measuring the best weights, everything is saved",
                 stop.exit_code or 130,
-                f"go on with: dltrain fit --resume {run.path}",
+                f"resume with: dltrain fit --resume {run.path}",
             )
         if part:
             learner.reporter.note(f"{name} ({len(part)} examples, best weights)  {metric_line(measured[name])}")
@@ -253,11 +253,11 @@ def _summary(
         "epochs": state.epoch,
         "steps": state.step,
         "seconds": round(state.seconds, 3),
-        "parameters": learner.parameters,
+        "parameters": learner.network.parameters,
         "examples_per_second": loop.speed.examples_per_second,
         "device": learner.devices.label,
         "precision": learner.experiment.train.precision,
-        "monitor": {"column": loop.monitor, "larger_is_better": task.larger_is_better(loop.monitor)},
+        "monitor": {"column": learner.monitor, "larger_is_better": task.larger_is_better(learner.monitor)},
         "larger_is_better": {name: task.larger_is_better(name) for name in ["loss", *task.metric_names]},
         "best": None if state.best is None else {key: state.best[key] for key in ("monitor", "value", "epoch")},
         "restores": state.restores,
@@ -272,7 +272,7 @@ def _summary(
 
 
 def _translated(error: BaseException, run: Run) -> BaseException:
-    """Returns what the user should read in place of the system's words, where there is such a thing."""
+    """Replaces an error of the system by a message for the user, where there is one."""
     if isinstance(error, Exception) and not isinstance(error, DltrainError) and (words := plugins.fault(error)):
         return TrainingError(words)
     is_gone = not (run.config.is_file() and run.checkpoints.is_dir())
@@ -280,16 +280,16 @@ def _translated(error: BaseException, run: Run) -> BaseException:
         return TrainingError(f"{run.path}: was deleted or moved while the run was writing to it; nothing is left of it")
     if isinstance(error, OSError):
         place = error.filename or run.path
-        return TrainingError(f"{place}: cannot be written: {error.strerror or error}; the last checkpoint stands")
+        return TrainingError(f"{place}: cannot be written: {error.strerror or error}; the last checkpoint is intact")
     return error
 
 
 def _overview(learner: Learner) -> str:
-    """Returns what will be trained on what, in one line."""
+    """Describes dataset, model and length of the run in one line."""
     splits, experiment = learner.splits, learner.experiment
     sizes = ", ".join(f"{len(part):,} {name}" for name, part in splits.parts.items())
     return (
         f"{experiment.dataset.registered_name}: {sizes} examples; "
-        f"{experiment.model.registered_name}: {learner.parameters:,} weights; "
+        f"{experiment.model.registered_name}: {learner.network.parameters:,} weights; "
         f"{learner.plan.steps_per_epoch} steps per epoch"
     )

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from dltrain.config import document
-from dltrain.config import experiment as experiments
 from dltrain.config.document import Mark, Problem, Source
 from dltrain.config.experiment import Config, to_plain
 from dltrain.config.schema import locate_value
@@ -56,13 +55,11 @@ def draw(space: Mapping[str, Parameter], one: Callable[[str, Parameter], Any]) -
     return values
 
 
-def check(path: Path, overrides: list[str], config: Config) -> Tune:
+def check(config: Config) -> Tune:
     """Makes sure that the config can be trained with each choice and at both ends of each range.
 
     Args:
-        path: the config.
-        overrides: `key.path=value` arguments.
-        config: what was read of both.
+        config: what a search was asked of.
 
     Returns:
         what to look for.
@@ -73,7 +70,7 @@ def check(path: Path, overrides: list[str], config: Config) -> Tune:
     if config.tune is None:
         words = "the tune block is missing: set tune.space, what to search, and tune.trials or tune.minutes, how long"
         raise ConfigError([locate_value(config.root).problem(words)])
-    space, checked = config.tune.space, _Check(path, overrides, config)
+    space, checked = config.tune.space, _Check(config)
     sound = {key: parameter for key, parameter in space.items() if checked.is_sound(key, parameter, space)}
     for key, parameter in sound.items():
         for value in parameter.ends:
@@ -88,8 +85,8 @@ def check(path: Path, overrides: list[str], config: Config) -> Tune:
 class _Check:
     """One check of a space, and what it has found so far."""
 
-    def __init__(self, path: Path, overrides: list[str], config: Config) -> None:
-        self._path, self._overrides = path, overrides
+    def __init__(self, config: Config) -> None:
+        self._config = config
         self._block = config.root.value["tune"].value["space"]
         self.problems: dict[str, Problem] = {}
 
@@ -100,7 +97,7 @@ class _Check:
             self._add(key, f"tune.space must hold keys such as optimizer.learning_rate, got {key!r}")
         if any(key == fixed or key.startswith(f"{fixed}.") for fixed in FIXED):
             self._add(key, f"tune.space must not hold {key}: it is the same in all trials")
-        if any(override.partition("=")[0] == key for override in self._overrides):
+        if any(override.partition("=")[0] == key for override in self._config.text.overrides):
             self._add(key, f"{key} is in tune.space: remove it from the arguments")
         earlier = list(space)[: list(space).index(key)]
         for other, wanted in (parameter.when or {}).items():
@@ -121,7 +118,7 @@ class _Check:
         """Loads the config with some values; a problem is reported at the key that it comes from."""
         given = dict(zip(values, arguments(values), strict=True))
         try:
-            experiments.load(self._path, [*self._overrides, "tune=none", *given.values()])
+            self._config.with_overrides("tune=none", *given.values()).checked()
         except ConfigError as error:
             keys = {argument: key for key, argument in given.items()}
             for problem in error.problems:

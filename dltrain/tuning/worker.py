@@ -16,7 +16,7 @@ from dltrain.lazy import keras
 from dltrain.plugins import loading as plugins
 from dltrain.runs import folder
 from dltrain.training import trainer
-from dltrain.training.resume import Resume, continued
+from dltrain.training.resume import Resume, resumed_config
 
 RUN = "trial{:03d}"
 """The name of a trial's run, by its number as the user reads it, counted from 1."""
@@ -71,7 +71,7 @@ def _die_with_parent() -> None:
 def _done(job: Job, connection: Connection, place: Path, verbose: bool) -> tuple[str, str]:
     """Trains a trial; returns how it ended and what it said."""
 
-    def gives_up(row: dict[str, Any]) -> str | None:
+    def prune_reason(row: dict[str, Any]) -> str | None:
         if job.monitor not in row:
             columns = [column for column in row if column.startswith("val_")]
             raise Unusable(
@@ -83,7 +83,7 @@ def _done(job: Job, connection: Connection, place: Path, verbose: bool) -> tuple
         return connection.recv()
 
     try:
-        _train(job, place, verbose, gives_up)
+        _train(job, place, verbose, prune_reason)
     except Pruned as error:
         return "pruned", str(error)
     except (Interrupted, KeyboardInterrupt):
@@ -101,7 +101,7 @@ def _done(job: Job, connection: Connection, place: Path, verbose: bool) -> tuple
     return "finished", ""
 
 
-def _train(job: Job, place: Path, verbose: bool, gives_up: Any) -> None:
+def _train(job: Job, place: Path, verbose: bool, prune_reason: Any) -> None:
     """Trains a trial, from where its run was cut if it was."""
     from dltrain.tuning.study import SEARCH
 
@@ -109,9 +109,9 @@ def _train(job: Job, place: Path, verbose: bool, gives_up: Any) -> None:
     config = experiments.renamed(experiments.load(place / SEARCH, overrides), name)
     run, reporter = folder.newest(place, name), Reporter(quiet=not verbose)
     if run is not None and run.saved is not None:
-        after, changes = continued(run, config, place, overrides, reporter.say)
+        after, changes = resumed_config(run, experiments.load(run.config), config, place, reporter.say)
         for row in run.read_metrics():
-            gives_up({**row, "epoch": int(row["epoch"]), job.monitor: float(row.get(job.monitor, "nan"))})
-        trainer.fit(after, reporter, place, Resume(run, changes), gives_up=gives_up)
+            prune_reason({**row, "epoch": int(row["epoch"]), job.monitor: float(row.get(job.monitor, "nan"))})
+        trainer.fit(after, reporter, place, Resume(run, changes), prune_reason=prune_reason)
     else:
-        trainer.fit(config, reporter, place, gives_up=gives_up)
+        trainer.fit(config, reporter, place, prune_reason=prune_reason)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from dltrain.assembly.data import begin
+from dltrain.assembly.data import start_and_load
 from dltrain.assembly.pretrained import resolved, trained
 from dltrain.checkpoints import store
 from dltrain.cli import app
@@ -59,9 +59,9 @@ def softmax(logits):
 
 def test_the_loss_of_a_step_is_the_closed_form_and_that_of_validation_the_task_s(path):
     config = resolved(experiments.load(path), path.parent / "runs")
-    devices, splits = begin(config, Reporter(quiet=True))
-    learner = Learner(config, splits, devices, Reporter(quiet=True), anew=True)
-    model, batch = learner.engine.model, splits.train.take(np.arange(32))
+    devices, splits = start_and_load(config, Reporter(quiet=True))
+    learner = Learner(config, splits, devices, Reporter(quiet=True), fresh=True)
+    model, batch = learner.network.engine.model, splits.train.take(np.arange(32))
     teacher = trained(Run(path.parent / "runs" / "teacher-001"))[0]
     known, own = (np.asarray(network(batch.inputs, training=False), float) for network in (teacher, model))
     penalty = sum(0.01 * np.square(np.asarray(layer.kernel, float)).sum() for layer in model.layers if layer.weights)
@@ -101,7 +101,7 @@ def test_a_run_with_a_teacher_goes_on_with_the_same_bits_and_is_measured_without
         ("teacher.run=nobody", "teacher.run must be a run, got 'nobody'"),
         ("dataset.shape=[5]", "teacher.run must take the same inputs: teacher-001 takes 4, the data are 5"),
         ("dataset.num_classes=4", "teacher.run must know the same classes: teacher-001 knows 0, 1, 2; the data have 0"),
-        ("dataset={name: diabetes}", "teacher must be none: it is for classes, not for task regression"),
+        ("dataset={name: diabetes}", "teacher must be none with task regression"),
         ("teacher.weight=1.5", "teacher.weight must be a number of at least 0 and at most 1"),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 from specs import data_spec
 
 from dltrain.assembly.batches import training_order
-from dltrain.assembly.oversampling import drawn
+from dltrain.assembly.oversampling import epoch_positions
 from dltrain.config import experiment as experiments
 from dltrain.console import Reporter
 from dltrain.data import Split
@@ -60,7 +60,7 @@ def test_a_run_trains_evaluates_and_goes_on_with_the_real_examples(tensorflow, p
 
 def test_all_examples_are_drawn_once_where_it_is_off(path):
     experiment = experiments.load(path, ["train.oversample=false"]).experiment
-    assert drawn(experiment, SPEC, Split(np.zeros((24, 3)), LABELS)) is None
+    assert epoch_positions(experiment, SPEC, Split(np.zeros((24, 3)), LABELS)) is None
 
 
 def test_numbers_cannot_be_evened_out(tensorflow, path, tmp_path):

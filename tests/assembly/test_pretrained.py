@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dltrain.assembly.freezing import freeze
-from dltrain.assembly.pretrained import begin_with, trained
+from dltrain.assembly.pretrained import load_pretrained, trained
 from dltrain.checkpoints import store
 from dltrain.checkpoints.layer_names import named_layers
 from dltrain.cli import app
@@ -79,7 +79,7 @@ def test_a_run_begins_with_the_weights_of_another_and_a_head_of_its_own(before, 
 def test_the_head_stays_where_the_classes_are_the_same_and_not_where_only_their_number_is(before, names, same):
     network, spec, _ = trained(before)
     new = experiments.load(before.config).build_model(spec)
-    begin_with(before.path, new, spec.with_target(ClassLabel(class_names=names)))
+    load_pretrained(before.path, new, spec.with_target(ClassLabel(class_names=names)))
     first, last = ([np.asarray(model.layers[index].weights[0]) for model in (network, new)] for index in (2, -1))
     assert np.array_equal(*first)
     assert np.array_equal(*last) == same
@@ -88,8 +88,8 @@ def test_the_head_stays_where_the_classes_are_the_same_and_not_where_only_their_
 def test_what_was_done_is_said_and_the_run_s_config_repeats_it(before, after):
     first = fit(after, "model.weights=before")
     assert re.search(
-        r"model.weights: begins with the best weights of before-001 \(step 2\), all but logits, which begins anew: "
-        r"3 outputs there, 4 other classes here",
+        r"model.weights: loaded the best weights of before-001 \(step 2\), all but logits, which starts at random: "
+        r"3 outputs, the data have 4 other classes here",
         first.log.read_text(),
     )
     assert f"weights: {before.path}" in first.config.read_text()
@@ -141,14 +141,14 @@ def test_a_run_with_frozen_layers_goes_on_with_the_same_bits_and_needs_no_source
     ("change", "message"),
     [
         ("model.weights=nothing", r"model.weights must be a run or a file, got 'nothing': no run 'nothing'"),
-        ("model.weights=no/such.weights.h5", r"model.weights must be a run or a file, there is none at .*such.weights"),
+        ("model.weights=no/such.weights.h5", r"model.weights must be a run or a file, but there is none at .*such.w"),
         ("model.freeze=[stage3*]", r"model.freeze\[0\] must be the name of a layer with weights, got .stage3.*stage"),
         ("model.freeze=['*']", "model.freeze must leave something to train"),
         (f"model.weights={__file__}", r"model.weights must be a run or a file, one that ends in .npz, .weights"),
-        ("model.weights=/tmp", "model.weights must be a run or a file: /tmp is no run, there is no config.yaml in it"),
+        ("model.weights=/tmp", "model.weights must be a run or a file: /tmp is not a run: it contains no config.yaml"),
         ("model.dense=[9]", "layer dense1 is 96x9 and 9 here, 96x8 and 8 there"),
         ("model.dense=[8, 8]", 'have no layer dense2, did you mean "dense1"'),
-        ("model.dense=[]", "have a layer dense1, which is not here"),
+        ("model.dense=[]", "have a layer dense1, which it does not have"),
         ("model.stages=[{filters: 4}, {filters: 6, pool: max}]", "stage1_convolution is 3x3x1x4 and 4 here"),
     ],
 )  # fmt: skip
@@ -166,14 +166,18 @@ def test_a_mistake_is_told_with_its_line_and_leaves_nothing(before, after, chang
         (
             "{name: cnn",
             "{name: cnn, weights: gone.weights.h5",
-            "after.yaml:3:29: model.weights must be a run or a file, there is none at",
+            "after.yaml:3:29: model.weights must be a run or a file, but there is none at",
         ),
         (
             "{name: cnn",
             "{name: cnn, weights: befor",
             "model.weights must be a run or a file, got 'befor': no run 'befor'",
         ),
-        ("model:", "teacher: {run: gone/away}\nmodel:", "after.yaml:3:16: teacher.run must be a run, there is none at"),
+        (
+            "model:",
+            "teacher: {run: gone/away}\nmodel:",
+            "after.yaml:3:16: teacher.run must be a run, but there is none at",
+        ),
         ("model:", "teacher: {run: after.yaml}\nmodel:", "teacher.run must be a run, got .*after.yaml"),
         ("{name: cnn", "{name: cnn, weights: before", None),
     ],
@@ -202,7 +206,7 @@ def test_a_run_records_what_it_began_from_so_that_a_repeat_can_tell_other_weight
     other.write_text(BEFORE)
     shutil.copytree(fit(other, "seed=5").path, source)
     result = reproduce(run, run.path.parent, 0.02, Reporter(quiet=True))
-    assert result["notes"] == ["it builds on other weights than then: what model.weights names has changed"]
+    assert result["notes"] == ["the weights that model.weights names have changed since the run"]
     assert not result["reproduced"]
     kept = built_on(run)
     fit(run.config, "train.epochs=3", resumed=run)
@@ -248,7 +252,7 @@ def _deeper(file):
         (_outside, "layers/conv2d/vars/0 is kept in another file"),
         (_linked_above, "layers is a link"),
         (_huge, "layer stage1_convolution is 3x3x1x4 here, 1099511627776 there"),
-        (_deeper, "have a layer layers/dense_2, which is not here"),
+        (_deeper, "have a layer layers/dense_2, which it does not have"),
         (lambda file: file.pop("layers"), "it holds no layers"),
     ],
 )

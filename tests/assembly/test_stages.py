@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from specs import data_spec
 
-from dltrain.assembly.progressive_resizing import shrinking
+from dltrain.assembly.progressive_resizing import resizing
 from dltrain.checkpoints import store
 from dltrain.config import experiment as experiments
 from dltrain.console import Reporter
@@ -61,7 +61,7 @@ def weights(run, step):
     """Returns the model's arrays after a step, by the layer that they are of."""
     spec = experiments.load(run.config).experiment.dataset.spec()
     model = experiments.load(run.config).build_model(spec)
-    arrays = store.read(run, step).arrays
+    arrays = store.load_step(run, step).arrays
     named = store.named_variables(model=model.variables)
     return {variable.path: arrays[name] for name, variable in named.items() if "seed" not in variable.path}
 
@@ -90,7 +90,7 @@ def test_the_optimizer_moves_at_the_rate_that_the_table_shows(path):
     stages = f"stages=[{{epochs: 1}}, {{learning_rate: {rate}}}]"
     sgd = "optimizer={name: sgd, learning_rate: 1e-30, momentum: 0}"
     run = fit(path, sgd, stages, "schedule={name: step, drop_at_epochs: [3], factor: 0.5}")
-    saved = [store.read(run, step).arrays for step in (5, 6, 7)]
+    saved = [store.load_step(run, step).arrays for step in (5, 6, 7)]
     bias = [name for name in saved[0] if name.startswith("model/")][-1]
     steps = [np.abs(after[bias] - before[bias]).max() for before, after in zip(saved, saved[1:], strict=False)]
     assert 0 < steps[1] < 0.75 * steps[0]  # the drop comes after epoch 3 of the run, not of the stage
@@ -134,8 +134,8 @@ def test_a_loss_that_is_not_finite_sends_a_run_back_into_the_stage_before(path, 
     with pytest.raises(NotFinite, match="went back 2 times"):
         trainer.fit(config, Reporter(), path.parent / "runs")
     said = capsys.readouterr().err
-    assert "back to the state after step 4" in said
-    assert "back to the state after step 2" in said
+    assert "returned to the state after step 4" in said
+    assert "returned to the state after step 2" in said
     assert said.count("stage 2/2") == 3
 
 
@@ -168,7 +168,7 @@ def test_what_a_stage_of_smaller_images_learns_is_the_network_s(path, killed_aft
 def test_a_pixel_of_a_shrunk_image_is_the_mean_of_its_area(tensorflow):
     images = np.random.RandomState(0).randint(0, 256, (2, 6, 3, 1)).astype(np.float32)
     spec = data_spec((6, 3, 1), ("a", "b"))
-    (shrink,) = shrinking(spec, data_spec((3, 2, 1), ("a", "b")))
+    (shrink,) = resizing(spec, data_spec((3, 2, 1), ("a", "b")))
     pairs = images.reshape(2, 3, 2, 3, 1).mean(axis=2)
     wanted = np.stack([pairs[:, :, 0] * 2 + pairs[:, :, 1], pairs[:, :, 1] + pairs[:, :, 2] * 2], axis=2) / 3
     np.testing.assert_allclose(shrink(Batch(images, None), None).inputs, wanted, rtol=1e-6)
@@ -179,8 +179,8 @@ def test_a_pixel_of_a_shrunk_image_is_the_mean_of_its_area(tensorflow):
     [
         ("stages=[{}, {}]", "stages[0].epochs is missing"),
         ("stages=[{epochs: 1}, {epochs: 3}]", "stages[1].epochs must be left out"),
-        ("stages=[{epochs: 4}, {}]", "train.epochs must leave some for the last stage: those before it take 4 of 4"),
-        ("train={steps: 8}", "train.epochs must say how long the run is where it has stages, not steps"),
+        ("stages=[{epochs: 4}, {}]", "must leave epochs for the last stage: the stages before it take 4 of 4"),
+        ("train={steps: 8}", "train.epochs must set the length of a run with stages, not train.steps"),
         ("stages=[{epochs: 1}, {train_from: dense9}]", "stages[1].train_from must be the name of a layer"),
         ("stages=[{epochs: 1, image_size: 9}, {}]", "stages[0].image_size must be at most that of the images, 8 x 8"),
         ("stages=[{epochs: 1}, {image_size: 4}]", "stages[1].image_size must be none"),
@@ -213,5 +213,5 @@ def test_stages_that_change_are_another_run(path):
     config = experiments.load(run.config, ["stages=[{epochs: 1}, {}]"])
     from dltrain.config import changes
 
-    sorted_changes = changes.sort(experiments.load(run.config).experiment, config.experiment)
+    sorted_changes = changes.classify(experiments.load(run.config).experiment, config.experiment)
     assert sorted_changes.refused == ("stages",)

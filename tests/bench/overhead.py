@@ -34,7 +34,7 @@ def measure(name: str, epochs: int) -> list[float]:
             order = tf.random.shuffle(tf.range(len(train)))
             for step in tf.range(len(train) // size):
                 chosen = order[step * size : (step + 1) * size]
-                learner.engine.model.train_step(
+                learner.network.engine.model.train_step(
                     (tf.cast(tf.gather(inputs, chosen), tf.float32), tf.gather(targets, chosen))
                 )
 
@@ -49,7 +49,7 @@ def measure(name: str, epochs: int) -> list[float]:
             began = time.perf_counter()
             loops[0]()
             ratios.append((now - ended[-1]) / (time.perf_counter() - began))
-        fitting.learner.engine.reset()
+        fitting.learner.network.engine.reset()
         ended.append(time.perf_counter())
 
     config = {

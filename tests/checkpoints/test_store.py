@@ -103,11 +103,11 @@ def test_only_the_state_of_the_best_epoch_itself_is_taken_for_the_best(run):
     newest = store.load(run, "last")
     (run.checkpoints / "best.npz").unlink()
     (run.checkpoints / "best.npz").write_bytes(b"damaged")
-    assert store.settle(run, newest)
+    assert store.make_newest(run, newest)
     assert store.load(run, "best").state["step"] == 40
     (run.checkpoints / "best.npz").unlink()
     (run.checkpoints / "step-00000040.npz").unlink()
-    assert not store.settle(run, newest)
+    assert not store.make_newest(run, newest)
     assert store.load(run, "best").state["step"] == 49
 
 

@@ -80,7 +80,7 @@ def test_a_config_is_good_without_its_data_which_is_said(here, data):
         ("learning_rate: 0.05", "learning_rate: -1", "optimizer.learning_rate must be a number above 0, got -1"),
         ("learning_rate", "learnin_rate", "unknown key 'optimizer.learnin_rate', did you mean \"learning_rate\"?"),
         ("name: mlp", "name: mlpp", "model.name: no model 'mlpp', did you mean \"mlp\"?"),
-        ("epochs: 1", "epochs: 1, steps: 2", "train.steps must not be given beside epochs"),
+        ("epochs: 1", "epochs: 1, steps: 2", "train.steps must not be given together with epochs"),
         ("epochs: 1, ", "", "train.epochs is missing"),
         ("train:", "trian:", "unknown key 'trian', did you mean \"train\"?"),
         ("units: [16]", "units: 16", "model.units must be a list"),
@@ -188,7 +188,7 @@ def test_a_gpu_that_is_not_there_is_refused_before_a_folder_is_made(here, tensor
     if tensorflow.config.list_physical_devices("GPU"):
         pytest.skip("there is a GPU")
     for device in ("gpu", "gpu:1", "all", "[gpu:0, gpu:1]"):
-        assert "was asked for, but there is no GPU" in refused("fit", "good.yaml", f"device={device}", "-q")
+        assert "was requested, but there is no GPU" in refused("fit", "good.yaml", f"device={device}", "-q")
     assert not (here / "runs").exists()
 
 

@@ -117,8 +117,8 @@ def test_a_run_tells_where_its_values_came_from(here, make_run):
         (["mine.yaml", "--explain", "train.foo"], "no key 'train.foo'; train has epochs, steps, "),
         (["mine.yaml", "--explain", "base"], "no key 'base'"),
         (["--explain", "train.epochs"], "no run 'train.epochs'"),
-        (["mine.yaml", "--explain", "--layers"], "one of the two"),
-        (["mine.yaml", "train.epochs"], "for where train.epochs comes from say --explain"),
+        (["mine.yaml", "--explain", "--layers"], "choose one of them"),
+        (["mine.yaml", "train.epochs"], "to see where the value of train.epochs comes from, add --explain"),
         (["mine.yaml", "--explain", "train.epochs", "train.epochs=0"], "train.epochs must be"),
     ],
 )

@@ -97,8 +97,8 @@ def test_fit_warns_of_findings_and_is_silent_about_clean_data(here, tensorflow):
     result = dltrain("fit", "good.yaml")
     assert result.exit_code == 0
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("warning")]
-    assert "3 examples are of the test part" in line
-    assert "keep each example in one part" in line
+    assert "3 examples of the test part" in line
+    assert line.endswith("delete the copies, so that each example is in one part only")
 
 
 def test_strict_ends_a_fit_before_it_begins(here, tensorflow):

@@ -46,7 +46,17 @@ def test_runs_are_a_table_in_a_pipe_whole_and_without_colours(here, make_run):
     make_run("n" * 200 + "-001", [0.5], status="interrupted")
     lines = said("runs", "--sort", "name").splitlines()
     assert lines[0].split() == ["name", "model", "data", "best", "epochs", "time", "status"]
-    assert lines[1].split() == ["high-seed0-001", "mlp", "digits", "val_accuracy", "0.9000", "3", "4.0 s", "finished"]
+    assert lines[1].split() == [
+        "high-seed0-001",
+        "mlp",
+        "digits",
+        "val_accuracy",
+        "0.9000",
+        "3",
+        "4.5",
+        "s",
+        "finished",
+    ]
     assert lines[-1].split() == [
         "n" * 200 + "-001",
         "mlp",
@@ -54,7 +64,8 @@ def test_runs_are_a_table_in_a_pipe_whole_and_without_colours(here, make_run):
         "val_accuracy",
         "0.5000",
         "1/3",
-        "2.0 s",
+        "1.5",
+        "s",
         "interrupted",
     ]
     assert "\x1b" not in "".join(lines)
@@ -67,7 +78,7 @@ def test_runs_are_chosen_and_sorted_and_a_key_that_sorts_is_shown(here):
     lines = said("runs", "low", "--sort", "test.accuracy").splitlines()
     assert "test.accuracy" in lines[0]
     assert [line.split()[0] for line in lines[1:]] == ["low-seed1-001", "low-seed2-001", "low-seed0-001"]
-    assert "none of these runs" in dltrain("runs", "nothing").stderr
+    assert "no run matches" in dltrain("runs", "nothing").stderr
 
 
 @pytest.mark.parametrize("columns", [120, 70, 45, 20])
@@ -116,7 +127,7 @@ def test_a_damaged_a_dead_and_an_empty_run_are_shown_and_stop_nobody(here, make_
 def test_show_tells_what_a_run_was_and_how_it_went(here, make_run):
     words = said("show", "low-seed1-001")
     for part in (
-        "low-seed1-001 finished: 3 epochs in 4.0 s",
+        "low-seed1-001 finished: 3 epochs in 4.5 s",
         "best          val_accuracy 0.9000 in epoch 2",
         "test          loss 0.4000  accuracy 0.8200  (best weights)",
         "optimizer     adam  learning_rate 0.1",
@@ -128,7 +139,7 @@ def test_show_tells_what_a_run_was_and_how_it_went(here, make_run):
     going = make_run("going-001", [0.5], status="running")
     with owning(going):
         words = said("show", "going")
-    assert "going-001     running: 1 epochs in 2.0 s, 3 epochs planned" in words
+    assert "going-001     running: 1 epochs in 1.5 s, 3 epochs planned" in words
     assert "val_accuracy 0.5000 in epoch 1, so far" in words
 
 
@@ -176,7 +187,7 @@ def test_a_comparison_is_a_page_too_with_all_that_is_said_and_the_curves(here):
     (here / "mine.html").write_text("<!DOCTYPE html>\nmine")
     result = dltrain("compare", "low-seed*", "high-seed*", "--out", "mine.html")
     assert (result.exit_code, (here / "mine.html").read_text()) == (2, "<!DOCTYPE html>\nmine")
-    assert "mine.html: exists, and is no page of dltrain" in result.stderr
+    assert "mine.html: exists and was not written by dltrain" in result.stderr
 
 
 def test_runs_of_different_tasks_are_compared_by_their_configs_alone(here, make_run):
@@ -191,7 +202,7 @@ def test_runs_of_different_tasks_are_compared_by_their_configs_alone(here, make_
 
 def test_a_plot_is_drawn_in_the_terminal_and_as_a_picture(here, monkeypatch):
     text = said("plot", "low-seed0-001")
-    assert "accuracy   * training   o validation" in text
+    assert "accuracy   * train   o validation" in text
     assert is_ours((here / "plot-low-seed0-001.png").read_bytes())
     (here / "mine.png").write_bytes(b"a photo")
     refused = dltrain("plot", "low-seed0-001", "--out", "mine.png")
@@ -234,7 +245,7 @@ def test_ctrl_c_ends_the_following_of_a_log_cleanly(here):
 def test_removal_asks_and_says_what_goes(here, monkeypatch):
     refused = dltrain("rm", "low-seed0-001", "high-*")
     assert refused.exit_code == 2
-    assert "nobody can answer here; add --yes" in refused.stderr
+    assert "there is no terminal to answer; add --yes" in refused.stderr
     monkeypatch.setattr(cli_runs, "_may_ask", lambda: True)
     declined = dltrain("rm", "low-seed0-001", input="n\n")
     assert "runs/low-seed0-001  finished  2.8 kB" in declined.stderr
@@ -261,7 +272,7 @@ def test_gc_removes_what_is_of_no_use_and_nothing_else(here, make_run):
         (["logs", "nothing"], "no run 'nothing' in runs/; there are"),
         (["compare", "low-seed0-001"], "compare needs two runs or more"),
         (["compare", "x*", "low-seed0-001"], "no run in runs/ matches 'x*'"),
-        (["plot", "bare-001"], "bare-001: has no metrics: no epoch is done, it is failed"),
+        (["plot", "bare-001"], "bare-001: has no metrics: it is failed and has finished no epoch"),
         (["plot", "bad-001"], "is damaged: runs/bad-001/summary.json"),
         (["show", "bad-001"], "is damaged: runs/bad-001/summary.json"),
         (["compare", "bad-001", "low-seed0-001"], "is damaged: runs/bad-001/summary.json"),
@@ -272,7 +283,7 @@ def test_gc_removes_what_is_of_no_use_and_nothing_else(here, make_run):
         ),
         (["runs", "--sort", "statsu"], 'did you mean "status"?'),
         (["runs", "--where", "model"], "--where must be KEY=VALUE"),
-        (["runs", "--runs", "nowhere"], "must be the folder that runs lie in"),
+        (["runs", "--runs", "nowhere"], "no such folder; --runs must name the folder of the runs"),
         (["rm", "low-seed0", "--yes"], "rm needs the full name of a run: low-seed0-001 is the newest of low-seed0"),
     ],
 )

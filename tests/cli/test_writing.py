@@ -163,7 +163,7 @@ def test_the_target_of_a_table_is_guessed_by_its_name_or_given(here):
     table(here / "houses.csv")
     said, experiment = begun("houses.csv")
     assert (experiment.dataset.target, experiment.task.registered_name) == ("price", "regression")
-    assert said["found"][-1] == "for another target say --target: size, colour, when"
+    assert said["found"][-1] == "for another target use --target: size, colour, when"
     _, experiment = begun("houses.csv", "--target", "colour", "--force")
     assert (experiment.dataset.target, experiment.task.registered_name) == ("colour", "classification")
     assert experiment.task.class_weights is None
@@ -248,13 +248,16 @@ def test_what_was_written_is_not_lost(here):
         ([], "init needs a PATH (images, a table, arrays) or a TEMPLATE: dltrain init --list"),
         (["irs"], 'irs: no such file or folder, and no such template, did you mean "iris"?'),
         (["empty"], "empty: is empty: expected a folder of images per class"),
-        (["texts"], "texts: holds nothing that a dataset here reads: expected a folder of images per class"),
-        (["one.csv"], "one.csv: needs a column to predict and others to predict it from, has only 'size'"),
+        (
+            ["texts"],
+            "texts: contains nothing that a dataset of dltrain can read: expected a folder of images per class",
+        ),
+        (["one.csv"], "one.csv: needs a column to predict and others to predict it from, but has only 'size'"),
         (["loose"], "loose: needs a folder of images for each of two classes or more, found none in"),
-        (["broken"], "broken: holds no image that can be read, of 4 files that are called so"),
-        (["houses.csv", "--target", "prize"], "target is no column of houses.csv: 'prize', did you mean \"price\"?"),
-        (["houses.csv", "--target", "id"], "target is no column of houses.csv: 'id'"),
-        (["x.npy"], "x.npy: needs a file of labels beside the one of inputs, such as x.npy and y.npy"),
+        (["broken"], "broken: contains no image that can be read among 4 files with the suffix of an image"),
+        (["houses.csv", "--target", "prize"], "target is not a column of houses.csv: 'prize', did you mean \"price\"?"),
+        (["houses.csv", "--target", "id"], "target is not a column of houses.csv: 'id'"),
+        (["x.npy"], "x.npy: needs a file of labels beside the one of inputs, for example x.npy and y.npy"),
         (["bad.npz"], "bad.npz: "),
         (["houses.csv", "-o", "houses.txt"], "houses.txt must end in .yaml"),
         (["houses.csv", "-o", "none/houses.yaml"], "none/houses.yaml: there is no folder none"),

@@ -4,7 +4,7 @@ import pytest
 
 from dltrain.config import experiment as experiments
 from dltrain.config.changes import differences
-from dltrain.config.origins import origins
+from dltrain.config.provenance import origins
 from dltrain.errors import ConfigError
 
 BASE = """\
@@ -97,20 +97,23 @@ def test_a_mistake_in_a_base_names_the_base(load):
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        ({"a": "base: none.yaml"}, "a.yaml:1:7: base must be a YAML file that is there, got 'none.yaml'"),
+        ({"a": "base: none.yaml"}, "a.yaml:1:7: base must be an existing YAML file, got 'none.yaml'"),
         ({"a": "base: ba.yaml", "bas": ""}, 'did you mean "bas.yaml"?'),
-        ({"a": "base: a.yaml"}, "a.yaml:1:7: base must not lead back to a file before it: a.yaml -> a.yaml"),
+        ({"a": "base: a.yaml"}, "a.yaml:1:7: base must not form a circle: a.yaml -> a.yaml"),
         (
             {"a": "base: b.yaml", "b": "seed: 1\nbase: c.yaml", "c": "base: b.yaml"},
-            "c.yaml:1:7: base must not lead back to a file before it: b.yaml -> c.yaml -> b.yaml",
+            "c.yaml:1:7: base must not form a circle: b.yaml -> c.yaml -> b.yaml",
         ),
         ({"a": "base: [b.yaml, c.yaml]"}, "a.yaml:1:7: base must be the path of one YAML file, got a list"),
         ({"a": "base:"}, "base must be the path of one YAML file, got nothing"),
         ({"a": "base: 3"}, "base must be the path of one YAML file, got 3"),
-        ({"a": "base: deep"}, "base must be a YAML file that is there, got 'deep'"),
+        ({"a": "base: deep"}, "base must be an existing YAML file, got 'deep'"),
         ({"a": "base: b.yaml", "b": "seed: [1"}, "b.yaml:1:"),
         ({"a": "base: b.yaml", "b": ""}, "b.yaml: is empty"),
-        ({f"f{n}": f"base: f{n + 1}.yaml" for n in range(20)}, "f15.yaml:1:7: base must end: 16 files"),
+        (
+            {f"f{n}": f"base: f{n + 1}.yaml" for n in range(20)},
+            "f15.yaml:1:7: base must not lead through more than 16 files",
+        ),
     ],
 )
 def test_a_base_that_cannot_be_is_refused_at_its_key(load, files, words):
@@ -118,5 +121,5 @@ def test_a_base_that_cannot_be_is_refused_at_its_key(load, files, words):
 
 
 def test_an_argument_cannot_name_a_base(load):
-    with pytest.raises(ConfigError, match="argument 'base=b.yaml': base must stand in a file"):
+    with pytest.raises(ConfigError, match="argument 'base=b.yaml': base must be written in the file"):
         load(["base=b.yaml"], mine="base: deep/base.yaml")

@@ -28,7 +28,7 @@ def test_what_mixes_examples_comes_last_and_needs_targets_that_can_be_mixed(tmp_
     path = tmp_path / "mixed.yaml"
     path.write_text(CONFIG + "augment: [{name: flip}, {name: mixup}, {name: cutmix}]\n")
     experiments.load(path)
-    with pytest.raises(ConfigError, match="augment must have mixup, which mixes examples, behind what changes each"):
+    with pytest.raises(ConfigError, match="augment must list mixup last: it mixes examples"):
         experiments.load(path, ["augment=[{name: mixup}, {name: flip}]"])
     monkeypatch.setattr(Classification, "mixes", False)
     with pytest.raises(ConfigError, match="augment must not hold cutmix: the targets of task classification cannot"):

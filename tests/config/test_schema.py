@@ -130,7 +130,7 @@ def test_none_is_a_word_where_it_is_a_choice():
         ("settings: [{a: [1, .inf]}]", "settings[0].a[1] must be a number, got .inf"),
         ("settings: [3]", "settings[0] must be a block, got 3"),
         ("shape: circle", "write it as a block: {name: circle}"),
-        ("shape: {radius: 1}", "shape.name must be a shape (circle, ring), which is missing"),
+        ("shape: {radius: 1}", "shape.name must be a shape (circle, ring), but it is missing"),
         ("shape: {name: cirle}", 'did you mean "circle"?'),
         ("shape: {name: 3}", "shape.name must be a shape (circle, ring), got 3"),
         ("shape: {name: circle, radius: -1}", "shape.radius must be a number above 0, got -1"),

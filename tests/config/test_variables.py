@@ -6,8 +6,7 @@ import pytest
 
 from dltrain.config import experiment as experiments
 from dltrain.config.document import Source, dump, override, parse
-from dltrain.config.explanation import explain
-from dltrain.config.origins import origins
+from dltrain.config.provenance import explain, origins
 from dltrain.errors import ConfigError
 
 CONFIG = """\
@@ -126,7 +125,7 @@ def test_a_value_knows_the_variable_that_it_came_from_and_the_run_keeps_the_valu
 
 def test_a_number_within_quotation_marks_is_text_which_is_said(tmp_path):
     (tmp_path / "mine.yaml").write_text(CONFIG.replace("${BATCH:64}", '"${BATCH:64}"'))
-    with pytest.raises(ConfigError, match="got '16'; leave out the quotation marks"):
+    with pytest.raises(ConfigError, match="got '16'; remove the quotation marks"):
         experiments.load(tmp_path / "mine.yaml")
 
 
@@ -134,7 +133,9 @@ def test_a_number_within_quotation_marks_is_text_which_is_said(tmp_path):
 def test_a_secret_comes_into_no_config(tmp_path, monkeypatch, name):
     monkeypatch.setenv(name, "hush")
     (tmp_path / "mine.yaml").write_text(CONFIG + f"name: x${{{name}:y}}\n")
-    with pytest.raises(ConfigError, match=f"{name} is called like a secret, which config.yaml would hold") as caught:
+    with pytest.raises(
+        ConfigError, match=f"{name} looks like the name of a secret, and config.yaml would store its value"
+    ) as caught:
         experiments.load(tmp_path / "mine.yaml")
     assert "hush" not in str(caught.value)
     monkeypatch.setenv("KEYBOARD", "fr")
@@ -142,5 +143,5 @@ def test_a_secret_comes_into_no_config(tmp_path, monkeypatch, name):
 
 
 def test_the_name_of_an_argument_holds_no_variable():
-    with pytest.raises(ConfigError, match="must be of the form key=value"):
+    with pytest.raises(ConfigError, match="must have the form key=value"):
         override(parse(Source("test.yaml", "a: 1", Path.cwd())), ["${BATCH}=3"])

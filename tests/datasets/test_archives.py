@@ -236,7 +236,7 @@ def test_a_file_system_without_locks_is_said(tmp_path, cache, monkeypatch, numbe
 
     monkeypatch.setattr("fcntl.flock", fail)
     message = refused(pack(tmp_path / "a.zip", GOOD), cache, early=False)
-    assert f"a.zip: {cache} cannot be locked: No locks here; DLTRAIN_CACHE names another folder" in message
+    assert f"a.zip: {cache} cannot be locked: No locks here; set DLTRAIN_CACHE to another folder" in message
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -246,7 +246,7 @@ def test_an_archive_that_is_cut_off_is_refused(tmp_path, cache, kind):
     end = whole.rindex(b"light") + 600 if kind == "tar" else len(whole)  # behind it there is only tar's padding
     for size in (0, 1, 5, end // 3, end // 2, end - 600, end - 1):
         path.write_bytes(whole[: max(size, 0)])
-        assert "whole archive" in refused(path, cache)
+        assert "intact archive" in refused(path, cache)
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar.gz", "tar.xz", "tar.bz2"])
@@ -291,7 +291,7 @@ def test_a_zip_with_another_compression_is_refused(tmp_path, cache):
 
 def test_a_file_that_is_no_archive_is_refused(tmp_path, cache):
     (tmp_path / "a.rar").write_bytes(b"Rar!" * 1000)
-    assert "must be a folder or a whole archive (.zip, .tar" in refused(tmp_path / "a.rar", cache)
+    assert "must be a folder or an intact archive (.zip, .tar" in refused(tmp_path / "a.rar", cache)
 
 
 def test_what_a_killed_process_left_is_removed(tmp_path, cache):
@@ -363,5 +363,5 @@ def test_the_configs_line_is_shown(tmp_path):
     zipped(tmp_path / "a.zip", {"../evil": b""})
     rest = "model: {name: mlp}\noptimizer: {name: sgd}\ntrain: {epochs: 1}\n"
     (tmp_path / "a.yaml").write_text(f"dataset:\n  name: image_folder\n  path: a.zip\n{rest}")
-    with pytest.raises(ConfigError, match=r"a\.yaml:3:\d+: dataset\.path is not unpacked: .*a\.zip: '\.\./evil'"):
+    with pytest.raises(ConfigError, match=r"a\.yaml:3:\d+: dataset\.path must not be unpacked: .*a\.zip: '\.\./evil'"):
         load(tmp_path / "a.yaml")

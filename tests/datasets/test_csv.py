@@ -245,12 +245,12 @@ def test_values_of_held_out_parts_that_cannot_be_read_are_told(table, caplog):
     with caplog.at_level(logging.INFO, "dltrain"):
         learnt = other.load().spec
     for column, kind, value in (("x", "numbers", "much"), ("d", "dates", "soon")):
-        words = f"column '{column}' is taken for {kind}; 10 of its values are none and count as missing (10 in test)"
-        assert re.search(re.escape(f"{words}, such as '{value}', ") + r"\S*t.csv:5", caplog.text)
+        words = f"column '{column}' is read as {kind}; 10 of its values are not and count as missing (10 in test)"
+        assert re.search(re.escape(f"{words}, for example '{value}', ") + r"\S*t.csv:5", caplog.text)
     caplog.clear()
     with caplog.at_level(logging.INFO, "dltrain"):
         table("x,d,y\n1,2020-01-01,0\nfew,2020-01-01,1\n", **WHOLE).load(learnt)
-    assert "1 of its values are none and count as missing (1 in train), such as 'few'" in caplog.text
+    assert "1 of its values are not and count as missing (1 in train), for example 'few'" in caplog.text
 
 
 def test_the_order_of_stroke_dates_is_seen_from_all_rows(table, caplog):
@@ -279,7 +279,7 @@ def test_a_column_with_decimal_commas_is_one_of_numbers(table, caplog):
     caplog.clear()
     with caplog.at_level(logging.INFO, "dltrain"):
         table(lines(cells=lambda row: f"{row};{row + 1},250{',000' * (row > 9)};{row % 2}", header="x;p;y")).spec()
-    assert "column 'p' has commas that may part thousands or decimals, such as '1,250'" in caplog.text
+    assert "column 'p' has commas that may separate thousands or decimals, as in '1,250'" in caplog.text
 
 
 def test_days_of_a_parquet_file_have_no_hour(table, tmp_path):
@@ -359,7 +359,7 @@ def test_roles_may_be_given(table):
         ("code", "category"),
     ]
     assert spec.input.columns[-1].categories == ("00", "01", "02")
-    with pytest.raises(ValueError, match="^ignore names 'x', which numeric names already"):
+    with pytest.raises(ValueError, match="^ignore names 'x', which is already in numeric"):
         table(lines(), numeric=("x",), ignore=("x",))
     with pytest.raises(ValueError, match="^target must name"):
         table(lines(), target=())
@@ -369,7 +369,7 @@ def test_numbers_with_a_few_words_among_them_are_numbers_and_it_is_said(table, c
     text = lines(100, cells=lambda row: f"{'about ten' if row == 7 else row},{row % 2}", header="x,y")
     with caplog.at_level(logging.INFO, "dltrain"):
         assert names(table(text, **WHOLE)) == ["x", "x missing"]
-    assert "1 of its values are none and count as missing (1 in train), such as 'about ten', " in caplog.text
+    assert "1 of its values are not and count as missing (1 in train), for example 'about ten', " in caplog.text
     assert "t.csv:9" in caplog.text
     message = refused(table(text, numeric=("x",)))
     assert "t.csv:9: x must be a number, got 'about ten'" in message
@@ -470,7 +470,7 @@ def test_several_columns_of_zero_and_one_are_labels(table):
     assert splits.spec.target.class_names == ("a", "b", "c")
     np.testing.assert_array_equal(splits.train.targets[:4], [[0, 1, 1], [1, 0, 0], [0, 0, 0], [1, 1, 0]])
     wrong = table(text.replace("\n7,1,", "\n7,2,"), target=("a", "b", "c"), kind="labels")
-    assert "t.csv:9: a must be 0 or 1, for it is a label, got '2'" in refused(wrong)
+    assert "t.csv:9: a must be 0 or 1, as a label is, got '2'" in refused(wrong)
 
 
 def test_everything_is_learnt_of_the_training_part_alone(table):
@@ -527,7 +527,7 @@ def test_other_data_that_do_not_fit_are_refused(table):
     for text, message in (
         ("x,y\n1,no\n", "dataset.path has no column 'c', which the run was trained on"),
         ("xx,c,y\n1,a,no\n", "has no column 'x', which the run was trained on, did you mean \"xx\"?"),
-        ("x,c\n1,a\n", "dataset.target is no column of t.csv: 'y'"),
+        ("x,c\n1,a\n", "dataset.target is not a column of t.csv: 'y'"),
         ("x,c,y\n1,a,maybe\n", "target has a class that the run does not know: 'maybe', "),
     ):
         with pytest.raises(DataError, match=re.escape(message)):
@@ -572,7 +572,7 @@ def test_more_rows_than_a_message_holds_are_counted(table):
 
 def test_dates_that_are_none_are_row_faults(table):
     text = lines(cells=lambda row: f"{'soon' if row == 2 else f'2020-02-{row % 28 + 1}'},{row % 2}", header="d,y")
-    assert "t.csv:4: d must be a date, such as 2020-12-31 23:59, got 'soon'" in refused(table(text, dates=("d",)))
+    assert "t.csv:4: d must be a date, for example 2020-12-31 23:59, got 'soon'" in refused(table(text, dates=("d",)))
     assert "2020-02-30" in refused(table(text.replace("soon", "2020-02-30"), dates=("d",)))
     assert len(table(text, dates=("d",), on_bad_example="skip").load().skipped) == 1
 
@@ -580,14 +580,14 @@ def test_dates_that_are_none_are_row_faults(table):
 @pytest.mark.parametrize(
     ("content", "fields", "message"),
     [
-        (lines(), {"target": "yy"}, "target is no column of t.csv: 'yy'"),
-        (lines(header="x,c,Y"), {"target": "y"}, "target is no column of t.csv: 'y'"),
+        (lines(), {"target": "yy"}, "target is not a column of t.csv: 'yy'"),
+        (lines(header="x,c,Y"), {"target": "y"}, "target is not a column of t.csv: 'y'"),
         (lines(header="x,c,price"), {"target": "prise"}, 'did you mean "price"?'),
-        (lines(), {"numeric": ("z",)}, "numeric is no column of t.csv: 'z'; there are x, c, y"),
-        (lines(), {"weight": "w"}, "weight is no column"),
-        (lines(), {"split": "s"}, "split is no column"),
+        (lines(), {"numeric": ("z",)}, "numeric is not a column of t.csv: 'z'; there are x, c, y"),
+        (lines(), {"weight": "w"}, "weight is not a column"),
+        (lines(), {"split": "s"}, "split is not a column"),
         (lines(), {"delimiter": ";"}, "delimiter ';' does not occur in"),
-        (lines().replace(",", "~"), {}, "'x~c~y' is the only one; delimiter?"),
+        (lines().replace(",", "~"), {}, "the only one is 'x~c~y': set delimiter?"),
         ("", {}, "path is empty: "),
         ("\n\n  \n", {}, "path is empty: "),
         ("x,c,y\n", {}, "has a header, no rows"),
@@ -603,10 +603,14 @@ def test_dates_that_are_none_are_row_faults(table):
         (
             lines(cells=lambda row: f"{row},a,name {row}"),
             {},
-            "target 'y' has 40 different words in 40 rows: no classes",
+            "target 'y' has 40 different words in 40 rows: too many for classes",
         ),
-        (lines(cells=lambda row: f"1,a,{row % 2}"), {}, "path has no column to learn from beside the target"),
-        (lines(cells=lambda row: f"1,a,{row}.5"), {"test_fraction": 0.99}, "path has no column to learn from"),
+        (lines(cells=lambda row: f"1,a,{row % 2}"), {}, "path has no column beside the target to learn from"),
+        (
+            lines(cells=lambda row: f"1,a,{row}.5"),
+            {"test_fraction": 0.99},
+            "path has no column beside the target to learn from",
+        ),
     ],
 )
 def test_tables_that_cannot_be_learnt_from_are_refused(table, content, fields, message):
@@ -618,7 +622,7 @@ def test_a_class_with_one_row_is_said_with_its_line(table, caplog):
     with caplog.at_level(logging.INFO, "dltrain"):
         splits = table(text).load()
     assert re.search(
-        r"class 'perhaps' has one row only, \S*t.csv:9: it cannot be both learnt and measured", caplog.text
+        r"class 'perhaps' has one row only, \S*t.csv:9: it cannot be in the train part and in another", caplog.text
     )
     assert splits.spec.target.class_names == ("no", "perhaps", "yes")
     assert 1 in splits.train.targets
@@ -720,7 +724,7 @@ def test_lists_and_structures_are_left_out_and_said(table, caplog):
 
 def test_a_target_of_lists_is_refused_as_such(tmp_path):
     pl.DataFrame({"x": range(ROWS), "y": [[row] for row in range(ROWS)]}).write_parquet(tmp_path / "t.parquet")
-    message = "target 'y' holds List(Int64), neither numbers, texts nor dates"
+    message = "target 'y' holds List(Int64), not numbers, texts or dates"
     assert refused(CSV(path=tmp_path / "t.parquet", target="y")) == message
     pl.DataFrame({"x": range(ROWS), "l": [[1]] * ROWS, "y": [0, 1] * (ROWS // 2)}).write_parquet(tmp_path / "t.pq")
     assert names(CSV(path=tmp_path / "t.pq", target="y", ignore=("l",))) == ["x"]

@@ -62,7 +62,7 @@ def test_files_of_other_kinds_are_counted_by_suffix(folder, caplog):
         (folder / "light" / name).write_bytes(b"no matter")
     with caplog.at_level(logging.INFO, "dltrain"):
         splits = ImageFolder(path=folder, size=16).load()
-    assert "4 files are not read (2 .heic, 1 .txt, 1 .tif): only .bmp, .gif, " in caplog.text
+    assert "4 files are ignored (2 .heic, 1 .txt, 1 .tif): images end in .bmp, .gif, " in caplog.text
     expected = [folder / "dark" / "notes.txt", *(folder / "light" / name for name in ("a.heic", "b.HEIC"))]
     assert splits.ignored == tuple(map(str, [*expected, folder / "light" / "deeper" / "c.tif"]))
 
@@ -122,7 +122,9 @@ def test_two_folders_of_one_part_are_refused(place, names):
     parts = sorted({"train", *names})
     source = ImageFolder(path=place(*(f"{part}/{label}/1.png" for part in parts for label in ("cat", "dog"))), size=8)
     first, second = sorted(names)
-    with pytest.raises(ValueError, match=rf"^path has two folders of one part, {first} and {second}, in .*photos"):
+    with pytest.raises(
+        ValueError, match=rf"^path has two folders for the same part, {first} and {second}, in .*photos"
+    ):
         source.spec()
     with pytest.raises(DataError, match=r"^dataset\.path has two folders"):
         source.load()
@@ -346,7 +348,7 @@ def huge_png():
     ("content", "words"),
     [
         (b"", "empty"),
-        (b"hello", "no JPEG, PNG, BMP, GIF or WebP"),
+        (b"hello", "not JPEG, PNG, BMP, GIF or WebP"),
         (b"\xff\xd8\xff\xe0", "header"),
         (b"\x89PNG\r\n\x1a\n\0\0", "header"),
         (b"\xff\xd8\xff\xc0\0\x11\x08\0\0\0\0", "no pixels"),
@@ -416,7 +418,9 @@ def test_an_empty_folder_and_images_beside_the_classes_are_said(folder, tmp_path
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=r"found none in .*empty, which is empty"):
         ImageFolder(path=tmp_path / "empty").spec()
-    with pytest.raises(ValueError, match=r"found none in .*dark, beside 10 images in no such folder; a \.csv"):
+    with pytest.raises(
+        ValueError, match=r"found none in .*dark, beside 10 images in no such folder; or name the images in a \.csv"
+    ):
         ImageFolder(path=folder / "dark").spec()
 
 
@@ -448,7 +452,7 @@ def test_a_class_of_the_test_part_alone_is_refused(folder, tmp_path):
     for part, names in (("train", ("dark", "light")), ("test", ("dark", "grey"))):
         for name in names:
             write(tmp_path / "parts" / part / name / "1.png", SCENE)
-    with pytest.raises(DataError, match=r"class grey .* not in the training part"):
+    with pytest.raises(DataError, match=r"class grey .* which the train part does not have"):
         ImageFolder(path=tmp_path / "parts").load()
 
 
@@ -458,7 +462,7 @@ def test_more_than_half_the_memory_is_refused(folder, monkeypatch):
         ImageFolder(path=folder, size=16).load()
 
 
-BAD = {"empty.jpg": (b"", "empty"), "page.png": (b"<html>", "no JPEG"), "cut.png": (huge_png(), "30000x30000")}
+BAD = {"empty.jpg": (b"", "empty"), "page.png": (b"<html>", "not JPEG"), "cut.png": (huge_png(), "30000x30000")}
 
 
 @pytest.fixture
@@ -506,7 +510,7 @@ def test_looking_for_bad_files_is_said(mixed, caplog):
     caplog.set_level(logging.INFO, "dltrain")
     ImageFolder(path=mixed, size=8, on_bad_example="skip").load()
     told = [message for message in caplog.messages if "(1 .txt)" not in message]
-    assert told == [f"looking for images that cannot be used among {20 + len(BAD)}"]
+    assert told == [f"checking that {20 + len(BAD)} images can be decoded"]
 
 
 @pytest.mark.parametrize(("cache", "times"), [("memory", 1), ("disk", 1), ("none", 2)])
@@ -571,5 +575,5 @@ def test_other_images_take_the_classes_of_the_run(folder, tmp_path):
     table = ImageFolder(path=tmp_path / "other.csv", size=8, test_fraction=0.0, validation_fraction=0.0)
     assert list(table.load(known).train.targets) == [1]
     write(other / "grey" / "0.png", np.full((9, 9, 3), 100, np.uint8))
-    with pytest.raises(DataError, match="the class grey in .*, which is not in the training part: dark, light"):
+    with pytest.raises(DataError, match="the class grey in .*, which the train part does not have: dark, light"):
         ImageFolder(path=other, size=8).load(known)

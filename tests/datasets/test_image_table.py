@@ -115,20 +115,23 @@ def test_labels_are_read_without_quotes_and_in_every_script(table):
         ),
         (["path,label", *LINES, "a.png,"], "labels.csv:12: has no label"),
         (["path,label", *LINES, ",cat"], "labels.csv:12: has no file"),
-        (["path,label", '"cat0.png,cat', *LINES], "labels.csv:2: cannot be cut into fields: unexpected end"),
-        (['"path,label', *LINES], "labels.csv:1: cannot be cut into fields: unexpected end"),
+        (["path,label", '"cat0.png,cat', *LINES], "labels.csv:2: cannot be separated into fields: unexpected end"),
+        (['"path,label', *LINES], "labels.csv:1: cannot be separated into fields: unexpected end"),
         (["path,label", *LINES[:5]], "labels.csv has only the class cat"),
-        (["path,label,split", *(f"{line},trian" for line in LINES)], "labels.csv:2: 'trian' is no part, .* \"train\""),
-        (["path,label,split", *(f"{line},test" for line in LINES)], "has no line of the part train, only of test"),
+        (
+            ["path,label,split", *(f"{line},trian" for line in LINES)],
+            "labels.csv:2: 'trian' is not a part, .* \"train\"",
+        ),
+        (["path,label,split", *(f"{line},test" for line in LINES)], "has no line with the part train, only with test"),
         (
             ["path,label,split", *(f"{line},train" for line in LINES), "x.png,dgo,test"],
-            "labels.csv:12: 'dgo' is no class of the training part, did you mean \"dog\"",
+            "labels.csv:12: 'dgo' is not a class of the train part, did you mean \"dog\"",
         ),
-        (["path,label", *LINES, "./cat1.png,dog"], "labels.csv:12: ./cat1.png stands in line 3 already"),
+        (["path,label", *LINES, "./cat1.png,dog"], "labels.csv:12: ./cat1.png is already in line 3"),
         (["path,label", *LINES, "gone.png,dog", "/gone,cat"], r"labels.csv:12: no such file: gone.png\n.*:13: no such"),
         (["path,label", *LINES, "../data,dog"], "labels.csv:12: no such file"),
-        (["path,label", *LINES, "../secret,dog"], "labels.csv:12: ../secret lies outside of the table's folder"),
-        (["path,label", *LINES, "\0,dog"], "labels.csv:12: is no text"),
+        (["path,label", *LINES, "../secret,dog"], "labels.csv:12: ../secret is outside of the table's folder"),
+        (["path,label", *LINES, "\0,dog"], "labels.csv:12: is not text"),
     ],
 )
 def test_a_table_that_cannot_be_used_says_where_and_why(table, tmp_path, lines, message):
@@ -139,11 +142,11 @@ def test_a_table_that_cannot_be_used_says_where_and_why(table, tmp_path, lines, 
 def test_of_many_lines_ten_are_named(table):
     message = refused(table("path,label", *LINES, *(f"gone{number}.png,cat" for number in range(12))))
     assert message.count("no such file") == 10
-    assert "and 2 more\ndataset.on_bad_example: skip leaves out what is not there" in message
+    assert "and 2 more\ndataset.on_bad_example: skip leaves out missing files" in message
 
 
 def test_another_encoding_is_named_with_its_line(table):
-    assert "labels.csv:7: the byte 0xf6 is no UTF-8" in refused(
+    assert "labels.csv:7: the byte 0xf6 is not UTF-8" in refused(
         table("path,label", *LINES[:5], "dog1.png,schön", encoding="latin-1")
     )
     assert "labels.csv:1: is UTF-16" in refused(table("path,label", *LINES, encoding="utf-16"))
@@ -156,7 +159,7 @@ def test_a_column_that_is_named_and_not_there_is_blamed_on_its_key(table, key):
 
 
 def test_columns_need_a_table(tmp_path):
-    with pytest.raises(ValueError, match=r"^label_column goes with a path to a table \(\.csv"):
+    with pytest.raises(ValueError, match=r"^label_column needs a path to a table \(\.csv"):
         ImageFolder(path=tmp_path, label_column="label")
 
 
@@ -180,6 +183,5 @@ def test_a_class_of_one_image_is_trained_on_and_said(table, caplog):
     splits = table("path,label", *LINES[:9], "dog4.png,fox").load()
     assert (splits.train.targets == 2).sum() == 1
     assert [message for message in caplog.messages if "fox" in message] == [
-        f"the {part} part has no image of fox: too few to hold some out and train on the others"
-        for part in ("validation", "test")
+        f"the {part} part has no image of fox: too few to be in every part" for part in ("validation", "test")
     ]

@@ -90,7 +90,9 @@ def test_offline_one_line_says_which_file_to_put_where(tensorflow, tmp_path, mon
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setattr("keras.src.backend.config._KERAS_DIR", str(tmp_path))
     monkeypatch.setattr("keras.src.utils.file_utils.urlretrieve", urlretrieve)
-    with pytest.raises(DataError, match=rf"^dataset {name} cannot be had \(Name or service not known\)") as error:
+    with pytest.raises(
+        DataError, match=rf"^dataset {name} cannot be downloaded \(Name or service not known\)"
+    ) as error:
         DATASETS[name]().load()
     message, [(file, target)] = str(error.value), wanted
     assert file in message
@@ -116,7 +118,7 @@ def test_a_damaged_file_gives_one_line(cached, tmp_path, name, file, damage):
     cached(name)
     data = (tmp_path / file).read_bytes()
     (tmp_path / file).write_bytes(data[: len(data) // 2] if damage == "cut" else b"<html>not found</html>")
-    with pytest.raises(DataError, match=rf"^dataset {name} cannot be read, a file is incomplete or damaged") as error:
+    with pytest.raises(DataError, match=rf"^dataset {name} cannot be read: a file is incomplete or damaged") as error:
         DATASETS[name]().load()
     assert "\n" not in str(error.value)
 
@@ -161,7 +163,7 @@ def test_houses_keep_the_test_part_that_keras_chooses(housing, tmp_path):
 
 
 def test_houses_that_cannot_be_read_give_one_line(housing, tmp_path):
-    with pytest.raises(DataError, match="^dataset california_housing cannot be had") as error:
+    with pytest.raises(DataError, match="^dataset california_housing cannot be downloaded") as error:
         housing.load()
     assert "california_housing.npz" in str(error.value)
     np.savez(tmp_path / "california_housing.npz", x=np.ones((100, 3)), y=np.ones(100))

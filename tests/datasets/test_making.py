@@ -54,7 +54,7 @@ def test_what_is_there_is_never_overwritten(tensorflow, tmp_path, name):
     for place in ("full", "file"):
         result = dltrain(name, tmp_path / place)
         assert result.exit_code == 2
-        assert "nothing is overwritten" in result.stderr
+        assert "exists and is not empty: name another folder" in result.stderr
         assert result.stdout == ""
     assert set(contents(tmp_path).values()) == {b"mine"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "file", "full"]

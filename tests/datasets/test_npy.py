@@ -63,5 +63,5 @@ def test_files_that_are_no_arrays_or_cut_off_are_refused(saved, tmp_path):
 
 @pytest.mark.parametrize("inputs", [X.astype(object), X[:0]])
 def test_objects_and_nothing_are_refused_without_mapping_them(saved, inputs):
-    with pytest.raises(DataError, match=r"^dataset\.inputs inputs\.npy (must hold numbers|holds no values)"):
+    with pytest.raises(DataError, match=r"^dataset\.inputs inputs\.npy (must contain numbers|contains no values)"):
         saved(inputs=inputs, targets=Y[: len(inputs)]).load()

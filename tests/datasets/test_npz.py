@@ -76,7 +76,7 @@ def test_what_is_not_there_is_named(saved, tmp_path):
     assert "has no array y; it has" in refused(saved(x=X))
     assert 'has no array y_train, did you mean "y_trains"?' in refused(saved(x_train=X, y_trains=Y))
     assert "has no array y_test" in refused(saved(x=X, y=Y, x_test=X))
-    assert "x_val that nothing reads" in refused(saved(x=X, y=Y, x_val=X, y_val=Y))
+    assert "x_val that is not used" in refused(saved(x=X, y=Y, x_val=X, y_val=Y))
     assert "it has none" in refused(saved())
 
 
@@ -99,7 +99,7 @@ def test_a_flipped_byte_is_refused(saved):
 
 def test_python_objects_are_never_unpickled(saved):
     assert "Python objects" in refused(saved(x=X, y=np.array(["a", None] * 10, object)))
-    with pytest.raises(ValueError, match="must hold numbers, got object"):
+    with pytest.raises(ValueError, match="must contain numbers, got object"):
         saved(x=X.astype(object), y=Y).spec()
 
 
@@ -112,9 +112,9 @@ def test_python_objects_are_never_unpickled(saved):
         (X, Y + 0.5, "whole numbers or strings, got float64"),
         (X, np.int64(3), "one label per example"),
         (X[:, 0], Y, "must be (examples, features)"),
-        (X[:0], Y[:0], "holds no values"),
-        (X.astype(str), Y, "must hold numbers"),
-        (X.astype(complex), Y, "must hold numbers"),
+        (X[:0], Y[:0], "contains no values"),
+        (X.astype(str), Y, "must contain numbers"),
+        (X.astype(complex), Y, "must contain numbers"),
     ],
 )
 def test_arrays_that_cannot_be_learnt_from_are_refused(saved, x, y, message):
@@ -122,7 +122,7 @@ def test_arrays_that_cannot_be_learnt_from_are_refused(saved, x, y, message):
 
 
 def test_a_test_set_that_does_not_fit_the_training_set_is_refused(saved):
-    assert "labels that the training part has not: 7" in refused(saved(x=X, y=Y, x_test=X[:1], y_test=np.array([7])))
+    assert "labels that the train part does not have: 7" in refused(saved(x=X, y=Y, x_test=X[:1], y_test=np.array([7])))
     assert "of shape (4,)" in refused(saved(x=X, y=Y, x_test=X[:2, :3], y_test=Y[:2]))
     assert "got strings" in refused(saved(x=X, y=Y, x_test=X[:2], y_test=np.array(["0", "1"])))
 
@@ -141,5 +141,5 @@ def test_other_arrays_take_the_classes_of_the_run(saved):
     splits = other.load(known)
     assert splits.spec.target.class_names == ("cat", "dog")
     assert set(splits.train.targets) == {1}
-    with pytest.raises(DataError, match="has labels that the run has not: cow"):
+    with pytest.raises(DataError, match="has labels that the run does not have: cow"):
         saved(x=X[:4], y=np.array(["dog", "cow"] * 2)).load(known)

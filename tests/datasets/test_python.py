@@ -61,9 +61,9 @@ def test_other_data_take_the_classes_of_the_run(returning):
     [
         (X, "function must return inputs and targets, two arrays or one tf.data.Dataset"),
         ((X, Y[:3]), "the array of inputs and the labels must be equally many, got 20 and 3"),
-        ({"training": (X, Y)}, "function must return train, and perhaps validation and test, got training"),
-        ((X * np.nan, Y), "the array of inputs holds NaN or infinite values"),
-        ((X, np.zeros(20, int)), "must hold at least 2 classes"),
+        ({"training": (X, Y)}, "function must return train, and optionally validation and test, got training"),
+        ((X * np.nan, Y), "the array of inputs contains NaN or infinite values"),
+        ((X, np.zeros(20, int)), "must contain at least 2 classes"),
     ],
 )
 def test_what_cannot_be_used_is_said(returning, value, words):
@@ -73,7 +73,7 @@ def test_what_cannot_be_used_is_said(returning, value, words):
 
 def test_a_dataset_without_end_is_refused(returning, tensorflow):
     endless = lambda: tensorflow.data.Dataset.from_tensor_slices((X, Y)).repeat()  # noqa: E731
-    with pytest.raises(DataError, match=r"without end for train: leave out repeat\(\)"):
+    with pytest.raises(DataError, match=r"an infinite tf.data.Dataset for train: remove repeat\(\)"):
         returning(endless).load()
 
 
@@ -89,7 +89,9 @@ def test_arguments_are_held_against_the_function(returning):
 
 
 def test_no_function_but_one_of_a_plugin_is_called():
-    with pytest.raises(ValueError, match="function must be module.name, of a file in plugins, got 'os.system'"):
+    with pytest.raises(
+        ValueError, match="function must be module.function, with the module a file in plugins, got 'os.system'"
+    ):
         Python(function="os.system")
 
 

@@ -48,5 +48,5 @@ def test_pairs_become_parts_with_the_names_of_the_classes(installed, tmp_path):
 
 
 def test_what_cannot_be_had_is_one_line(installed):
-    with pytest.raises(DataError, match="^dataset tfds none cannot be had: Dataset none not found$"):
+    with pytest.raises(DataError, match="^dataset tfds none cannot be loaded: Dataset none not found$"):
         TFDS(builder="none").load()

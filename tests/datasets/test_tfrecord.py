@@ -91,7 +91,7 @@ def test_a_test_part_may_have_files_of_its_own(records, tmp_path):
 @pytest.mark.parametrize(
     ("features", "target", "message"),
     [
-        (NUMBERS, "labels", "^target is none of features: 'labels', did you mean"),
+        (NUMBERS, "labels", "^target is not one of the features: 'labels', did you mean"),
         ({"label": Feature(kind="ints")}, "label", "^features must be one image, or numbers"),
         ({**NUMBERS, "image": Feature(kind="image", shape=(2, 2, 1))}, "label", "^features must be one image"),
         ({**NUMBERS, "t": Feature(kind="text")}, "label", "^features must be one image"),
@@ -114,7 +114,7 @@ def test_files_that_cannot_be_used_are_named_with_the_example(records, tmp_path)
             whole.load()
         assert "\n" not in str(error.value)
     (tmp_path / "data-0.tfrecord").write_bytes(b"")
-    with pytest.raises(DataError, match="holds no examples"):
+    with pytest.raises(DataError, match="contains no examples"):
         whole.load()
     features = {"image": Feature(kind="image", shape=(2, 2, 1)), "label": Feature(kind="ints")}
     with pytest.raises(DataError, match=r"example 0 .from 0. cannot be used"):
@@ -128,11 +128,11 @@ def test_files_that_cannot_be_used_are_named_with_the_example(records, tmp_path)
     [
         ({"z": Feature(kind="floats")}, "features.z is not in the example; it has label, n, x, "),
         ({"lable": Feature(kind="ints")}, 'features.lable is not in the example, did you mean "label"?, '),
-        ({"n": Feature(kind="floats")}, "features.n.kind is floats, the example holds ints, "),
-        ({"n": Feature(kind="text")}, "features.n.kind is text, the example holds ints, "),
+        ({"n": Feature(kind="floats")}, "features.n.kind is floats, but the example contains ints, "),
+        ({"n": Feature(kind="text")}, "features.n.kind is text, but the example contains ints, "),
         (
             {"x": Feature(kind="floats", shape=(3,))},
-            "features.x.shape [3] asks for 3 values, the example holds 2 values",
+            "features.x.shape [3] asks for 3 values, but the example contains 2 values",
         ),
     ],
 )

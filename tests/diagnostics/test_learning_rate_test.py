@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dltrain.cli import app
-from dltrain.diagnostics.learning_rate_curve import Watch, read
+from dltrain.diagnostics.learning_rate_curve import Watch, analyze
 
 CONFIG = """
 dataset: {name: iris, validation_fraction: 0.2}
@@ -25,7 +25,7 @@ def test_the_suggestion_is_where_a_loss_falls_fastest():
     """A loss that falls from 2 to 1 around 1e-3, and rises behind 1e-1."""
     places = np.log10(RATES)
     losses = 2 - 1 / (1 + np.exp(-4 * (places + 3))) + np.exp(3 * (places - 0.5))
-    reading = read(RATES, losses.tolist(), ended=False)
+    reading = analyze(RATES, losses.tolist(), ended=False)
     assert reading.suggested == pytest.approx(1e-3, rel=0.15)
     assert 1e-2 < reading.lowest < 1
 
@@ -34,19 +34,19 @@ def test_the_suggestion_is_never_behind_the_lowest_loss():
     """A second, deeper fall behind a blow-up is no descent to begin with."""
     places = np.log10(RATES)
     losses = 2 - 0.5 / (1 + np.exp(-6 * (places + 4))) + 3 * np.exp(-((places + 1) ** 2) / 0.1)
-    assert read(RATES, losses.tolist(), ended=True).suggested == pytest.approx(1e-4, rel=0.3)
+    assert analyze(RATES, losses.tolist(), ended=True).suggested == pytest.approx(1e-4, rel=0.3)
 
 
 def test_batches_that_differ_are_no_descent():
     losses = 1 + 0.3 * np.random.RandomState(0).randn(141)
-    reading = read(RATES, losses.tolist(), ended=True)
+    reading = analyze(RATES, losses.tolist(), ended=True)
     assert reading.suggested is None
     assert "does not fall between 1e-06 and 10" in reading.notes[0]
 
 
 def test_a_loss_that_still_falls_at_the_end_is_said():
     losses = 2 - 1 / (1 + np.exp(-3 * (np.log10(RATES) - 1)))
-    assert "still falls at 10" in read(RATES, losses.tolist(), ended=True).notes[0]
+    assert "still falls at 10" in analyze(RATES, losses.tolist(), ended=True).notes[0]
 
 
 def test_a_blow_up_is_seen_whatever_the_sign_of_the_loss():

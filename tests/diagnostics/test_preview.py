@@ -204,7 +204,7 @@ def test_of_many_columns_the_first_are_shown(tmp_path):
     (tmp_path / "x.csv").write_text("\n".join([",".join(["kind", *names]), *rows]))
     _, page, _ = collected(tmp_path, TABLE.replace("TARGET", "kind"))
     tiles = page.rows[2:]
-    assert tiles[0].heading == "Columns, training part: the first 25, 15 more not shown"
+    assert tiles[0].heading == "Columns, train part: the first 25, 15 more not shown"
     assert [panel.title for row in tiles for panel in row.panels] == names[:25]
 
 

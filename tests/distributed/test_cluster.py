@@ -101,7 +101,7 @@ def test_a_worker_knows_who_shares_its_host():
 
 def test_workers_without_a_rank_say_what_to_type():
     assert "--rank N: 0 on 10.0.0.1:2222, the chief, ... 3 on [fe80::3]:2222" in refusal(workers=FOUR)
-    assert "TF_CONFIG names others (mnist-chief-0" in refusal(tf_config(), workers=FOUR)
+    assert "TF_CONFIG lists others (mnist-chief-0" in refusal(tf_config(), workers=FOUR)
 
 
 def test_the_rank_of_a_tf_config_with_the_same_workers_is_taken():

@@ -22,7 +22,7 @@ MINUTE = 1.0
 def short(monkeypatch):
     """Nobody calls again after half a second only, and beats are heard soon."""
     monkeypatch.setattr(rendezvous, "RETRY_SECONDS", 0.02)
-    monkeypatch.setattr(connections, "BEAT_SECONDS", 0.05)
+    monkeypatch.setattr(connections, "HEARTBEAT_SECONDS", 0.05)
 
 
 def listed(count):
@@ -32,7 +32,7 @@ def listed(count):
         return tuple(f"127.0.0.1:{one.getsockname()[1]}" for one in sockets)
 
 
-def teams(count, minutes=MINUTE, workers=None):
+def all_peers(count, minutes=MINUTE, workers=None):
     workers = workers or listed(count)
     return [Peers(Cluster(workers, rank, "test", minutes)) for rank in range(count)]
 
@@ -57,7 +57,7 @@ def together(calls):
 def meet(some, said=None):
     said = said or [{"epochs": 3}] * len(some)
     return together(
-        [lambda team=team, mine=mine: team.meet(mine, same_config) for team, mine in zip(some, said, strict=True)]
+        [lambda peer=peer, mine=mine: peer.connect(mine, same_config) for peer, mine in zip(some, said, strict=True)]
     )
 
 
@@ -67,12 +67,12 @@ def met():
     made = []
 
     def met(count):
-        made.extend(teams(count))
+        made.extend(all_peers(count))
         assert meet(made) == [None] * count
         return list(made)
 
     yield met
-    together([lambda team=team: team.fail("the test is over") for team in made] or [lambda: None])
+    together([lambda peer=peer: peer.fail("the test is over") for peer in made] or [lambda: None])
 
 
 def refused(results):
@@ -87,24 +87,24 @@ def refused(results):
 def test_workers_meet_share_watch_and_part(met, count):
     some, lost = met(count), []
     content = bytes(range(256)) * 100
-    shared = together([lambda team=team: team.share(content if team.cluster.is_chief else None) for team in some])
+    shared = together([lambda peer=peer: peer.share(content if peer.cluster.is_chief else None) for peer in some])
     assert shared == [content] * count
-    for team in some:
-        team.watch(lost.append)
-    assert together([team.part for team in some]) == [None] * count
+    for peer in some:
+        peer.watch(lost.append)
+    assert together([peer.finish for peer in some]) == [None] * count
     assert lost == []
 
 
 def test_the_ports_of_workers_that_have_met_can_be_listened_on(met):
-    for team in met(3):
-        listener = rendezvous._listener(team.cluster)
+    for peer in met(3):
+        listener = rendezvous._listener(peer.cluster)
         with pytest.raises(ClusterError, match="another program has it, or a worker of the same rank"):
-            rendezvous._listener(team.cluster)
+            rendezvous._listener(peer.cluster)
         listener.close()
 
 
 def test_workers_that_were_started_differently_all_hear_of_it():
-    words = refused(meet(some := teams(3), [{"epochs": 3}, {"epochs": 4}, {"epochs": 5}]))
+    words = refused(meet(some := all_peers(3), [{"epochs": 3}, {"epochs": 4}, {"epochs": 5}]))
     assert sorted(words.splitlines()) == [
         f"worker 1 ({some[0].cluster.workers[1]}): train.epochs is 4, and 3 for the chief",
         f"worker 2 ({some[0].cluster.workers[2]}): train.epochs is 5, and 3 for the chief",
@@ -113,13 +113,13 @@ def test_workers_that_were_started_differently_all_hear_of_it():
 
 def test_who_is_not_there_yet_is_not_waited_for_when_something_is_wrong(monkeypatch):
     monkeypatch.setattr(rendezvous, "GRACE_SECONDS", 0.1)
-    words = refused(meet(teams(3)[:2], [{"epochs": 3}, {"epochs": 4}]))
+    words = refused(meet(all_peers(3)[:2], [{"epochs": 3}, {"epochs": 4}]))
     assert "train.epochs is 4" in words and "worker 2" not in words
 
 
 def test_a_rank_that_is_started_twice_is_refused(monkeypatch):
     monkeypatch.setattr(rendezvous, "GRACE_SECONDS", 0.1)
-    some = teams(3)
+    some = all_peers(3)
     again = Peers(Cluster(some[0].cluster.workers, 1, "test", MINUTE))
     words = refused(meet([some[0], some[1], again]))
     assert "two came as worker 1" in words
@@ -149,32 +149,32 @@ def test_workers_with_another_list_are_refused():
 
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_port_that_another_program_uses_is_named(rank):
-    team = teams(2)[rank]
-    port = address(team.cluster.workers[rank])[1]
+    peer = all_peers(2)[rank]
+    port = address(peer.cluster.workers[rank])[1]
     with (
         socket.create_server(("0.0.0.0", port)),
         pytest.raises(ClusterError, match=f"cannot listen on port {port}"),
     ):
-        team.meet({}, same_config)
+        peer.connect({}, same_config)
 
 
 def test_a_worker_that_never_comes_is_named_to_all_others():
-    some = teams(4, minutes=0.01)
+    some = all_peers(4, minutes=0.01)
     words = refused(meet([some[0], some[2]]))
     names = " and ".join(some[rank].cluster.name for rank in (1, 3))
-    assert words.startswith(f"{names} did not come within 0.01 minutes")
+    assert words.startswith(f"{names} did not connect within 0.01 minutes")
 
 
 def test_a_chief_that_does_not_answer_is_named():
-    team = teams(2, minutes=0.005)[1]
-    with pytest.raises(ClusterError, match=f"the chief, {team.cluster.workers[0]}, does not answer worker 1"):
-        team.meet({}, same_config)
+    peer = all_peers(2, minutes=0.005)[1]
+    with pytest.raises(ClusterError, match=f"the chief, {peer.cluster.workers[0]}, does not answer worker 1"):
+        peer.connect({}, same_config)
 
 
 def test_a_chief_whose_name_is_not_known_does_not_answer():
-    team = Peers(Cluster(("no-such-host.invalid:2222", listed(1)[0]), 1, "test", 0.001))
+    peer = Peers(Cluster(("no-such-host.invalid:2222", listed(1)[0]), 1, "test", 0.001))
     with pytest.raises(ClusterError, match="does not answer"):
-        team.meet({}, same_config)
+        peer.connect({}, same_config)
 
 
 def test_another_program_on_the_port_of_the_chief_is_no_chief():
@@ -188,7 +188,7 @@ def test_another_program_on_the_port_of_the_chief_is_no_chief():
     with socket.create_server(("127.0.0.1", address(workers[0])[1])) as server:
         threading.Thread(target=answer).start()
         with pytest.raises(ClusterError, match="of no worker"):
-            Peers(Cluster(workers, 1, "test", 0.0)).meet({}, same_config)
+            Peers(Cluster(workers, 1, "test", 0.0)).connect({}, same_config)
 
 
 STRANGERS = [
@@ -206,16 +206,16 @@ STRANGERS = [
 
 
 def test_strangers_on_the_port_of_the_chief_are_ignored():
-    some = teams(2)
+    some = all_peers(2)
     with ThreadPoolExecutor(1) as pool, contextlib.ExitStack() as stack:
-        chief = pool.submit(some[0].meet, {}, same_config)
+        chief = pool.submit(some[0].connect, {}, same_config)
         for said in STRANGERS * 3:
             connection = stack.enter_context(called(some[0].cluster.workers[0]))
             connection.sendall(said)
         called(some[0].cluster.workers[0]).close()
-        some[1].meet({}, same_config)
+        some[1].connect({}, same_config)
         assert chief.result() is None
-    together([team.part for team in some])
+    together([peer.finish for peer in some])
 
 
 def called(worker):
@@ -228,29 +228,29 @@ def called(worker):
 
 def test_strangers_that_say_nothing_are_not_kept(monkeypatch):
     monkeypatch.setattr(rendezvous, "ANSWER_SECONDS", 0.1)
-    some = teams(2)
+    some = all_peers(2)
     with ThreadPoolExecutor(1) as pool:
-        chief = pool.submit(some[0].meet, {}, same_config)
+        chief = pool.submit(some[0].connect, {}, same_config)
         with called(some[0].cluster.workers[0]) as connection:
             assert connection.recv(1) == b""  # closed by the chief
-        some[1].meet({}, same_config)
+        some[1].connect({}, same_config)
         assert chief.result() is None
-    together([team.part for team in some])
+    together([peer.finish for peer in some])
 
 
 def test_bytes_that_are_long_reach_all(met):
     some = met(3)
     content = bytes(20_000_000)
-    shared = together([lambda team=team: team.share(content if team.cluster.is_chief else None) for team in some])
+    shared = together([lambda peer=peer: peer.share(content if peer.cluster.is_chief else None) for peer in some])
     assert [result == content for result in shared] == [True] * 3
-    small = together([lambda team=team: team.share(b"" if team.cluster.is_chief else None) for team in some])
+    small = together([lambda peer=peer: peer.share(b"" if peer.cluster.is_chief else None) for peer in some])
     assert small == [b""] * 3
 
 
 def test_what_a_worker_says_of_itself_may_be_long():
     said = {"epochs": 3, "config": "x" * 5_000_000}
-    assert meet(some := teams(2), [said, said]) == [None, None]
-    together([team.part for team in some])
+    assert meet(some := all_peers(2), [said, said]) == [None, None]
+    together([peer.finish for peer in some])
 
 
 def test_a_worker_that_fails_before_it_takes_what_is_shared_is_told(met):
@@ -267,8 +267,8 @@ def test_a_worker_that_ends_while_it_takes_what_is_shared_is_told(met):
     connection = some[1]._connections[0]
 
     def half():
-        connection.tell("share")
-        connection.hear(60)
+        connection.send_message("share")
+        connection.receive_within(60)
         connection.close()
 
     results = together([lambda: some[0].share(bytes(20_000_000)), half, some[2].share])
@@ -311,12 +311,12 @@ class Told:
 @pytest.mark.parametrize("failing", [0, 1])
 def test_a_worker_that_fails_tells_the_others_why(met, failing):
     some, told = met(3), [Told() for _ in range(3)]
-    for team, mine in zip(some, told, strict=True):
-        team.watch(mine)
+    for peer, mine in zip(some, told, strict=True):
+        peer.watch(mine)
     some[failing].fail("the loss is not finite")
     others = [mine.wait() for rank, mine in enumerate(told) if rank != failing]
     assert others == [f"{some[failing].cluster.name} failed: the loss is not finite"] * 2
-    assert together([team.part for team in some]) == [None] * 3
+    assert together([peer.finish for peer in some]) == [None] * 3
     assert [len(mine.words) for mine in told] == [int(rank != failing) for rank in range(3)]
 
 
@@ -329,14 +329,14 @@ def test_a_loss_that_came_before_the_watch_is_told(met):
 
 def test_parting_waits_for_the_slowest(met):
     some, lost, order = met(3), [], []
-    for team in some:
-        team.watch(lost.append)
-    early = [threading.Thread(target=lambda team=team: (team.part(), order.append("early"))) for team in some[:2]]
+    for peer in some:
+        peer.watch(lost.append)
+    early = [threading.Thread(target=lambda peer=peer: (peer.finish(), order.append("early"))) for peer in some[:2]]
     for thread in early:
         thread.start()
     time.sleep(0.3)  # several beats
     order.append("late")
-    some[2].part()
+    some[2].finish()
     for thread in early:
         thread.join()
     assert order == ["late", "early", "early"] and lost == []
@@ -344,16 +344,16 @@ def test_parting_waits_for_the_slowest(met):
 
 def test_a_loss_ends_the_parting_without_a_word(met):
     some, told = met(3), [Told() for _ in range(3)]
-    for team, mine in zip(some, told, strict=True):
-        team.watch(mine)
-    waiting = threading.Thread(target=some[1].part)
+    for peer, mine in zip(some, told, strict=True):
+        peer.watch(mine)
+    waiting = threading.Thread(target=some[1].finish)
     waiting.start()
-    while not some[1]._parting:
+    while not some[1]._finishing:
         time.sleep(0.01)
     some[2].fail("no memory")
     assert "worker 2" in told[0].wait()
     waiting.join()
-    some[0].part()
+    some[0].finish()
     assert told[1].words == []
 
 
@@ -366,8 +366,8 @@ from dltrain.distributed.peers import Peers
 class Telling(Peers):
     heard = frozenset()
 
-    def _heard(self, rank):
-        frames = super()._heard(rank)
+    def _receive(self, rank):
+        frames = super()._receive(rank)
         if rank not in self.heard:
             self.heard |= {rank}
             print("heard one", flush=True)
@@ -379,16 +379,16 @@ def telling(*told):
     return answer
 
 reached, rendezvous._reached = rendezvous._reached, telling
-connections.BEAT_SECONDS, connections.SILENT_SECONDS = 0.1, float(sys.argv[2])
-team = Telling(Cluster(tuple(sys.argv[3:]), int(sys.argv[1]), "test", 1.0))
+connections.HEARTBEAT_SECONDS, connections.SILENT_SECONDS = 0.1, float(sys.argv[2])
+peer = Telling(Cluster(tuple(sys.argv[3:]), int(sys.argv[1]), "test", 1.0))
 print("started", flush=True)
 try:
-    team.meet({}, lambda chief, other: None)
+    peer.connect({}, lambda chief, other: None)
 except BaseException as error:
     print(type(error).__name__, error, flush=True)
     raise SystemExit
 print("met", flush=True)
-team.watch(lambda words: print(words, flush=True))
+peer.watch(lambda words: print(words, flush=True))
 sys.stdin.read()
 """
 

@@ -141,7 +141,7 @@ def test_a_signal_to_one_worker_stops_all_with_the_state_saved(here):
     wait_for(here / "runs" / "asked-001" / "checkpoints" / "last.npz")
     os.kill(worker_of("asked", 1), signal.SIGTERM)
     said = ended(process, code=143)
-    step = re.search(r"stopped after step (\d+), all saved", said)[1]
+    step = re.search(r"stopped after step (\d+), everything is saved", said)[1]
     # With another length, which both have to know of.
     more = launch(here, 2, "asked", f"train.epochs={int(step) // 20 + 2}", "--resume", "auto")
     assert f"going on after step {step}" in more
@@ -151,7 +151,7 @@ def test_ctrl_c_in_the_terminal_of_launch_stops_all_with_the_state_saved(here):
     process = start(here, "launch", "-n", "2", "net.yaml", "name=cut", "train.epochs=500")
     wait_for(here / "runs" / "cut-001" / "checkpoints" / "last.npz")
     os.killpg(process.pid, signal.SIGINT)
-    assert re.search(r"stopped after step \d+, all saved", ended(process, code=130))
+    assert re.search(r"stopped after step \d+, everything is saved", ended(process, code=130))
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_workers_that_go_on_go_back_to_the_same_checkpoint_and_do_not_wait_for_a
     for worker in ("", "[worker 1] "):  # first the end of the epoch, then what is before it
         for restore, step in enumerate((20, 14), 1):
             assert re.search(
-                rf"^{re.escape(worker)}warning: .*back to the state after step {step},.* {restore} of 2", said, re.M
+                rf"^{re.escape(worker)}warning: .*returned to the state after step {step},.* {restore} of 2", said, re.M
             )
 
 
@@ -222,7 +222,10 @@ def test_a_machine_that_never_comes_is_named(here):
         (["cluster.workers=[a:1,b:2]", "--rank", "2"], "0 to 1"),
         (["--rank", "1"], "cluster.workers"),
         (["cluster.workers=[a:1,b:2]", "--rank", "0", "--seeds", "2"], "--rank"),
-        (["device=[cpu:0,cpu:1,cpu:2]"], "batch_size must divide by the 3 devices, got 64; try 63"),
+        (
+            ["device=[cpu:0,cpu:1,cpu:2]"],
+            "batch_size must be divisible by the number of devices, 3 devices, got 64; try 63",
+        ),
         (["device=[cpu:0,gpu:1]"], "device must be"),
         (["device=[cpu:0,cpu:1]", "cluster.workers=[a:1,b:2]"], "device must be cpu or GPUs beside cluster"),
     ],

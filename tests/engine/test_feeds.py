@@ -169,6 +169,39 @@ def test_training_reads_with_seeds_of_each_place_and_evaluation_with_none(tensor
     assert targets.shape == (6, 0)
 
 
+def test_evaluation_averages_what_the_network_makes_of_each_view(tensorflow):
+    import keras
+
+    from dltrain.assembly.views import of_views
+    from dltrain.engine.compiled_loop import Engine
+
+    data = DataSpec(CLIPS.inputs, Features.of(Label()))
+    inputs = data.inputs()
+    model = keras.Model(inputs, keras.layers.Dense(2, activation="tanh")(inputs))
+    evaluated = of_views(model, data)
+    settings = {
+        "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        "metrics": [keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+    }
+    model.compile("sgd", **settings)
+    evaluated.compile(**settings)
+    assert of_views(model, DataSpec(Features.of(Pair()), Features())) is model
+    split, strategy = Split(Numbered(21), np.arange(21) % 2), tensorflow.distribute.get_strategy()
+    engine = Engine(model, strategy, evaluated=evaluated)
+    seen = feed(split, Order(21, 6), Preparation(data=data), strategy)
+    engine.build(seen)
+    views = split.inputs[:]
+    outputs = np.mean([model.predict(views[:, view], verbose=0) for view in range(2)], axis=0)
+    logits = outputs - np.log(np.exp(outputs).sum(axis=1, keepdims=True))
+    measured = engine.evaluate(seen)
+    assert measured["loss"] == pytest.approx(-np.mean(logits[np.arange(21), split.targets]), rel=1e-5)
+    assert measured["accuracy"] == pytest.approx(np.mean(outputs.argmax(axis=1) == split.targets))
+    trained = feed(split, Order(21, 6, seed=1), Preparation(data=data), strategy)
+    assert engine.train(trained, 0, 3) == (3, True)
+    assert engine.metrics().keys() == measured.keys()
+    assert engine.evaluate(seen) != measured
+
+
 def test_draws_along_a_length_that_differs_are_cut(tensorflow):
     seed = tensorflow.constant([1, 2])
 

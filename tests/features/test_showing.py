@@ -98,7 +98,7 @@ def test_a_feature_is_described_in_lines(name, preprocessed):
 def test_what_a_stranger_does_is_said_only_where_the_network_does_not():
     image, _ = EXAMPLES["image"]
     assert "raw, 0 to 255" in image.describe()[1]
-    assert "inside of the network" in image.describe()[-1]
+    assert "The network itself normalises" in image.describe()[-1]
     assert "normalised by the numbers below" in image.describe(preprocessed=True)[1]
     assert image.describe(preprocessed=True)[-3:] == ["| 0 | 1.0 | 2.0 |", "| 1 | 1.0 | 2.0 |", "| 2 | 1.0 | 2.0 |"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from dltrain.assembly.contract import broken
+from dltrain.assembly.contract import contract_problems
 from dltrain.cli import app
 from dltrain.config import experiment as experiments
 from dltrain.console import Reporter
@@ -81,7 +81,7 @@ def test_what_a_part_cannot_have_is_said_and_is_no_number(path, monkeypatch):
 def test_a_metric_that_a_part_cannot_have_is_no_monitor(path, monkeypatch):
     monkeypatch.setattr(Classification, "undefined", lambda self, data, split: {"surest": "nobody is sure"})
     config = experiments.load(path)
-    (problem,) = broken(config, config.experiment.dataset.load())
+    (problem,) = contract_problems(config, config.experiment.dataset.load())
     words = "checkpoint.monitor must be one of loss, accuracy, val_loss, val_accuracy, got 'val_surest': nobody"
     assert words in str(problem)
 

@@ -234,4 +234,4 @@ def test_what_was_measured_on_the_training_data_is_called_so(tensorflow, reports
     run = fit(config_path, "dataset={name: iris, test_fraction: 0, validation_fraction: 0}", "train.epochs=1")
     page = run.report.read_text()
     assert "all of this is of the examples that were trained on" in page
-    assert "training part of 150 examples, best weights<" in page
+    assert "train part of 150 examples, best weights<" in page

@@ -154,21 +154,21 @@ CONV = "{layer: Conv2D, name: stem, filters: 4, kernel_size: 3}"
             ["{layer: batch_norm}"],
             ["5:15: model.layers[0].layer: no layer 'batch_norm', did you mean \"BatchNormalizati"],
         ),
-        (["{layer: Xyzzy}"], ["5:15: model.layers[0].layer: no layer 'Xyzzy'; there are those of keras.layers and dl"]),
-        (["{units: 3}"], ["5:7: model.layers[0].layer must be the name of a layer, which is missing"]),
+        (["{layer: Xyzzy}"], ["5:15: model.layers[0].layer: no layer 'Xyzzy'; use a layer of keras.layers and dl"]),
+        (["{units: 3}"], ["5:7: model.layers[0].layer must be the name of a layer, but it is missing"]),
         (
             ["Conv2D: {filters: 3}"],
-            ["5:7: model.layers[0].layer must be the name of a layer, which is missing; write {l"],
+            ["5:7: model.layers[0].layer must be the name of a layer, but it is missing; write {l"],
         ),
         (["{layer: [Dense]}"], ["5:15: model.layers[0].layer must be the name of a layer, got no word"]),
         (["Flatten"], ["5:7: model.layers[0] must be a block, got 'Flatten'"]),
         (
             ["{layer: Dense, units: 3, actvation: relu}"],
-            ['5:43: model.layers[0].actvation is no argument of Dense, did you mean "activation"?'],
+            ['5:43: model.layers[0].actvation is not an argument of Dense, did you mean "activation"?'],
         ),
         (
             ["{layer: Dropout, rate: 0, p: 1}"],
-            ["5:36: model.layers[0].p is no argument of Dropout; it has rate, noise"],
+            ["5:36: model.layers[0].p is not an argument of Dropout; it has rate, noise"],
         ),
         (["{layer: Dense}"], ["5:7: model.layers[0].units is missing: Dense needs it"]),
         (
@@ -188,27 +188,33 @@ CONV = "{layer: Conv2D, name: stem, filters: 4, kernel_size: 3}"
         ),
         (
             ["{layer: Dense, units: 3, kernel_regularizer: {name: L2, l3: 1}}"],
-            ["5:67: model.layers[0].kernel_regularizer.l3 is no argument of L2; it has l2"],
+            ["5:67: model.layers[0].kernel_regularizer.l3 is not an argument of L2; it has l2"],
         ),
         (
             ["{layer: TimeDistributed, of: {layer: Dense, units: 3, bias: no}}"],
-            ['5:67: model.layers[0].of.bias is no argument of Dense, did you mean "use_bias"?'],
+            ['5:67: model.layers[0].of.bias is not an argument of Dense, did you mean "use_bias"?'],
         ),
-        (["{layer: TimeDistributed, of: Dense}"], ["5:36: model.layers[0].of must be a layer, such as {layer: Dense,"]),
+        (
+            ["{layer: TimeDistributed, of: Dense}"],
+            ["5:36: model.layers[0].of must be a layer, for example {layer: Dense,"],
+        ),
         (
             ["{layer: LSTMCell, units: 3}"],
-            ["5:15: model.layers[0].layer must not be LSTMCell: a cell works within an R"],
+            ["5:15: model.layers[0].layer must not be LSTMCell: a cell must be inside an R"],
         ),
         (["{layer: Dense, units: {name: x}}"], ["5:22: model.layers[0].units must be a single value, got a block"]),
         (["{layer: Dropout, rate: .nan}"], ["5:30: model.layers[0].rate must be a number, got .nan"]),
         (
             ["{layer: Flatten, name: a/b}"],
-            ["5:30: model.layers[0].name must be letters, digits and _ . - (at most 100)"],
+            ["5:30: model.layers[0].name must consist of letters, digits, _ . and - (at most 100"],
         ),
-        (["{layer: Flatten, name: logits}"], ["5:30: model.layers[0].name must not be logits, which dltrain gives it"]),
+        (
+            ["{layer: Flatten, name: logits}"],
+            ["5:30: model.layers[0].name must not be logits, a name that dltrain uses it"],
+        ),
         (
             [CONV, "{layer: Flatten, name: stem}"],
-            ["6:30: model.layers[1].name must be another: 'stem' is the name of layers[0] in line 5"],
+            ["6:30: model.layers[1].name must be unique: 'stem' is already the name of layers[0] in line 5"],
         ),
         (
             [CONV, "{layer: Add, inputs: [setm, inputs]}"],
@@ -216,11 +222,11 @@ CONV = "{layer: Conv2D, name: stem, filters: 4, kernel_size: 3}"
         ),
         (
             ["{layer: Add, inputs: [stem, inputs]}", CONV],
-            ["5:29: model.layers[0].inputs[0] must be a layer above it, got 'stem', which is layers[1] in line 6"],
+            ["5:29: model.layers[0].inputs[0] must be a layer above this one, got 'stem', which is layers[1] in lin"],
         ),
         (
             ["{layer: Flatten, name: a, inputs: a}"],
-            ["5:41: model.layers[0].inputs must be a layer above it, got itself"],
+            ["5:41: model.layers[0].inputs must be a layer above this one, got itself"],
         ),
         (["{layer: Flatten, inputs: 3}"], ["5:32: model.layers[0].inputs must be the name of a layer, got 3"]),
         ([CONV, "{layer: Add}"], ["6:7: model.layers[1].inputs must name at least 2 layers for Add, got none"]),
@@ -230,7 +236,7 @@ CONV = "{layer: Conv2D, name: stem, filters: 4, kernel_size: 3}"
         ),
         (
             [CONV, "{layer: Dense, units: 3, name: dead}", "{layer: Flatten, inputs: stem}"],
-            ['6:7: model.layers[1] (Dense "dead") is used by none: name it in `inputs`, or leave it out'],
+            ['6:7: model.layers[1] (Dense "dead") is not used: name it in the `inputs` of another layer, or remove it'],
         ),
     ],
 )
@@ -241,7 +247,9 @@ def test_what_is_written_wrong_is_found_at_its_place_before_tensorflow_loads(tmp
 
 def test_no_layers_are_no_network(tmp_path):
     path = config(tmp_path / "none.yaml", CONV)
-    with pytest.raises(ConfigError, match=r"4:\d+: model.layers must hold at least one layer|argument 'model.layers"):
+    with pytest.raises(
+        ConfigError, match=r"4:\d+: model.layers must contain at least one layer|argument 'model.layers"
+    ):
         experiments.load(path, ["model.layers=[]"])
 
 
@@ -273,7 +281,7 @@ UNFIT = [
     ([CONV], '5:7: model.layers[0] (Conv2D "stem") must give a vector for an example, got (6, 6, 4): end with Flatten'),
     (
         ["{layer: Reshape, target_shape: [8, 8]}", "{layer: LSTM, units: 2, return_state: true}"],
-        "6:7: model.layers[1] (LSTM) must give one output, got 3",
+        "6:7: model.layers[1] (LSTM) must return one output, got 3",
     ),
 ]
 
@@ -304,7 +312,7 @@ def test_every_value_that_keras_refuses_is_told_at_once(tensorflow):
 
 def test_an_own_head_must_be_as_wide_as_the_data_ask(tensorflow):
     with pytest.raises(
-        Misfit, match=r"^layers\[1\] \(Dense\) must give the 3 outputs that the data ask for, got \(4,\)"
+        Misfit, match=r"^layers\[1\] \(Dense\) must return the 3 outputs that the data need, got \(4,\)"
     ):
         build({"layer": "Flatten"}, {"layer": "Dense", "units": 4}, head=False)
 

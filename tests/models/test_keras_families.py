@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from specs import data_spec
 
-from dltrain.assembly.pretrained import begin_with
+from dltrain.assembly.pretrained import load_pretrained
 from dltrain.errors import UserError
 from dltrain.lazy import keras
 from dltrain.models.keras_families import preprocessed
@@ -200,7 +200,12 @@ def test_only_networks_that_normalise_batches_have_a_momentum_for_it():
         ("vgg16", {}, (31, 40, 3), "^name vgg16 needs images of at least 32x32, got 31x40"),
         ("xception", {}, (71, 70, 3), "^name xception needs images of at least 71x71, got 71x70"),
         ("inception_v3", {}, (74, 75, 3), "^name inception_v3 needs images of at least 75x75, got 74x75"),
-        ("resnet50", {"weights": "imagenet"}, (32, 32, 4), "^weights must be none or a file for images of 4 channels"),
+        (
+            "resnet50",
+            {"weights": "imagenet"},
+            (32, 32, 4),
+            "^weights must be none, a run or a file for images of 4 channels",
+        ),
     ],
 )
 def test_images_that_do_not_fit_are_refused(name, keys, shape, message):
@@ -294,7 +299,7 @@ def damaged_file(weights_file, tmp_path):
 def begin(path, shape=(32, 32, 3), classes=("a", "b", "c"), name="mobilenet_v3_small"):
     data = data_spec(shape, classes, (120.0,) * shape[-1], (60.0,) * shape[-1])
     model = MODELS[name](weights=path).build(data)
-    begin_with(path, model, data)
+    load_pretrained(path, model, data)
     return model
 
 
@@ -312,8 +317,8 @@ def test_a_file_of_other_classes_gives_all_but_the_head_and_says_so(weights_file
     features, expected = (keras.Model(net.input, net.get_layer("logits").input)(x) for net in (model, source))
     np.testing.assert_array_equal(features, expected)
     assert caplog.messages == [
-        f"model.weights: begins with the weights of {path}, all but logits, which begins anew: the file has it not for "
-        "2 classes; inputs are normalised as the new data ask"
+        f"model.weights: loaded the weights of {path}, all but logits, which starts at random: the file has no head "
+        "for 2 classes; inputs are normalised by the statistics of the new data"
     ]
 
 
@@ -372,7 +377,7 @@ def break_type(file):
         (break_external_link, "layers/conv2d/vars/0 is a link"),
         (break_external_storage, "layers/conv2d/vars/0 is kept in another file"),
         (break_virtual, "layers/conv2d/vars/0 is kept in another file"),
-        (break_type, "layers/conv2d/vars/0 holds no numbers"),
+        (break_type, "layers/conv2d/vars/0 contains no numbers"),
     ],
 )
 def test_a_file_that_leads_elsewhere_or_lacks_something_is_refused(damaged_file, damage, words):

@@ -327,12 +327,12 @@ def test_the_smallest_alexnet_can_be_built(tensorflow, variant, side):
 
 
 def test_groups_that_do_not_share_vggs_channels_evenly_are_refused():
-    with pytest.raises(ValueError, match="^filters must be a multiple of 8 with group normalisation, got 12"):
+    with pytest.raises(ValueError, match="^filters must be a multiple of 8 for normalization: group, got 12"):
         MODELS["vgg"](normalization="group", filters=12)
 
 
 def test_the_one_weird_trick_has_one_tower():
-    with pytest.raises(ValueError, match="^towers must be 1 for one_weird_trick, got 2"):
+    with pytest.raises(ValueError, match="^towers must be 1 for variant: one_weird_trick, got 2"):
         MODELS["alexnet"](variant="one_weird_trick", towers=2)
 
 

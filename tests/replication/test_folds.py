@@ -39,7 +39,7 @@ def config_path(tmp_path):
 
 
 def series(path, tmp_path):
-    return Series(path, [], tmp_path / "runs", lambda: Reporter(quiet=True))
+    return Series(experiments.load(path), tmp_path / "runs", lambda: Reporter(quiet=True))
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dltrain.cli import app
+from dltrain.config import experiment as experiments
 from dltrain.console import Reporter
 from dltrain.errors import ConfigError, Interrupted
 from dltrain.replication import series
@@ -44,7 +45,7 @@ def trained(monkeypatch):
         names.append(config.experiment.name)
         if config.experiment.name == fit.interrupts:
             fit.interrupts = None
-            raise Interrupted("stopped after step 3, all saved", 130)
+            raise Interrupted("stopped after step 3, everything is saved", 130)
         return original(config, *arguments, **settings)
 
     fit.interrupts = None
@@ -91,11 +92,13 @@ def test_what_was_cut_short_says_what_is_left_and_does_only_that(tensorflow, her
 
 
 def test_a_run_that_was_stopped_within_goes_on_in_its_own_folder(tensorflow, here, killed_after):
-    runs = Series(here / "small.yaml", ["checkpoint.every_steps=1"], here / "runs", lambda: Reporter(quiet=True))
+    runs = Series(
+        experiments.load(here / "small.yaml", ["checkpoint.every_steps=1"]), here / "runs", lambda: Reporter(quiet=True)
+    )
     with killed_after(2):
         train_seeds(runs, 2, "")
-    goes_on = Series(runs.path, runs.overrides, runs.root, runs.reporter, goes_on=True)
-    train_seeds(goes_on, 2, "")
+    resumes = Series(runs.config, runs.root, runs.reporter, resumes=True)
+    train_seeds(resumes, 2, "")
     assert sorted(path.name for path in (here / "runs").iterdir()) == ["small-seed4-001", "small-seed5-001"]
     assert "going on after step 2" in (here / "runs/small-seed4-001/log.txt").read_text()
 
@@ -120,7 +123,7 @@ def test_a_last_seed_beyond_what_a_seed_can_be_is_refused_before_training(here):
     assert result.exit_code == 2
     assert "seed must be" in result.stderr
     with pytest.raises(ConfigError):
-        Series(here / "small.yaml", [], here, Reporter).member("seed", "seed=-1")
+        Series(experiments.load(here / "small.yaml"), here, Reporter).member("seed", "seed=-1")
 
 
 def test_a_metric_that_was_not_finite_stays_with_its_run():

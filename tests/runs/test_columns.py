@@ -17,7 +17,7 @@ def test_columns_are_curves_and_what_is_no_number_is_left_out(make_run):
 
 @pytest.mark.parametrize(("accuracies", "status"), [([], "failed"), ([], "interrupted")])
 def test_a_run_without_metrics_is_refused_with_how_it_goes(make_run, accuracies, status):
-    with pytest.raises(RunError, match=f"has no metrics: no epoch is done, it is {status}"):
+    with pytest.raises(RunError, match=f"has no metrics: it is {status} and has finished no epoch"):
         curves(entry(make_run("a-001", accuracies, status=status)))
 
 

@@ -65,7 +65,7 @@ def test_numbers_of_other_test_data_are_shown_and_not_judged(make_run):
     for run, fingerprint in zip(runs, "xy", strict=True):
         run.summary.write_text(json.dumps({**run.read_summary(), "data": {"test": fingerprint, "validation": "v"}}))
     found = compared(*runs)
-    assert any("the test part is not the same" in note for note in found.notes)
+    assert any("different test data" in note for note in found.notes)
     verdicts = {each.name: each.verdicts for each in found.measured}
     assert verdicts["test accuracy"] == [None]
     assert found.headline.name == "validation accuracy"

@@ -41,5 +41,5 @@ def test_following_misses_nothing_and_ends_with_the_run(make_run, monkeypatch):
 def test_a_run_without_a_log_is_refused(make_run):
     run = make_run("a-001")
     run.log.unlink()
-    with pytest.raises(RunError, match=r"log\.txt: there is none yet"):
+    with pytest.raises(RunError, match=r"log\.txt: does not exist yet"):
         list(log_lines(run, follows=True))

@@ -24,7 +24,7 @@ from dltrain.runs.lock import owner, owning
         ("metrics.csv", "epoch;step\n1;2\n", "metrics.csv:2: must have"),
         ("config.yaml", "[" * 50_000, "config.yaml: cannot be read"),
         ("config.yaml", "a: &a [x, x]\nb: [*a, *a]\n", "config.yaml: cannot be read: has anchors"),
-        ("config.yaml", "just words", "config.yaml: cannot be read: is no mapping"),
+        ("config.yaml", "just words", "config.yaml: cannot be read: must be a mapping"),
         ("config.yaml", None, "config.yaml: is missing"),
     ],
 )
@@ -93,5 +93,5 @@ def test_what_is_better_shows_in_the_values_where_a_metric_of_ones_own_does_not_
 def test_a_folder_that_is_not_there_is_refused_unless_it_is_where_runs_will_be(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert entries(Run(tmp_path / "runs").path.relative_to(tmp_path)) == []
-    with pytest.raises(RunError, match="must be the folder that runs lie in"):
+    with pytest.raises(RunError, match="no such folder; --runs must name the folder of the runs"):
         entries(tmp_path / "elsewhere")

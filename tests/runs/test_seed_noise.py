@@ -39,8 +39,8 @@ def test_a_difference_within_the_noise_is_none():
         ({0: 0.9}, B, None, "--seeds 5"),
         ({0: 0.9}, {0: 0.8}, None, "--seeds 5"),
         ({0: 1.0, 1: 1.0}, {2: 1.0, 3: 1.0}, False, "the same in every run"),
-        ({0: 0.1, 1: 0.2}, {0: 0.2, 1: 0.3}, None, "no spread"),  # apart by 0.1 but for rounding
-        ({0: 1.0, 1: 1.0}, {2: 0.5, 3: 0.5}, None, "no spread"),
+        ({0: 0.1, 1: 0.2}, {0: 0.2, 1: 0.3}, None, "the seeds do not differ"),  # apart by 0.1 but for rounding
+        ({0: 1.0, 1: 1.0}, {2: 0.5, 3: 0.5}, None, "the seeds do not differ"),
         ({0: 0.0, 1: 0.0}, {2: 0.0, 3: 0.0}, False, "the same in every run"),
     ],
 )

@@ -66,6 +66,10 @@ def test_a_word_means_a_folder_a_name_a_stem_or_a_pattern_and_each_run_once(foun
     root = tmp_path / "runs"
     assert names(resolve(["net"], root)) == ["net-002"]
     assert names(resolve(["net-*", "net-001", str(root / "net-002")], root)) == ["net-001", "net-002"]
-    for word, words in (("nett-001", 'did you mean "net-001"'), ("x*", "matches 'x\\*'"), ("..", "no run")):
+    for word, words in (
+        ("nett-001", 'did you mean "net-001"'),
+        ("x*", "matches 'x\\*'"),
+        ("..", "is not a run folder"),
+    ):
         with pytest.raises(RunError, match=words):
             resolve([word], root)

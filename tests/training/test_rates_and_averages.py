@@ -66,7 +66,7 @@ def test_the_average_is_that_of_the_steps_and_what_is_measured_and_exported(path
     import keras
 
     run = fit(path)
-    states = [store.read(run, step).arrays for step in range(1, 7)]
+    states = [store.load_step(run, step).arrays for step in range(1, 7)]
     averages = [name for name in states[0] if name.startswith("average/")]
     assert len(averages) == 7
     for name in averages:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dltrain.assembly.data import begin
+from dltrain.assembly.data import start_and_load
 from dltrain.checkpoints import store
 from dltrain.config import experiment as experiments
 from dltrain.console import Reporter
@@ -133,7 +133,7 @@ def test_no_row_is_there_twice_wherever_the_run_was_cut(tensorflow, config_path,
         patch.setattr(Engine, "train", stopped)
         patch.setattr(StopRequest, "__enter__", lambda self: stops.append(self) or self)
         patch.setattr(StopRequest, "__exit__", lambda *_: None)
-        patch.setattr(StopRequest, "heed", lambda _: None)
+        patch.setattr(StopRequest, "acknowledge", lambda _: None)
         fit(config_path, "checkpoint.every_steps=none")
     run = folder.find("small", config_path.parent / "runs")
     assert [path.name for path in run.checkpoints.glob("[!bl]*")] == ["extra-00000020.npz"]
@@ -187,7 +187,7 @@ def test_a_run_sent_back_goes_to_the_same_state_whether_a_signal_saved_another_o
 def test_a_copy_of_lost_weights_or_of_a_former_way_is_never_kept(tensorflow, config_path):
     run = fit(config_path, "train.epochs=1")
     config = experiments.load(run.config)
-    devices, splits = begin(config, Reporter(quiet=True))
+    devices, splits = start_and_load(config, Reporter(quiet=True))
     learner = Learner(config, splits, devices, Reporter(quiet=True))
     loop = Loop(learner, run, began=0.0)
     loop.speed.last_seconds = 100.0
@@ -196,7 +196,7 @@ def test_a_copy_of_lost_weights_or_of_a_former_way_is_never_kept(tensorflow, con
     loop._batches = learner.training_feed()
     loop._go_back(NotFinite("the loss is not finite"))
     assert loop._copy is None
-    learner.engine.model.trainable_variables[0].assign(np.full((64, 32), np.inf))
+    learner.network.engine.model.trainable_variables[0].assign(np.full((64, 32), np.inf))
     with pytest.raises(NotFinite):
         loop._copy_if_slow()
 
@@ -243,7 +243,7 @@ def test_a_folder_that_is_full_when_the_run_goes_on_is_said(tensorflow, config_p
     def full(*_):
         raise OSError(28, "No space left on device", str(run.checkpoints))
 
-    monkeypatch.setattr(store, "settle", full)
+    monkeypatch.setattr(store, "make_newest", full)
     with pytest.raises(TrainingError, match="No space left on device"):
         fit(run.config, "train.epochs=2", resumed=run)
 
@@ -336,7 +336,7 @@ def test_a_checkpoint_that_leads_to_the_same_end_again_gives_way_to_an_older_one
     monkeypatch.setattr(Engine, "train", train)
     run = fit(config_path, "train.on_nan=restore", "checkpoint.every_steps=none")
     said = [line for line in run.log.read_text().splitlines() if "back to the state" in line]
-    assert [int(line.split("back to the state after step ")[1].split(",")[0]) for line in said] == [40, 20]
+    assert [int(line.split("returned to the state after step ")[1].split(",")[0]) for line in said] == [40, 20]
     assert [row["epoch"] for row in rows(run)] == ["1", "2", "3"]
 
 
@@ -440,7 +440,7 @@ def test_a_gpu_is_asked_by_trying(tensorflow, config_path, monkeypatch):
 
     monkeypatch.setattr(Engine, "train", train)
     monkeypatch.setattr(batch_size, "_fits_free_memory", batch_size._fits_gpu)
-    devices, splits = trainer.begin(config, Reporter(quiet=True))
+    devices, splits = trainer.start_and_load(config, Reporter(quiet=True))
     chosen = batch_size.with_batch_size(config, splits, devices, Reporter(quiet=True)).experiment.train
     assert sizes == [256, 128, 64]
     assert (chosen.batch_size, chosen.accumulate_steps) == (64, 4)
@@ -463,7 +463,7 @@ def test_batches_that_cannot_be_are_refused(tensorflow, config_path, overrides, 
 
 def test_a_step_that_will_not_fit_is_foretold_with_its_largest_layer(tensorflow, config_path, monkeypatch, capsys):
     config = experiments.load(config_path, ["model.units=[4,512,4]"])
-    devices, splits = trainer.begin(config, Reporter(quiet=True))
+    devices, splits = trainer.start_and_load(config, Reporter(quiet=True))
     learner = Learner(config, splits, devices, Reporter(quiet=True))
     memory.warn(learner)
     assert capsys.readouterr().err == ""
@@ -471,7 +471,7 @@ def test_a_step_that_will_not_fit_is_foretold_with_its_largest_layer(tensorflow,
     memory.warn(learner)
     said = " ".join(capsys.readouterr().err.split())
     assert "train.batch_size: 64" in said
-    largest = max(learner.engine.model.layers, key=lambda layer: np.prod(layer.output.shape[1:]))
+    largest = max(learner.network.engine.model.layers, key=lambda layer: np.prod(layer.output.shape[1:]))
     assert f"(layer {largest.name} alone" in said
 
 

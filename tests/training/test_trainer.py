@@ -391,7 +391,7 @@ def test_weights_to_begin_with_are_read_when_a_run_begins_and_never_again(tensor
         begun.append(block)
         network.get_layer("logits").bias.assign([7.0] * 10)
 
-    monkeypatch.setattr(network, "_begin", begin)
+    monkeypatch.setattr(network, "_initialize", begin)
     run = fit(config_path, "train.epochs=1")
     assert len(begun) == 1
     biases = [value for name, value in variables(run).items() if name.startswith("model/") and value.shape == (10,)]

@@ -63,7 +63,7 @@ def test_a_wrong_space_is_told_with_its_line(here, line, message):
     path = here / "small.yaml"
     path.write_text(f"{CONFIG}    {line}\n")
     with pytest.raises(ConfigError, match=message) as caught:
-        space.check(path, [], experiments.load(path))
+        space.check(experiments.load(path))
     assert "small.yaml:13:" in str(caught.value)
 
 
@@ -71,19 +71,19 @@ def test_a_condition_on_a_key_that_is_not_looked_for_is_told(here):
     path = here / "small.yaml"
     path.write_text(CONFIG.split("    optimizer.name")[0] + f"    {CONFIG.splitlines()[-1].strip()}\n")
     with pytest.raises(ConfigError, match=r"yaml:10:.*got 'optimizer.name'; none stands before optimizer.momentum"):
-        space.check(path, [], experiments.load(path))
+        space.check(experiments.load(path))
 
 
 def test_a_config_without_a_search_is_told_what_it_lacks(here):
     path = here / "small.yaml"
     path.write_text(CONFIG.split("tune:")[0])
     with pytest.raises(ConfigError, match=r"small.yaml:2:1: tune is missing: .* tune.space"):
-        space.check(path, [], experiments.load(path))
+        space.check(experiments.load(path))
 
 
 def test_conditional_keys_are_there_only_where_their_condition_holds(here):
     path = here / "small.yaml"
-    tune = space.check(path, [], experiments.load(path))
+    tune = space.check(experiments.load(path))
     for name, has in (("sgd", True), ("adam", False)):
         values = space.draw(tune.space, lambda key, parameter, name=name: name if key.endswith("name") else 0.9)
         assert ("optimizer.momentum" in values) == has

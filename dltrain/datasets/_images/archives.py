@@ -1,7 +1,7 @@
-"""Archives of files, of which nothing is believed: which folders are in one, and how it is unpacked, once.
+"""Untrusted archives of files: which folders are in one, and how it is unpacked, once.
 
 zipfile and tarfile read the members here and write none: names are checked and bytes are counted as they come, which
-stops what the extraction filters let through, such as links within the folder, two members of one name, and bombs.
+stops what the extraction filters allow: links within the folder, two members of one name, and bombs.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from dltrain import cache
-from dltrain.data.progress import tell, told
+from dltrain.data.progress import announce, with_progress
 from dltrain.errors import KeyProblem
 
 KINDS = ".zip, .tar, .tar.gz, .tgz, .tar.xz, .tar.bz2"
 MOST_FILES = 1_000_000
 MOST_BYTES = 200 * 10**9
 MOST_GROWTH = 100
-"""Times its own size, and `FREE_GROWTH` bytes more, that an archive may unpack to; photographs hardly grow at all."""
+"""An archive may unpack to this many times its size, plus `FREE_GROWTH` bytes; photographs hardly grow at all."""
 FREE_GROWTH = 100 * 10**6
 
 _PIECE = 2**20
@@ -44,20 +44,20 @@ _DAMAGE = (
     *(EOFError, OSError, ValueError, NotImplementedError),
 )
 _Member = tuple[str, Callable[[], IO[bytes]] | None]
-"""A name as the archive has it, and what opens the file; none for a folder."""
+"""A name in the archive, and a function that opens the file; none for a folder."""
 
 
 class _Refused(Exception):
-    """An archive that may be whole, but is not to be unpacked."""
+    """An archive that may be intact, but must not be unpacked."""
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A folder in an archive that is not unpacked: as much of a `Path` as it takes to find folders by name.
+    """A folder in an archive that is not unpacked: the part of `Path` that is needed to find folders by name.
 
     Args:
         archive: the archive.
-        place: of this folder in it.
+        place: the path of this folder in it.
         folders: the places of all folders in it.
     """
 
@@ -86,23 +86,23 @@ class Listed:
 
 
 class Archive:
-    """An archive whose files are wanted, unpacked into dltrain's cache at most once.
+    """An archive of files, unpacked into dltrain's cache at most once.
 
-    Where it holds a single folder at its top, this folder's content is taken for the archive's. Members whose name
-    begins with a dot, or lie below such a one or `__MACOSX`, are as if they were not there.
+    If there is a single folder at its top, the content of this folder counts as that of the archive. Members whose name
+    starts with a dot, or that lie below such a one or `__MACOSX`, are ignored.
 
     Args:
-        path: the file; its first bytes tell what it is.
+        path: the file; its first bytes decide its kind.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def listed(self) -> Path | Listed:
-        """Returns the folder of the archive's content as far as it can be looked at without unpacking it.
+        """Returns the folder of the archive's content, as far as it can be listed without unpacking it.
 
         Raises:
-            KeyProblem: if the archive is damaged or not to be unpacked.
+            KeyProblem: if the archive is damaged or must not be unpacked.
         """
         if self._unpacked.is_dir():
             return self._unpacked
@@ -114,7 +114,7 @@ class Archive:
         return Listed(self._path, PurePosixPath(top), frozenset(folders))
 
     def unpacked(self) -> Path:
-        """Returns the folder of the archive's content, unpacking it if that was not done before.
+        """Unpacks the archive unless that was done before, and returns the folder of its content.
 
         Raises:
             KeyProblem: as above, or if it cannot be written.
@@ -129,7 +129,7 @@ class Archive:
                     self._wait_for(lock)
                 except OSError as error:
                     raise _Refused(
-                        f"{target.parent} cannot be locked: {error.strerror}; DLTRAIN_CACHE names another folder"
+                        f"{target.parent} cannot be locked: {error.strerror}; set DLTRAIN_CACHE to another folder"
                     ) from None
                 if not target.is_dir():  # another process may have been first
                     self._unpack(target)
@@ -137,7 +137,7 @@ class Archive:
 
     @cached_property
     def _unpacked(self) -> Path:
-        """The folder that belongs to just this file, as it is; it is there only when it is whole."""
+        """The folder for exactly this version of the file; it exists only once it is complete."""
         state = self._path.stat()
         known = f"{self._path.resolve()}\0{state.st_size}\0{state.st_mtime_ns}"
         key = hashlib.sha256(known.encode(errors="surrogateescape")).hexdigest()[:32]
@@ -152,7 +152,7 @@ class Archive:
         try:
             yield
         except _Refused as error:
-            raise KeyProblem("path", f"is not unpacked: {self._path}: {error}") from None
+            raise KeyProblem("path", f"must not be unpacked: {self._path}: {error}") from None
         except _DAMAGE as error:
             # gzip and bz2 raise an OSError without a number; a wrong offset leads to EINVAL.
             if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
@@ -160,14 +160,14 @@ class Archive:
                 raise KeyProblem("path", f"cannot be unpacked: {self._path}: {error.strerror}{at}") from None
             reason = " ".join(str(error).split()) or "it is damaged"
             raise KeyProblem(
-                "path", f"must be a folder or a whole archive ({KINDS}), got {self._path}: {reason}"
+                "path", f"must be a folder or an intact archive ({KINDS}), got {self._path}: {reason}"
             ) from None
 
     def _wait_for(self, lock: IO[bytes]) -> None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            tell(f"waiting for another process, which is unpacking {self._path}")
+            announce(f"waiting for another process, which is unpacking {self._path}")
             fcntl.flock(lock, fcntl.LOCK_EX)
 
     def _unpack(self, target: Path) -> None:
@@ -185,7 +185,7 @@ class Archive:
 
     def _write(self, folder: Path) -> None:
         limit, room, written = self._limit, shutil.disk_usage(folder).free, 0
-        for place, opened in told(f"unpacking {self._path} into {folder.parent}", self._members()):
+        for place, opened in with_progress(f"unpacking {self._path} into {folder.parent}", self._members()):
             target = folder / place
             try:
                 (target if opened is None else target.parent).mkdir(parents=True, exist_ok=True)
@@ -199,17 +199,17 @@ class Archive:
                         if written > room:
                             raise _Refused(
                                 f"it needs more than the {room / 1e9:.1f} GB that are free in {folder.parent}; "
-                                "DLTRAIN_CACHE names another folder"
+                                "set DLTRAIN_CACHE to another folder"
                             )
                         file.write(piece)
             except (FileExistsError, NotADirectoryError):
-                raise _Refused(f"it holds {str(place)!r} twice") from None
+                raise _Refused(f"it contains {str(place)!r} twice") from None
 
     def _members(self) -> Iterator[tuple[PurePosixPath, Callable[[], IO[bytes]] | None]]:
-        """Yields place and opener of each file and folder that is wanted; a file must be read before the next comes.
+        """Yields path and opener of each file and folder to unpack; a file must be read before the next one.
 
         Raises:
-            _Refused: at the first member that is not to be unpacked.
+            _Refused: at the first member that must not be unpacked.
         """
         with self._path.open("rb") as file:
             start = file.read(6)
@@ -220,7 +220,7 @@ class Archive:
                 place = _place(name)
                 folders.update(place.parents)
                 if count + len(folders) > MOST_FILES:
-                    raise _Refused(f"it holds more than {MOST_FILES:,} files and folders")
+                    raise _Refused(f"it contains more than {MOST_FILES:,} files and folders")
                 if place.parts and not any(part.startswith(".") or part == "__MACOSX" for part in place.parts):
                     yield place, opened
 
@@ -232,9 +232,11 @@ def _zipped(file: IO[bytes]) -> Iterator[_Member]:
             if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise _Refused(f"{name!r} is a link or a device")
             if member.flag_bits & 1:
-                raise _Refused(f"{name!r} is encrypted; unpack it yourself and give the folder")
+                raise _Refused(f"{name!r} is encrypted; unpack it yourself and set path to the folder")
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise _Refused(f"{name!r} is neither stored nor deflated; unpack it yourself and give the folder")
+                raise _Refused(
+                    f"{name!r} is neither stored nor deflated; unpack it yourself and set path to the folder"
+                )
             yield name, None if name.endswith(("/", "\\")) else partial(archive.open, member)
 
 
@@ -257,12 +259,12 @@ def _tarred(file: IO[bytes], start: bytes, limit: int) -> Iterator[_Member]:
 def _opened(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
     opened = archive.extractfile(member)
     if opened is None:
-        raise TypeError(f"{member.name!r} is no file")
+        raise TypeError(f"{member.name!r} is not a file")
     return opened
 
 
 class _Bounded:
-    """A file with a last byte that may be reached, given in pieces: tarfile reads a header as long as it says it is.
+    """A file of which at most a limit of bytes is read: tarfile reads a header of any length that it states.
 
     Args:
         file: what is read.
@@ -292,8 +294,8 @@ class _Bounded:
 
 def _too_large(limit: int) -> _Refused:
     return _Refused(
-        f"it unpacks to more than {limit / 1e9:.1f} GB, which is too much for its size; if you trust it, unpack it "
-        "yourself and give the folder"
+        f"it unpacks to more than {limit / 1e9:.1f} GB, too much for its size; if you trust it, unpack it "
+        "yourself and set path to the folder"
     )
 
 

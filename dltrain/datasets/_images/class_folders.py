@@ -1,4 +1,4 @@
-"""Images in a folder per class, with folders of the parts above them or not."""
+"""Images in a folder per class, optionally with folders of the parts above them."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from dltrain.lazy import np
 
 
 def class_names(root: Path | Listed) -> tuple[str, ...]:
-    """Returns the sorted names of the folders in the training part.
+    """Returns the sorted names of the folders in the train part.
 
     Raises:
-        KeyProblem: if there are not two or more, or the parts cannot be told.
+        KeyProblem: if there are fewer than two, or the parts are ambiguous.
     """
     return _classes(root / _parts(root)["train"])
 
 
 def listed(root: Path, known: tuple[str, ...] = ()) -> Listing:
-    """Returns all images below the folders of the classes, in the order of their names.
+    """Lists all images below the folders of the classes, in the order of their names.
 
     Args:
         root: the folder.
-        known: the classes, of which some may have no folder; none for those of the training part.
+        known: the classes, some of which may have no folder; empty for those of the train part.
 
     Raises:
         ValueError: as above, or if a class has no image or a folder cannot be read.
@@ -53,12 +53,14 @@ def _parts(root: Path | Listed) -> dict[str, str]:
         return {"train": ""}
     for names in named.values():
         if len(names) > 1:
-            raise KeyProblem("path", f"has two folders of one part, {names[0]} and {names[1]}, in {root}; keep one")
+            raise KeyProblem(
+                "path", f"has two folders for the same part, {names[0]} and {names[1]}, in {root}: keep one"
+            )
     if found and not named["train"]:
         raise KeyProblem(
             "path",
-            f"has the part {found[0]} in {root}, but no folder train beside it; "
-            f"put the classes to train on into one, or give another name to {found[0]}",
+            f"has the part {found[0]} in {root}, but no folder train beside it: "
+            f"put the classes to train on into a folder train, or rename {found[0]}",
         )
     return {part: names[0] for part, names in named.items() if names} or {"train": ""}
 
@@ -76,7 +78,7 @@ def _classes(folder: Path | Listed, known: tuple[str, ...] = ()) -> tuple[str, .
         message = f"needs a folder of images for each of two classes or more, found {held} in {folder}"
         loose = 0 if isinstance(folder, Listed) else sum(is_image(entry) for entry in entries(folder))
         if loose:
-            message += f", beside {loose:,} images in no such folder; a .csv of file and label may take their place"
+            message += f", beside {loose:,} images in no such folder; or name the images in a .csv of files and labels"
         elif not names and not isinstance(folder, Listed) and not any(entries(folder)):
             message += ", which is empty"
         raise KeyProblem("path", message)
@@ -86,7 +88,7 @@ def _classes(folder: Path | Listed, known: tuple[str, ...] = ()) -> tuple[str, .
 def _part(folder: Path, names: tuple[str, ...], others: list[str]) -> tuple[list[Path], np.ndarray]:
     if foreign := sorted(set(_classes(folder, names)) - set(names)):
         few = ", ".join(names[:10]) + (f" and {len(names) - 10:,} more" if len(names) > 10 else "")
-        raise KeyProblem("path", f"has the class {foreign[0]} in {folder}, which is not in the training part: {few}")
+        raise KeyProblem("path", f"has the class {foreign[0]} in {folder}, which the train part does not have: {few}")
     paths: list[Path] = []
     counts = []
     empty = []

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from dltrain import cache
 from dltrain.data import Examples
-from dltrain.data.progress import told
+from dltrain.data.progress import with_progress
 from dltrain.errors import DataError
 from dltrain.features._images.decoding import REVISION, Decoding, NoImage
 from dltrain.lazy import np
@@ -27,7 +27,7 @@ class ImageFiles(Examples):
     Args:
         paths: the files.
         decoding: how a file becomes an array.
-        keep: what was decoded once: memory and disk keep it, disk for later runs too; none decodes it each time.
+        keep: where decoded images are kept: memory; disk, for later runs too; or none, to decode them each time.
     """
 
     def __init__(self, paths: Sequence[Path], decoding: Decoding, keep: Literal["memory", "disk", "none"]) -> None:
@@ -53,7 +53,7 @@ class ImageFiles(Examples):
         return len(self._chosen)
 
     def read(self, positions: np.ndarray, seeds: np.ndarray | None = None) -> np.ndarray:
-        """Returns the images at the positions, decoded: always the same."""
+        """Decodes the images at the positions, always to the same pixels."""
         return self._files.read(self._chosen[positions])
 
     @property
@@ -62,9 +62,9 @@ class ImageFiles(Examples):
         return [self._files.paths[index] for index in self._chosen.tolist()]
 
     def problems(self) -> dict[int, str]:
-        """Decodes every image and returns, for the positions of those that cannot be used, why not."""
-        words = f"looking for images that cannot be used among {len(self):,}"
-        found = enumerate(told(words, self._files.problems(self._chosen)))
+        """Decodes every image; returns why some cannot be used, by position."""
+        words = f"checking that {len(self):,} images can be decoded"
+        found = enumerate(with_progress(words, self._files.problems(self._chosen)))
         return {place: problem for place, problem in found if problem}
 
     def take(self, positions: Any) -> ImageFiles:
@@ -75,7 +75,7 @@ class ImageFiles(Examples):
 
 
 class _Files:
-    """The files behind all parts of a dataset, and what was decoded of them."""
+    """The files of all parts of a dataset, and the images decoded so far."""
 
     def __init__(self, paths: tuple[Path, ...], decoding: Decoding, keep: str) -> None:
         self.paths, self._decoding, self._keep = paths, decoding, keep
@@ -94,12 +94,12 @@ class _Files:
 
     @cached_property
     def _checksums(self) -> np.ndarray | None:
-        """What each image on disk must sum up to, and 0 for one that is not there: a damaged file is never believed."""
+        """The checksum of each image on disk, 0 for a missing one: a damaged file is never used."""
         return _mapped(self._folder / "checksums", "u4", (len(self.paths),)) if self._keep == "disk" else None
 
     @cached_property
     def _folder(self) -> Path:
-        """The folder on disk that belongs to just these files, as they are, and this way of decoding."""
+        """The folder on disk for exactly these versions of the files and this way of decoding."""
         known = hashlib.sha256(repr((REVISION, self._decoding)).encode())
         for path in self.paths:
             known.update(f"{path}\0".encode(errors="surrogateescape"))
@@ -112,7 +112,7 @@ class _Files:
         """Returns the images of the files at the indices.
 
         Raises:
-            NoImage: with all those of them that cannot be used.
+            NoImage: with all files that cannot be used.
         """
         if self._keep == "none":
             images = np.empty((len(indices), *self.image_shape), np.uint8)
@@ -162,7 +162,7 @@ class _Files:
 
 
 def _mapped(file: Path, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Returns an array in a file, made of zeros if it is new; never emptied, for another run may be using it.
+    """Maps an array in a file, made of zeros if it is new; never emptied, for another run may be using it.
 
     Raises:
         DataError: if it cannot be written.

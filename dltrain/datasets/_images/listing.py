@@ -1,4 +1,4 @@
-"""Which image files there are, what they show and which part of the dataset they belong to."""
+"""The list of image files, with their classes and their parts of the dataset."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from dltrain.lazy import np
 
 PARTS = {"train": ("train", "training"), "validation": ("validation", "val", "valid"), "test": ("test", "testing")}
-"""What each part may be called, in capitals or not."""
+"""The names that each part may have, in any case."""
 
 
 @dataclass(frozen=True)
@@ -18,10 +18,10 @@ class Listing:
 
     Args:
         class_names: the classes, in the order of their labels.
-        parts: files and labels, (files,), int32, of each part that the source has of its own; `train` is all else.
-        places: where the images of each part are, as a message says it.
-        skipped: a message for each file that was left out.
-        ignored: files of other kinds beside the images.
+        parts: files and labels, (files,), int32, of each part in the source; `train` has the rest.
+        places: the location of each part's images, for messages.
+        skipped: a message for each skipped file.
+        ignored: files that are not images.
     """
 
     class_names: tuple[str, ...]
@@ -31,5 +31,5 @@ class Listing:
     ignored: tuple[str, ...] = ()
 
     def where(self, part: str, label: int) -> str:
-        """Returns where the images of a class in a part are, as a message says it."""
+        """Returns the location of a class's images in a part, for messages."""
         return f"of the class {self.class_names[label]} in {self.places[part]}"

@@ -17,7 +17,7 @@ from dltrain.features._images.headers import SUFFIXES, Header, read_header
 from dltrain.lazy import np
 
 SIZES = (32, 48, 64, 96, 128, 160, 192, 224)
-"""Sides that images are brought to: networks halve them several times."""
+"""Image sizes to propose: networks halve them several times."""
 
 _LOOKED_AT = 64
 
@@ -36,7 +36,9 @@ def images(path: Path, listing: Callable[[], Listing]) -> Proposal | None:
     files = [file for files, _ in found.parts.values() for file in files]
     headers = _headers(files)
     if not headers:
-        raise KeyProblem("path", f"holds no image that can be read, of {len(files):,} files that are called so")
+        raise KeyProblem(
+            "path", f"contains no image that can be read among {len(files):,} files with the suffix of an image"
+        )
     sides = sorted(min(header.upright) for header in headers)
     side = sides[len(sides) // 2]
     size = side if side < SIZES[0] else max(size for size in SIZES if size <= side)
@@ -46,13 +48,16 @@ def images(path: Path, listing: Callable[[], Listing]) -> Proposal | None:
     heights, widths = zip(*(header.upright for header in headers), strict=True)
     keys: dict[str, Any] = {"path": path, "size": size}
     remarks = {
-        "path": "a folder per class; or a .csv of file and label",
+        "path": "a folder per class; or a .csv of files and labels",
         "size": f"pixels of a side (half of the images have {side} or more), or [height, width]",
     }
     if grey:
-        keys["color_mode"], remarks["color_mode"] = "grayscale", "as all that were looked at; or rgb"
+        keys["color_mode"], remarks["color_mode"] = "grayscale", "all images that were looked at are grey; or rgb"
     if len(set(zip(heights, widths, strict=True))) > 1 or heights[0] != widths[0]:
-        keys["resize"], remarks["resize"] = "crop", "cuts what is not square; fit shows all, stretch changes the shape"
+        keys["resize"], remarks["resize"] = (
+            "crop",
+            "crops images that are not square; fit keeps the whole image, stretch changes its shape",
+        )
     parts = ", ".join(f"{part} {len(files):,}" for part, (files, _) in found.parts.items())
     own = f", of which {parts}" if len(found.parts) > 1 else ""
     return Proposal(
@@ -83,7 +88,7 @@ def has_image(folder: Path) -> bool:
 
 
 def _headers(files: list[Path]) -> list[Header]:
-    """Returns those of some files, evenly over all."""
+    """Reads the headers of some files, spread evenly over all."""
     headers = []
     for file in files[:: max(1, len(files) // _LOOKED_AT)]:
         with suppress(OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Images that a CSV names, with their labels and, if it says so, the parts that they belong to."""
+"""Images that a CSV names, with their labels and, optionally, their parts."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from dltrain.lazy import np
 from dltrain.registry import nearest
 
 KINDS = (".csv", ".tsv", ".txt")
-"""What such a table's name ends in."""
+"""Suffixes of such tables."""
 
 _COLUMNS = {"path_column": ("path", "file", "filename", "image"), "label_column": ("label", "class")}
 _DELIMITERS = ",;\t|"
 _MOST_NAMED = 10
-"""Lines that one message names."""
+"""The most lines that a message names."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class ImageTable:
 
     Args:
         path: the table; paths in it are relative to its folder.
-        path_column: the column of the files; none for `path`, `file`, `filename` or `image`.
-        label_column: the column of the labels; none for `label` or `class`.
-        split_column: the column of the parts; none for `split` where there is one.
+        path_column: the column with the files; none for `path`, `file`, `filename` or `image`.
+        label_column: the column with the labels; none for `label` or `class`.
+        split_column: the column with the parts; none for `split`, if there is one.
     """
 
     path: Path
@@ -42,7 +42,7 @@ class ImageTable:
     split_column: str | None = None
 
     def class_names(self) -> tuple[str, ...]:
-        """Returns the sorted labels of the training part; whole numbers are sorted as such.
+        """Returns the sorted labels of the train part; whole numbers are sorted as such.
 
         Raises:
             KeyProblem: if the table cannot be used.
@@ -50,11 +50,11 @@ class ImageTable:
         return self._read().classes
 
     def listed(self, with_missing: bool, known: tuple[str, ...] = ()) -> Listing:
-        """Returns the images that are there.
+        """Lists the images that exist.
 
         Args:
-            with_missing: whether those that are not are left out and told; otherwise they are refused.
-            known: the classes, of which some may have no image; none for those of the training part.
+            with_missing: whether missing files are skipped with a message; otherwise they are an error.
+            known: the classes, some of which may have no image; empty for those of the train part.
 
         Raises:
             ValueError: as above, or if there is no such file.
@@ -75,19 +75,19 @@ class ImageTable:
                     continue
                 file = there[0]
             if file in seen:
-                troubles.append(f"{self.path}:{line}: {name} stands in line {seen[file]} already")
+                troubles.append(f"{self.path}:{line}: {name} is already in line {seen[file]}")
             elif not _is_meant(file, folder):
-                troubles.append(f"{self.path}:{line}: {name} lies outside of the table's folder and is called no image")
+                troubles.append(f"{self.path}:{line}: {name} is outside of the table's folder and has no image suffix")
             seen[file] = line
             files[part].append(Path(file))
             labels[part].append(numbers[label])
         if troubles or (missing and not with_missing):
-            advice = [] if troubles else ["dataset.on_bad_example: skip leaves out what is not there"]
+            advice = [] if troubles else ["dataset.on_bad_example: skip leaves out missing files"]
             raise KeyProblem("path", _several(troubles or missing, advice))
         kept = {(part, number) for part in rows.present for number in labels[part]}
         if lost := sorted({(part, label) for _, _, label, part in rows.each if (part, numbers[label]) not in kept}):
             raise KeyProblem(
-                "path", _several([f"{self.path} has no {part} image of {label} that is there" for part, label in lost])
+                "path", _several([f"{self.path} has no existing {part} image of {label}" for part, label in lost])
             )
         parts = {part: (files[part], np.array(labels[part], np.int32)) for part in rows.present}
         return Listing(rows.classes, parts, {part: f"the {part} part of {self.path}" for part in parts}, tuple(missing))
@@ -108,8 +108,8 @@ class ImageTable:
                 troubles.append(f"{self.path}:{line}: has no {'label' if name else 'file'}")
             elif part is None:
                 words = [name for names in PARTS.values() for name in names]
-                near = nearest(word.lower(), words) or ": train, validation or test"
-                troubles.append(f"{self.path}:{line}: {word!r} is no part{near}")
+                near = nearest(word.lower(), words) or ": use train, validation or test"
+                troubles.append(f"{self.path}:{line}: {word!r} is not a part{near}")
             else:
                 rows.each.append((line, name, label, part))
         if troubles:
@@ -139,11 +139,11 @@ class ImageTable:
         return places
 
     def _lines(self) -> Iterator[tuple[int, list[str]]]:
-        """Yields the fields of each line that is not empty, with its number, cut where the first line says how."""
+        """Yields the fields of each non-empty line, with its number, separated as the first line is."""
         text = self._text()
         headers = {}
         for delimiter in _DELIMITERS:
-            with suppress(ValueError):  # "path";"label" cannot be cut by commas
+            with suppress(ValueError):  # "path";"label" is not comma-separated
                 headers[delimiter] = next(_fields(text, delimiter, self.path), (1, []))[1]
         for delimiter, header in headers.items():
             try:
@@ -162,30 +162,30 @@ class ImageTable:
         except OSError as error:
             raise KeyProblem("path", f"cannot be read: {self.path}: {error.strerror}") from None
         if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise KeyProblem("path", f"{self.path}:1: is UTF-16; save it as UTF-8")
+            raise KeyProblem("path", f"{self.path}:1: is UTF-16: save it as UTF-8")
         try:
             text = content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line, byte = content.count(b"\n", 0, error.start) + 1, content[error.start]
             raise KeyProblem(
                 "path",
-                f"{self.path}:{line}: the byte 0x{byte:02x} is no UTF-8, as in Latin-1 or Windows-1252; "
+                f"{self.path}:{line}: the byte 0x{byte:02x} is not UTF-8, but perhaps Latin-1 or Windows-1252: "
                 "save the table as UTF-8",
             ) from None
         if "\0" in text:
             line = text.count("\n", 0, text.index("\0")) + 1
-            raise KeyProblem("path", f"{self.path}:{line}: is no text, it holds bytes of zero")
+            raise KeyProblem("path", f"{self.path}:{line}: is not text: it contains zero bytes")
         return text
 
 
 @dataclass
 class _Rows:
-    """What a table says.
+    """The content of a table.
 
     Args:
         each: line, file, label and part of every image.
-        present: the parts that there are.
-        classes: the sorted labels of the training part.
+        present: the parts that the table names.
+        classes: the sorted labels of the train part.
     """
 
     each: list[tuple[int, str, str, str]] = field(default_factory=list)
@@ -193,26 +193,26 @@ class _Rows:
     classes: tuple[str, ...] = ()
 
     def checked(self, path: Path, known: tuple[str, ...] = ()) -> _Rows:
-        """Returns what is known when all lines are read.
+        """Checks the table once all lines are read, and returns it with its classes.
 
         Args:
             path: the table.
-            known: the classes; none for those of the training part.
+            known: the classes; empty for those of the train part.
 
         Raises:
-            ValueError: if that is too little to train on.
+            ValueError: if there are too few classes or images to train on.
         """
         if not self.each:
-            raise KeyProblem("path", f"{path} names no image: it has no line below the first")
+            raise KeyProblem("path", f"{path} names no image: it has only its first line")
         found = {part for _, _, _, part in self.each}
         labels = set(known) or {label for _, _, label, part in self.each if part == "train"}
         if "train" not in found:
-            raise KeyProblem("path", f"{path} has no line of the part train, only of {' and '.join(sorted(found))}")
+            raise KeyProblem("path", f"{path} has no line with the part train, only with {' and '.join(sorted(found))}")
         if len(labels) < 2:
             raise KeyProblem("path", f"{path} has only the class {labels.pop()} to train on: two or more are needed")
-        whose = "the run" if known else "the training part"
+        whose = "the run" if known else "the train part"
         strange = [
-            f"{path}:{line}: {label!r} is no class of {whose}{nearest(label, list(labels))}"
+            f"{path}:{line}: {label!r} is not a class of {whose}{nearest(label, list(labels))}"
             for line, _, label, _ in self.each
             if label not in labels
         ]
@@ -230,7 +230,7 @@ def _fields(text: str, delimiter: str, path: Path) -> Iterator[tuple[int, list[s
         try:
             fields = next(reader, None)
         except csv.Error as error:
-            raise KeyProblem("path", f"{path}:{line}: cannot be cut into fields: {error}") from None
+            raise KeyProblem("path", f"{path}:{line}: cannot be separated into fields: {error}") from None
         if fields is None:
             return
         if any(fields):
@@ -239,14 +239,14 @@ def _fields(text: str, delimiter: str, path: Path) -> Iterator[tuple[int, list[s
 
 
 def _with_suffix(file: str) -> list[str]:
-    """Returns the images that are called as the file is, which has no suffix of its own."""
+    """Returns the images with the name of a file that is given without suffix."""
     if os.path.splitext(file)[1].lower() in SUFFIXES:  # noqa: PTH122
         return []
     return [file + suffix for suffix in sorted(SUFFIXES) if os.path.isfile(file + suffix)]  # noqa: PTH113
 
 
 def _is_meant(file: str, folder: str) -> bool:
-    """Whether a file may be opened: a stranger's table is no key to what else is on the machine."""
+    """Whether a file may be opened: a stranger's table must not open other files of the machine."""
     return file.startswith(os.path.join(folder, "")) or os.path.splitext(file)[1].lower() in SUFFIXES  # noqa: PTH118, PTH122
 
 

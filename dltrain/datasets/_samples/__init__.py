@@ -1,1 +1,1 @@
-"""Small data that are made offline, to try a source, a config or dltrain itself."""
+"""Small sample data that are made offline, to try a source, a config or dltrain itself."""

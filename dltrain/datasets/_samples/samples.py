@@ -1,4 +1,4 @@
-"""Small data in the file formats of the real world, made offline: to try a source, a config or dltrain itself."""
+"""Sample data in common file formats, made offline: to try a source, a config or dltrain itself."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from dltrain.registry import SAMPLES, Choice
 
 @dataclass(frozen=True, kw_only=True)
 class Sample(Choice):
-    """What all samples have.
+    """The contract of all samples.
 
     Args:
-        seed: of the order, and of all that is made up; the same seed makes the same files.
+        seed: seed of the order and of everything random; the same seed makes the same files.
     """
 
     needs_tensorflow: ClassVar[bool] = False
@@ -32,20 +32,20 @@ class Sample(Choice):
     seed: Seed = 0
 
     def make(self, folder: Path) -> dict[str, int]:
-        """Makes the files aside and puts them in place together.
+        """Makes the files in a temporary folder and moves them into place together.
 
         Args:
-            folder: where they will be; may be there, but empty.
+            folder: the new folder; it may exist, but must be empty.
 
         Returns:
-            how many files there are, and their bytes: {"files", "bytes"}.
+            the number of files and their size: {"files", "bytes"}.
 
         Raises:
-            DataError: if the folder holds something or cannot be written, or a package is missing.
+            DataError: if the folder is not empty or cannot be written, or a package is missing.
         """
         try:
             if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-                raise DataError(f"{folder} is there and not empty: nothing is overwritten, name another folder")
+                raise DataError(f"{folder} exists and is not empty: name another folder")
             target = folder.resolve()
             target.parent.mkdir(parents=True, exist_ok=True)
             aside = target.with_name(f".{target.name}-{os.getpid()}")
@@ -61,7 +61,7 @@ class Sample(Choice):
         return {"files": len(sizes), "bytes": sum(sizes)}
 
     def write(self, folder: Path) -> None:
-        """Writes the files into a folder that is there."""
+        """Writes the files into an existing folder."""
         raise NotImplementedError
 
 
@@ -69,8 +69,8 @@ class Sample(Choice):
 class Shapes(Sample):
     """900 + 300 JPEGs of circles, squares and triangles, in folders of parts and classes.
 
-    Each is of a size of its own, 80 to 120 pixels, one shape before a ground that changes its colour, turned at random,
-    of the same area in each class, under noise. Some are hardly darker or lighter than what is behind them.
+    Each image is 80 to 120 pixels wide and high and shows one shape, of the same area in each class, rotated at random,
+    on a background of changing colour, under noise. Some shapes are hardly darker or lighter than the background.
     """
 
     needs_tensorflow: ClassVar[bool] = True
@@ -158,7 +158,7 @@ def _digits() -> tuple[np.ndarray, np.ndarray]:
 class Glyphs(Sample):
     """20,000 letters of an alphabet that the seed invents, 100 classes, grey, 8x8 pixels: glyphs.npz.
 
-    Written and scanned like scikit-learn's digits: to train on before there are digits.
+    Written and scanned like scikit-learn's digits: to pretrain on before training on digits.
     """
 
     def write(self, folder: Path) -> None:

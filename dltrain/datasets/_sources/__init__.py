@@ -1,1 +1,1 @@
-"""What sources have in common: their parts, their cut, what is proposed of a path."""
+"""Code that sources share: parts, splitting, proposals for `dltrain init`."""

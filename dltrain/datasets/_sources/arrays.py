@@ -1,4 +1,4 @@
-"""How a user's own arrays become parts of a dataset: what is refused, and how labels become classes."""
+"""How a user's own arrays become parts of a dataset: checks, and classes from labels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dltrain.data import DataSpec, Provenance, Split, Splits
-from dltrain.datasets._sources.splitting import parted
+from dltrain.datasets._sources.splitting import split_into_parts
 from dltrain.errors import DataError
 from dltrain.features._arrays.encoding import are_finite
 from dltrain.features._arrays.files import Header, Origin
@@ -18,16 +18,16 @@ from dltrain.fields import HeldOut
 from dltrain.lazy import np
 
 CHUNK = 1024
-"""Examples looked at in one go, so that a memory map may be large."""
+"""Number of examples checked at a time, so that a memory map may be large."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """Arrays of one part of a dataset, as they were found.
+    """Arrays of one part of a dataset, before any check.
 
     Args:
-        inputs_name: where the inputs come from.
-        targets_name: likewise for the labels.
+        inputs_name: the origin of the inputs, for messages.
+        targets_name: the origin of the labels.
         inputs: one row per example, or only its header.
         targets: one label per example.
     """
@@ -48,40 +48,41 @@ def refusing() -> Iterator[None]:
 
 
 def describe(parts: Mapping[str, Part], like: DataSpec | None = None) -> tuple[DataSpec, dict[str, np.ndarray]]:
-    """Checks all that headers and labels tell, and numbers the classes.
+    """Checks headers and labels, and numbers the classes.
 
     Args:
         parts: `train`, and `validation` and `test` where the source has its own.
-        like: what a run was trained on, whose classes these are; none to learn them.
+        like: the data that a run was trained on, whose classes are used; none to learn them.
 
     Returns:
-        what the data are; each part's labels as int32, the positions of their classes among the sorted training ones.
+        the description of the data; each part's labels as int32, the positions of their classes among the sorted
+        training ones.
 
     Raises:
-        ValueError: at the first thing that is wrong.
+        ValueError: at the first problem.
     """
     train = parts["train"]
     labels = {name: _labels(part) for name, part in parts.items()}
     shape = _example_shape(train)
     classes = np.unique(labels["train"])
     if like is None and len(classes) < 2:
-        raise train.targets_name.problem(f"must hold at least 2 classes, got only {classes[0]!s}")
+        raise train.targets_name.problem(f"must contain at least 2 classes, got only {classes[0]!s}")
     names = [str(label) for label in classes] if like is None else list(like.target.class_names)
     targets = {}
     for name, part in parts.items():
         if _example_shape(part) != shape:
             raise part.inputs_name.problem(
-                f"must hold examples of shape {shape} as the training part, got {_example_shape(part)}"
+                f"must contain examples of shape {shape} as the train part does, got {_example_shape(part)}"
             )
         if _kind(labels[name]) != _kind(classes):
             raise part.targets_name.problem(
-                f"must hold {_kind(classes)} as the training part, got {_kind(labels[name])}"
+                f"must contain {_kind(classes)} as the train part does, got {_kind(labels[name])}"
             )
         held, codes = np.unique(labels[name], return_inverse=True)
         unknown = [label for label in held if str(label) not in names]
         if unknown:
-            whose = "the training part" if like is None else "the run"
-            raise part.targets_name.problem(f"has labels that {whose} has not: {_few(unknown)}")
+            whose = "the train part" if like is None else "the run"
+            raise part.targets_name.problem(f"has labels that {whose} does not have: {_few(unknown)}")
         targets[name] = np.array([names.index(str(label)) for label in held], np.int32)[codes]
     return DataSpec.of(of_shape(shape), ClassLabel(class_names=tuple(names))), targets
 
@@ -93,24 +94,24 @@ def assemble(
     split_seed: int,
     like: DataSpec | None = None,
 ) -> Splits:
-    """Returns the parts of a dataset; those that the source does not have are split off.
+    """Builds the parts of a dataset; splits off those that the source does not have.
 
     Args:
         parts: `train`, and `validation` and `test` where the source has its own.
-        validation_fraction: what is held out for tuning.
-        test_fraction: what is held out for testing.
-        split_seed: of both cuts.
-        like: what a run was trained on, whose classes these are; none to learn them.
+        validation_fraction: the share held out for validation.
+        test_fraction: the share held out for testing.
+        split_seed: seed of both splits.
+        like: the data that a run was trained on, whose classes are used; none to learn them.
 
     Raises:
-        ValueError: at the first thing that is wrong.
+        ValueError: at the first problem.
     """
     spec, targets = describe(parts, like)
     splits = {
         name: Split(_inputs(part), targets[name], provenance=Provenance(_row_of(part), np.arange(len(targets[name]))))
         for name, part in parts.items()
     }
-    return parted(
+    return split_into_parts(
         spec,
         splits["train"],
         validation=splits.get("validation", validation_fraction),
@@ -126,14 +127,14 @@ def _row_of(part: Part) -> Callable[[int], str]:
 def _example_shape(part: Part) -> tuple[int, ...]:
     shape, dtype = part.inputs.shape, part.inputs.dtype
     if dtype.kind not in "uifb":
-        raise part.inputs_name.problem(f"must hold numbers, got {dtype}")
+        raise part.inputs_name.problem(f"must contain numbers, got {dtype}")
     if len(shape) not in (2, 3, 4):
         raise part.inputs_name.problem(
             f"must be (examples, features), (examples, height, width) or "
             f"(examples, height, width, channels), got shape {shape}"
         )
     if 0 in shape:
-        raise part.inputs_name.problem(f"holds no values, its shape is {shape}")
+        raise part.inputs_name.problem(f"contains no values: its shape is {shape}")
     if shape[0] != len(part.targets):
         raise part.inputs_name.problem(f"and the labels must be equally many, got {shape[0]} and {len(part.targets)}")
     return (*shape[1:], 1) if len(shape) == 3 else shape[1:]
@@ -148,7 +149,7 @@ def _labels(part: Part) -> np.ndarray:
     if labels.ndim not in (1, 2):
         raise part.targets_name.problem(f"must be one label per example, got shape {labels.shape}")
     if labels.dtype.kind not in "uibU":
-        raise part.targets_name.problem(f"must hold whole numbers or strings, got {labels.dtype}")
+        raise part.targets_name.problem(f"must contain whole numbers or strings, got {labels.dtype}")
     return labels.reshape(-1)
 
 
@@ -164,7 +165,7 @@ def _inputs(part: Part) -> np.ndarray:
             finite = are_finite(chunk)
             if not finite.all():
                 first = start + int(finite.argmin())
-                raise part.inputs_name.problem(f"holds NaN or infinite values, first in row {first} (from 0)")
+                raise part.inputs_name.problem(f"contains NaN or infinite values, first in row {first} (from 0)")
     return inputs[..., np.newaxis] if inputs.ndim == 3 else inputs
 
 

@@ -1,4 +1,4 @@
-"""What the datasets that Keras downloads share."""
+"""The base of the datasets that Keras downloads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.error import URLError
 from dltrain.cache import keras_folder
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets import Dataset
-from dltrain.datasets._sources.splitting import parted
+from dltrain.datasets._sources.splitting import split_into_parts
 from dltrain.errors import DataError
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.image import Image
@@ -27,25 +27,26 @@ class KerasDownload(Dataset):
 
     Args:
         validation_fraction: share of the training examples held out for tuning, 0 to below 1, stratified by class.
-        split_seed: which examples are held out; apart from the experiment's seed, so that runs share one split.
+        split_seed: seed of which examples are held out; separate from the experiment's seed, so that runs share one
+            split.
     """
 
     reads_with_tensorflow: ClassVar[bool] = True
     test_fraction: ClassVar[HeldOut] = 0.0  # type: ignore[misc]
     image_shape: ClassVar[tuple[int, int, int]]
     class_names: ClassVar[tuple[str, ...]]
-    # What to save where by hand, in words; {folder} is Keras's folder for datasets.
+    # Which file to save where by hand; {folder} is Keras's folder for datasets.
     by_hand: ClassVar[str]
 
     def spec(self) -> DataSpec:
-        """Returns shape and classes, without reading anything."""
+        """Describes shape and classes, without reading anything."""
         return DataSpec.of(Image(shape=self.image_shape), ClassLabel(class_names=self.class_names))
 
     def load(self, like: DataSpec | None = None) -> Splits:
-        """Returns the three parts, images uint8 in 0-255; downloads what is not in the cache.
+        """Loads the three parts, images uint8 in 0-255; downloads files that are not in the cache.
 
         Raises:
-            DataError: if the files can neither be had nor read.
+            DataError: if the files cannot be downloaded or read.
         """
         source = getattr(keras.datasets, self.registered_name)
         try:
@@ -53,7 +54,9 @@ class KerasDownload(Dataset):
                 train, test = (self._split(*part) for part in source.load_data())
         except Exception as error:  # whatever it is, it comes from reading these files
             raise DataError(self._advice(error)) from error
-        return parted(self.spec(), train, validation=self.validation_fraction, test=test, split_seed=self.split_seed)
+        return split_into_parts(
+            self.spec(), train, validation=self.validation_fraction, test=test, split_seed=self.split_seed
+        )
 
     def _split(self, images: Any, labels: Any) -> Split:
         labels = labels.reshape(-1).astype(np.int32)
@@ -68,8 +71,8 @@ class KerasDownload(Dataset):
             error = cause
         reason = " ".join(str(getattr(error, "reason", error)).split()) or type(error).__name__
         if isinstance(error, OSError | HTTPException) and not isinstance(error, BadGzipFile):
-            return f"dataset {self.registered_name} cannot be had ({reason}): get online, or save {by_hand}"
+            return f"dataset {self.registered_name} cannot be downloaded ({reason}): go online, or save {by_hand}"
         return (
-            f"dataset {self.registered_name} cannot be read, a file is incomplete or damaged ({reason}): "
+            f"dataset {self.registered_name} cannot be read: a file is incomplete or damaged ({reason}); "
             f"delete it and run again, or save {by_hand}"
         )

@@ -15,14 +15,14 @@ _PAIRS = (("inputs", "targets"), ("images", "labels"), ("x", "y"), ("X", "y"))
 
 
 def one_file(path: Path) -> tuple[dict[str, Any], dict[str, str]] | None:
-    """Returns the keys of an .npz file and what is to be said of them."""
+    """Returns the keys of an .npz file and remarks on them."""
     if path.suffix.lower() != ".npz" or not path.is_file():
         return None
-    return {"path": path}, {"path": "with x and y, or x_train, y_train, x_test, y_test in it"}
+    return {"path": path}, {"path": "contains x and y, or x_train, y_train, x_test, y_test"}
 
 
 def two_files(path: Path) -> tuple[dict[str, Any], dict[str, str]] | None:
-    """Returns the keys of a pair of .npy files, of which one is given, and what is to be said of them."""
+    """Returns the keys of a pair of .npy files, given one of them, and remarks on them."""
     if path.suffix.lower() != ".npy" or not path.is_file():
         return None
     inputs, targets = _pair(path)
@@ -35,8 +35,8 @@ def arrays(
     """Looks at arrays.
 
     Args:
-        chosen: the keys that name the files, and what is to be said of them; none where there are no such files.
-        read_parts: returns the parts of a dataset of such keys.
+        chosen: the keys that name the files, and remarks on them; none where there are no such files.
+        read_parts: reads the parts of a dataset with such keys.
     """
     if chosen is None:
         return None
@@ -55,21 +55,21 @@ def arrays(
 
 
 def _pair(path: Path) -> tuple[Path, Path]:
-    """Returns the files of inputs and targets of which one is given."""
+    """Returns the files of inputs and targets, given one of them."""
     for inputs, targets in _PAIRS:
         for ours, theirs, is_inputs in ((inputs, targets, True), (targets, inputs, False)):
             other = path.with_name(path.name.replace(ours, theirs, 1))
             if ours in path.stem and other.is_file() and other != path:
                 return (path, other) if is_inputs else (other, path)
-    raise KeyProblem("path", "needs a file of labels beside the one of inputs, such as x.npy and y.npy")
+    raise KeyProblem("path", "needs a file of labels beside the one of inputs, for example x.npy and y.npy")
 
 
 def held_out(keys: dict[str, Any], parts: Any) -> dict[str, str]:
-    """Adds the shares to hold out for parts that the data have not; returns what is to be said of them."""
+    """Adds the shares to hold out for missing parts; returns remarks on them."""
     remarks = {}
     if "test" not in parts:
-        keys["test_fraction"], remarks["test_fraction"] = 0.2, "held out to measure the result, the same for every seed"
+        keys["test_fraction"], remarks["test_fraction"] = 0.2, "held out to measure the result; the same for every seed"
     if "validation" not in parts:
         keys["validation_fraction"] = 0.1
-        remarks["validation_fraction"] = "of the rest, to choose the best epoch"
+        remarks["validation_fraction"] = "share of the rest, held out to choose the best epoch"
     return remarks

@@ -1,10 +1,10 @@
-"""How a source becomes training, validation and test part, with the test part set apart first."""
+"""Splitting of a source into training, validation and test part; the test part is split off first."""
 
 from dltrain.data import DataSpec, Split, Splits, split_off
 from dltrain.fields import HeldOut
 
 
-def parted(
+def split_into_parts(
     spec: DataSpec,
     examples: Split,
     *,
@@ -13,15 +13,15 @@ def parted(
     split_seed: int,
     skipped: tuple[str, ...] = (),
 ) -> Splits:
-    """Returns the parts of a dataset, with the training part's statistics.
+    """Splits a dataset into its parts, with the train part's statistics.
 
     Args:
-        spec: what the data are.
-        examples: all examples that are in no set of the source's own.
-        validation: the source's own validation set, or the share of what is left for training that becomes one.
+        spec: the description of the data.
+        examples: all examples that are not in the source's own sets.
+        validation: the source's own validation set, or the share of the remaining examples that becomes one.
         test: the source's own test set, or the share of the examples that becomes one.
-        split_seed: of both cuts.
-        skipped: a message for each example that was left out before.
+        split_seed: seed of both splits.
+        skipped: a message for each skipped example.
     """
     test_part: Split | None
     validation_part: Split | None

@@ -25,9 +25,9 @@ def table(path: Path, target: str | None, make: Callable[..., Any], missing: tup
 
     Args:
         path: where.
-        target: the column to predict; none to guess it by its name, else the last one.
-        make: returns the dataset of some keys.
-        missing: what stands for a missing value.
+        target: the column to predict; none to choose it by its name, or else the last one.
+        make: makes the dataset from its keys.
+        missing: texts that mean a missing value.
     """
     if path.is_dir():
         kinds = [kind for kind in _FILES if any(_files(path, kind))]
@@ -49,9 +49,9 @@ def _of_table(
     whole = read(path, "auto", "utf-8", missing, skip)
     names = whole.frame.columns
     if len(names) < 2:
-        raise KeyProblem("path", f"needs a column to predict and others to predict it from, has only {names[0]!r}")
+        raise KeyProblem("path", f"needs a column to predict and others to predict it from, but has only {names[0]!r}")
     if target is not None and target not in names:
-        raise KeyProblem("target", f"is no column of {path.name}: {target!r}{suggestion(target, names)}")
+        raise KeyProblem("target", f"is not a column of {path.name}: {target!r}{suggestion(target, names)}")
     lower = {name.lower(): name for name in reversed(names)}
     splits = [lower[name] for name in _SPLITS if name in lower and lower[name] != target]
     split = next((name for name in splits if _are_parts(whole.frame[name].unique().to_list())), None)
@@ -60,17 +60,20 @@ def _of_table(
     others = [name for name in names if name not in (chosen, split)]
     keys: dict[str, Any] = {"path": path, "target": chosen}
     remarks = {
-        "path": "CSV, TSV, Parquet or JSON lines; a pattern, such as data/*.csv, for several",
-        "target": f"what is predicted from {_few(others)}",
+        "path": "CSV, TSV, Parquet or JSON lines; or a pattern, for example data/*.csv",
+        "target": f"the column to predict from {_few(others)}",
     }
     if split:
-        keys["split"], remarks["split"] = split, "the column that says which part a row belongs to"
+        keys["split"], remarks["split"] = split, "the column with the part of each row"
     if skip:
-        keys["on_bad_example"], remarks["on_bad_example"] = "skip", "rows that cannot be used are left out and named"
+        keys["on_bad_example"], remarks["on_bad_example"] = (
+            "skip",
+            "leaves out rows that cannot be used, and names them",
+        )
     block = make(**keys)
     spec, kind = block.spec(), {"classification": "classes", "multilabel": "labels"}.get(block.task, "numbers")
     keys["kind"] = kind
-    remarks["kind"] = "classes, or numbers: seen from the target's values"
+    remarks["kind"] = "classes or numbers: inferred from the target's values"
     used = {column.source for column in spec.input.columns}
     unused = [name for name in others if name not in used]
     values = whole.frame[chosen].drop_nulls()
@@ -80,11 +83,11 @@ def _of_table(
         f"target {chosen!r}: {_target_words(values, kind, counts)}",
     ]
     if unused:
-        told.append(f"left out, as they tell nothing: {_few(unused)}")
+        told.append(f"left out, as they contain no information: {_few(unused)}")
     if skip:
         told.append(f"rows that cannot be used (no target, too many fields ...): {len(block.load().skipped):,}")
     if target is None:
-        told.append(f"for another target say --target: {_few(others)}")
+        told.append(f"for another target use --target: {_few(others)}")
     parts = dict.fromkeys(PARTS) if split else {"train": None}
     return Proposal(keys, remarks | held_out(keys, parts), tuple(told), len(whole.frame), counts)
 

@@ -1,4 +1,4 @@
-"""What the small tables that scikit-learn ships share."""
+"""The base of the small tables that scikit-learn contains."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets import Dataset
-from dltrain.datasets._sources.splitting import parted
+from dltrain.datasets._sources.splitting import split_into_parts
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.numbers import Numbers
 from dltrain.features.table import Column, Table
@@ -27,18 +27,18 @@ class ScikitTable(Dataset):
     target: ClassVar[str] = ""
 
     def spec(self) -> DataSpec:
-        """Returns columns and classes, without reading anything."""
+        """Describes columns and classes, without reading anything."""
         columns = tuple(Column(name, name) for name in self.columns)
         target = Numbers(names=(self.target,)) if self.target else ClassLabel(class_names=self.class_names)
         return DataSpec.of(Table(columns=columns), target)
 
     def load(self, like: DataSpec | None = None) -> Splits:
-        """Returns the three parts, numbers float32."""
+        """Loads the three parts, numbers float32."""
         from sklearn import datasets
 
         inputs, targets = getattr(datasets, f"load_{self.registered_name}")(return_X_y=True, **self.settings)
         targets = targets[:, None].astype(np.float32) if self.target else targets.astype(np.int32)
-        return parted(
+        return split_into_parts(
             self.spec(),
             Split(inputs.astype(np.float32), targets),
             validation=self.validation_fraction,

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from dltrain.data.progress import tell
+from dltrain.data.progress import announce
 from dltrain.errors import KeyProblem
 from dltrain.features.table import Column
 from dltrain.lazy import np
@@ -75,7 +75,7 @@ def learn(frame: pl.DataFrame, rows: np.ndarray, given: dict[str, Role], encodin
         else:
             role, why = _looks(series, frame[name])
         if why:
-            tell(f"column {name!r} is not used: {why}; to use it, name it under numeric, categorical or text")
+            announce(f"column {name!r} is not used: {why}; to use it, name it under numeric, categorical or text")
         if role == "numeric":
             numbers += _numeric(series, encoding.impute)
         elif role == "dates":
@@ -133,7 +133,9 @@ def _dates(series: pl.Series, whole: pl.Series) -> list[Column]:
     day_first = is_day_first(whole)
     found = as_dates(series, day_first)
     if not day_first and _is_either(whole):
-        tell(f"column {series.name!r}: 3/4/2020 is read as the 4th of March; no date shows which number is the month")
+        announce(
+            f"column {series.name!r}: 3/4/2020 is read as the 4th of March; no date shows which number is the month"
+        )
     parts = (*_DATE_PARTS, "hour") if found["hour"].count() else _DATE_PARTS
     columns = []
     for part in parts:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dltrain.data.progress import tell
+from dltrain.data.progress import announce
 from dltrain.errors import AbsentData, KeyProblem
 from dltrain.features._tables.delimited import Fault, Rows, parse
 from dltrain.lazy import np
@@ -298,11 +298,11 @@ def flat(frame: pl.DataFrame, nested: dict[str, str]) -> pl.DataFrame:
     for name, kind in frame.schema.items():
         if kind.is_nested() or kind in (pl.Binary, pl.Object, pl.Unknown):
             if name not in nested:
-                tell(f"column {name!r} is not used: it holds {kind}, not numbers, texts or dates")
+                announce(f"column {name!r} is not used: it holds {kind}, not numbers, texts or dates")
             frame = frame.drop(name)
             nested[name] = str(kind)
         elif kind == pl.Duration:
-            tell(f"column {name!r} holds durations, which are read as seconds")
+            announce(f"column {name!r} holds durations, which are read as seconds")
             frame = frame.with_columns(pl.col(name).dt.total_microseconds() / 1e6)
     return frame
 
@@ -327,7 +327,7 @@ def with_points(frame: pl.DataFrame, known: dict[str, bool]) -> pl.DataFrame:
         values = frame[name].drop_nulls()
         example = values.filter(values.str.contains(",", literal=True))[0]
         if values.str.contains(r"^[+-]?(0|[1-9]\d{0,2}(,\d{3})*)(\.\d+)?$").all():
-            tell(
+            announce(
                 f"column {name!r} has commas that may separate thousands or decimals, as in {example!r}: it is read as "
                 "words; write numbers without thousands, or with a decimal point"
             )
@@ -336,6 +336,6 @@ def with_points(frame: pl.DataFrame, known: dict[str, bool]) -> pl.DataFrame:
             continue
         known[name] = True
         pointed = example.replace(",", ".")
-        tell(f"column {name!r} has decimal commas: {example!r} is read as {pointed}")
+        announce(f"column {name!r} has decimal commas: {example!r} is read as {pointed}")
         frame = frame.with_columns(pl.col(name).str.replace(",", ".", literal=True))
     return frame

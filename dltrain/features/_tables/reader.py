@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from dltrain.data.progress import tell
+from dltrain.data.progress import announce
 from dltrain.data.request import Request
 from dltrain.features._arrays import reader as arrays
 from dltrain.features._arrays.reader import ArrayReader
@@ -94,7 +94,7 @@ class TableReader:
         if not seen.rows:
             raise ValueError("has no rows")
         for name, (what, count, first) in seen.strays.items():
-            tell(
+            announce(
                 f"column {name!r} was read as {what} in training; {count} of the values in {path} are not and count "
                 f"as missing, such as {first}"
             )

@@ -1,21 +1,67 @@
-"""Why a config says what it says: each value with its place, what it took the place of, and what the key means."""
+"""Where each value of a config came from, what it replaced, and what its key means."""
 
 import dataclasses
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dltrain.config import document
-from dltrain.config.document import Node, Source
+from dltrain.config.document import Mark, Node, Source
 from dltrain.config.experiment import Config, Experiment, to_plain
-from dltrain.config.origins import leaves, marks, origin
 from dltrain.config.schema import describe, field_types
 from dltrain.errors import ConfigError
 from dltrain.registry import Choice, field_help, suggestion, summary_line
 
+DEFAULT = "default"
+
 WIDEST = 44
-"""Columns behind which a comment stands no further to the right than its own line asks for."""
+"""Lines longer than this many columns do not move the comments of the other lines."""
+
+
+def origins(config: Config) -> dict[str, str]:
+    """Returns where each value that was written down stands, by key path: `cnn.yaml:24`, or `argument seed=1`."""
+    return {path: str(mark) for path, mark in marks(config.root)}
+
+
+def settings(config: Config, found: dict[str, str]) -> list[tuple[str, str, str]]:
+    """Returns each key with its value in words and where that came from.
+
+    Args:
+        config: the whole experiment.
+        found: what `origins` returned when the run started.
+    """
+    return [(key, _value(value), origin(key, found)) for key, value in leaves(to_plain(config.experiment))]
+
+
+def origin(key: str, found: dict[str, str]) -> str:
+    """Returns where the value of a key came from, as `origins` found it."""
+    return found.get(key, DEFAULT)
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Gives each plain value with its key path; a list is one value, unless there are blocks in it."""
+    if isinstance(value, dict) and value:
+        for name, below in value.items():
+            yield from leaves(below, f"{path}.{name}" if path else name)
+    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        for index, item in enumerate(value):
+            yield from leaves(item, f"{path}[{index}]")
+    else:
+        yield path, value
+
+
+def marks(node: Node, path: str = "") -> Iterator[tuple[str, Mark]]:
+    """Gives the place of each value, with its key path as `leaves` has it."""
+    if isinstance(node.value, dict) and node.value:
+        for name, below in node.value.items():
+            yield from marks(below, f"{path}.{name}" if path else name)
+    elif isinstance(node.value, list) and any(isinstance(item.value, dict) for item in node.value):
+        for index, item in enumerate(node.value):
+            yield from marks(item, f"{path}[{index}]")
+    else:
+        yield path, node.mark
 
 
 @dataclass(frozen=True)
@@ -26,7 +72,7 @@ class Explained:
         key: its key path.
         value: as plain YAML.
         origin: `mine.yaml:12`, `argument seed=1` or `default`.
-        over: what it took the place of, nearest first, each {"value", "origin"}.
+        over: the values that it replaced, nearest first, each {"value", "origin"}.
         must_be: what the key takes, in words.
         help: what the key means.
     """
@@ -40,11 +86,11 @@ class Explained:
 
 
 def explain(config: Config, found: dict[str, str]) -> list[Explained]:
-    """Returns every value, in the config's order.
+    """Returns every value with its origin and meaning, in the config's order.
 
     Args:
         config: the experiment.
-        found: what `origins` says of it, or said when the run began.
+        found: what `origins` returns for it, or returned when the run started.
     """
     rows = []
     for key, value in leaves(to_plain(config.experiment)):
@@ -73,12 +119,12 @@ def under(rows: list[Explained], key: str) -> list[Explained]:
 
 
 def annotated(config: Config, rows: list[Explained]) -> str:
-    """Returns the config as YAML that loads again, the place of each value in a comment behind it."""
-    origins = {row.key: row.origin for row in rows}
+    """Returns the config as YAML that loads again, with the origin of each value in a comment."""
+    found = {row.key: row.origin for row in rows}
     text = document.dump(to_plain(config.experiment), width=10**6)
     lines = text.splitlines()
     root = document.parse(Source("", text, Path()))
-    remarks = {mark.line - 1: origins[key] for key, mark in marks(root) if key in origins}
+    remarks = {mark.line - 1: found[key] for key, mark in marks(root) if key in found}
     column = max([len(lines[number]) for number in remarks if len(lines[number]) <= WIDEST], default=0)
     for number, words in remarks.items():
         lines[number] = f"{lines[number].ljust(column)}  # {' '.join(words.split())}"
@@ -108,7 +154,7 @@ def _plain(node: Node) -> Any:
 
 
 def _meaning(experiment: Experiment, key: str) -> tuple[str, str]:
-    """Returns what a key takes and what it means, as far as classes tell: below them, what the block means."""
+    """Returns what values a key takes and what it means; below a class's own keys, what its block means."""
     value: Any = experiment
     must_be, words = "", ""
     for step in re.findall(r"\w+", key):
@@ -123,3 +169,11 @@ def _meaning(experiment: Experiment, key: str) -> tuple[str, str]:
         else:
             break
     return must_be, words
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_value(item)}' for key, item in value.items())}}}"
+    return str(value).lower() if isinstance(value, bool) else str(value)

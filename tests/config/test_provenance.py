@@ -3,7 +3,7 @@
 import pytest
 
 from dltrain.config import experiment as experiments
-from dltrain.config.origins import origins, settings
+from dltrain.config.provenance import origins, settings
 
 CONFIG = """\
 seed: 3
