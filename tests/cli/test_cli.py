@@ -250,7 +250,7 @@ def test_resume_auto_starts_goes_on_and_says_when_it_is_done(here, tensorflow):
     again = dltrain("fit", "good.yaml", "--resume", "auto")
     assert "runs/good-001 is finished: nothing left to do" in again.stderr
     more = dltrain("fit", "good.yaml", "--resume", "auto", "train.epochs=2")
-    assert "going on after step 20" in more.stderr
+    assert "resuming after step 20" in more.stderr
     (here / "runs/good-002").mkdir()  # one that ended before its first checkpoint
     (here / "runs/good-002/config.yaml").write_text((here / "runs/good-001/config.yaml").read_text())
     assert "a new run starts" in dltrain("fit", "good.yaml", "--resume", "auto").stderr
