@@ -1,3 +1,3 @@
 """dltrain: train Keras networks described in YAML."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 from dltrain.lazy import np
 from dltrain.registry import Choice
+
+Takes = Mapping[str, Any]
+"""The inputs of a network: a TensorSpec, (batch, *shape), by the name of each; a length that differs is none."""
+
+Batch = Mapping[str, np.ndarray]
+"""Examples as inputs of a network, (examples, *shape), of their features' types, by the name of each input."""
+
+
+def called(inputs: Mapping[str, Any]) -> Any:
+    """Returns inputs as a network is called with them: the value itself where there is one, else the values by name."""
+    return next(iter(inputs.values())) if len(inputs) == 1 else dict(inputs)
 
 
 class Export(Choice):
@@ -27,21 +39,22 @@ class Export(Choice):
     tolerance: ClassVar[float] = 1e-5
     agreement: ClassVar[float | None] = None
 
-    def write(self, model: Any, path: Path, calibration: np.ndarray) -> None:
+    def write(self, model: Any, path: Path, takes: Takes, calibration: Batch) -> None:
         """Writes a network in this format.
 
         Args:
             model: a Keras model in float32.
             path: the file or folder to write, which does not exist.
-            calibration: training examples, float32, which show the range of values.
+            takes: the inputs of the model.
+            calibration: training examples, which show the range of values.
         """
         raise NotImplementedError
 
-    def answers(self, path: Path, inputs: np.ndarray) -> np.ndarray:
-        """Runs the written file on examples; returns (examples, outputs).
+    def answers(self, path: Path, inputs: Batch) -> np.ndarray:
+        """Runs the written file on examples; returns (examples, *outputs).
 
         Args:
             path: the written file or folder.
-            inputs: the examples, float32, as inputs of the network.
+            inputs: the examples.
         """
         raise NotImplementedError

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from dltrain.exports import Batch
 from dltrain.lazy import np, tf
 
 
@@ -30,14 +32,20 @@ def converted(converter: Any) -> bytes:
         ) from None
 
 
-def answers(path: Path, inputs: np.ndarray) -> np.ndarray:
-    """Runs a LiteRT file on examples, one after the other as on a phone; returns (examples, outputs)."""
+def one_by_one(inputs: Batch) -> Iterator[dict[str, np.ndarray]]:
+    """Yields batches of one example."""
+    for place in range(len(next(iter(inputs.values())))):
+        yield {name: values[place : place + 1] for name, values in inputs.items()}
+
+
+def answers(path: Path, inputs: Batch) -> np.ndarray:
+    """Runs a LiteRT file on examples, one after the other as on a phone; returns (examples, *outputs)."""
     interpreter = importlib.import_module("ai_edge_litert.interpreter").Interpreter(model_path=str(path))
-    interpreter.allocate_tensors()
-    takes, gives = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    call = interpreter.get_signature_runner()
+    wanted = [*call.get_input_details()]  # of one input, Keras's own name
     found = []
-    for each in inputs:
-        interpreter.set_tensor(takes, each[np.newaxis])
-        interpreter.invoke()
-        found.append(interpreter.get_tensor(gives)[0])
+    for one in one_by_one(inputs):
+        given = one if len(one) > 1 else dict.fromkeys(wanted, *one.values())
+        (outputs,) = call(**given).values()
+        found.append(outputs[0])
     return np.stack(found)

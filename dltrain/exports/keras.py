@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
-from dltrain.exports import Export
+from dltrain.exports import Batch, Export, Takes, called
 from dltrain.lazy import keras, np
 from dltrain.registry import EXPORTS
 
@@ -16,10 +16,10 @@ class Keras(Export):
 
     file: ClassVar[str] = "model.keras"
 
-    def write(self, model: Any, path: Path, calibration: np.ndarray) -> None:
+    def write(self, model: Any, path: Path, takes: Takes, calibration: Batch) -> None:
         """Writes the network."""
         model.save(path)
 
-    def answers(self, path: Path, inputs: np.ndarray) -> np.ndarray:
-        """Runs the reloaded Keras model on examples; returns (examples, outputs)."""
-        return np.asarray(keras.models.load_model(path)(inputs, training=False))
+    def answers(self, path: Path, inputs: Batch) -> np.ndarray:
+        """Runs the reloaded Keras model on examples; returns (examples, *outputs)."""
+        return np.asarray(keras.models.load_model(path)(called(inputs), training=False))

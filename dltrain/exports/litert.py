@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
-from dltrain.exports import Export, _interpreting
+from dltrain.exports import Batch, Export, Takes, _interpreting
 from dltrain.lazy import np
 from dltrain.registry import EXPORTS
 
@@ -19,10 +19,10 @@ class LiteRT(Export):
     extra: ClassVar[str] = "litert"
     tolerance: ClassVar[float] = 1e-4
 
-    def write(self, model: Any, path: Path, calibration: np.ndarray) -> None:
+    def write(self, model: Any, path: Path, takes: Takes, calibration: Batch) -> None:
         """Writes the network."""
         path.write_bytes(_interpreting.converted(_interpreting.converter(model)))
 
-    def answers(self, path: Path, inputs: np.ndarray) -> np.ndarray:
-        """Runs the float32 file on examples; returns (examples, outputs)."""
+    def answers(self, path: Path, inputs: Batch) -> np.ndarray:
+        """Runs the float32 file on examples; returns (examples, *outputs)."""
         return _interpreting.answers(path, inputs)

@@ -6,7 +6,7 @@ import importlib
 from pathlib import Path
 from typing import Any, ClassVar
 
-from dltrain.exports import Export
+from dltrain.exports import Batch, Export, Takes, called
 from dltrain.lazy import np, tf
 from dltrain.registry import EXPORTS
 
@@ -22,37 +22,39 @@ class ONNX(Export):
     needs: ClassVar[tuple[str, ...]] = ("tf2onnx", "onnx", "onnxruntime")
     extra: ClassVar[str] = "onnx"
 
-    def write(self, model: Any, path: Path, calibration: np.ndarray) -> None:
-        """Writes the network as a graph from `inputs` to `outputs`, batches of any size."""
+    def write(self, model: Any, path: Path, takes: Takes, calibration: Batch) -> None:
+        """Writes the network as a graph from inputs by their names to `outputs`, batches of any size."""
         constants = importlib.import_module("tensorflow.python.framework.convert_to_constants")
         convert = importlib.import_module("tf2onnx").convert
-        shape = tf.TensorSpec((None, *calibration.shape[1:]), tf.float32, name="inputs")
         tf.config.run_functions_eagerly(
             True
         )  # else what Keras has XLA compile, such as grouped convolutions, stays whole
         try:
-            traced = tf.compat.v1.wrap_function(lambda inputs: model(inputs, training=False), [shape])
+            traced = tf.compat.v1.wrap_function(
+                lambda *inputs: model(called(dict(zip(takes, inputs, strict=True))), training=False), [*takes.values()]
+            )
         finally:
             tf.config.run_functions_eagerly(False)
         # tf2onnx's from_function, and with it Keras's export, make inputs of what the graph captured that is no
         # variable, such as the means of a Normalization.
         frozen = constants.convert_variables_to_constants_v2(traced, lower_control_flow=False)
-        names = {frozen.inputs[0].name: "inputs", frozen.outputs[0].name: "outputs"}
+        inputs = {tensor.name: name for tensor, name in zip(frozen.inputs, takes, strict=True)}
+        outputs = {frozen.outputs[0].name: "outputs"}
         written, _ = convert.from_graph_def(
             frozen.graph.as_graph_def(),
-            input_names=[*names][:1],
-            output_names=[*names][1:],
+            input_names=[*inputs],
+            output_names=[*outputs],
             opset=OPSET,
             custom_op_handlers={"Erfc": (_erfc, [])},
         )
-        _rename(written.graph, names)
+        _rename(written.graph, inputs | outputs)
         path.write_bytes(written.SerializeToString())
 
-    def answers(self, path: Path, inputs: np.ndarray) -> np.ndarray:
-        """Runs the file in ONNX Runtime on a CPU; returns (examples, outputs)."""
+    def answers(self, path: Path, inputs: Batch) -> np.ndarray:
+        """Runs the file in ONNX Runtime on a CPU; returns (examples, *outputs)."""
         runtime = importlib.import_module("onnxruntime")
         session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        return session.run(["outputs"], {"inputs": inputs})[0]
+        return session.run(["outputs"], dict(inputs))[0]
 
 
 def _erfc(graph: Any, node: Any, name: str, arguments: Any) -> Any:
@@ -67,7 +69,7 @@ def _erfc(graph: Any, node: Any, name: str, arguments: Any) -> Any:
 
 
 def _rename(graph: Any, names: dict[str, str]) -> None:
-    """Gives input and output other names, and the first axis the name `batch`."""
+    """Gives inputs and output other names, and the first axis the name `batch`."""
     for node in graph.node:
         for places in (node.input, node.output):
             for place, name in enumerate(places):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
-from dltrain.exports import Export
+from dltrain.exports import Batch, Export, Takes
 from dltrain.lazy import np, tf
 from dltrain.registry import EXPORTS
 
@@ -16,14 +16,15 @@ class SavedModel(Export):
 
     file: ClassVar[str] = "saved_model"
 
-    def write(self, model: Any, path: Path, calibration: np.ndarray) -> None:
+    def write(self, model: Any, path: Path, takes: Takes, calibration: Batch) -> None:
         """Writes the network, with the endpoints `serve` and `serving_default`."""
         model.export(path, format="tf_saved_model", verbose=False)
 
-    def answers(self, path: Path, inputs: np.ndarray) -> np.ndarray:
-        """Calls the folder's endpoint on examples; returns (examples, outputs)."""
+    def answers(self, path: Path, inputs: Batch) -> np.ndarray:
+        """Calls the folder's endpoint on examples; returns (examples, *outputs)."""
         loaded = tf.saved_model.load(str(path))  # whose variables live as long as it does
         serve = loaded.signatures["serving_default"]
-        (name,) = serve.structured_input_signature[1]
-        (outputs,) = serve(**{name: tf.constant(inputs, tf.float32)}).values()
+        wanted = serve.structured_input_signature[1]  # of one input, Keras's own name
+        given = inputs if len(inputs) > 1 else dict.fromkeys(wanted, *inputs.values())
+        (outputs,) = serve(**{name: tf.constant(given[name]) for name in wanted}).values()
         return np.asarray(outputs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,17 @@ from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.assembly.pretrained import rebuilt
 from dltrain.config.experiment import Config
 from dltrain.console import Reporter
-from dltrain.data import DataSpec, Split, spaced
+from dltrain.data import DataSpec, Features, Split, spaced
+from dltrain.data.spec import INPUTS
+from dltrain.engine.tensors import specs, tensors
 from dltrain.errors import CheckpointError, ConfigError, UserError, said
+from dltrain.exports import Batch, Takes, called
 from dltrain.importing import hushed
 from dltrain.inference.export_folder import Written, noted, put, remove, tidy, writing
 from dltrain.inference.model_card import write_card
+from dltrain.inference.outputs import arrays
 from dltrain.inference.trained_run import TrainedRun
-from dltrain.lazy import keras, np, tf
+from dltrain.lazy import keras, np
 from dltrain.plugins import loading as plugins
 from dltrain.registry import EXPORTS, suggestion
 from dltrain.runs import folder
@@ -33,6 +37,9 @@ AGREED = 512
 """Held-out examples of which most must be answered as before, where numbers are coarser."""
 CALIBRATED = 256
 """Training examples from which the ranges of 8-bit numbers are taken."""
+
+Normalize = Callable[[Batch], Batch]
+"""Takes mean and deviation off examples, where the network does not."""
 
 
 def require(formats: Sequence[str]) -> list[Any]:
@@ -147,24 +154,39 @@ class _Asked:
 
     task: Any
     spec: DataSpec
-    normalize: Callable[[np.ndarray], np.ndarray] | None
+    normalize: Normalize | None
     train: Split
     held_out: Split
     model: Any
 
-    def inputs(self, part: Split, most: int) -> np.ndarray:
+    @property
+    def takes(self) -> Takes:
+        """What the network takes."""
+        return _by_name(self.spec, specs(self.spec.inputs))
+
+    def inputs(self, part: Split, most: int) -> Batch:
         """Returns evenly spaced examples of a part, as the exported network takes them."""
-        found = np.asarray(part.take(spaced(len(part), most)).inputs[:]).astype(np.float32)
+        found = _batch(self.spec, part.take(spaced(len(part), most)))
         return found if self.normalize is None else self.normalize(found)
 
-    def answers(self, inputs: np.ndarray) -> np.ndarray:
+    def answers(self, inputs: Batch) -> np.ndarray:
         """Returns what Keras says of them."""
-        return np.asarray(self.model(tf.constant(inputs), training=False))
+        return np.asarray(self.model(called(inputs), training=False))
+
+
+def _by_name(spec: DataSpec, values: Any) -> dict[str, Any]:
+    """Returns what belongs to a network's inputs by the names of these."""
+    return dict(values) if len(spec.inputs) > 1 else {INPUTS: values}
+
+
+def _batch(spec: DataSpec, part: Split) -> dict[str, np.ndarray]:
+    """Returns examples as the run's own network takes them."""
+    return _by_name(spec, arrays(tensors(spec.inputs, part.inputs)))
 
 
 def _network(
     config: Config, saved: Any, spec: DataSpec, part: Split, normalization: bool
-) -> tuple[Any, Callable[[np.ndarray], np.ndarray] | None]:
+) -> tuple[Any, Normalize | None]:
     """Returns the run's network with its weights, and what normalises its inputs where the network does not."""
     model = rebuilt(config, saved)
     if normalization:
@@ -172,16 +194,22 @@ def _network(
     words = (
         "--no-normalization: the network does not begin with a normalisation layer, or its inputs include categories"
     )
-    without = spec.input.unnormalized()
-    if without is None:
-        raise UserError(words)
-    feature, normalize = without
+    features, functions = Features(), dict[str, Callable[[np.ndarray], np.ndarray]]()
+    for name, feature in spec.inputs.items():
+        without = feature.unnormalized()
+        if without is None:
+            raise UserError(words)
+        features[name], functions[INPUTS if len(spec.inputs) == 1 else name] = without
+
+    def normalize(batch: Batch) -> Batch:
+        return {name: functions[name](values) for name, values in batch.items()}
+
     try:
-        bare = rebuilt(config, saved, spec.with_input(feature))
+        bare = rebuilt(config, saved, replace(spec, inputs=features))
     except CheckpointError:
         raise UserError(words) from None
-    inputs = np.asarray(part.first(COMPARED).inputs[:]).astype(np.float32)
-    wanted, got = (np.asarray(each(given, training=False)) for each, given in
+    inputs = _batch(spec, part.first(COMPARED))
+    wanted, got = (np.asarray(each(called(given), training=False)) for each, given in
                    ((model, inputs), (bare, normalize(inputs))))  # fmt: skip
     if _difference(got, wanted) > 1e-4:
         raise UserError(words)
@@ -213,7 +241,7 @@ def _written(each: Any, asked: _Asked, place: Path, reporter: Reporter) -> Writt
         try:
             with hushed(noise), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                each.write(asked.model, aside, asked.inputs(asked.train, CALIBRATED))
+                each.write(asked.model, aside, asked.takes, asked.inputs(asked.train, CALIBRATED))
                 got = np.asarray(each.answers(aside, inputs), np.float32)
         except OSError:
             raise
@@ -226,7 +254,7 @@ def _written(each: Any, asked: _Asked, place: Path, reporter: Reporter) -> Writt
         share = None if agreement is None else float(asked.task.agree(asked.spec, wanted, got).mean())
         limit = each.tolerance if agreement is None else agreement
         size = sum(file.stat().st_size for file in [aside, *aside.rglob("*")] if file.is_file())
-        found = Written(each.registered_name, path, size, len(inputs), difference, share, limit)
+        found = Written(each.registered_name, path, size, len(wanted), difference, share, limit)
         is_same = difference <= limit if share is None else share >= limit
         if not is_same:
             raise _Refused(f"its outputs differ from the network's, so it was removed: {found.words}")

@@ -103,7 +103,7 @@ def test_a_format_answers_as_keras_does_for_each_example(runs, tmp_path, kind, n
     model, test, _ = reference(run)
     inputs = np.asarray(test.inputs[:40], np.float32)
     wanted = np.asarray(model(inputs, training=False))
-    got = EXPORTS[name]().answers(Path(entry["path"]), inputs)
+    got = EXPORTS[name]().answers(Path(entry["path"]), {"inputs": inputs})
     assert (np.abs(got - wanted) / np.maximum(1, np.abs(wanted))).max() <= entry["limit"]
 
 
@@ -112,7 +112,7 @@ def test_classes_come_with_probabilities_unless_logits_are_asked_for(runs, tmp_p
     found = export(runs("cnn"), name, tmp_path)
     model, test, _ = reference(runs("cnn"))
     inputs = np.asarray(test.inputs[:3], np.float32)
-    got = EXPORTS[name]().answers(Path(found["exports"][0]["path"]), inputs)
+    got = EXPORTS[name]().answers(Path(found["exports"][0]["path"]), {"inputs": inputs})
     np.testing.assert_allclose(got.sum(axis=1), 1, rtol=1e-5)
     assert (got.argmax(axis=1) == np.asarray(model(inputs)).argmax(axis=1)).all()
 
@@ -120,18 +120,21 @@ def test_classes_come_with_probabilities_unless_logits_are_asked_for(runs, tmp_p
 def test_labels_end_in_a_sigmoid_and_numbers_in_their_units(runs, tmp_path):
     (entry,) = export(runs("labels"), "keras", tmp_path)["exports"]
     model, test, _ = reference(runs("labels"))
-    got = Keras().answers(Path(entry["path"]), test.inputs)
+    got = Keras().answers(Path(entry["path"]), {"inputs": test.inputs})
     np.testing.assert_allclose(got, 1 / (1 + np.exp(-np.asarray(model(test.inputs)))), rtol=1e-5)
     (entry,) = export(runs("numbers"), "keras", tmp_path)["exports"]
     model, test, _ = reference(runs("numbers"))
-    np.testing.assert_allclose(Keras().answers(Path(entry["path"]), test.inputs), np.asarray(model(test.inputs)))
+    np.testing.assert_allclose(
+        Keras().answers(Path(entry["path"]), {"inputs": test.inputs}), np.asarray(model(test.inputs))
+    )
 
 
 def test_without_normalization_the_network_takes_what_the_card_says(runs, tmp_path):
     (entry,) = export(runs("cnn"), "keras", tmp_path, probabilities=False, normalization=False)["exports"]
     model, test, spec = reference(runs("cnn"))
     inputs = np.asarray(test.inputs[:8], np.float32)
-    got = Keras().answers(Path(entry["path"]), (inputs - spec.input.mean) / spec.input.standard_deviation)
+    normalized = (inputs - spec.input.mean) / spec.input.standard_deviation
+    got = Keras().answers(Path(entry["path"]), {"inputs": normalized})
     np.testing.assert_allclose(got, np.asarray(model(inputs)), rtol=1e-4, atol=1e-4)
     card = (tmp_path / "MODEL_CARD.md").read_text()
     assert f"| 0 | {spec.input.mean[0]} | {spec.input.standard_deviation[0]} |" in card
@@ -144,7 +147,8 @@ def test_eight_bits_answer_as_before_nineteen_times_of_twenty(runs, tmp_path):
     (entry,) = found["exports"]
     assert entry["agreement"] >= 0.95 and entry["examples"] == 359
     model, test, _ = reference(runs("resnet"))
-    got = EXPORTS["litert-int8"]().answers(Path(entry["path"]), np.asarray(test.inputs[:60], np.float32))
+    inputs = np.asarray(test.inputs[:60], np.float32)
+    got = EXPORTS["litert-int8"]().answers(Path(entry["path"]), {"inputs": inputs})
     assert (got.argmax(axis=1) == np.asarray(model(test.inputs[:60])).argmax(axis=1)).mean() >= 0.9
 
 

@@ -166,7 +166,7 @@ def test_sigterm_in_a_step_that_never_ends_saves_the_state_before_it(here):
     _, said = process.communicate(timeout=60)
     assert process.returncode == 143, said
     assert store.load(run, "last").state["step"] == 1
-    assert "resume it with: dltrain fit --resume" in said
+    assert "resume with: dltrain fit --resume" in said
     assert run.read_summary()["status"] == "interrupted"
 
 
