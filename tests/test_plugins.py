@@ -181,7 +181,10 @@ def test_a_class_begins_with_weights_of_its_layers_its_lists_and_its_own(here, k
     (here / "net.py").write_text(text.replace("shape=()", "shape=(1,)"))
     again()
     # A run's own network is built from what the file is now.
-    words = {"run": "scale must be of shape (1,)", "file": "its own, outside of layers, are 1 here, one number there"}
+    words = {
+        "run": "scale must be of shape (1,)",
+        "file": "the weights outside of layers are 1 in this network, one number in the source",
+    }
     assert words[kind] in refused("fit", "net.yaml", "--trust", f"model.weights={source}")
 
 
@@ -371,7 +374,7 @@ def test_a_callback_may_stop_the_run(here):
     assert "stopped early, after epoch 2: a callback asked to stop" in result.stderr
     again()
     result = dltrain("fit", "--resume", "net", "train.epochs=20")
-    assert "nothing left to do; for more, say so: callbacks=[] --force: a callback stopped the run" in result.stderr
+    assert "nothing left to do; to train further, add callbacks=[] --force: a callback stopped the run" in result.stderr
     again()
     assert dltrain("fit", "--resume", "net", "train.epochs=3", "callbacks=[]", "--force").exit_code == 0
     assert len(Run(here / "runs" / "net-001").read_metrics()) == 3

@@ -39,11 +39,11 @@ def teach(config: Config, data: DataSpec, model: Any, replicas: int) -> None:
             raise KeyProblem("run", f"{settings.run} cannot be used: {error}") from None
         for name, feature in known.inputs.items():
             if words := feature.mismatch(data.inputs[name]) if name in data.inputs else f"it takes {name}":
-                raise KeyProblem("run", f"must take the same inputs: of {settings.run.name}, {words}")
+                raise KeyProblem("run", f"must take the same inputs; {settings.run.name} does not: {words}")
         targets = data.targets
         for name, feature in known.targets.items():
             if words := feature.mismatch(targets[name]) if name in targets else f"it knows {name}":
-                raise KeyProblem("run", f"must know the same classes: of {settings.run.name}, {words}")
+                raise KeyProblem("run", f"must know the same classes; {settings.run.name} does not: {words}")
     teacher.trainable = False
     fuse(teacher)
     _log.info("%s", f"teacher: the best weights of {settings.run.name} (step {saved.state['step']})")

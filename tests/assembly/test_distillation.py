@@ -99,9 +99,15 @@ def test_a_run_with_a_teacher_goes_on_with_the_same_bits_and_is_measured_without
     ("change", "message"),
     [
         ("teacher.run=nobody", "teacher.run must be a run, got 'nobody'"),
-        ("dataset.shape=[5]", "teacher.run must take the same inputs: teacher-001 takes 4, the data are 5"),
-        ("dataset.num_classes=4", "teacher.run must know the same classes: teacher-001 knows 0, 1, 2; the data have 0"),
-        ("dataset={name: diabetes}", "teacher must be none with task regression"),
+        (
+            "dataset.shape=[5]",
+            "teacher.run must take the same inputs; teacher-001 does not: it takes examples of 4, got 5",
+        ),
+        (
+            "dataset.num_classes=4",
+            "teacher.run must know the same classes; teacher-001 does not: '3' is not one of its classes",
+        ),
+        ("dataset={name: diabetes}", "teacher must be none with task regression: a teacher needs"),
         ("teacher.weight=1.5", "teacher.weight must be a number of at least 0 and at most 1"),
     ],
 )

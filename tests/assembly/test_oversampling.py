@@ -65,10 +65,12 @@ def test_all_examples_are_drawn_once_where_it_is_off(path):
 
 def test_numbers_cannot_be_evened_out(tensorflow, path, tmp_path):
     config = experiments.load(path, ["dataset.name=diabetes"])
-    with pytest.raises(ConfigError, match="train.oversample must be false: it evens out classes"):
+    with pytest.raises(ConfigError, match="train.oversample must be false: oversampling needs one class per example"):
         trainer.fit(config, Reporter(quiet=True), tmp_path / "runs")
 
 
 def test_counting_rare_classes_twice_is_refused(path):
-    with pytest.raises(ConfigError, match=r"small.yaml:5.*oversample must not be true beside task.class_weights"):
+    with pytest.raises(
+        ConfigError, match=r"small.yaml:5.*oversample must not be true together with task.class_weights"
+    ):
         experiments.load(path, ["task.name=classification", "task.class_weights=balanced"])

@@ -89,7 +89,7 @@ def test_what_was_done_is_said_and_the_run_s_config_repeats_it(before, after):
     first = fit(after, "model.weights=before")
     assert re.search(
         r"model.weights: loaded the best weights of before-001 \(step 2\), all but logits, which starts at random: "
-        r"3 outputs, the data have 4 other classes here",
+        r"the source has 3 outputs, the data have 4 other classes",
         first.log.read_text(),
     )
     assert f"weights: {before.path}" in first.config.read_text()
@@ -146,7 +146,7 @@ def test_a_run_with_frozen_layers_goes_on_with_the_same_bits_and_needs_no_source
         ("model.freeze=['*']", "model.freeze must leave something to train"),
         (f"model.weights={__file__}", r"model.weights must be a run or a file, one that ends in .npz, .weights"),
         ("model.weights=/tmp", "model.weights must be a run or a file: /tmp is not a run: it contains no config.yaml"),
-        ("model.dense=[9]", "layer dense1 is 96x9 and 9 here, 96x8 and 8 there"),
+        ("model.dense=[9]", "layer dense1 is 96x9 and 9 in this network, 96x8 and 8 in the source"),
         ("model.dense=[8, 8]", 'have no layer dense2, did you mean "dense1"'),
         ("model.dense=[]", "have a layer dense1, which it does not have"),
         ("model.stages=[{filters: 4}, {filters: 6, pool: max}]", "stage1_convolution is 3x3x1x4 and 4 here"),
@@ -251,7 +251,7 @@ def _deeper(file):
         (_linked, "layers/conv2d/vars/0 is a link"),
         (_outside, "layers/conv2d/vars/0 is kept in another file"),
         (_linked_above, "layers is a link"),
-        (_huge, "layer stage1_convolution is 3x3x1x4 here, 1099511627776 there"),
+        (_huge, "layer stage1_convolution is 3x3x1x4 in this network, 1099511627776 in the source"),
         (_deeper, "have a layer layers/dense_2, which it does not have"),
         (lambda file: file.pop("layers"), "it holds no layers"),
     ],

@@ -250,7 +250,7 @@ def test_resume_auto_starts_goes_on_and_says_when_it_is_done(here, tensorflow):
     again = dltrain("fit", "good.yaml", "--resume", "auto")
     assert "runs/good-001 is finished: nothing left to do" in again.stderr
     more = dltrain("fit", "good.yaml", "--resume", "auto", "train.epochs=2")
-    assert "going on after step 20" in more.stderr
+    assert "resuming after step 20" in more.stderr
     (here / "runs/good-002").mkdir()  # one that ended before its first checkpoint
     (here / "runs/good-002/config.yaml").write_text((here / "runs/good-001/config.yaml").read_text())
     assert "a new run starts" in dltrain("fit", "good.yaml", "--resume", "auto").stderr
@@ -292,7 +292,7 @@ def test_verify_and_reproduce_say_what_they_found(here, tensorflow):
     table.write_text(table.read_text().replace(row[4], "0.123"))
     differs = dltrain("reproduce", "good-001", "-q")
     assert differs.exit_code == 1
-    assert f"metrics.csv differs first in epoch 1, loss: 0.123 -> {row[4]}" in differs.stdout
+    assert f"metrics.csv first differs in epoch 1, loss: 0.123 -> {row[4]}" in differs.stdout
     assert "NOT reproduced" in differs.stdout
     failed = dltrain("verify", "good-001", "--json")
     assert failed.exit_code == 1
@@ -301,5 +301,5 @@ def test_verify_and_reproduce_say_what_they_found(here, tensorflow):
 
 def test_a_dry_run_leaves_nothing(here, tensorflow):
     result = dltrain("fit", "good.yaml", "--dry-run")
-    assert "all of it works" in result.stdout
+    assert "everything works" in result.stdout
     assert [path.name for path in here.iterdir()] == ["good.yaml"]

@@ -235,7 +235,7 @@ def test_what_was_written_is_not_lost(here):
     for words in (["houses.csv"], ["iris", "-o", "houses.yaml"]):
         result = dltrain("init", *words)
         assert result.exit_code == 2
-        assert "houses.yaml is there already: --force replaces it" in result.stderr
+        assert "houses.yaml exists already: add --force to replace it" in result.stderr
         assert (here / "houses.yaml").read_text() == "mine"
     assert dltrain("init", "houses.csv", "--force").exit_code == 0
     assert [path.name for path in here.glob("*.yaml")] == ["houses.yaml"]
@@ -263,7 +263,7 @@ def test_what_was_written_is_not_lost(here):
         (["houses.csv", "-o", "none/houses.yaml"], "none/houses.yaml: there is no folder none"),
         (["iris", "--target", "species"], "--target names the column of a table, iris is a template"),
         (["data.npz", "--target", "y"], "--target names the column of a table: data.npz is read by npz"),
-        (["a.tfrecord"], "a.tfrecord: is of TFRecord files, which do not say what their examples hold: `dltrain init"),
+        (["a.tfrecord"], "a.tfrecord: names TFRecord files, which do not describe their examples: `dltrain init"),
     ],
 )
 def test_what_cannot_be_begun_with_is_told_in_a_line(here, words, message):

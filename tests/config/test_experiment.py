@@ -31,7 +31,9 @@ def test_what_mixes_examples_comes_last_and_needs_targets_that_can_be_mixed(tmp_
     with pytest.raises(ConfigError, match="augment must list mixup last: it mixes examples"):
         experiments.load(path, ["augment=[{name: mixup}, {name: flip}]"])
     monkeypatch.setattr(Classification, "mixes", False)
-    with pytest.raises(ConfigError, match="augment must not hold cutmix: the targets of task classification cannot"):
+    with pytest.raises(
+        ConfigError, match="augment must not list cutmix: task classification has targets that cannot be mixed"
+    ):
         experiments.load(path)
 
 

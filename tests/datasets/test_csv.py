@@ -595,7 +595,7 @@ def test_dates_that_are_none_are_row_faults(table):
         ("x,c,y\n1,2\n", {"on_bad_example": "skip"}, "holds no row that can be used: "),
         (lines(header="x,x,y"), {}, "t.csv:1: the header must name each column once: 'x' is there twice"),
         (lines(header="x, ,y"), {}, "t.csv:1: the header must name each column: column 2 has no name"),
-        (lines(header=",c,y"), {}, "an index that pandas wrote?"),
+        (lines(header=",c,y"), {}, "if pandas wrote it as an index"),
         (lines(cells=lambda row: f"{row},,{row % 2}"), {"numeric": ("c",)}, "numeric names 'c', which has no values"),
         (lines(cells=lambda row: f"{row},,{row % 2}"), {"text": ("c",)}, "text names 'c', which has no values"),
         (lines(cells=lambda row: f"{row},a,"), {}, "target 'y' has no values in t.csv"),

@@ -111,7 +111,7 @@ FIRST, AUGMENTATIONS = "this is the first epoch", "the augmentations take a larg
         (9, 0, "memory", False, []),
         (9, 0, "none", False, ["dataset.cache=memory"]),
         (9, 0, None, True, []),
-        (0, 0, "memory", True, ["little of the step is products"]),
+        (0, 0, "memory", True, ["little of the step is matrix multiplication"]),
     ],
 )
 def test_a_note_is_about_what_takes_the_time(wait, prepare, cache, in_first_epoch, notes):

@@ -154,7 +154,7 @@ def test_what_fit_would_refuse_is_refused(tensorflow, tmp_path):
 
 
 def test_a_batch_as_large_as_fits_cannot_be_planned_with(tmp_path):
-    with pytest.raises(ConfigError, match="must be a number to plan with, got auto"):
+    with pytest.raises(ConfigError, match="must be a number for a plan, got auto"):
         cluster_plan.plan(config_for(tmp_path, CNN, "train.batch_size=auto"), Ring(2), Reporter(quiet=True))
 
 

@@ -194,7 +194,7 @@ def test_a_table_is_shown_by_its_columns(tmp_path, target):
     assert set(tiles["city"].names) == {"Bonn", "Rio"}
     assert panels[Rows].names[0] == (target if target == "price $" else "label")
     assert (Bars in panels) == (target != "price $")
-    assert "nobody knows beforehand" in panels[Curve].note
+    assert "which is not known beforehand" in panels[Curve].note
     assert page.render() == page.render()
 
 
@@ -263,7 +263,7 @@ def test_what_is_not_ours_stays(here):
         (["mine.yaml", "train.batch_size=5000"], "batch_size must be at most the 1295 training examples"),
         (["mine.yaml", "checkpoint.monitor=val_f1"], "monitor must be one of"),
         (["mine.yaml", "augment=[{name: pad_and_crop, padding: 9}]"], "padding must be at most 8"),
-        (["mine.yaml", "schedule.warmup_epochs=9"], "warmup_epochs must leave steps to train"),
+        (["mine.yaml", "schedule.warmup_epochs=9"], "warmup_epochs must be shorter than the run"),
         (["mine.yaml", "--out", "page.jpg"], "must be a file that ends in .png"),
         (["mine.yaml", "--out", "nowhere/page.png"], "there is no folder nowhere"),
     ],

@@ -123,7 +123,7 @@ def test_a_rank_needs_workers():
 def test_all_that_is_wrong_with_a_list_is_said_at_once():
     words = refusal(workers=("a:1", "b", "c:0", "d:70000", "fe80::3:2222", "a:1", "http://e:80", ":5"), rank=0)
     assert [line.split(" must")[0][-1] for line in words.splitlines()] == ["1", "2", "3", "4", "5", "6", "7"]
-    assert "worker 5 must have its own host:port, got worker 0's, a:1" in words
+    assert "worker 5 must have its own host:port, got a:1, which is that of worker 0" in words
 
 
 def test_an_address_is_a_host_and_a_port():

@@ -131,7 +131,7 @@ def test_after_a_worker_was_killed_the_others_end_and_the_same_command_ends_as_i
     assert ("the chief (127.0.0.1:" if which == 0 else "worker 1 (127.0.0.1:") in said
     assert "is gone" in said
     assert "--resume auto" in said
-    assert "going on after step" in launch(here, 2, "cut", *words, "--resume", "auto")
+    assert "resuming after step" in launch(here, 2, "cut", *words, "--resume", "auto")
     assert_same(here, "whole", "cut", 0)
     assert rows(here, "whole") == rows(here, "cut")
 
@@ -144,7 +144,7 @@ def test_a_signal_to_one_worker_stops_all_with_the_state_saved(here):
     step = re.search(r"stopped after step (\d+), everything is saved", said)[1]
     # With another length, which both have to know of.
     more = launch(here, 2, "asked", f"train.epochs={int(step) // 20 + 2}", "--resume", "auto")
-    assert f"going on after step {step}" in more
+    assert f"resuming after step {step}" in more
 
 
 def test_ctrl_c_in_the_terminal_of_launch_stops_all_with_the_state_saved(here):
@@ -227,7 +227,7 @@ def test_a_machine_that_never_comes_is_named(here):
             "batch_size must be divisible by the number of devices, 3 devices, got 64; try 63",
         ),
         (["device=[cpu:0,gpu:1]"], "device must be"),
-        (["device=[cpu:0,cpu:1]", "cluster.workers=[a:1,b:2]"], "device must be cpu or GPUs beside cluster"),
+        (["device=[cpu:0,cpu:1]", "cluster.workers=[a:1,b:2]"], "device must not split one CPU into several devices"),
     ],
 )
 def test_what_cannot_be_shared_is_refused(here, words, message):

@@ -200,7 +200,7 @@ def test_the_network_is_asked_about_so_many_examples_and_no_more(run, monkeypatc
     monkeypatch.setattr(evidence, "MOST_EXAMPLES", 10)
     assert dltrain("report", run.path).exit_code == 0
     page = run.report.read_text()
-    assert "10 of 30 examples, evenly spaced" in page
+    assert "10 of the 30 examples, evenly spaced" in page
     assert value(page, "accuracy") == f"{run.read_summary()['test']['accuracy']:.4f}"
 
 
@@ -233,5 +233,5 @@ def test_a_damaged_checkpoint_is_named(run):
 def test_what_was_measured_on_the_training_data_is_called_so(tensorflow, reports, config_path):
     run = fit(config_path, "dataset={name: iris, test_fraction: 0, validation_fraction: 0}", "train.epochs=1")
     page = run.report.read_text()
-    assert "all of this is of the examples that were trained on" in page
+    assert "all metrics are of the train part, on which it was trained" in page
     assert "train part of 150 examples, best weights<" in page

@@ -154,7 +154,7 @@ CONV = "{layer: Conv2D, name: stem, filters: 4, kernel_size: 3}"
             ["{layer: batch_norm}"],
             ["5:15: model.layers[0].layer: no layer 'batch_norm', did you mean \"BatchNormalizati"],
         ),
-        (["{layer: Xyzzy}"], ["5:15: model.layers[0].layer: no layer 'Xyzzy'; use a layer of keras.layers and dl"]),
+        (["{layer: Xyzzy}"], ["5:15: model.layers[0].layer: no layer 'Xyzzy'; use a layer of keras.layers or dl"]),
         (["{units: 3}"], ["5:7: model.layers[0].layer must be the name of a layer, but it is missing"]),
         (
             ["Conv2D: {filters: 3}"],
@@ -278,7 +278,10 @@ UNFIT = [
         ["{layer: BatchNormalization, axis: 7}", "{layer: Flatten}"],
         "5:7: model.layers[0] (BatchNormalization): shape (8, 8, 1) of the data does not fit: IndexError: tuple index",
     ),
-    ([CONV], '5:7: model.layers[0] (Conv2D "stem") must give a vector for an example, got (6, 6, 4): end with Flatten'),
+    (
+        [CONV],
+        '5:7: model.layers[0] (Conv2D "stem") must return a vector for an example, got (6, 6, 4): end with Flatten',
+    ),
     (
         ["{layer: Reshape, target_shape: [8, 8]}", "{layer: LSTM, units: 2, return_state: true}"],
         "6:7: model.layers[1] (LSTM) must return one output, got 3",

@@ -300,7 +300,7 @@ def test_normalisation_is_part_of_the_model(tensorflow):
             "cnn",
             {"stages": (Stage(filters=4, pool="max", pool_dilation=9, pool_padding="same"),)},
             (8, 8, 1),
-            r"^stages\[0\].pool_dilation must be at most the 8 that arrive there, got 9",
+            r"^stages\[0\].pool_dilation must be at most 8, the size of its input, got 9",
         ),
         (
             "cnn",

@@ -100,7 +100,7 @@ def test_a_run_that_was_stopped_within_goes_on_in_its_own_folder(tensorflow, her
     resumes = Series(runs.config, runs.root, runs.reporter, resumes=True)
     train_seeds(resumes, 2, "")
     assert sorted(path.name for path in (here / "runs").iterdir()) == ["small-seed4-001", "small-seed5-001"]
-    assert "going on after step 2" in (here / "runs/small-seed4-001/log.txt").read_text()
+    assert "resuming after step 2" in (here / "runs/small-seed4-001/log.txt").read_text()
 
 
 def test_runs_of_another_experiment_are_never_taken_for_its_members(tensorflow, here):
@@ -114,7 +114,7 @@ def test_runs_of_another_experiment_are_never_taken_for_its_members(tensorflow, 
 def test_without_resume_all_is_trained_anew_which_is_said(tensorflow, here):
     assert dltrain("--seeds", "2").exit_code == 0
     again = CliRunner().invoke(app, ["fit", "small.yaml", "--seeds", "2"])
-    assert "small-seed4-001 is there already" in again.stderr
+    assert "small-seed4-001 exists already" in again.stderr
     assert sorted(path.name for path in (here / "runs").glob("*-002")) == ["small-seed4-002", "small-seed5-002"]
 
 

@@ -135,12 +135,12 @@ def test_rows_are_answered_by_the_names_of_their_columns(table, tmp_path):
         (400, "must be JSON", {"content": b"{", "headers": {"content-type": "application/json"}}),
         (400, "must be JSON", {"content": b"[" * 90_000, "headers": {"content-type": "application/json"}}),
         (400, "must be an object", {"json": [1]}),
-        (400, "of at least one example", {"json": {"instances": []}}),
-        (400, "unknown: strange", {"json": {"instances": [1], "strange": 1}}),
+        (400, "with at least one example", {"json": {"instances": []}}),
+        (400, "unknown keys: strange", {"json": {"instances": [1], "strange": 1}}),
         (400, "top_k must be", {"json": {"instances": [1], "top_k": -1}}),
         (400, "the form holds no file", {"files": {"": ("", b"")}}),
-        (413, "may have 8 examples, got 9", {"json": {"instances": [0] * 9}}),
-        (413, "may have 100,000 bytes", {"content": b"0" * 100_001, "headers": {"content-type": "image/png"}}),
+        (413, "may have at most 8 examples, got 9", {"json": {"instances": [0] * 9}}),
+        (413, "may have at most 100,000 bytes", {"content": b"0" * 100_001, "headers": {"content-type": "image/png"}}),
         (415, "must be application/json", {"content": b"x", "headers": {"content-type": "text/plain"}}),
     ],
 )
@@ -202,7 +202,7 @@ def test_a_fault_shows_the_client_no_traceback(asked, files, monkeypatch):
 
     monkeypatch.setattr(prediction.Predictor, "outputs", fail)
     answer = asked.post("/predict", content=files[0].read_bytes(), headers={"content-type": "image/png"})
-    assert answer.status_code == 500 and answer.json() == {"error": "the server failed; its terminal says why"}
+    assert answer.status_code == 500 and answer.json() == {"error": "the server failed; its terminal shows the error"}
 
 
 def test_many_at_once_get_each_its_own_answer(asked, files):

@@ -109,7 +109,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_as_one_that_never_was(here):
     assert run.read_summary()["status"] == "running"
     epochs = f"train.epochs={store.load(run, 'last').state['epoch'] + 2}"
     said = done(here, "fit", "--resume", "killed", epochs)
-    assert "going on after step" in said
+    assert "resuming after step" in said
     done(here, "fit", "small.yaml", *settings, "name=whole", epochs)
     one, other = (store.load(run, "last").arrays for run in (run, Run(here / "runs/whole-001")))
     assert all(np.array_equal(one[key], other[key]) for key in one)
@@ -166,7 +166,7 @@ def test_sigterm_in_a_step_that_never_ends_saves_the_state_before_it(here):
     _, said = process.communicate(timeout=60)
     assert process.returncode == 143, said
     assert store.load(run, "last").state["step"] == 1
-    assert "resume it with: dltrain fit --resume" in said
+    assert "resume with: dltrain fit --resume" in said
     assert run.read_summary()["status"] == "interrupted"
 
 
@@ -197,7 +197,7 @@ def test_a_checkpoint_that_grows_beyond_what_may_be_written_leaves_the_one_befor
     before = store.load(run, "last").state["step"]
     size = run.last_checkpoint.stat().st_size
     said = done(here, "fit", "--resume", "train.epochs=3", code=1, preexec_fn=limited(size - 1000))
-    assert "cannot be written: File too large; the checkpoint before it stands" in said
+    assert "cannot be written: File too large; the previous checkpoint is intact" in said
     assert store.load(run, "last").state["step"] == before
     assert run.read_summary()["status"] == "failed"
     assert not [path for path in run.checkpoints.iterdir() if path.name.startswith(".")]
@@ -313,7 +313,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before_it(stopped, tmp_path, 
     newest.write_bytes(damaged)
     said = done(tmp_path, "fit", "--resume", "cut", "train.epochs=4")
     assert "last.npz: is damaged" in said
-    assert "going on after step 40" in said
+    assert "resuming after step 40" in said
     assert newest.with_suffix(".damaged").exists()
     assert_same_run(run, Run(tmp_path / "runs/whole-001"))
 

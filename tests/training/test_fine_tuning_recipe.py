@@ -37,10 +37,10 @@ def letters(tmp_path):
 def test_the_recipe_runs_as_its_header_says(fit, letters):
     before = fit("glyphs", letters, *FEW, "dataset.test_fraction=0.9", "dataset.validation_fraction=0.9")
     said = fit("finetune", *FEW).log.read_text()
-    assert f"begins with the best weights of {before.path.name}" in said
-    assert "100 outputs, the data have 10 other classes here" in said
+    assert f"model.weights: loaded the best weights of {before.path.name}" in said
+    assert "the source has 100 outputs, the data have 10 other classes" in said
     assert "50 training, 50 validation, 1,697 test examples" in said
-    assert "begins with" not in fit("finetune", *FEW, "model.weights=none").log.read_text()
+    assert "model.weights: loaded" not in fit("finetune", *FEW, "model.weights=none").log.read_text()
 
 
 @pytest.mark.slow

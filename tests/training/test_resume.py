@@ -297,7 +297,9 @@ def test_a_loss_that_is_not_finite_sends_the_run_back_with_half_the_learning_rat
     assert summary["restores"] > 0
     assert len(rows(run)) == 3
     assert [float(row["learning_rate"]) for row in rows(run)] == pytest.approx([1e15 * 0.5 ** summary["restores"]] * 3)
-    with pytest.raises(TrainingError, match="went back 2 times, as often as train.max_restores allows"):
+    with pytest.raises(
+        TrainingError, match="returned to a checkpoint 2 times, the most that train.max_restores allows"
+    ):
         fit(config_path, *settings, "train.max_restores=2", "optimizer.learning_rate=1e30")
 
 
@@ -451,8 +453,11 @@ def test_a_gpu_is_asked_by_trying(tensorflow, config_path, monkeypatch):
     [
         (["train.batch_size=auto", "train.effective_batch_size=5000"], "effective_batch_size must be at most the 1295"),
         (["train.accumulate_steps=30"], "accumulate_steps must be at most 20"),
-        (["train.batch_size=auto", "train.accumulate_steps=2"], "accumulate_steps is chosen by batch_size: auto"),
-        (["train.effective_batch_size=64"], "effective_batch_size goes with batch_size: auto"),
+        (
+            ["train.batch_size=auto", "train.accumulate_steps=2"],
+            "accumulate_steps must be left out with batch_size: auto",
+        ),
+        (["train.effective_batch_size=64"], "effective_batch_size needs batch_size: auto"),
     ],
 )
 def test_batches_that_cannot_be_are_refused(tensorflow, config_path, overrides, words):

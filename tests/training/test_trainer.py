@@ -199,7 +199,7 @@ def test_a_finished_run_has_nothing_left_and_more_epochs_go_on(tensorflow, confi
     before = run.metrics.read_bytes()
     fit(run.config, resumed=run)
     assert run.metrics.read_bytes() == before
-    assert "for more, say so: train.epochs=N\n" in run.log.read_text()
+    assert "to train further, add train.epochs=N\n" in run.log.read_text()
     fit(run.config, "train.epochs=2", resumed=run)
     assert [row["epoch"] for row in rows(run)] == ["1", "2"]
     assert rows(run) == rows(fit(config_path, "train.epochs=2"))
@@ -225,7 +225,7 @@ def test_more_steps_after_an_epoch_that_was_cut_short_end_at_the_epochs_end(tens
     path.write_text(CONFIG.replace("epochs: 4", "steps: 25"))
     run = fit(path)
     fit(run.config, resumed=run)
-    assert "for more, say so: train.steps=N\n" in run.log.read_text()
+    assert "to train further, add train.steps=N\n" in run.log.read_text()
     fit(run.config, "train.steps=60", resumed=run)
     assert [row["step"] for row in rows(run)] == ["20", "25", "40", "60"]
 
@@ -318,7 +318,7 @@ def test_early_stopping_ends_the_run_and_stays_ended(tensorflow, config_path):
     assert run.read_summary()["status"] == "finished"
     fit(run.config, resumed=run)
     assert len(rows(run)) == 2
-    assert "for more, say so: early_stopping.patience=N or early_stopping=none\n" in run.log.read_text()
+    assert "to train further, add early_stopping.patience=N or early_stopping=none\n" in run.log.read_text()
     fit(run.config, "early_stopping.patience=3", resumed=run)
     assert len(rows(run)) == 4
     fit(run.config, "early_stopping=none", "train.epochs=5", resumed=run)

@@ -70,14 +70,14 @@ def test_a_wrong_space_is_told_with_its_line(here, line, message):
 def test_a_condition_on_a_key_that_is_not_looked_for_is_told(here):
     path = here / "small.yaml"
     path.write_text(CONFIG.split("    optimizer.name")[0] + f"    {CONFIG.splitlines()[-1].strip()}\n")
-    with pytest.raises(ConfigError, match=r"yaml:10:.*got 'optimizer.name'; none stands before optimizer.momentum"):
+    with pytest.raises(ConfigError, match=r"yaml:10:.*got 'optimizer.name'; no key stands before optimizer.momentum"):
         space.check(experiments.load(path))
 
 
 def test_a_config_without_a_search_is_told_what_it_lacks(here):
     path = here / "small.yaml"
     path.write_text(CONFIG.split("tune:")[0])
-    with pytest.raises(ConfigError, match=r"small.yaml:2:1: tune is missing: .* tune.space"):
+    with pytest.raises(ConfigError, match=r"small.yaml:2:1: the tune block is missing: .* tune.space"):
         space.check(experiments.load(path))
 
 
@@ -111,7 +111,7 @@ def test_fit_on_the_best_keeps_the_weights_of_the_epoch_that_the_search_found(he
 @pytest.mark.parametrize("others", [["checkpoint.monitor=loss"], ["checkpoint.monitor=val_accuracy"]])
 def test_weights_are_not_kept_by_another_column_than_trials_are_compared_by(here, others):
     config = experiments.load(here / "small.yaml", [*others, "tune.monitor=val_loss"])
-    with pytest.raises(ConfigError, match=r"checkpoint.monitor must be left out or be tune.monitor, val_loss"):
+    with pytest.raises(ConfigError, match=r"checkpoint.monitor must be that of tune.monitor, val_loss, "):
         monitored(config, config.tune)
 
 
@@ -218,7 +218,7 @@ def test_a_trial_that_fails_is_noted_and_the_search_goes_on(searches, here):
     "change, message",
     [
         ("tune.monitor=val_f1", "tune.monitor must be one of loss, accuracy, val_loss, val_accuracy, got 'val_f1'"),
-        ("dataset.validation_fraction=0", "tune.monitor must be measured on a validation part, and there is none"),
+        ("dataset.validation_fraction=0", "tune.monitor needs a validation part, and there is none"),
     ],
 )
 def test_trials_that_have_no_value_to_be_compared_by_end_the_search(searches, here, change, message):
