@@ -2,7 +2,6 @@
 
 import dataclasses
 import logging
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,7 +136,9 @@ def load_pretrained(path: Path, model: Any, spec: DataSpec, source: InitialWeigh
     for variable, value in pairs:
         variable.assign(value)
     named = named_layers(model)
-    words = "all layers" if is_whole else f"all but {head_of(named)}, which starts at random: {_why(source, spec)}"
+    words = (
+        "all layers" if is_whole else f"all but {head_of(named)}, which starts at random: {_why(source, named, spec)}"
+    )
     _log.info(
         "%s", f"model.weights: loaded {source.words}, {words}; inputs are normalised by the statistics of the new data"
     )
@@ -210,11 +211,13 @@ def _same_outputs(one: DataSpec | None, other: DataSpec) -> bool:
     return one is None or one.targets.signature == other.targets.signature
 
 
-def _why(source: InitialWeights, data: DataSpec) -> str:
-    here, wanted = math.prod(data.output_shape), " and ".join(each.plural for each in data.targets.values())
-    if source.spec is None:
+def _why(source: InitialWeights, named: dict[str, Any], data: DataSpec) -> str:
+    here = named[head_of(named)].weights[-1].shape[-1]
+    wanted = " and ".join(each.plural for each in data.targets.values()) or "outputs"
+    there = source.arrays.get(source.head)
+    if source.spec is None or not there:
         return f"the file has no head for {here} {wanted}"
-    return f"the source has {math.prod(source.spec.output_shape)} outputs, the data have {here} other {wanted}"
+    return f"the source has {there[-1].shape[-1]} outputs, the data have {here} other {wanted}"
 
 
 def _shapes(shapes: list[tuple[int, ...]]) -> str:

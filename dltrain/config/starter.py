@@ -100,7 +100,9 @@ def text(path: Path, dataset: str, proposal: Proposal, spec: DataSpec, task: str
     """
     keys = {key: _relative(value, path.parent) for key, value in proposal.keys.items()}
     block = {key: (value, proposal.remarks.get(key, "")) for key, value in keys.items()}
-    length, suggested = _train(proposal), spec.input.starter(proposal)
+    length, suggested = _train(proposal), dict[str, Any]()
+    for feature in spec.inputs.values():
+        suggested |= feature.starter(proposal)
     blocks: dict[str, Keys] = {
         "dataset": {"name": (dataset, f"all keys: dltrain list dataset {dataset}"), **block},
         "model": _model(spec, suggested),

@@ -96,6 +96,11 @@ def taken(tree: Tree, positions: Any) -> Tree:
     return mapped(lambda array: array[positions] if isinstance(array, np.ndarray) else array.take(positions), tree)
 
 
+def at(tree: Tree, position: int) -> Tree:
+    """Returns one example, whose values are in memory: (*shape), or a dict of these by name."""
+    return mapped(lambda array: array[position], tree)
+
+
 def read(tree: Tree, positions: Any, seeds: np.ndarray | None = None) -> Tree:
     """Returns the examples at the positions (integers or a slice), read: ndarrays and Ragged.
 

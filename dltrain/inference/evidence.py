@@ -66,7 +66,7 @@ def gather(experiment: Experiment, model: Any, splits: Splits, stopped: Callable
         inputs = trees.read(taken.inputs, slice(None))
         seen = grad_cam(model, task, spec, inputs, size)
         return [
-            Example(inputs[index], taken.targets[index], outcome.outputs[position],
+            Example(trees.at(inputs, index), trees.at(taken.targets, index), outcome.outputs[position],
                     inspected.place(name, int(places[position])), None if seen is None else seen[index])
             for index, position in enumerate(positions)
         ]  # fmt: skip

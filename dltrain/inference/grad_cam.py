@@ -44,7 +44,7 @@ def first_filters(model: Any, spec: DataSpec) -> np.ndarray | None:
 def only_image(spec: DataSpec) -> Feature | None:
     """Returns the only input that is an image behind its preprocessing; none where there is none, or several."""
     found = [each for each in spec.inputs.values() if len(each.model_shape) == 3]
-    return found[0] if len(spec.inputs) == len(found) == 1 else None
+    return found[0] if len(spec.inputs) == len(found) == 1 and None not in found[0].model_shape else None
 
 
 def _flat(model: Any) -> list[Any]:

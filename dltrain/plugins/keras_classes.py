@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from dltrain.data import DataSpec
+from dltrain.data import DataSpec, unnamed
 from dltrain.errors import UserError, said
 from dltrain.fields import PositiveFloat
 from dltrain.lazy import keras
@@ -199,14 +199,18 @@ def _build_optimizer(block: Any, learning_rate: Any, plain: bool = False, shares
 def _build_model(block: Any, data: DataSpec) -> Any:
     """Builds the model by calling it on raw inputs, as the dataset has them.
 
-    An argument `data` gets the DataSpec, `num_classes` the number of outputs where the config says none.
+    An argument `data` gets the DataSpec, `num_classes` the number of outputs where the config says none and
+    it is the same for each example.
     """
-    model = _made(block, **_arguments(block, data=data, num_classes=math.prod(data.output_shape)))
+    shape = data.output_shape
+    count = math.prod(shape) if isinstance(shape, tuple) and None not in shape else None
+    model = _made(block, **_arguments(block, data=data, num_classes=count))
     with _blaming(block.keras_class), warnings.catch_warnings():
         warnings.filterwarnings(
             "ignore", r"`build\(\)` was called on layer"
         )  # of one without weights, which is reported later
         # Eagerly first: an error in the user's `call` is shown as it is; for a trace Keras wraps it.
-        model(keras.ops.zeros((1, *data.input.max_shape), data.input.dtype))
+        zeros = {key: keras.ops.zeros((1, *each.max_shape), each.dtype) for key, each in data.inputs.items()}
+        model(unnamed(zeros))
         model(data.inputs())
     return model
