@@ -149,7 +149,7 @@ def test_a_run_with_frozen_layers_goes_on_with_the_same_bits_and_needs_no_source
         ("model.dense=[9]", "layer dense1 is 96x9 and 9 in this network, 96x8 and 8 in the source"),
         ("model.dense=[8, 8]", 'have no layer dense2, did you mean "dense1"'),
         ("model.dense=[]", "have a layer dense1, which it does not have"),
-        ("model.stages=[{filters: 4}, {filters: 6, pool: max}]", "stage1_convolution is 3x3x1x4 and 4 here"),
+        ("model.stages=[{filters: 4}, {filters: 6, pool: max}]", "stage1_convolution is 3x3x1x4 and 4 in this network"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_with_its_line_and_leaves_nothing(before, after, change, message):
@@ -253,7 +253,7 @@ def _deeper(file):
         (_linked_above, "layers is a link"),
         (_huge, "layer stage1_convolution is 3x3x1x4 in this network, 1099511627776 in the source"),
         (_deeper, "have a layer layers/dense_2, which it does not have"),
-        (lambda file: file.pop("layers"), "it holds no layers"),
+        (lambda file: file.pop("layers"), "it contains no layers"),
     ],
 )
 def test_a_file_of_weights_reads_nothing_else_and_is_of_this_network(before, after, tmp_path, spoil, message):

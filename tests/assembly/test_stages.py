@@ -131,7 +131,7 @@ def test_a_loss_that_is_not_finite_sends_a_run_back_into_the_stage_before(path, 
         path, ["stages=[{epochs: 2, train_from: head}, {learning_rate: 1e38}]", "optimizer={name: sgd}"]
         + ["train.on_nan=restore", "train.max_restores=2", "checkpoint={every_epochs: 1, keep: 9}"]
     )  # fmt: skip
-    with pytest.raises(NotFinite, match="went back 2 times"):
+    with pytest.raises(NotFinite, match="returned to a checkpoint 2 times"):
         trainer.fit(config, Reporter(), path.parent / "runs")
     said = capsys.readouterr().err
     assert "returned to the state after step 4" in said
@@ -204,7 +204,7 @@ def test_all_that_is_wrong_with_an_experiment_as_a_whole_is_said_at_once(path):
 
 
 def test_a_network_whose_weights_depend_on_the_size_takes_one_size(path):
-    with pytest.raises(ConfigError, match=r"stages\[0\].image_size must be none: .* 8 x 8|weights depend on the size"):
+    with pytest.raises(ConfigError, match=r"stages\[0\].image_size must be none: .*weights depend on the image size"):
         fit(path, SMALLER, "model={name: mlp, units: [4]}")
 
 
