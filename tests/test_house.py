@@ -6,6 +6,7 @@ import inspect
 import re
 import subprocess
 import sys
+from collections import Counter
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -257,3 +258,8 @@ def test_nobody_asks_which_modality_or_task_it_is(path):
     """They call the contract of features and tasks. Keras's own attributes have a model before them."""
     found = [line for line in path.read_text().splitlines() if re.search(KINDS_OF_DATA, line)]
     assert not [line for line in found if "model.input_shape" not in line]
+
+
+def test_files_of_tests_have_names_of_their_own():
+    counts = Counter(path.name for path in Path(__file__).parent.rglob("test_*.py"))  # pytest imports them by these
+    assert [name for name, count in counts.items() if count > 1] == []

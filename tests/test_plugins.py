@@ -211,7 +211,7 @@ def test_changed_code_is_said_when_a_run_goes_on_or_is_measured(here):
         again()
         result = dltrain(*words, "--trust")
         assert result.exit_code == 0
-        assert "net.py has changed since the run began with" in result.stderr
+        assert "net.py differs from" in result.stderr
 
 
 def test_a_file_that_is_gone_is_pointed_to_where_the_run_keeps_it(here):

@@ -121,7 +121,7 @@ def test_a_tracker_that_cannot_begin_ends_the_run_before_training(tensorflow, pa
 
 def test_one_tracker_twice_is_refused(path, monkeypatch):
     monkeypatch.setattr("dltrain.trackers.tensorboard.check_installed", lambda *_: None)
-    with pytest.raises(ConfigError, match="trackers must not hold tensorboard twice"):
+    with pytest.raises(ConfigError, match="trackers must not list tensorboard twice"):
         experiments.load(path, ["trackers=[{name: tensorboard}, {name: tensorboard}]"])
 
 

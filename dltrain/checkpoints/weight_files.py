@@ -86,7 +86,7 @@ def _fitting(name: str, own: dict[str, Any], address: str, weights: list[Any]) -
     if any(array is None for array in listed):
         raise ValueError(f"layer {name} contains other layers: load such weights from a run, not from a file")
     fits = [array.shape for array in listed if array is not None] == [tuple(weight.shape) for weight in weights]
-    # Where shapes differ they are told, or the head begins anew: neither needs the values.
+    # Where shapes differ they are reported, or the head starts at random: neither needs the values.
     return [array[()] if fits else _Shaped(array.shape) for array in listed if array is not None]
 
 

@@ -223,7 +223,7 @@ def test_resume_compares_what_is_given_with_the_run(here, tensorflow):
     more = dltrain("fit", "good.yaml", "--resume", "train.epochs=2")
     assert more.exit_code == 0, more.output
     assert "changed  train.epochs: 1 -> 2" in more.stderr
-    assert "planned anew" in more.stderr
+    assert "recomputed for the new length" in more.stderr
     again = dltrain("fit", "--resume")
     assert again.exit_code == 0
     assert "nothing left to do" in again.stderr

@@ -246,8 +246,8 @@ def test_a_value_of_a_row_that_is_refused_is_not_said_to_count_as_missing(table,
     path = tmp_path / "other.csv"
     path.write_text("x,z,few,many,day,said\n1,word,a,m1,2020-01-01,s\none,2,a,m1,2020-01-01,s\n1,2,a,m1,2020-01-01,s\n")
     errors = predict(table.path, path, code=1).stderr
-    assert "column 'z' was taken" not in errors
-    assert f"1 of the values in {path} are none and count as missing, such as 'one', {path}:3" in errors
+    assert "column 'z' was read" not in errors
+    assert f"1 of the values in {path} are not and count as missing, such as 'one', {path}:3" in errors
 
 
 def test_arrays_and_images_are_answered_by_a_run_on_a_built_in_dataset(digits, tmp_path):

@@ -245,7 +245,7 @@ def test_a_page_may_stand_elsewhere(here):
 def test_what_is_not_ours_stays(here):
     mine = here / "preview-mine.png"
     mine.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
-    assert "exists, and is no page of dltrain" in refused("mine.yaml")
+    assert "exists and was not written by dltrain" in refused("mine.yaml")
     assert len(mine.read_bytes()) == 108
     mine.unlink()
     mine.symlink_to(here / "elsewhere.png")
@@ -265,7 +265,7 @@ def test_what_is_not_ours_stays(here):
         (["mine.yaml", "augment=[{name: pad_and_crop, padding: 9}]"], "padding must be at most 8"),
         (["mine.yaml", "schedule.warmup_epochs=9"], "warmup_epochs must be shorter than the run"),
         (["mine.yaml", "--out", "page.jpg"], "must be a file that ends in .png"),
-        (["mine.yaml", "--out", "nowhere/page.png"], "there is no folder nowhere"),
+        (["mine.yaml", "--out", "nowhere/page.png"], "the folder nowhere does not exist"),
     ],
 )
 def test_what_fit_refuses_is_refused_in_the_same_words(here, words, message):

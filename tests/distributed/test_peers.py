@@ -122,7 +122,7 @@ def test_a_rank_that_is_started_twice_is_refused(monkeypatch):
     some = all_peers(3)
     again = Peers(Cluster(some[0].cluster.workers, 1, "test", MINUTE))
     words = refused(meet([some[0], some[1], again]))
-    assert "two came as worker 1" in words
+    assert "two processes connected as worker 1" in words
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_another_program_on_the_port_of_the_chief_is_no_chief():
 
     with socket.create_server(("127.0.0.1", address(workers[0])[1])) as server:
         threading.Thread(target=answer).start()
-        with pytest.raises(ClusterError, match="of no worker"):
+        with pytest.raises(ClusterError, match="data that no worker sends"):
             Peers(Cluster(workers, 1, "test", 0.0)).connect({}, same_config)
 
 
@@ -285,9 +285,9 @@ def test_a_chief_that_has_nothing_to_share_any_more_is_told(met):
 
 def test_what_comes_damaged_is_not_used(met, monkeypatch):
     some = met(2)
-    sent = connections.Connection.send
+    sent = connections.Connection.send_bytes
     monkeypatch.setattr(
-        connections.Connection, "send", lambda self, content: sent(self, bytes(content).replace(b"a", b"b"))
+        connections.Connection, "send_bytes", lambda self, content: sent(self, bytes(content).replace(b"a", b"b"))
     )
     results = together([lambda: some[0].share(b"banana"), some[1].share])
     assert results[0] == b"banana" and "the checksum differs" in str(results[1])

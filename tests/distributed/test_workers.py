@@ -224,7 +224,7 @@ def test_a_machine_that_never_comes_is_named(here):
         (["cluster.workers=[a:1,b:2]", "--rank", "0", "--seeds", "2"], "--rank"),
         (
             ["device=[cpu:0,cpu:1,cpu:2]"],
-            "batch_size must be divisible by the number of devices, 3 devices, got 64; try 63",
+            "batch_size must be divisible by the number of devices, 3, got 64; try 63",
         ),
         (["device=[cpu:0,gpu:1]"], "device must be"),
         (["device=[cpu:0,cpu:1]", "cluster.workers=[a:1,b:2]"], "device must not split one CPU into several devices"),
