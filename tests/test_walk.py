@@ -844,3 +844,14 @@ def test_the_contract_has_all_that_a_stub_declares(home, stem):
 
 def annotations(cls):
     return vars(cls).get("__annotations__", {})
+
+
+@pytest.mark.parametrize("name", ["beads", "pairs"])
+def test_a_network_for_one_input_of_one_shape_refuses_others(home, name, tmp_path):
+    recipe = RECIPES[name]
+    recipe.write(tmp_path, 0)
+    config = tmp_path / "mlp.yaml"
+    before, _, task = recipe.config.partition("model: ")
+    config.write_text(f"{before}{MLP}\n{task.partition(chr(10))[2]}\n{TAIL}")
+    (found,) = answer("check", config, code=2)["configs"]
+    assert "mlp needs one input whose examples are of one shape" in str(found["problems"])

@@ -105,10 +105,15 @@ def flat(row: dict[str, Any]) -> dict[str, Any]:
                 f"{key} {name}" if key == "actual" or name in _OURS else name: number for name, number in value.items()
             }
         elif isinstance(value, list):
-            found[key] = ";".join(map(str, value))
+            found[key] = ";".join(_cell(item) for item in value)
         else:
-            found[key] = value
+            found[key] = _cell(value) if isinstance(value, dict) else value
     return found
+
+
+def _cell(value: Any) -> str:
+    """Returns a value in one cell: what has parts of its own, such as a box, as JSON."""
+    return json.dumps(finite(value), ensure_ascii=False) if isinstance(value, dict | list | tuple) else str(value)
 
 
 class Bar:

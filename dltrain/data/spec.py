@@ -141,6 +141,21 @@ class DataSpec:
         shapes = " and ".join(str(each.shape) for each in self.inputs.values())
         raise KeyProblem("name", f"{who} needs images (height, width, channels), got shape {shapes}")
 
+    def alone(self, who: str) -> Feature:
+        """Returns the only input, whose examples are of one shape behind their preprocessing.
+
+        Args:
+            who: the name of the network that needs one.
+
+        Raises:
+            KeyProblem: if there are several, or lengths differ.
+        """
+        found = [*self.inputs.values()]
+        if len(found) == 1 and None not in found[0].model_shape:
+            return found[0]
+        there = " and ".join(f"{name} of shape {each.model_shape}" for name, each in self.inputs.items())
+        raise KeyProblem("name", f"{who} needs one input whose examples are of one shape, got {there}")
+
     def bound(self, task: Any) -> DataSpec:
         """Returns the same for networks of a task."""
         return replace(self, task=task)

@@ -283,7 +283,7 @@ def _keras_seconds(config: Config, learner: Learner, seconds: float) -> float:
     part, plain = first_batches(learner), plain_preparation(experiment, learner.splits.spec)
     order = Order(len(part), len(part))
     values = feed(part, order, plain, learner.devices.strategy).examples(0, len(part))[:2]
-    model = experiment.model.build(spec)
+    model = config.build_model(spec)
     freeze(model, experiment.model.freeze)
     model.compile(
         optimizer=experiment.optimizer.build(experiment.optimizer.learning_rate, plain=True),

@@ -66,7 +66,7 @@ def gather(experiment: Experiment, model: Any, splits: Splits, stopped: Callable
         inputs = trees.read(taken.inputs, slice(None))
         seen = grad_cam(model, task, spec, inputs, size)
         return [
-            Example(trees.at(inputs, index), trees.at(taken.targets, index), outcome.outputs[position],
+            Example(trees.at(inputs, index), trees.at(taken.targets, index), trees.at(outcome.outputs, position),
                     inspected.place(name, int(places[position])), None if seen is None else seen[index])
             for index, position in enumerate(positions)
         ]  # fmt: skip
@@ -96,13 +96,14 @@ def measured(task: Any, outcome: Outcome) -> dict[str, float]:
     """
     data, split, outputs = outcome.data, outcome.known, outcome.outputs
     metrics, count = task.build_metrics(data), len(split)
-    if len(outputs) == 1 < count:
-        outputs = np.broadcast_to(outputs, (count, *outputs.shape[1:]))
+    if trees.count(outputs) == 1 < count:
+        outputs = trees.mapped(lambda each: np.broadcast_to(each, (count, *each.shape[1:])), outputs)
     for start in range(0, count if metrics else 0, MOST_EXAMPLES):
         some = slice(start, start + MOST_EXAMPLES)
         targets = tensors(data.targets, trees.taken(outcome.targets, some))
+        predicted = tf.nest.map_structure(tf.constant, trees.taken(outputs, some))
         for metric in metrics:
-            metric.update_state(targets, tf.constant(outputs[some]))
+            metric.update_state(targets, predicted)
     found = {metric.name: float(metric.result()) for metric in metrics}
     found |= task.measure(dataclasses.replace(outcome, outputs=outputs))
     undefined = task.undefined(data, split)

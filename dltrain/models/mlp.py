@@ -51,6 +51,14 @@ class MLP(Model):
         if problems:
             raise problems[0] if len(problems) == 1 else ExceptionGroup("mlp", problems)
 
+    def check(self, data: DataSpec) -> None:
+        """Checks that there is one input, of one shape.
+
+        Raises:
+            KeyProblem: if there are several, or lengths differ.
+        """
+        data.alone("mlp")
+
     def build(self, data: DataSpec) -> Any:
         """Returns the network, from raw inputs to logits."""
         layers, inputs = keras.layers, data.inputs()

@@ -13,6 +13,7 @@ import tensorflow as tf
 from typer.testing import CliRunner
 
 from dltrain.cli import app
+from dltrain.cli.answers import flat
 from dltrain.config import experiment as experiments
 from dltrain.console import Reporter
 from dltrain.engine.compiled_loop import Engine
@@ -319,3 +320,8 @@ def test_mistakes_at_the_command_line_are_said_before_anything_is_read(digits, t
     assert "--json prints one object" in predict(digits.path, "--split", "test", "--json", "-o", "a.csv", code=2).stderr
     (tmp_path / "photo.png").write_text("")
     assert "the RUN comes first" in predict(tmp_path / "photo.png", digits.path, code=2).stderr
+
+
+def test_a_cell_holds_json_where_a_value_has_parts():
+    row = {"input": "a", "boxes": [{"x": 1.5, "label": "cat"}], "marks": ["b", 2], "size": {"width": 3}}
+    assert flat(row) == {"input": "a", "boxes": '{"x": 1.5, "label": "cat"}', "marks": "b;2", "size": '{"width": 3}'}

@@ -3,7 +3,7 @@
 import numpy as np
 
 from dltrain.data import Ragged
-from dltrain.data.trees import joined
+from dltrain.data.trees import at, joined
 
 
 def test_arrays_and_ragged_ones_are_joined_by_name():
@@ -13,3 +13,9 @@ def test_arrays_and_ragged_ones_are_joined_by_name():
     assert found["x"].tolist() == [1, 2, 3]
     assert [row.tolist() for row in found["y"]] == [[1], [2, 3], []]
     assert found["y"].dtype == np.int32
+
+
+def test_an_example_is_a_tree_of_rows():
+    ragged = Ragged(np.arange(5), np.array([0, 2, 5]))
+    found = at({"a": np.eye(2), "b": ragged}, 1)
+    assert found["a"].tolist() == [0, 1] and found["b"].tolist() == [2, 3, 4]
