@@ -59,6 +59,7 @@ MAY_IMPORT = {
         "inspection",
         "report",
         "figures",
+        "exports",
     }
     | {"schedules"}
     | {

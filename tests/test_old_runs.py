@@ -28,8 +28,8 @@ def ask(*words):
 
 def alike(value):
     """Returns JSON as something that JSON of the same words and of numbers within 1e-6 equals."""
-    if isinstance(value, dict):
-        return {key: alike(each) for key, each in value.items()}
+    if isinstance(value, dict):  # what is right was called the truth
+        return {"actual" if key == "truth" else key: alike(each) for key, each in value.items()}
     if isinstance(value, list):
         return [alike(each) for each in value]
     return pytest.approx(value, rel=1e-6, abs=1e-6) if isinstance(value, float) else value

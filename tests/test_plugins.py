@@ -92,7 +92,7 @@ def refused(*words):
 
 def test_nothing_runs_before_the_user_has_said_so(here):
     for command in ("check", "show", "fit", "inspect", "preview", "bench"):
-        assert f"net.yaml runs code from {here / 'net.py'}: read it, then say --trust" in refused(command, "net.yaml")
+        assert f"net.yaml runs code from {here / 'net.py'}: read it, then add --trust" in refused(command, "net.yaml")
     assert not (here / "touched").exists()
     assert not (here / "runs").exists()
 
@@ -232,7 +232,7 @@ def test_a_file_that_is_gone_is_pointed_to_where_the_run_keeps_it(here):
         ("class Net(", "class Net((", "net.py:7: SyntaxError"),
         ("self.hidden(self", "self.hiden(self", "net.py:16: in call: AttributeError: 'Net' object has no"),
         ("super().__init__()", "super().__init__(units / 0)", "net.py:9: in __init__: ZeroDivisionError"),
-        ("Dense(num_classes)", "Dense(3)", "model.name net.Net returns [3] numbers for an example, the data need for"),
+        ("Dense(num_classes)", "Dense(3)", "model.name net.Net returns [3] numbers for an example, the data need"),
         ("import keras", TAKEN, "model 'mlp' is registered twice"),
         ("import keras", "import sys, keras\n\nsys.exit(3)", "net.py:4: in <module>: SystemExit: 3"),
         ("units: int,", "units: int, freeze: bool = False,", "net.py: Net must rename its key `freeze`"),
@@ -241,7 +241,7 @@ def test_a_file_that_is_gone_is_pointed_to_where_the_run_keeps_it(here):
         ("self.hidden(self.flatten(x))", "self.hidden(keras.ops.reshape(x, (-1, 7)))", "Error: Input to reshape is"),
         ("        super().__init__()\n", "", "net.py:7: Net: RuntimeError: In layer 'Net', you forgot to call"),
         ("return self", "return keras.layers.Dense(10)(self.flatten(x))\n        self", "Net has no weights to train"),
-        ("return self", "self", "model.name net.Net returns no numbers for an example, the data need for 10"),
+        ("return self", "self", "model.name net.Net returns no numbers for an example, the data need 10"),
     ],
     ids=["import", "syntax", "call", "init", "width", "name", "exit", "freeze", "weights", "traced", "shape", "super",
          "weightless", "nothing"],

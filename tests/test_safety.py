@@ -37,7 +37,7 @@ def refused(path):
     [
         ("!!python/object/apply:os.system ['touch owned']", "tags such as"),
         ("plugins: [./mine.py]\n" + GOOD, "mine.py cannot be read"),
-        (GOOD + "name: ../../owned\n", "name must be letters"),
+        (GOOD + "name: ../../owned\n", "name must consist of letters"),
         (GOOD.replace("name: mlp", "name: os.system"), "no model 'os.system'"),
         (GOOD.replace("{name: digits}", "{name: dltrain.datasets.digits}"), "no dataset"),
         (GOOD.replace("name: mlp", f'name: "{EVIL.encode("unicode_escape").decode()}"'), "no model"),

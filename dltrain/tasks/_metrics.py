@@ -76,7 +76,9 @@ def f1(name: str, labels: int, read: Read) -> Any:
             super().__init__(name=name, dtype="float32")
             self.right = self.add_weight(shape=(labels,), initializer="zeros", name="right")
             self.wanted = self.add_weight(shape=(labels,), initializer="zeros", name="wanted")
-            self.predicted = self.add_weight(shape=(labels,), initializer="zeros", name="predicted")
+            self.predicted = self.add_weight(
+                shape=(labels,), initializer="zeros", name="told"
+            )  # as checkpoints have it
 
         def update_state(self, targets: Any, outputs: Any, sample_weight: Any = None) -> None:
             wanted, predicted = (ops.cast(values, "float32") for values in read(targets, outputs))

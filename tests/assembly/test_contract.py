@@ -70,9 +70,7 @@ def test_a_network_of_another_width_is_refused(config, tensorflow, monkeypatch):
 
     monkeypatch.setattr(MODELS["mlp"], "build", build)
     devices = Devices(tensorflow.distribute.get_strategy(), ("cpu",), "cpu")
-    with pytest.raises(
-        ConfigError, match=r"model\.name mlp returns \[7\] numbers for an example, the data need 10"
-    ):
+    with pytest.raises(ConfigError, match=r"model\.name mlp returns \[7\] numbers for an example, the data need 10"):
         assemble(chosen, chosen.experiment.dataset.spec(), devices, 0.1)
 
 

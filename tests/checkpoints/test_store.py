@@ -90,7 +90,7 @@ def test_a_save_that_fails_leaves_what_was_there(run, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(store.np, "savez", full)
-    with pytest.raises(TrainingError, match=r"No space left on device.*stands"):
+    with pytest.raises(TrainingError, match=r"No space left on device.*is intact"):
         store.save(run, VARIABLES, {"step": 8}, is_best=True, keep=2)
     assert equal(store.load(run, "last"))
     assert not [path for path in run.checkpoints.iterdir() if path.name.startswith(".")]

@@ -103,9 +103,9 @@ def evaluated(run, monkeypatch, *overrides):
     seen = {}
     feed, evaluate = evaluation.evaluation_feed, Engine.evaluate
 
-    def kept_feed(part, *others):
+    def kept_feed(experiment, spec, part, *others):
         seen["part"] = part
-        return feed(part, *others)
+        return feed(experiment, spec, part, *others)
 
     def kept_evaluate(self, *others):
         seen["model"] = self.model
@@ -193,7 +193,7 @@ def test_files_that_cannot_be_used_are_named_and_the_others_answered(images, tmp
     assert [answer["input"] for answer in found] == [str(each) for each in given]
     assert ["error" in answer for answer in found] == [True, False, True, True]
     assert f"{tmp_path / 'absent.png'}: No such file or directory\n" in done.stderr
-    assert f"{tmp_path / 'none.jpg'}: " in done.stderr and "3 of 4 could not be used" in done.stderr
+    assert f"{tmp_path / 'none.jpg'}: " in done.stderr and "3 of 4 inputs could not be used" in done.stderr
     predict(images.path, tmp_path / "none.jpg", code=2)
 
 
@@ -319,7 +319,7 @@ def test_mistakes_at_the_command_line_are_said_before_anything_is_read(digits, t
     assert "predict needs either INPUT" in predict(digits.path, code=2).stderr
     assert "--json prints one object" in predict(digits.path, "--split", "test", "--json", "-o", "a.csv", code=2).stderr
     (tmp_path / "photo.png").write_text("")
-    assert "the RUN comes first" in predict(tmp_path / "photo.png", digits.path, code=2).stderr
+    assert "type the RUN first" in predict(tmp_path / "photo.png", digits.path, code=2).stderr
 
 
 def test_a_cell_holds_json_where_a_value_has_parts():

@@ -70,7 +70,7 @@ def test_the_schema_knows_plugins(here, name, words):
     (here / "derived.yaml").write_text("base: mine.yaml\n")
     refused = dltrain("schema", *words)
     assert refused.exit_code == 2
-    assert "read it, then say --trust" in refused.stderr
+    assert "read it, then add --trust" in refused.stderr
     result = dltrain("schema", *words, "--trust")
     assert result.exit_code == 0, result.output
     assert "a plugin speaks" in result.stderr

@@ -11,10 +11,11 @@ import pytest
 from dltrain.assembly.data import load, start
 from dltrain.config import experiment
 from dltrain.console import Reporter
-from dltrain.data import Split
+from dltrain.data import Examples, Split
 from dltrain.datasets.synthetic import Synthetic
 from dltrain.diagnostics import bench
 from dltrain.errors import ConfigError
+from dltrain.training import batch_size as batch_size_of
 from dltrain.training.learner import Learner
 
 
@@ -99,7 +100,7 @@ def test_keras_is_compared_without_reading_and_augmentation(tensorflow, tmp_path
     )
 
 
-FIRST, AUGMENTATIONS = "this is the first epoch", "the augmentations take a large part"
+FIRST, AUGMENTATIONS = "measured in the first epoch", "the augmentations take a large part"
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ FIRST, AUGMENTATIONS = "this is the first epoch", "the augmentations take a larg
     ],
 )
 def test_a_note_is_about_what_takes_the_time(wait, prepare, cache, in_first_epoch, notes):
-    dataset = SimpleNamespace() if cache is None else SimpleNamespace(cache=cache)
+    dataset = SimpleNamespace(cache=cache)
     config = SimpleNamespace(experiment=SimpleNamespace(dataset=dataset, augment=(None,)))
     times = {"step": 20, "wait": wait, "input": prepare}
     found = {"milliseconds": times, "bound_by": "input" if wait + prepare else "compute", "products": {"share": 0.01}}
@@ -162,7 +163,7 @@ def test_one_batch_is_measured_whatever_makes_a_step(
     tensorflow, tmp_path, short, monkeypatch, settings, batch_size, accumulated
 ):
     monkeypatch.setattr(
-        bench.memory,
+        batch_size_of,
         "_fits_free_memory",
         lambda build, config: build(config) and (config.experiment.train.batch_size == batch_size),
     )
@@ -188,10 +189,11 @@ def test_steps_on_nan_are_said(tensorflow, tmp_path, short, capsys):
     assert "warning: the loss is not finite" in capsys.readouterr().err
 
 
-class SlowExamples:
+class SlowExamples(Examples):
     """Examples that take 2 ms each to be read, one at a time."""
 
     seconds, lock = 0.002, threading.Lock()
+    shape = dtype = None
 
     def __init__(self, inputs):
         self.inputs, self.shape, self.dtype = inputs, inputs.shape, inputs.dtype
@@ -199,7 +201,7 @@ class SlowExamples:
     def __len__(self):
         return len(self.inputs)
 
-    def __getitem__(self, positions):
+    def read(self, positions, seeds=None):
         read = self.inputs[positions]
         with self.lock:
             time.sleep(self.seconds * len(read))
@@ -211,8 +213,8 @@ class SlowExamples:
 
 @pytest.fixture
 def slow_reading(monkeypatch):
-    def load(self, original=Synthetic.load):
-        splits = original(self)
+    def load(self, like=None, original=Synthetic.load):
+        splits = original(self, like)
         return dataclasses.replace(splits, train=Split(SlowExamples(splits.train.inputs), splits.train.targets))
 
     monkeypatch.setattr(Synthetic, "load", load)
@@ -247,6 +249,6 @@ def test_a_step_that_reads_is_measured_over_one_stretch(tensorflow, monkeypatch,
     feed = SimpleNamespace(read_ahead=2, order=SimpleNamespace(steps_per_epoch=epoch))
     engine = SimpleNamespace(train=lambda feed, step, count: (step + count, True), forget=lambda feed: None)
     monkeypatch.setattr(bench, "seconds_of", measured)
-    training = SimpleNamespace(training_feed=lambda: feed, engine=engine)
+    training = SimpleNamespace(training_feed=lambda: feed, network=SimpleNamespace(engine=engine))
     assert bench._seconds_with_reading(training) == (pytest.approx(seconds), epoch == 1000)
     assert done == counts

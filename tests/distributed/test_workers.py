@@ -159,7 +159,7 @@ def test_ctrl_c_in_the_terminal_of_launch_stops_all_with_the_state_saved(here):
     [
         (["net.yaml", "nam=x"], "unknown key 'nam'"),
         (["net.yaml", "--seeds", "2"], "use --seeds with dltrain fit"),
-        (["net.yaml", "--rank=1"], "launch gives each worker its --rank"),
+        (["net.yaml", "--rank=1"], "launch sets the --rank of each worker"),
         ([], "needs a CONFIG"),
     ],
 )

@@ -22,6 +22,7 @@ from dltrain.inference import exporting
 from dltrain.registry import EXPORTS
 from dltrain.runs.folder import Run
 from dltrain.training import trainer
+from dltrain.wording import metric
 
 TAIL = "optimizer: {name: adam, learning_rate: 0.01}\ntrain: {epochs: 1, batch_size: 64}\n"
 RUNS = {
@@ -239,7 +240,7 @@ def test_the_card_says_what_goes_in_and_comes_out_and_where_it_ends(runs, tmp_pa
         "`inputs`: float32, (batch, 8, 8, 1): height, width, channels (grey); values raw, 0 to 255.",
         "`outputs`: float32, (batch, 10): the probability of each class; they sum to 1.",
         "| model.keras | keras |", "| saved\\_model | saved\\_model |", "| 3 | 3 |",
-        f"| test | 359 | this network | {summary['test']['loss']:.4g} | {summary['test']['accuracy']:.4g} |",
+        f"| test | 359 | this network | {metric(summary['test']['loss'])} | {metric(summary['test']['accuracy'])} |",
         "the most frequent class |", summary["data"]["train"], "(95 %, Wilson)",
     ):  # fmt: skip
         assert words in card

@@ -76,7 +76,7 @@ def test_mlp_mixer_computes_equation_1_of_its_paper(tensorflow):
 
 @pytest.mark.parametrize("name", ["vit", "mlp_mixer"])
 def test_patches_that_do_not_fill_the_images_are_refused(name):
-    with pytest.raises(ValueError, match="^patch_size must divide height and width of the images, 4x6, got 3; 1, 2 do"):
+    with pytest.raises(ValueError, match="^patch_size must divide height and width of the images, 4x6, got 3: 1, 2 do"):
         MODELS[name](patch_size=3).check(DATA)
     with pytest.raises(ValueError, match=f"^name {name} needs images"):
         MODELS[name]().check(data_spec((10,), ("a", "b")))

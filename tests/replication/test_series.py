@@ -107,7 +107,7 @@ def test_runs_of_another_experiment_are_never_taken_for_its_members(tensorflow, 
     assert dltrain("--seeds", "2").exit_code == 0
     result = dltrain("--seeds", "3", "--resume", "auto", "optimizer.learning_rate=0.5")
     assert result.exit_code == 2
-    assert "optimizer.learning_rate would make it another experiment" in result.stderr
+    assert "optimizer.learning_rate would make this another experiment" in result.stderr
     assert len(list((here / "runs").iterdir())) == 2  # refused before the third was begun
 
 

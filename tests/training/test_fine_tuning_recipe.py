@@ -39,7 +39,7 @@ def test_the_recipe_runs_as_its_header_says(fit, letters):
     said = fit("finetune", *FEW).log.read_text()
     assert f"model.weights: loaded the best weights of {before.path.name}" in said
     assert "the source has 100 outputs, the data have 10 other classes" in said
-    assert "50 training, 50 validation, 1,697 test examples" in said
+    assert "50 train, 50 validation, 1,697 test examples" in said
     assert "model.weights: loaded" not in fit("finetune", *FEW, "model.weights=none").log.read_text()
 
 

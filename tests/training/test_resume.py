@@ -194,7 +194,7 @@ def test_a_copy_of_lost_weights_or_of_a_former_way_is_never_kept(tensorflow, con
     loop._copy_if_slow()
     assert loop._copy is not None
     loop._batches = learner.training_feed()
-    loop._go_back(NotFinite("the loss is not finite"))
+    loop._restore_last(NotFinite("the loss is not finite"))
     assert loop._copy is None
     learner.network.engine.model.trainable_variables[0].assign(np.full((64, 32), np.inf))
     with pytest.raises(NotFinite):
@@ -337,7 +337,7 @@ def test_a_checkpoint_that_leads_to_the_same_end_again_gives_way_to_an_older_one
 
     monkeypatch.setattr(Engine, "train", train)
     run = fit(config_path, "train.on_nan=restore", "checkpoint.every_steps=none")
-    said = [line for line in run.log.read_text().splitlines() if "back to the state" in line]
+    said = [line for line in run.log.read_text().splitlines() if "returned to the state" in line]
     assert [int(line.split("returned to the state after step ")[1].split(",")[0]) for line in said] == [40, 20]
     assert [row["epoch"] for row in rows(run)] == ["1", "2", "3"]
 

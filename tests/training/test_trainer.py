@@ -258,7 +258,7 @@ def test_data_that_have_changed_are_refused(tensorflow, tmp_path):
         fit(run.config, "train.epochs=2", resumed=run)
     assert evaluation.evaluate(run, "test", "best", Reporter(quiet=True))["examples"] == 8
     write(range(40), 3)
-    with pytest.raises(DataError, match="has labels that the run has not: 2"):
+    with pytest.raises(DataError, match="has labels that the run does not have: 2"):
         evaluation.evaluate(run, "test", "best", Reporter(quiet=True))
 
 
