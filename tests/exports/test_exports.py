@@ -241,7 +241,7 @@ def test_the_card_says_what_goes_in_and_comes_out_and_where_it_ends(runs, tmp_pa
         "`outputs`: float32, (batch, 10): the probability of each class; they sum to 1.",
         "| model.keras | keras |", "| saved\\_model | saved\\_model |", "| 3 | 3 |",
         f"| test | 359 | this network | {metric(summary['test']['loss'])} | {metric(summary['test']['accuracy'])} |",
-        "the most frequent class |", summary["data"]["train"], "(95 %, Wilson)",
+        "the most frequent class |", summary["data"]["train"], "(Wilson)",
     ):  # fmt: skip
         assert words in card
     export(runs("cnn"), "keras", tmp_path, probabilities=False)

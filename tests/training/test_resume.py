@@ -194,7 +194,7 @@ def test_a_copy_of_lost_weights_or_of_a_former_way_is_never_kept(tensorflow, con
     loop._copy_if_slow()
     assert loop._copy is not None
     loop._batches = learner.training_feed()
-    loop._restore_last(NotFinite("the loss is not finite"))
+    loop._restore_last(NotFinite("the loss is not finite", "advice"))
     assert loop._copy is None
     learner.network.engine.model.trainable_variables[0].assign(np.full((64, 32), np.inf))
     with pytest.raises(NotFinite):

@@ -234,7 +234,7 @@ def test_only_data_and_device_are_changed_to_measure(config_path):
     result = CliRunner().invoke(app, ["eval", "small", "optimizer.learning_rate=1", "model.units=[3]"])
     assert result.exit_code == 2
     assert "optimizer.learning_rate=1: eval overrides only dataset.KEY" in result.stderr
-    assert "model.units=[3]: eval takes" in result.stderr
+    assert "model.units=[3]: eval overrides" in result.stderr
     result = CliRunner().invoke(app, ["eval", str(config_path("x"))])
     assert result.exit_code == 2
     assert "eval needs a RUN, got the CONFIG" in result.stderr
