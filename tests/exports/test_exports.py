@@ -246,6 +246,6 @@ def test_the_card_says_what_goes_in_and_comes_out_and_where_it_ends(runs, tmp_pa
         assert words in card
     export(runs("cnn"), "keras", tmp_path, probabilities=False)
     assert (
-        "Not described here, of other weights, inputs or outputs: saved\\_model."
+        "Not described here, because weights, inputs or outputs differ: saved\\_model."
         in (tmp_path / "MODEL_CARD.md").read_text()
     )
