@@ -4,6 +4,7 @@ import os
 from contextlib import contextmanager
 
 import pytest
+from at_home import at_home
 
 from dltrain.engine.compiled_loop import Engine
 from dltrain.importing import import_tensorflow
@@ -81,9 +82,10 @@ def make_run(tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def no_reporter_of_another_test():
-    """What is logged in a test never goes to the log of a run of the test before."""
-    yield
+def nothing_of_another_test():
+    """What is logged in a test never goes to the log of a run of the test before, and its plugins are forgotten."""
+    with at_home():
+        yield
     logging.getLogger("dltrain").handlers.clear()
 
 

@@ -41,10 +41,10 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 OLD = ROOT / "tests" / "old_runs" / "0.1.0"
 QUICK = ("fit", "eval", "predict", "resume")
-STAGES = "stages=[{epochs: 1, image_size: 4, train_from: head}, {epochs: 1, learning_rate: 0.001}]"
+STAGES = "stages=[{epochs: 1, image_size: 4, train_from: head}, {learning_rate: 0.001}]"
 MIXED = "augment=[{name: flip}, {name: rotate}, {name: noise}, {name: mixup}, {name: cutmix}]"
 VARIANTS = {
-    "cnn-stages": ("cnn", [STAGES, "optimizer.ema_momentum=0.9"]),
+    "resnet-stages": ("resnet", [STAGES, "optimizer.ema_momentum=0.9"]),
     "cnn-mixed": ("cnn", [MIXED, "task.name=classification", "task.class_weights=balanced"]),
     "mlp-accumulate": ("mlp", ["train.accumulate_steps=2", "train.oversample=true", "train.precision=mixed_bfloat16"]),
     "iris-monitor": ("iris", ["dataset.validation_fraction=0.2", "checkpoint.monitor=val_accuracy"]),
@@ -63,7 +63,8 @@ NOISE = [
     (re.compile(r"\x1b\[[0-9;]*m"), ""),
     (re.compile(r'"(\w+)": (?:-?[\d.e+-]+|"[^"]*"|null)'), lambda m: f'"{m[1]}": T' if WHEN.search(m[1]) else m[0]),
     (re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?(?:[.+]\S+)?"), "DATE"),
-    (re.compile(r"\b\d+(?::\d\d)+\b"), "TIME"),
+    (re.compile(r"\b\d+(?::\d\d)+\b"), "T"),
+    (re.compile(r"^input,truth,", re.MULTILINE), "input,actual,"),  # a column of predict, renamed in 0.2.0
     (re.compile(r"[\d.,]+ ?(?:k|M)?(?= ?examples/s)"), "N"),
     (re.compile(r"\b[\d.,]+ ?(?:ns|us|µs|ms|s|min|h|seconds?|minutes?|hours?)\b"), "T"),
     (re.compile(r"\b[\d.,]+ ?(?:k|M|G)(?:B|iB|FLOP)/s"), "N"),

@@ -1,20 +1,17 @@
 """The user's own code: run only when the user said so, chosen like all else, blamed by file and line."""
 
 import json
-import logging
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from at_home import forget_plugins
 from typer.testing import CliRunner
 
 from dltrain.assembly.pretrained import trained
 from dltrain.checkpoints import store
 from dltrain.cli import app
-from dltrain.plugins import loading as plugins
-from dltrain.registry import KINDS
 from dltrain.runs.folder import Run
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -53,29 +50,12 @@ train: {epochs: 2, batch_size: 256}
 
 @pytest.fixture
 def here(tensorflow, tmp_path, monkeypatch):
-    """A folder with net.yaml and net.py in it; what plugins register is gone afterwards."""
-    before = {registry: registry.known() for registry in KINDS if registry.names() is not None}
+    """A folder with net.yaml and net.py in it."""
     monkeypatch.setenv("DLTRAIN_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "net.py").write_text(NET.format(touched=str(tmp_path / "touched")))
     (tmp_path / "net.yaml").write_text(CONFIG)
-    yield tmp_path
-    forget(before)
-    plugins.trusts_all, plugins.ask = False, None
-    logging.getLogger("dltrain").handlers.clear()  # which write to a log in this folder
-
-
-def forget(before):
-    for path in plugins.loaded:
-        sys.modules.pop(path.stem, None)
-    plugins.loaded.clear()
-    for registry, names in before.items():
-        registry.forget_all_but(names)
-
-
-def again():
-    """Makes the next command load plugins as a new process would."""
-    forget({registry: {name for name in registry.known() if "." not in name} for registry in KINDS})
+    return tmp_path
 
 
 def dltrain(*words):
@@ -99,9 +79,9 @@ def test_nothing_runs_before_the_user_has_said_so(here):
 
 def test_a_yes_is_remembered_until_the_file_changes(here):
     assert dltrain("check", "net.yaml", "--trust").exit_code == 0
-    again()
+    forget_plugins()
     assert dltrain("check", "net.yaml").exit_code == 0
-    again()
+    forget_plugins()
     with (here / "net.py").open("a") as file:
         file.write("# changed\n")
     assert "--trust" in refused("check", "net.yaml")
@@ -122,14 +102,14 @@ def test_a_model_without_get_config_trains_goes_on_and_is_evaluated(here):
     run = Run(here / "runs" / "net-001")
     assert not run.model.exists()
     assert (run.plugins / "net.py").read_text() == (here / "net.py").read_text()
-    again()
+    forget_plugins()
     assert dltrain("fit", "--resume", "net", "train.epochs=3").exit_code == 0
     straight = Run(here / "straight" / "net-001").read_metrics()
     columns = [column for column in straight[0] if column != "seconds"]
     assert [[row[key] for key in columns] for row in run.read_metrics()] == [
         [row[key] for key in columns] for row in straight
     ]
-    again()
+    forget_plugins()
     assert dltrain("eval", "net", "--json").exit_code == 0
 
 
@@ -156,7 +136,7 @@ def test_a_train_step_that_would_not_hear_its_teacher_is_told(here):
     assert dltrain("fit", "net.yaml", "--trust", "train.epochs=1").exit_code == 0
     text = (here / "net.py").read_text()
     for asks in (True, False):
-        again()
+        forget_plugins()
         (here / "net.py").write_text(text + step.format(asks=asks))
         result = dltrain("fit", "net.yaml", "--trust", "teacher={run: net-001}", "train.epochs=1")
         assert result.exit_code == (0 if asks else 1)
@@ -179,7 +159,7 @@ def test_a_class_begins_with_weights_of_its_layers_its_lists_and_its_own(here, k
     assert len(names) == 7
     assert [name for name in names if not np.array_equal(one[name], other[name])] == []
     (here / "net.py").write_text(text.replace("shape=()", "shape=(1,)"))
-    again()
+    forget_plugins()
     # A run's own network is built from what the file is now.
     words = {
         "run": "scale must be of shape (1,)",
@@ -205,10 +185,10 @@ def test_a_model_that_keras_can_save_is_exported(here):
 
 def test_changed_code_is_said_when_a_run_goes_on_or_is_measured(here):
     assert dltrain("fit", "net.yaml", "--trust", "train.epochs=1").exit_code == 0
-    again()
+    forget_plugins()
     (here / "net.py").write_text((here / "net.py").read_text() + "\n# another thought\n")
     for words in (("eval", "net"), ("fit", "--resume", "net", "train.epochs=2")):
-        again()
+        forget_plugins()
         result = dltrain(*words, "--trust")
         assert result.exit_code == 0
         assert "net.py differs from" in result.stderr
@@ -216,7 +196,7 @@ def test_changed_code_is_said_when_a_run_goes_on_or_is_measured(here):
 
 def test_a_file_that_is_gone_is_pointed_to_where_the_run_keeps_it(here):
     assert dltrain("fit", "net.yaml", "--trust", "train.epochs=1").exit_code == 0
-    again()
+    forget_plugins()
     (here / "net.py").unlink()
     kept = "runs/net-001/plugins/net.py"
     assert f"net.py cannot be read: No such file or directory; its copy as it was run is {kept}" in refused(
@@ -372,10 +352,10 @@ def test_a_callback_may_stop_the_run(here):
     result = dltrain("fit", "net.yaml", "--trust", "train.epochs=9", "callbacks=[{name: net.Stop, after: 2}]")
     assert result.exit_code == 0
     assert "stopped early, after epoch 2: a callback asked to stop" in result.stderr
-    again()
+    forget_plugins()
     result = dltrain("fit", "--resume", "net", "train.epochs=20")
     assert "nothing left to do; to train further, add callbacks=[] --force: a callback stopped the run" in result.stderr
-    again()
+    forget_plugins()
     assert dltrain("fit", "--resume", "net", "train.epochs=3", "callbacks=[]", "--force").exit_code == 0
     assert len(Run(here / "runs" / "net-001").read_metrics()) == 3
 
@@ -474,9 +454,8 @@ def test_a_run_whose_plugin_no_longer_reads_a_key_is_used_as_ever(here):
     text = DECLARED.format(name="own", body="x = keras.layers.Dropout(self.dropout)(x)").replace("import helper\n", "")
     (here / "net.py").write_text(text)
     (here / "net.yaml").write_text(CONFIG.replace("{name: net.Net, units: 8}", "{name: own, dropout: 0.5}"))
-    others = {registry: set(registry.known()) for registry in KINDS}
     assert dltrain("fit", "net.yaml", "--trust", "train.epochs=1", "report=false").exit_code == 0
-    forget(others)
+    forget_plugins()
     (here / "net.py").write_text(text.replace("self.dropout)(x)", "0.5)(x)"))
     assert "model.dropout has no effect" in refused("check", "net.yaml", "--trust")
     assert dltrain("eval", "net", "--trust").exit_code == 0
@@ -488,6 +467,16 @@ def test_an_argument_of_a_keras_class_that_its_init_leaves_out_is_told(here):
     (here / "net.py").write_text(text)
     (here / "net.yaml").write_text(CONFIG.replace("units: 8", "units: 8, rate: 0.5"))
     assert "model.rate has no effect: Net never reads it" in refused("check", "net.yaml", "--trust")
-    again()
+    forget_plugins()
     (here / "net.py").write_text(text.replace("Dropout(0.3)", "Dropout(rate)"))
     assert dltrain("check", "net.yaml", "--trust").exit_code == 0
+
+
+def test_a_run_keeps_the_plugins_of_its_own_config_alone(here):
+    """Also where another config was trained in the same process before, as `tune` does."""
+    assert dltrain("fit", "net.yaml", "--trust", "train.epochs=1").exit_code == 0
+    (here / "plain.yaml").write_text(
+        CONFIG.replace("plugins: [net.py]\n", "").replace("{name: net.Net, units: 8}", "{name: mlp, units: [4]}")
+    )
+    assert dltrain("fit", "plain.yaml", "train.epochs=1").exit_code == 0
+    assert not Run(here / "runs" / "plain-001").plugins.exists()

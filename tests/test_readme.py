@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from dltrain.cli import app
 from dltrain.config import experiment as experiments
-from dltrain.registry import KINDS, MODELS
+from dltrain.registry import MODELS
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -58,16 +58,11 @@ def test_the_modality_to_add_works(tmp_path, monkeypatch):
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DLTRAIN_CACHE", str(tmp_path / "cache"))
-    before = {registry: registry.known() for registry in KINDS}
-    try:
-        fitted = CliRunner().invoke(app, ["fit", "strands.yaml", "--trust", "--json"])
-        assert fitted.exit_code == 0, fitted.output
-        (tmp_path / "new.txt").write_text("ACGACGTGCTACGA\nACGACGACGACG\nhello\n")
-        told = CliRunner().invoke(app, ["predict", "strands", "new.txt", "--trust", "--json"])
-        rows = json.loads(told.stdout)["predictions"]
-    finally:
-        for registry, names in before.items():
-            registry.forget_all_but(names)
+    fitted = CliRunner().invoke(app, ["fit", "strands.yaml", "--trust", "--json"])
+    assert fitted.exit_code == 0, fitted.output
+    (tmp_path / "new.txt").write_text("ACGACGTGCTACGA\nACGACGACGACG\nhello\n")
+    told = CliRunner().invoke(app, ["predict", "strands", "new.txt", "--trust", "--json"])
+    rows = json.loads(told.stdout)["predictions"]
     assert [row.get("class") for row in rows] == ["with", "without", None]
     assert "letters of ACGT" in rows[2]["error"]
 

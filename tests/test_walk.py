@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from at_home import at_home
 from typer.testing import CliRunner
 
 from dltrain import registry
@@ -434,22 +435,6 @@ def walk(request, tensorflow, tmp_path_factory):
         patch.setenv("DLTRAIN_CACHE", str(folder / "cache"))
         yield Walk(recipe, folder)
     logging.getLogger("dltrain").handlers.clear()  # which write to a log in this folder
-
-
-class at_home:
-    """What plugins register inside of it is gone afterwards."""
-
-    def __enter__(self):
-        self.loaded = set(plugins.loaded)
-        self.before = {each: each.known() for each in KINDS if each.names() is not None}
-
-    def __exit__(self, *_):
-        for path in plugins.loaded.keys() - self.loaded:
-            sys.modules.pop(path.stem, None)
-            del plugins.loaded[path]
-        plugins.trusts_all, plugins.ask = False, None
-        for each, names in self.before.items():
-            each.forget_all_but(names)
 
 
 def dltrain(*words, code=0, given=None):

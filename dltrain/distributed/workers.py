@@ -67,7 +67,8 @@ class Workers:
     def of(cls, cluster: Cluster | None, config: Config, profile: bool = False) -> "Workers":
         """Returns the workers that train a config."""
         plain = {key: value for key, value in flat(to_plain(config.experiment)).items() if not is_under(key, OF_EACH)}
-        files = {file.name: digest(np.frombuffer(content, np.uint8)) for file, content in plugins.loaded.items()}
+        loaded = plugins.of(config.experiment.plugins)
+        files = {file.name: digest(np.frombuffer(content, np.uint8)) for file, content in loaded.items()}
         return cls(cluster, {"dltrain": __version__, "profile": profile, "plugins": files, "config": plain})
 
     @property

@@ -70,7 +70,7 @@ class TrainedRun:
         """
         with config.blame("train"):
             config.experiment.train.examples_per_batch  # noqa: B018  (a number in a run's config, or a ValueError)
-        warn_of_changed_code(run, reporter)
+        warn_of_changed_code(run, config, reporter)
         return cls(run, config, chosen(run, checkpoint, reporter, is_asked), reporter)
 
     @cached_property
@@ -159,9 +159,9 @@ class TrainedRun:
             return restored(self.config, self.saved, devices)
 
 
-def warn_of_changed_code(run: Run, reporter: Reporter) -> None:
-    """Warns where a plugin is no longer the file that the run began with."""
-    for file, content in plugins.loaded.items():
+def warn_of_changed_code(run: Run, config: Config, reporter: Reporter) -> None:
+    """Warns where a plugin of the run's config is no longer the file that the run began with."""
+    for file, content in plugins.of(config.experiment.plugins).items():
         kept = run.plugins / file.name
         if kept.is_file() and kept.read_bytes() != content:
             reporter.warn(f"{file} differs from {kept}, with which the run began: the present file is used")

@@ -7,7 +7,7 @@ import re
 import sys
 import traceback
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,11 @@ def load(paths: list[Path], named_in: str) -> None:
     for path, content in contents.items():
         _check_name(path)  # again: an earlier file may have the same name, or import it from elsewhere
         _run(path, content)
+
+
+def of(paths: Iterable[Path]) -> dict[Path, bytes]:
+    """Returns the content of the files that a config names as they were run; other configs may have run others."""
+    return {path: loaded[path] for path in paths}
 
 
 def fault(error: BaseException) -> str | None:

@@ -79,7 +79,7 @@ def fit(
         if resumed is not None:
             folder.refuse_links(resumed)
             held.enter_context(owning(resumed))
-            warn_of_changed_code(resumed, reporter)
+            warn_of_changed_code(resumed, config, reporter)
             saved = chosen(resumed, "last", reporter)
             workers.handover.offer(resumed, resume.changes)
         devices, splits = start_and_load(config, reporter, trains=True, workers=workers)
@@ -161,7 +161,7 @@ def _trained(config: Config, loop: Loop, run: Run, prepare: Callable[[], None], 
         _write_config(config, run)
         told = {"origins": _origins(config, run), lineage.KEY: lineage.built_on(config.experiment, run, reporter)}
         folder.write_json(run.environment, environment.describe(learner.devices) | told)
-        for file, content in plugins.loaded.items():
+        for file, content in plugins.of(config.experiment.plugins).items():
             run.plugins.mkdir(exist_ok=True)
             with folder.replacing(run.plugins / file.name) as aside:
                 aside.write_bytes(content)

@@ -1,7 +1,6 @@
 """`dltrain schema` and `dltrain init`: what helps to write a config."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,6 @@ from typer.testing import CliRunner
 
 from dltrain.cli import app
 from dltrain.config import experiment as experiments
-from dltrain.plugins import loading as plugins
-from dltrain.registry import KINDS
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 
@@ -46,13 +43,7 @@ def dltrain(*words):
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DLTRAIN_CACHE", str(tmp_path / "cache"))
-    before = {registry: registry.known() for registry in KINDS if registry.names() is not None}
-    yield tmp_path
-    for registry, known in before.items():
-        registry.forget_all_but(known)
-    for path in list(plugins.loaded):
-        del plugins.loaded[path], sys.modules[path.stem]
-    plugins.trusts_all = False
+    return tmp_path
 
 
 def test_the_schema_is_json_alone_on_standard_output(here):
