@@ -225,6 +225,7 @@ class StreamedFeed:
         types = [each for source in self._flat for each in source.types]
         size, batches = self.order.portion_size, self.order.accumulate
         shapes = [each for source in self._flat for each in source.shapes(size, batches)]
+        is_drawn = any(source.is_drawn for source in self._flat)
 
         def read(positions: np.ndarray, seeds: np.ndarray, batches: np.ndarray) -> list[np.ndarray]:
             try:
@@ -235,7 +236,8 @@ class StreamedFeed:
 
         def load(portion: Any) -> tuple[Any, ...]:
             whole = self.order.batch_positions(portion // self.order.replicas) if self.differs else tf.constant(0)
-            values = tf.numpy_function(read, [self.order.positions(portion), self.order.seeds(portion), whole], types)
+            seeds = self.order.seeds(portion) if is_drawn else tf.constant(0)
+            values = tf.numpy_function(read, [self.order.positions(portion), seeds, whole], types)
             for value, shape in zip(values, shapes, strict=True):
                 value.set_shape(shape)
             return portion, *values

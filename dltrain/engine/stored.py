@@ -93,7 +93,9 @@ class Source:
     """
 
     def __init__(self, array: Array, feature: Feature | None, is_drawn: bool) -> None:
-        self._array, self._feature, self._is_drawn = array, feature, is_drawn
+        self._array, self._feature = array, feature
+        self.is_drawn = is_drawn and not isinstance(array, np.ndarray | Ragged)
+        """Whether readings may differ by their seed."""
         self.differs = array.shape[1:2] == (None,)
         """Whether lengths differ: it is read as two tensors, the second of which are the lengths of the batches."""
 
@@ -111,7 +113,7 @@ class Source:
 
     @cached_property
     def _views(self) -> tuple[int, ...]:
-        if self._feature is None or self._is_drawn or not isinstance(self._array, Examples):
+        if self._feature is None or self.is_drawn or not isinstance(self._array, Examples):
             return ()
         return (self._feature.views,) if self._feature.views > 1 else ()
 
@@ -130,7 +132,7 @@ class Source:
 
         Args:
             positions: of the portion's examples, (some,).
-            seeds: of what is drawn for each, (some, 2).
+            seeds: of what is drawn for each, (some, 2); nothing asks for them where nothing is drawn.
             batches: positions of the examples of the whole of each batch, (batches, batch_size).
 
         Raises:
@@ -139,7 +141,7 @@ class Source:
         if isinstance(self._array, np.ndarray | Ragged):
             values = self._array[positions]
         else:
-            values = self._array.read(positions, seeds if self._is_drawn else None)
+            values = self._array.read(positions, seeds if self.is_drawn else None)
         if not self.differs:
             return [np.asarray(values)]
         longest = self._array.lengths[batches].max(axis=1, initial=0)
