@@ -7,11 +7,14 @@ from typing import ClassVar
 
 import pytest
 
+from dltrain.data import DataSpec
 from dltrain.errors import KeyProblem
+from dltrain.features.numbers import Numbers
+from dltrain.features.vector import Vector
 from dltrain.fields import HeldOut
-from dltrain.registry import EXPORTS, KINDS, REGISTRIES, SAMPLES, TASKS, Choice, Registry, field_help
+from dltrain.registry import DATASETS, EXPORTS, KINDS, REGISTRIES, SAMPLES, Choice, Registry, field_help
 
-CONTRACTS = {registry.kind: registry for registry in (*KINDS, EXPORTS, SAMPLES) if registry is not TASKS}
+CONTRACTS = {registry.kind: registry for registry in (*KINDS, EXPORTS, SAMPLES)}
 CLASSES = [(kind, name) for kind, registry in CONTRACTS.items() for name in registry.names()]
 
 
@@ -116,6 +119,21 @@ def test_a_key_may_be_required_although_the_contract_has_a_value_of_its_name():
 
 
 @pytest.mark.usefixtures("registers")
+def test_the_target_says_which_task_is_meant_where_the_config_does_not(registers):
+    @DATASETS.register("of_prices")
+    class OfPrices:
+        def spec(self):
+            return DataSpec.of(Vector(shape=(2,)), Numbers(names=("price",)))
+
+    @DATASETS.register("of_nothing")
+    class OfNothing:
+        def spec(self):
+            raise KeyProblem("path", "is not there")
+
+    assert OfPrices().task == "regression"
+    assert OfNothing().task == "classification"
+
+
 @pytest.mark.parametrize("names_it", [False, True])
 def test_a_network_must_not_have_a_key_that_all_have(names_it):
     models = CONTRACTS["model"]

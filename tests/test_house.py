@@ -14,7 +14,7 @@ import pytest
 
 import dltrain
 from dltrain.config.unread import ALL, attributes_read
-from dltrain.registry import REGISTRIES
+from dltrain.registry import KINDS, REGISTRIES
 
 PACKAGE = Path(dltrain.__file__).parent
 CHOICES = {"models", "datasets", "tasks", "optimizers", "schedules", "augmentations", "trackers", "exports"}
@@ -259,6 +259,21 @@ def test_nobody_asks_which_modality_or_task_it_is(path):
     """They call the contract of features and tasks. Keras's own attributes have a model before them."""
     found = [line for line in path.read_text().splitlines() if re.search(KINDS_OF_DATA, line)]
     assert not [line for line in found if "model.input_shape" not in line]
+
+
+ASKED = ("hasattr", "getattr")
+
+
+ASKERS = HAPPENS | {"cli", "config", "report"}
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if room(path) in ASKERS], ids=lambda path: path.name)
+def test_nobody_asks_whether_a_plug_has_what_its_contract_promises(path):
+    """It is there, with a default: `hasattr` and `getattr` hide a name that is written wrongly."""
+    promised = {name for registry in KINDS for name in dir(registry.base) if not name.startswith("_")}
+    calls = [each for each in ast.walk(ast.parse(path.read_text())) if isinstance(each, ast.Call)]
+    asked = [each.args[1] for each in calls if isinstance(each.func, ast.Name) and each.func.id in ASKED]
+    assert promised.isdisjoint(each.value for each in asked if isinstance(each, ast.Constant))
 
 
 def test_files_of_tests_have_names_of_their_own():

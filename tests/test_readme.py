@@ -65,6 +65,8 @@ def test_the_modality_to_add_works(tmp_path, monkeypatch):
     rows = json.loads(told.stdout)["predictions"]
     assert [row.get("class") for row in rows] == ["with", "without", None]
     assert "letters of ACGT" in rows[2]["error"]
+    missing = CliRunner().invoke(app, ["predict", "strands", "missing.txt", "--trust", "--json"])
+    assert json.loads(missing.stdout)["predictions"][0]["error"] == "No such file or directory"
 
 
 def test_both_commands_set_themselves_up():

@@ -213,7 +213,7 @@ def _same_outputs(one: DataSpec | None, other: DataSpec) -> bool:
 
 def _why(source: InitialWeights, named: dict[str, Any], data: DataSpec) -> str:
     here = named[head_of(named)].weights[-1].shape[-1]
-    wanted = " and ".join(each.plural for each in data.targets.values()) or "outputs"
+    wanted = " and ".join(each.plural or each.registered_name for each in data.targets.values()) or "outputs"
     there = source.arrays.get(source.head)
     if source.spec is None or not there:
         return f"the file has no head for {here} {wanted}"

@@ -105,5 +105,5 @@ def words(span: Span, model: Any, rate: float) -> str:
     if settings.freeze_batch_normalization:
         said.append("batch normalisation is frozen")
     if settings.image_size is not None:
-        said.append(f"images of {' x '.join(map(str, model.input_shape[1:3]))}")
+        said.append(f"images of {' x '.join(map(str, size_of(settings)))}")
     return f"{span.name}: {'; '.join(said)}; learning rate {rate:.4g}"

@@ -2,7 +2,7 @@
 
 `on_images` makes one of a function of (images, seed). Images are (batch, height, width, channels), float32, raw values
 0-255, and stay so; the seed is int32, (2,). Each image of a batch has draws of its own. The same seed gives the same
-change, so that a run that stops and goes on sees what it would have seen. Draws by `dltrain.data.random_draws` are
+change, so that a run that is stopped and resumed sees what it would have seen. Draws by `dltrain.data.random_draws` are
 those of an example's place in the whole batch: several devices that share it change their examples as one would. What
 mixes examples finds partners in a device's own share.
 

@@ -168,7 +168,7 @@ def _value(entry: Entry, key: str) -> str:
 
 
 def best_words(entry: Entry) -> str:
-    """Returns the best value of a run and what it is of; a run that goes on may find a better one."""
+    """Returns the best value of a run and what it is of; a run that is still training may find a better one."""
     best = entry.best
     return f"{best['monitor']} {wording.metric(best['value'])}" if best else ""
 

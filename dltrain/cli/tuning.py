@@ -94,7 +94,7 @@ def tune(
 
 
 def _resumed(asked: str | None, config: Config | None, runs: Path) -> Path | None:
-    """Returns the folder of the search that goes on; none where `auto` finds none.
+    """Returns the folder of the search that is resumed; none where `auto` finds none.
 
     Raises:
         RunError: if there is no such search.
@@ -117,10 +117,10 @@ def _resumed(asked: str | None, config: Config | None, runs: Path) -> Path | Non
 
 
 def _searched(config: Config | None, overrides: list[str], place: Path | None) -> tuple[Config, Tune, str]:
-    """Returns what is trained, what is searched, and what a trial is worth; of a search that goes on, as it was.
+    """Returns what is trained, what is searched, and what a trial is worth; of a resumed search, as it was.
 
     Raises:
-        ConfigError: with every problem found, or if a search that goes on would be another one.
+        ConfigError: with every problem found, or if a resumed search would be another one.
     """
     from dltrain.tuning import space, storage
     from dltrain.tuning.monitor import monitored

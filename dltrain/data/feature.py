@@ -121,8 +121,8 @@ class Feature(Choice):
     """What a shorter example is filled up with."""
     views: ClassVar[int] = 1
     """Network inputs per example in evaluation, such as clips or crops, whose outputs are averaged."""
-    plural: ClassVar[str] = "values"
-    """Of a target: what its outputs are called."""
+    plural: ClassVar[str] = ""
+    """Of a target: what such answers are called in messages; empty for the registered name."""
     task: ClassVar[str] = ""
     """Of a target: the task where a config names none."""
     has_places: ClassVar[bool] = False
@@ -150,7 +150,10 @@ class Feature(Choice):
         return f"{self.registered_name} of different length" if None in self.shape else None
 
     def fit(self, pieces: Iterable[Sequence[Any]]) -> Feature:
-        """Returns the feature with what is learnt of raw values of the train part: vocabulary, categories."""
+        """Returns the feature with what is learnt of raw values of the train part: vocabulary, categories.
+
+        A dataset calls it, which alone has raw values.
+        """
         return self
 
     def adapt(self, pieces: Any) -> Feature:
@@ -168,7 +171,15 @@ class Feature(Choice):
         )
 
     def encode(self, raws: Sequence[Any]) -> Encoded:
-        """Returns raw values as they are stored: the one way in."""
+        """Returns raw values as they are stored: the one way in.
+
+        Args:
+            raws: the values, as files and requests have them, of any type; there may be none at all. One that cannot
+                be used is a problem, never an error.
+
+        Returns:
+            among others what is stored: an array, (usable, *shape), or `Ragged` where a length differs.
+        """
         raise NotImplementedError(f"{type(self).__name__} must have encode(raws)")
 
     def decode(self, stored: Any) -> list[Any]:
@@ -353,6 +364,16 @@ class Feature(Choice):
     def replaced(self, **fields: Any) -> Self:
         """Returns the same feature with other values of some fields."""
         return dataclasses.replace(self, **fields)
+
+    def __init_subclass__(cls) -> None:
+        """Refuses a field `name`, which in JSON is the registered name.
+
+        Raises:
+            TypeError: if there is one.
+        """
+        super().__init_subclass__()
+        if "name" in cls.__dict__.get("__annotations__", {}):
+            raise TypeError(f"{cls.__name__}: a feature has no field `name`: it is what it is registered as")
 
     def plain(self) -> dict[str, Any]:
         """Returns the feature as JSON has it, its name first; `of_plain` reads it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from abc import ABC, abstractmethod
@@ -63,10 +64,7 @@ class TextReader(ABC):
         for source in sources:
             try:
                 with _opened(source) as file:
-                    numbered = enumerate(file, 1)
-                    while piece := [(number, line.rstrip("\n")) for number, line in islice(numbered, size)]:
-                        found = [(f"{source}:{number}", _value(line)) for number, line in piece if line]
-                        yield self._request([name for name, _ in found], [value for _, value in found])
+                    yield from self._of_lines(source, file, size)
             except OSError as error:
                 yield Request([source], self.encoded([]).stored, {0: error.strerror or str(error)})
             except UnicodeDecodeError as error:
@@ -79,10 +77,18 @@ class TextReader(ABC):
     def read_file(self, name: str, content: bytes) -> Request:
         """Returns the examples of a text file that came without a place on this machine."""
         try:
-            lines = content.decode("utf-8").splitlines()
+            text = content.decode("utf-8")
         except UnicodeDecodeError as error:
             return Request([name], self.encoded([]).stored, {0: f"must be UTF-8 text: {error.reason}"})
-        return self._request([f"{name}:{number}" for number in range(1, len(lines) + 1)], list(map(_value, lines)))
+        for request in self._of_lines(name, io.StringIO(text, newline=None), len(content)):
+            return request
+        return self._request([], [])
+
+    def _of_lines(self, source: str, file: TextIO, size: int) -> Iterator[Request]:
+        """Yields the values of a text's lines, at most `size` at a time; empty lines are none."""
+        filled = ((number, text) for number, line in enumerate(file, 1) if (text := line.rstrip("\n")))
+        while piece := [*islice(filled, size)]:
+            yield self._request([f"{source}:{number}" for number, _ in piece], [_value(line) for _, line in piece])
 
     def _request(self, names: Sequence[str], values: Sequence[Any], total: int | None = None) -> Request:
         encoded = self.encoded(values)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 from dltrain.data import DataSpec, Splits
 from dltrain.data.proposal import Proposal
 from dltrain.data.request import Reader
+from dltrain.errors import DltrainError
 from dltrain.fields import HeldOut, Seed
 from dltrain.registry import Choice
 
@@ -33,8 +34,22 @@ class Source(Choice):
 
     @property
     def task(self) -> str:
-        """The name of the task where a config gives none."""
-        return "classification"
+        """The name of the task where a config gives none: its target's, classification where that is not known yet."""
+        try:
+            spec = self.spec()
+        except (DltrainError, ValueError):  # which is reported where the description is needed
+            spec = None
+        named = [target.task for target in spec.targets.values() if target.task] if spec else []
+        return named[0] if named else "classification"
+
+    def spec(self) -> DataSpec | None:
+        """Describes the data quickly and without TensorFlow; none where they must be loaded first.
+
+        Raises:
+            AbsentData: if the data are not on this machine.
+            KeyProblem: if the data cannot be used.
+        """
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,15 +115,6 @@ class Dataset(Source):
         """Returns the same source without any held-out examples."""
         whole: dict[str, Any] = dict.fromkeys(self.fractions().values(), 0.0)
         return dataclasses.replace(self, **whole)
-
-    def spec(self) -> DataSpec | None:
-        """Describes the data quickly and without TensorFlow; none where they must be loaded first.
-
-        Raises:
-            AbsentData: if the data are not on this machine.
-            KeyProblem: if the data cannot be used.
-        """
-        return None
 
     def load(self, like: DataSpec | None = None) -> Splits:
         """Loads the parts, with the train part's statistics.

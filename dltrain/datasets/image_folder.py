@@ -77,6 +77,7 @@ class ImageFolder(Dataset):
     """
 
     reads_with_tensorflow: ClassVar[bool] = True
+    task: ClassVar[str] = "classification"
 
     path: Path
     size: PositiveInt | tuple[PositiveInt, PositiveInt] = 224

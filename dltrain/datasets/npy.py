@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 from dltrain.data import DataSpec, Splits
 from dltrain.data.proposal import Proposal
@@ -34,6 +35,8 @@ class NPY(Dataset):
         test_fraction: share of all examples held out for testing, 0 to below 1, stratified by class; unused if
             `test_inputs` is given.
     """
+
+    task: ClassVar[str] = "classification"
 
     inputs: Path
     targets: Path

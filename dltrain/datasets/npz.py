@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from typing import ClassVar
 
 from dltrain.data import DataSpec, Splits
 from dltrain.data.proposal import Proposal
@@ -32,6 +33,8 @@ class NPZ(Dataset):
         validation_fraction: share of the remaining examples held out for tuning, 0 to below 1, stratified by class;
             unused if the file has `x_validation`.
     """
+
+    task: ClassVar[str] = "classification"
 
     path: Path
 

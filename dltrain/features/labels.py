@@ -24,7 +24,7 @@ class Labels(Feature):
     """
 
     task: ClassVar[str] = "multilabel"
-    plural: ClassVar[str] = "classes"
+    plural: ClassVar[str] = "labels"
 
     class_names: tuple[str, ...] = fitted(())
 

@@ -44,7 +44,7 @@ class Numbers(Feature):
     """
 
     task: ClassVar[str] = "regression"
-    plural: ClassVar[str] = "targets"
+    plural: ClassVar[str] = "numbers"
 
     names: tuple[str, ...] = fitted(())
     mean: tuple[float, ...] | None = statistic(None)

@@ -131,6 +131,7 @@ class Table(Channels):
         if self.mean is None or self.standard_deviation is None or not self._categories:
             return super().preprocess(x, name)
         count, parts = self._numbers, []
+        after = name.removeprefix("normalization")  # of several inputs each has layers of its own
         if count:
             parts.append(normalization(self.mean[:count], self.standard_deviation[:count], name)(x[:, :count]))
         for index, column in enumerate(self.columns[count:], count):
@@ -139,8 +140,8 @@ class Table(Channels):
             if column.embedding is None:
                 parts.append(keras.ops.one_hot(code - 1, size))  # all zeros where the category is unknown
             else:
-                parts.append(keras.layers.Embedding(size + 1, column.embedding, name=layer)(code))
-        return keras.layers.Concatenate(name="features")(parts) if len(parts) > 1 else parts[0]
+                parts.append(keras.layers.Embedding(size + 1, column.embedding, name=layer + after)(code))
+        return keras.layers.Concatenate(name=f"features{after}")(parts) if len(parts) > 1 else parts[0]
 
     def encode(self, raws: Sequence[Any]) -> Encoded:
         """Returns rows as numbers, (usable, columns), float32.

@@ -13,7 +13,7 @@ from dltrain.errors import CheckpointError, RunError
 from dltrain.runs.folder import Run
 from dltrain.training import trainer
 
-UNTOLD = ("command", "origins")
+NOT_COMPARED = ("command", "origins")
 """Keys of environment.json that do not describe the environment."""
 
 UNWEIGHED = ("git", lineage.KEY)
@@ -94,7 +94,7 @@ def _environment(run: Run) -> dict[str, Any]:
 
 
 def _differing(then: dict[str, Any], now: dict[str, Any]) -> dict[str, list[Any]]:
-    keys = [key for key in {**then, **now} if key not in UNTOLD]
+    keys = [key for key in {**then, **now} if key not in NOT_COMPARED]
     return {key: [then.get(key), now.get(key)] for key in keys if then.get(key) != now.get(key)}
 
 

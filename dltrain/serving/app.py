@@ -189,8 +189,7 @@ def _page_options(predictor: Predictor) -> dict[str, Any]:
     """Returns the options that the page asks with: the likeliest few, where the task has such."""
     if "top_k" not in predictor.task.options:
         return {}
-    (count,) = predictor.task.output_shape(predictor.spec)
-    return {"top_k": min(LIKELIEST, count)}
+    return {"top_k": LIKELIEST}
 
 
 def _policy(page: str) -> str:

@@ -53,9 +53,9 @@ class Task(Choice):
         """
         targets = [*data.targets.values()]
         if self.accepts and not (len(targets) == 1 and isinstance(targets[0], self.accepts)):
-            wanted = " or ".join(each.registered_name for each in self.accepts)
-            there = " and ".join(each.registered_name for each in targets) or "no target"
-            others = " or ".join(each.task for each in targets if each.task)
+            wanted = " or ".join(each.plural or each.registered_name for each in self.accepts)
+            there = " and ".join(each.plural or each.registered_name for each in targets) or "no target"
+            others = " or ".join(dict.fromkeys(each.task for each in targets if each.task))
             beside = f": {others}" if others else ""
             raise KeyProblem("name", f": {self.registered_name} needs {wanted}, the data have {there}{beside}")
 

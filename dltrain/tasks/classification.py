@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from dltrain.data import DataSpec, Outcome, Split
 from dltrain.errors import KeyProblem
 from dltrain.features.class_label import ClassLabel
-from dltrain.features.labels import Labels
 from dltrain.fields import Fraction, NonNegativeFloat
 from dltrain.lazy import keras, np
 from dltrain.registry import TASKS, suggestion
@@ -68,11 +67,10 @@ class Classification(Task):
 
     def check(self, data: DataSpec) -> None:
         """Raises ValueError where the task does not fit the data."""
-        if isinstance(data.target, Labels):
-            raise KeyProblem("name", ": classification needs one class per example, the data have labels: multilabel")
-        if not isinstance(data.target, ClassLabel) or len(data.target.class_names) < 2:
-            raise KeyProblem("name", ": classification needs classes, the data have numbers to predict: regression")
+        super().check(data)
         classes = data.target.class_names
+        if len(classes) < 2:
+            raise KeyProblem("name", f": classification needs at least 2 classes, the data have {len(classes)}")
         if "top_5_accuracy" in self.metrics and len(classes) <= 5:
             raise KeyProblem("metrics", f"must not hold top_5_accuracy: there are only {len(classes)} classes")
         for name in self.class_weights if isinstance(self.class_weights, dict) else ():

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dltrain.data import DataSpec, Outcome, Split
 from dltrain.errors import KeyProblem
-from dltrain.features.class_label import ClassLabel
 from dltrain.features.labels import Labels
 from dltrain.fields import Fraction
 from dltrain.lazy import keras, np
@@ -46,15 +45,6 @@ class Multilabel(Task):
         names(self.metrics)
         if self.loss_function is not None and self.label_smoothing:
             raise KeyProblem("label_smoothing", "must be 0 beside a loss_function, which may smooth by itself")
-
-    def check(self, data: DataSpec) -> None:
-        """Raises ValueError where the task does not fit the data."""
-        if isinstance(data.target, ClassLabel):
-            raise KeyProblem(
-                "name", ": multilabel needs columns of 0 and 1, the data have one class each: classification"
-            )
-        if not isinstance(data.target, Labels):
-            raise KeyProblem("name", ": multilabel needs columns of 0 and 1, the data have numbers: regression")
 
     def larger_is_better(self, column: str) -> bool:
         """Whether more is better in a column of metrics.csv."""

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dltrain.data import DataSpec, Outcome, Split
-from dltrain.errors import KeyProblem
 from dltrain.features.numbers import Numbers
 from dltrain.fields import PositiveFloat
 from dltrain.lazy import keras, np
@@ -46,11 +45,6 @@ class Regression(Task):
 
     def __post_init__(self) -> None:
         names(self.metrics)
-
-    def check(self, data: DataSpec) -> None:
-        """Raises ValueError where the task does not fit the data."""
-        if not isinstance(data.target, Numbers):
-            raise KeyProblem("name", ": regression needs numbers to predict, the data have classes: classification")
 
     def larger_is_better(self, column: str) -> bool:
         """Whether more is better in a column of metrics.csv."""

@@ -159,8 +159,8 @@ def _trained(config: Config, loop: Loop, run: Run, prepare: Callable[[], None], 
     try:
         prepare()
         _write_config(config, run)
-        told = {"origins": _origins(config, run), lineage.KEY: lineage.built_on(config.experiment, run, reporter)}
-        folder.write_json(run.environment, environment.describe(learner.devices) | told)
+        recorded = {"origins": _origins(config, run), lineage.KEY: lineage.built_on(config.experiment, run, reporter)}
+        folder.write_json(run.environment, environment.describe(learner.devices) | recorded)
         for file, content in plugins.of(config.experiment.plugins).items():
             run.plugins.mkdir(exist_ok=True)
             with folder.replacing(run.plugins / file.name) as aside:

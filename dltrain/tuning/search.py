@@ -63,7 +63,7 @@ class Search:
         """Searches until there are enough trials, or no time is left.
 
         Args:
-            command: what to type so that the search goes on.
+            command: what to type to resume the search.
 
         Raises:
             Unusable: if no trial can be compared with others.

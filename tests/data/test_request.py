@@ -30,9 +30,21 @@ def test_a_line_is_a_value_as_json_where_it_is_such(tmp_path):
     file.write_text('one\n"three"\n{"no": 1}\n\nfour')
     assert told(LineReader(Lengths()).read([str(file)], 2)) == [
         ([f"{file}:1", f"{file}:2"], [3, 5], {}),
-        ([f"{file}:3"], [], {0: "is no word"}),
-        ([f"{file}:5"], [4], {}),
+        ([f"{file}:3", f"{file}:5"], [4], {0: "is no word"}),
     ]
+
+
+def test_a_file_is_read_alike_wherever_it_comes_from(tmp_path):
+    """Empty lines are none, and only the line feed ends a line, however the file was written."""
+    content = "one\r\n\r\ntwo\u2028three\n \x0cfour\n\n".encode()
+    (tmp_path / "words.txt").write_bytes(content)
+    reader = LineReader(Lengths())
+    ((places, values, _),) = told(reader.read([str(tmp_path / "words.txt")], 9))
+    ((names, same, _),) = told([reader.read_file("words.txt", content)])
+    assert [place.rpartition(":")[2] for place in places] == ["1", "3", "4"]
+    assert values == same == [3, 9, 6]
+    assert names == ["words.txt:1", "words.txt:3", "words.txt:4"]
+    assert told([reader.read_file("empty.txt", b"\n\n")]) == [([], [], {})]
 
 
 def test_a_line_of_digits_is_text_until_the_feature_says_otherwise(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dltrain.data import DataSpec, Features
+from dltrain.data import DataSpec, Feature, Features
 from dltrain.data.request import LineReader, ObjectReader
 from dltrain.features._tables.columns import Encoding, learn
 from dltrain.features.class_label import ClassLabel
@@ -188,3 +188,23 @@ def test_several_inputs_are_read_as_objects(tmp_path, monkeypatch):
         assert request.problems == {
             1: "kind: no class 'z'", 2: "must be an object of kind, numbers", 3: "has no numbers"
         }  # fmt: skip
+
+
+def test_two_tables_may_be_inputs_of_one_network(tensorflow):
+    """Each has layers of its own names."""
+    columns = (Column("size", "size"), Column("kind", "kind", "category", categories=("a", "b"), embedding=2))
+    table = Table(columns=columns, mean=(0.0, 0.0), standard_deviation=(1.0, 1.0))
+    inputs = {name: table.inputs(name) for name in ("left", "right")}
+    outputs = [table.preprocess(inputs[name], f"normalization_{name}") for name in inputs]
+    model = tensorflow.keras.Model(inputs, outputs)
+    assert len({layer.name for layer in model.layers}) == len(model.layers)
+
+
+def test_a_feature_cannot_have_a_field_that_json_has_for_its_kind():
+    with pytest.raises(TypeError, match="no field `name`"):
+
+        @FEATURES.register("badly_named")
+        class BadlyNamed(Feature):
+            name: str = "x"
+
+    assert "badly_named" not in FEATURES.names()

@@ -36,7 +36,7 @@ def test_metrics_are_scikit_learns(tensorflow):
 def test_what_does_not_fit_the_data_is_refused():
     with pytest.raises(ValueError, match="the data have numbers: regression"):
         Multilabel().check(data_spec((4,), targets=(Target("price"),)))
-    with pytest.raises(ValueError, match="the data have one class each: classification"):
+    with pytest.raises(ValueError, match="needs labels, the data have classes: classification"):
         Multilabel().check(data_spec((4,), ("a", "b")))
     with pytest.raises(ValueError, match="^metrics must not name one twice"):
         Multilabel(metrics=("f1", "f1"))

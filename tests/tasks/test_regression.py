@@ -58,7 +58,7 @@ def test_r2_is_right_where_the_mean_is_far_from_zero(tensorflow):
 
 
 def test_what_does_not_fit_the_data_is_refused():
-    with pytest.raises(ValueError, match="^name: regression needs numbers to predict, the data have classes"):
+    with pytest.raises(ValueError, match="^name: regression needs numbers, the data have classes: classification"):
         Regression().check(data_spec((4,), ("a", "b")))
     with pytest.raises(ValueError, match="^metrics must not name one twice"):
         Regression(metrics=("mae", "mae"))
