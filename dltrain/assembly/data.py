@@ -13,6 +13,7 @@ from dltrain.checkpoints.training_state import TrainingState
 from dltrain.config.experiment import Config
 from dltrain.console import Reporter
 from dltrain.data import PARTS, DataSpec, Finding, Ragged, Split, Splits, trees
+from dltrain.data.noticing import Noticed
 from dltrain.digest import digest
 from dltrain.distributed.workers import Workers
 from dltrain.engine import device
@@ -66,9 +67,15 @@ def start_and_load(
         reading.start()
     splits, findings = loaded.result()
     workers.check_same("data", [f"{part} {value}" for part, value in sorted(splits.fingerprint.items())])
+    _say_noticed(splits.noticed, reporter)
     _say_skipped(splits.skipped, reporter)
     _say_findings(findings, config.experiment.strict, reporter)
     return devices, splits
+
+
+def _say_noticed(noticed: tuple[Noticed, ...], reporter: Reporter) -> None:
+    for each in noticed:
+        (reporter.warn if each.is_warning else reporter.say)(each.words)
 
 
 def _say_skipped(skipped: tuple[str, ...], reporter: Reporter) -> None:

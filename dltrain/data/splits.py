@@ -8,6 +8,7 @@ from typing import Any
 
 from dltrain.data import trees
 from dltrain.data.feature import Groups
+from dltrain.data.noticing import Noticed
 from dltrain.data.spec import DataSpec, Features, named
 from dltrain.data.statistics import Pieces
 from dltrain.data.trees import Tree
@@ -121,6 +122,7 @@ class Splits:
         skipped: a message for each example that was left out of all parts because it cannot be used.
         fingerprint: a hash of the content of each part, by its name; empty before it is known.
         ignored: files beside the examples, of kinds that are not read.
+        noticed: what values were taken for where that is not plain.
     """
 
     spec: DataSpec
@@ -130,6 +132,7 @@ class Splits:
     skipped: tuple[str, ...] = ()
     fingerprint: dict[str, str] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
+    noticed: tuple[Noticed, ...] = ()
 
     @property
     def parts(self) -> dict[str, Split]:

@@ -8,30 +8,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from dltrain.data import PARTS, DataSpec, Feature, Pieces, Provenance, Split, Splits, split_off
-from dltrain.data.progress import announce
+from dltrain.data.noticing import notice, noticing
 from dltrain.data.proposal import Proposal
 from dltrain.datasets import Dataset
 from dltrain.datasets._sources.arrays import refusing
 from dltrain.datasets._tables.proposal import table as proposed_table
 from dltrain.errors import KeyProblem
-from dltrain.features._tables.columns import (
-    FEW,
-    MOSTLY,
-    Encoding,
-    Role,
-    as_dates,
-    as_numbers,
-    as_text,
-    beyond_float32,
-    encode,
-    is_date,
-    is_day_first,
-    learn,
-    strays,
-)
+from dltrain.features._tables.columns import FEW, MOSTLY, Encoding, Role, encode, is_date, learn, strays
 from dltrain.features._tables.encoding import MISSING, TableEncoding
 from dltrain.features._tables.files import Table, matching, read
 from dltrain.features._tables.reader import TableReader
+from dltrain.features._tables.times import as_times, is_day_first, is_time
+from dltrain.features._tables.values import (
+    TRUTH,
+    are_written_numbers,
+    as_numbers,
+    as_text,
+    beyond_float32,
+    known_categories,
+    respelt,
+)
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.labels import Labels
 from dltrain.features.numbers import Numbers
@@ -80,6 +76,7 @@ class CSV(Dataset):
         impute: what replaces a missing number: median or mean of the train part, or zero.
         one_hot_up_to: the most categories of a one-hot column; with more, a vector is learnt for each category.
         words: number of the most frequent words of each text column that are counted.
+        ignore_case: take categories, and classes, that differ in case alone for one.
         on_bad_example: error to stop at rows that cannot be used (too many fields, no target, a word instead of a
             number); skip to leave them out and name them.
         test_fraction: share of all rows held out for testing, 0 to below 1, stratified by class; unused with `split`.
@@ -102,6 +99,7 @@ class CSV(Dataset):
     impute: Literal["median", "mean", "zero"] = "median"
     one_hot_up_to: NonNegativeInt = 10
     words: PositiveInt = 100
+    ignore_case: bool = False
     on_bad_example: Literal["error", "skip"] = "error"
 
     def __post_init__(self) -> None:
@@ -180,6 +178,11 @@ class CSV(Dataset):
         return self._read(None)
 
     def _read(self, like: DataSpec | None) -> tuple[Kind, Splits]:
+        with noticing() as noticed:
+            kind, splits = self._made(like)
+        return kind, replace(splits, noticed=tuple(noticed))
+
+    def _made(self, like: DataSpec | None) -> tuple[Kind, Splits]:
         table = read(self.path, self.delimiter, self.encoding, self.missing_values, self.on_bad_example == "skip")
         self._check_names(table.frame.columns, table.nested)
         kind = self._kind_of(table.frame, like)
@@ -193,7 +196,7 @@ class CSV(Dataset):
         if like is None:
             like = self._learnt(table, train, target)
         matrix = encode(table.frame, like.input.columns)
-        _announce_strays(table, like, parts)
+        _notice_strays(table, like, parts)
         skipped = tuple(table.skipped)
         place = replace(table, frame=table.frame.clear()).place  # which keeps no values
         del table
@@ -226,11 +229,19 @@ class CSV(Dataset):
             return _KINDS[like.target.registered_name]
         series = [frame[name].drop_nulls() for name in self._targets]
         if len(series) > 1:
-            return "labels" if all(as_text(column).is_in(_FLAGS).all() for column in series) else "numbers"
+            return "labels" if all(_flags(column).is_not_null().all() for column in series) else "numbers"
         (values,) = series
         numbers, distinct = as_numbers(values), values.n_unique()
         if numbers.null_count():
-            return "numbers" if distinct > FEW and numbers.count() >= MOSTLY * len(values) else "classes"
+            if distinct > FEW and numbers.count() >= MOSTLY * len(values):
+                return "numbers"
+            if are_written_numbers(values):
+                raise KeyProblem(
+                    "target",
+                    f"{self._targets[0]!r} holds numbers that are not written plainly, such as {values[0]!r}: write "
+                    "1600.5, without separators, signs of money and %; if they are classes, add kind: classes",
+                )
+            return "classes"
         return "classes" if distinct <= FEW and (numbers == numbers.round()).all() else "numbers"
 
     def _usable(self, table: Table, kind: Kind, like: DataSpec | None) -> Table:
@@ -245,7 +256,7 @@ class CSV(Dataset):
                 raise KeyProblem("target", f"{name!r} has no values in {self.path.name}")
             table = table.without(table.frame[name].is_null(), f"has no {name}", skip)
             if kind == "labels":
-                wrong = ~as_text(table.frame[name]).is_in(_FLAGS)
+                wrong = _flags(table.frame[name]).is_null()
                 table = table.without(wrong, f"{name} must be 0 or 1, as a label is", skip, name)
         inputs = [name for name in table.frame.columns if name not in (*self._apart, *self.ignore)]
         for name in [*inputs, *self._numbers(kind)]:
@@ -256,7 +267,7 @@ class CSV(Dataset):
             table = table.without(stray, f"{name} must be a number", skip, name)
         for name in self.dates:
             order = is_day_first(table.frame[name]) if like is None else _day_first(like, name)
-            stray = as_dates(table.frame[name], order)["date"].is_null() & table.frame[name].is_not_null()
+            stray = ~is_time(as_times(table.frame[name], order)) & table.frame[name].is_not_null()
             table = table.without(stray, f"{name} must be a date, for example 2020-12-31 23:59", skip, name)
         if self.weight is not None:
             weights = as_numbers(table.frame[self.weight])
@@ -286,12 +297,17 @@ class CSV(Dataset):
             numbers = [as_numbers(column).to_numpy().astype(np.float32) for column in columns]
             return Numbers(names=self._targets), np.stack(numbers, 1)
         if kind == "labels":
-            flags = [as_text(column).is_in(_TRUE).to_numpy().astype(np.float32) for column in columns]
+            flags = [_flags(column).to_numpy().astype(np.float32) for column in columns]
             return Labels(class_names=self._targets), np.stack(flags, 1)
         values, name = as_text(columns[0]), self._targets[0]
+        if like is None:
+            classes = tuple(sorted(known_categories(values, self.ignore_case), key=_number_first))
+        else:
+            classes = like.target.class_names
+        if spelt := respelt(set(values.unique().to_list()) - {*classes}, classes, self.ignore_case):
+            values = values.replace(spelt)
         counted = values.alias("class").value_counts()
         counts = dict(zip(counted["class"].to_list(), counted["count"].to_list(), strict=True))
-        classes = tuple(sorted(counts, key=_number_first)) if like is None else like.target.class_names
         if len(classes) < 2:
             raise KeyProblem("target", f"{name!r} must have at least 2 classes, got only {classes[0]!r}")
         if like is None and len(classes) > max(FEW, len(values) / 2):
@@ -303,7 +319,7 @@ class CSV(Dataset):
             raise KeyProblem("target", f"has a class that the run does not know: {unknown[0]!r}, {table.place(row)}")
         for single in [name for name in classes if counts.get(name) == 1] if like is None else []:
             row = int((values == single).arg_max() or 0)
-            announce(
+            notice(
                 f"class {single!r} has one row only, {table.place(row)}: it cannot be in the train part and in another"
             )
         codes = {name: code for code, name in enumerate(classes)}
@@ -328,7 +344,7 @@ class CSV(Dataset):
                 words = f"{self.split!r} leaves no row for training of class {classes[untaught[0]]!r}"
                 raise KeyProblem("split", words)
         given: dict[str, Role] = {name: role for role in _ROLES for name in getattr(self, role)}
-        encoding = Encoding(self.impute, self.one_hot_up_to, self.words)
+        encoding = Encoding(self.impute, self.one_hot_up_to, self.words, self.ignore_case)
         columns = learn(table.frame.drop(self._apart), train.inputs[:, 0], given, encoding)
         if not columns:
             raise KeyProblem("path", "has no column beside the target to learn from")
@@ -337,8 +353,13 @@ class CSV(Dataset):
 
 _KNOWN: dict[Any, tuple[Kind, DataSpec]] = {}
 _ROLES: tuple[Role, ...] = ("numeric", "categorical", "text", "dates", "ignore")
-_TRUE = ("1", "true", "True", "TRUE")
-_FLAGS = (*_TRUE, "0", "false", "False", "FALSE")
+
+
+def _flags(series: pl.Series) -> pl.Series:
+    """Returns 0 and 1 of a column of truth values; null for others."""
+    import polars as pl
+
+    return as_text(series).str.to_lowercase().replace_strict(TRUTH, default=None, return_dtype=pl.Boolean)
 
 
 def _number_first(label: str) -> tuple[int, float, str]:
@@ -352,14 +373,17 @@ def _day_first(spec: DataSpec, name: str) -> bool:
     return any(column.day_first for column in spec.input.columns if column.source == name)
 
 
-def _announce_strays(table: Table, spec: DataSpec, parts: dict[str, Split | None]) -> None:
-    """Reports the values that count as missing because they do not fit their column, by part."""
+def _notice_strays(table: Table, spec: DataSpec, parts: dict[str, Split | None]) -> None:
+    """Says which values are not what their column was in training, by part: a whole column is a warning."""
     for name, (what, wrong) in strays(table.frame, spec.input.columns).items():
-        flags = wrong.to_numpy()
-        first = int(flags.argmax())
-        counts = {part: int(flags[rows.inputs[:, 0]].sum()) for part, rows in parts.items() if rows}
+        flags, present = wrong.to_numpy(), table.frame[name].is_not_null().to_numpy()
+        first, rows = int(flags.argmax()), {part: each.inputs[:, 0] for part, each in parts.items() if each}
+        counts = {part: int(flags[places].sum()) for part, places in rows.items()}
         shares = ", ".join(f"{count} in {part}" for part, count in counts.items() if count)
-        announce(
-            f"column {name!r} is read as {what}; {flags.sum()} of its values are not and count as missing "
-            f"({shares}), for example {table.frame[name][first]!r}, {table.place(first)}"
-        )
+        is_whole = any(flags[places].sum() == present[places].sum() > 0 for places in rows.values())
+        if what == "categories":
+            words = f"{flags.sum()} of its {present.sum()} values were never seen in training and count as unknown"
+        else:
+            words = f"it is read as {what}; {flags.sum()} of its values are not and count as missing"
+        where = f"({shares}), for example {table.frame[name][first]!r}, {table.place(first)}"
+        notice(f"column {name!r}: {words} {where}", is_whole)

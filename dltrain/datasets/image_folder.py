@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from dltrain.data import DataSpec, Split, Splits
-from dltrain.data.progress import announce
+from dltrain.data.noticing import notice, noticing
 from dltrain.data.proposal import Proposal
 from dltrain.datasets import Dataset
 from dltrain.datasets._images.archives import Archive
@@ -151,9 +151,10 @@ class ImageFolder(Dataset):
             split_seed=self.split_seed,
             skipped=(*found.skipped, *problems.values()),
         )
-        _announce_absent_classes(parts, own=found.parts)
-        _announce_ignored(found.ignored)
-        return replace(parts, ignored=found.ignored)
+        with noticing() as noticed:
+            _notice_absent_classes(parts, own=found.parts)
+            _notice_ignored(found.ignored)
+        return replace(parts, ignored=found.ignored, noticed=tuple(noticed))
 
     def reader(self, spec: DataSpec) -> ImageReader:
         """Returns a reader of other images for a network that was trained on `spec`."""
@@ -191,7 +192,7 @@ class ImageFolder(Dataset):
         return self.path
 
 
-def _announce_absent_classes(splits: Splits, own: Container[str]) -> None:
+def _notice_absent_classes(splits: Splits, own: Container[str]) -> None:
     """Reports the classes with too few images to be in each part that was split off."""
     names = splits.spec.target.class_names
     for part in ("validation", "test"):
@@ -201,16 +202,16 @@ def _announce_absent_classes(splits: Splits, own: Container[str]) -> None:
         absent = [names[label] for label in np.setdiff1d(np.arange(len(names)), split.targets)]
         if absent:
             shown = ", ".join(absent[:5]) + (f" and {len(absent) - 5:,} more" if len(absent) > 5 else "")
-            announce(f"the {part} part has no image of {shown}: too few to be in every part")
+            notice(f"the {part} part has no image of {shown}: too few to be in every part")
 
 
-def _announce_ignored(files: tuple[str, ...]) -> None:
+def _notice_ignored(files: tuple[str, ...]) -> None:
     """Reports how many files of which kinds are ignored, as they are not images."""
     if files:
         suffixes = Counter(Path(file).suffix.lower() or "no suffix" for file in files)
         kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in suffixes.most_common())
         many = "1 file is" if len(files) == 1 else f"{len(files):,} files are"
-        announce(f"{many} ignored ({kinds}): images end in {', '.join(sorted(SUFFIXES))}")
+        notice(f"{many} ignored ({kinds}): images end in {', '.join(sorted(SUFFIXES))}")
 
 
 def _check_memory(needed: int) -> None:

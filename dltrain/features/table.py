@@ -38,12 +38,15 @@ class Column:
     Args:
         name: of the table's column, with a word behind it where one column becomes several numbers.
         source: the table's column.
-        part: which number of the source it is: value, missing, year, month, weekday, hour, day, word or category.
+        part: which number of the source it is: value, missing, year, month, weekday (1 is Monday), day (days since the
+            1st of January 1970), hour (a whole number), time (hours exactly), word or category.
         fill: what takes the place of a missing value.
         categories: the known categories; the number is the position of one, counted from 1, and 0 for all others.
         embedding: length of the vector that is learnt for each category; none for one-hot.
         word: the word that is counted, where part is word.
         day_first: whether 3/4/2020 is in April, where part is one of a date.
+        offset: what is subtracted from a value before it becomes float32, which holds about 7 digits.
+        ignore_case: whether case means nothing in a category.
     """
 
     name: str
@@ -54,6 +57,8 @@ class Column:
     embedding: int | None = None
     word: str | None = None
     day_first: bool = False
+    offset: float = 0.0
+    ignore_case: bool = False
 
 
 @FEATURES.register("table")
@@ -200,9 +205,9 @@ class Table(Channels):
         return "other columns or targets than it was trained on"
 
     def signature(self) -> Plain:
-        """Returns all that weights depend on: the columns; what missing values are filled with is a statistic."""
+        """Returns all that weights depend on: the columns; what is filled in or subtracted is a statistic."""
         return self.replaced(
-            columns=tuple(replace(column, fill=0.0) for column in self.columns),
+            columns=tuple(replace(column, fill=0.0, offset=0.0) for column in self.columns),
             mean=None,
             standard_deviation=None,
         ).plain()
@@ -212,8 +217,13 @@ class Table(Channels):
         from dltrain.data.showing import Row
 
         stored = np.asarray(stored)
-        shown = [place for place, column in enumerate(self.columns) if column.part in ("value", "day", "category")]
-        shown = shown[:CELLS]
+        dated = {column.source for column in self.columns if column.part == "day"}
+        shown = [
+            place
+            for place, column in enumerate(self.columns)
+            if column.part in ("value", "day", "category")
+            or (column.part in ("hour", "time") and column.source not in dated)
+        ][:CELLS]
         flags = {column.source: place for place, column in enumerate(self.columns) if column.part == "missing"}
         names = tuple(self.columns[place].source for place in shown)
         return [Row(names, tuple(self._cell(values, place, flags) for place in shown)) for values in stored]
@@ -235,7 +245,7 @@ class Table(Channels):
             return "(missing)"
         if column.categories:
             return column.categories[int(value) - 1] if value else "(missing or unknown)"
-        return day(value) if column.part == "day" else number(value)
+        return day(value) if column.part == "day" else number(value + column.offset)
 
     def panels(self, parts: Mapping[str, Any]) -> Sequence[Panel]:
         """Returns how each column of the table is distributed in the first part."""
@@ -257,15 +267,18 @@ class Table(Channels):
             return distributions.words(
                 source, [str(self.columns[place].word) for place in of_source], values[:, of_source]
             )
-        place = places["day"] if "day" in places else places["value"]
+        place = next(places[part] for part in ("day", "value", "time", "hour") if part in places)
         statistics = None
         if self.mean is not None and self.standard_deviation is not None:
             statistics = self.mean[place], self.standard_deviation[place]
         if "day" in places:
             return distributions.dates(source, values[:, place], part, statistics)
         missing = values[:, places["missing"]] == 1 if "missing" in places else np.zeros(len(values), bool)
-        fill = self.columns[place].fill
-        return distributions.numbers(source, values[:, place], part, statistics, missing, fill)
+        column = self.columns[place]
+        if column.offset and statistics:
+            statistics = statistics[0] + column.offset, statistics[1]
+        shown = values[:, place].astype(np.float64) + column.offset if column.offset else values[:, place]
+        return distributions.numbers(source, shown, part, statistics, missing, column.fill + column.offset)
 
     def describe(self, preprocessed: bool = False) -> list[str]:
         """Returns how many numbers there are, what each is made of, and how they are normalised."""

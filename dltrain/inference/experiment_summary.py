@@ -30,6 +30,8 @@ def summary(experiment: Experiment, splits: Splits, plan: Plan, weights: int) ->
         f"epoch: {plan.total_steps / plan.steps_per_epoch:.4g} epochs"
         + (f"; each step accumulates {train.accumulate_steps} batches" if train.accumulate_steps > 1 else ""),
     }
+    if splits.noticed:
+        found["Reading"] = "; ".join(each.words for each in splits.noticed)
     if weighted := _weighting(experiment, splits):
         found["Weighting"] = weighted
     return found

@@ -1,6 +1,5 @@
 """Images that a CSV names: what it may look like, and what is said of one that cannot be used."""
 
-import logging
 import re
 
 import numpy as np
@@ -178,10 +177,9 @@ def test_files_that_are_not_there_are_skipped_if_so_asked(table):
     assert "labels.csv has no existing train image of bird" in message
 
 
-def test_a_class_of_one_image_is_trained_on_and_said(table, caplog):
-    caplog.set_level(logging.INFO, "dltrain")
+def test_a_class_of_one_image_is_trained_on_and_said(table):
     splits = table("path,label", *LINES[:9], "dog4.png,fox").load()
     assert (splits.train.targets == 2).sum() == 1
-    assert [message for message in caplog.messages if "fox" in message] == [
+    assert [each.words for each in splits.noticed if "fox" in each.words] == [
         f"the {part} part has no image of fox: too few to be in every part" for part in ("validation", "test")
     ]

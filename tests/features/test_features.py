@@ -33,10 +33,13 @@ def learnt_table():
         "kind": [["red", "green", "a, b"][number % 3] for number in range(count)],
         "many": [f"word{number % 15}" for number in range(count)],
         "day": [f"20{number % 20 + 10}-0{number % 9 + 1}-1{number % 9} 1{number % 9}:30" for number in range(count)],
+        "hour": [f"20{number % 20 + 10}-0{number % 9 + 1}-1{number % 9} 1{number % 9}:00" for number in range(count)],
+        "clock": [f"{number % 12 + 1}:{number % 60:02}:0{number % 9}.5 PM" for number in range(count)],
+        "stamp": [1_500_000_000_000.0 + number * 10 for number in range(count)],
         "note": [f"the {number} nan words of row{number}" for number in range(count)],
     })  # fmt: skip
     columns = learn(frame, np.arange(count), {}, Encoding("median", 10, 20))
-    assert {column.part for column in columns} >= {"value", "missing", "category", "year", "hour", "word"}
+    assert {column.part for column in columns} >= {"value", "missing", "category", "year", "hour", "time", "word"}
     return Table(columns=columns)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from dltrain.features._tables.encoding import MISSING
@@ -11,7 +11,7 @@ from dltrain.features.table import Column
 from dltrain.lazy import np
 
 Members = Sequence[tuple[int, Column]]
-_FIRST_DAY = date(1970, 1, 1)
+_FIRST_DAY = datetime(1970, 1, 1)
 
 
 def cells(stored: np.ndarray, columns: Sequence[Column]) -> list[dict[str, Any]]:
@@ -42,7 +42,7 @@ def _maker(members: Members) -> Callable[[Sequence[float], Members], Any]:
 
 
 def _number(row: Sequence[float], members: Members) -> float | None:
-    values = {column.part: row[index] for index, column in members}
+    values = {column.part: row[index] + column.offset for index, column in members}
     return None if values.get("missing") else values.get("value", 0.0)
 
 
@@ -59,13 +59,19 @@ def _text(row: Sequence[float], members: Members) -> str | None:
 
 
 def _date(row: Sequence[float], members: Members) -> str | None:
-    """Returns the day, with the hour where there is one; none where the numbers are those of no date."""
+    """Returns the day, the time, or both as they are known; none where the numbers are those of no date."""
     numbers = {column.part: row[index] for index, column in members}
     if all(np.float32(column.fill) == row[index] for index, column in members):
         return None
+    instant = _FIRST_DAY
     if "day" in numbers:
-        day = _FIRST_DAY + timedelta(days=round(numbers["day"]))
-    else:
-        day = date(round(numbers.get("year", 1970)), round(numbers.get("month", 1)), 1)
-    hour = numbers.get("hour")
-    return str(day) if hour is None or hour != int(hour) else f"{day} {int(hour):02}:00"
+        instant += timedelta(days=round(numbers["day"]))
+    elif "year" in numbers or "month" in numbers:
+        instant = datetime(round(numbers.get("year", 1970)), round(numbers.get("month", 1)), 1)
+    hours = numbers.get("time", numbers.get("hour"))
+    has_clock = hours is not None and 0 <= hours < 24 and ("time" in numbers or hours == int(hours))
+    if has_clock and hours is not None:
+        instant += timedelta(microseconds=round(hours * 3_600_000_000))
+    if not {"day", "year", "month"} & numbers.keys():
+        return instant.time().isoformat() if has_clock else None
+    return instant.isoformat(" ") if has_clock else str(instant.date())

@@ -6,8 +6,18 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from dltrain.data.progress import announce
+from dltrain.data.noticing import notice
 from dltrain.errors import KeyProblem
+from dltrain.features._tables import times
+from dltrain.features._tables.times import are_instants, as_times, is_day_first, is_time
+from dltrain.features._tables.values import (
+    are_written_numbers,
+    as_numbers,
+    as_text,
+    as_values,
+    known_categories,
+    respelt,
+)
 from dltrain.features.table import Column
 from dltrain.lazy import np
 from dltrain.registry import nearest
@@ -26,12 +36,13 @@ FEW = 20
 MOSTLY = 0.9
 """Share of numbers from which on a column is one of numbers, in which other words are missing values."""
 
-_STROKES = r"\d\d?/\d\d?/\d{4}"
 _DATE_PARTS = ("year", "month", "weekday", "day")
-# A stroke is American unless the file has one such as 13/1/2020. Of eight digits only a given column is one, for they
-# are a number too.
-_DATES = {r"\d{4}-\d\d?-\d\d?": "%Y-%m-%d", r"\d{4}/\d\d?/\d\d?": "%Y/%m/%d", r"\d\d?\.\d\d?\.\d{4}": "%d.%m.%Y"}
-_DATES |= {_STROKES: "%m/%d/%Y", r"\d{8}": "%Y%m%d"}
+TIME_PARTS = (*_DATE_PARTS, "hour", "time")
+"""The numbers that a date or time may become."""
+FINEST = 1000
+"""Parts of a column's standard deviation that float32 must tell apart."""
+
+_TIME_NAME = re.compile(r"(?i)(time|date|stamp|epoch)|(^|_)ts$|_(at|on)$")
 _KEY = re.compile(r"(^|[_ .-])(id|Id|ID)$|[a-z](Id|ID)$|^(?i:index|row)$")
 
 
@@ -43,11 +54,13 @@ class Encoding:
         impute: what takes the place of a missing number: median or mean of the train part, or zero.
         one_hot_up_to: categories up to which a column is one-hot; beyond it a vector is learnt for each.
         words: how many of the most frequent words of a text column are counted.
+        ignore_case: whether categories that differ in case alone are one.
     """
 
     impute: Literal["median", "mean", "zero"]
     one_hot_up_to: int
     words: int
+    ignore_case: bool = False
 
 
 def learn(frame: pl.DataFrame, rows: np.ndarray, given: dict[str, Role], encoding: Encoding) -> tuple[Column, ...]:
@@ -74,8 +87,10 @@ def learn(frame: pl.DataFrame, rows: np.ndarray, given: dict[str, Role], encodin
                 raise KeyProblem(role, f"names {name!r}, which has no values in the train part; name it under ignore")
         else:
             role, why = _looks(series, frame[name])
+        if role == "categorical" and name not in given:
+            _notice_numbers(series.drop_nulls())
         if why:
-            announce(f"column {name!r} is not used: {why}; to use it, name it under numeric, categorical or text")
+            notice(f"column {name!r} is not used: {why}; to use it, name it under numeric, categorical or text")
         if role == "numeric":
             numbers += _numeric(series, encoding.impute)
         elif role == "dates":
@@ -83,7 +98,7 @@ def learn(frame: pl.DataFrame, rows: np.ndarray, given: dict[str, Role], encodin
         elif role == "text":
             numbers += [Column(f"{name} {word}", name, "word", word=word) for word in _frequent(series, encoding.words)]
         elif role == "categorical":
-            categories.append(_categorical(series, encoding.one_hot_up_to))
+            categories.append(_categorical(series, encoding.one_hot_up_to, encoding.ignore_case))
     return (*numbers, *categories)
 
 
@@ -96,17 +111,19 @@ def _looks(series: pl.Series, whole: pl.Series) -> tuple[Role, str]:
         return "ignore", "it has no values"
     if len(values) == len(series) and not (values != values[0]).any():
         return "ignore", f"each row has the same value, {values[0]!r}"
-    if series.dtype in (pl.Date, pl.Datetime):
+    if series.dtype in (pl.Date, pl.Datetime, pl.Time):
         return "dates", ""
     numbers = as_numbers(values)
     if numbers.null_count() == 0:
+        if _TIME_NAME.search(series.name) and are_instants(values):
+            return "dates", ""
         is_key = _KEY.search(series.name) and numbers.n_unique() == len(series) > FEW
         if is_key and (numbers == numbers.round()).all():
             return "ignore", "it is a different whole number in each row, and named like a key"
         return "numeric", ""
-    if as_dates(values, is_day_first(whole))["date"].null_count() == 0:
+    are_times, distinct = is_time(as_times(values, is_day_first(whole))), values.n_unique()
+    if are_times.all() or (distinct > FEW and are_times.sum() >= MOSTLY * len(values)):
         return "dates", ""
-    distinct = values.n_unique()
     if distinct > FEW and numbers.count() >= MOSTLY * len(values):
         return "numeric", ""
     if distinct <= max(FEW, len(values) ** 0.5):
@@ -118,25 +135,53 @@ def _looks(series: pl.Series, whole: pl.Series) -> tuple[Role, str]:
     return "categorical", ""
 
 
+def _notice_numbers(values: pl.Series) -> None:
+    """Says that a column of categories looks like one of numbers, where it does."""
+    numbers, count = as_numbers(values), values.n_unique()
+    words = f"column {values.name!r} is read as {count} categories, not as numbers"
+    if are_written_numbers(values):
+        notice(f"{words}: they have separators or signs, for example {values[0]!r}; write numbers as 1600.5")
+    elif numbers.count() * 2 > len(values):
+        other = values.filter(numbers.is_null())
+        commonest = other.value_counts().sort(by=["count", values.name], descending=[True, False])[values.name][0]
+        notice(
+            f"{words}: {len(other)} of {len(values)} values are none, for example {commonest!r}; if these mean that a "
+            "value is missing, add them to missing_values"
+        )
+
+
 def _numeric(series: pl.Series, impute: str) -> list[Column]:
     numbers = as_numbers(series)
     known = numbers.drop_nulls()
     middle: Any = 0.0 if impute == "zero" else known.median() if impute == "median" else known.mean()
-    columns = [Column(series.name, series.name, fill=float(middle or 0.0))]
+    offset = _offset(known)
+    if offset:
+        notice(
+            f"column {series.name!r}: {offset:.17g} is subtracted before its values become float32, which is too coarse"
+        )
+    columns = [Column(series.name, series.name, fill=float(middle or 0.0) - offset, offset=offset)]
     if numbers.null_count():
         columns.append(Column(f"{series.name} missing", series.name, "missing"))
     return columns
 
 
+def _offset(known: pl.Series) -> float:
+    """Returns what to subtract from numbers whose differences float32 would lose; 0 for most columns."""
+    deviation: Any = known.std() or 0.0
+    largest: Any = known.abs().max() or 0.0
+    is_lost = float(np.spacing(np.float32(largest))) > deviation / FINEST > 0
+    return float(round(known.median())) if is_lost else 0.0  # type: ignore[arg-type]
+
+
 def _dates(series: pl.Series, whole: pl.Series) -> list[Column]:
     """Returns a column for each part of a date; how the numbers of one are ordered is seen from all rows."""
     day_first = is_day_first(whole)
-    found = as_dates(series, day_first)
-    if not day_first and _is_either(whole):
-        announce(
-            f"column {series.name!r}: 3/4/2020 is read as the 4th of March; no date shows which number is the month"
-        )
-    parts = (*_DATE_PARTS, "hour") if found["hour"].count() else _DATE_PARTS
+    found = as_times(series, day_first)
+    for words in times.notices(whole):
+        notice(f"column {series.name!r}: {words}")
+    parts = [*_DATE_PARTS] if found["days"].count() else []
+    if found["seconds"].count():
+        parts.append("hour" if (found["seconds"].drop_nulls() % 3600 == 0).all() else "time")
     columns = []
     for part in parts:
         middle: Any = _date_part(found, part).median()
@@ -144,13 +189,13 @@ def _dates(series: pl.Series, whole: pl.Series) -> list[Column]:
     return columns
 
 
-def _categorical(series: pl.Series, one_hot_up_to: int) -> Column:
-    counted = as_text(series).drop_nulls().alias("category").value_counts()
-    counted = counted.sort(by=["count", "category"], descending=[True, False]).head(MOST_CATEGORIES)
-    known = tuple(sorted(counted["category"].to_list()))
+def _categorical(series: pl.Series, one_hot_up_to: int, ignore_case: bool) -> Column:
+    counts = known_categories(as_text(series), ignore_case)
+    commonest = sorted(counts, key=lambda name: (-counts[name], name))[:MOST_CATEGORIES]
+    known = tuple(sorted(commonest))
     # The rule of fast.ai's tables: wide enough to tell the categories apart, and no wider.
     width = None if len(known) <= one_hot_up_to else min(600, round(1.6 * len(known) ** 0.56))
-    return Column(series.name, series.name, "category", categories=known, embedding=width)
+    return Column(series.name, series.name, "category", categories=known, embedding=width, ignore_case=ignore_case)
 
 
 def _frequent(series: pl.Series, words: int) -> list[str]:
@@ -192,36 +237,57 @@ def _numbers(series: pl.Series, columns: list[Column]) -> list[pl.Series]:
     import polars as pl
 
     if columns[0].part == "category":
-        codes = pl.DataFrame({"text": columns[0].categories}).with_row_index("code", offset=1)
-        found = as_text(series).alias("text").to_frame().join(codes, on="text", how="left", maintain_order="left")
-        return [found["code"].fill_null(0).cast(pl.Float32)]
+        return [_codes(series, columns[0]).fill_null(0).cast(pl.Float32)]
     if columns[0].part in ("value", "missing"):
-        numbers = as_numbers(series)
+        numbers = as_values(series)
         return [
             numbers.is_null().cast(pl.Float32)
             if column.part == "missing"
-            else numbers.fill_null(column.fill).cast(pl.Float32)
+            else (numbers - column.offset).fill_null(column.fill).cast(pl.Float32)
             for column in columns
         ]
-    found = as_dates(series, columns[0].day_first)
+    found = as_times(series, columns[0].day_first)
     return [_date_part(found, column.part).fill_null(column.fill).cast(pl.Float32) for column in columns]
 
 
+def _codes(series: pl.Series, column: Column) -> pl.Series:
+    """Returns the position of each row's category, counted from 1; null where it is missing or unknown."""
+    import polars as pl
+
+    codes = pl.DataFrame({"text": column.categories}, schema={"text": pl.String}).with_row_index("code", offset=1)
+    text = as_text(series).alias("text")
+    found = text.to_frame().join(codes, on="text", how="left", maintain_order="left")["code"]
+    strange = text.filter(found.is_null() & text.is_not_null()).unique()
+    spelt = respelt(strange.to_list(), column.categories, column.ignore_case) if len(strange) else {}
+    if not spelt:
+        return found
+    places = {name: place for place, name in enumerate(column.categories, 1)}
+    others = text.replace_strict(
+        {word: places[name] for word, name in spelt.items()}, default=None, return_dtype=pl.UInt32
+    )
+    return found.fill_null(others)
+
+
 def strays(frame: pl.DataFrame, columns: tuple[Column, ...]) -> dict[str, tuple[str, pl.Series]]:
-    """Returns which values are there but none of what their column is, which are taken for missing.
+    """Returns which values are there but none of what their column is, which are taken for missing or unknown.
 
     Returns:
-        of each column that has some: what it is, and whether each row is one.
+        of each column that has some: what it is, numbers, dates or categories, and whether each row is one.
     """
     found: dict[str, tuple[str, pl.Series]] = {}
     for column in columns:
-        if column.source in found or column.part not in ("value", "year"):
+        if column.source in found or column.part in ("missing", "word"):
             continue
-        series, is_number = frame[column.source], column.part == "value"
-        read = as_numbers(series) if is_number else as_dates(series, column.day_first)["date"]
-        wrong = read.is_null() & series.is_not_null()
+        series = frame[column.source]
+        if column.part == "category":
+            what, is_known = "categories", _codes(series, column).is_not_null()
+        elif column.part == "value":
+            what, is_known = "numbers", as_values(series).is_not_null()
+        else:
+            what, is_known = "dates", is_time(as_times(series, column.day_first))
+        wrong = ~is_known & series.is_not_null()
         if wrong.any():
-            found[column.source] = "numbers" if is_number else "dates", wrong
+            found[column.source] = what, wrong
     return found
 
 
@@ -236,86 +302,6 @@ def _count_words(series: pl.Series, places: dict[str | None, int], matrix: np.nd
         matrix[counted["row"].to_numpy(), counted["place"].to_numpy()] = np.log1p(counted["len"].to_numpy())
 
 
-def as_numbers(series: pl.Series) -> pl.Series:
-    """Returns a column as 64-bit numbers; what is none, not finite in float32 or missing is null."""
-    numbers = _raw_numbers(series)
-    return numbers.set((numbers.abs() > _FLOAT32) | numbers.is_nan(), None)
-
-
-def beyond_float32(series: pl.Series) -> pl.Series:
-    """Returns which values are numbers that float32 cannot hold, in a column of which most are numbers."""
-    numbers = _raw_numbers(series)
-    beyond = (numbers.abs() > _FLOAT32).fill_null(False)
-    is_numeric = numbers.count() > (len(series) - series.null_count()) / 2
-    return beyond if is_numeric else beyond & False
-
-
-_FLOAT32 = 3.4028234663852886e38
-
-
-def _raw_numbers(series: pl.Series) -> pl.Series:
-    import polars as pl
-
-    if series.dtype.is_temporal():
-        series = series.to_physical()
-    elif series.dtype in (pl.Categorical, pl.Enum):
-        series = series.cast(pl.String)
-    return series.cast(pl.Float64, strict=False)
-
-
-def as_text(series: pl.Series) -> pl.Series:
-    """Returns a column as text, whole numbers without a point: other files may write 1 for 1.0."""
-    import polars as pl
-
-    text = series.cast(pl.String)
-    return text.str.replace(r"^([+-]?\d+)\.0+$", "$1") if text.str.contains(r"\.0+$").any() else text
-
-
-def is_day_first(series: pl.Series) -> bool:
-    """Whether any date of a column, written with strokes, can only begin with the day."""
-    firsts, _ = _stroke_numbers(series)
-    return bool((firsts > 12).any())
-
-
-def _is_either(series: pl.Series) -> bool:
-    """Whether a column has dates written with strokes, and any of them may begin with the month or the day."""
-    firsts, seconds = _stroke_numbers(series)
-    return len(firsts) > 0 and not ((firsts > 12) | (seconds > 12)).any() and bool((firsts != seconds).any())
-
-
-def _stroke_numbers(series: pl.Series) -> tuple[pl.Series, pl.Series]:
-    import polars as pl
-
-    if series.dtype != pl.String:
-        return pl.Series(dtype=pl.Int8), pl.Series(dtype=pl.Int8)
-    dates = series.filter(series.str.contains(f"^{_STROKES}([T ]|$)"))
-    firsts, seconds = (dates.str.extract(r"^(\d+)/(\d+)", group).cast(pl.Int8) for group in (1, 2))
-    return firsts, seconds
-
-
-def as_dates(series: pl.Series, day_first: bool = False) -> pl.DataFrame:
-    """Returns `date` and `hour` of a column, by the clock that wrote it; null where there is none.
-
-    Args:
-        series: the column.
-        day_first: whether the first number of a date written with strokes is the day.
-    """
-    import polars as pl
-
-    if series.dtype == pl.Datetime:
-        return pl.DataFrame({"date": series.dt.date(), "hour": series.dt.hour()})
-    if series.dtype == pl.Date:
-        return series.alias("date").to_frame().with_columns(hour=pl.lit(None, pl.Int8))
-    text = as_text(series).alias("text")
-    form = rf"^({'|'.join(_DATES)})(?:[T ](\d\d?):\d\d\S*)?$"
-    found = text.to_frame().select(
-        date=pl.col("text").str.extract(form, 1), hour=pl.col("text").str.extract(form, 2).cast(pl.Int8, strict=False)
-    )
-    patterns = (_DATES | {_STROKES: "%d/%m/%Y"} if day_first else _DATES).values()
-    dates = [pl.col("date").str.to_date(pattern, strict=False) for pattern in patterns]
-    return found.with_columns(date=pl.coalesce(dates))
-
-
 def is_date(series: pl.Series) -> bool:
     """Whether a column is of dates or times; of texts, where there are more of them than classes are."""
     import polars as pl
@@ -325,11 +311,14 @@ def is_date(series: pl.Series) -> bool:
     known = series.drop_nulls()
     if series.dtype != pl.String or known.n_unique() <= FEW or as_numbers(known).count():
         return False
-    return as_dates(known, is_day_first(known))["date"].null_count() == 0
+    return bool(is_time(as_times(known, is_day_first(known))).all())
 
 
 def _date_part(found: pl.DataFrame, part: str) -> pl.Series:
-    dates = found["date"]
+    """Returns a part of dates and times: hour is a whole number of them, time is hours exactly."""
+    import polars as pl
+
+    dates = found["days"].cast(pl.Date)
     match part:
         case "year":
             return dates.dt.year()
@@ -338,6 +327,8 @@ def _date_part(found: pl.DataFrame, part: str) -> pl.Series:
         case "weekday":
             return dates.dt.weekday()
         case "hour":
-            return found["hour"]
+            return (found["seconds"] / 3600).floor()
+        case "time":
+            return found["seconds"] / 3600
         case _:
-            return dates.to_physical()  # days since 1970
+            return found["days"]

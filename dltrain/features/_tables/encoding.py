@@ -11,17 +11,11 @@ from typing import TYPE_CHECKING, Any
 from dltrain.data.feature import Encoded
 from dltrain.features._arrays.encoding import ArrayEncoding
 from dltrain.features._arrays.reader import words
-from dltrain.features._tables.columns import (
-    as_dates,
-    as_numbers,
-    as_text,
-    beyond_float32,
-    encode,
-    is_day_first,
-    strays,
-)
+from dltrain.features._tables.columns import encode, strays
 from dltrain.features._tables.delimited import Rows
 from dltrain.features._tables.files import flat, json_lines, nulled, with_points
+from dltrain.features._tables.times import as_times, is_day_first, is_time
+from dltrain.features._tables.values import as_numbers, as_text, beyond_float32
 from dltrain.features.table import Column
 from dltrain.lazy import np
 
@@ -157,7 +151,7 @@ class TableEncoding:
             if name in self.dates:
                 order = next((column.day_first for column in self.columns if column.source == name), None)
                 order = is_day_first(series) if order is None else order
-                wrong = as_dates(series, order)["date"].is_null() & series.is_not_null()
+                wrong = ~is_time(as_times(series, order)) & series.is_not_null()
                 note(name, wrong, "a date, such as 2020-12-31 23:59")
         return found
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dltrain.data.progress import announce
+from dltrain.data.noticing import notice
 from dltrain.errors import AbsentData, KeyProblem
 from dltrain.features._tables.delimited import Fault, Rows, parse
 from dltrain.lazy import np
@@ -247,23 +247,40 @@ def json_lines(content: bytes, path: Path) -> Rows:
                 faults.append(Fault(path, number, 'must be an object, such as {"a": 1}'))
         except (ValueError, RecursionError) as error:
             faults.append(Fault(path, number, f"must be JSON: {error}"))
-    for number, why in _odd_kinds(good):
+    odd, mixed = _odd_kinds(good)
+    for number, why in odd:
         faults.append(Fault(path, number, why))
         del good[number]
     if not good:
         return Rows(pl.DataFrame(), np.array([], np.int64), faults)
-    frame = pl.read_ndjson("\n".join(map(json.dumps, good.values())).encode(), infer_schema_length=None)
+    alike = ({name: cell(value) if name in mixed else value for name, value in row.items()} for row in good.values())
+    frame = pl.read_ndjson("\n".join(map(json.dumps, alike)).encode(), infer_schema_length=None)
     return Rows(frame, np.array(list(good)), faults)
+
+
+def cell(value: Any) -> str | None:
+    """Returns a value of JSON as a text file has it.
+
+    Raises:
+        ValueError: if it is a list or an object.
+    """
+    if isinstance(value, list | dict):
+        raise ValueError(f"must be a number or a text, got {_KINDS[type(value)]}")
+    return json.dumps(value) if isinstance(value, bool) else None if value is None else str(value)
 
 
 _CONSTANTS = {"Infinity": "inf", "-Infinity": "-inf"}  # as a CSV file writes them; NaN is missing
 _KINDS = {bool: "a boolean", int: "a number", float: "a number", str: "a text", list: "a list", dict: "an object"}
 
 
-def _odd_kinds(rows: dict[int, dict[str, Any]]) -> list[tuple[int, str]]:
+_OF_TEXT = {"a boolean", "a number", "a text"}
+
+
+def _odd_kinds(rows: dict[int, dict[str, Any]]) -> tuple[list[tuple[int, str]], set[str]]:
     """Returns which rows have a value of another kind than most of its column, and what is wrong with them.
 
-    Numbers, or booleans, may stand among texts: they are texts too, as in a CSV file.
+    Returns:
+        these rows, and the columns of numbers, booleans and texts, which are texts as in a CSV file.
     """
     kinds: dict[str, dict[int, str]] = {}
     for number, row in rows.items():
@@ -271,22 +288,27 @@ def _odd_kinds(rows: dict[int, dict[str, Any]]) -> list[tuple[int, str]]:
             if value is not None:
                 kinds.setdefault(name, {})[number] = _KINDS[type(value)]
     odd: dict[int, str] = {}
+    mixed = set()
     for name, of_rows in kinds.items():
         counts = Counter(of_rows.values())
-        if len(counts) == 1 or counts.keys() in ({"a number", "a text"}, {"a boolean", "a text"}):
+        if len(counts) == 1 or counts.keys() <= _OF_TEXT:
+            mixed |= {name} if len(counts) > 1 else set()
             continue
         ((most, _),) = counts.most_common(1)
         for number, kind in of_rows.items():
             if kind != most:
                 odd.setdefault(number, f"{name} must be {most} as in most rows, got {kind}")
-    return sorted(odd.items())
+    return sorted(odd.items()), mixed
 
 
 def nulled(frame: pl.DataFrame, missing: tuple[str, ...]) -> pl.DataFrame:
-    """Returns the rows with nulls for texts that stand for no value, and for NaN, which pandas writes for it."""
+    """Returns the rows without spaces around texts, with nulls for texts that stand for no value, and for NaN.
+
+    A text file has neither the spaces nor NaN, which pandas writes for a missing value.
+    """
     import polars as pl
 
-    texts = pl.col(pl.String)
+    texts = pl.col(pl.String).str.strip_chars()
     frame = frame.with_columns(pl.when(~texts.is_in(missing)).then(texts).name.keep())
     return frame.with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None))
 
@@ -298,11 +320,11 @@ def flat(frame: pl.DataFrame, nested: dict[str, str]) -> pl.DataFrame:
     for name, kind in frame.schema.items():
         if kind.is_nested() or kind in (pl.Binary, pl.Object, pl.Unknown):
             if name not in nested:
-                announce(f"column {name!r} is not used: it holds {kind}, not numbers, texts or dates")
+                notice(f"column {name!r} is not used: it holds {kind}, not numbers, texts or dates")
             frame = frame.drop(name)
             nested[name] = str(kind)
         elif kind == pl.Duration:
-            announce(f"column {name!r} holds durations, which are read as seconds")
+            notice(f"column {name!r} holds durations, which are read as seconds")
             frame = frame.with_columns(pl.col(name).dt.total_microseconds() / 1e6)
     return frame
 
@@ -327,7 +349,7 @@ def with_points(frame: pl.DataFrame, known: dict[str, bool]) -> pl.DataFrame:
         values = frame[name].drop_nulls()
         example = values.filter(values.str.contains(",", literal=True))[0]
         if values.str.contains(r"^[+-]?(0|[1-9]\d{0,2}(,\d{3})*)(\.\d+)?$").all():
-            announce(
+            notice(
                 f"column {name!r} has commas that may separate thousands or decimals, as in {example!r}: it is read as "
                 "words; write numbers without thousands, or with a decimal point"
             )
@@ -336,6 +358,6 @@ def with_points(frame: pl.DataFrame, known: dict[str, bool]) -> pl.DataFrame:
             continue
         known[name] = True
         pointed = example.replace(",", ".")
-        announce(f"column {name!r} has decimal commas: {example!r} is read as {pointed}")
+        notice(f"column {name!r} has decimal commas: {example!r} is read as {pointed}")
         frame = frame.with_columns(pl.col(name).str.replace(",", ".", literal=True))
     return frame

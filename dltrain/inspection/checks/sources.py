@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dltrain.data import Finding
+from dltrain.data import Finding, Severity
 from dltrain.inspection.findings import check
 from dltrain.inspection.inspected_data import InspectedData
 
@@ -24,6 +24,14 @@ def unusable(data: InspectedData) -> Iterator[Finding]:
             skipped,
             "mend, delete or skip them: dataset.on_bad_example=skip",
         )
+
+
+@check(brief=False)
+def noticed(data: InspectedData) -> Iterator[Finding]:
+    """What values were taken for where that is not plain."""
+    for each in data.splits.noticed:
+        severity: Severity = "warning" if each.is_warning else "note"
+        yield Finding("reading", severity, each.words, (), "if this is wrong, say in dataset what the column is")
 
 
 @check(brief=False)

@@ -1,0 +1,104 @@
+"""Dates and times in all forms that people and programs write: the same instant is the same number."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dltrain.features._tables.times import are_instants, as_times, is_day_first, notices
+
+INSTANT = datetime(2015, 4, 17, 20, 35, 17)
+FORMS = [
+    "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y/%m/%d %H:%M:%S", "%Y-%m-%d, %H:%M:%S", "%Y%m%d %H:%M:%S",
+    "%m/%d/%Y %I:%M:%S%p", "%m/%d/%Y %I:%M:%S %p", "%m-%d-%Y %H:%M:%S", "%m/%d/%y %H:%M:%S", "%d.%m.%Y %H:%M:%S",
+    "%d.%m.%y %H:%M:%S", "%d %b %Y %H:%M:%S", "%d-%b-%Y %H:%M:%S", "%d%b%Y %H:%M:%S", "%d %B %Y, %I:%M:%S %p",
+    "%B %d, %Y %H:%M:%S", "%b. %d %Y %H:%M:%S", "%A, %d %B %Y %H:%M:%S", "%a, %d %b %Y %H:%M:%S GMT",
+]  # fmt: skip
+
+
+def seconds_of(text, day_first=False):
+    """Returns the seconds since 1970 of one value; none where it is none."""
+    (row,) = as_times(pl.Series("x", [text]), day_first).rows()
+    days, seconds = row
+    return None if days is None else days * 86_400 + (seconds or 0.0)
+
+
+@given(st.datetimes(datetime(1969, 1, 1), datetime(2068, 12, 31)), st.sampled_from(FORMS))
+def test_an_instant_is_the_same_number_in_each_form(instant, form):
+    instant = instant.replace(microsecond=0)
+    assert seconds_of(instant.strftime(form)) == instant.replace(tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2015-04-17T20:35:17Z", "2015-04-17T20:35:17.000+00:00", "2015-04-17 22:35:17+02", "2015-04-18T02:05:17 +0530",
+        "2015-04-17T13:35:17-0700", "04/17/2015 08:35:17 p.m.", "17th April 2015 20:35:17", "1429302917",
+        "1429302917.0", "1429302917000", "1429302917000000", "1429302917000000000", " 2015-04-17 20:35:17 ",
+        "2015-04-17 20:35:17,000",
+    ],
+)  # fmt: skip
+def test_offsets_halves_of_the_day_and_numbers_are_the_same_instant(text):
+    assert seconds_of(text) == INSTANT.replace(tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("08:35", 30_900), ("8:35 PM", 74_100), ("12 AM", 0), ("12:30 pm", 45_000), ("23:59:59.25", 86_399.25)],
+)
+def test_a_time_of_the_day_needs_no_day(text, seconds):
+    assert as_times(pl.Series("x", [text])).rows() == [(None, seconds)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2020-02-30", "2021-13-01", "13/1/2020", "25:00", "24:00", "12:60", "13:00 PM", "0:30 AM", "2020-01-03 5",
+        "5", "20", "hello", "2:1", "1.2.3.4", "2020-01-01 and more", "may", "99999999", "12345678901234567890123", "",
+    ],
+)  # fmt: skip
+def test_what_is_no_time_is_none_and_no_part_of_it_is_used(text):
+    assert as_times(pl.Series("x", [text])).rows() == [(None, None)]
+
+
+def test_the_order_of_day_and_month_is_seen_from_the_column():
+    column = pl.Series("x", ["3/4/2020", "13/4/2020"])
+    assert is_day_first(column)
+    assert seconds_of("3/4/2020", day_first=True) == datetime(2020, 4, 3, tzinfo=UTC).timestamp()
+    assert seconds_of("3-4-20") == datetime(2020, 3, 4, tzinfo=UTC).timestamp()
+
+
+def test_what_is_not_plain_is_said():
+    assert notices(pl.Series("x", ["2020-01-02", "2020-01-03 04:05"])) == []
+    told = notices(pl.Series("x", ["3/4/20", "5/6/71 10:00+02:00"]))
+    assert [words.split(" ")[0] for words in told] == ["3/4/2020", "years", "times"]
+    assert notices(pl.Series("x", [1_429_302_917_000])) == ["whole numbers are milliseconds since 1970"]
+
+
+def test_dates_and_times_of_parquet_are_the_same():
+    plain = pl.Series("x", [INSTANT, None])
+    assert as_times(plain).rows() == as_times(pl.Series("x", [str(INSTANT), None])).rows()
+    berlin = plain.dt.replace_time_zone("Europe/Berlin")
+    assert as_times(berlin).rows()[0] == (16_542, 66_917.0)  # two hours earlier in UTC
+    assert as_times(pl.Series("x", [date(1969, 12, 31)])).rows() == [(-1, None)]
+    assert as_times(pl.Series("x", [INSTANT.time()])).rows() == [(None, 74_117.0)]
+
+
+@pytest.mark.parametrize("unit", [1, 1000, 10**6, 10**9])
+def test_numbers_are_instants_where_all_are_of_one_unit(unit):
+    numbers = [int(datetime(2001, 1, 2, tzinfo=UTC).timestamp()) + 86_400 * day for day in range(5)]
+    assert are_instants(pl.Series("x", [number * unit for number in numbers]))
+    assert are_instants(pl.Series("x", [str(number * unit) for number in numbers]))
+    assert not are_instants(pl.Series("x", [*numbers, 12]))
+    assert not are_instants(pl.Series("x", [number + 0.5 for number in numbers]))
+
+
+def test_many_rows_are_read_as_each_by_itself():
+    steps = [INSTANT + timedelta(seconds=7919 * step) for step in range(200)]
+    texts = [step.strftime(FORMS[number % len(FORMS)]) for number, step in enumerate(steps)]
+    whole = as_times(pl.Series("x", texts))
+    found = whole["days"] * 86_400 + whole["seconds"]
+    assert np.array_equal(found.to_numpy(), [step.replace(tzinfo=UTC).timestamp() for step in steps])
