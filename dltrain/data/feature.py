@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
 from dltrain.data.ragged import Ragged
+from dltrain.data.statistics import Pieces
 from dltrain.errors import KeyProblem
 from dltrain.lazy import keras, np
 from dltrain.registry import Choice
@@ -99,7 +100,8 @@ class Feature(Choice):
 
     Args:
         shape: of one example in a batch; none where a length differs from example to example.
-        lengths: the largest in the train part of each length that differs; empty before it is known.
+        lengths: the largest in the train part of each length that differs; empty before it is known. Of examples that
+            are read later, and whose source does not say how long each is, the largest of some.
     """
 
     if TYPE_CHECKING:
@@ -120,7 +122,11 @@ class Feature(Choice):
     padding: ClassVar[float] = 0
     """What a shorter example is filled up with."""
     views: ClassVar[int] = 1
-    """Network inputs per example in evaluation, such as clips or crops, whose outputs are averaged."""
+    """Network inputs per example in evaluation, such as clips or crops, whose outputs are averaged.
+
+    They are what `Examples.read` returns without seeds, and there alone: what `encode` makes of a value, and arrays in
+    memory, are one input per example, which the network sees as it is.
+    """
     plural: ClassVar[str] = "values"
     """Of a target: what its outputs are called."""
     task: ClassVar[str] = ""
@@ -161,11 +167,13 @@ class Feature(Choice):
         """
         if None not in self.shape:
             return self
+        known = pieces.longest if isinstance(pieces, Pieces) and self.shape[0] is None else None
+        if known is not None and self.shape.count(None) == 1:
+            return self.replaced(lengths=(known,))
         shapes = [(each.longest, *each.shape[2:]) if isinstance(each, Ragged) else each.shape[1:] for each in pieces]
         differing = [axis for axis, side in enumerate(self.shape) if side is None]
-        return self.replaced(
-            lengths=tuple(max((int(shape[axis]) for shape in shapes), default=1) for axis in differing)
-        )
+        found = [max((int(shape[axis]) for shape in shapes), default=1) for axis in differing]
+        return self.replaced(lengths=tuple(found if known is None else [known, *found[1:]]))
 
     def encode(self, raws: Sequence[Any]) -> Encoded:
         """Returns raw values as they are stored: the one way in."""

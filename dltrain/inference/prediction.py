@@ -13,9 +13,9 @@ from dltrain.console import Reporter
 from dltrain.data import DataSpec, Outcome, Split, trees
 from dltrain.data.request import Reader, Request
 from dltrain.engine.device import Devices
-from dltrain.engine.tensors import example, specs, tensors
+from dltrain.engine.tensors import example, specs
 from dltrain.inference.options import chosen
-from dltrain.inference.outputs import arrays, compiled, finite
+from dltrain.inference.outputs import compiled, finite, inferred
 from dltrain.inference.trained_run import TrainedRun
 from dltrain.inspection.inspected_data import InspectedData
 from dltrain.runs.folder import Run
@@ -31,7 +31,7 @@ class Predictor:
     Args:
         config: the run's.
         spec: what the run was trained on.
-        model: the network.
+        model: the network, of one view of each example.
         checkpoint: best or last.
     """
 
@@ -59,10 +59,10 @@ class Predictor:
         """Returns what leaves the device for examples, as the task's `inference` gives it.
 
         Args:
-            inputs: stored values, at least one.
+            inputs: stored values, at least one; of `Examples` with several views the mean over these is returned.
         """
         with enough_memory(self.config):
-            return arrays(self._call(tensors(self.spec.inputs, inputs)))
+            return inferred(self._call, self.spec, inputs)
 
     def warm(self) -> None:
         """Compiles the network, so that the first request need not wait for it."""
@@ -141,13 +141,13 @@ def load_with_part(
         for first in range(0, len(split), step):
             end = min(first + step, len(split))
             names = [inspected.place(part, place) for place in range(first, end)]
-            yield Request(names, trees.read(split.inputs, slice(first, end)), total=len(split))
+            yield Request(names, trees.taken(split.inputs, slice(first, end)), total=len(split))
 
     return predictor, split, pieces()
 
 
 def _with_weights(trained: TrainedRun, devices: Devices, checkpoint: str) -> Predictor:
-    return Predictor(trained.config, trained.spec, trained.network(devices).evaluated, checkpoint)
+    return Predictor(trained.config, trained.spec, trained.network(devices).model, checkpoint)
 
 
 def predictions(
