@@ -44,6 +44,25 @@ def statistic(default: Value) -> Value:
     return dataclasses.field(default=default, metadata={_FITTED: True, _STATISTIC: True})
 
 
+class Notice(str):
+    """What was changed or not recognised in one value, with the kind of this: many of one kind are told as a number.
+
+    Args:
+        words: the sentence, such as "kind: 'blue' is unknown".
+        kind: what such sentences have in common, such as "kind: values that are unknown"; none for the sentence.
+    """
+
+    __slots__ = ("kind",)
+
+    kind: str
+
+    def __new__(cls, words: str, kind: str | None = None) -> Self:
+        """Returns the sentence; of a notice without another kind, with the kind that it has."""
+        made = super().__new__(cls, words)
+        made.kind = kind or (words.kind if isinstance(words, Notice) else str(words))
+        return made
+
+
 @dataclass(frozen=True)
 class Encoded:
     """Raw values as they are stored.
@@ -51,14 +70,20 @@ class Encoded:
     Args:
         stored: of the values that can be used, in their order, (usable, *shape).
         problems: why a value cannot be used, by its position among the raw ones.
-        notices: what was changed or not recognised in a value that is used (unseen, cut, filled), by its position.
+        notices: what was changed or not recognised in a value that is used (unseen, cut, filled), by its position: a
+            sentence or several; those that differ from value to value are a `Notice`, with their kind.
         metadata: facts of each usable value that no network sees, by name, each (usable,).
     """
 
     stored: Any
     problems: dict[int, str] = field(default_factory=dict)
-    notices: dict[int, str] = field(default_factory=dict)
+    notices: dict[int, str | Sequence[str]] = field(default_factory=dict)
     metadata: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def noticed(self, place: int) -> list[Notice]:
+        """Returns what was noticed of the value at a position."""
+        found = self.notices.get(place, ())
+        return [Notice(words) for words in ([found] if isinstance(found, str) else found)]
 
 
 @dataclass(frozen=True)
