@@ -628,6 +628,18 @@ def test_serve_answers_as_predict_does(walk):
     assert ["error" in row for row in wrong.json()["predictions"]] == [True, False]
 
 
+@walks("notices", only=("beads",))
+def test_what_was_noticed_of_an_example_is_in_its_answer_and_counted(walk):
+    walk.fit()
+    noticed = [None, None, None, ["unknown colours: X"]]
+    done = dltrain("predict", walk.run.path, *walk.recipe.asked(walk.folder), "--trust", "--json")
+    assert [row.get("notices") for row in json.loads(done.stdout)["predictions"]] == noticed
+    first = f"{walk.folder / 'asked.txt'}:4: unknown colours: X"
+    assert f"notice: unknown colours: X: 1 example, the first {first}\n" in done.stderr
+    reply = client(walk).post("/predict", json={"instances": walk.recipe.instances(walk.folder)})
+    assert [row.get("notices") for row in reply.json()["predictions"]] == noticed
+
+
 @walks("page")
 def test_the_servers_page_asks_for_what_the_network_takes(walk):
     page = client(walk).get("/")

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from dltrain.data import DataSpec, unnamed
-from dltrain.data.spec import INPUTS
+from dltrain.data import DataSpec, named, unnamed
 from dltrain.lazy import keras
 
 
@@ -15,22 +14,35 @@ def of_views(model: Any, spec: DataSpec) -> Any:
         spec: what the data are; inputs with several views have the same number of these.
 
     Returns:
-        of (batch, views, *shape), and (batch, *shape) of inputs with one view, to outputs averaged over the views.
+        of inputs with an axis of views, (batch, views, *shape), or without, (batch, *shape), to outputs averaged over
+        the views.
     """
-    views = max(feature.views for feature in spec.inputs.values())
-    if views == 1:
+    if all(feature.views == 1 for feature in spec.inputs.values()):
         return model
-    ops, inputs, single = keras.ops, {}, {}
-    for name, feature in spec.inputs.items():
-        label = INPUTS if len(spec.inputs) == 1 else name
-        if feature.views == 1:
-            inputs[name] = feature.inputs(label)
-            single[name] = ops.repeat(inputs[name], views, axis=0)
-        else:
-            inputs[name] = keras.Input((views, *feature.shape), dtype=feature.dtype, name=label)
-            single[name] = ops.reshape(inputs[name], (-1, *feature.shape))
+    ops = keras.ops
 
-    def mean(outputs: Any) -> Any:
-        return ops.mean(ops.reshape(outputs, (-1, views, *outputs.shape[1:])), axis=1)
+    class OfViews(keras.Model):
+        """Calls the network with each view of each example as a row."""
 
-    return keras.Model(unnamed(inputs), keras.tree.map_structure(mean, model(unnamed(single))), name="of_views")
+        def __init__(self) -> None:
+            super().__init__(name="of_views", dtype="float32")  # what comes in is left as it is
+            self.single = model
+
+        def call(self, inputs: Any, training: bool | None = None) -> Any:
+            values = named(spec.inputs, inputs)
+            has_views = {name: len(values[name].shape) > len(each.shape) + 1 for name, each in spec.inputs.items()}
+            views = max((values[name].shape[1] for name, has in has_views.items() if has), default=1)
+
+            def row(value: Any, has: bool) -> Any:
+                if has:
+                    return ops.reshape(value, (-1, *ops.shape(value)[2:]))
+                return value if views == 1 else ops.repeat(value, views, axis=0)
+
+            def mean(outputs: Any) -> Any:
+                return ops.mean(ops.reshape(outputs, (-1, views, *ops.shape(outputs)[1:])), axis=1)
+
+            rows = unnamed({name: row(values[name], has) for name, has in has_views.items()})
+            outputs = self.single(rows, training=training)
+            return outputs if views == 1 else keras.tree.map_structure(mean, outputs)
+
+    return OfViews()

@@ -78,17 +78,52 @@ class JSONLines:
         """Does nothing: all is written."""
 
 
-def writer(kind: str, columns: Sequence[str], file: TextIO) -> Table | CSV | JSONLines:
+class OfColumns:
+    """Writes predictions in columns, which are known once there is one: those before, without an answer, wait for it.
+
+    Args:
+        kind: makes the writer of columns.
+        file: where to.
+    """
+
+    def __init__(self, kind: type[Table | CSV], file: TextIO) -> None:
+        self._kind, self._file = kind, file
+        self._writer: Table | CSV | None = None
+        self._waiting: list[dict[str, Any]] = []
+
+    def add(self, row: dict[str, Any]) -> bool:
+        """Takes a row; returns whether there are enough to be printed."""
+        if self._writer is not None:
+            return self._writer.add(row)
+        self._waiting.append(row)
+        return "error" not in row and self._begin(row)
+
+    def flush(self) -> None:
+        """Writes the rows that wait."""
+        if self._writer is None and self._waiting:
+            self._begin(self._waiting[0])
+        if self._writer is not None:
+            self._writer.flush()
+
+    def _begin(self, row: dict[str, Any]) -> bool:
+        columns = [name for name in flat(row) if name not in ("notices", "error")]
+        self._writer = self._kind([*columns, "error"], self._file)
+        is_enough = False
+        for each in self._waiting:
+            is_enough = self._writer.add(each) or is_enough
+        return is_enough
+
+
+def writer(kind: str, file: TextIO) -> OfColumns | JSONLines:
     """Returns the writer of a format.
 
     Args:
         kind: table, csv or jsonl.
-        columns: of an answer.
         file: where to.
     """
-    if kind == "table":
-        return Table(columns, file)
-    return CSV(columns, file) if kind == "csv" else JSONLines(file)
+    if kind == "jsonl":
+        return JSONLines(file)
+    return OfColumns(Table if kind == "table" else CSV, file)
 
 
 def flat(row: dict[str, Any]) -> dict[str, Any]:

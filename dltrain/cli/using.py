@@ -73,8 +73,9 @@ def predict(
     """Predict for INPUT with RUN's network: classes with probabilities, labels, or numbers in their units.
 
     Inputs are prepared as in training, with the statistics that the checkpoint holds. Inputs that cannot be read are
-    named on standard error; all others are predicted. --json prints one object with all predictions, --format jsonl one
-    object per line as they come. Exit code 1 if some inputs could not be used, 2 if none could.
+    named on standard error; all others are predicted. What was changed or not recognised, such as an unknown category,
+    is counted there; the "notices" of a JSON row name it. --json prints one object with all predictions, --format jsonl
+    one object per line as they come. Exit code 1 if some inputs could not be used, 2 if none could.
     """
     if (split is None) == (not inputs):
         raise ConfigError(
@@ -100,16 +101,16 @@ def predict(
         targets = predictor.actual(part.targets)
     options = _options(predictor.task, top_k, probabilities, others or [])
     kind = form or (_KINDS.get(output.suffix.lower(), "table") if output else "table")
-    actual = {} if targets is None else {"actual": targets[0]}
-    columns = [*answers.flat({"input": "", **actual, **predictor.example(options)}), "error"]
     kept: list[dict[str, Any]] = []
     count = failed = 0
+    noticed = prediction.Noticed()
     with _opened(output) as file, answers.Bar(quiet or as_json) as bar:
-        writer = answers.writer(kind, columns, file)
+        writer = answers.writer(kind, file)
         for rows, total in prediction.predictions(predictor, given, options):
             for place, row in enumerate(rows):
                 if targets is not None:
                     row = {"input": row["input"], "actual": targets[count + place], **row}
+                noticed.add(row)
                 if "error" in row:
                     failed += 1
                     bar.say(f"{row['input']}: {row['error']}")
@@ -124,6 +125,8 @@ def predict(
             raise DataError("there is nothing to predict: standard input or the named files hold no examples")
         with bar.away():
             writer.flush()
+    for line in noticed.lines:
+        echo(line, err=True)
     if as_json:
         about = {"run": found.name, "checkpoint": checkpoint, "split": split, "examples": count, "failed": failed}
         print_json({**about, "predictions": kept})

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
 from dltrain.data.ragged import Ragged
+from dltrain.data.statistics import Pieces
 from dltrain.errors import KeyProblem
 from dltrain.lazy import keras, np
 from dltrain.registry import Choice
@@ -43,6 +44,25 @@ def statistic(default: Value) -> Value:
     return dataclasses.field(default=default, metadata={_FITTED: True, _STATISTIC: True})
 
 
+class Notice(str):
+    """What was changed or not recognised in one value, with the kind of this: many of one kind are told as a number.
+
+    Args:
+        words: the sentence, such as "kind: 'blue' is unknown".
+        kind: what such sentences have in common, such as "kind: values that are unknown"; none for the sentence.
+    """
+
+    __slots__ = ("kind",)
+
+    kind: str
+
+    def __new__(cls, words: str, kind: str | None = None) -> Self:
+        """Returns the sentence; of a notice without another kind, with the kind that it has."""
+        made = super().__new__(cls, words)
+        made.kind = kind or (words.kind if isinstance(words, Notice) else str(words))
+        return made
+
+
 @dataclass(frozen=True)
 class Encoded:
     """Raw values as they are stored.
@@ -50,14 +70,20 @@ class Encoded:
     Args:
         stored: of the values that can be used, in their order, (usable, *shape).
         problems: why a value cannot be used, by its position among the raw ones.
-        notices: what was changed or not recognised in a value that is used (unseen, cut, filled), by its position.
+        notices: what was changed or not recognised in a value that is used (unseen, cut, filled), by its position: a
+            sentence or several; those that differ from value to value are a `Notice`, with their kind.
         metadata: facts of each usable value that no network sees, by name, each (usable,).
     """
 
     stored: Any
     problems: dict[int, str] = field(default_factory=dict)
-    notices: dict[int, str] = field(default_factory=dict)
+    notices: dict[int, str | Sequence[str]] = field(default_factory=dict)
     metadata: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def noticed(self, place: int) -> list[Notice]:
+        """Returns what was noticed of the value at a position."""
+        found = self.notices.get(place, ())
+        return [Notice(words) for words in ([found] if isinstance(found, str) else found)]
 
 
 @dataclass(frozen=True)
@@ -99,7 +125,8 @@ class Feature(Choice):
 
     Args:
         shape: of one example in a batch; none where a length differs from example to example.
-        lengths: the largest in the train part of each length that differs; empty before it is known.
+        lengths: the largest in the train part of each length that differs; empty before it is known. Of examples that
+            are read later, and whose source does not say how long each is, the largest of some.
     """
 
     if TYPE_CHECKING:
@@ -120,7 +147,11 @@ class Feature(Choice):
     padding: ClassVar[float] = 0
     """What a shorter example is filled up with."""
     views: ClassVar[int] = 1
-    """Network inputs per example in evaluation, such as clips or crops, whose outputs are averaged."""
+    """Network inputs per example in evaluation, such as clips or crops, whose outputs are averaged.
+
+    They are what `Examples.read` returns without seeds, and there alone: what `encode` makes of a value, and arrays in
+    memory, are one input per example, which the network sees as it is.
+    """
     plural: ClassVar[str] = ""
     """Of a target: what such answers are called in messages; empty for the registered name."""
     task: ClassVar[str] = ""
@@ -164,11 +195,13 @@ class Feature(Choice):
         """
         if None not in self.shape:
             return self
+        known = pieces.longest if isinstance(pieces, Pieces) and self.shape[0] is None else None
+        if known is not None and self.shape.count(None) == 1:
+            return self.replaced(lengths=(known,))
         shapes = [(each.longest, *each.shape[2:]) if isinstance(each, Ragged) else each.shape[1:] for each in pieces]
         differing = [axis for axis, side in enumerate(self.shape) if side is None]
-        return self.replaced(
-            lengths=tuple(max((int(shape[axis]) for shape in shapes), default=1) for axis in differing)
-        )
+        found = [max((int(shape[axis]) for shape in shapes), default=1) for axis in differing]
+        return self.replaced(lengths=tuple(found if known is None else [known, *found[1:]]))
 
     def encode(self, raws: Sequence[Any]) -> Encoded:
         """Returns raw values as they are stored: the one way in.

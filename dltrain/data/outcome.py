@@ -17,10 +17,11 @@ class Outcome:
     Args:
         data: what the data are.
         part: of the data, such as "test"; "" where a user asked.
-        split: the examples with what is right; none where that is not known.
+        split: the examples with what is right; none where that is not known, as of those that a user asks about.
         metadata: facts of each example that the network does not see, by name, each (examples,).
         outputs: as the task's `inference` gave them, an example each: an array, a dict of arrays, or a list where
             lengths differ.
+        inputs: the examples' inputs, as they are stored; those of the split where none are given.
     """
 
     data: DataSpec
@@ -28,6 +29,11 @@ class Outcome:
     split: Split | None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     outputs: Any = None
+    inputs: Any = None
+
+    def __post_init__(self) -> None:
+        if self.inputs is None and self.split is not None:
+            object.__setattr__(self, "inputs", self.split.inputs)
 
     @property
     def known(self) -> Split:

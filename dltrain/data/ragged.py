@@ -107,3 +107,24 @@ class Ragged:
         result = np.full((len(self), longest, *self.values.shape[1:]), padding, dtype or self.dtype)
         result[np.arange(longest) < self.lengths[:, None]] = self.values
         return result
+
+
+def filled(values: np.ndarray | Ragged, padding: float = 0, length: int | None = None, dtype: Any = None) -> np.ndarray:
+    """Returns examples of different length as one array, (examples, length, *rest), as `Ragged.padded` does.
+
+    Args:
+        values: the same, or an array whose shorter examples are filled up already, (examples, length, *rest).
+        padding: what is behind the end of a shorter one.
+        length: of each; none for that of the longest.
+        dtype: of the result; none for that of the values.
+
+    Raises:
+        ValueError: if an example is longer.
+    """
+    if isinstance(values, Ragged):
+        return values.padded(padding, length, dtype)
+    longest = values.shape[1]
+    if length is not None and longest > length:
+        raise ValueError(f"length must be at least that of the longest example, {longest}, got {length}")
+    beyond = [(0, 0), (0, 0 if length is None else length - longest), *[(0, 0)] * (values.ndim - 2)]
+    return np.pad(values, beyond, constant_values=padding).astype(dtype or values.dtype, copy=False)

@@ -11,9 +11,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 
-from dltrain.data.feature import Encoded, Feature
+from dltrain.data import trees
+from dltrain.data.feature import Encoded, Feature, Notice
+
+if TYPE_CHECKING:
+    from dltrain.data.splits import Split
+    from dltrain.lazy import np
 
 STDIN = "-"
 
@@ -27,12 +32,47 @@ class Request:
         inputs: of those that can be used, as they are stored, (usable, *shape); a dict by name where there are several.
         problems: why an example cannot be used, by its position among the names.
         total: how many there are in all pieces together; none where that is not known.
+        metadata: facts of each usable example that no network sees, by name, each (usable,).
+        notices: what was changed or not recognised in an example that is used, by its position among the names.
+        part: the part of the run's own data that they are of; "" where a user brought them.
+        split: these examples of that part, with what is right.
     """
 
     names: Sequence[str]
     inputs: Any
     problems: dict[int, str] = field(default_factory=dict)
     total: int | None = None
+    metadata: dict[str, np.ndarray] = field(default_factory=dict)
+    notices: dict[int, list[Notice]] = field(default_factory=dict)
+    part: str = ""
+    split: Split | None = None
+
+    @classmethod
+    def of(cls, names: Sequence[str], encoded: Encoded, total: int | None = None) -> Self:
+        """Returns the examples that raw values are.
+
+        Args:
+            names: what each is called.
+            encoded: the values.
+            total: how many there are in all pieces together; none where that is not known.
+        """
+        notices = {place: encoded.noticed(place) for place in sorted(encoded.notices)}
+        return cls(names, encoded.stored, encoded.problems, total, encoded.metadata, notices)
+
+    def pieces(self, size: int) -> Iterator[Request]:
+        """Yields the same, at most `size` examples at a time."""
+        usable = 0
+        for start in range(0, len(self.names), size):
+            names = self.names[start : start + size]
+
+            def own(by_place: dict[int, Any], start: int = start) -> dict[int, Any]:
+                return {place - start: each for place, each in by_place.items() if start <= place < start + size}
+
+            problems = own(self.problems)
+            some = slice(usable, usable + len(names) - len(problems))
+            usable = some.stop
+            inputs, metadata = trees.taken(self.inputs, some), trees.taken(self.metadata, some)
+            yield Request(names, inputs, problems, self.total, metadata, own(self.notices))
 
 
 class Reader(Protocol):
@@ -91,8 +131,7 @@ class TextReader(ABC):
             yield self._request([f"{source}:{number}" for number, _ in piece], [_value(line) for _, line in piece])
 
     def _request(self, names: Sequence[str], values: Sequence[Any], total: int | None = None) -> Request:
-        encoded = self.encoded(values)
-        return Request(names, encoded.stored, encoded.problems, total)
+        return Request.of(names, self.encoded(values), total)
 
 
 @dataclass(frozen=True)
@@ -131,7 +170,10 @@ class ObjectReader(TextReader):
         return f"text files of a JSON object of {', '.join(self.features)} per line"
 
     def encoded(self, values: Sequence[Any]) -> Encoded:
-        """Returns a dict of what each feature stores; an example that one of them cannot use is none of any."""
+        """Returns a dict of what each feature stores; an example that one of them cannot use is none of any.
+
+        Facts of the same name are those of the last feature that has some.
+        """
         problems = {place: why for place, value in enumerate(values) if (why := self._fault(value))}
         for name, feature in self.features.items():
             places = [place for place in range(len(values)) if place not in problems]
@@ -141,12 +183,17 @@ class ObjectReader(TextReader):
         of_names = {
             name: feature.encode([values[place][name] for place in places]) for name, feature in self.features.items()
         }
-        notices: dict[int, str] = {}
-        for name, encoded in of_names.items():
-            for place, words in encoded.notices.items():
-                before = f"{notices[places[place]]}; " if places[place] in notices else ""
-                notices[places[place]] = f"{before}{name}: {words}"
-        return Encoded({name: each.stored for name, each in of_names.items()}, problems, notices)
+        notices: dict[int, str | Sequence[str]] = {}
+        for number, place in enumerate(places):
+            found = [
+                Notice(f"{name}: {words}", f"{name}: {words.kind}")
+                for name, encoded in of_names.items()
+                for words in encoded.noticed(number)
+            ]
+            if found:
+                notices[place] = found
+        metadata = {key: facts for encoded in of_names.values() for key, facts in encoded.metadata.items()}
+        return Encoded({name: each.stored for name, each in of_names.items()}, problems, notices, metadata)
 
     def _fault(self, value: Any) -> str | None:
         if not isinstance(value, dict):

@@ -60,16 +60,27 @@ class Examples:
     def read(self, positions: np.ndarray, seeds: np.ndarray | None = None) -> np.ndarray | Ragged:
         """Reads the examples at the positions.
 
+        Here alone, and only without seeds, is there an axis of views: all else (`examples[positions]`, what `encode`
+        returns of a request, arrays in memory) has one value for each example.
+
         Args:
             positions: integers, (some,).
             seeds: what is drawn at random for each example comes from its seed, (some, 2), int64; none for what
-                evaluation sees: (some, views, *shape) of a feature with several views.
+                evaluation sees.
+
+        Returns:
+            (some, *shape). Without seeds, of a feature with several views: (some, views, *shape), shorter ones filled
+            up with its `padding`; or `Ragged` of some * views rows, the views of each example one behind the other.
         """
         raise NotImplementedError(f"{type(self).__name__} must have read(positions, seeds)")
 
     def __getitem__(self, positions: Any) -> Any:
-        """Reads the examples at the positions, integers or a slice, as evaluation sees them."""
-        return self.read(np.arange(len(self))[positions])
+        """Reads the examples at the positions, integers or a slice, as they are looked at: the first view of each."""
+        chosen = np.arange(len(self))[positions]
+        values = self.read(chosen)
+        if isinstance(values, Ragged):
+            return values.take(slice(None, None, max(1, len(values) // max(1, chosen.size))))
+        return values[:, 0] if values.ndim > len(self.shape) else values
 
 
 Array = Any
@@ -107,7 +118,7 @@ def read(tree: Tree, positions: Any, seeds: np.ndarray | None = None) -> Tree:
     Args:
         tree: the arrays.
         positions: which of the examples.
-        seeds: as `Examples.read` has them, of each of these examples.
+        seeds: as `Examples.read` has them, of each of these examples; none for the first view of each.
     """
 
     def one(array: Array) -> Any:
@@ -115,9 +126,30 @@ def read(tree: Tree, positions: Any, seeds: np.ndarray | None = None) -> Tree:
             return np.asarray(array[positions])
         if isinstance(array, Ragged):
             return array.take(positions)
-        return array.read(np.arange(len(array))[positions], seeds)
+        return array[positions] if seeds is None else array.read(np.arange(len(array))[positions], seeds)
 
     return mapped(one, tree)
+
+
+def views(array: Array, positions: Any = slice(None)) -> tuple[np.ndarray | Ragged, int]:
+    """Returns what evaluation sees of examples, each view as a row, and how many views an example has.
+
+    Args:
+        array: the examples.
+        positions: which of them, integers or a slice.
+
+    Returns:
+        (some * views, *shape), the views of each example one behind the other; and 1 where there is no axis of views.
+    """
+    if not isinstance(array, Examples):
+        return read(array, positions), 1
+    chosen = np.arange(len(array))[positions]
+    values = array.read(chosen)
+    if isinstance(values, Ragged):
+        return values, max(1, len(values) // max(1, len(chosen)))
+    if values.ndim == len(array.shape):
+        return values, 1
+    return values.reshape(-1, *values.shape[2:]), values.shape[1]
 
 
 def joined(trees: Sequence[Tree]) -> Tree:

@@ -8,6 +8,7 @@ import numpy as np
 from dltrain.assembly.batches import preparation, training_order
 from dltrain.config.experiment import Experiment
 from dltrain.data import Feature, Features, Groups, Ragged, Splits, trees, unnamed
+from dltrain.data.ragged import filled
 from dltrain.data.trees import Tree
 from dltrain.engine.device import Devices
 from dltrain.lazy import tf
@@ -56,16 +57,19 @@ def first_examples(experiment: Experiment, splits: Splits, devices: Devices) -> 
     data, train = splits.spec, splits.train
     order, prepare = training_order(experiment, data, train, devices), preparation(experiment, splits)
     size = order.part_size if trees.is_read(train.inputs) else min(order.part_size, DECODED)
-    found: list[tuple[Tree, ...]] = []
+    batches = []
     for index in range(min(order.steps_per_epoch * order.accumulate, -(-CANDIDATES // size))):
         step, part = divmod(index, order.accumulate)
         portion = tf.constant(step * order.replicas, tf.int64)
         begin = part * order.part_size
         positions, seeds = (each.numpy()[begin:][:size] for each in (order.positions(portion), order.seeds(portion)))
-        batch = train.take(positions).read(seeds)
+        batches.append(train.take(positions).read(seeds))
+    found: list[tuple[Tree, ...]] = []
+    for index, batch in enumerate(batches):
         seen = batch.inputs
         if experiment.augment:
-            inputs, targets = (_tensors(*each) for each in ((data.inputs, batch.inputs), (data.targets, batch.targets)))
+            inputs = _tensors(data.inputs, batch.inputs, [each.inputs for each in batches])
+            targets = _tensors(data.targets, batch.targets, [each.targets for each in batches])
             seen = prepare(tf.constant(index, tf.int64), inputs, targets, share=(0, order.replicas))[0]
             seen = trees.mapped(lambda values: values.numpy(), seen)
         found.append(tuple(trees.taken(tree, slice(CANDIDATES)) for tree in (batch.inputs, seen, batch.targets)))
@@ -75,14 +79,22 @@ def first_examples(experiment: Experiment, splits: Splits, devices: Devices) -> 
     return first.take(_varied(data.groups(targets), len(first)))
 
 
-def _tensors(features: Features, stored: Tree) -> Any:
-    """Returns stored values as tensors of their own types, shorter ones filled up."""
+def _tensors(features: Features, stored: Tree, every: list[Tree]) -> Any:
+    """Returns stored values as tensors of their own types, filled up to the longest there may be.
 
-    def tensor(feature: Feature, values: Any) -> Any:
-        is_ragged = isinstance(values, Ragged)
-        return tf.constant(values.padded(feature.padding, feature.max_shape[0]) if is_ragged else values)
+    Args:
+        features: what the values are.
+        stored: those of one batch.
+        every: those of all batches, which may be longer than any that the feature knows.
+    """
 
-    return trees.mapped(tensor, unnamed(features), stored) if features else stored
+    def tensor(feature: Feature, values: Any, *others: Any) -> Any:
+        if None not in feature.shape[:1]:
+            return tf.constant(values)
+        longest = max(each.longest if isinstance(each, Ragged) else each.shape[1] for each in others)
+        return tf.constant(filled(values, feature.padding, max(feature.max_shape[0], longest)))
+
+    return trees.mapped(tensor, unnamed(features), stored, *every) if features else stored
 
 
 def _varied(groups: Groups | None, count: int) -> np.ndarray:

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from dltrain.data import Examples, Feature, Ragged
+from dltrain.data import Examples, Feature, Ragged, trees
+from dltrain.data.ragged import filled
 from dltrain.data.trees import Array
 from dltrain.engine.order import HOST
+from dltrain.errors import DataError
 from dltrain.lazy import tf
 
 
@@ -120,12 +122,13 @@ class Source:
     @cached_property
     def bytes_per_example(self) -> int:
         """Of the largest example."""
-        sides = (self._longest if side is None else side for side in self._array.shape[1:])
+        sides = (self._longest or 1 if side is None else side for side in self._array.shape[1:])
         return math.prod(self._views) * math.prod(sides) * self._array.dtype.itemsize
 
     @cached_property
-    def _longest(self) -> int:
-        return int(self._array.lengths.max(initial=0))
+    def _longest(self) -> int | None:
+        """The largest length of all; none where the source of the examples does not say how long each is."""
+        return None if self._array.lengths is None else int(self._array.lengths.max(initial=0))
 
     def read(self, positions: np.ndarray, seeds: np.ndarray, batches: np.ndarray) -> list[np.ndarray]:
         """Returns the tensors of the examples at the positions.
@@ -136,19 +139,36 @@ class Source:
             batches: positions of the examples of the whole of each batch, (batches, batch_size).
 
         Raises:
-            DataError: if an example cannot be read.
+            DataError: if an example cannot be read, or has other views than its feature says.
         """
-        if isinstance(self._array, np.ndarray | Ragged):
-            values = self._array[positions]
+        if self.is_drawn:
+            values, views = self._array.read(positions, seeds), 1
         else:
-            values = self._array.read(positions, seeds if self.is_drawn else None)
+            values, views = trees.views(self._array, positions)
+        wanted = math.prod(self._views)
+        if views != wanted and len(positions):
+            raise DataError(f"{type(self._array).__name__}.read must return {wanted} views of an example, got {views}")
         if not self.differs:
-            return [np.asarray(values)]
-        longest = self._array.lengths[batches].max(axis=1, initial=0)
-        lengths = self._sizes[np.searchsorted(self._sizes, longest)]
+            return [self._in_views(np.asarray(values))]
+        lengths = self._lengths(values, batches)
         padding = self._feature.padding if self._feature else 0
-        return [values.padded(padding, int(lengths.max()), self.types[0]), lengths]
+        try:
+            whole = filled(values, padding, int(lengths.max()), self.types[0])
+        except ValueError as error:
+            raise DataError(f"{type(self._array).__name__}: {error}, as its `lengths` say") from None
+        return [self._in_views(whole), lengths]
+
+    def _in_views(self, rows: np.ndarray) -> np.ndarray:
+        return rows.reshape(-1, *self._views, *rows.shape[1:]) if self._views else rows
+
+    def _lengths(self, values: np.ndarray | Ragged, batches: np.ndarray) -> np.ndarray:
+        """Returns what the examples of each batch are filled up to, (batches,)."""
+        if self._longest is None:
+            longest = values.longest if isinstance(values, Ragged) else values.shape[1]
+            return np.full(len(batches), longest, np.int64)
+        longest = self._array.lengths[batches].max(axis=1, initial=0)
+        return self._sizes[np.searchsorted(self._sizes, longest)]
 
     @cached_property
     def _sizes(self) -> np.ndarray:
-        return np.array(lengths_up_to(self._longest), np.int64)
+        return np.array(lengths_up_to(self._longest or 1), np.int64)

@@ -129,6 +129,10 @@ def _results(config: Config, saved: Any, splits: Splits, summary: dict[str, Any]
         return [*lines, "There are no metrics: no part was held out, or the run did not end.", ""]
     shown = next(metrics for metrics in (summary.get("test"), summary.get("validation")) if isinstance(metrics, dict))
     lines += [*table(("part", "examples", "what", *shown), rows), ""]
+    for name, feature in splits.spec.inputs.items():
+        if feature.views > 1:
+            words = f"Outputs were averaged over {feature.views} views of each example's {plain(name)}"
+            lines += [f"{words}; the files take one view at a time.", ""]
     if saved.path.name != "best.npz":
         lines += [f"Measured with the best weights; the files hold those of `{plain(saved.path.name)}`.", ""]
     return lines

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from dltrain.data import DataSpec, Outcome, Split, trees
-from dltrain.engine.tensors import specs, tensors
+from dltrain.engine.tensors import averaged, rows, specs
 from dltrain.lazy import tf
 
 BATCH = 256
@@ -18,7 +18,7 @@ class Stopped(Exception):
 
 
 def compiled(task: Any, spec: DataSpec, model: Any) -> Any:
-    """Returns the task's `inference` as a compiled function of a batch of any size."""
+    """Returns the task's `inference` as a compiled function of a batch of any size, each row one view of an example."""
     return tf.function(task.inference(spec, model), [specs(spec.inputs)], autograph=False)
 
 
@@ -36,7 +36,7 @@ def outcome(
     Args:
         task: what says what leaves the device.
         spec: what the data are.
-        model: the network.
+        model: the network, of one view of each example.
         part: what the examples are called.
         split: the examples.
         size: examples at a time, at most.
@@ -56,9 +56,20 @@ def collected(infer: Callable[[Any], Any], spec: DataSpec, split: Split, size: i
     for start in range(0, len(split), size):
         if stopped():
             raise Stopped
-        batch = tensors(spec.inputs, trees.taken(split.inputs, slice(start, start + size)))
-        found.append(arrays(infer(batch)))
+        found.append(inferred(infer, spec, trees.taken(split.inputs, slice(start, start + size))))
     return joined(found)
+
+
+def inferred(infer: Callable[[Any], Any], spec: DataSpec, inputs: Any) -> Any:
+    """Returns what a function of batches returns for examples: the mean over the views of each.
+
+    Args:
+        infer: the function, which sees each view by itself.
+        spec: what the data are.
+        inputs: stored values; only of `Examples` is there more than one view.
+    """
+    batch, views = rows(spec.inputs, inputs)
+    return averaged(arrays(infer(batch)), views)
 
 
 def arrays(outputs: Any) -> Any:

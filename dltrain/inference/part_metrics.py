@@ -36,7 +36,7 @@ def evaluated(
     if task.part_metrics:
         try:
             size = min(feed.order.batch_size, BATCH)
-            found |= task.measure(outcome(task, spec, engine.evaluated, part, split, size, stopped))
+            found |= task.measure(outcome(task, spec, engine.model, part, split, size, stopped))
         except Stopped:
             return None
     return without(found, task.undefined(spec, split))

@@ -10,18 +10,21 @@ from typing import Any
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.config.experiment import Config
 from dltrain.console import Reporter
-from dltrain.data import DataSpec, Outcome, Split, trees
+from dltrain.data import DataSpec, Outcome, Split, named, trees, unnamed
+from dltrain.data.feature import Notice
 from dltrain.data.request import Reader, Request
 from dltrain.engine.device import Devices
-from dltrain.engine.tensors import example, specs, tensors
+from dltrain.engine.tensors import example, specs
 from dltrain.inference.options import chosen
-from dltrain.inference.outputs import arrays, compiled, finite
+from dltrain.inference.outputs import compiled, finite, inferred
 from dltrain.inference.trained_run import TrainedRun
 from dltrain.inspection.inspected_data import InspectedData
 from dltrain.runs.folder import Run
 
 MOST = 256
 """Examples at a time, at most, where nothing else is said."""
+MOST_KINDS = 10
+"""Kinds of notices that are said one by one."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Predictor:
     Args:
         config: the run's.
         spec: what the run was trained on.
-        model: the network.
+        model: the network, of one view of each example.
         checkpoint: best or last.
     """
 
@@ -59,37 +62,45 @@ class Predictor:
         """Returns what leaves the device for examples, as the task's `inference` gives it.
 
         Args:
-            inputs: stored values, at least one.
+            inputs: stored values, at least one; of `Examples` with several views the mean over these is returned.
         """
         with enough_memory(self.config):
-            return arrays(self._call(tensors(self.spec.inputs, inputs)))
+            return inferred(self._call, self.spec, inputs)
 
     def warm(self) -> None:
         """Compiles the network, so that the first request need not wait for it."""
         self.outputs(example(specs(self.spec.inputs)))
 
-    def answers(self, outputs: Any, options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def answers(self, request: Request, outputs: Any, options: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Returns outputs as predictions of the run's task.
 
         Args:
-            outputs: of the examples that were asked about.
+            request: the examples that were asked about.
+            outputs: of those that can be used.
             options: what is asked for, of the task's options.
 
         Raises:
             OptionError: if the task does not have what is asked for.
         """
         wanted = chosen(self.task, options)
-        return self.task.answers(Outcome(self.spec, "", None, outputs=outputs), wanted)
-
-    def example(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns an answer as they will look; raises as `answers`."""
-        chosen(self.task, options)
-        return self.answers(example(self._call.get_concrete_function().structured_outputs), options)[0]
+        outcome = Outcome(self.spec, request.part, request.split, request.metadata, outputs, request.inputs)
+        return self.task.answers(outcome, wanted)
 
     def actual(self, targets: Any) -> list[Any] | None:
-        """Returns the actual values as predictions; none where the task makes its targets of the inputs."""
+        """Returns the actual values as predictions; none where the task makes its targets of the inputs.
+
+        Args:
+            targets: as they are stored.
+
+        Returns:
+            a plain value of each example; a dict of such by name where there are several targets.
+        """
         data = self.spec
-        return data.target.decode(targets) if data.targets else None
+        if not data.targets:
+            return None
+        values = named(data.targets, trees.read(targets, slice(None)))
+        found = [feature.decode(values[name]) for name, feature in data.targets.items()]
+        return [unnamed(dict(zip(data.targets, row, strict=True))) for row in zip(*found, strict=True)]
 
     @cached_property
     def _call(self) -> Any:
@@ -141,13 +152,14 @@ def load_with_part(
         for first in range(0, len(split), step):
             end = min(first + step, len(split))
             names = [inspected.place(part, place) for place in range(first, end)]
-            yield Request(names, trees.read(split.inputs, slice(first, end)), total=len(split))
+            some = split.take(slice(first, end))
+            yield Request(names, some.inputs, total=len(split), metadata=some.metadata, part=part, split=some)
 
     return predictor, split, pieces()
 
 
 def _with_weights(trained: TrainedRun, devices: Devices, checkpoint: str) -> Predictor:
-    return Predictor(trained.config, trained.spec, trained.network(devices).evaluated, checkpoint)
+    return Predictor(trained.config, trained.spec, trained.network(devices).model, checkpoint)
 
 
 def predictions(
@@ -155,7 +167,8 @@ def predictions(
 ) -> Iterator[tuple[list[dict[str, Any]], int | None]]:
     """Yields an answer for each example that is given, some at a time, in their order, and how many there are in total.
 
-    An answer is {"input": name, ...} with what the task says, or {"input": name, "error": why there is none}.
+    An answer is {"input": name, ...} with what the task says, or {"input": name, "error": why there is none}; with
+    {"notices": sentences} where something of the example was changed or not recognised.
 
     Args:
         predictor: the network.
@@ -168,12 +181,41 @@ def predictions(
     chosen(predictor.task, options)
     for piece in given:
         usable = iter(_answered(predictor, piece, options))
-        yield (
-            [
-                {"input": name, **({"error": piece.problems[place]} if place in piece.problems else next(usable))}
-                for place, name in enumerate(piece.names)
-            ],
-            piece.total,
+        rows = []
+        for place, name in enumerate(piece.names):
+            found = {"error": piece.problems[place]} if place in piece.problems else next(usable)
+            noticed = {"notices": piece.notices[place]} if piece.notices.get(place) else {}
+            rows.append({"input": name, **found, **noticed})
+        yield rows, piece.total
+
+
+class Noticed:
+    """Counts what was noticed, by kind: a message for each of thousands of examples would hide all others."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, tuple[int, str]] = {}
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Counts what was noticed of an example.
+
+        Args:
+            row: an answer, as `predictions` yields it.
+        """
+        for words in row.get("notices", ()):
+            kind = Notice(words).kind
+            count, first = self._kinds.get(kind, (0, f"{row['input']}: {words}"))
+            self._kinds[kind] = count + 1, first
+
+    @property
+    def lines(self) -> list[str]:
+        """A line for each of the first kinds, with their number and the first example."""
+        lines = [
+            f"notice: {kind}: {count:,} {'example' if count == 1 else 'examples'}, the first {first}"
+            for kind, (count, first) in [*self._kinds.items()][:MOST_KINDS]
+        ]
+        more = len(self._kinds) - len(lines)
+        return (
+            [*lines, f"notice: {more:,} more kinds; --format jsonl has the notices of each example"] if more else lines
         )
 
 
@@ -182,5 +224,5 @@ def _answered(predictor: Predictor, piece: Request, options: Mapping[str, Any]) 
     if len(piece.names) == len(piece.problems):
         return []
     outputs = predictor.outputs(piece.inputs)
-    pairs = zip(predictor.answers(outputs, options), finite(outputs), strict=True)
+    pairs = zip(predictor.answers(piece, outputs, options), finite(outputs), strict=True)
     return [answer if is_finite else {"error": "the network's output is not finite"} for answer, is_finite in pairs]

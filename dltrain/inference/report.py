@@ -113,7 +113,7 @@ def _asked(config: Config, run: Run, reporter: Reporter) -> Evidence:
     trained = TrainedRun.of(run, config, "best", reporter)
     devices, splits = trained.own_data()
     with enough_memory(config):
-        return gather(config.experiment, trained.network(devices).evaluated, splits)
+        return gather(config.experiment, trained.network(devices).model, splits)
 
 
 def _write(

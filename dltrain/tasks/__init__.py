@@ -122,7 +122,8 @@ class Task(Choice):
         """Returns the function of a batch of inputs whose results leave the device: by default the network's outputs.
 
         Its results are an array, or a dict of arrays, an example along the first axis. `measure`, `answers`, `chapters`
-        and the like get these; Keras metrics, and exports, get the outputs.
+        and the like get these; Keras metrics, and exports, get the outputs. Of an example with several views each is
+        a row of the batch, and the results are averaged.
         """
         return lambda inputs: model(inputs, training=False)
 

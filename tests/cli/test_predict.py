@@ -245,9 +245,23 @@ def test_a_row_that_cannot_be_read_is_named_by_its_line(table, tmp_path):
 def test_a_value_of_a_row_that_is_refused_is_not_said_to_count_as_missing(table, tmp_path):
     path = tmp_path / "other.csv"
     path.write_text("x,z,few,many,day,said\n1,word,a,m1,2020-01-01,s\none,2,a,m1,2020-01-01,s\n1,2,a,m1,2020-01-01,s\n")
-    errors = predict(table.path, path, code=1).stderr
-    assert "column 'z' was read" not in errors
-    assert f"1 of the values in {path} are not and count as missing, such as 'one', {path}:3" in errors
+    done = predict(table.path, path, "--format", "jsonl", code=1)
+    words = "column 'x' was read as numbers in training: 'one' counts as missing"
+    assert "column 'z' was read" not in done.stderr
+    kind = "column 'x' was read as numbers in training: other values count as missing"
+    assert f"notice: {kind}: 1 example, the first {path}:3: {words}\n" in done.stderr
+    assert [json.loads(line).get("notices") for line in done.stdout.splitlines()] == [None, [words], None]
+
+
+def test_thousands_of_notices_of_a_kind_are_one_line(table, tmp_path):
+    path = tmp_path / "other.csv"
+    rows = "".join(f"1,2,new{number},m1,2020-01-01,s\n" for number in range(2000))
+    path.write_text(f"x,z,few,many,day,said\n1,2,a,m1,2020-01-01,s\n{rows}")
+    done = predict(table.path, path, "--format", "csv")
+    lines = [line for line in done.stderr.splitlines() if line.startswith("notice")]
+    first = f"the first {path}:3: few: 'new0' is unknown"
+    assert lines == [f"notice: few: unknown values: 2,000 examples, {first}"]
+    assert len(done.stdout.splitlines()) == 2002 and "new0" not in done.stdout
 
 
 def test_arrays_and_images_are_answered_by_a_run_on_a_built_in_dataset(digits, tmp_path):

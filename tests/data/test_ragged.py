@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from dltrain.data import Pieces, Provenance, Ragged, Split, Splits
-from dltrain.data.trees import Examples, read
+from dltrain.data import Feature, Pieces, Provenance, Ragged, Split, Splits
+from dltrain.data.trees import Examples, read, views
 from dltrain.errors import DataError
 from dltrain.features.table import Column, Table
 
@@ -110,12 +110,8 @@ def test_pieces_of_ragged_examples_are_ragged(tensorflow):
 
 @pytest.mark.parametrize("padding", [0, -1])
 def test_a_feature_knows_the_longest_example_of_the_training_part(padding):
-    from dltrain.data import Feature, Features
+    from dltrain.data import Features
     from dltrain.data.spec import DataSpec
-
-    class Strings(Feature):
-        registered_name = "strings"
-        shape = (None,)
 
     spec = DataSpec(Features.of(Strings()), Features())
     learnt = Splits(spec, Split(ragged()), Split(ragged([[1] * 9]))).with_statistics().spec.input
@@ -125,3 +121,66 @@ def test_a_feature_knows_the_longest_example_of_the_training_part(padding):
     assert learnt.plain()["lengths"] == (3,)
     assert learnt.signature() == Strings().signature()
     assert Table(columns=(Column("a", "a"),)).max_shape == (1,)
+
+
+class Strings(Feature):
+    registered_name = "strings"
+    shape = (None,)
+
+
+class Views(Examples):
+    """Values of a length of their own each, all of one number, of which evaluation sees three views."""
+
+    def __init__(self, lengths, says_lengths=True, is_ragged=True):
+        self.sizes, self.settings = np.asarray(lengths), (says_lengths, is_ragged)
+
+    shape = property(lambda self: (len(self.sizes), None))
+    dtype = property(lambda self: np.dtype(np.float32))
+    lengths = property(lambda self: self.sizes if self.settings[0] else None)
+
+    def __len__(self):
+        return len(self.sizes)
+
+    def take(self, positions):
+        return Views(self.sizes[positions], *self.settings)
+
+    def read(self, positions, seeds=None):
+        rows = [
+            np.full(self.sizes[place], view) for place in positions for view in ([1, 2, 3] if seeds is None else [9])
+        ]
+        values = Ragged.of(rows, np.float32)
+        if self.settings[1]:
+            return values
+        whole = values.padded()
+        return whole if seeds is not None else whole.reshape(len(positions), 3, whole.shape[1])
+
+
+@pytest.mark.parametrize("is_ragged", [True, False])
+def test_only_what_evaluation_reads_has_views(is_ragged):
+    examples = Views([2, 4, 1], is_ragged=is_ragged)
+    assert set(np.concatenate(list(examples[:]))) <= {0, 1}
+    assert len(examples[1:]) == len(read(examples, slice(1, None))) == 2
+    assert len(examples[[]]) == 0
+    rows, count = views(examples.take(np.array([2, 1])))
+    assert (len(rows), count) == (6, 3)
+    assert [max(row) for row in rows] == [1, 2, 3, 1, 2, 3]
+    assert views(ragged())[1] == views(np.zeros((2, 3)))[1] == views(Squares([1, 2]))[1] == 1
+    assert len(read(examples, slice(None), np.zeros((3, 2)))) == 3
+
+
+def test_the_longest_of_examples_that_are_read_later_is_that_of_all():
+    lengths = np.full(2000, 3)
+    lengths[1234] = 999  # which is not among those that are read to learn from
+    assert Strings().adapt(Pieces(Views(lengths))).max_shape == (999,)
+    assert Strings().adapt(Pieces(Views(lengths, says_lengths=False))).max_shape == (3,)
+
+
+@pytest.mark.parametrize("is_ragged", [True, False])
+def test_first_steps_are_filled_up_to_what_is_there_though_no_source_said_so(tensorflow, is_ragged):
+    from dltrain.data import Features
+    from dltrain.diagnostics.first_steps import _tensors
+
+    examples, seeds = Views([2, 5, 1], says_lengths=False, is_ragged=is_ragged), np.zeros((1, 2))
+    batches = [examples.read(np.array([place]), seeds) for place in range(3)]
+    features = Features.of(Strings(lengths=(3,)))
+    assert [_tensors(features, each, batches).shape for each in batches] == [(1, 5)] * 3

@@ -5,8 +5,8 @@ import io
 import numpy as np
 import pytest
 
-from dltrain.data.feature import Encoded, Feature
-from dltrain.data.request import LineReader
+from dltrain.data.feature import Encoded, Feature, Notice
+from dltrain.data.request import LineReader, ObjectReader, Request
 
 
 class Lengths(Feature):
@@ -85,3 +85,39 @@ def test_values_of_json_are_named_by_their_place():
         [3],
         {1: "is no word"},
     )
+
+
+class Cut(Feature):
+    """Words of which the first two letters count; how long they were is kept."""
+
+    registered_name = "cut"
+    shape = ()
+
+    def encode(self, raws):
+        long = {place: f"{raw!r} is cut" for place, raw in enumerate(raws) if len(raw) > 2}
+        notices = {place: Notice(words, "words are cut") for place, words in long.items()}
+        facts = {"letters": np.array([len(raw) for raw in raws])}
+        return Encoded(np.array([float(len(raw[:2])) for raw in raws]), {}, notices, facts)
+
+
+def test_notices_and_facts_of_each_value_come_with_it():
+    found = LineReader(Cut()).read_values(["a", "abc"])
+    assert (found.notices, found.metadata["letters"].tolist()) == ({1: ["'abc' is cut"]}, [1, 3])
+    assert found.notices[1][0].kind == "words are cut"
+    values = [{"a": 3, "b": "long"}, {"a": "one", "b": "no"}, {"a": "one", "b": "long"}]
+    found = ObjectReader({"a": Lengths(), "b": Cut()}).read_values(values)
+    assert (found.problems, found.notices) == ({0: "a: is no word"}, {2: ["b: 'long' is cut"]})
+    assert found.notices[2][0].kind == "b: words are cut"
+    assert found.metadata["letters"].tolist() == [2, 4]
+
+
+def test_pieces_have_what_belongs_to_their_examples():
+    facts = {"letters": np.arange(4)}
+    whole = Request([*"abcde"], np.arange(4), {1: "bad"}, 5, facts, {0: [Notice("x")], 4: [Notice("y")]})
+    found = list(whole.pieces(2))
+    assert [(each.names, each.inputs.tolist(), each.problems, each.notices) for each in found] == [
+        (["a", "b"], [0], {1: "bad"}, {0: ["x"]}),
+        (["c", "d"], [1, 2], {}, {}),
+        (["e"], [3], {}, {0: ["y"]}),
+    ]
+    assert [each.metadata["letters"].tolist() for each in found] == [[0], [1, 2], [3]]

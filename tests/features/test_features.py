@@ -134,9 +134,10 @@ def test_a_table_names_what_is_unknown_and_what_is_filled():
     np.testing.assert_array_equal(encoded.stored, [[1, 1], [2.5, 0], [4, 0]])
     assert encoded.problems == {2: "size must be within float32, which ends at 3.4e38, got '1e+39'"}
     assert encoded.notices == {
-        1: "size is missing: 2.5 takes its place; kind: 'blue' is unknown",
-        3: "kind: 'black' is unknown",
+        1: ["size is missing: 2.5 takes its place", "kind: 'blue' is unknown"],
+        3: ["kind: 'black' is unknown"],
     }
+    assert {words.kind for each in encoded.notices.values() for words in each[-1:]} == {"kind: unknown values"}
     np.testing.assert_array_equal(table.encode([[3, 1]]).stored, [[3, 1]])
     assert table.encode([{"size": 3}]).problems == {0: "has no column 'kind', which the run was trained on"}
 

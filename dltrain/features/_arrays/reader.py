@@ -41,8 +41,8 @@ class ArrayReader:
 
     def read_values(self, values: Sequence[Any]) -> Request:
         """Returns examples that came as JSON: lists of numbers as deep as the shape."""
-        names, encoded = [f"instances[{index}]" for index in range(len(values))], self.encoding.encode(values)
-        return Request(names, encoded.stored, encoded.problems, len(values))
+        names = [f"instances[{index}]" for index in range(len(values))]
+        return Request.of(names, self.encoding.encode(values), len(values))
 
     def read_file(self, name: str, content: bytes) -> Request:
         """Returns the examples of an .npy file."""

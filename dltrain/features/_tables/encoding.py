@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dltrain.data.feature import Encoded
+from dltrain.data.feature import Encoded, Notice
 from dltrain.features._arrays.encoding import ArrayEncoding
 from dltrain.features._arrays.reader import words
 from dltrain.features._tables.columns import encode, strays
@@ -34,13 +34,11 @@ class Seen:
         rows: how many there were.
         points: whether a column has decimal commas.
         nested: what columns hold that are left out.
-        strays: by column: what it was in training, how many values are none, and the first of them.
     """
 
     rows: int = 0
     points: dict[str, bool] = field(default_factory=dict)
     nested: dict[str, str] = field(default_factory=dict)
-    strays: dict[str, tuple[str, int, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ class TableEncoding:
         lines = "\n".join(json.dumps(raw) if isinstance(raw, dict) else "0" for raw in raws)
         try:
             rows = json_lines(lines.encode(), file)
-            return self.of_rows(file, without_missing(rows, self.missing), Seen(points=self._points), notes=True)[1]
+            return self.of_rows(file, without_missing(rows, self.missing), Seen(points=self._points))[1]
         except ValueError as error:
             return Encoded(self.numbers.joined([]), dict.fromkeys(range(len(raws)), words(error, str(file))))
 
@@ -89,27 +87,30 @@ class TableEncoding:
         """Columns whose categories have commas that training did not take for decimal ones."""
         return {column.source: False for column in self.columns if any("," in each for each in column.categories)}
 
-    def of_rows(self, path: Path, rows: Rows, seen: Seen, notes: bool = False) -> tuple[list[int], Encoded]:
+    def of_rows(self, path: Path, rows: Rows, seen: Seen) -> tuple[list[int], Encoded]:
         """Returns the lines of rows, those that cannot be read among them, and the rows by their places among these.
 
         Args:
             path: where they are from.
             rows: some of that file.
             seen: what earlier ones have shown; what these show is added.
-            notes: whether notices are wanted.
 
         Raises:
             ValueError: if a column is not there, or of another kind as a whole.
         """
         frame = with_points(flat(rows.frame, seen.nested), seen.points)
-        lines, problems, notices = rows.lines.tolist(), {fault.line: fault.why for fault in rows.faults}, {}
+        lines, problems = rows.lines.tolist(), {fault.line: fault.why for fault in rows.faults}
+        notices: dict[int, list[Notice]] = {}
         if len(frame):
             bad = self._wrong(frame)
-            self._refuse_others(path, frame, lines, bad, seen)
+            others = strays(frame, tuple(column for column in self.columns if column.source in frame.columns))
+            for name, (what, wrong) in others.items() if not seen.rows else ():
+                if wrong.sum() == frame[name].count():
+                    shown = _shown(frame[name], int(np.flatnonzero(wrong.to_numpy())[0]), path, lines)
+                    raise ValueError(f"column {name!r} must hold {what}, as in training, got {shown}")
             problems |= {lines[row]: why for row, why in bad.items()}
             stored = encode(frame, self.columns)
-            if notes:
-                notices = {lines[row]: why for row, why in self._notices(frame).items() if row not in bad}
+            notices = {lines[row]: why for row, why in self._notices(frame, others).items() if row not in bad}
             if bad:
                 stored = np.delete(stored, list(bad), axis=0)
         else:
@@ -119,20 +120,6 @@ class TableEncoding:
         positions = {line: position for position, line in enumerate(every)} if problems or notices else {}
         at_places = {positions[line]: problems[line] for line in sorted(problems)}
         return every, Encoded(stored, at_places, {positions[line]: why for line, why in notices.items()})
-
-    def _refuse_others(
-        self, path: Path, frame: pl.DataFrame, lines: list[int], bad: Collection[int], seen: Seen
-    ) -> None:
-        """Refuses a table whose column is of another kind as a whole; counts single such values of usable rows."""
-        present = tuple(column for column in self.columns if column.source in frame.columns)
-        for name, (what, wrong) in strays(frame, present).items():
-            rows = np.flatnonzero(wrong.to_numpy()).tolist()
-            if not seen.rows and len(rows) == frame[name].count():
-                shown = _shown(frame[name], rows[0], path, lines)
-                raise ValueError(f"column {name!r} must hold {what}, as in training, got {shown}")
-            if usable := [row for row in rows if row not in bad]:
-                _, count, earliest = seen.strays.get(name, (what, 0, _shown(frame[name], usable[0], path, lines)))
-                seen.strays[name] = what, count + len(usable), earliest
 
     def _wrong(self, frame: pl.DataFrame) -> dict[int, str]:
         """Returns what is wrong with rows, as the dataset refuses them."""
@@ -155,20 +142,37 @@ class TableEncoding:
                 note(name, wrong, "a date, such as 2020-12-31 23:59")
         return found
 
-    def _notices(self, frame: pl.DataFrame) -> dict[int, str]:
-        """Returns, by row, which categories are unknown and which missing values are filled."""
-        found: dict[int, list[str]] = {}
+    def _notices(self, frame: pl.DataFrame, others: Mapping[str, tuple[str, pl.Series]]) -> dict[int, list[Notice]]:
+        """Returns, by row, which categories are unknown, which missing values are filled, and what else is missing.
+
+        Args:
+            frame: the rows.
+            others: as `strays` returns them.
+        """
+        found: dict[int, list[Notice]] = {}
+        for name, (what, wrong) in others.items():
+            kind = f"column {name!r} was read as {what} in training: other values count as missing"
+            for row in np.flatnonzero(wrong.to_numpy()).tolist():
+                words = (
+                    f"column {name!r} was read as {what} in training: {str(frame[name][row])[:40]!r} counts as missing"
+                )
+                found.setdefault(row, []).append(Notice(words, kind))
         for column in self.columns:
             series = frame[column.source]
             if column.part == "category":
                 text = as_text(series)
                 unknown = (~text.is_in(column.categories)).fill_null(False)
                 for row in np.flatnonzero(unknown.to_numpy()).tolist():
-                    found.setdefault(row, []).append(f"{column.name}: {text[row]!r} is unknown")
+                    words = Notice(f"{column.name}: {text[row]!r} is unknown", f"{column.name}: unknown values")
+                    found.setdefault(row, []).append(words)
             elif column.part == "value":
-                for row in np.flatnonzero(as_numbers(series).is_null().to_numpy()).tolist():
-                    found.setdefault(row, []).append(f"{column.name} is missing: {column.fill:g} takes its place")
-        return {row: "; ".join(each) for row, each in found.items()}
+                absent = as_numbers(series).is_null()
+                if column.source in others:
+                    absent &= ~others[column.source][1]
+                for row in np.flatnonzero(absent.to_numpy()).tolist():
+                    words = Notice(f"{column.name} is missing: {column.fill:g} takes its place")
+                    found.setdefault(row, []).append(words)
+        return found
 
 
 def without_missing(rows: Rows, missing: tuple[str, ...]) -> Rows:

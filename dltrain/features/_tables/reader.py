@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from dltrain.data.progress import announce
 from dltrain.data.request import Request
 from dltrain.features._arrays import reader as arrays
 from dltrain.features._arrays.reader import ArrayReader
@@ -67,14 +66,14 @@ class TableReader:
                 if path.suffix.lower() in IMAGES:
                     raise ValueError(f"must be {TABLES}")
                 for given in self._blocks(path):
-                    yield from _cut(given, size)
+                    yield from given.pieces(size)
             except ValueError as error:
                 yield Request([str(path)], self.table.numbers.joined([]), {0: arrays.words(error, str(path))})
 
     def read_values(self, values: Sequence[Any]) -> Request:
         """Returns rows that are objects of a value for each column, or lists of numbers as the network takes them."""
-        names, encoded = [f"instances[{index}]" for index in range(len(values))], self.table.encode(values, "instances")
-        return Request(names, encoded.stored, encoded.problems, len(values))
+        names = [f"instances[{index}]" for index in range(len(values))]
+        return Request.of(names, self.table.encode(values, "instances"), len(values))
 
     def read_file(self, name: str, content: bytes) -> Request:
         """Returns the examples of an .npy file."""
@@ -90,14 +89,9 @@ class TableReader:
             for rows in self._rows(path):
                 if len(rows.frame) or rows.faults:
                     lines, encoded = self.table.of_rows(path, rows, seen)
-                    yield Request([f"{path}:{line}" for line in lines], encoded.stored, encoded.problems)
+                    yield Request.of([f"{path}:{line}" for line in lines], encoded)
         if not seen.rows:
             raise ValueError("has no rows")
-        for name, (what, count, first) in seen.strays.items():
-            announce(
-                f"column {name!r} was read as {what} in training; {count} of the values in {path} are not and count "
-                f"as missing, such as {first}"
-            )
 
     def _rows(self, path: Path) -> Iterator[Rows]:
         """Yields the rows of a file, some at a time.
@@ -129,17 +123,6 @@ def _opened(path: Path, suffixes: list[str]) -> IO[bytes]:
     if path == STDIN:
         return sys.stdin.buffer
     return cast(IO[bytes], gzip.open(path) if suffixes[-1:] == [".gz"] else path.open("rb"))
-
-
-def _cut(given: Request, size: int) -> Iterator[Request]:
-    """Yields the same in pieces of some examples."""
-    usable = 0
-    for start in range(0, len(given.names), size):
-        names = given.names[start : start + size]
-        problems = {place - start: why for place, why in given.problems.items() if start <= place < start + size}
-        count = len(names) - len(problems)
-        yield Request(names, given.inputs[usable : usable + count], problems, given.total)
-        usable += count
 
 
 def _lines(file: IO[bytes]) -> Iterator[bytes]:
