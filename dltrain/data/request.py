@@ -185,13 +185,13 @@ class ObjectReader(TextReader):
         }
         notices: dict[int, str | Sequence[str]] = {}
         for number, place in enumerate(places):
-            found = [
+            noticed = [
                 Notice(f"{name}: {words}", f"{name}: {words.kind}")
                 for name, encoded in of_names.items()
                 for words in encoded.noticed(number)
             ]
-            if found:
-                notices[place] = found
+            if noticed:
+                notices[place] = noticed
         metadata = {key: facts for encoded in of_names.values() for key, facts in encoded.metadata.items()}
         return Encoded({name: each.stored for name, each in of_names.items()}, problems, notices, metadata)
 

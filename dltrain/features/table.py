@@ -47,6 +47,7 @@ class Column:
         day_first: whether 3/4/2020 is in April, where part is one of a date.
         offset: what is subtracted from a value before it becomes float32, which holds about 7 digits.
         ignore_case: whether case means nothing in a category.
+        is_complete: whether each row of the train part had such a value: one without the column is then a mistake.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Column:
     day_first: bool = False
     offset: float = 0.0
     ignore_case: bool = False
+    is_complete: bool = True
 
 
 @FEATURES.register("table")
@@ -207,7 +209,7 @@ class Table(Channels):
     def signature(self) -> Plain:
         """Returns all that weights depend on: the columns; what is filled in or subtracted is a statistic."""
         return self.replaced(
-            columns=tuple(replace(column, fill=0.0, offset=0.0) for column in self.columns),
+            columns=tuple(replace(column, fill=0.0, offset=0.0, is_complete=True) for column in self.columns),
             mean=None,
             standard_deviation=None,
         ).plain()

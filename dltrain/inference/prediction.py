@@ -194,6 +194,7 @@ class Noticed:
 
     def __init__(self) -> None:
         self._kinds: dict[str, tuple[int, str]] = {}
+        self._usable = 0
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Counts what was noticed of an example.
@@ -201,6 +202,7 @@ class Noticed:
         Args:
             row: an answer, as `predictions` yields it.
         """
+        self._usable += "error" not in row
         for words in row.get("notices", ()):
             kind = Notice(words).kind
             count, first = self._kinds.get(kind, (0, f"{row['input']}: {words}"))
@@ -208,15 +210,21 @@ class Noticed:
 
     @property
     def lines(self) -> list[str]:
-        """A line for each of the first kinds, with their number and the first example."""
+        """A line for each of the first kinds, with their number and the first example; what is of all is a warning."""
         lines = [
-            f"notice: {kind}: {count:,} {'example' if count == 1 else 'examples'}, the first {first}"
+            f"{self._share(count)} examples: {kind}; the first {first}"
             for kind, (count, first) in [*self._kinds.items()][:MOST_KINDS]
         ]
         more = len(self._kinds) - len(lines)
         return (
             [*lines, f"notice: {more:,} more kinds; --format jsonl has the notices of each example"] if more else lines
         )
+
+    def _share(self, count: int) -> str:
+        """Returns how many of the examples that could be used; all of several may mean that no answer means much."""
+        if count == self._usable > 1:
+            return f"warning: in all {count:,}"
+        return f"notice: in {count:,} of {self._usable:,}"
 
 
 def _answered(predictor: Predictor, piece: Request, options: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -206,7 +206,10 @@ def test_paths_come_from_standard_input(images):
     ("text", "words"),
     [
         ("x,z,few,many,day\n1,2,a,m1,2020-01-01\n", "has no column 'said', which the run was trained on"),
-        ("x,z,few,many,day,said\na,2,a,m1,2020-01-01,s\n", "column 'x' must hold numbers, as in training, got 'a', "),
+        (
+            "x,z,few,many,day,said\n" + 2 * "1,2,a,m1,soon,s\n",
+            "column 'day' must hold dates, as in training, got 'soon', ",
+        ),
         ("x,z,few,many,day,said\n", "has no rows"),
         ("", "has no rows"),
     ],
@@ -242,15 +245,27 @@ def test_a_row_that_cannot_be_read_is_named_by_its_line(table, tmp_path):
     assert f"{path}:3: z must be a number, got 'word'\n" in done.stderr
 
 
-def test_a_value_of_a_row_that_is_refused_is_not_said_to_count_as_missing(table, tmp_path):
-    path = tmp_path / "other.csv"
-    path.write_text("x,z,few,many,day,said\n1,word,a,m1,2020-01-01,s\none,2,a,m1,2020-01-01,s\n1,2,a,m1,2020-01-01,s\n")
-    done = predict(table.path, path, "--format", "jsonl", code=1)
-    words = "column 'x' was read as numbers in training: 'one' counts as missing"
-    assert "column 'z' was read" not in done.stderr
-    kind = "column 'x' was read as numbers in training: other values count as missing"
-    assert f"notice: {kind}: 1 example, the first {path}:3: {words}\n" in done.stderr
-    assert [json.loads(line).get("notices") for line in done.stdout.splitlines()] == [None, [words], None]
+def test_a_row_is_judged_by_itself_whatever_stands_beside_it(table, tmp_path):
+    """Alone, beside a good one, or beside one with the same mistake: of JSON lines a column may be misspelt, too."""
+    good = {"x": 1, "z": 2, "few": "a", "many": "m1", "day": "2020-01-01", "said": "s"}
+    wrong = {
+        "x must be a number, got 'one'": good | {"x": "one"},
+        "z must be a number, got 'word'": good | {"z": "word"},
+        "day must be a date, for example 2020-12-31 23:59, got 'soon'": good | {"day": "soon"},
+        "has no column 'few': 'fews' is unknown, did you mean \"few\"?": {**good, "fews": "a", "few": None},
+        "x must be a number or a text, got a list": good | {"x": [1]},
+    }
+    del wrong["has no column 'few': 'fews' is unknown, did you mean \"few\"?"]["few"]
+    path = tmp_path / "other.jsonl"
+    for beside in ([], [good], [good, *wrong.values()]):
+        for why, row in wrong.items():
+            path.write_text("\n".join(map(json.dumps, [row, *beside])))
+            done = predict(table.path, path, "--format", "jsonl", code=1 if good in beside else 2)
+            assert f"{path}:1: {why}\n" in done.stderr
+            assert "counts as missing" not in done.stderr
+            if good in beside:
+                answers = [json.loads(line) for line in done.stdout.splitlines()]
+                assert "class" in answers[1] and answers[0]["error"] == why
 
 
 def test_thousands_of_notices_of_a_kind_are_one_line(table, tmp_path):
@@ -259,8 +274,9 @@ def test_thousands_of_notices_of_a_kind_are_one_line(table, tmp_path):
     path.write_text(f"x,z,few,many,day,said\n1,2,a,m1,2020-01-01,s\n{rows}")
     done = predict(table.path, path, "--format", "csv")
     lines = [line for line in done.stderr.splitlines() if line.startswith("notice")]
-    first = f"the first {path}:3: few: 'new0' is unknown"
-    assert lines == [f"notice: few: unknown values: 2,000 examples, {first}"]
+    kind = "column 'few': values that training did not have"
+    first = f"the first {path}:3: column 'few': 'new0' is unknown"
+    assert lines == [f"notice: in 2,000 of 2,001 examples: {kind}; {first}"]
     assert len(done.stdout.splitlines()) == 2002 and "new0" not in done.stdout
 
 

@@ -134,12 +134,30 @@ def test_a_table_names_what_is_unknown_and_what_is_filled():
     np.testing.assert_array_equal(encoded.stored, [[1, 1], [2.5, 0], [4, 0]])
     assert encoded.problems == {2: "size must be within float32, which ends at 3.4e38, got '1e+39'"}
     assert encoded.notices == {
-        1: ["size is missing: 2.5 takes its place", "kind: 'blue' is unknown"],
-        3: ["kind: 'black' is unknown"],
+        1: ["column 'kind': 'blue' is unknown", "column 'size' is missing: 2.5 takes its place"],
+        3: ["column 'kind': 'black' is unknown"],
     }
-    assert {words.kind for each in encoded.notices.values() for words in each[-1:]} == {"kind: unknown values"}
+    kinds = {words.kind for each in encoded.notices.values() for words in each[:1]}
+    assert kinds == {"column 'kind': values that training did not have"}
     np.testing.assert_array_equal(table.encode([[3, 1]]).stored, [[3, 1]])
-    assert table.encode([{"size": 3}]).problems == {0: "has no column 'kind', which the run was trained on"}
+    assert table.encode([{"size": 3}]).problems == {0: "has no column 'kind'; null says that a value is missing"}
+
+
+def test_what_training_had_no_value_of_may_be_missing():
+    """A column that was complete then must be there, and hold what it is: beside others or alone."""
+    columns = (Column("size", "size", fill=2.5, is_complete=False), Column("size missing", "size", "missing"))
+    table, whole = Table(columns=columns), Table(columns=(Column("size", "size"),))
+    for beside in ([], [{"size": 1}]):
+        encoded = table.encode([{"size": "large"}, {"other": 3}, *beside])
+        assert not encoded.problems
+        np.testing.assert_array_equal(encoded.stored[:2], [[2.5, 1], [2.5, 1]])
+        assert encoded.notices[0] == ["column 'size' was read as numbers in training: 'large' counts as missing"]
+        assert encoded.notices[1] == ["column 'size' is missing: 2.5 takes its place"]
+        problems = whole.encode([{"size": "large"}, {"Sizes": 3}, {"size": None}, *beside]).problems
+        assert problems == {
+            0: "size must be a number, got 'large'",
+            1: "has no column 'size': 'Sizes' is unknown, did you mean \"size\"?",
+        }
 
 
 def test_a_category_that_is_written_like_a_missing_value_is_one():

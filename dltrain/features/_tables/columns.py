@@ -96,7 +96,10 @@ def learn(frame: pl.DataFrame, rows: np.ndarray, given: dict[str, Role], encodin
         elif role == "dates":
             numbers += _dates(series, frame[name])
         elif role == "text":
-            numbers += [Column(f"{name} {word}", name, "word", word=word) for word in _frequent(series, encoding.words)]
+            numbers += [
+                Column(f"{name} {word}", name, "word", word=word, is_complete=not series.null_count())
+                for word in _frequent(series, encoding.words)
+            ]
         elif role == "categorical":
             categories.append(_categorical(series, encoding.one_hot_up_to, encoding.ignore_case))
     return (*numbers, *categories)
@@ -159,9 +162,10 @@ def _numeric(series: pl.Series, impute: str) -> list[Column]:
         notice(
             f"column {series.name!r}: {offset:.17g} is subtracted before its values become float32, which is too coarse"
         )
-    columns = [Column(series.name, series.name, fill=float(middle or 0.0) - offset, offset=offset)]
-    if numbers.null_count():
-        columns.append(Column(f"{series.name} missing", series.name, "missing"))
+    is_complete, fill = not numbers.null_count(), float(middle or 0.0) - offset
+    columns = [Column(series.name, series.name, fill=fill, offset=offset, is_complete=is_complete)]
+    if not is_complete:
+        columns.append(Column(f"{series.name} missing", series.name, "missing", is_complete=False))
     return columns
 
 
@@ -182,10 +186,13 @@ def _dates(series: pl.Series, whole: pl.Series) -> list[Column]:
     parts = [*_DATE_PARTS] if found["days"].count() else []
     if found["seconds"].count():
         parts.append("hour" if (found["seconds"].drop_nulls() % 3600 == 0).all() else "time")
-    columns = []
+    columns, is_complete = [], bool(is_time(found).all())
     for part in parts:
         middle: Any = _date_part(found, part).median()
-        columns.append(Column(f"{series.name} {part}", series.name, part, float(middle or 0.0), day_first=day_first))
+        fill = float(middle or 0.0)
+        columns.append(
+            Column(f"{series.name} {part}", series.name, part, fill, day_first=day_first, is_complete=is_complete)
+        )
     return columns
 
 
@@ -195,7 +202,10 @@ def _categorical(series: pl.Series, one_hot_up_to: int, ignore_case: bool) -> Co
     known = tuple(sorted(commonest))
     # The rule of fast.ai's tables: wide enough to tell the categories apart, and no wider.
     width = None if len(known) <= one_hot_up_to else min(600, round(1.6 * len(known) ** 0.56))
-    return Column(series.name, series.name, "category", categories=known, embedding=width, ignore_case=ignore_case)
+    return Column(
+        series.name, series.name, "category", categories=known, embedding=width, ignore_case=ignore_case,
+        is_complete=not series.null_count(),
+    )  # fmt: skip
 
 
 def _frequent(series: pl.Series, words: int) -> list[str]:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dltrain.data.feature import Encoded, Notice
 from dltrain.features._arrays.encoding import ArrayEncoding
-from dltrain.features._arrays.reader import words
 from dltrain.features._tables.columns import encode, strays
 from dltrain.features._tables.delimited import Rows
-from dltrain.features._tables.files import flat, json_lines, nulled, with_points
-from dltrain.features._tables.times import as_times, is_day_first, is_time
-from dltrain.features._tables.values import as_numbers, as_text, beyond_float32
+from dltrain.features._tables.files import cell, flat, nulled, with_points
+from dltrain.features._tables.values import beyond_float32
 from dltrain.features.table import Column
 from dltrain.lazy import np
+from dltrain.registry import nearest
 
 if TYPE_CHECKING:
     import polars as pl
@@ -45,8 +44,8 @@ class Seen:
 class TableEncoding:
     """Takes rows as objects of a cell for each column, or as lists of numbers as the network takes them.
 
-    A row that cannot be read, or has no number or date in a column that the config says holds some, cannot be used;
-    elsewhere such a value counts as missing, as it does in an evaluation, unless a whole column is of it.
+    Each row is judged by itself. One that cannot be read, that lacks a column which each row of training had, or that
+    has no number or date where each row of training had one, cannot be used; elsewhere such a value counts as missing.
 
     Args:
         columns: what each number of an example is.
@@ -65,27 +64,71 @@ class TableEncoding:
         """How rows are stored that come as numbers."""
         return ArrayEncoding((len(self.columns),))
 
-    def encode(self, raws: Sequence[Any], source: str = "row") -> Encoded:
+    def encode(self, raws: Sequence[Any]) -> Encoded:
         """Returns the rows that can be used, (usable, columns), float32; objects and lists of numbers do not mix.
 
         Args:
             raws: the rows.
-            source: what they are called in messages, where none is a file's.
         """
-        if not any(isinstance(raw, dict) for raw in raws):
-            return self.numbers.encode(raws)
-        file = Path(source)
-        lines = "\n".join(json.dumps(raw) if isinstance(raw, dict) else "0" for raw in raws)
-        try:
-            rows = json_lines(lines.encode(), file)
-            return self.of_rows(file, without_missing(rows, self.missing), Seen(points=self._points))[1]
-        except ValueError as error:
-            return Encoded(self.numbers.joined([]), dict.fromkeys(range(len(raws)), words(error, str(file))))
+        is_of_cells = any(isinstance(raw, dict) for raw in raws)
+        return self.of_objects(raws) if is_of_cells else self.numbers.encode(raws)
 
-    @property
-    def _points(self) -> dict[str, bool]:
-        """Columns whose categories have commas that training did not take for decimal ones."""
-        return {column.source: False for column in self.columns if any("," in each for each in column.categories)}
+    def of_objects(self, raws: Sequence[Any]) -> Encoded:
+        """Returns the rows that can be used, (usable, columns), float32.
+
+        Args:
+            raws: the rows as JSON has them; in place of one that could not be read, the error that says why.
+        """
+        import polars as pl
+
+        sources = dict.fromkeys(column.source for column in self.columns)
+        cells: dict[str, list[str | None]] = {name: [] for name in sources}
+        problems, places = {}, []
+        for place, raw in enumerate(raws):
+            try:
+                row = self._cells(raw)
+            except ValueError as error:
+                problems[place] = str(error)
+                continue
+            places.append(place)
+            for name, value in row.items():
+                cells[name].append(value)
+        frame = nulled(pl.DataFrame(cells, schema=dict.fromkeys(sources, pl.String)), self.missing)
+        numbers = {column.source for column in self.columns if column.part == "value"}
+        frame = frame.with_columns(pl.col(*numbers).str.replace(_DECIMAL_COMMA, "$1.$2")) if numbers else frame
+        stored, bad, notices = self._usable(frame)
+        problems |= {places[row]: why for row, why in bad.items()}
+        in_order = dict(sorted(problems.items()))
+        return Encoded(stored, in_order, {places[row]: words for row, words in notices.items()})
+
+    @cached_property
+    def _complete(self) -> set[str]:
+        """The columns of which each row of training had a value."""
+        lacking = {each.source for each in self.columns if not each.is_complete or each.part == "missing"}
+        return {each.source for each in self.columns} - lacking
+
+    def _cells(self, raw: Any) -> dict[str, str | None]:
+        """Returns the cells of one row as a text file has them.
+
+        Raises:
+            ValueError: if it cannot be used.
+        """
+        if isinstance(raw, ValueError):
+            raise raw
+        if not isinstance(raw, dict):
+            raise ValueError('must be an object, such as {"a": 1}')
+        found: dict[str, str | None] = {}
+        for column in self.columns:
+            name = column.source
+            if name not in raw and name in self._complete:
+                others = [key for key in raw if key not in {each.source for each in self.columns}]
+                hints = (f": {key!r} is unknown{hint}" for key in others if (hint := nearest(key, [name])))
+                raise ValueError(f"has no column {name!r}{next(hints, '; null says that a value is missing')}")
+            try:
+                found[name] = cell(raw.get(name))
+            except ValueError as error:
+                raise ValueError(f"{name} {error}") from None
+        return found
 
     def of_rows(self, path: Path, rows: Rows, seen: Seen) -> tuple[list[int], Encoded]:
         """Returns the lines of rows, those that cannot be read among them, and the rows by their places among these.
@@ -101,45 +144,53 @@ class TableEncoding:
         frame = with_points(flat(rows.frame, seen.nested), seen.points)
         lines, problems = rows.lines.tolist(), {fault.line: fault.why for fault in rows.faults}
         notices: dict[int, list[Notice]] = {}
+        stored: Any = self.numbers.joined([])
         if len(frame):
-            bad = self._wrong(frame)
-            others = strays(frame, tuple(column for column in self.columns if column.source in frame.columns))
-            for name, (what, wrong) in others.items() if not seen.rows else ():
-                if wrong.sum() == frame[name].count():
-                    shown = _shown(frame[name], int(np.flatnonzero(wrong.to_numpy())[0]), path, lines)
-                    raise ValueError(f"column {name!r} must hold {what}, as in training, got {shown}")
+            self._refuse_others(path, frame, lines, seen)
+            stored, bad, of_rows = self._usable(frame)
             problems |= {lines[row]: why for row, why in bad.items()}
-            stored = encode(frame, self.columns)
-            notices = {lines[row]: why for row, why in self._notices(frame, others).items() if row not in bad}
-            if bad:
-                stored = np.delete(stored, list(bad), axis=0)
-        else:
-            stored = self.numbers.joined([])
+            notices = {lines[row]: words for row, words in of_rows.items()}
         every = sorted({*lines, *problems})
         seen.rows += len(every)
         positions = {line: position for position, line in enumerate(every)} if problems or notices else {}
         at_places = {positions[line]: problems[line] for line in sorted(problems)}
         return every, Encoded(stored, at_places, {positions[line]: why for line, why in notices.items()})
 
-    def _wrong(self, frame: pl.DataFrame) -> dict[int, str]:
-        """Returns what is wrong with rows, as the dataset refuses them."""
+    def _refuse_others(self, path: Path, frame: pl.DataFrame, lines: list[int], seen: Seen) -> None:
+        """Refuses a file whose column is of another kind in each row, none of which could be used."""
+        complete = tuple(each for each in self.columns if each.source in self._complete & {*frame.columns})
+        for name, (what, wrong) in strays(frame, complete).items() if len(frame) > 1 and not seen.rows else ():
+            if what != "categories" and wrong.sum() == frame[name].count():
+                row = int(wrong.arg_max() or 0)
+                words = f"got {frame[name][row]!r}, {path}:{lines[row]}"
+                raise ValueError(f"column {name!r} must hold {what}, as in training, {words}")
+
+    def _usable(self, frame: pl.DataFrame) -> tuple[np.ndarray, dict[int, str], dict[int, list[Notice]]]:
+        """Returns the rows that can be used, why others cannot, by row, and what is noticed of those that can."""
+        stored = encode(frame, self.columns)
+        others = strays(frame, self.columns)
+        bad = self._wrong(frame, others)
+        notices = {row: words for row, words in self._notices(frame, others).items() if row not in bad}
+        return (np.delete(stored, list(bad), axis=0) if bad else stored), bad, notices
+
+    def _wrong(self, frame: pl.DataFrame, others: Mapping[str, tuple[str, pl.Series]]) -> dict[int, str]:
+        """Returns what is wrong with rows.
+
+        Args:
+            frame: the rows.
+            others: as `strays` returns them.
+        """
         found: dict[int, str] = {}
 
         def note(name: str, wrong: pl.Series, words: str) -> None:
             for row in np.flatnonzero(wrong.to_numpy()).tolist():
                 found.setdefault(row, f"{name} must be {words}, got {str(frame[name][row])[:40]!r}")
 
-        used = dict.fromkeys(column.source for column in self.columns)
-        for name in [name for name in used if name in frame.columns]:
-            series = frame[name]
-            note(name, beyond_float32(series), "within float32, which ends at 3.4e38")
-            if name in self.numeric:
-                note(name, as_numbers(series).is_null() & series.is_not_null(), "a number")
-            if name in self.dates:
-                order = next((column.day_first for column in self.columns if column.source == name), None)
-                order = is_day_first(series) if order is None else order
-                wrong = ~is_time(as_times(series, order)) & series.is_not_null()
-                note(name, wrong, "a date, such as 2020-12-31 23:59")
+        for name in dict.fromkeys(column.source for column in self.columns):
+            note(name, beyond_float32(frame[name]), "within float32, which ends at 3.4e38")
+            what, wrong = others.get(name, ("", None))
+            if wrong is not None and what != "categories" and name in {*self._complete, *self.numeric, *self.dates}:
+                note(name, wrong, _KINDS[what])
         return found
 
     def _notices(self, frame: pl.DataFrame, others: Mapping[str, tuple[str, pl.Series]]) -> dict[int, list[Notice]]:
@@ -150,35 +201,29 @@ class TableEncoding:
             others: as `strays` returns them.
         """
         found: dict[int, list[Notice]] = {}
+
+        def note(name: str, rows: pl.Series, words: str, kind: str) -> None:
+            for row in np.flatnonzero(rows.to_numpy()).tolist():
+                found.setdefault(row, []).append(Notice(words.format(repr(str(frame[name][row])[:40])), kind))
+
         for name, (what, wrong) in others.items():
-            kind = f"column {name!r} was read as {what} in training: other values count as missing"
-            for row in np.flatnonzero(wrong.to_numpy()).tolist():
-                words = (
-                    f"column {name!r} was read as {what} in training: {str(frame[name][row])[:40]!r} counts as missing"
-                )
-                found.setdefault(row, []).append(Notice(words, kind))
+            title = _escaped(f"column {name!r}")
+            if what == "categories":
+                note(name, wrong, f"{title}: {{}} is unknown", f"column {name!r}: values that training did not have")
+            else:
+                kind = f"column {name!r} was read as {what} in training: other values count as missing"
+                note(name, wrong, f"{title} was read as {what} in training: {{}} counts as missing", kind)
         for column in self.columns:
-            series = frame[column.source]
-            if column.part == "category":
-                text = as_text(series)
-                unknown = (~text.is_in(column.categories)).fill_null(False)
-                for row in np.flatnonzero(unknown.to_numpy()).tolist():
-                    words = Notice(f"{column.name}: {text[row]!r} is unknown", f"{column.name}: unknown values")
-                    found.setdefault(row, []).append(words)
-            elif column.part == "value":
-                absent = as_numbers(series).is_null()
-                if column.source in others:
-                    absent &= ~others[column.source][1]
-                for row in np.flatnonzero(absent.to_numpy()).tolist():
-                    words = Notice(f"{column.name} is missing: {column.fill:g} takes its place")
-                    found.setdefault(row, []).append(words)
+            if column.part == "value":
+                fill = f"column {column.source!r} is missing: {column.fill + column.offset:g} takes its place"
+                note(column.source, frame[column.source].is_null(), _escaped(fill), fill)
         return found
 
 
-def without_missing(rows: Rows, missing: tuple[str, ...]) -> Rows:
-    """Returns rows with nulls for texts that stand for no value."""
-    return Rows(nulled(rows.frame, missing), rows.lines, rows.faults)
+_DECIMAL_COMMA = r"^([+-]?[0-9]+),([0-9]{1,2}|[0-9]{4,})$"
+"""A number with a decimal comma; three digits behind it may be thousands."""
+_KINDS = {"numbers": "a number", "dates": "a date, for example 2020-12-31 23:59"}
 
 
-def _shown(values: pl.Series, row: int, path: Path, lines: Sequence[int]) -> str:
-    return f"{values[row]!r}, {path}:{lines[row]}"
+def _escaped(words: str) -> str:
+    return words.replace("{", "{{").replace("}", "}}")

@@ -228,25 +228,16 @@ def json_lines(content: bytes, path: Path) -> Rows:
     """Returns an object of each line as a row."""
     import polars as pl
 
-    texts = content.split(b"\n")
-    lines = [number for number, text in enumerate(texts, 1) if text.strip()]
-    faults: list[Fault] = []
+    lines = [number for number, text in enumerate(content.split(b"\n"), 1) if text.strip()]
     try:
         frame = pl.read_ndjson(content, infer_schema_length=None)
         if len(frame) == len(lines):
             return Rows(frame, np.array(lines), [])
     except pl.exceptions.PolarsError:
         pass
-    good: dict[int, dict[str, Any]] = {}
-    for number in lines:
-        try:
-            row = json.loads(texts[number - 1], parse_constant=_CONSTANTS.get)
-            if isinstance(row, dict):
-                good[number] = row
-            else:
-                faults.append(Fault(path, number, 'must be an object, such as {"a": 1}'))
-        except (ValueError, RecursionError) as error:
-            faults.append(Fault(path, number, f"must be JSON: {error}"))
+    found = json_objects(content)
+    faults = [Fault(path, number, str(each)) for number, each in found.items() if isinstance(each, ValueError)]
+    good = {number: each for number, each in found.items() if not isinstance(each, ValueError)}
     odd, mixed = _odd_kinds(good)
     for number, why in odd:
         faults.append(Fault(path, number, why))
@@ -256,6 +247,20 @@ def json_lines(content: bytes, path: Path) -> Rows:
     alike = ({name: cell(value) if name in mixed else value for name, value in row.items()} for row in good.values())
     frame = pl.read_ndjson("\n".join(map(json.dumps, alike)).encode(), infer_schema_length=None)
     return Rows(frame, np.array(list(good)), faults)
+
+
+def json_objects(content: bytes) -> dict[int, dict[str, Any] | ValueError]:
+    """Returns an object of each line that is not empty, by its number; what is wrong in place of one that is none."""
+    found: dict[int, dict[str, Any] | ValueError] = {}
+    for number, text in enumerate(content.split(b"\n"), 1):
+        if not text.strip():
+            continue
+        try:
+            row = json.loads(text, parse_constant=_CONSTANTS.get)
+            found[number] = row if isinstance(row, dict) else ValueError('must be an object, such as {"a": 1}')
+        except (ValueError, RecursionError) as error:
+            found[number] = ValueError(f"must be JSON: {error}")
+    return found
 
 
 def cell(value: Any) -> str | None:

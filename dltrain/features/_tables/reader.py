@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
+from dltrain.data.feature import Encoded
 from dltrain.data.request import Request
 from dltrain.features._arrays import reader as arrays
 from dltrain.features._arrays.reader import ArrayReader
 from dltrain.features._images.headers import SUFFIXES as IMAGES
 from dltrain.features._tables.delimited import Rows, parse
-from dltrain.features._tables.encoding import Seen, TableEncoding, without_missing
+from dltrain.features._tables.encoding import Seen, TableEncoding
 from dltrain.features._tables.files import (
     JSON_LINES,
     PARQUET,
     TABLES,
     as_utf8,
-    json_lines,
+    json_objects,
     nulled,
     reading,
     table_suffixes,
@@ -65,7 +66,7 @@ class TableReader:
                     raise ValueError("is a folder" if path.is_dir() else "no such file")
                 if path.suffix.lower() in IMAGES:
                     raise ValueError(f"must be {TABLES}")
-                for given in self._blocks(path):
+                for given in self._requests(path):
                     yield from given.pieces(size)
             except ValueError as error:
                 yield Request([str(path)], self.table.numbers.joined([]), {0: arrays.words(error, str(path))})
@@ -73,7 +74,7 @@ class TableReader:
     def read_values(self, values: Sequence[Any]) -> Request:
         """Returns rows that are objects of a value for each column, or lists of numbers as the network takes them."""
         names = [f"instances[{index}]" for index in range(len(values))]
-        return Request.of(names, self.table.encode(values, "instances"), len(values))
+        return Request.of(names, self.table.encode(values), len(values))
 
     def read_file(self, name: str, content: bytes) -> Request:
         """Returns the examples of an .npy file."""
@@ -83,29 +84,30 @@ class TableReader:
     def _arrays(self) -> ArrayReader:
         return ArrayReader(self.table.numbers)
 
-    def _blocks(self, path: Path) -> Iterator[Request]:
-        seen = Seen()
+    def _requests(self, path: Path) -> Iterator[Request]:
+        count = 0
         with reading(path):
-            for rows in self._rows(path):
-                if len(rows.frame) or rows.faults:
-                    lines, encoded = self.table.of_rows(path, rows, seen)
+            for lines, encoded in self._blocks(path):
+                if lines:
                     yield Request.of([f"{path}:{line}" for line in lines], encoded)
-        if not seen.rows:
+                count += len(lines)
+        if not count:
             raise ValueError("has no rows")
 
-    def _rows(self, path: Path) -> Iterator[Rows]:
-        """Yields the rows of a file, some at a time.
+    def _blocks(self, path: Path) -> Iterator[tuple[list[int], Encoded]]:
+        """Yields the rows of a file, some at a time, with the line of each.
 
         Raises:
             ValueError: if it cannot be read.
         """
         import polars as pl
 
-        suffixes = table_suffixes(path)
+        seen, suffixes = Seen(), table_suffixes(path)
         if suffixes[-1:] in PARQUET:
             frame, start = pl.scan_parquet(path, glob=False, hive_partitioning=False), 0
             while len(part := frame.slice(start, BLOCK_ROWS).collect()):
-                yield Rows(nulled(part, self.table.missing), np.arange(start + 1, start + len(part) + 1), [])
+                rows = Rows(nulled(part, self.table.missing), np.arange(start + 1, start + len(part) + 1), [])
+                yield self.table.of_rows(path, rows, seen)
                 start += len(part)
             return
         with _opened(path, suffixes) as file:
@@ -114,9 +116,10 @@ class TableReader:
                 if not text or text.isspace():
                     continue
                 if JSON_LINES & set(suffixes) or (path == STDIN and text.lstrip().startswith(b"{")):
-                    yield without_missing(json_lines(text, path), self.table.missing)
+                    objects = json_objects(text)
+                    yield list(objects), self.table.of_objects([*objects.values()])
                 else:
-                    yield parse(text, path, self.delimiter, self.table.missing)
+                    yield self.table.of_rows(path, parse(text, path, self.delimiter, self.table.missing), seen)
 
 
 def _opened(path: Path, suffixes: list[str]) -> IO[bytes]:
