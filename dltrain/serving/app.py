@@ -189,8 +189,8 @@ def _page_options(predictor: Predictor) -> dict[str, Any]:
     """Returns the options that the page asks with: the likeliest few, where the task has such."""
     if "top_k" not in predictor.task.options:
         return {}
-    (count,) = predictor.task.output_shape(predictor.spec)
-    return {"top_k": min(LIKELIEST, count)}
+    shape = predictor.task.output_shape(predictor.spec)
+    return {"top_k": min(LIKELIEST, (shape[-1] if isinstance(shape, tuple) else None) or LIKELIEST)}
 
 
 def _policy(page: str) -> str:
