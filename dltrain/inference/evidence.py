@@ -90,12 +90,15 @@ def gather(experiment: Experiment, model: Any, splits: Splits, stopped: Callable
 def measured(task: Any, outcome: Outcome) -> dict[str, float]:
     """Returns the task's metrics of outputs that were collected; without those that such a part cannot have.
 
+    Keras metrics of a task whose `prepare` changes batches are not among them: an evaluation measures these.
+
     Args:
         task: the task.
         outcome: outputs; of a baseline, they may be (1, outputs), the same for all examples.
     """
     data, split, outputs = outcome.data, outcome.known, outcome.outputs
-    made, count = task.build_metrics(data), len(split)
+    # The targets that `prepare` makes are of inputs that it changes too: these outputs are of others.
+    made, count = task.build_metrics(data) if task.prepare(data) is None else [], len(split)
     of_target = made if isinstance(made, dict) else {"": made}
     metrics = {f"{name}_{each.name}" if name else each.name: (name, each)
                for name, some in of_target.items() for each in some}  # fmt: skip
