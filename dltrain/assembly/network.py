@@ -48,15 +48,7 @@ def assemble(
     keras.utils.set_random_seed(experiment.seed)
     with devices.strategy.scope():
         model = config.build_model(spec)
-        found = [list(each.shape[1:]) for each in keras.tree.flatten(model.output)]
-        asked = experiment.task.output_shape(spec)
-        if asked is not None and found != [[*asked]]:
-            shapes = " and ".join(map(str, found)) or "no"
-            raise ConfigError(
-                [f"model.name {experiment.model.registered_name} returns {shapes} numbers for an example, the data "
-                 f"need {list(asked) if None in asked else math.prod(asked)}: it must end in data.head(x), or in "
-                 "Dense(num_classes)"]
-            )  # fmt: skip
+        _check_outputs(model.output, experiment.task.output_shape(spec), experiment.model.registered_name)
         if not model.trainable_weights:
             raise ConfigError(
                 [f"model.name {experiment.model.registered_name} has no weights to train: create its layers "
@@ -94,6 +86,42 @@ def restored(config: Config, saved: Checkpoint, devices: Devices) -> Engine:
     engine = assemble(config, TrainingState.of(saved).spec, devices, learning_rate=0.0)
     restore_network(saved, engine.model)
     return engine
+
+
+def _check_outputs(output: Any, asked: Any, name: str) -> None:
+    """Checks that a network ends in what its task needs.
+
+    Args:
+        output: the network's symbolic output; a dict by target where there are several.
+        asked: the task's `output_shape`.
+        name: the network's.
+
+    Raises:
+        ConfigError: if it ends in something else.
+    """
+
+    is_named = isinstance(asked, dict)
+    wanted = asked if is_named else {0: asked}
+    found = output if is_named and isinstance(output, dict) else dict(enumerate(keras.tree.flatten(output)))
+    shapes = {key: tuple(each.shape[1:]) for key, each in found.items()}
+    if asked is None or (
+        shapes.keys() == wanted.keys()
+        and all(each is None or tuple(each) == shapes[key] for key, each in wanted.items())
+    ):
+        return
+
+    def listed(words: dict[Any, str]) -> str:
+        return " and ".join(f"{each} for {key}" if isinstance(key, str) else each for key, each in words.items())
+
+    def needs(shape: Any) -> str:
+        return "any" if shape is None else str(list(shape) if None in shape else math.prod(shape))
+
+    returned = listed({key: str(list(shape)) for key, shape in shapes.items()}) or "no"
+    needed = listed({key: needs(shape) for key, shape in wanted.items()})
+    end = "data.head(x), a dict by target" if is_named else "data.head(x), or in Dense(num_classes)"
+    raise ConfigError(
+        [f"model.name {name} returns {returned} numbers for an example, the data need {needed}: it must end in {end}"]
+    )
 
 
 def _initialize(block: Any, model: Any, spec: DataSpec) -> None:

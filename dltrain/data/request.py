@@ -177,20 +177,19 @@ class ObjectReader(TextReader):
         problems = {place: why for place, value in enumerate(values) if (why := self._fault(value))}
         for name, feature in self.features.items():
             places = [place for place in range(len(values)) if place not in problems]
-            found = feature.encode([values[place][name] for place in places]).problems
-            problems |= {places[place]: f"{name}: {why}" for place, why in found.items()}
+            unusable = feature.encode([values[place][name] for place in places]).problems
+            problems |= {places[place]: f"{name}: {why}" for place, why in unusable.items()}
         places = [place for place in range(len(values)) if place not in problems]
         of_names = {
             name: feature.encode([values[place][name] for place in places]) for name, feature in self.features.items()
         }
         notices: dict[int, str | Sequence[str]] = {}
         for number, place in enumerate(places):
-            noticed = [
+            if noticed := [
                 Notice(f"{name}: {words}", f"{name}: {words.kind}")
                 for name, encoded in of_names.items()
                 for words in encoded.noticed(number)
-            ]
-            if noticed:
+            ]:
                 notices[place] = noticed
         metadata = {key: facts for encoded in of_names.values() for key, facts in encoded.metadata.items()}
         return Encoded({name: each.stored for name, each in of_names.items()}, problems, notices, metadata)

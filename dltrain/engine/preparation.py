@@ -20,7 +20,7 @@ class Preparation:
 
     Args:
         changes: what changes examples each by itself, in order; none for evaluation.
-        class_weights: the weight of each class, (classes,), or none for no sample weights.
+        class_weights: the weight of each class, (classes,), or a dict of such by target; none for no sample weights.
         seed: of the changes.
         mixes: what combines examples, with targets that `soften` made: one is drawn for each batch, and comes after the
             changes.
@@ -30,7 +30,7 @@ class Preparation:
     """
 
     changes: Sequence[Change] = ()
-    class_weights: np.ndarray | None = None
+    class_weights: np.ndarray | dict[str, np.ndarray] | None = None
     seed: int = 0
     mixes: Sequence[Change] = ()
     soften: Callable[[Any], Any] | None = None
@@ -67,8 +67,7 @@ class Preparation:
         if self.mixes and self.soften is not None:
             batch = self._mixture(batch, self.soften(batch.targets), seed, share)
         elif self.class_weights is not None:
-            of_class = tf.gather(tf.constant(self.class_weights), batch.targets)
-            batch = batch._replace(weights=of_class if batch.weights is None else batch.weights * of_class)
+            batch = batch._replace(weights=self._weighted(batch))
         if self.last is not None:
             with sharing(*share), evaluating(positions):
                 batch = self.last(batch, _folded(seed, len(self.changes) + 1))
@@ -81,6 +80,21 @@ class Preparation:
         inputs = mapped(_cast, batch.inputs, unnamed(self.data.inputs))
         targets = mapped(_cast, batch.targets, unnamed(self.data.targets)) if self.data.targets else batch.targets
         return batch._replace(inputs=inputs, targets=targets)
+
+    def _weighted(self, batch: Batch) -> Any:
+        """Returns the weights of a batch's examples, with those of their classes; by target where there are several."""
+
+        def one(of_class: Any, targets: Any, weights: Any) -> Any:
+            if of_class is None:
+                return tf.ones(tf.shape(targets)[:1]) if weights is None else weights
+            own = tf.gather(tf.constant(of_class), targets)
+            return own if weights is None else weights * own
+
+        known, weights = self.class_weights, batch.weights
+        if not isinstance(known, dict):
+            return one(known, batch.targets, weights)
+        given = weights if isinstance(weights, dict) else dict.fromkeys(batch.targets, weights)
+        return {name: one(known.get(name), targets, given[name]) for name, targets in batch.targets.items()}
 
     def _mixture(self, batch: Batch, shares: Any, seed: Any, share: tuple[int, int]) -> Batch:
         """Returns mixed examples: the loss of a mixture is the mixture of the weighted losses of both."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from dltrain.data.trees import Tree
 from dltrain.lazy import np
 from dltrain.registry import Choice
 
@@ -50,8 +51,8 @@ class Export(Choice):
         """
         raise NotImplementedError
 
-    def answers(self, path: Path, inputs: Batch) -> np.ndarray:
-        """Runs the written file on examples; returns (examples, *outputs).
+    def answers(self, path: Path, inputs: Batch) -> Tree:
+        """Runs the written file on examples; returns (examples, *outputs), a dict by name where there are several.
 
         Args:
             path: the written file or folder.

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from dltrain.data import unnamed
+from dltrain.data.trees import Tree
 from dltrain.exports import Batch
 from dltrain.lazy import np, tf
 
@@ -38,14 +40,13 @@ def one_by_one(inputs: Batch) -> Iterator[dict[str, np.ndarray]]:
         yield {name: values[place : place + 1] for name, values in inputs.items()}
 
 
-def answers(path: Path, inputs: Batch) -> np.ndarray:
-    """Runs a LiteRT file on examples, one after the other as on a phone; returns (examples, *outputs)."""
+def answers(path: Path, inputs: Batch) -> Tree:
+    """Runs a LiteRT file on examples, one after the other as on a phone; returns (examples, *outputs), or several."""
     interpreter = importlib.import_module("ai_edge_litert.interpreter").Interpreter(model_path=str(path))
     call = interpreter.get_signature_runner()
     wanted = [*call.get_input_details()]  # of one input, Keras's own name
     found = []
     for one in one_by_one(inputs):
         given = one if len(one) > 1 else dict.fromkeys(wanted, *one.values())
-        (outputs,) = call(**given).values()
-        found.append(outputs[0])
-    return np.stack(found)
+        found.append(call(**given))
+    return unnamed({name: np.concatenate([each[name] for each in found]) for name in found[0]})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
+from dltrain.data.trees import Tree, mapped
 from dltrain.exports import Batch, Export, Takes, called
 from dltrain.lazy import keras, np
 from dltrain.registry import EXPORTS
@@ -20,6 +21,6 @@ class Keras(Export):
         """Writes the network."""
         model.save(path)
 
-    def answers(self, path: Path, inputs: Batch) -> np.ndarray:
-        """Runs the reloaded Keras model on examples; returns (examples, *outputs)."""
-        return np.asarray(keras.models.load_model(path)(called(inputs), training=False))
+    def answers(self, path: Path, inputs: Batch) -> Tree:
+        """Runs the reloaded Keras model on examples; returns (examples, *outputs), a dict where there are several."""
+        return mapped(np.asarray, keras.models.load_model(path)(called(inputs), training=False))

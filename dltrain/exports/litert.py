@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
+from dltrain.data.trees import Tree
 from dltrain.exports import Batch, Export, Takes, _interpreting
-from dltrain.lazy import np
 from dltrain.registry import EXPORTS
 
 
@@ -23,6 +23,6 @@ class LiteRT(Export):
         """Writes the network."""
         path.write_bytes(_interpreting.converted(_interpreting.converter(model)))
 
-    def answers(self, path: Path, inputs: Batch) -> np.ndarray:
+    def answers(self, path: Path, inputs: Batch) -> Tree:
         """Runs the float32 file on examples; returns (examples, *outputs)."""
         return _interpreting.answers(path, inputs)

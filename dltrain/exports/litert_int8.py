@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
+from dltrain.data.trees import Tree
 from dltrain.exports import Batch, Export, Takes, _interpreting
-from dltrain.lazy import np, tf
+from dltrain.lazy import tf
 from dltrain.registry import EXPORTS
 
 
@@ -30,6 +31,6 @@ class LiteRTInt8(Export):
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         path.write_bytes(_interpreting.converted(converter))
 
-    def answers(self, path: Path, inputs: Batch) -> np.ndarray:
+    def answers(self, path: Path, inputs: Batch) -> Tree:
         """Runs the 8-bit file on examples; returns (examples, *outputs)."""
         return _interpreting.answers(path, inputs)

@@ -6,6 +6,8 @@ import importlib
 from pathlib import Path
 from typing import Any, ClassVar
 
+from dltrain.data import unnamed
+from dltrain.data.trees import Tree
 from dltrain.exports import Batch, Export, Takes, called
 from dltrain.lazy import np, tf
 from dltrain.registry import EXPORTS
@@ -23,7 +25,7 @@ class ONNX(Export):
     extra: ClassVar[str] = "onnx"
 
     def write(self, model: Any, path: Path, takes: Takes, calibration: Batch) -> None:
-        """Writes the network as a graph from inputs by their names to `outputs`, batches of any size."""
+        """Writes the network as a graph from inputs to `outputs`, or several, by their names; batches of any size."""
         constants = importlib.import_module("tensorflow.python.framework.convert_to_constants")
         convert = importlib.import_module("tf2onnx").convert
         tf.config.run_functions_eagerly(
@@ -39,7 +41,9 @@ class ONNX(Export):
         # variable, such as the means of a Normalization.
         frozen = constants.convert_variables_to_constants_v2(traced, lower_control_flow=False)
         inputs = {tensor.name: name for tensor, name in zip(frozen.inputs, takes, strict=True)}
-        outputs = {frozen.outputs[0].name: "outputs"}
+        returned = traced.structured_outputs
+        names = sorted(returned) if isinstance(returned, dict) else ["outputs"]  # in the order of a flattened dict
+        outputs = {tensor.name: name for tensor, name in zip(frozen.outputs, names, strict=True)}
         written, _ = convert.from_graph_def(
             frozen.graph.as_graph_def(),
             input_names=[*inputs],
@@ -50,11 +54,12 @@ class ONNX(Export):
         _rename(written.graph, inputs | outputs)
         path.write_bytes(written.SerializeToString())
 
-    def answers(self, path: Path, inputs: Batch) -> np.ndarray:
-        """Runs the file in ONNX Runtime on a CPU; returns (examples, *outputs)."""
+    def answers(self, path: Path, inputs: Batch) -> Tree:
+        """Runs the file in ONNX Runtime on a CPU; returns (examples, *outputs), a dict where there are several."""
         runtime = importlib.import_module("onnxruntime")
         session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        return session.run(["outputs"], dict(inputs))[0]
+        names = [each.name for each in session.get_outputs()]
+        return unnamed(dict(zip(names, session.run(names, dict(inputs)), strict=True)))
 
 
 def _erfc(graph: Any, node: Any, name: str, arguments: Any) -> Any:

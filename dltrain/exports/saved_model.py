@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
+from dltrain.data import unnamed
+from dltrain.data.trees import Tree, mapped
 from dltrain.exports import Batch, Export, Takes
 from dltrain.lazy import np, tf
 from dltrain.registry import EXPORTS
@@ -20,11 +22,10 @@ class SavedModel(Export):
         """Writes the network, with the endpoints `serve` and `serving_default`."""
         model.export(path, format="tf_saved_model", verbose=False)
 
-    def answers(self, path: Path, inputs: Batch) -> np.ndarray:
-        """Calls the folder's endpoint on examples; returns (examples, *outputs)."""
+    def answers(self, path: Path, inputs: Batch) -> Tree:
+        """Calls the folder's endpoint on examples; returns (examples, *outputs), a dict where there are several."""
         loaded = tf.saved_model.load(str(path))  # whose variables live as long as it does
         serve = loaded.signatures["serving_default"]
         wanted = serve.structured_input_signature[1]  # of one input, Keras's own name
         given = inputs if len(inputs) > 1 else dict.fromkeys(wanted, *inputs.values())
-        (outputs,) = serve(**{name: tf.constant(given[name]) for name in wanted}).values()
-        return np.asarray(outputs)
+        return mapped(np.asarray, unnamed(serve(**{name: tf.constant(given[name]) for name in wanted})))

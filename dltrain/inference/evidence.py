@@ -90,21 +90,27 @@ def gather(experiment: Experiment, model: Any, splits: Splits, stopped: Callable
 def measured(task: Any, outcome: Outcome) -> dict[str, float]:
     """Returns the task's metrics of outputs that were collected; without those that such a part cannot have.
 
+    Keras metrics of a task whose `prepare` changes batches are not among them: an evaluation measures these.
+
     Args:
         task: the task.
         outcome: outputs; of a baseline, they may be (1, outputs), the same for all examples.
     """
     data, split, outputs = outcome.data, outcome.known, outcome.outputs
-    metrics, count = task.build_metrics(data), len(split)
+    # The targets that `prepare` makes are of inputs that it changes too: these outputs are of others.
+    made, count = task.build_metrics(data) if task.prepare(data) is None else [], len(split)
+    of_target = made if isinstance(made, dict) else {"": made}
+    metrics = {f"{name}_{each.name}" if name else each.name: (name, each)
+               for name, some in of_target.items() for each in some}  # fmt: skip
     if trees.count(outputs) == 1 < count:
         outputs = trees.mapped(lambda each: np.broadcast_to(each, (count, *each.shape[1:])), outputs)
     for start in range(0, count if metrics else 0, MOST_EXAMPLES):
         some = slice(start, start + MOST_EXAMPLES)
         targets = tensors(data.targets, trees.taken(outcome.targets, some))
         predicted = tf.nest.map_structure(tf.constant, trees.taken(outputs, some))
-        for metric in metrics:
-            metric.update_state(targets, predicted)
-    found = {metric.name: float(metric.result()) for metric in metrics}
+        for name, metric in metrics.values():
+            metric.update_state(*((targets[name], predicted[name]) if name else (targets, predicted)))
+    found = {column: float(metric.result()) for column, (_, metric) in metrics.items()}
     found |= task.measure(dataclasses.replace(outcome, outputs=outputs))
     undefined = task.undefined(data, split)
     return {name: value for name, value in found.items() if name not in undefined}

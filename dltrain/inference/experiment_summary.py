@@ -70,16 +70,22 @@ def _plain(value: Any) -> str:
 
 def _weighting(experiment: Experiment, splits: Splits) -> str:
     """Returns how examples and classes are weighted in the loss; nothing where all count the same."""
-    said, weights = [], splits.train.weights
-    if weights is not None:
-        said.append(f"examples count {number(weights.min())} to {number(weights.max())} times")
-    of_classes = experiment.task.weights(splits.spec, splits.train.targets)
-    groups = splits.spec.groups(splits.train.targets)
-    if of_classes is not None and groups is not None:
-        names = groups.names
-        low, high = int(np.argmin(of_classes)), int(np.argmax(of_classes))
+    said, data, train = list[str](), splits.spec, splits.train
+    weights = {} if train.weights is None else train.weights if isinstance(train.weights, dict) else {"": train.weights}
+    for name, each in weights.items():
+        of = f" for {name}" if name else ""
+        said.append(f"examples count {number(each.min())} to {number(each.max())} times{of}")
+    of_classes = experiment.task.weights(data, train.targets)
+    if of_classes is None:
+        return "; ".join(said)
+    targets = named(data.targets, train.targets)
+    for name, each in named(data.targets, of_classes).items():
+        groups = data.targets[name].groups(targets[name])
+        if groups is None or each is None:
+            continue
+        low, high = int(np.argmin(each)), int(np.argmax(each))
         said.append(
-            f"classes count from {number(of_classes[low])} times ({names[low]}) "
-            f"to {number(of_classes[high])} times ({names[high]})"
+            f"{'classes' if len(targets) == 1 else f'classes of {name}'} count from {number(each[low])} times "
+            f"({groups.names[low]}) to {number(each[high])} times ({groups.names[high]})"
         )
     return "; ".join(said)

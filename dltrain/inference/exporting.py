@@ -14,8 +14,9 @@ from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.assembly.pretrained import rebuilt
 from dltrain.config.experiment import Config
 from dltrain.console import Reporter
-from dltrain.data import DataSpec, Features, Split, spaced
+from dltrain.data import DataSpec, Features, Split, spaced, trees
 from dltrain.data.spec import INPUTS
+from dltrain.data.trees import Tree
 from dltrain.engine.tensors import specs, tensors
 from dltrain.errors import CheckpointError, ConfigError, UserError, said
 from dltrain.exports import Batch, Takes, called
@@ -169,9 +170,13 @@ class _Asked:
         found = _batch(self.spec, part.take(spaced(len(part), most)))
         return found if self.normalize is None else self.normalize(found)
 
-    def answers(self, inputs: Batch) -> np.ndarray:
+    def answers(self, inputs: Batch) -> Tree:
         """Returns what Keras says of them."""
-        return np.asarray(self.model(called(inputs), training=False))
+        return _answers(self.model, inputs)
+
+
+def _answers(model: Any, inputs: Batch) -> Tree:
+    return trees.mapped(np.asarray, model(called(inputs), training=False))
 
 
 def _by_name(spec: DataSpec, values: Any) -> dict[str, Any]:
@@ -209,9 +214,7 @@ def _network(
     except CheckpointError:
         raise UserError(words) from None
     inputs = _batch(spec, part.first(COMPARED))
-    wanted, got = (np.asarray(each(called(given), training=False)) for each, given in
-                   ((model, inputs), (bare, normalize(inputs))))  # fmt: skip
-    if _difference(got, wanted) > 1e-4:
+    if _difference(_answers(bare, normalize(inputs)), _answers(model, inputs)) > 1e-4:
         raise UserError(words)
     return bare, normalize
 
@@ -242,7 +245,7 @@ def _written(each: Any, asked: _Asked, place: Path, reporter: Reporter) -> Writt
             with hushed(noise), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 each.write(asked.model, aside, asked.takes, asked.inputs(asked.train, CALIBRATED))
-                got = np.asarray(each.answers(aside, inputs), np.float32)
+                got = trees.mapped(lambda values: np.asarray(values, np.float32), each.answers(aside, inputs))
         except OSError:
             raise
         except Exception as error:
@@ -250,11 +253,11 @@ def _written(each: Any, asked: _Asked, place: Path, reporter: Reporter) -> Writt
             reason = plugins.fault(error) or said(error) or type(error).__name__
             raise _Refused(f"cannot represent this network: {reason[:300]}") from None
         wanted = asked.answers(inputs)
-        difference = _difference(got, wanted) if got.shape == wanted.shape else float("inf")
+        difference = _difference(got, wanted)
         share = None if agreement is None else float(asked.task.agree(asked.spec, wanted, got).mean())
         limit = each.tolerance if agreement is None else agreement
         size = sum(file.stat().st_size for file in [aside, *aside.rglob("*")] if file.is_file())
-        found = Written(each.registered_name, path, size, len(wanted), difference, share, limit)
+        found = Written(each.registered_name, path, size, trees.count(wanted), difference, share, limit)
         is_same = difference <= limit if share is None else share >= limit
         if not is_same:
             raise _Refused(f"its outputs differ from the network's, so it was removed: {found.words}")
@@ -264,7 +267,14 @@ def _written(each: Any, asked: _Asked, place: Path, reporter: Reporter) -> Writt
         remove(aside)
 
 
-def _difference(got: np.ndarray, wanted: np.ndarray) -> float:
-    """Returns the largest difference, relative to max(1, |wanted|); infinite where one is not finite."""
-    found = float((np.abs(got - wanted) / np.maximum(1, np.abs(wanted))).max())
+def _difference(got: Tree, wanted: Tree) -> float:
+    """Returns the largest difference, relative to max(1, |wanted|); infinite where one is not finite, or of a shape."""
+    shapes = [trees.mapped(np.shape, each) for each in (got, wanted)]
+    if shapes[0] != shapes[1]:
+        return float("inf")
+
+    def one(got: np.ndarray, wanted: np.ndarray) -> float:
+        return float((np.abs(got - wanted) / np.maximum(1, np.abs(wanted))).max())
+
+    found = max(trees.leaves(trees.mapped(one, got, wanted)))
     return found if np.isfinite(found) else float("inf")

@@ -89,7 +89,9 @@ def _contract(data: DataSpec, experiment: Any, contract: dict[str, Any]) -> list
         lines += [*_decoding(data, experiment), *others, ""]
     meaning = experiment.task.describe(data)[1:]
     said = meaning[-1] if contract["activation"] else meaning[0]
-    lines += [f"`outputs`: float32, {_shape(experiment.task.output_shape(data))}: {said}", ""]
+    shape = experiment.task.output_shape(data)
+    for name, each in (shape if isinstance(shape, dict) else {"outputs": shape}).items():
+        lines += [f"`{name}`: float32, {_shape(each)}: {said}", ""]
     for name, feature in data.targets.items():
         lines += [f"{name}:", ""] * (len(data.targets) > 1)
         lines += [*feature.describe()[1:], ""]

@@ -177,7 +177,7 @@ class Graph(Model):
             raise Misfit(
                 path, f"{words} a vector for an example, got {_shape(x)}: end with Flatten or a global pooling"
             )
-        if not self.head and shape != data.output_shape:
+        if not self.head and isinstance(data.output_shape, tuple) and shape != data.output_shape:
             count = math.prod(data.output_shape)
             raise Misfit(path, f"{words} the {count} outputs that the data need, got {_shape(x)}")
         return x

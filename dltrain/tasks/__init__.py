@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dltrain.data import DataSpec, Feature, Outcome, Split
+from dltrain.data import DataSpec, Feature, Outcome, Split, trees
 from dltrain.data.spec import HEAD
 from dltrain.errors import KeyProblem
 from dltrain.lazy import keras, np
@@ -74,7 +74,11 @@ class Task(Choice):
         return not column.endswith("loss")
 
     def output_shape(self, data: DataSpec) -> Any:
-        """Returns the shape of a network's outputs for one example; none where the network decides."""
+        """Returns the shape of a network's outputs for one example; none where the network decides.
+
+        Of several targets it is a dict of such by target, as are the outputs, `loss`, `build_metrics`, `weights` and
+        the results of `inference`; the columns of metrics begin with the target's name and `_`.
+        """
         raise NotImplementedError(f"{type(self).__name__} must have output_shape(data)")
 
     def head(self, data: DataSpec, x: Any, inputs: Any = None, **settings: Any) -> Any:
@@ -86,8 +90,15 @@ class Task(Choice):
             inputs: the network's symbolic inputs.
             settings: more arguments of the last Dense layer.
         """
-        (units,) = self.output_shape(data)
-        return keras.layers.Dense(units, dtype="float32", name=HEAD, **settings)(x)
+        shape = self.output_shape(data)
+
+        def dense(shape: Any, name: str) -> Any:
+            (units,) = shape
+            return keras.layers.Dense(units, dtype="float32", name=name, **settings)(x)
+
+        if isinstance(shape, dict):
+            return {name: dense(each, f"{HEAD}_{name}") for name, each in shape.items()}
+        return dense(shape, HEAD)
 
     def prepare(self, data: DataSpec) -> Callable[[Any, Any], Any] | None:
         """Returns the last change of each batch, in evaluation too (tokens masked, targets packed); none for none."""
@@ -97,12 +108,15 @@ class Task(Choice):
         """Returns the loss of (targets, outputs), (batch,): one number for each example."""
         raise NotImplementedError(f"{type(self).__name__} must have loss(data)")
 
-    def build_metrics(self, data: DataSpec) -> list[Any]:
-        """Returns the Keras metrics, named as in the config."""
+    def build_metrics(self, data: DataSpec) -> Any:
+        """Returns the Keras metrics, named as in the config; of several targets a dict of lists by target."""
         return []
 
-    def weights(self, data: DataSpec, targets: np.ndarray) -> np.ndarray | None:
+    def weights(self, data: DataSpec, targets: Any) -> Any:
         """Returns how much training examples of each class count, (classes,), float32; none where all count the same.
+
+        Of several targets it is a dict of such, of those that have weights. How much an example counts by itself, the
+        dataset says (`Split.weights`), or `prepare`, or the loss.
 
         Args:
             data: what the classes are.
@@ -129,7 +143,8 @@ class Task(Choice):
 
     def score(self, data: DataSpec, outputs: Any) -> Any:
         """Returns the number of each example that Grad-CAM explains, (batch,)."""
-        return keras.ops.max(keras.ops.reshape(outputs, (keras.ops.shape(outputs)[0], -1)), axis=1)
+        ops = keras.ops
+        return sum(ops.max(ops.reshape(each, (ops.shape(each)[0], -1)), axis=1) for each in trees.leaves(outputs))
 
     def measure(self, outcome: Outcome) -> dict[str, float]:
         """Returns the `part_metrics` of a whole part."""
@@ -150,9 +165,12 @@ class Task(Choice):
 
     def agree(self, data: DataSpec, outputs: Any, others: Any) -> np.ndarray:
         """Returns which examples two sets of a network's outputs answer alike, (examples,), bool."""
-        one, other = (np.asarray(each, np.float64).reshape(len(each), -1) for each in (outputs, others))
-        alike: np.ndarray = np.isclose(one, other, rtol=1e-2, atol=1e-2)
-        return np.asarray(alike.all(axis=1))
+
+        def alike(outputs: Any, others: Any) -> np.ndarray:
+            one, other = (np.asarray(each, np.float64).reshape(len(each), -1) for each in (outputs, others))
+            return np.asarray(np.isclose(one, other, rtol=1e-2, atol=1e-2).all(axis=1))
+
+        return np.logical_and.reduce(trees.leaves(trees.mapped(alike, outputs, others)))
 
     def baselines(self, data: DataSpec, train: Split, part: Split) -> dict[str, np.ndarray]:
         """Returns outputs of those who know less, by what they are called: (1, outputs) the same for all examples.

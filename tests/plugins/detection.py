@@ -1,4 +1,4 @@
-"""Outputs with anchors and boxes, as a single-shot detector has them: signatures alone.
+"""Outputs with anchors and boxes, as a single-shot detector has them: what a micro-task needs, else signatures alone.
 
 W. Liu et al., "SSD: Single Shot MultiBox Detector", 2016.
 """
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from dltrain.augmentations import Augmentation
 from dltrain.data import Feature, fitted
 from dltrain.features.image import Image
+from dltrain.lazy import keras, np
 from dltrain.registry import AUGMENTATIONS, FEATURES, TASKS
 from dltrain.tasks import Task
 
@@ -85,19 +86,39 @@ class StubSSD(Task):
         """Returns the loss of ((batch, objects, 7), outputs): matched in the graph, (batch,)."""
 
     def inference(self, data: DataSpec, model: Any) -> Callable[[Any], Any]:
-        """Returns what gives the boxes after suppression, and how many they are."""
+        """Returns what gives the surest box of each image, (batch, 1, 4) in shares of its sides, and how many they are.
+
+        An output is (batch, anchors, 5): a box and how sure it is.
+        """
+        ops = keras.ops
+
+        def surest(inputs: Any) -> dict[str, Any]:
+            outputs = model(inputs, training=False)
+            best = ops.argmax(outputs[..., 4], axis=1)
+            boxes = ops.take_along_axis(outputs[..., :4], best[:, None, None], axis=1)
+            return {"boxes": boxes, "count": ops.cast(ops.max(outputs[..., 4], axis=1) > 0, "int32")}
+
+        return surest
 
     def score(self, data: DataSpec, outputs: Any) -> Any:
         """Returns the logit of each image's surest box, (batch,)."""
 
     def measure(self, outcome: Outcome) -> dict[str, float]:
-        """Returns mean average precisions over the whole part."""
+        """Returns the share of images with as many boxes as objects, which stands for mean average precision."""
+        right = outcome.outputs["count"] == outcome.targets.lengths
+        return {"map": float(np.mean(right)), "map_50": float(np.mean(right))}
 
     def undefined(self, data: DataSpec, split: Any) -> dict[str, str]:
         """Returns why a part without an object has no mean average precision."""
+        return {} if split.targets.lengths.any() else dict.fromkeys(self.part_metrics, "no image has an object")
 
     def answers(self, outcome: Outcome, options: dict[str, Any]) -> list[dict[str, Any]]:
         """Returns boxes in the pixels of the original image, whose size the metadata have."""
+        sizes = np.tile(outcome.metadata["size"], 2)  # height and width, of both corners
+        pixels = outcome.outputs["boxes"] * sizes[:, None]
+        return [
+            {"boxes": boxes[:count].tolist()} for boxes, count in zip(pixels, outcome.outputs["count"], strict=True)
+        ]
 
     def agree(self, data: DataSpec, outputs: Any, others: Any) -> Any:
         """Returns which images have the same boxes, whatever their order."""

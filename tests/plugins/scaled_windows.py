@@ -1,4 +1,4 @@
-"""Windows of series, each in its own scale, which `prepare` packs for the loss: signatures alone.
+"""Windows of series, each in its own scale, which `prepare` packs for the loss: a micro-task, else signatures alone.
 
 D. Salinas et al., "DeepAR: Probabilistic forecasting with autoregressive recurrent networks", 2020.
 """
@@ -8,13 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dltrain.data import Feature
+from dltrain.lazy import np, tf
 from dltrain.registry import FEATURES, TASKS
 from dltrain.tasks import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from dltrain.data import Change, DataSpec, Encoded, Outcome
+    from dltrain.data import Batch, Change, DataSpec, Encoded, Outcome
 
 
 @FEATURES.register("stub_window")
@@ -56,19 +57,38 @@ class StubForecasting(Task):
         """Returns a Dense layer's numbers in the scale of the window that the inputs are."""
 
     def prepare(self, data: DataSpec) -> Change | None:
-        """Returns what packs each window's scale behind its targets, (batch, steps, variables + 1)."""
+        """Returns what packs each window's scale behind its targets, (batch, steps, variables + 1).
 
-    def weights(self, data: DataSpec, targets: Any) -> Any:
-        """Returns the scale of each window: large series count more."""
+        Large series count more: a window's scale is its weight, too.
+        """
+
+        def packed(batch: Batch, seed: Any) -> Batch:
+            scales = tf.reduce_mean(tf.abs(batch.inputs), axis=(1, 2))
+            behind = tf.broadcast_to(scales[:, None, None], tf.concat([tf.shape(batch.targets)[:2], [1]], 0))
+            return batch._replace(targets=tf.concat([batch.targets, behind], axis=-1), weights=scales)
+
+        return packed
 
     def loss(self, data: DataSpec) -> Callable[[Any, Any], Any]:
         """Returns the squared error of packed targets, divided by their scale, (batch,)."""
+        return lambda targets, outputs: tf.reduce_mean(
+            ((targets[..., :-1] - outputs) / targets[..., -1:]) ** 2, axis=(1, 2)
+        )
 
     def measure(self, outcome: Outcome) -> dict[str, float]:
-        """Returns the error relative to that of the last season, by series, as the metadata name them."""
+        """Returns the error relative to that of the last value, the mean over the series that the metadata name."""
+        error = np.abs(outcome.outputs - outcome.targets).mean(axis=(1, 2))
+        naive = np.abs(outcome.known.inputs[:, -1:] - outcome.targets).mean(axis=(1, 2))
+        series = outcome.metadata["series"]
+        each = [error[series == name].mean() / naive[series == name].mean() for name in np.unique(series)]
+        return {"mase": float(np.mean(each))}
 
     def answers(self, outcome: Outcome, options: dict[str, Any]) -> list[dict[str, Any]]:
         """Returns the next steps with their times, which come from the metadata."""
+        return [
+            {"values": steps[:, 0].tolist(), "times": [int(time) + 1 + step for step in range(len(steps))]}
+            for steps, time in zip(outcome.outputs, outcome.metadata["time"], strict=True)
+        ]
 
     def baselines(self, data: DataSpec, train: Any, part: Any) -> dict[str, Any]:
         """Returns the last value, and the last season."""

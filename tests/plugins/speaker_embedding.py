@@ -1,4 +1,4 @@
-"""What leaves the device is an embedding, and only whole parts can be measured: signatures alone.
+"""What leaves the device is an embedding, and only whole parts can be measured: a micro-task, else signatures alone.
 
 B. Desplanques et al., "ECAPA-TDNN", 2020; documents' embeddings alike.
 """
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dltrain.data import Feature
 from dltrain.features.class_label import ClassLabel
+from dltrain.lazy import keras, np
 from dltrain.registry import FEATURES, TASKS
 from dltrain.tasks import Task
 
@@ -70,15 +71,29 @@ class StubSpeaker(Task):
 
     def inference(self, data: DataSpec, model: Any) -> Callable[[Any], Any]:
         """Returns what gives the embedding: the network up to that layer."""
+        embedding = keras.Model(model.input, model.get_layer("embedding").output)
+        return lambda inputs: embedding(inputs, training=False)
 
     def measure(self, outcome: Outcome) -> dict[str, float]:
         """Returns the equal error rate over all pairs of a part."""
+        first, second = np.triu_indices(len(outcome.outputs), 1)
+        units = outcome.outputs / np.linalg.norm(outcome.outputs, axis=1, keepdims=True)
+        alike, are_same = (units @ units.T)[first, second], outcome.targets[first] == outcome.targets[second]
+        rates = [
+            max(np.mean(alike[are_same] < limit), np.mean(alike[~are_same] >= limit)) for limit in np.unique(alike)
+        ]
+        return {"equal_error_rate": float(min(rates))}
 
     def undefined(self, data: DataSpec, split: Any) -> dict[str, str]:
         """Returns why there is no loss of speakers that the training part does not have."""
+        return {"loss": "its speakers are others"}
 
     def answers(self, outcome: Outcome, options: dict[str, Any]) -> list[dict[str, Any]]:
-        """Returns the nearest known speaker, and the embedding where it is asked for."""
+        """Returns the length of the embedding, and the embedding where it is asked for."""
+        rows = np.asarray(outcome.outputs)
+        found = [{"length": float(np.linalg.norm(row))} for row in rows]
+        return [{**each, "embedding": row.tolist()} for each, row in zip(found, rows, strict=True)
+                if options.get("embedding")] or found  # fmt: skip
 
     def agree(self, data: DataSpec, outputs: Any, others: Any) -> Any:
         """Returns which embeddings point the same way."""
