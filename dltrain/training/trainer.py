@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dltrain.assembly.data import as_before, compare, start_and_load
+from dltrain.assembly.network import measuring
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.assembly.pretrained import resolved
 from dltrain.checkpoints import lineage, store
@@ -188,9 +189,11 @@ def _trained(config: Config, loop: Loop, run: Run, prepare: Callable[[], None], 
             raise
         raise failed from None
     if config.experiment.report and workers.is_chief:
-        # Reading the weights that several workers share takes all of them.
-        best = learner.network.measured.model if workers.count == 1 else plain
-        report_at_end(config, learner.splits, run, best, reporter)
+        best, devices = learner.network.measured, learner.devices
+        if workers.count > 1:  # reading the weights that these share would take all of them
+            devices = devices.alone
+            best = measuring(config, learner.splits.spec, plain, devices)
+        report_at_end(config, learner.splits, run, best, devices, measured, reporter)
     loop.tracking.end(summary)
     return summary
 
