@@ -148,6 +148,7 @@ class ImageFolder(Dataset):
             validation=splits.get("validation", self.validation_fraction),
             test=splits.get("test", self.test_fraction),
             split_seed=self.split_seed,
+            like=like,
             skipped=(*found.skipped, *problems.values()),
         )
         _announce_absent_classes(parts, own=found.parts)
