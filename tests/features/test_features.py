@@ -1,6 +1,7 @@
 """Each feature: raw values become stored ones, these plain ones, and these the same stored ones again."""
 
 import base64
+import dataclasses
 import io
 import json
 
@@ -188,3 +189,21 @@ def test_several_inputs_are_read_as_objects(tmp_path, monkeypatch):
         assert request.problems == {
             1: "kind: no class 'z'", 2: "must be an object of kind, numbers", 3: "has no numbers"
         }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"categories": ("cow", "blue", "red")}, "unknown 'cow'; missing 'green'"),
+        ({"categories": ("red", "green", "blue")}, "its categories in another order"),
+        ({"categories": ()}, "was of categories in training, got numbers"),
+        ({"embedding": 2}, "other embedding"),
+        ({"name": "size"}, "it takes a column 'colour', got 'n', 'size'"),
+        ({"fill": 3.0}, None),
+    ],
+)
+def test_a_table_says_which_column_differs_and_how(change, words):
+    colour = Column("colour", "colour", "category", categories=("blue", "green", "red"))
+    known = Table(columns=(Column("n", "n"), colour))
+    found = known.mismatch(Table(columns=(Column("n", "n"), dataclasses.replace(colour, **change))))
+    assert found is None if words is None else words in found
