@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 
 from dltrain.assembly.contract import check_contract
@@ -32,7 +32,7 @@ def start_and_load(
     config: Config,
     reporter: Reporter,
     trains: bool = False,
-    like: DataSpec | None = None,
+    like: Callable[[], DataSpec | None] = lambda: None,
     workers: Workers | None = None,
 ) -> tuple[Devices, Splits]:
     """Starts the devices and loads the data, both at the same time: importing TensorFlow takes seconds.
@@ -41,8 +41,8 @@ def start_and_load(
         config: the experiment.
         reporter: for messages and progress.
         trains: whether training follows: then the data are inspected, and everything is checked to fit together.
-        like: the data that a run was trained on, whose fillings, categories and classes are used; none to learn them
-            from these data.
+        like: returns the data that a run was trained on, whose fillings, categories, classes and statistics are used,
+            once the workers have connected; none to learn them from these data.
         workers: the processes that train together; none for this process alone.
 
     Raises:
@@ -52,7 +52,7 @@ def start_and_load(
 
     def read() -> None:
         try:
-            splits = load(config, trains, like)
+            splits = load(config, trains, like())
             loaded.set_result((splits, examine(InspectedData(splits, brief=True)) if trains else []))
         except BaseException as error:
             loaded.set_exception(error)
@@ -141,6 +141,8 @@ def load(config: Config, trains: bool = False, like: DataSpec | None = None) -> 
     """
     with config.blame("dataset"):
         splits = config.experiment.dataset.load(like)
+    if like is not None and like.mismatch(splits.spec) is None:
+        splits = dataclasses.replace(splits, spec=like)
     if trains:
         check_contract(config, splits)
     else:
@@ -158,21 +160,30 @@ def targets_digest(split: Split) -> str:
     return digest(np.frombuffer("\n".join(found).encode(), np.uint8))
 
 
-def as_before(splits: Splits, saved: Checkpoint, force: bool) -> Splits:
+def as_before(config: Config, splits: Splits, saved: Checkpoint, force: bool) -> Splits:
     """Returns the data with the statistics that the run started with.
+
+    Args:
+        config: the experiment.
+        splits: the data, loaded like those of the checkpoint.
+        saved: the checkpoint that training resumes from.
+        force: take data with other labels or values.
 
     Raises:
         DataError: if the data have changed.
     """
     state = TrainingState.of(saved)
-    spec = state.spec
-    if spec.mismatch(splits.spec) or len(splits.train) != state.examples:
+    spec, learnt = state.spec, splits
+    if state.fingerprint.get("train") != splits.fingerprint["train"]:  # what would have been learnt of other data
+        with config.blame("dataset"):
+            learnt = config.experiment.dataset.load()
+    if spec.mismatch(learnt.spec) or len(splits.train) != state.examples:
         raise DataError(
             f"{saved.path}: the training data have changed since: other shapes, classes or number of examples "
             f"(now {len(splits.train)}, then {state.examples}); start a new run: dltrain fit CONFIG"
         )
-    if (spec, state.targets) != (splits.spec, targets_digest(splits.train)) and not force:
-        what = "labels" if spec == splits.spec else "values, by their statistics"
+    if (spec, state.targets) != (learnt.spec, targets_digest(learnt.train)) and not force:
+        what = "labels" if spec == learnt.spec else "values, by their statistics"
         raise DataError(
             f"{saved.path}: the training data have changed since: other {what}; "
             "start a new run: dltrain fit CONFIG, or add --force to resume with the old statistics"

@@ -73,8 +73,26 @@ def assemble(
         )
         evaluated = of_views(model, spec)
         if evaluated is not model:
-            evaluated.compile(loss=experiment.task.loss(spec), metrics=experiment.task.build_metrics(spec))
+            _compile(experiment.task, evaluated, spec)
     return Engine(model, devices.strategy, devices.workers, evaluated)
+
+
+def measuring(config: Config, spec: DataSpec, model: Any, devices: Devices) -> Engine:
+    """Returns an engine that measures a network with its present weights; not for training.
+
+    Args:
+        config: the experiment.
+        spec: the description of the data.
+        model: the network, not compiled.
+        devices: what it was made on.
+    """
+    evaluated = of_views(model, spec)
+    _compile(config.experiment.task, evaluated, spec)
+    return Engine(model, devices.strategy, devices.workers, evaluated)
+
+
+def _compile(task: Any, model: Any, spec: DataSpec) -> None:
+    model.compile(loss=task.loss(spec), metrics=task.build_metrics(spec))
 
 
 def restored(config: Config, saved: Checkpoint, devices: Devices) -> Engine:

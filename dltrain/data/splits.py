@@ -143,8 +143,15 @@ class Splits:
         """Returns the part of a name of `PARTS`; none where the data have none such."""
         return {"train": self.train, "validation": self.validation, "test": self.test}[name]
 
-    def with_statistics(self) -> Splits:
-        """Returns the same splits with what the spec's features learn of the train part's stored values."""
+    def with_statistics(self, like: DataSpec | None = None) -> Splits:
+        """Returns the same splits with what the spec's features learn of the train part's stored values.
+
+        Args:
+            like: what a run was trained on, from which that is taken instead; where these data are not such, it is
+                learnt of them, and whoever opened the run says in which way they differ.
+        """
+        if like is not None and like.mismatch(self.spec) is None:
+            return replace(self, spec=like)
         inputs, targets = named(self.spec.inputs, self.train.inputs), named(self.spec.targets, self.train.targets)
         return replace(
             self,

@@ -120,8 +120,9 @@ class Dataset(Source):
         """Loads the parts, with the train part's statistics.
 
         Args:
-            like: the data that a run was trained on, whose classes, categories and fillings are used; none to learn
-                them from these data. A source that knows them beforehand ignores it.
+            like: the data that a run was trained on, whose classes, categories, fillings and statistics are used, and
+                which is then the spec of these data; none to learn them from these data. A source that knows nothing
+                but statistics may ignore it: who opens a run puts `like` in place of what is learnt here.
 
         Raises:
             DataError: if the data cannot be downloaded or used.

@@ -54,4 +54,5 @@ class Digits(Dataset):
             validation=self.validation_fraction,
             test=self.test_fraction,
             split_seed=self.split_seed,
+            like=like,
         )

@@ -149,6 +149,7 @@ class ImageFolder(Dataset):
             validation=splits.get("validation", self.validation_fraction),
             test=splits.get("test", self.test_fraction),
             split_seed=self.split_seed,
+            like=like,
             skipped=(*found.skipped, *problems.values()),
         )
         with noticing() as noticed:

@@ -83,6 +83,7 @@ class Python(Dataset):
                 validation=splits.get("validation", self.validation_fraction),
                 test=splits.get("test", self.test_fraction),
                 split_seed=self.split_seed,
+                like=like,
             )
 
     def _named(self, returned: Any) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class Synthetic(Dataset):
             train,
             validation if self.validation_examples else None,
             test if self.test_examples else None,
-        ).with_statistics()
+        ).with_statistics(like)
 
     def _part(self, number: int, examples: int) -> Split:
         random = np.random.RandomState([self.data_seed, number])

@@ -76,7 +76,8 @@ class TFDS(Dataset):
             splits = assemble(parts, self.validation_fraction, self.test_fraction, self.split_seed)
         except KeyProblem as error:
             raise DataError(f"dataset tfds {error.words}") from error
-        return _named(splits, info)
+        named = _named(splits, info)
+        return named if like is None else named.with_statistics(like)
 
     def _part(self, split: str, inputs: Any, targets: Any) -> Part:
         where = f"{self.builder} {split}"

@@ -134,6 +134,7 @@ class TFRecord(Dataset):
                 validation=self.validation_fraction,
                 test=splits.get("test", self.test_fraction),
                 split_seed=self.split_seed,
+                like=like,
             )
 
     def _files(self) -> dict[str, list[Path]]:

@@ -4,7 +4,7 @@ import os
 import platform
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,11 @@ class Devices:
     def is_cpu(self) -> bool:
         """Whether this process computes on its CPU."""
         return self.names[0].startswith("cpu")
+
+    @property
+    def alone(self) -> "Devices":
+        """The first of them by itself, for what one process does without the others."""
+        return replace(self, strategy=tf.distribute.get_strategy(), names=self.names[:1], workers=Workers())
 
     @property
     def label(self) -> str:

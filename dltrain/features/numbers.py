@@ -62,8 +62,12 @@ class Numbers(Feature):
 
     def mismatch(self, other: Feature) -> str | None:
         """Returns that the numbers are others; none where they are the same."""
-        is_same = isinstance(other, Numbers) and self.names == other.names
-        return None if is_same else "other columns or targets than in training"
+        if not isinstance(other, Numbers):
+            return f"it predicts {self.plural}, got {other.plural}"
+        if self.names == other.names:
+            return None
+        mine, others = (", ".join(each.names[:10]) for each in (self, other))
+        return f"it predicts {mine}, got {others}"
 
     @property
     def each(self) -> tuple[Number, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from dltrain.data.feature import Encoded, Plain, fitted, tupled
 from dltrain.features._channels import EXTREME, Channels, normalization
 from dltrain.features._columns import odd_columns, vectors
+from dltrain.features._names import differing_categories
 from dltrain.lazy import keras, np
 from dltrain.registry import FEATURES
 
@@ -61,6 +62,18 @@ class Column:
     offset: float = 0.0
     ignore_case: bool = False
     is_complete: bool = True
+
+    def difference(self, other: Column) -> str:
+        """Returns how another column of this name differs; nothing where weights may be used for it as for this one."""
+        if bool(self.categories) != bool(other.categories):
+            kinds = ["categories" if each.categories else "numbers" for each in (self, other)]
+            return f"was of {kinds[0]} in training, got {kinds[1]}"
+        if self.categories != other.categories:
+            return differing_categories(self.categories, other.categories)
+        alike = replace(other, fill=self.fill)
+        keys = [key for key in ("source", "part", "embedding", "word", "day_first")
+                if getattr(self, key) != getattr(alike, key)]  # fmt: skip
+        return f"was read otherwise in training: other {' and '.join(keys)}" if keys else ""
 
 
 @FEATURES.register("table")
@@ -203,8 +216,15 @@ class Table(Channels):
         return [*np.array(rows, np.float32).reshape(-1, len(self.columns))]
 
     def difference(self, other: Table) -> str:
-        """Returns that the columns are others."""
-        return "other columns or targets than it was trained on"
+        """Returns the first column that is missing, or is another: of another kind, or of other categories."""
+        others = {column.name: column for column in other.columns}
+        for column in self.columns:
+            if column.name not in others:
+                return f"it takes a column {column.name!r}, got {', '.join(map(repr, others))}"
+            words = column.difference(others[column.name])
+            if words:
+                return f"column {column.name!r} {words}"
+        return f"other columns than it was trained on, or in another order: {', '.join(map(repr, others))}"
 
     def signature(self) -> Plain:
         """Returns all that weights depend on: the columns; what is filled in or subtracted is a statistic."""

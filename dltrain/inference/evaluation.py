@@ -49,10 +49,10 @@ def evaluate(
         trained.compare(splits, [name])
     with enough_memory(trained.config):
         feed = evaluation_feed(trained.config.experiment, trained.spec, part, devices)
-        task, spec = trained.config.experiment.task, splits.spec
-        metrics = evaluated(trained.network(devices), task, spec, name, part, feed)
+        task = trained.config.experiment.task
+        metrics = evaluated(trained.network(devices), task, trained.spec, name, part, feed)
     measured = "all" if is_whole else name
-    for sentence in words(measured, task.undefined(spec, part)):
+    for sentence in words(measured, task.undefined(trained.spec, part)):
         reporter.warn(sentence)
     return {"run": run.name, "checkpoint": checkpoint, "split": measured, "examples": len(part), "metrics": metrics}
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from dltrain.assembly.batches import evaluation_feed, plain_preparation
 from dltrain.config.experiment import Experiment
-from dltrain.data import PARTS, Groups, Outcome, Splits, spaced, trees
+from dltrain.data import PARTS, DataSpec, Groups, Outcome, Split, Splits, spaced, trees
+from dltrain.engine.compiled_loop import Engine
+from dltrain.engine.device import Devices
 from dltrain.engine.tensors import tensors
 from dltrain.errors import TrainingError
 from dltrain.inference import outputs
 from dltrain.inference.grad_cam import first_filters, grad_cam, only_image
-from dltrain.inference.outputs import BATCH, finite
+from dltrain.inference.outputs import BATCH, Stopped, arrays, finite, joined
+from dltrain.inference.part_metrics import evaluated
 from dltrain.inspection.findings import examine
 from dltrain.inspection.inspected_data import InspectedData
 from dltrain.lazy import tf
@@ -30,13 +33,22 @@ MOST_SHOWN = 12
 """Right answers of which is shown what the network looks at."""
 
 
-def gather(experiment: Experiment, model: Any, splits: Splits, stopped: Callable[[], bool] = lambda: False) -> Evidence:
+def gather(
+    experiment: Experiment,
+    engine: Engine,
+    devices: Devices,
+    splits: Splits,
+    known: Mapping[str, Any],
+    stopped: Callable[[], bool] = lambda: False,
+) -> Evidence:
     """Collects what a report shows of a network and its data.
 
     Args:
         experiment: with the task that says what answers mean.
-        model: with the weights that are reported on.
+        engine: the network, with the weights that are reported on.
+        devices: what shares a batch of its.
         splits: the data; the test part is asked, or validation, or training, the first that there is.
+        known: loss and metrics of parts that were measured with these weights before, by the part's name.
         stopped: asked between batches.
 
     Raises:
@@ -45,7 +57,7 @@ def gather(experiment: Experiment, model: Any, splits: Splits, stopped: Callable
         TrainingError: if an output of the network is not finite.
     """
     name, whole = next((name, splits.parts[name]) for name in reversed(PARTS) if name in splits.parts)
-    spec, task = splits.spec, experiment.task
+    spec, task, model = splits.spec, experiment.task, engine.evaluated
     places = spaced(len(whole), MOST_EXAMPLES)
     part = whole if len(places) == len(whole) else whole.take(places)
     size = min(experiment.train.examples_per_batch, BATCH)
@@ -53,7 +65,12 @@ def gather(experiment: Experiment, model: Any, splits: Splits, stopped: Callable
     lost = int((~finite(outcome.outputs)).sum())
     if lost:
         raise TrainingError(f"the network's output is not finite for {lost:,} of {len(part):,} examples")
-    baselines = task.baselines(spec, splits.train, whole)
+    metrics = known.get(name)
+    if metrics is None:
+        feed = evaluation_feed(experiment, spec, part, devices)
+        metrics = evaluated(engine, task, spec, name, part, feed, stopped, outcome)
+    if metrics is None:
+        raise Stopped
     mistakes = task.mistakes(outcome, MOST_MISTAKES)
     wrong = [] if mistakes is None else [each.position for each in mistakes.worst]
     not_right = set(wrong) | (set() if mistakes is None else set(mistakes.wrong))
@@ -75,8 +92,8 @@ def gather(experiment: Experiment, model: Any, splits: Splits, stopped: Callable
     return Evidence(
         outcome,
         {name: len(split) for name, split in splits.parts.items()},
-        measured(task, outcome),
-        {words: measured(task, Outcome(spec, name, whole, outputs=answers)) for words, answers in baselines.items()},
+        metrics,
+        baseline_metrics(experiment, splits, name),
         task.chapters(outcome),
         mistakes,
         shown_wrong,
@@ -87,33 +104,58 @@ def gather(experiment: Experiment, model: Any, splits: Splits, stopped: Callable
     )
 
 
-def measured(task: Any, outcome: Outcome) -> dict[str, float]:
-    """Returns the task's metrics of outputs that were collected; without those that such a part cannot have.
-
-    Keras metrics of a task whose `prepare` changes batches are not among them: an evaluation measures these.
+def baseline_metrics(experiment: Experiment, splits: Splits, name: str) -> dict[str, dict[str, float]]:
+    """Returns the metrics that the task's baselines have on a part, by what they are called.
 
     Args:
-        task: the task.
-        outcome: outputs; of a baseline, they may be (1, outputs), the same for all examples.
+        experiment: with the task.
+        splits: the data.
+        name: of the part.
     """
-    data, split, outputs = outcome.data, outcome.known, outcome.outputs
-    # The targets that `prepare` makes are of inputs that it changes too: these outputs are of others.
-    made, count = task.build_metrics(data) if task.prepare(data) is None else [], len(split)
+    task, data, part = experiment.task, splits.spec, splits.parts[name]
+    undefined = task.undefined(data, part)
+    found = {}
+    for words, answers in task.baselines(data, splits.train, part).items():
+        values = measured(experiment, data, name, part, answers)
+        found[words] = {metric: value for metric, value in values.items() if metric not in undefined}
+    return found
+
+
+def measured(experiment: Experiment, data: DataSpec, name: str, part: Split, outputs: Any) -> dict[str, float]:
+    """Returns the metrics of a network that would end in these outputs.
+
+    Args:
+        experiment: with the task.
+        data: what the data are.
+        name: of the part.
+        part: its examples.
+        outputs: (examples, *outputs), or (1, *outputs), the same for all examples; or a dict of such.
+    """
+    task, prepare = experiment.task, plain_preparation(experiment, data)
+    made, count, collected = task.build_metrics(data), len(part), []
     of_target = made if isinstance(made, dict) else {"": made}
     metrics = {f"{name}_{each.name}" if name else each.name: (name, each)
                for name, some in of_target.items() for each in some}  # fmt: skip
     if trees.count(outputs) == 1 < count:
         outputs = trees.mapped(lambda each: np.broadcast_to(each, (count, *each.shape[1:])), outputs)
-    for start in range(0, count if metrics else 0, MOST_EXAMPLES):
-        some = slice(start, start + MOST_EXAMPLES)
-        targets = tensors(data.targets, trees.taken(outcome.targets, some))
-        predicted = tf.nest.map_structure(tf.constant, trees.taken(outputs, some))
+    needs_inputs = prepare.last is not None or bool(task.part_metrics)
+    for start in range(0, count if metrics or task.part_metrics else 0, MOST_EXAMPLES):
+        positions = np.arange(start, min(start + MOST_EXAMPLES, count))
+        some = part.take(positions)
+        targets = tensors(data.targets, some.targets) if data.targets else tf.constant(some.targets)
+        predicted = tf.nest.map_structure(tf.constant, trees.taken(outputs, positions))
+        if needs_inputs:
+            inputs = tensors(data.inputs, some.inputs)
+        if task.part_metrics:
+            collected.append(arrays(task.inference(data, lambda *_, so=predicted, **__: so)(inputs)))
+        if prepare.last is not None:
+            targets = prepare(tf.constant(0, tf.int64), inputs, targets, positions=tf.constant(positions))[1]
         for name, metric in metrics.values():
             metric.update_state(*((targets[name], predicted[name]) if name else (targets, predicted)))
     found = {column: float(metric.result()) for column, (_, metric) in metrics.items()}
-    found |= task.measure(dataclasses.replace(outcome, outputs=outputs))
-    undefined = task.undefined(data, split)
-    return {name: value for name, value in found.items() if name not in undefined}
+    if task.part_metrics:
+        found |= task.measure(Outcome(data, name, part, part.metadata, joined(collected)))
+    return found
 
 
 def _varied(groups: Groups | None, count: int, without: set[int]) -> list[int]:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from dltrain.config.experiment import Config
-from dltrain.data import DataSpec, Outcome, Splits
+from dltrain.data import DataSpec, Splits
 from dltrain.data.feature import shape_words
 from dltrain.data.spec import INPUTS
-from dltrain.inference.evidence import measured
+from dltrain.inference.evidence import baseline_metrics
 from dltrain.inspection.findings import examine
 from dltrain.inspection.inspected_data import InspectedData
 from dltrain.lazy import np
@@ -117,15 +117,14 @@ def _decoding(spec: DataSpec, experiment: Any) -> list[str]:
 
 def _results(config: Config, saved: Any, splits: Splits, summary: dict[str, Any]) -> list[str]:
     lines = ["## Results", ""]
-    task, parts = config.experiment.task, {"test": splits.test, "validation": splits.validation}
+    parts = {"test": splits.test, "validation": splits.validation}
     rows: list[tuple[object, ...]] = []
     for name, part in parts.items():
         metrics = summary.get(name)
         if part is None or not isinstance(metrics, dict):
             continue
         rows.append((name, f"{len(part):,}", "this network", *_numbers(metrics, metrics)))
-        for words, outputs in task.baselines(splits.spec, splits.train, part).items():
-            found = measured(task, Outcome(splits.spec, name, part, outputs=outputs))
+        for words, found in baseline_metrics(config.experiment, splits, name).items():
             rows.append((name, f"{len(part):,}", words, *_numbers(metrics, found)))
     if not rows:
         return [*lines, "There are no metrics: no part was held out, or the run did not end.", ""]

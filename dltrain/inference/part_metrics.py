@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from dltrain.data import DataSpec, Split
+from dltrain.data import DataSpec, Outcome, Split
 from dltrain.engine.compiled_loop import Engine
 from dltrain.engine.feeds import Feed
 from dltrain.inference.outputs import BATCH, Stopped, outcome
@@ -18,6 +18,7 @@ def evaluated(
     split: Split,
     feed: Feed,
     stopped: Callable[[], bool] = lambda: False,
+    known: Outcome | None = None,
 ) -> dict[str, float] | None:
     """Returns loss and metrics of a part; NaN takes the place of one that such a part cannot have.
 
@@ -29,6 +30,7 @@ def evaluated(
         split: its examples.
         feed: its batches.
         stopped: asked now and then; once true, it is given up, and returns none.
+        known: what the network makes of these examples, where that was collected before.
     """
     found = engine.evaluate(feed, stopped)
     if found is None:
@@ -36,7 +38,7 @@ def evaluated(
     if task.part_metrics:
         try:
             size = min(feed.order.batch_size, BATCH)
-            found |= task.measure(outcome(task, spec, engine.model, part, split, size, stopped))
+            found |= task.measure(known or outcome(task, spec, engine.evaluated, part, split, size, stopped))
         except Stopped:
             return None
     return without(found, task.undefined(spec, split))

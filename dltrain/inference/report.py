@@ -1,6 +1,6 @@
 """Writing report.html and figures/ of a run, at its end or on request."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dltrain.assembly.out_of_memory import enough_memory
@@ -9,6 +9,8 @@ from dltrain.config.experiment import Config
 from dltrain.config.provenance import settings
 from dltrain.console import Reporter
 from dltrain.data import Splits
+from dltrain.engine.compiled_loop import Engine
+from dltrain.engine.device import Devices
 from dltrain.errors import DltrainError, Interrupted, RunError, TrainingError
 from dltrain.inference.evidence import gather
 from dltrain.inference.outputs import Stopped
@@ -60,14 +62,24 @@ def report(run: Run, reporter: Reporter) -> dict[str, Any]:
     return written
 
 
-def report_at_end(config: Config, splits: Splits, run: Run, model: Any, reporter: Reporter) -> None:
+def report_at_end(
+    config: Config,
+    splits: Splits,
+    run: Run,
+    engine: Engine,
+    devices: Devices,
+    measured: Mapping[str, Any],
+    reporter: Reporter,
+) -> None:
     """Writes the report of a run that has just ended, and warns if that fails.
 
     Args:
         config: what was done.
         splits: what it was trained on.
         run: where it is kept.
-        model: the network with its best weights.
+        engine: the network with its best weights.
+        devices: what shares a batch of its.
+        measured: loss and metrics of the parts that were held out, by name.
         reporter: what says how it goes.
 
     Raises:
@@ -77,7 +89,7 @@ def report_at_end(config: Config, splits: Splits, run: Run, model: Any, reporter
     with StopRequest() as stop:
         try:
             try:
-                evidence = gather(config.experiment, model, splits, stop.__bool__)
+                evidence = gather(config.experiment, engine, devices, splits, measured, stop.__bool__)
             except (Stopped, OSError):
                 raise
             except Exception as error:
@@ -113,7 +125,16 @@ def _asked(config: Config, run: Run, reporter: Reporter) -> Evidence:
     trained = TrainedRun.of(run, config, "best", reporter)
     devices, splits = trained.own_data()
     with enough_memory(config):
-        return gather(config.experiment, trained.network(devices).model, splits)
+        return gather(config.experiment, trained.network(devices), devices, splits, _known(run))
+
+
+def _known(run: Run) -> Mapping[str, Any]:
+    """Returns what was measured when the run ended, by part, as far as its summary can be read."""
+    try:
+        summary = run.read_summary()
+    except RunError:
+        return {}
+    return summary if isinstance(summary, dict) else {}
 
 
 def _write(

@@ -95,7 +95,7 @@ class TrainedRun:
         Raises:
             UserError: if one of them cannot be used.
         """
-        return start_and_load(self.config, self.reporter, like=self.spec)
+        return start_and_load(self.config, self.reporter, like=lambda: self.spec)
 
     def own_data(self, parts: Sequence[str] = PARTS) -> tuple[Devices, Splits]:
         """Makes devices and the run's own data ready; warns where some parts have changed since.

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dltrain.assembly.data import as_before, start_and_load
+from dltrain.assembly.data import as_before
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.checkpoints import store
 from dltrain.checkpoints.training_state import TrainingState
@@ -53,8 +53,8 @@ def verify(run: Run, steps: int, reporter: Reporter) -> dict[str, Any]:
     """
     trained = TrainedRun.of(run, experiments.load(run.config), "last", reporter)
     config, state = trained.config, trained.state
-    devices, splits = start_and_load(config, reporter)  # learnt again, and compared with what the run learnt
-    splits = as_before(splits, trained.saved, force=False)
+    devices, splits = trained.begin()
+    splits = as_before(config, splits, trained.saved, force=False)
     trained.compare(splits)
     notes = []
 

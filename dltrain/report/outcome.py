@@ -75,7 +75,7 @@ class Evidence:
     Args:
         outcome: the network's answers.
         examples: in each part of the data, by the part's name.
-        metrics: of these answers.
+        metrics: loss and metrics of that part.
         baselines: metrics of answers that ignore the inputs, by what they are called.
         chapters: what the task says of them.
         mistakes: the worst; none where the task does not tell.

@@ -173,12 +173,16 @@ class Task(Choice):
         return np.logical_and.reduce(trees.leaves(trees.mapped(alike, outputs, others)))
 
     def baselines(self, data: DataSpec, train: Split, part: Split) -> dict[str, np.ndarray]:
-        """Returns outputs of those who know less, by what they are called: (1, outputs) the same for all examples.
+        """Returns what networks that know less would end in, by what they are called.
+
+        Outputs as the network's own, not as `inference` makes them: Keras metrics get them as they are, and `measure`
+        gets what `inference` makes of a network that ends in them; where that asks a network for anything but its
+        outputs there is no baseline. (1, *outputs) are the same for all examples; else (examples, *outputs).
 
         Args:
             data: what the data are.
             train: the train part, of which all may be known.
-            part: what is answered, (examples, outputs) where each example is by itself.
+            part: what is answered.
         """
         return {}
 

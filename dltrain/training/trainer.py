@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dltrain.assembly.data import as_before, compare, start_and_load
+from dltrain.assembly.network import measuring
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.assembly.pretrained import resolved
 from dltrain.checkpoints import lineage, store
@@ -18,6 +19,7 @@ from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.config.provenance import origins
 from dltrain.console import Reporter
+from dltrain.data import DataSpec
 from dltrain.digest import digest
 from dltrain.distributed.cluster import Cluster
 from dltrain.distributed.workers import SharedStop, Workers
@@ -82,12 +84,21 @@ def fit(
             warn_of_changed_code(resumed, config, reporter)
             saved = chosen(resumed, "last", reporter)
             workers.handover.offer(resumed, resume.changes)
-        devices, splits = start_and_load(config, reporter, trains=True, workers=workers)
+
+        def checkpoint() -> store.Checkpoint | None:
+            received = workers.handover.received
+            return saved if received is None else store.latest(received)[0]
+
+        def learnt() -> DataSpec | None:
+            found = checkpoint()
+            return None if found is None else TrainingState.of(found).spec
+
+        devices, splits = start_and_load(config, reporter, trains=True, like=learnt, workers=workers)
         if not workers.is_chief:
             root, resumed = workers.handover.scratch, workers.handover.received
-            saved = None if resumed is None else store.latest(resumed)[0]
+        saved = checkpoint()
         if saved is not None:
-            splits = as_before(splits, saved, resume.force)
+            splits = as_before(config, splits, saved, resume.force)
             compare(config, splits, saved, reporter)
         with enough_memory(config):
             config = with_batch_size(config, splits, devices, reporter)
@@ -188,9 +199,11 @@ def _trained(config: Config, loop: Loop, run: Run, prepare: Callable[[], None], 
             raise
         raise failed from None
     if config.experiment.report and workers.is_chief:
-        # Reading the weights that several workers share takes all of them.
-        best = learner.network.measured.model if workers.count == 1 else plain
-        report_at_end(config, learner.splits, run, best, reporter)
+        best, devices = learner.network.measured, learner.devices
+        if workers.count > 1:  # reading the weights that these share would take all of them
+            devices = devices.alone
+            best = measuring(config, learner.splits.spec, plain, devices)
+        report_at_end(config, learner.splits, run, best, devices, measured, reporter)
     loop.tracking.end(summary)
     return summary
 

@@ -521,7 +521,7 @@ def test_skipping_decodes_once_what_is_kept(mixed, tmp_path, monkeypatch, cache,
         return decode(decoding, path)
 
     monkeypatch.setattr(Decoding, "__call__", counted)
-    monkeypatch.setattr("dltrain.datasets._sources.splitting.Splits.with_statistics", lambda splits: splits)
+    monkeypatch.setattr("dltrain.datasets._sources.splitting.Splits.with_statistics", lambda splits, *_: splits)
     splits = ImageFolder(path=mixed, size=8, cache=cache, on_bad_example="skip").load()
     for part in (splits.train, splits.validation, splits.test):
         part.inputs[:]

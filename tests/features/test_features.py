@@ -1,6 +1,7 @@
 """Each feature: raw values become stored ones, these plain ones, and these the same stored ones again."""
 
 import base64
+import dataclasses
 import io
 import json
 
@@ -230,3 +231,21 @@ def test_a_feature_cannot_have_a_field_that_json_has_for_its_kind():
             name: str = "x"
 
     assert "badly_named" not in FEATURES.names()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"categories": ("cow", "blue", "red")}, "unknown 'cow'; missing 'green'"),
+        ({"categories": ("red", "green", "blue")}, "its categories in another order"),
+        ({"categories": ()}, "was of categories in training, got numbers"),
+        ({"embedding": 2}, "other embedding"),
+        ({"name": "size"}, "it takes a column 'colour', got 'n', 'size'"),
+        ({"fill": 3.0}, None),
+    ],
+)
+def test_a_table_says_which_column_differs_and_how(change, words):
+    colour = Column("colour", "colour", "category", categories=("blue", "green", "red"))
+    known = Table(columns=(Column("n", "n"), colour))
+    found = known.mismatch(Table(columns=(Column("n", "n"), dataclasses.replace(colour, **change))))
+    assert found is None if words is None else words in found

@@ -158,7 +158,7 @@ class BeadStrings:
             strings, answers = zip(*pairs, strict=True)
             return Split(beads.encode(strings).stored, marks.encode(answers).stored)
 
-        return Splits(DataSpec.of(beads, marks), part(train), part(validation), part(test)).with_statistics()
+        return Splits(DataSpec.of(beads, marks), part(train), part(validation), part(test)).with_statistics(like)
 
     def _lines(self) -> list[list[str]]:
         if self.path is not None:

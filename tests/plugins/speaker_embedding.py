@@ -99,4 +99,4 @@ class StubSpeaker(Task):
         """Returns which embeddings point the same way."""
 
     def baselines(self, data: DataSpec, train: Any, part: Any) -> dict[str, Any]:
-        """Returns the mean spectrum as an embedding."""
+        """Returns nothing: an embedding is not what a network ends in."""

@@ -117,6 +117,7 @@ def assemble(
         validation=splits.get("validation", validation_fraction),
         test=splits.get("test", test_fraction),
         split_seed=split_seed,
+        like=like,
     )
 
 

@@ -55,7 +55,7 @@ class KerasDownload(Dataset):
         except Exception as error:  # whatever it is, it comes from reading these files
             raise DataError(self._advice(error)) from error
         return split_into_parts(
-            self.spec(), train, validation=self.validation_fraction, test=test, split_seed=self.split_seed
+            self.spec(), train, validation=self.validation_fraction, test=test, split_seed=self.split_seed, like=like
         )
 
     def _split(self, images: Any, labels: Any) -> Split:

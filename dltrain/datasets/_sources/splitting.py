@@ -11,6 +11,7 @@ def split_into_parts(
     validation: Split | HeldOut,
     test: Split | HeldOut,
     split_seed: int,
+    like: DataSpec | None = None,
     skipped: tuple[str, ...] = (),
 ) -> Splits:
     """Splits a dataset into its parts, with the train part's statistics.
@@ -21,6 +22,7 @@ def split_into_parts(
         validation: the source's own validation set, or the share of the remaining examples that becomes one.
         test: the source's own test set, or the share of the examples that becomes one.
         split_seed: seed of both splits.
+        like: the data that a run was trained on, whose statistics are used; none to learn them.
         skipped: a message for each skipped example.
     """
     test_part: Split | None
@@ -33,4 +35,4 @@ def split_into_parts(
         validation_part = validation
     else:
         examples, validation_part = split_off(examples, validation, split_seed, spec.groups(examples.targets))
-    return Splits(spec, examples, validation_part, test_part, skipped).with_statistics()
+    return Splits(spec, examples, validation_part, test_part, skipped).with_statistics(like)

@@ -44,4 +44,5 @@ class ScikitTable(Dataset):
             validation=self.validation_fraction,
             test=self.test_fraction,
             split_seed=self.split_seed,
+            like=like,
         )
