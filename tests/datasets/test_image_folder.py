@@ -268,23 +268,21 @@ def test_a_first_frame_that_is_too_large_or_cut_off_is_refused(tensorflow, tmp_p
             Decoding(7, 9, 3, "crop", True)(tmp_path / "cut.gif")
 
 
-@pytest.mark.parametrize(("size", "ratio"), [(32, 8), (50, 8), (51, 4), (100, 4), (101, 2), (201, 2), (202, 1)])
-def test_fast_decoding_stays_close_and_never_below_the_size(tensorflow, tmp_path, size, ratio):
+@pytest.mark.parametrize(("size", "ratio"), [(16, 8), (25, 8), (26, 4), (50, 4), (51, 2), (100, 2), (101, 1)])
+def test_fast_decoding_stays_close_and_never_below_twice_the_size(tensorflow, tmp_path, size, ratio):
     random = np.random.RandomState(0)
     smooth = tensorflow.image.resize(random.randint(0, 256, (6, 8, 3)), (402, 602), "bicubic")
     write(tmp_path / "photo.jpg", np.clip(smooth, 0, 255).astype(np.uint8))
     fast, full = (Decoding(size, size, 3, "crop", fast=fast) for fast in (True, False))
-    content = (tmp_path / "photo.jpg").read_bytes()
-    assert tuple(fast._decoded(content).shape) == (1, -(-402 // ratio), -(-602 // ratio), 3)
-    assert tuple(full._decoded(content).shape) == (1, 402, 602, 3)
+    assert (fast._ratio(402, 602), full._ratio(402, 602)) == (ratio, 1)
     different = np.abs(fast(tmp_path / "photo.jpg").astype(int) - full(tmp_path / "photo.jpg"))
-    assert different.mean() < 5
-    assert different.max() < 50
+    assert different.mean() < 1
+    assert different.max() < 5
 
 
 def test_plain_decoding_is_tensorflows(tensorflow, tmp_path):
     write(tmp_path / "scene.png", SCENE)
-    expected = tensorflow.image.resize(SCENE[:, 50:350], (150, 150)).numpy().round()
+    expected = tensorflow.image.resize(SCENE[:, 50:350], (150, 150), antialias=True).numpy().round()
     np.testing.assert_array_equal(Decoding(150, 150, 3, "crop", fast=False)(tmp_path / "scene.png"), expected)
 
 

@@ -40,9 +40,19 @@ class Header:
     colours: str = "colour"
 
     @property
+    def is_transposed(self) -> bool:
+        """Whether rows are seen as columns."""
+        return self.orientation > 4
+
+    @property
+    def is_mirrored(self) -> tuple[bool, bool]:
+        """Whether rows and columns are then seen in reverse order."""
+        return self.orientation in (3, 4, 7, 8), self.orientation in (2, 3, 6, 7)
+
+    @property
     def upright(self) -> tuple[int, int]:
         """Height and width of the image as it is to be seen."""
-        return (self.width, self.height) if self.orientation > 4 else (self.height, self.width)
+        return (self.width, self.height) if self.is_transposed else (self.height, self.width)
 
 
 def read_header(content: bytes) -> tuple[Header, bytes]:
