@@ -52,8 +52,8 @@ class ImageFolder(Dataset):
     Images are decoded when they are first needed, in several threads, and kept at the trained size. What
     shrinks is averaged, whatever its format (bilinear with antialiasing, as in Pillow). Mean and deviation are computed
     from every fourth row and column of 512 training images. A photo is rotated as its EXIF data say, before it is
-    cropped and resized. Transparent pixels become white, an animated GIF or WebP is reduced to its first frame, and
-    16-bit images to their upper 8 bits.
+    cropped and resized. Transparent pixels become white, also around the frame of a GIF; an animated GIF or WebP is
+    reduced to its first frame, and 16-bit images to their upper 8 bits.
 
     Args:
         path: the folder, archive or table, relative to the config's folder.

@@ -15,7 +15,7 @@ from dltrain.datasets._images.files import ImageFiles
 from dltrain.datasets.image_folder import ImageFolder
 from dltrain.errors import DataError
 from dltrain.features._images.decoding import Decoding
-from dltrain.features._images.headers import _first_frame
+from dltrain.features._images.headers import read_header
 
 SCENE = np.zeros((300, 400, 3), np.uint8)  # thirds: red, green, blue from left to right
 for third in range(3):
@@ -226,8 +226,10 @@ def test_a_bmp_with_masks_in_the_usual_order_is_read(tensorflow, tmp_path):
 @pytest.mark.parametrize("resize", ["stretch", "fit", "crop"])
 def test_a_gif_is_its_first_frame(tensorflow, tmp_path, screen, corner, resize):
     (tmp_path / "image.gif").write_bytes(gif(*screen, (*corner, NUMBERS), (0, 0, NUMBERS[:3]), (0, 0, NUMBERS.T)))
-    image = Decoding(7, 9, 3, resize, True)(tmp_path / "image.gif")
-    np.testing.assert_array_equal(image, COLOURS[NUMBERS])
+    seen = np.full((*np.maximum(screen, np.add(corner, NUMBERS.shape)), 3), 255)
+    seen[corner[0] : corner[0] + 7, corner[1] : corner[1] + 9] = COLOURS[NUMBERS]
+    image = Decoding(*seen.shape[:2], 3, resize, True)(tmp_path / "image.gif")
+    np.testing.assert_array_equal(image, seen)
 
 
 @pytest.mark.parametrize("between", [b"\0\0\0", b"\xff\xff", b"ab\xff\0c", b"\xff\x01", b"\xff\xd0"], ids=repr)
@@ -253,12 +255,13 @@ def test_a_jpeg_without_pixels_is_refused(tensorflow, tmp_path, height, width, r
 
 
 def test_of_a_gif_no_later_frame_is_given_to_tensorflow():
-    assert _first_frame(gif(20, 30, (2, 3, NUMBERS), (0, 0, NUMBERS.T))) == gif(7, 9, (0, 0, NUMBERS))
+    one, two = (read_header(gif(20, 30, (2, 3, NUMBERS), *more)) for more in ([], [(0, 0, NUMBERS.T)]))
+    assert one == two
 
 
 def test_a_first_frame_that_is_too_large_or_cut_off_is_refused(tensorflow, tmp_path):
     content = gif(7, 9, (0, 0, NUMBERS))
-    at = content.rindex(struct.pack("<HH", 9, 7))
+    at = content.rindex(struct.pack("<HH", 9, 7))  # of the frame
     (tmp_path / "huge.gif").write_bytes(content[:at] + struct.pack("<HH", 60_000, 50_000) + content[at + 4 :])
     with pytest.raises(DataError, match="50000x60000"):
         Decoding(7, 9, 3, "crop", True)(tmp_path / "huge.gif")

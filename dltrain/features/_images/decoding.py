@@ -106,6 +106,8 @@ class Decoding:
             image = tf.expand_dims(tf.io.decode_image(content, channels=channels, expand_animations=False), 0)
         if image.shape[-1] == 4:
             image = _on_white(image)
+        if header.kind == "gif":
+            image = _framed(image, header)
         if image.shape[-1] > self.channels:
             image = tf.image.rgb_to_grayscale(image)
         return _turned(image, header)
@@ -193,6 +195,13 @@ def _on_white(image: Any) -> Any:
     """Returns what is seen of an image with opacity, (1, height, width, 4), before white, (1, height, width, 3)."""
     colours, opacity = tf.split(tf.cast(image, tf.int32), [3, 1], axis=-1)
     return tf.cast((colours * opacity + 255 * (255 - opacity) + 127) // 255, tf.uint8)
+
+
+def _framed(image: Any, header: Header) -> Any:
+    """Returns an image that is a part of what is seen, (1, height, width, channels), with the white around it."""
+    sides = zip((header.height, header.width), image.shape[1:3], header.corner, strict=True)
+    around = [(before, side - before - inner) for side, inner, before in sides]
+    return tf.pad(image, [(0, 0), *around, (0, 0)], constant_values=255) if any(map(any, around)) else image
 
 
 def _turned(image: Any, header: Header) -> Any:
