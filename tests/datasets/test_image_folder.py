@@ -477,15 +477,17 @@ def mixed(folder):
 def test_bad_files_that_are_read_together_are_named_together(mixed):
     with pytest.raises(DataError) as caught:
         ImageFolder(path=mixed, size=8, test_fraction=0.0, validation_fraction=0.0).load()
-    *problems, advice = str(caught.value).split("\n")
+    *problems, total, advice = str(caught.value).split("\n")
     assert [problem.split(": ")[0] for problem in problems] == [str(mixed / "dark" / name) for name in sorted(BAD)]
+    assert total == "3 of 23 images cannot be used"
     assert "on_bad_example: skip" in advice
 
 
-def test_of_many_bad_files_ten_are_named(folder):
+def test_of_very_many_bad_files_some_are_named(folder, monkeypatch):
+    monkeypatch.setattr(image_files, "MOST_NAMED", 10)
     for number in range(12):
         (folder / "dark" / f"{number}.gif").touch()
-    with pytest.raises(DataError, match=r"(?s)^(.*: it is empty\n){10}and 2 more\n.*skip"):
+    with pytest.raises(DataError, match=r"(?s)^(.*: it is empty\n){10}12 of 32 .*on_bad_example=skip\n.*skip leaves"):
         ImageFolder(path=folder, size=8, test_fraction=0.0, validation_fraction=0.0).load()
 
 
