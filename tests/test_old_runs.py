@@ -26,13 +26,17 @@ def ask(*words):
     return json.loads(done.stdout)
 
 
-def alike(value):
-    """Returns JSON as something that JSON of the same words and of numbers within 1e-6 equals."""
+def alike(value, within=1e-6):
+    """Returns JSON as something that JSON of the same words and of nearly the same numbers equals."""
     if isinstance(value, dict):  # what is right was called the truth
-        return {"actual" if key == "truth" else key: alike(each) for key, each in value.items()}
+        return {"actual" if key == "truth" else key: alike(each, within) for key, each in value.items()}
     if isinstance(value, list):
-        return [alike(each) for each in value]
-    return pytest.approx(value, rel=1e-6, abs=1e-6) if isinstance(value, float) else value
+        return [alike(each, within) for each in value]
+    return pytest.approx(value, rel=within, abs=within) if isinstance(value, float) else value
+
+
+WITHIN = {"folder": 0.02}
+"""How far numbers may be beside what was said, 1e-6 otherwise: 0.1.0 shrank image files without antialiasing."""
 
 
 def test_there_is_a_run_of_each_kind_of_data():
@@ -41,12 +45,13 @@ def test_there_is_a_run_of_each_kind_of_data():
 
 def test_it_measures_and_answers_as_it_did(tensorflow, old):
     run, said = old
-    assert ask("eval", run, "--json") == alike(said["eval"])
-    assert ask("predict", run, said["asked"], "--json")["predictions"] == alike(said["predict"])
+    said = alike(said, WITHIN.get(run.removesuffix("-001"), 1e-6))
+    assert ask("eval", run, "--json") == said["eval"]
+    assert ask("predict", run, said["asked"], "--json")["predictions"] == said["predict"]
     answers = ask("predict", run, "--split", "test", "--json")["predictions"][: len(said["test"])]
     for answer in answers:
         answer["input"] = answer["input"].removeprefix(f"{Path.cwd()}/")
-    assert answers == alike(said["test"])
+    assert answers == said["test"]
 
 
 def test_it_goes_on_and_is_exported(tensorflow, old):

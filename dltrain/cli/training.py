@@ -231,8 +231,10 @@ def _meant(asked: str | None, config: Config | None) -> str | None:
 
 
 def _rehearsal_words(rehearsal: dict[str, Any]) -> str:
+    left = rehearsal["unopened_examples"]
+    tried = f"everything works but {left:,} examples, which were not opened" if left else "everything works"
     return (
-        f"dry run on {rehearsal['device']}: everything works; nothing was kept\n"
+        f"dry run on {rehearsal['device']}: {tried}; nothing was kept\n"
         f"{rehearsal['parameters']:,} weights, {rehearsal['steps_per_epoch']} steps per epoch, "
         f"loss of the first batch {metric(rehearsal['loss'])}\n"
         f"a checkpoint takes {size(rehearsal['checkpoint_bytes'])} on disk, "

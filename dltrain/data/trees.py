@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,17 @@ class Examples:
             up with its `padding`; or `Ragged` of some * views rows, the views of each example one behind the other.
         """
         raise NotImplementedError(f"{type(self).__name__} must have read(positions, seeds)")
+
+    def opened(self) -> Iterator[int]:
+        """Opens all examples once, some at a time, so that what cannot be read is known before it is needed.
+
+        Yields:
+            how many are opened so far: none at all of a source in which nothing can be broken.
+
+        Raises:
+            DataError: as `read` would, with all that are known to be unusable.
+        """
+        return iter(())
 
     def __getitem__(self, positions: Any) -> Any:
         """Reads the examples at the positions, integers or a slice, as they are looked at: the first view of each."""

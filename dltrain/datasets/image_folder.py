@@ -49,10 +49,11 @@ class ImageFolder(Dataset):
     the columns, each other line an image: the file, relative to the table's folder, with or without its suffix; the
     label; and optionally the part, train, validation or test. The sorted training labels are the classes.
 
-    Images are decoded when they are first needed, in several threads, and kept at the trained size. Mean and deviation
-    are computed from every fourth row and column of 512 training images. A photo is rotated as its EXIF data say,
-    before it is cropped and resized. Transparent pixels become white, an animated GIF or WebP is reduced to its first
-    frame, and 16-bit images to their upper 8 bits.
+    Images are decoded when they are first needed, in several threads, and kept at the trained size. What
+    shrinks is averaged, whatever its format (bilinear with antialiasing, as in Pillow). Mean and deviation are computed
+    from every fourth row and column of 512 training images. A photo is rotated as its EXIF data say, before it is
+    cropped and resized. Transparent pixels become white, also around the frame of a GIF; an animated GIF or WebP is
+    reduced to its first frame, and 16-bit images to their upper 8 bits.
 
     Args:
         path: the folder, archive or table, relative to the config's folder.
@@ -60,8 +61,9 @@ class ImageFolder(Dataset):
         color_mode: rgb for 3 channels, grayscale for 1.
         resize: crop keeps the largest centred part with the right aspect ratio; fit keeps the whole image, with black
             borders; stretch changes the aspect ratio.
-        fast_decode: decode a JPEG at a half, quarter or eighth of its size if that is not below `size`: faster, but
-            pixels differ slightly from those of the full image. Applies to training, validation and prediction alike.
+        fast_decode: decode a JPEG at a half, quarter or eighth of its size if that is still twice `size`: faster, but
+            pixels differ by a few grey levels from those of the full image. Applies to training, validation and
+            prediction alike.
         path_column: the table's column with the files; none for path, file, filename or image.
         label_column: the table's column with the labels; none for label or class.
         split_column: the table's column with the parts; none for split, if there is one.

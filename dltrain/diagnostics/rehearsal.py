@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dltrain.assembly.data import start_and_load
+from dltrain.assembly.opening import Opening
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.assembly.pretrained import resolved
 from dltrain.checkpoints import store
@@ -32,7 +33,8 @@ def rehearse(config: Config, reporter: Reporter, root: Path = folder.DEFAULT_ROO
         root: the folder of runs, in which runs that the config names are found.
 
     Returns:
-        {"device", "parameters", "steps_per_epoch", "loss", "evaluation", "checkpoint_bytes", "peak_memory_bytes"}
+        {"device", "parameters", "steps_per_epoch", "loss", "evaluation", "checkpoint_bytes", "peak_memory_bytes",
+        "unopened_examples"}: the last are those that there was no time to open
 
     Raises:
         UserError: something the user can fix.
@@ -40,6 +42,8 @@ def rehearse(config: Config, reporter: Reporter, root: Path = folder.DEFAULT_ROO
     """
     config = resolved(config, root)
     devices, splits = start_and_load(config, reporter, trains=True)
+    with Opening(splits, reporter) as opening:
+        unopened = opening.wait()
     with enough_memory(config):
         config = with_batch_size(config, splits, devices, reporter)
     with enough_memory(config):
@@ -66,6 +70,7 @@ def rehearse(config: Config, reporter: Reporter, root: Path = folder.DEFAULT_ROO
         "evaluation": metrics,
         "checkpoint_bytes": checkpoint_bytes,
         "peak_memory_bytes": _peak_memory(devices),
+        "unopened_examples": unopened,
     }
 
 

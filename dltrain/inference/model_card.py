@@ -111,7 +111,7 @@ def _decoding(spec: DataSpec, experiment: Any) -> list[str]:
     height, width, _ = spec.image("resize").shape
     return [
         "Before the network: decode the image, rotate it as its EXIF says, put white behind transparent pixels, and "
-        f"resize it to {height}x{width} pixels (`resize: {plain(resize)}`)."
+        f"resize it to {height}x{width} pixels (`resize: {plain(resize)}`), bilinear with antialiasing."
     ]
 
 

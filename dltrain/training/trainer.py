@@ -11,6 +11,7 @@ import numpy as np
 
 from dltrain.assembly.data import as_before, compare, start_and_load
 from dltrain.assembly.network import measuring
+from dltrain.assembly.opening import Opening
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.assembly.pretrained import resolved
 from dltrain.checkpoints import lineage, store
@@ -23,7 +24,7 @@ from dltrain.data import DataSpec
 from dltrain.digest import digest
 from dltrain.distributed.cluster import Cluster
 from dltrain.distributed.workers import SharedStop, Workers
-from dltrain.errors import DltrainError, Interrupted, Pruned, TrainingError
+from dltrain.errors import DltrainError, Interrupted, Pruned, TrainingError, UserError
 from dltrain.inference.report import report_at_end
 from dltrain.inference.trained_run import chosen, warn_of_changed_code
 from dltrain.plugins import loading as plugins
@@ -100,6 +101,7 @@ def fit(
         if saved is not None:
             splits = as_before(config, splits, saved, resume.force)
             compare(config, splits, saved, reporter)
+        opening = held.enter_context(Opening(splits, reporter))
         with enough_memory(config):
             config = with_batch_size(config, splits, devices, reporter)
         with enough_memory(config):
@@ -111,6 +113,7 @@ def fit(
             if workers.count > 1:
                 values = learner.network.variables.values()
                 workers.check_same("weights", [digest(np.array(variable)) for variable in values])
+        opening.wait()
         if resumed is None:
             run = folder.create(root, str(config.experiment.name))
             held.enter_context(owning(run))
@@ -291,6 +294,9 @@ def _translated(error: BaseException, run: Run) -> BaseException:
     is_gone = not (run.config.is_file() and run.checkpoints.is_dir())
     if isinstance(error, OSError | TrainingError) and is_gone:
         return TrainingError(f"{run.path}: was deleted or moved while the run was writing to it; nothing is left of it")
+    if isinstance(error, UserError) and not is_gone:
+        kept = f"{run.path} keeps its checkpoints; when that is mended, type: dltrain fit --resume {run.path}"
+        return TrainingError(f"{error}\n{kept if run.saved else f'{run.path} has no checkpoint yet'}")
     if isinstance(error, OSError):
         place = error.filename or run.path
         return TrainingError(f"{place}: cannot be written: {error.strerror or error}; the last checkpoint is intact")

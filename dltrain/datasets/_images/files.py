@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,13 @@ from dltrain.data.progress import with_progress
 from dltrain.errors import DataError
 from dltrain.features._images.decoding import REVISION, Decoding, NoImage
 from dltrain.lazy import np
+
+AT_ONCE = 8
+"""Images that are opened while training, which waits for its own behind them."""
+SEARCH_SECONDS = 10.0
+"""How long others are looked for where one cannot be used, so that a message names them all."""
+MOST_NAMED = 100
+"""Files that a message names."""
 
 
 class ImageFiles(Examples):
@@ -67,6 +75,13 @@ class ImageFiles(Examples):
         found = enumerate(with_progress(words, self._files.problems(self._chosen)))
         return {place: problem for place, problem in found if problem}
 
+    def opened(self) -> Iterator[int]:
+        """Decodes all images that were not yet, a few at a time: training may be reading others."""
+        waiting = self._files.unopened(self._chosen)
+        for start in range(0, len(waiting), AT_ONCE):
+            self._files.open(waiting[start : start + AT_ONCE])
+            yield len(self) - len(waiting) + min(start + AT_ONCE, len(waiting))
+
     def take(self, positions: Any) -> ImageFiles:
         """Returns the images at the positions without reading them."""
         chosen = object.__new__(ImageFiles)
@@ -81,6 +96,8 @@ class _Files:
         self.paths, self._decoding, self._keep = paths, decoding, keep
         self.image_shape = (decoding.height, decoding.width, decoding.channels)
         self._ready = np.zeros(len(paths), bool)
+        self._opened = np.zeros(len(paths), bool)
+        self._problems: dict[int, str] = {}
 
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:
@@ -117,10 +134,14 @@ class _Files:
         if self._keep == "none":
             images = np.empty((len(indices), *self.image_shape), np.uint8)
 
-            def decode(place: int) -> None:
-                images[place] = self._decoding(self.paths[indices[place]])
+            places: dict[int, list[int]] = {}
+            for place, index in enumerate(indices.tolist()):
+                places.setdefault(index, []).append(place)
 
-            self._require(decode, range(len(indices)))
+            def decode(index: int) -> None:
+                images[places[index]] = self._decoding(self.paths[index])
+
+            self._require(decode, places)
             return images
         missing = indices[~self._ready[indices]]
         if len(missing):
@@ -133,19 +154,53 @@ class _Files:
         for start in range(0, len(indices), 4096):  # a waiting file takes a kilobyte
             yield from self._attempted(work, indices[start : start + 4096].tolist())
 
+    def unopened(self, indices: np.ndarray) -> np.ndarray:
+        """Returns those of the indices whose files were never decoded."""
+        return indices[~self._opened[indices]]
+
+    def open(self, indices: np.ndarray) -> None:
+        """Decodes the files at the indices.
+
+        Raises:
+            NoImage: as `read`.
+        """
+        self._require(self._decode_only if self._keep == "none" else partial(self._fetch, self._kept), indices.tolist())
+
     def _require(self, work: Callable[[int], None], each: Iterable[int]) -> None:
-        problems = [problem for problem in self._attempted(work, each) if problem]
-        if problems:
-            more = [f"and {len(problems) - 10} more"] if len(problems) > 10 else []
-            raise NoImage("\n".join([*problems[:10], *more, "dataset.on_bad_example: skip leaves such files out"]))
+        if any([*self._attempted(work, each)]):
+            self._search()
+            raise NoImage(self._words())
+
+    def _search(self) -> None:
+        """Opens the files that were not opened yet, for some seconds."""
+        end = time.monotonic() + SEARCH_SECONDS
+        waiting = self.unopened(np.arange(len(self.paths)))
+        work = self._decode_only if self._keep == "none" else partial(self._fetch, self._kept)
+        for start in range(0, len(waiting), 64):
+            if time.monotonic() > end:
+                return
+            list(self._attempted(work, waiting[start : start + 64].tolist()))
+
+    def _words(self) -> str:
+        """Returns which files cannot be used, as far as that is known, and how the others are found."""
+        bad, unopened = self._problems, int(np.count_nonzero(~self._opened))
+        lines = [bad[index] for index in sorted(bad)[:MOST_NAMED]]
+        total = f"{len(bad):,} of {len(self.paths):,} images cannot be used"
+        is_all = not unopened and len(bad) <= MOST_NAMED
+        if unopened:
+            total += f"; {unopened:,} were not opened yet"
+        if not is_all:
+            total += "; to name all, type: dltrain inspect CONFIG dataset.on_bad_example=skip"
+        return "\n".join([*lines, total, "dataset.on_bad_example: skip leaves such files out"])
 
     def _attempted(self, work: Callable[[int], None], each: Iterable[int]) -> Iterator[str | None]:
         def attempt(index: int) -> str | None:
             try:
                 work(index)
             except NoImage as problem:
-                return str(problem)
-            return None
+                self._problems[index] = str(problem)
+            self._opened[index] = True
+            return self._problems.get(index)
 
         return self._threads.map(attempt, each)
 

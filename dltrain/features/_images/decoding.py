@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from dltrain.errors import DataError, printable
-from dltrain.features._images.headers import read_header
+from dltrain.features._images.headers import Header, read_header
 from dltrain.lazy import np, tf
 
 MOST_PIXELS = 50_000_000
 """Larger images are refused before they are decoded: a file of 48 kB can hold 400 MB of pixels."""
 
-REVISION = 3
+LEFT_TO_RESIZING = 2
+"""How many times the trained size a JPEG is still decoded at: the decoder's own averages of 2x2 pixels are another
+filter than that of resizing, which must have the last word for all formats to look the same."""
+
+REVISION = 4
 """Another one when the same file decodes to other pixels than before: what is kept on disk is then not believed."""
 
 
@@ -44,7 +49,7 @@ class Decoding:
         channels: 1 for grey, 3 for red, green and blue.
         resize: crop keeps the largest centred part of the right shape; fit shows all of the image, with black beside
             it; stretch changes its shape.
-        fast: decode a JPEG at a half, quarter or eighth of its size where that is still not below the trained one.
+        fast: decode a JPEG at a half, quarter or eighth of its size where that is still twice the trained one.
     """
 
     height: int
@@ -76,20 +81,24 @@ class Decoding:
         Raises:
             ValueError, tf.errors.InvalidArgumentError: if it is none that can be used.
         """
-        with tf.device("CPU:0"):
-            return self._fitted(self._decoded(content))
-
-    def _decoded(self, content: bytes) -> Any:
-        """Returns an image the right way up, (1, height, width, channels)."""
         header, content = read_header(content)
         if header.height * header.width == 0:
             raise ValueError("it has no pixels")
         if header.height * header.width > MOST_PIXELS:
             raise ValueError(f"it has {header.height}x{header.width} pixels, more than {MOST_PIXELS:,}")
+        ratio = self._ratio(*header.upright) if header.kind == "jpeg" else 1
+        with tf.device("CPU:0"):
+            return self._fitted(self._decoded(header, content, ratio), header, ratio)
+
+    def _decoded(self, header: Header, content: bytes, ratio: int) -> Any:
+        """Returns an image the right way up, (1, height, width, channels), its sides divided by the ratio."""
         channels = 1 if self.channels == 1 and header.can_be_grey else header.channels
         # The bare operations: tf.io and tf.image would add half a millisecond of Python to each image.
         if header.kind == "jpeg":
-            image = tf.raw_ops.DecodeJpeg(contents=content, channels=channels, ratio=self._ratio(*header.upright))
+            # TensorFlow's own choice of arithmetic is as slow, and up to 20 grey levels beside what others decode.
+            image = tf.raw_ops.DecodeJpeg(
+                contents=content, channels=channels, ratio=ratio, dct_method="INTEGER_ACCURATE"
+            )
             image = tf.raw_ops.ExpandDims(input=image, axis=0)
         elif header.kind == "webp":
             image = tf.raw_ops.DecodeWebP(contents=content)
@@ -97,14 +106,16 @@ class Decoding:
             image = tf.expand_dims(tf.io.decode_image(content, channels=channels, expand_animations=False), 0)
         if image.shape[-1] == 4:
             image = _on_white(image)
+        if header.kind == "gif":
+            image = _framed(image, header)
         if image.shape[-1] > self.channels:
             image = tf.image.rgb_to_grayscale(image)
-        return _turned(image, header.orientation)
+        return _turned(image, header)
 
     def _ratio(self, height: int, width: int) -> int:
         """Returns what the sides of a JPEG are divided by as it is decoded."""
         ratio, goals = 1, self._goals(self._used(height, width))
-        while self.fast and ratio < 8 and all(side // (2 * ratio) >= goal for side, goal in goals):
+        while self.fast and ratio < 8 and all(side // (2 * ratio) >= LEFT_TO_RESIZING * goal for side, goal in goals):
             ratio *= 2
         return ratio
 
@@ -121,22 +132,50 @@ class Decoding:
         scale = min(height / self.height, width / self.width)
         return max(round(self.height * scale), 1), max(round(self.width * scale), 1)
 
-    def _fitted(self, image: Any) -> np.ndarray:
+    def _fitted(self, image: Any, header: Header, ratio: int) -> np.ndarray:
         """Returns an image, (1, height, width, channels), at the height and width that are wanted."""
-        size = tuple(image.shape)[1:3]
+        size = header.upright if ratio > 1 else tuple(image.shape)[1:3]
         goal, used = (self.height, self.width), self._used(*size)
-        if used != size:
-            top, left = (size[0] - used[0]) // 2, (size[1] - used[1]) // 2
-            image = image[:, top : top + used[0], left : left + used[1]]
         if self.resize == "fit":
             goal = max(self._goals(used)[0][1], 1), max(self._goals(used)[1][1], 1)
-        fitted = image.numpy()[0] if used == goal else _resized(image, used, goal)
+        if used == goal == size and ratio == 1:
+            fitted = image.numpy()[0]
+        else:
+            sides = zip(size, used, tuple(image.shape)[1:3], header.is_mirrored, strict=True)
+            fitted = _resized(image, [_Span.middle(*side, ratio) for side in sides], goal)
         if goal == (self.height, self.width):
             return fitted
         whole = np.zeros((self.height, self.width, self.channels), np.uint8)
         top, left = (self.height - goal[0]) // 2, (self.width - goal[1]) // 2
         whole[top : top + goal[0], left : left + goal[1]] = fitted
         return whole
+
+
+@dataclass(frozen=True)
+class _Span:
+    """The middle of a side of an image that was decoded at a part of its size.
+
+    Args:
+        start: the first pixel to take of the decoded ones.
+        stop: the pixel behind the last.
+        before: how much of the first pixel lies before the span, 0 to 1.
+        length: of the span, in decoded pixels.
+    """
+
+    start: int
+    stop: int
+    before: float
+    length: float
+
+    @classmethod
+    def middle(cls, size: int, used: int, decoded: int, is_mirrored: bool, ratio: int) -> _Span:
+        """Returns the span of the `used` of `size` pixels that lie in the middle.
+
+        The decoder rounds up: its last pixel may lie partly beyond the image, its first where the side is mirrored.
+        """
+        start = ((size - used) // 2 + (decoded * ratio - size) * is_mirrored) / ratio
+        length = used / ratio
+        return cls(math.floor(start), math.ceil(start + length), start % 1, length)
 
 
 def _no_image(path: Path, reason: str) -> NoImage:
@@ -158,16 +197,18 @@ def _on_white(image: Any) -> Any:
     return tf.cast((colours * opacity + 255 * (255 - opacity) + 127) // 255, tf.uint8)
 
 
-def _turned(image: Any, orientation: int) -> Any:
-    """Returns a stored image, (1, height, width, channels), as it is to be seen.
+def _framed(image: Any, header: Header) -> Any:
+    """Returns an image that is a part of what is seen, (1, height, width, channels), with the white around it."""
+    sides = zip((header.height, header.width), image.shape[1:3], header.corner, strict=True)
+    around = [(before, side - before - inner) for side, inner, before in sides]
+    return tf.pad(image, [(0, 0), *around, (0, 0)], constant_values=255) if any(map(any, around)) else image
 
-    Args:
-        image: as it is stored.
-        orientation: EXIF's number: at which sides of what is seen the stored first row and first column lie.
-    """
-    if orientation > 4:
+
+def _turned(image: Any, header: Header) -> Any:
+    """Returns a stored image, (1, height, width, channels), as it is to be seen."""
+    if header.is_transposed:
         image = tf.transpose(image, (0, 2, 1, 3))
-    mirrored = {2: [2], 3: [1, 2], 4: [1], 6: [2], 7: [1, 2], 8: [1]}.get(orientation)
+    mirrored = [axis for axis, is_mirrored in enumerate(header.is_mirrored, start=1) if is_mirrored]
     return tf.reverse(image, mirrored) if mirrored else image
 
 
@@ -177,12 +218,22 @@ def _reason(error: Any) -> str:
     return printable(textwrap.shorten(words, 200, placeholder=" ..."))
 
 
-def _resized(images: Any, size: tuple[int, int], goal: tuple[int, int]) -> np.ndarray:
-    """Returns one image at another size, by bilinear sampling, (*goal, channels), uint8."""
-    if size[0] > 3 * goal[0] or size[1] > 3 * goal[1]:  # plain sampling would step over too many pixels
-        resized = tf.image.resize(images, goal, antialias=True)
-    else:
+def _resized(images: Any, spans: Sequence[_Span], goal: tuple[int, int]) -> np.ndarray:
+    """Returns a part of one image at another size, (*goal, channels), uint8.
+
+    Each side is sampled bilinearly where it grows, and averaged under a triangle as wide as two of the new pixels where
+    it shrinks, by whatever factor: no pixel is stepped over.
+    """
+    rows, columns = spans
+    images = images[:, rows.start : rows.stop, columns.start : columns.stop]
+    scale = [side / span.length for side, span in zip(goal, spans, strict=True)]
+    before = [-span.before * factor for span, factor in zip(spans, scale, strict=True)]
+    if max(scale) > 1 and min(scale) >= 1 and not any(before):
         resized = tf.raw_ops.ResizeBilinear(images=images, size=goal, half_pixel_centers=True)
+    else:
+        resized = tf.raw_ops.ScaleAndTranslate(
+            images=images, size=goal, scale=scale, translation=before, kernel_type="triangle", antialias=True
+        )
     values = resized.numpy()
     values += 0.5
     rounded: np.ndarray = values[0].astype(np.uint8)  # a mean of bytes: never beyond 255

@@ -25,6 +25,7 @@ class Header:
         kind: of file.
         height: of the image as it is stored, in pixels.
         width: likewise.
+        corner: where in it the pixels to decode begin, from top and left; around them it is white.
         orientation: EXIF's number, 1 to 8, for how the stored image is to be turned; 1 for not at all.
         channels: that TensorFlow decodes it to in colour: 4 where a part of it is transparent, 3 otherwise.
         can_be_grey: whether TensorFlow can also decode it to 1 channel.
@@ -34,15 +35,26 @@ class Header:
     kind: Literal["jpeg", "png", "bmp", "gif", "webp"]
     height: int
     width: int
+    corner: tuple[int, int] = (0, 0)
     orientation: int = 1
     channels: Literal[3, 4] = 3
     can_be_grey: bool = False
     colours: str = "colour"
 
     @property
+    def is_transposed(self) -> bool:
+        """Whether rows are seen as columns."""
+        return self.orientation > 4
+
+    @property
+    def is_mirrored(self) -> tuple[bool, bool]:
+        """Whether rows and columns are then seen in reverse order."""
+        return self.orientation in (3, 4, 7, 8), self.orientation in (2, 3, 6, 7)
+
+    @property
     def upright(self) -> tuple[int, int]:
         """Height and width of the image as it is to be seen."""
-        return (self.width, self.height) if self.orientation > 4 else (self.height, self.width)
+        return (self.width, self.height) if self.is_transposed else (self.height, self.width)
 
 
 def read_header(content: bytes) -> tuple[Header, bytes]:
@@ -65,9 +77,7 @@ def read_header(content: bytes) -> tuple[Header, bytes]:
         if content.startswith(b"BM"):
             return _bmp(content), content
         if content.startswith(_GIF):
-            frame = _first_frame(content)
-            width, height = struct.unpack("<HH", frame[6:10])
-            return Header("gif", height, width, colours="palette"), frame
+            return _gif(content)
         if content.startswith(b"RIFF") and content.startswith(b"WEBP", 8):
             return _webp(content)
     except (struct.error, IndexError):
@@ -89,7 +99,9 @@ def _jpeg(content: bytes) -> Header:
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a start of frame
             height, width = struct.unpack_from(">HH", content, position + 3)
             colours = {b"\x01": "grey", b"\x04": "CMYK"}.get(content[position + 7 : position + 8], "colour")
-            return Header("jpeg", height, width, orientation, can_be_grey=colours != "CMYK", colours=colours)
+            return Header(
+                "jpeg", height, width, orientation=orientation, can_be_grey=colours != "CMYK", colours=colours
+            )
         if marker not in _ALONE:
             end = position + struct.unpack_from(">H", content, position)[0]
             if marker == 0xE1 and content.startswith(_EXIF, position + 2):
@@ -105,7 +117,9 @@ def _png(content: bytes) -> Header:
     colours = {0: "grey", 2: "colour", 3: "palette", 4: "grey with transparency"}.get(
         colour, "colour with transparency"
     )
-    return Header("png", height, width, _orientation(chunks.get(b"eXIf", b"")), channels, channels == 3, colours)
+    return Header(
+        "png", height, width, (0, 0), _orientation(chunks.get(b"eXIf", b"")), channels, channels == 3, colours
+    )
 
 
 def _png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -120,7 +134,7 @@ def _png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
 def _bmp(content: bytes) -> Header:
     """Returns what is known of a BMP, and refuses what TensorFlow would misread: no palette, mask or kind is looked at.
 
-    The fourth byte of 32 bits is seldom written as what it would be, the opacity: it is not looked at here either.
+    The fourth byte of 32 bits is the opacity where the file has a mask that says so, and otherwise nothing.
     """
     header, width, height, _, bits, compression = struct.unpack("<IiiHHI", content[14:34])
     if header < 40:
@@ -129,7 +143,8 @@ def _bmp(content: bytes) -> Header:
         raise ValueError(f"it is a BMP of {bits} bits per pixel, of which only 24 and 32 are read: save it as PNG")
     if compression != 0 and (compression, content[54:66]) != (3, struct.pack("<III", 0xFF0000, 0xFF00, 0xFF)):
         raise ValueError("it is a compressed BMP, or has its colours in another order than usual: save it as PNG")
-    return Header("bmp", abs(height), abs(width))
+    has_opacity = header >= 56 and bits == 32 and compression == 3 and content[66:70] == b"\0\0\0\xff"
+    return Header("bmp", abs(height), abs(width), channels=4 if has_opacity else 3)
 
 
 def _webp(content: bytes) -> tuple[Header, bytes]:
@@ -146,7 +161,7 @@ def _webp(content: bytes) -> tuple[Header, bytes]:
         signature, bits = struct.unpack_from("<BI", image[b"VP8L"])
         width, height = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
         if signature == 0x2F:
-            header = Header("webp", height, width, orientation, 4 if bits >> 28 & 1 else 3)
+            header = Header("webp", height, width, (0, 0), orientation, 4 if bits >> 28 & 1 else 3)
             return header, _riff((b"VP8L", image[b"VP8L"]))
     elif b"VP8 " in image:
         start, width, height = struct.unpack_from("<3x3sHH", image[b"VP8 "])
@@ -155,9 +170,9 @@ def _webp(content: bytes) -> tuple[Header, bytes]:
             sides = b"".join(max(side - 1, 0).to_bytes(3, "little") for side in (width, height))
             extended = (b"VP8X", b"\x10\0\0\0" + sides)
             alone = _riff(extended, (b"ALPH", image[b"ALPH"]), (b"VP8 ", image[b"VP8 "]))
-            return Header("webp", height, width, orientation, 4), alone
+            return Header("webp", height, width, (0, 0), orientation, 4), alone
         if start == b"\x9d\x01\x2a":
-            return Header("webp", height, width, orientation), _riff((b"VP8 ", image[b"VP8 "]))
+            return Header("webp", height, width, (0, 0), orientation), _riff((b"VP8 ", image[b"VP8 "]))
     raise ValueError("it is a WebP that holds no image, or is damaged")
 
 
@@ -194,19 +209,39 @@ def _orientation(exif: bytes) -> int:
     return 1
 
 
-def _first_frame(content: bytes) -> bytes:
-    """Returns a GIF of the first frame alone, at its own size."""
+def _gif(content: bytes) -> tuple[Header, bytes]:
+    """Returns what is known of a GIF, and its first frame alone, whose clear colour is made white.
+
+    TensorFlow would paint black what is clear, and what lies around a frame that is smaller than the screen.
+    """
     try:
-        start = 13 + _palette_size(content[10])
+        start, clear = 13 + _palette_size(content[10]), None
+        palette = content[13:start]
         while content[start] == 0x21:  # an extension
+            if content[start + 1] == 0xF9:  # with what is clear in the next frame
+                clear = content[start + 6] if content[start + 3] & 1 else None
             start = _after_blocks(content, start + 2)
         if content[start] != 0x2C:
             raise ValueError("it is a GIF without a frame")
-        size, end = content[start + 5 : start + 9], start + 10 + _palette_size(content[start + 9])
-        end = _after_blocks(content, end + 1)
+        pixels = start + 10 + _palette_size(content[start + 9])
+        own = content[start + 10 : pixels]
+        end = _after_blocks(content, pixels + 1)
+        screen = struct.unpack_from("<HH", content, 6)
+        left, top, width, height = struct.unpack_from("<HHHH", content, start + 1)
     except IndexError:
         raise ValueError("it ends within its first frame") from None
-    return content[:6] + size + content[10 : start + 1] + bytes(4) + content[start + 5 : end] + b";"
+    if clear is not None:
+        palette, own = (palette, _whitened(own, clear)) if own else (_whitened(palette, clear), own)
+    size = struct.pack("<HH", width, height)
+    frame = content[:6] + size + content[10:13] + palette + b"," + bytes(4) + size + content[start + 9 : start + 10]
+    seen = max(screen[1], top + height), max(screen[0], left + width)
+    return Header("gif", *seen, corner=(top, left), colours="palette"), frame + own + content[pixels:end] + b";"
+
+
+def _whitened(palette: bytes, number: int) -> bytes:
+    """Returns a palette in which one of the colours is white; as it is where there is no such colour."""
+    at = 3 * number
+    return palette[:at] + b"\xff\xff\xff" + palette[at + 3 :] if at < len(palette) else palette
 
 
 def _palette_size(flags: int) -> int:
