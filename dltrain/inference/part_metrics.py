@@ -38,7 +38,7 @@ def evaluated(
     if task.part_metrics:
         try:
             size = min(feed.order.batch_size, BATCH)
-            found |= task.measure(known or outcome(task, spec, engine.evaluated, part, split, size, stopped))
+            found |= task.measure(known or outcome(task, spec, engine.model, part, split, size, stopped))
         except Stopped:
             return None
     return without(found, task.undefined(spec, split))

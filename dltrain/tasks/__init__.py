@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dltrain.data import DataSpec, Feature, Outcome, Split, trees
+from dltrain.data import Change, DataSpec, Feature, Outcome, Split, trees
 from dltrain.data.spec import HEAD
 from dltrain.errors import KeyProblem
 from dltrain.lazy import keras, np
@@ -100,12 +100,20 @@ class Task(Choice):
             return {name: dense(each, f"{HEAD}_{name}") for name, each in shape.items()}
         return dense(shape, HEAD)
 
-    def prepare(self, data: DataSpec) -> Callable[[Any, Any], Any] | None:
-        """Returns the last change of each batch, in evaluation too (tokens masked, targets packed); none for none."""
+    def prepare(self, data: DataSpec) -> Change | None:
+        """Returns the last change of each batch, in evaluation too (tokens masked, targets packed); none for none.
+
+        It is called in the graph with a `Batch` of tensors of their features' types and a seed, int32, (2,). What
+        `inference` is given, for `predict`, the report and `measure`, are examples without it.
+        """
         return None
 
     def loss(self, data: DataSpec) -> Any:
-        """Returns the loss of (targets, outputs), (batch,): one number for each example."""
+        """Returns the loss of (targets, outputs), (batch,): one number for each example.
+
+        It is a Keras loss, or a function: targets are as their feature stores them, or as `prepare` or `soft_targets`
+        made them, a batch of them; outputs are the network's, (batch, *output_shape).
+        """
         raise NotImplementedError(f"{type(self).__name__} must have loss(data)")
 
     def build_metrics(self, data: DataSpec) -> Any:
