@@ -23,7 +23,7 @@ _NUMBER = int | float
 _KINDS: dict[str, Any] = {
     **dict.fromkeys(("seconds", "examples_per_second"), _NUMBER),
     **dict.fromkeys(("epochs", "steps", "parameters", "restores", "skipped_examples"), int),
-    **dict.fromkeys(("validation", "test", "data", "best", "monitor", "larger_is_better"), dict),
+    **dict.fromkeys(("validation", "test", "data", "best", "monitor", "larger_is_better", "undefined"), dict),
     **dict.fromkeys(("device", "precision"), str),
     "changes": list,
 }
@@ -153,6 +153,7 @@ class Entry:
             "best": self.best,
             "validation": self.summary.get("validation"),
             "test": self.summary.get("test"),
+            "undefined": self.summary.get("undefined") or {},
             "epochs": self.epochs,
             "planned": self.planned or None,
             "seconds": self.seconds,
@@ -263,6 +264,18 @@ def _is_best(best: Any) -> bool:
 def _was_better_larger(column: str) -> bool:
     """Whether more was better in a metric of a run whose version did not say so."""
     return not re.search(r"(^|_)(loss|mae|mse|rmse|error)$", column)
+
+
+def measured(summary: dict[str, Any], part: str) -> dict[str, float | None] | None:
+    """Returns loss and metrics of a part as a summary says; none where the part was not measured.
+
+    Returns:
+        none for what is undefined for these data, NaN for what was not finite: both are null in JSON.
+    """
+    found, undefined = summary.get(part), (summary.get("undefined") or {}).get(part) or {}
+    if not isinstance(found, dict) or not found:
+        return None
+    return {name: math.nan if value is None and name not in undefined else value for name, value in found.items()}
 
 
 def as_float(text: Any) -> float:

@@ -118,7 +118,7 @@ class Learner:
         """Returns a part's batches, in their order and as they are."""
         return evaluation_feed(self.experiment, self.splits.spec, split, self.devices)
 
-    def evaluated(self, part: str, feed: Feed, stopped: Callable[[], bool]) -> dict[str, float] | None:
+    def evaluated(self, part: str, feed: Feed, stopped: Callable[[], bool]) -> dict[str, float | None] | None:
         """Returns loss and metrics of a part with the present weights; none once `stopped` is true.
 
         Args:
@@ -129,7 +129,7 @@ class Learner:
         task, data, split = self.experiment.task, self.splits.spec, self.splits.parts[part]
         return evaluated(self.network.measured, task, data, part, split, feed, stopped)
 
-    def validate(self, stopped: Callable[[], bool]) -> dict[str, float] | None:
+    def validate(self, stopped: Callable[[], bool]) -> dict[str, float | None] | None:
         """Measures the validation part; returns columns of metrics.csv, {} where there is no such part.
 
         Args:

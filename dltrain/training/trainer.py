@@ -19,7 +19,7 @@ from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.config.provenance import origins
 from dltrain.console import Reporter
-from dltrain.data import DataSpec
+from dltrain.data import PARTS, DataSpec
 from dltrain.digest import digest
 from dltrain.distributed.cluster import Cluster
 from dltrain.distributed.workers import SharedStop, Workers
@@ -277,6 +277,7 @@ def _summary(
         "data": state.fingerprint,
         "skipped_examples": len(learner.splits.skipped),
         "changes": state.changes,
+        "undefined": {part: found for part in PARTS if (found := learner.undefined(part))},
         "validation": None,
         "test": None,
         **(measured or {}),
