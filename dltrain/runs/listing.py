@@ -87,7 +87,7 @@ class Entry:
     def larger_is_better(self) -> bool:
         """Whether more is better in what says which epoch is best: as the run says; else as its values show."""
         best = self.best or {"monitor": "loss", "value": math.nan}
-        if self._directions:
+        if self.directions:
             return self.is_better_larger(best["monitor"])
         values = [as_float(row.get(best["monitor"])) for row in self.rows]
         values = [value for value in values if math.isfinite(value)]
@@ -97,11 +97,11 @@ class Entry:
 
     def is_better_larger(self, column: str) -> bool:
         """Whether more is better in a column of metrics.csv, or in a metric."""
-        known = self._directions
+        known = self.directions
         return known.get(column, known.get(column.removeprefix("val_"), _was_better_larger(column)))
 
     @cached_property
-    def _directions(self) -> dict[str, bool]:
+    def directions(self) -> dict[str, bool]:
         """Which columns are better where they are larger, as the run says; nothing of a run of an earlier version."""
         monitor = self.summary.get("monitor") or {}
         is_said = {"column", "larger_is_better"} <= monitor.keys()

@@ -271,7 +271,7 @@ def _summary(
         "device": learner.devices.label,
         "precision": learner.experiment.train.precision,
         "monitor": {"column": learner.monitor, "larger_is_better": task.larger_is_better(learner.monitor)},
-        "larger_is_better": {name: task.larger_is_better(name) for name in ["loss", *task.metric_names]},
+        "larger_is_better": {name: task.larger_is_better(name) for name in learner.measured},
         "best": None if state.best is None else {key: state.best[key] for key in ("monitor", "value", "epoch")},
         "restores": state.restores,
         "data": state.fingerprint,
