@@ -26,8 +26,6 @@ class Task(Choice):
 
     accepts: ClassVar[tuple[type[Feature], ...]] = ()
     """The targets that it takes; none where it makes them of the inputs."""
-    part_metrics: ClassVar[tuple[str, ...]] = ()
-    """What only a whole part of the data can tell, which `measure` returns."""
     options: ClassVar[Mapping[str, type]] = {}
     """Of `predict` and the server, by name: what `answers` may be asked for; int (from 1), float, bool or str."""
     no_option: ClassVar[str] = "the run's task has no such option"
@@ -39,6 +37,11 @@ class Task(Choice):
     distils: ClassVar[bool] = False
     """Whether a teacher's outputs can be learnt from, by `distillation_loss`."""
     metrics: Sequence[Any] = ()
+
+    @property
+    def part_metrics(self) -> tuple[str, ...]:
+        """What only a whole part of the data can tell, or tells exactly, which `measure` returns."""
+        return ()
 
     @property
     def balances(self) -> bool:
@@ -62,7 +65,7 @@ class Task(Choice):
     @property
     def metric_names(self) -> list[str]:
         """The columns of metrics.csv that it measures, the first of which decides what is best."""
-        return [*map(short_name, self.metrics), *self.part_metrics]
+        return [*dict.fromkeys([*map(short_name, self.metrics), *self.part_metrics])]
 
     @property
     def monitor(self) -> str:
@@ -155,7 +158,7 @@ class Task(Choice):
         return sum(ops.max(ops.reshape(each, (ops.shape(each)[0], -1)), axis=1) for each in trees.leaves(outputs))
 
     def measure(self, outcome: Outcome) -> dict[str, float]:
-        """Returns the `part_metrics` of a whole part."""
+        """Returns the `part_metrics` of a whole part; they take the place of Keras metrics of their names."""
         return {}
 
     def undefined(self, data: DataSpec, split: Split) -> dict[str, str]:
