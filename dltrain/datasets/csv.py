@@ -52,9 +52,14 @@ class CSV(Dataset):
 
     The kind of each column is inferred from its values unless you name it: numbers are standardised (missing ones are
     filled in, and a further number marks them as missing); categories are one-hot or, where there are many, learnt
-    vectors; in texts the most frequent words are counted; dates become year, month, weekday, day and hour. Columns that
-    are constant, empty or an identifier of the row are left out, with a message. Everything is learnt from the training
-    part and stored with the run: `eval` on other data uses the same.
+    vectors; in texts the most frequent words are counted; dates and times become year, month, weekday, day and hour (or
+    time, in hours, where there are minutes). Columns that are constant, empty or an identifier of the row are left out,
+    and what else is not plain is said. Everything is learnt from the training part and stored with the run: `eval` on
+    other data uses the same.
+
+    A value means the same in each format: true, True, yes and 1 are one category where a column has truth values alone,
+    so are 2134, 2134.0 and 02134; times may have AM or PM, an offset (they become UTC), a month's name, a year of two
+    digits (69 to 99 are 19xx), or be whole seconds, milliseconds and so on since 1970.
 
     Args:
         path: the file, relative to the config's folder; or a pattern, such as data/*.csv, for files with the same
