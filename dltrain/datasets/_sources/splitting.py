@@ -1,6 +1,6 @@
 """Splitting of a source into training, validation and test part; the test part is split off first."""
 
-from dltrain.data import DataSpec, Split, Splits, split_off
+from dltrain.data import DataSpec, Split, Splits, announce_share, split_off
 from dltrain.fields import HeldOut
 
 
@@ -31,8 +31,10 @@ def split_into_parts(
         test_part = test
     else:
         examples, test_part = split_off(examples, test, split_seed, spec.groups(examples.targets))
+        announce_share("test", examples, test_part, test)
     if isinstance(validation, Split):
         validation_part = validation
     else:
         examples, validation_part = split_off(examples, validation, split_seed, spec.groups(examples.targets))
+        announce_share("validation", examples, validation_part, validation)
     return Splits(spec, examples, validation_part, test_part, skipped).with_statistics(like)
