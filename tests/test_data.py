@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from specs import data_spec
+from specs import data_spec, split_of
 
 from dltrain import data
-from dltrain.data import DataSpec, Groups, Split, Splits, channel_statistics
+from dltrain.data import DataSpec, Groups, Split, Splits, notice_share, channel_statistics
 from dltrain.errors import DataError
 from dltrain.features.table import Column
 
@@ -126,3 +126,39 @@ def test_what_fills_a_missing_value_is_a_statistic_and_no_shape():
     assert later != spec
     assert later.signature == spec.signature
     assert data_spec((1,), ("a", "b"), columns=(Column("x", "x", "missing"),)).signature != spec.signature
+
+
+def shares(sizes, fraction, seed=0):
+    """How many examples of classes of some sizes are held out, by class."""
+    labels = np.repeat(np.arange(len(sizes)), sizes).astype(np.int32)
+    groups = Groups(tuple(map(str, range(len(sizes)))), labels)
+    rest, taken = data.split_off(Split(np.arange(len(labels))[:, None], labels), fraction, seed, groups)
+    assert sorted([*rest.inputs[:, 0], *taken.inputs[:, 0]]) == list(range(len(labels)))
+    assert (np.bincount(rest.targets, minlength=len(sizes)) >= 1).all()
+    return np.bincount(taken.targets, minlength=len(sizes))
+
+
+@pytest.mark.parametrize("fraction", [0.05, 0.1, 0.2, 0.4, 0.7])
+@pytest.mark.parametrize("sizes", [[3] * 100, [7] * 40, [2] * 60, [500, *[3] * 50], [*range(2, 60)], [40, *[2] * 9]])
+def test_the_share_that_is_held_out_is_the_fraction_however_small_classes_are(sizes, fraction):
+    found = shares(sizes, fraction)
+    possible = min(sum(sizes) * fraction, sum(np.minimum(np.ceil(np.array(sizes) * fraction), np.array(sizes) - 1)))
+    assert abs(found.sum() - possible) <= max(1, 0.25 * possible)
+    assert (np.abs(found - np.array(sizes) * fraction) <= 1).all()
+    assert (shares(sizes, fraction) == found).all()
+
+
+def test_which_of_equal_classes_give_an_example_is_drawn_by_the_seed():
+    first, second = shares([3] * 100, 0.1, seed=1), shares([3] * 100, 0.1, seed=2)
+    assert first.sum() == second.sum() == 30
+    assert (first != second).any()
+
+
+def test_a_share_that_cannot_be_kept_is_said(caplog):
+    caplog.set_level("INFO", logger="dltrain")
+    part = split_of(np.zeros(9, np.int32))
+    notice_share("test", part.first(8), part.first(2), 0.2)
+    notice_share("test", part.first(8), part.first(2), "fold 1 of 9")
+    assert caplog.text == ""
+    notice_share("validation", part.first(2), part.first(1), 0.1)
+    assert "the validation part has 1 of 3 examples, 33% instead of 10%: the classes are too small" in caplog.text

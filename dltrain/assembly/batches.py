@@ -2,6 +2,7 @@
 
 import dataclasses
 from functools import partial
+from typing import Any
 
 from dltrain.assembly.oversampling import epoch_positions
 from dltrain.assembly.progressive_resizing import resizing, stage_data
@@ -12,6 +13,10 @@ from dltrain.engine.device import Devices
 from dltrain.engine.feeds import Feed, feed
 from dltrain.engine.order import Order
 from dltrain.engine.preparation import Preparation
+from dltrain.lazy import np
+
+SAME = 1e-6
+"""How near to 1 a mean is that changes nothing."""
 
 
 def training_order(experiment: Experiment, spec: DataSpec, train: Split, devices: Devices) -> Order:
@@ -21,6 +26,37 @@ def training_order(experiment: Experiment, spec: DataSpec, train: Split, devices
     size, batches = settings.examples_per_batch, settings.accumulate_steps
     replicas, seed = devices.replicas, experiment.seed
     return Order(examples, size, replicas, seed, batches, rows, train.lengths, train.blocks)
+
+
+def weight_means(experiment: Experiment, train: Split) -> dict[str, float]:
+    """Returns what training divides sample weights by: their mean over the train part, by target, "" for all.
+
+    Args:
+        experiment: which may take them as they are.
+        train: the train part.
+
+    Returns:
+        nothing where there are no weights, or where they stay as they are: their mean is 1, or 0.
+    """
+    if train.weights is None or not experiment.train.normalize_weights:
+        return {}
+    arrays = train.weights if isinstance(train.weights, dict) else {"": train.weights}
+    means = {name: float(np.mean(array, dtype=np.float64)) for name, array in arrays.items()}
+    return {name: mean for name, mean in means.items() if mean > 0 and abs(mean - 1) > SAME}
+
+
+def weighted(split: Split, means: dict[str, float]) -> Split:
+    """Returns examples for training, whose weights are divided by what `weight_means` returned."""
+    if not means or split.weights is None:
+        return split
+
+    def divided(array: Any, mean: float) -> Any:
+        return (array / mean).astype(np.float32)
+
+    if not isinstance(split.weights, dict):
+        return dataclasses.replace(split, weights=divided(split.weights, means[""]))
+    weights = {name: divided(array, means.get(name, 1.0)) for name, array in split.weights.items()}
+    return dataclasses.replace(split, weights=weights)
 
 
 def preparation(experiment: Experiment, splits: Splits, stage: Stage | None = None) -> Preparation:

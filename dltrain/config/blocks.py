@@ -25,6 +25,8 @@ class Train:
         effective_batch_size: with batch_size: auto, examples per optimizer step; none for 256, or for all examples if
             there are fewer.
         oversample: repeat the examples of rarer classes until an epoch has equally many of each class.
+        normalize_weights: where the data have sample weights, divide them by their mean over the train part, so that
+            the learning rate means the same whatever their scale; false to take them as they are.
         precision: float32; or mixed_bfloat16 or mixed_float16, which compute in 16 bits and keep the weights in 32.
         on_nan: what to do when the loss or a weight is not finite: stop; or restore, which returns to the last
             checkpoint and continues with half the learning rate.
@@ -37,6 +39,7 @@ class Train:
     accumulate_steps: PositiveInt = 1
     effective_batch_size: PositiveInt | None = None
     oversample: bool = False
+    normalize_weights: bool = True
     precision: Precision = "float32"
     on_nan: Literal["stop", "restore"] = "stop"
     max_restores: PositiveInt = 3

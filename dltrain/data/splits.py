@@ -8,7 +8,7 @@ from typing import Any
 
 from dltrain.data import trees
 from dltrain.data.feature import Groups
-from dltrain.data.noticing import Noticed
+from dltrain.data.noticing import Noticed, notice
 from dltrain.data.spec import DataSpec, Features, named
 from dltrain.data.statistics import Pieces
 from dltrain.data.trees import Tree
@@ -163,14 +163,19 @@ class Splits:
         )
 
 
+NEAR = 0.25
+"""How far a held-out share may be from the fraction, as a part of it: so far rounding in each class alone may lead."""
+
+
 def split_off(split: Split, fraction: HeldOut, seed: int, groups: Groups | None = None) -> tuple[Split, Split | None]:
     """Takes a share of the examples away, at random by the seed; stratified where there are classes.
 
     Args:
         split: the examples.
-        fraction: the share to take, 0 to 1; every class that has two examples or more leaves at least one on each side.
-            Or one of several shares, "fold 2 of 5": each example is in one of them, and their sizes, of each class too,
-            differ by one at most.
+        fraction: the share to take, 0 to 1; every class that has two examples or more leaves at least one on each side,
+            unless so many classes are so small that their share would no longer be the fraction: some of these then
+            give none, and some give one more. Or one of several shares, "fold 2 of 5": each example is in one of them,
+            and their sizes, of each class too, differ by one at most.
         seed: the same seed takes the same examples.
         groups: the classes of the examples, where there are some.
 
@@ -187,6 +192,48 @@ def split_off(split: Split, fraction: HeldOut, seed: int, groups: Groups | None 
         number, count = parse_fold(fraction)
         taken[np.concatenate(classes)[number - 1 :: count]] = True
     else:
-        for members in classes:
-            taken[members[: min(max(round(len(members) * fraction), 1), len(members) - 1)]] = True
+        sizes = np.array([len(members) for members in classes])
+        for members, count in zip(classes, _shares(sizes, fraction, random), strict=True):
+            taken[members[:count]] = True
     return split.take(np.flatnonzero(~taken)), split.take(np.flatnonzero(taken)) if taken.any() else None
+
+
+def _shares(sizes: np.ndarray, fraction: float, random: Any) -> np.ndarray:
+    """Returns how many examples each class gives, (classes,), so that they are the fraction of all of them.
+
+    Args:
+        sizes: of the classes.
+        fraction: the share, above 0.
+        random: decides between classes of one size.
+    """
+    exact = sizes * fraction
+    counts = np.minimum(np.maximum(np.round(exact).astype(int), 1), sizes - 1)
+    wanted = exact.sum()
+    if abs(counts.sum() - wanted) <= max(1.0, NEAR * wanted):
+        return counts
+    # Each class gives its share rounded down, and those that lost most by it one more, until the sum is right.
+    counts = np.floor(exact).astype(int)
+    lost = np.where(counts < sizes - 1, exact - counts, 0.0)
+    order = np.lexsort((random.permutation(len(sizes)), -lost))
+    more = order[: max(round(wanted), 1) - int(counts.sum())]
+    counts[more[lost[more] > 0]] += 1
+    return counts
+
+
+def notice_share(part: str, rest: Split, taken: Split | None, fraction: HeldOut) -> None:
+    """Says what share a part has got where that is not the fraction that was asked for.
+
+    Args:
+        part: what it is called.
+        rest: what remained of the examples.
+        taken: the part; none where nothing was taken.
+        fraction: the share that was asked for.
+    """
+    held_out = 0 if taken is None else len(taken)
+    examples = held_out + len(rest)
+    if isinstance(fraction, str) or abs(held_out - examples * fraction) <= max(0.5, NEAR * examples * fraction):
+        return
+    notice(
+        f"the {part} part has {held_out:,} of {examples:,} examples, {held_out / examples:.0%} instead of "
+        f"{fraction:.0%}: the classes are too small to be divided so"
+    )

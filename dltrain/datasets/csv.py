@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from dltrain.data import PARTS, DataSpec, Feature, Pieces, Provenance, Split, Splits, split_off
+from dltrain.data import PARTS, DataSpec, Feature, Pieces, Provenance, Split, Splits, notice_share, split_off
 from dltrain.data.noticing import notice, noticing
 from dltrain.data.proposal import Proposal
 from dltrain.datasets import Dataset
@@ -334,6 +334,8 @@ class CSV(Dataset):
         if self.split is None:
             rest, test = split_off(rows, self.test_fraction, self.split_seed, target.groups(rows.targets))
             train, validation = split_off(rest, self.validation_fraction, self.split_seed, target.groups(rest.targets))
+            notice_share("test", rest, test, self.test_fraction)
+            notice_share("validation", train, validation, self.validation_fraction)
             return {"train": train, "validation": validation, "test": test}
         parts = as_text(frame[self.split]).str.to_lowercase().replace_strict(_PARTS).to_numpy()
         found = {name: np.flatnonzero(parts == name) for name in PARTS}

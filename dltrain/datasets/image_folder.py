@@ -157,7 +157,7 @@ class ImageFolder(Dataset):
         with noticing() as noticed:
             _notice_absent_classes(parts, own=found.parts)
             _notice_ignored(found.ignored)
-        return replace(parts, ignored=found.ignored, noticed=tuple(noticed))
+        return replace(parts, ignored=found.ignored, noticed=(*parts.noticed, *noticed))
 
     def reader(self, spec: DataSpec) -> ImageReader:
         """Returns a reader of other images for a network that was trained on `spec`."""

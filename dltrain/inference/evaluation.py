@@ -29,8 +29,8 @@ def evaluate(
         overrides: `key.path=value` arguments, such as dataset.path=other.csv.
 
     Returns:
-        {"run", "checkpoint", "split", "examples", "metrics": {name: value}, "undefined": {name: why}}; the split may
-        be "all", and a value none where it is undefined for these data.
+        {"run", "checkpoint", "split", "examples", "metrics": {name: value}}; the split may be "all". Where metrics are
+        undefined for these data, they are none, and "undefined" says why, by name.
 
     Raises:
         UserError: if config, data or checkpoint cannot be used.
@@ -56,14 +56,8 @@ def evaluate(
     measured = "all" if is_whole else name
     for sentence in words("whole" if is_whole else name, undefined):
         reporter.warn(sentence)
-    return {
-        "run": run.name,
-        "checkpoint": checkpoint,
-        "split": measured,
-        "examples": len(part),
-        "metrics": metrics,
-        "undefined": undefined,
-    }
+    found = {"run": run.name, "checkpoint": checkpoint, "split": measured, "examples": len(part), "metrics": metrics}
+    return found | ({"undefined": undefined} if undefined else {})
 
 
 def _undivided(config: Config) -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from dltrain.assembly.batches import evaluation_feed, preparation, training_order
+from dltrain.assembly.batches import evaluation_feed, preparation, training_order, weight_means, weighted
 from dltrain.assembly.contract import monitor_of, plan_for
 from dltrain.assembly.data import targets_digest
 from dltrain.checkpoints import store
@@ -17,6 +17,7 @@ from dltrain.inference.part_metrics import evaluated, words
 from dltrain.training.early_stopping import Patience
 from dltrain.training.finiteness import NotFinite, not_finite
 from dltrain.training.staged_network import StagedNetwork
+from dltrain.wording import number
 
 RESTORE_FACTOR = 0.5
 """Factor of the learning rate each time that a run returns to a checkpoint because the loss is not finite."""
@@ -57,6 +58,12 @@ class Learner:
         self.state = TrainingState(splits.spec.plain(), len(splits.train), targets, fingerprint=splits.fingerprint)
         self.state.stage = stage
         self._check_monitor()
+        self._weight_means = weight_means(self.experiment, splits.train)
+        for target, mean in self._weight_means.items():
+            reporter.say(
+                f"sample weights{f' of {target}' * bool(target)} are divided by their mean over the train part, "
+                f"{number(mean)}; train.normalize_weights=false takes them as they are"
+            )
         for part in PARTS:
             for sentence in words(part, self.undefined(part)):
                 reporter.warn(sentence)
@@ -112,7 +119,7 @@ class Learner:
         Args:
             part: train only on this part of the training data.
         """
-        train = part or self.splits.train
+        train = weighted(part or self.splits.train, self._weight_means)
         order = training_order(self.experiment, self.splits.spec, train, self.devices)
         prepare = preparation(self.experiment, self.splits, self.network.span.settings)
         return feed(train, order, prepare, self.devices.strategy, self.state.step)

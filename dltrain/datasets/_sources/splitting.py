@@ -1,6 +1,7 @@
 """Splitting of a source into training, validation and test part; the test part is split off first."""
 
-from dltrain.data import DataSpec, Split, Splits, split_off
+from dltrain.data import DataSpec, Split, Splits, notice_share, split_off
+from dltrain.data.noticing import noticing
 from dltrain.fields import HeldOut
 
 
@@ -25,14 +26,16 @@ def split_into_parts(
         like: the data that a run was trained on, whose statistics are used; none to learn them.
         skipped: a message for each skipped example.
     """
-    test_part: Split | None
-    validation_part: Split | None
-    if isinstance(test, Split):
-        test_part = test
-    else:
-        examples, test_part = split_off(examples, test, split_seed, spec.groups(examples.targets))
-    if isinstance(validation, Split):
-        validation_part = validation
-    else:
-        examples, validation_part = split_off(examples, validation, split_seed, spec.groups(examples.targets))
-    return Splits(spec, examples, validation_part, test_part, skipped).with_statistics(like)
+    with noticing() as noticed:
+        if isinstance(test, Split):
+            test_part: Split | None = test
+        else:
+            examples, test_part = split_off(examples, test, split_seed, spec.groups(examples.targets))
+            notice_share("test", examples, test_part, test)
+        if isinstance(validation, Split):
+            validation_part: Split | None = validation
+        else:
+            examples, validation_part = split_off(examples, validation, split_seed, spec.groups(examples.targets))
+            notice_share("validation", examples, validation_part, validation)
+    found = Splits(spec, examples, validation_part, test_part, skipped, noticed=tuple(noticed))
+    return found.with_statistics(like)
