@@ -89,13 +89,16 @@ def _own_layers(of_keras: dict[str, dict[str, bool]]) -> dict[str, dict[str, boo
     shared = dict.fromkeys(("activity_regularizer", "trainable", "dtype"), False)
     found = {}
     for path in sorted(_OWN.glob("*.py")):
+        known = dict(of_keras)
         for item in ast.parse(path.read_text(encoding="utf-8")).body:
-            if not isinstance(item, ast.ClassDef) or item.name.startswith("_") or not item.decorator_list:
+            if not isinstance(item, ast.ClassDef):
                 continue
             starts = [part for part in item.body if isinstance(part, ast.FunctionDef) and part.name == "__init__"]
             parents = [ast.unparse(parent).rpartition(".")[2] for parent in item.bases]
-            inherited = next((of_keras[name] for name in parents if name in of_keras), shared)
-            found[item.name] = _arguments(starts[0].args) | shared if starts else inherited
+            inherited = next((known[name] for name in parents if name in known), shared)
+            known[item.name] = _arguments(starts[0].args) | shared if starts else inherited
+            if not item.name.startswith("_") and item.decorator_list:
+                found[item.name] = known[item.name]
     return found
 
 

@@ -27,7 +27,8 @@ class Stage:
         padding: same keeps height and width (over strides); valid adds no padding.
         dilation: gap between the filter's taps; 1 for none.
         convolution: standard; separable: a spatial one per channel, then a 1x1 (Chollet 2016); or depthwise_separable:
-            each of these two with its own normalisation and activation (MobileNet: Howard et al. 2017, figure 3).
+            each of these two with its own normalisation and activation (MobileNet: Howard et al. 2017, figure 3); or
+            local: with a kernel of its own at each position, so that weights grow with the image.
         activation: activation of the stage.
         normalization: before the activation: none, batch, layer (over the channels of each pixel) or group.
         normalization_groups: of group normalisation; must divide the channels.
@@ -46,7 +47,7 @@ class Stage:
     strides: Size = 1
     padding: Padding = "same"
     dilation: Size = 1
-    convolution: Literal["standard", "separable", "depthwise_separable"] = "standard"
+    convolution: Literal["standard", "separable", "depthwise_separable", "local"] = "standard"
     activation: Activation = "relu"
     normalization: Normalization = "none"
     normalization_groups: PositiveInt = 8
@@ -63,8 +64,7 @@ class Stage:
 class CNN(Model):
     """Convolutional network: a list of stages, then a head of dense layers.
 
-    Y. LeCun et al., "Gradient-based learning applied to document recognition", 1998, section II. Keras 3 has no
-    locally connected convolution.
+    Y. LeCun et al., "Gradient-based learning applied to document recognition", 1998, section II.
 
     Args:
         stages: in their order, each a convolution and what follows it.
@@ -87,7 +87,9 @@ class CNN(Model):
         for index, stage in enumerate(self.stages):
             if max(_pair(stage.strides)) > 1 and max(_pair(stage.dilation)) > 1:
                 problems.append(KeyProblem(f"stages[{index}].dilation", "must be 1 where strides are above 1"))
-            if stage.convolution != "standard" and len(set(_pair(stage.strides))) > 1:
+            if stage.convolution == "local" and max(_pair(stage.dilation)) > 1:
+                problems.append(KeyProblem(f"stages[{index}].dilation", "must be 1 for a local convolution"))
+            if stage.convolution.endswith("separable") and len(set(_pair(stage.strides))) > 1:
                 problems.append(KeyProblem(f"stages[{index}].strides", "must be equal for a separable convolution"))
             if stage.normalization != "none" and stage.batch_normalization != "none":
                 problems.append(
@@ -147,6 +149,13 @@ class CNN(Model):
             case "standard":
                 x = layers.Conv2D(
                     stage.filters, stage.kernel_size, **spatial, **bias, **kernel, name=f"{name}_convolution"
+                )(x)
+            case "local":
+                from dltrain.layers.locally_connected import LocallyConnected2D
+
+                where = {key: spatial[key] for key in ("strides", "padding")}
+                x = LocallyConnected2D(
+                    stage.filters, stage.kernel_size, **where, **bias, **kernel, name=f"{name}_convolution"
                 )(x)
             case "separable":
                 x = layers.SeparableConv2D(
