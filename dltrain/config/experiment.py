@@ -117,6 +117,7 @@ class Experiment:
                 "must not be true together with task.class_weights: balanced: rare classes would count twice as much",
             )
         yield from self._problems_of_mixing()
+        yield from self._problems_of_length()
         if self.teacher is not None and not self.task.distils:
             yield KeyProblem(
                 "teacher", f"must be none with task {self.task.registered_name}: a teacher needs one class per example"
@@ -125,6 +126,20 @@ class Experiment:
         names = [tracker.registered_name for tracker in self.trackers]
         if len(set(names)) < len(names):
             yield KeyProblem("trackers", f"must not list {max(names, key=names.count)} twice")
+
+    def _problems_of_length(self) -> Iterator[KeyProblem]:
+        """Yields what is wrong with the length whatever the data are."""
+        train, warmup = self.train, self.schedule.warmup_epochs or 0
+        if train.epochs is not None and warmup >= train.epochs:
+            yield KeyProblem(
+                "schedule.warmup_epochs",
+                f"must be shorter than the run: the warm-up takes {warmup:g} of {train.epochs} epochs",
+            )
+        workers = len((self.cluster and self.cluster.workers) or [""])
+        if train.batch_size == "auto" and workers > 1:
+            yield KeyProblem(
+                "train.batch_size", "must be a number when several workers share a batch: each has its own memory"
+            )
 
     def _problems_of_mixing(self) -> Iterator[KeyProblem]:
         mixing = [augmentation.mixes for augmentation in self.augment]
@@ -199,7 +214,7 @@ class Config:
         experiment: what was read.
         root: the tree of the text, with the overrides.
         text: the file and the overrides.
-        absent: the message about data that are not on this machine; none where the data are here.
+        absent: what could not be checked, as data or runs are not on this machine, and why; none where all are here.
         tune: the block `tune`, which is no part of the experiment that is trained; none where there is no such block.
     """
 
@@ -266,10 +281,14 @@ class Config:
             except AbsentData as error:
                 if not data_may_be_absent:
                     raise
-                return dataclasses.replace(self, absent=f"dataset.{error}")
+                return self.without(f"its data were not checked: dataset.{error}")
         if spec is not None:
             self.check(spec)
         return self
+
+    def without(self, absent: str) -> "Config":
+        """Returns the config with one more message about what is not on this machine."""
+        return dataclasses.replace(self, absent="; ".join(filter(None, (self.absent, absent))))
 
     def check_packages(self) -> None:
         """Checks that the packages of the trackers are installed; only training needs them.

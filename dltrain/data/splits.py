@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate, pairwise
 from typing import Any
 
 from dltrain.data import trees
@@ -187,6 +188,23 @@ def split_off(split: Split, fraction: HeldOut, seed: int, groups: Groups | None 
         number, count = parse_fold(fraction)
         taken[np.concatenate(classes)[number - 1 :: count]] = True
     else:
-        for members in classes:
-            taken[members[: min(max(round(len(members) * fraction), 1), len(members) - 1)]] = True
+        for members, count in zip(classes, held_out([*map(len, classes)], fraction), strict=True):
+            taken[members[:count]] = True
     return split.take(np.flatnonzero(~taken)), split.take(np.flatnonzero(taken)) if taken.any() else None
+
+
+def held_out(counts: Sequence[int], fraction: HeldOut) -> list[int]:
+    """Returns how many examples of each class `split_off` takes; needs no NumPy.
+
+    Args:
+        counts: the examples of each class; one number where there are no classes.
+        fraction: the share, or one of several shares, as `split_off` has it.
+    """
+    if fraction == 0:
+        return [0] * len(counts)
+    if not isinstance(fraction, str):
+        return [max(min(max(round(count * fraction), 1), count - 1), 0) for count in counts]
+    number, shares = parse_fold(fraction)
+    ends = [0, *accumulate(counts)]
+    upto = [max(end - number + shares, 0) // shares for end in ends]  # how many lie before each end
+    return [after - before for before, after in pairwise(upto)]
