@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -354,7 +354,7 @@ def _read(text: Text) -> Config:
             mark.problem(f"{bases.KEY} must be written in the file: an argument cannot change the base of a config")
         )
     run_plugins(root, path)  # what is wrong with the key itself is found again below
-    experiment = build(Experiment, root, "", problems)
+    experiment = build(Experiment, _with_default_names(root), "", problems)
     if problems:
         raise ConfigError(_sorted(problems, path))
     if experiment.name is None:
@@ -362,6 +362,27 @@ def _read(text: Text) -> Config:
         # Written down, the name none would read back as no name.
         experiment = dataclasses.replace(experiment, name="run" if stem in ("", "none") else stem)
     return Config(dataclasses.replace(experiment, tune=None), root, text, tune=experiment.tune)
+
+
+def _with_default_names(root: Node) -> Node:
+    """Returns the tree with a name in the blocks of task and schedule that only arguments made, as `task.KEY=VALUE`."""
+    defaults: dict[str, Callable[[], str]] = {"schedule": lambda: "constant", "task": lambda: _default_task(root)}
+    for key, name in defaults.items():
+        block = root.value.get(key)
+        if block is None or not isinstance(block.value, dict) or "name" in block.value or not block.keys:
+            continue
+        if all(mark.source.is_argument for mark in block.keys.values()):
+            named = {"name": Node(name(), block.mark), **block.value}
+            below = dataclasses.replace(block, value=named, keys={"name": block.mark, **block.keys})
+            root = dataclasses.replace(root, value={**root.value, key: below})
+    return root
+
+
+def _default_task(root: Node) -> str:
+    """Returns the name of the task that the dataset asks for; classification where the dataset is wrong, as is said."""
+    block = root.value.get("dataset")
+    dataset = INVALID if block is None else build(field_types(Experiment)["dataset"], block, "dataset", [])
+    return "classification" if dataset is INVALID else dataset.task
 
 
 def run_plugins(root: Node, path: Path) -> list[Problem]:
