@@ -24,6 +24,28 @@ def printable(text: str) -> str:
     return "".join(kept)
 
 
+def written(name: str) -> str:
+    r"""Returns the name of a file as UTF-8 can hold it: bytes that are none stand as \udc80 to \udcff; see `named`.
+
+    JSON and YAML write such a byte in the same way, by themselves.
+    """
+    return _BYTE.sub(lambda found: 2 * found[1] + (found[2] if len(found[2]) > 1 else _escape(found[2])), name)
+
+
+def named(text: str) -> str:
+    """Returns the name of a file that `written` wrote."""
+
+    def byte(found: re.Match[str]) -> str:
+        half, is_byte = divmod(len(found[1]), 2)
+        return half * "\\" + (chr(int(found[2][1:], 16)) if is_byte else found[2])
+
+    return re.sub(r"(\\+)(udc[89a-f][0-9a-f])", byte, text)
+
+
+_BYTE = re.compile(r"(\\*)([\udc80-\udcff]|(?<=\\)udc[89a-f][0-9a-f])")
+"""A byte of a name that is no UTF-8, or a text that looks as if it were one, with the backslashes before."""
+
+
 def said(error: BaseException) -> str:
     """Shortens the message of a Keras or TensorFlow exception to its essential line."""
     text = re.sub(r"\x1b\[[0-9;]*m|\{\{function_node [^}]*\}\} ?| ?\[Op:\w+\]( name: )?", "", str(error))

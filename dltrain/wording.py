@@ -23,9 +23,11 @@ def metric(value: float | None) -> str:
     """Returns the value of a metric with four decimals; with four digits where it is very small or very large.
 
     Args:
-        value: the metric; None is written like NaN, for which it stands in JSON.
+        value: the metric; none where it is undefined for the data.
     """
-    if value is None or not math.isfinite(value):
+    if value is None:
+        return "undefined"
+    if not math.isfinite(value):
         return "not finite"
     if value == 0 or 0.001 <= abs(value) < 1000:
         return f"{value:.4f}"

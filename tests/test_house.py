@@ -264,7 +264,7 @@ def test_nobody_asks_which_modality_or_task_it_is(path):
 ASKED = ("hasattr", "getattr")
 
 
-ASKERS = HAPPENS | {"cli", "config", "report"}
+ASKERS = HAPPENS | {"cli", "config", "report", "tasks"}
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if room(path) in ASKERS], ids=lambda path: path.name)

@@ -326,7 +326,7 @@ RECIPES = {
         f"{PARTS}}}\n{MLP}",
         answers=label_answers,
         measure=label_accuracy,
-        commands=ONE_RUN,
+        commands=(*ONE_RUN, "check", "show", "inspect", "preview", "resume", "stdin", "page", "export", "compare"),
         **TABLE,
     ),
     "pairs": Recipe(

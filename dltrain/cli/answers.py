@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from dltrain.cli.arguments import echo
 from dltrain.cli.tables import Column, print_table
-from dltrain.errors import printable
+from dltrain.errors import printable, written
 from dltrain.runs.folder import finite
 from dltrain.wording import metric
 
@@ -56,7 +56,7 @@ class CSV:
     def add(self, row: dict[str, Any]) -> bool:
         """Writes a row."""
         values = flat(row)
-        self._writer.writerow(["" if (value := values.get(name)) is None else value for name in self._columns])
+        self._writer.writerow([_written(values.get(name)) for name in self._columns])
         return False
 
     def flush(self) -> None:
@@ -71,7 +71,8 @@ class JSONLines:
 
     def add(self, row: dict[str, Any]) -> bool:
         """Writes a row."""
-        self._file.write(json.dumps(finite(row), ensure_ascii=False, allow_nan=False) + "\n")
+        line = json.dumps(finite(row), ensure_ascii=False, allow_nan=False)
+        self._file.write(line.encode(errors="backslashreplace").decode() + "\n")
         return False
 
     def flush(self) -> None:
@@ -144,6 +145,10 @@ def flat(row: dict[str, Any]) -> dict[str, Any]:
         else:
             found[key] = _cell(value) if isinstance(value, dict) else value
     return found
+
+
+def _written(value: Any) -> Any:
+    return "" if value is None else written(value) if isinstance(value, str) else value
 
 
 def _cell(value: Any) -> str:

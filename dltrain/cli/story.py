@@ -4,7 +4,7 @@ from typing import Any
 
 from dltrain import wording
 from dltrain.cli.arguments import echo, one_line, print_json
-from dltrain.runs.listing import Entry
+from dltrain.runs.listing import Entry, measured
 from dltrain.runs.story import config_lines, story
 
 WIDTH = 13
@@ -33,8 +33,10 @@ def show_run(run: Entry, as_json: bool) -> None:
         value = wording.metric_line({best["monitor"]: best["value"]})
         _line("best", f"{value} in epoch {best['epoch']}{so_far}")
     for part in ("validation", "test"):
-        if summary[part]:
-            _line(part, f"{wording.metric_line(summary[part])}  (best weights)")
+        if metrics := measured(summary, part):
+            _line(part, f"{wording.metric_line(metrics)}  (best weights)")
+            for name, why in summary["undefined"].get(part, {}).items():
+                _line("", f"{name} undefined: {why}")
     if summary["last_epoch"]:
         _line(
             "last epoch",
@@ -80,6 +82,8 @@ def _line(name: str, text: str) -> None:
 
 
 def _short(text: str) -> str:
+    if not text:
+        return wording.metric(None)
     try:
         return wording.metric(float(text))
     except ValueError:

@@ -17,6 +17,7 @@ from dltrain.distributed.cluster import Cluster, find
 from dltrain.errors import ConfigError, RunError
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
+from dltrain.runs.listing import measured
 from dltrain.wording import metric, metric_line, size
 
 
@@ -105,8 +106,8 @@ def fit(
     if summary["run"] is None:
         return
     for split in ("validation", "test"):
-        if summary.get(split):
-            echo(f"{split} (best weights)  {metric_line(summary[split])}")
+        if metrics := measured(summary, split):
+            echo(f"{split} (best weights)  {metric_line(metrics)}")
     echo(f"run  {summary['run']}")
 
 
@@ -148,8 +149,8 @@ def evaluate(
     if as_json:
         print_json(result)
     else:
-        measured = metric_line(result["metrics"])
-        echo(f"{result['run']}  {checkpoint} weights  {result['split']} ({result['examples']} examples)  {measured}")
+        line = metric_line(result["metrics"])
+        echo(f"{result['run']}  {checkpoint} weights  {result['split']} ({result['examples']} examples)  {line}")
 
 
 def bench(

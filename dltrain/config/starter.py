@@ -79,7 +79,8 @@ def write(path: Path, dataset: str, proposal: Proposal) -> None:
     made = block(**proposal.keys)
     aside = path.with_name(f".{path.stem}.{os.getpid()}.yaml")
     try:
-        aside.write_text(text(path, dataset, proposal, made.spec(), made.task), encoding="utf-8")
+        content = text(path, dataset, proposal, made.spec(), made.task)
+        aside.write_text(content, encoding="utf-8", errors="backslashreplace")
         experiments.load(aside)
         aside.replace(path)
     except OSError as error:

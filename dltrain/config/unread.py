@@ -82,13 +82,15 @@ def _is_unread(cls: Any, key: str) -> bool:
     texts = {path.stem: content for path, content in plugins.loaded.items()}
     if cls.__module__ not in texts or not issubclass(cls, Choice):
         return False
+    contracts = {object, Choice, *(registry.base for registry in KINDS)}
+    if any(key in vars(each) for each in cls.__mro__ if each in contracts):
+        return False  # of the contract, which dltrain reads: which way a metric is better
     if cls.keras_class is not None:
         start = _start(texts, cls.keras_class)
         if start is None or key not in {word.arg for word in (*start.args.args, *start.args.kwonlyargs)}:
             return False  # written elsewhere, or dltrain's to read
         return not {node.id for node in ast.walk(start) if isinstance(node, ast.Name)} & {key, "locals"}
     owners = [each for each in cls.__mro__ if key in each.__dict__.get("__annotations__", {})]
-    contracts = {object, Choice, *(registry.base for registry in KINDS)}
     if not all(each.__module__ in texts for each in (*owners, *cls.__mro__) if each not in contracts):
         return False
     read = {name for content in texts.values() for name in _read_in(content)}

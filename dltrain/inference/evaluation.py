@@ -29,7 +29,8 @@ def evaluate(
         overrides: `key.path=value` arguments, such as dataset.path=other.csv.
 
     Returns:
-        {"run", "checkpoint", "split", "examples", "metrics": {name: value}}; the split may be "all".
+        {"run", "checkpoint", "split", "examples", "metrics": {name: value}, "undefined": {name: why}}; the split may
+        be "all", and a value none where it is undefined for these data.
 
     Raises:
         UserError: if config, data or checkpoint cannot be used.
@@ -51,10 +52,18 @@ def evaluate(
         feed = evaluation_feed(trained.config.experiment, trained.spec, part, devices)
         task = trained.config.experiment.task
         metrics = evaluated(trained.network(devices), task, trained.spec, name, part, feed)
+        undefined = task.undefined(trained.spec, part)
     measured = "all" if is_whole else name
-    for sentence in words(measured, task.undefined(trained.spec, part)):
+    for sentence in words("whole" if is_whole else name, undefined):
         reporter.warn(sentence)
-    return {"run": run.name, "checkpoint": checkpoint, "split": measured, "examples": len(part), "metrics": metrics}
+    return {
+        "run": run.name,
+        "checkpoint": checkpoint,
+        "split": measured,
+        "examples": len(part),
+        "metrics": metrics,
+        "undefined": undefined,
+    }
 
 
 def _undivided(config: Config) -> list[str]:

@@ -57,7 +57,7 @@ def gather(
         TrainingError: if an output of the network is not finite.
     """
     name, whole = next((name, splits.parts[name]) for name in reversed(PARTS) if name in splits.parts)
-    spec, task, model = splits.spec, experiment.task, engine.evaluated
+    spec, task, model = splits.spec, experiment.task, engine.model
     places = spaced(len(whole), MOST_EXAMPLES)
     part = whole if len(places) == len(whole) else whole.take(places)
     size = min(experiment.train.examples_per_batch, BATCH)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from dltrain.lazy import np
 from dltrain.report.markdown import code, plain, table
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
+from dltrain.runs.listing import measured
 from dltrain.wording import duration, metric
 
 NAME = "MODEL_CARD.md"
@@ -120,15 +121,15 @@ def _results(config: Config, saved: Any, splits: Splits, summary: dict[str, Any]
     parts = {"test": splits.test, "validation": splits.validation}
     rows: list[tuple[object, ...]] = []
     for name, part in parts.items():
-        metrics = summary.get(name)
-        if part is None or not isinstance(metrics, dict):
+        metrics = measured(summary, name)
+        if part is None or metrics is None:
             continue
         rows.append((name, f"{len(part):,}", "this network", *_numbers(metrics, metrics)))
         for words, found in baseline_metrics(config.experiment, splits, name).items():
             rows.append((name, f"{len(part):,}", words, *_numbers(metrics, found)))
     if not rows:
         return [*lines, "There are no metrics: no part was held out, or the run did not end.", ""]
-    shown = next(metrics for metrics in (summary.get("test"), summary.get("validation")) if isinstance(metrics, dict))
+    shown = next(filter(None, (summary.get("test"), summary.get("validation"))))
     lines += [*table(("part", "examples", "what", *shown), rows), ""]
     for name, feature in splits.spec.inputs.items():
         if feature.views > 1:
@@ -139,8 +140,8 @@ def _results(config: Config, saved: Any, splits: Splits, summary: dict[str, Any]
     return lines
 
 
-def _numbers(names: dict[str, Any], metrics: dict[str, Any]) -> list[str]:
-    return [metric(metrics[name]) if isinstance(metrics.get(name), int | float) else "" for name in names]
+def _numbers(names: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]:
+    return [metric(metrics[name]) if name in metrics else "" for name in names]
 
 
 def _data(splits: Splits, summary: dict[str, Any]) -> list[str]:

@@ -1,6 +1,5 @@
 """Loss and metrics of a part of the data, including those that need the whole part."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -19,8 +18,8 @@ def evaluated(
     feed: Feed,
     stopped: Callable[[], bool] = lambda: False,
     known: Outcome | None = None,
-) -> dict[str, float] | None:
-    """Returns loss and metrics of a part; NaN takes the place of one that such a part cannot have.
+) -> dict[str, float | None] | None:
+    """Returns loss and metrics of a part; none takes the place of one that is undefined for it.
 
     Args:
         engine: the network.
@@ -38,17 +37,17 @@ def evaluated(
     if task.part_metrics:
         try:
             size = min(feed.order.batch_size, BATCH)
-            found |= task.measure(known or outcome(task, spec, engine.evaluated, part, split, size, stopped))
+            found |= task.measure(known or outcome(task, spec, engine.model, part, split, size, stopped))
         except Stopped:
             return None
     return without(found, task.undefined(spec, split))
 
 
-def without(metrics: dict[str, float], undefined: dict[str, str]) -> dict[str, float]:
-    """Returns metrics with NaN for those that a part cannot have."""
-    return {name: math.nan if name in undefined else value for name, value in metrics.items()}
+def without(metrics: dict[str, float], undefined: dict[str, str]) -> dict[str, float | None]:
+    """Returns metrics with none for those that are undefined for a part."""
+    return {name: None if name in undefined else value for name, value in metrics.items()}
 
 
 def words(part: str, undefined: dict[str, str]) -> list[str]:
-    """Returns a sentence for each metric that a part cannot have."""
-    return [f"the {part} part has no {name}: {why}" for name, why in undefined.items()]
+    """Returns a sentence for each metric that is undefined for a part."""
+    return [f"{name} is undefined for the {part} part: {why}" for name, why in undefined.items()]

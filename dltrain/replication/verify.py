@@ -156,7 +156,7 @@ class _Replay:
             return None
         self.compared.append("metrics.csv")
         for name, value in self._metrics.items():
-            if name in rows[0] and float(rows[0][name]) != value:
+            if rows[0].get(name) and float(rows[0][name]) != value:
                 return Difference(self._step, name, "the replay and the first row of metrics.csv")
         return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +75,7 @@ class Evidence:
     Args:
         outcome: the network's answers.
         examples: in each part of the data, by the part's name.
-        metrics: loss and metrics of that part.
+        metrics: loss and metrics of that part; none for what is undefined for it.
         baselines: metrics of answers that ignore the inputs, by what they are called.
         chapters: what the task says of them.
         mistakes: the worst; none where the task does not tell.
@@ -88,7 +88,7 @@ class Evidence:
 
     outcome: Outcome
     examples: dict[str, int]
-    metrics: dict[str, float]
+    metrics: Mapping[str, float | None]
     baselines: dict[str, dict[str, float]]
     chapters: list[Chapter]
     mistakes: Mistakes | None

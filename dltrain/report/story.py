@@ -17,6 +17,9 @@ from dltrain.runs import listing
 from dltrain.runs.folder import Run
 from dltrain.wording import duration, metric
 
+Measured = dict[str, Mapping[str, float | None]]
+"""Loss and metrics by part; none for what is undefined for it."""
+
 NOT_MEASURED = ("epoch", "step", "seconds", "learning_rate")
 """Columns of metrics.csv that measure nothing."""
 
@@ -101,10 +104,10 @@ def _lead(values: Mapping[str, str], summary: dict[str, Any]) -> str:
     return " · ".join(filter(None, words))
 
 
-def _measured(summary: dict[str, Any]) -> dict[str, dict[str, float]]:
+def _measured(summary: dict[str, Any]) -> Measured:
     """Returns what was measured with the best weights, by part, test before validation."""
-    found = {part: summary.get(part) for part in ("test", "validation")}
-    return {part: metrics for part, metrics in found.items() if isinstance(metrics, dict) and metrics}
+    found = {part: listing.measured(summary, part) for part in ("test", "validation")}
+    return {part: metrics for part, metrics in found.items() if metrics}
 
 
 def _claims(summary: dict[str, Any], evidence: Evidence | None, rows: list[dict[str, str]]) -> list[Claim]:
@@ -120,7 +123,7 @@ def _claims(summary: dict[str, Any], evidence: Evidence | None, rows: list[dict[
         words = "best weights" if summary.get("status") == "finished" else "best weights so far"
     else:
         part, words = "validation", f"epoch {rows[-1]['epoch']}" if rows else ""
-        last = {name: listing.as_float(value) for name, value in rows[-1].items()} if rows else {}
+        last = {name: listing.as_float(value) if value else None for name, value in rows[-1].items()} if rows else {}
         metrics = {name.removeprefix("val_"): value for name, value in last.items() if name.startswith("val_")}
     best = summary.get("best")
     monitor = str(best.get("monitor")).removeprefix("val_") if isinstance(best, dict) else ""
@@ -141,7 +144,7 @@ def _results(summary: dict[str, Any], evidence: Evidence | None) -> Table:
     if not measured and evidence:
         measured = {evidence.outcome.part: evidence.metrics}
     names = list(dict.fromkeys(name for metrics in measured.values() for name in metrics))
-    columns: dict[str, dict[str, float]] = dict(measured)
+    columns: dict[str, Mapping[str, float | None]] = dict(measured)
     columns |= evidence.baselines if evidence else {}
     rows = [[name, *(_shown(values[name]) if name in values else "" for values in columns.values())] for name in names]
     note = "measured with the weights that were kept"
@@ -238,7 +241,7 @@ def _word(value: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    return metric(listing.as_float(value))
+    return metric(None if value is None else listing.as_float(value))
 
 
 def _slug(name: str) -> str:

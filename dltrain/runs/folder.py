@@ -254,9 +254,9 @@ def _meant(reference: str, root: Path) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a file so that it is complete or as it was, never half."""
+    """Writes a file so that it is complete or as it was, never half; names that are no UTF-8 as elsewhere."""
     with replacing(path) as aside:
-        aside.write_text(text, encoding="utf-8")
+        aside.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -23,7 +23,7 @@ _NUMBER = int | float
 _KINDS: dict[str, Any] = {
     **dict.fromkeys(("seconds", "examples_per_second"), _NUMBER),
     **dict.fromkeys(("epochs", "steps", "parameters", "restores", "skipped_examples"), int),
-    **dict.fromkeys(("validation", "test", "data", "best", "monitor", "larger_is_better"), dict),
+    **dict.fromkeys(("validation", "test", "data", "best", "monitor", "larger_is_better", "undefined"), dict),
     **dict.fromkeys(("device", "precision"), str),
     "changes": list,
 }
@@ -87,7 +87,7 @@ class Entry:
     def larger_is_better(self) -> bool:
         """Whether more is better in what says which epoch is best: as the run says; else as its values show."""
         best = self.best or {"monitor": "loss", "value": math.nan}
-        if self._directions:
+        if self.directions:
             return self.is_better_larger(best["monitor"])
         values = [as_float(row.get(best["monitor"])) for row in self.rows]
         values = [value for value in values if math.isfinite(value)]
@@ -97,11 +97,11 @@ class Entry:
 
     def is_better_larger(self, column: str) -> bool:
         """Whether more is better in a column of metrics.csv, or in a metric."""
-        known = self._directions
+        known = self.directions
         return known.get(column, known.get(column.removeprefix("val_"), _was_better_larger(column)))
 
     @cached_property
-    def _directions(self) -> dict[str, bool]:
+    def directions(self) -> dict[str, bool]:
         """Which columns are better where they are larger, as the run says; nothing of a run of an earlier version."""
         monitor = self.summary.get("monitor") or {}
         is_said = {"column", "larger_is_better"} <= monitor.keys()
@@ -153,6 +153,7 @@ class Entry:
             "best": self.best,
             "validation": self.summary.get("validation"),
             "test": self.summary.get("test"),
+            "undefined": self.summary.get("undefined") or {},
             "epochs": self.epochs,
             "planned": self.planned or None,
             "seconds": self.seconds,
@@ -263,6 +264,18 @@ def _is_best(best: Any) -> bool:
 def _was_better_larger(column: str) -> bool:
     """Whether more was better in a metric of a run whose version did not say so."""
     return not re.search(r"(^|_)(loss|mae|mse|rmse|error)$", column)
+
+
+def measured(summary: dict[str, Any], part: str) -> dict[str, float | None] | None:
+    """Returns loss and metrics of a part as a summary says; none where the part was not measured.
+
+    Returns:
+        none for what is undefined for these data, NaN for what was not finite: both are null in JSON.
+    """
+    found, undefined = summary.get(part), (summary.get("undefined") or {}).get(part) or {}
+    if not isinstance(found, dict) or not found:
+        return None
+    return {name: math.nan if value is None and name not in undefined else value for name, value in found.items()}
 
 
 def as_float(text: Any) -> float:

@@ -63,8 +63,9 @@ def order(found: Sequence[Entry], key: str) -> list[Entry]:
     _require(key, found, "--sort")
     part, _, metric = key.partition(".")
     measured = [each for each in found if metric in (each.summary.get(part) or {})] if part in _PARTS else []
-    # As the newest run says: of an earlier version it may not.
-    is_larger = bool(measured) and max(measured, key=lambda each: each.changed).is_better_larger(metric)
+    # As the newest run says; one of an earlier version does not.
+    telling = max(measured, key=lambda each: (bool(each.directions), each.changed), default=None)
+    is_larger = telling is not None and telling.is_better_larger(metric)
     sign = -1 if key in _LARGEST_FIRST or is_larger else 1
     return sorted(found, key=lambda each: _sortable(values(each).get(key), sign))
 

@@ -35,7 +35,8 @@ def read(run: Run) -> dict[str, Any]:
             data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
             raise ValueError(f"is larger than {MAX_BYTES // 1024} KiB")
-        found = _Walk().plain(yaml.load(data.decode(), _LOADER))  # noqa: S506  (it makes texts alone)
+        loader = yaml.BaseLoader if rb"\uDC" in data else _LOADER  # libyaml refuses bytes of names that are no UTF-8
+        found = _Walk().plain(yaml.load(data.decode(), loader))  # noqa: S506  (it makes texts alone)
         if not isinstance(found, dict):
             raise ValueError("must be a mapping of keys to values")
     except FileNotFoundError:

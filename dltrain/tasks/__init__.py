@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dltrain.data import DataSpec, Feature, Outcome, Split, trees
+from dltrain.data import Change, DataSpec, Feature, Outcome, Split, trees
 from dltrain.data.spec import HEAD
 from dltrain.errors import KeyProblem
 from dltrain.lazy import keras, np
@@ -26,8 +26,6 @@ class Task(Choice):
 
     accepts: ClassVar[tuple[type[Feature], ...]] = ()
     """The targets that it takes; none where it makes them of the inputs."""
-    part_metrics: ClassVar[tuple[str, ...]] = ()
-    """What only a whole part of the data can tell, which `measure` returns."""
     options: ClassVar[Mapping[str, type]] = {}
     """Of `predict` and the server, by name: what `answers` may be asked for; int (from 1), float, bool or str."""
     no_option: ClassVar[str] = "the run's task has no such option"
@@ -39,6 +37,11 @@ class Task(Choice):
     distils: ClassVar[bool] = False
     """Whether a teacher's outputs can be learnt from, by `distillation_loss`."""
     metrics: Sequence[Any] = ()
+
+    @property
+    def part_metrics(self) -> tuple[str, ...]:
+        """What only a whole part of the data can tell, or tells exactly, which `measure` returns."""
+        return ()
 
     @property
     def balances(self) -> bool:
@@ -62,7 +65,7 @@ class Task(Choice):
     @property
     def metric_names(self) -> list[str]:
         """The columns of metrics.csv that it measures, the first of which decides what is best."""
-        return [*map(short_name, self.metrics), *self.part_metrics]
+        return [*dict.fromkeys([*map(short_name, self.metrics), *self.part_metrics])]
 
     @property
     def monitor(self) -> str:
@@ -100,12 +103,20 @@ class Task(Choice):
             return {name: dense(each, f"{HEAD}_{name}") for name, each in shape.items()}
         return dense(shape, HEAD)
 
-    def prepare(self, data: DataSpec) -> Callable[[Any, Any], Any] | None:
-        """Returns the last change of each batch, in evaluation too (tokens masked, targets packed); none for none."""
+    def prepare(self, data: DataSpec) -> Change | None:
+        """Returns the last change of each batch, in evaluation too (tokens masked, targets packed); none for none.
+
+        It is called in the graph with a `Batch` of tensors of their features' types and a seed, int32, (2,). What
+        `inference` is given, for `predict`, the report and `measure`, are examples without it.
+        """
         return None
 
     def loss(self, data: DataSpec) -> Any:
-        """Returns the loss of (targets, outputs), (batch,): one number for each example."""
+        """Returns the loss of (targets, outputs), (batch,): one number for each example.
+
+        It is a Keras loss, or a function: targets are as their feature stores them, or as `prepare` or `soft_targets`
+        made them, a batch of them; outputs are the network's, (batch, *output_shape).
+        """
         raise NotImplementedError(f"{type(self).__name__} must have loss(data)")
 
     def build_metrics(self, data: DataSpec) -> Any:
@@ -147,7 +158,7 @@ class Task(Choice):
         return sum(ops.max(ops.reshape(each, (ops.shape(each)[0], -1)), axis=1) for each in trees.leaves(outputs))
 
     def measure(self, outcome: Outcome) -> dict[str, float]:
-        """Returns the `part_metrics` of a whole part."""
+        """Returns the `part_metrics` of a whole part; they take the place of Keras metrics of their names."""
         return {}
 
     def undefined(self, data: DataSpec, split: Split) -> dict[str, str]:

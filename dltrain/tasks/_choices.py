@@ -37,8 +37,14 @@ def build(metrics: Sequence[Any], known: dict[str, Callable[[str], Any]]) -> lis
 
 
 def larger_is_better(metrics: Sequence[Any], column: str, otherwise: bool) -> bool:
-    """Whether more is better in a column: as the user's class says, more unless it says `larger_is_better = False`."""
+    """Whether more is better in a column: for a metric of the user's, as its block or its class says.
+
+    Args:
+        metrics: names, and blocks of the user's.
+        column: of metrics.csv.
+        otherwise: what holds for a column that is none of the user's metrics.
+    """
     for metric, name in zip(metrics, names(metrics), strict=True):
         if not isinstance(metric, str) and column.removeprefix("val_") == name:
-            return bool(getattr(getattr(metric, "keras_class", metric), "larger_is_better", True))
+            return bool(metric.larger_is_better)
     return otherwise

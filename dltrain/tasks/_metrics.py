@@ -1,12 +1,15 @@
 """Metrics of labels that an example has or has not, on a network's logits."""
 
+from __future__ import annotations
+
+import math
 from collections.abc import Callable
 from typing import Any
 
-from dltrain.lazy import keras
+from dltrain.lazy import keras, np
 
 BINS = 4096
-"""Of each label's scores: the area under the curve is within 1e-3 of that of the ranks themselves."""
+"""Of each label's scores: scores in one bin count as equal, so that those that are very near each other are too."""
 LEVEL = 10.0
 """The logit at which bins are four times as wide as about 0; no logit is so large that it has no bin."""
 
@@ -27,8 +30,9 @@ def reading(metric: Any, prepare: Read) -> Any:
 def auc(name: str, labels: int, read: Read) -> Any:
     """Returns a Keras metric: the area under the ROC curve, mean of the labels that some examples have and some not.
 
-    Counts scores in bins that are narrow about a probability of one half and grow with the logit, so that probabilities
-    near 0 and 1 are predicted apart; Keras's own thresholds are even in the probability.
+    It is what training shows of an epoch; `area` measures whole parts exactly. Counts scores in bins that are narrow
+    about a probability of one half and grow with the logit, so that probabilities near 0 and 1 are kept apart; Keras's
+    own thresholds are even in the probability.
 
     Args:
         name: the metric's.
@@ -59,6 +63,56 @@ def auc(name: str, labels: int, read: Read) -> Any:
             return _mean(_ratio(ops.sum(having * below, axis=1), pairs), pairs)
 
     return Area()
+
+
+def area(scores: np.ndarray, has: np.ndarray) -> float:
+    """Returns the area under the ROC curve exactly, mean of the labels that some examples have and some not.
+
+    It is how often an example with the label scores more than one without it; equal scores count half (H. B. Mann and
+    D. R. Whitney, 1947).
+
+    Args:
+        scores: more means rather, (examples, labels).
+        has: which labels each example has, bool, likewise.
+
+    Returns:
+        NaN where there is no such label, or a score is NaN.
+    """
+    if np.isnan(scores).any():
+        return math.nan
+    found = []
+    for values, having in zip(scores.T, has.T, strict=True):
+        _, places = np.unique(values, return_inverse=True)
+        right, wrong = (np.bincount(places, each).astype(np.float64) for each in (having, ~having))
+        below = np.cumsum(wrong) - wrong / 2
+        if right.any() and wrong.any():
+            found.append(float(right @ below / (right.sum() * wrong.sum())))
+    return float(np.mean(found)) if found else math.nan
+
+
+def odds(logits: np.ndarray) -> np.ndarray:
+    """Returns the logit of each class against all others together, log(p / (1 - p)), (examples, classes), float64.
+
+    It is rounded to 12 decimals: what is equal but for rounding is equal.
+    """
+    exact = logits.astype(np.float64)
+    if exact.shape[1] == 2:
+        return exact - exact[:, ::-1]
+    rows, top = np.arange(len(exact)), exact.argmax(axis=1)
+    rivals = exact.copy()
+    rivals[rows, top] = -np.inf
+    shares = exact - _log_sum(exact)[:, None]
+    with np.errstate(divide="ignore"):
+        found = shares - np.log1p(-np.exp(shares))
+    # 1 - p of the first class would be lost in rounding; its rivals' own sum is not.
+    found[rows, top] = exact[rows, top] - _log_sum(rivals)
+    return np.round(found, 12)
+
+
+def _log_sum(logits: np.ndarray) -> np.ndarray:
+    """Returns log(sum(exp(logits))) of each row."""
+    largest = logits.max(axis=1)
+    return np.asarray(largest + np.log(np.exp(logits - largest[:, None]).sum(axis=1)))
 
 
 def f1(name: str, labels: int, read: Read) -> Any:
@@ -115,6 +169,6 @@ def _ratio(part: Any, whole: Any) -> Any:
 
 
 def _mean(values: Any, counts: Any) -> Any:
-    """Returns the mean of the values whose count is not 0; 0 where there is none."""
+    """Returns the mean of the values whose count is not 0; NaN where there is none."""
     known = keras.ops.cast(counts > 0, "float32")
-    return _ratio(keras.ops.sum(values * known), keras.ops.sum(known))
+    return keras.ops.sum(values * known) / keras.ops.sum(known)

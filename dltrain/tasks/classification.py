@@ -14,7 +14,7 @@ from dltrain.registry import TASKS, suggestion
 from dltrain.tasks import Task
 from dltrain.tasks._answers import extras
 from dltrain.tasks._choices import OwnLoss, OwnMetric, build, larger_is_better, names
-from dltrain.tasks._metrics import auc, class_logits, f1
+from dltrain.tasks._metrics import area, auc, class_logits, f1, odds
 
 if TYPE_CHECKING:
     from dltrain.data.proposal import Keys, Proposal
@@ -132,6 +132,30 @@ class Classification(Task):
             "f1": lambda name: f1(name, seen, actual_and_predicted),
         }
         return build(self.metrics, made)
+
+    @property
+    def part_metrics(self) -> tuple[str, ...]:
+        """The area under the ROC curve, which training estimates from bins."""
+        return ("auc",) if "auc" in self.metrics else ()
+
+    def measure(self, outcome: Outcome) -> dict[str, float]:
+        """Returns the exact area under the ROC curve."""
+        if not self.part_metrics:
+            return {}
+        classes = len(outcome.data.target.class_names)
+        first = 1 if classes == 2 else 0
+        has = outcome.targets[:, None] == np.arange(classes)
+        return {"auc": area(odds(outcome.outputs)[:, first:], has[:, first:])}
+
+    def undefined(self, data: DataSpec, split: Split) -> dict[str, str]:
+        """Returns why a part of one class has no area under the ROC curve, and one without the second of two no F1."""
+        names, counts = data.target.class_names, data.target.groups(split.targets).counts
+        found = {}
+        if "auc" in self.metrics and np.count_nonzero(counts) < 2:
+            found["auc"] = f"the part has one class, {names[int(counts.argmax())]!r}"
+        if "f1" in self.metrics and len(names) == 2 and not counts[1]:
+            found["f1"] = f"the part has no example of class {names[1]!r}"
+        return found
 
     def weights(self, data: DataSpec, targets: np.ndarray) -> np.ndarray | None:
         """Returns the weight of each class, (classes,), float32; none where all are equal.

@@ -14,7 +14,7 @@ from dltrain.registry import TASKS
 from dltrain.tasks import Task
 from dltrain.tasks._answers import extras
 from dltrain.tasks._choices import OwnLoss, OwnMetric, build, larger_is_better, names
-from dltrain.tasks._metrics import auc, f1
+from dltrain.tasks._metrics import area, auc, f1
 
 if TYPE_CHECKING:
     from dltrain.data.proposal import Keys, Proposal
@@ -69,6 +69,24 @@ class Multilabel(Task):
             "f1": lambda name: f1(name, labels, lambda wanted, logits: (wanted, logits > 0)),
         }
         return build(self.metrics, made)
+
+    @property
+    def part_metrics(self) -> tuple[str, ...]:
+        """The area under the ROC curve, which training estimates from bins."""
+        return ("auc",) if "auc" in self.metrics else ()
+
+    def measure(self, outcome: Outcome) -> dict[str, float]:
+        """Returns the exact area under the ROC curve."""
+        return {"auc": area(outcome.outputs, outcome.targets > 0.5)} if self.part_metrics else {}
+
+    def undefined(self, data: DataSpec, split: Split) -> dict[str, str]:
+        """Returns why a part has no area under the ROC curve, where no label is in some examples and not in others."""
+        counts, found = data.target.groups(split.targets).counts, {}
+        if "auc" in self.metrics and not ((counts > 0) & (counts < len(split))).any():
+            found["auc"] = "each label is in all of the part's examples or in none"
+        if "f1" in self.metrics and not counts.any():
+            found["f1"] = "no example of the part has a label"
+        return found
 
     def agree(self, data: DataSpec, outputs: Any, others: Any) -> np.ndarray:
         """Returns of which examples all labels are on the same side of what decides."""

@@ -91,6 +91,15 @@ class Regression(Task):
         }
         return build(self.metrics, made)
 
+    def undefined(self, data: DataSpec, split: Split) -> dict[str, str]:
+        """Returns why there is no r2 of a part where a target does not vary."""
+        if "r2" not in self.metrics:
+            return {}
+        constant = np.flatnonzero((split.targets == split.targets[:1]).all(axis=0))
+        if not len(constant):
+            return {}
+        return {"r2": f"{data.target.names[constant[0]]!r} is the same in all of the part's examples"}
+
     def agree(self, data: DataSpec, outputs: Any, others: Any) -> np.ndarray:
         """Returns of which examples all numbers are within a tenth of their target's deviation."""
         return np.asarray((np.abs(others - outputs) <= 0.1 * np.array(data.target.scales)).all(axis=1))

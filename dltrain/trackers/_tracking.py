@@ -22,12 +22,14 @@ def flat(value: Any, path: str = "") -> dict[str, str]:
 
 
 def measured(row: dict[str, Any]) -> dict[str, float]:
-    """Returns the measurements of a row of metrics.csv, without its position in the run."""
-    return {name: float(value) for name, value in row.items() if name not in ("epoch", "step")}
+    """Returns the measurements of a row of metrics.csv, without its position in the run and what is undefined."""
+    known = {name: value for name, value in row.items() if name not in ("epoch", "step") and value is not None}
+    return {name: float(value) for name, value in known.items()}
 
 
 def results(summary: dict[str, Any]) -> dict[str, float]:
     """Returns the results of the best weights, as `test_accuracy` and `best_val_accuracy`."""
     best = summary.get("best")
     found = {f"best_{best['monitor']}": best["value"]} if best else {}
-    return found | {f"test_{name}": value for name, value in (summary.get("test") or {}).items()}
+    tested = {name: value for name, value in (summary.get("test") or {}).items() if value is not None}
+    return found | {f"test_{name}": value for name, value in tested.items()}

@@ -1,5 +1,6 @@
 """Keras callbacks, called as Keras's own `fit` calls them, but for steps only about once a second."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,10 +58,14 @@ class CallbackRunner:
             self._list.on_train_batch_end(batch, means)
 
     def epoch_ended(self, row: dict[str, Any]) -> bool:
-        """Reports an epoch's row and the start of the next epoch; returns whether a callback asks to stop."""
+        """Reports an epoch's row and the start of the next epoch; returns whether a callback asks to stop.
+
+        What is undefined for the data is NaN there, as Keras's own callbacks compare numbers.
+        """
         if self._list is None:
             return False
-        self._list.on_epoch_end(row["epoch"] - 1, {key: value for key, value in row.items() if key not in PLACE})
+        logs = {key: math.nan if value is None else value for key, value in row.items() if key not in PLACE}
+        self._list.on_epoch_end(row["epoch"] - 1, logs)
         if not self.stopped:
             self._list.on_epoch_begin(row["epoch"])
         return self.stopped

@@ -25,6 +25,8 @@ RESTORE_FACTOR = 0.5
 class Learner:
     """A network, the data that it is trained on, and the state of the training.
 
+    `measured` holds the names of the loss and of all metrics.
+
     Args:
         config: the experiment.
         splits: the data, loaded.
@@ -65,9 +67,10 @@ class Learner:
         Raises:
             ConfigError: if they do not.
         """
+        self.measured = list(dict.fromkeys([*self.network.engine.metrics(), *self.experiment.task.part_metrics]))
         columns = list(self.network.engine.metrics())
         if self._validation is not None:
-            columns += [f"val_{name}" for name in [*columns, *self.experiment.task.part_metrics]]
+            columns += [f"val_{name}" for name in self.measured]
         if self.monitor not in columns:
             reports = f"which is what {self.experiment.model.registered_name} reports"
             words = f"must be one of {', '.join(columns)}, {reports}, got {self.monitor!r}"
@@ -118,7 +121,7 @@ class Learner:
         """Returns a part's batches, in their order and as they are."""
         return evaluation_feed(self.experiment, self.splits.spec, split, self.devices)
 
-    def evaluated(self, part: str, feed: Feed, stopped: Callable[[], bool]) -> dict[str, float] | None:
+    def evaluated(self, part: str, feed: Feed, stopped: Callable[[], bool]) -> dict[str, float | None] | None:
         """Returns loss and metrics of a part with the present weights; none once `stopped` is true.
 
         Args:
@@ -129,7 +132,7 @@ class Learner:
         task, data, split = self.experiment.task, self.splits.spec, self.splits.parts[part]
         return evaluated(self.network.measured, task, data, part, split, feed, stopped)
 
-    def validate(self, stopped: Callable[[], bool]) -> dict[str, float] | None:
+    def validate(self, stopped: Callable[[], bool]) -> dict[str, float | None] | None:
         """Measures the validation part; returns columns of metrics.csv, {} where there is no such part.
 
         Args:

@@ -276,7 +276,7 @@ class Loop:
         self.reporter.say(profiling.words(place, files, self._state.step - before))
         return finite
 
-    def _row(self, means: dict[str, float], validated: dict[str, float]) -> dict[str, Any]:
+    def _row(self, means: dict[str, float], validated: dict[str, float | None]) -> dict[str, Any]:
         state = self._state
         return {
             "epoch": state.epoch + 1,

@@ -20,7 +20,7 @@ from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.config.provenance import origins
 from dltrain.console import Reporter
-from dltrain.data import DataSpec
+from dltrain.data import PARTS, DataSpec
 from dltrain.digest import digest
 from dltrain.distributed.cluster import Cluster
 from dltrain.distributed.workers import SharedStop, Workers
@@ -274,12 +274,13 @@ def _summary(
         "device": learner.devices.label,
         "precision": learner.experiment.train.precision,
         "monitor": {"column": learner.monitor, "larger_is_better": task.larger_is_better(learner.monitor)},
-        "larger_is_better": {name: task.larger_is_better(name) for name in ["loss", *task.metric_names]},
+        "larger_is_better": {name: task.larger_is_better(name) for name in learner.measured},
         "best": None if state.best is None else {key: state.best[key] for key in ("monitor", "value", "epoch")},
         "restores": state.restores,
         "data": state.fingerprint,
         "skipped_examples": len(learner.splits.skipped),
         "changes": state.changes,
+        "undefined": {part: found for part in PARTS if (found := learner.undefined(part))},
         "validation": None,
         "test": None,
         **(measured or {}),

@@ -69,12 +69,18 @@ def test_what_a_part_cannot_have_is_said_and_is_no_number(path, monkeypatch):
     )
     run = fit(path)
     row = run.read_metrics()[0]
-    assert math.isnan(float(row["val_accuracy"]))
-    assert not math.isnan(float(row["accuracy"]))
+    assert row["val_accuracy"] == ""
+    assert math.isfinite(float(row["accuracy"]))
     assert run.read_summary()["validation"]["accuracy"] is None
-    assert f"the validation part has no accuracy: {why}" in run.log.read_text()
+    assert run.read_summary()["undefined"] == {"validation": {"accuracy": why}}
+    assert f"accuracy is undefined for the validation part: {why}" in run.log.read_text()
+    assert "val_accuracy undefined" in run.log.read_text()
+    shown = CliRunner().invoke(app, ["show", str(run.path)]).stdout
+    assert "accuracy undefined" in shown
+    assert why in shown
     done = CliRunner().invoke(app, ["eval", str(run.path), "--split", "validation", "--json"])
     assert json.loads(done.stdout)["metrics"]["accuracy"] is None
+    assert json.loads(done.stdout)["undefined"] == {"accuracy": why}
     assert why in done.stderr
 
 

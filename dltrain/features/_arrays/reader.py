@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from typing import Any
 
 from dltrain.data.request import Request
 from dltrain.errors import KeyProblem
+from dltrain.errors import named as of_written
 from dltrain.features._arrays.encoding import ArrayEncoding
 from dltrain.features._arrays.files import Origin, read_array, reading
 from dltrain.lazy import np
@@ -73,12 +76,11 @@ class ArrayReader:
 
 
 def named(sources: Sequence[str]) -> Iterator[str]:
-    """Yields the sources, and for `-` each line of standard input that is not empty."""
-    import sys
-
+    """Yields the sources, and for `-` each line of standard input that is not empty, bytes that are no UTF-8 too."""
     for source in sources:
         if source == STDIN:
-            yield from (line.strip() for line in sys.stdin if line.strip())
+            lines = (os.fsdecode(line).strip() for line in sys.stdin.buffer)
+            yield from (line if os.path.lexists(line) else of_written(line) for line in lines if line)
         else:
             yield source
 
