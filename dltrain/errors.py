@@ -174,6 +174,10 @@ class AbsentData(KeyProblem):
     """The files of a dataset are not on this machine, raised by a source: the config may still be right."""
 
 
+class AbsentRun(KeyProblem):
+    """A run or a file of weights that a config builds on does not exist here: the config may still be right."""
+
+
 class Misfit(KeyProblem):
     """A network cannot be built as its block says. Raised by a model's `build`."""
 

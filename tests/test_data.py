@@ -3,7 +3,7 @@ import pytest
 from specs import data_spec, split_of
 
 from dltrain import data
-from dltrain.data import DataSpec, Groups, Split, Splits, notice_share, channel_statistics
+from dltrain.data import DataSpec, Groups, Split, Splits, channel_statistics, notice_share
 from dltrain.errors import DataError
 from dltrain.features.table import Column
 

@@ -5,7 +5,7 @@ from typing import Any
 from dltrain.assembly import oversampling
 from dltrain.assembly.progressive_resizing import stage_data
 from dltrain.config.experiment import Config, Experiment
-from dltrain.data import Splits, named
+from dltrain.data import DataSpec, Splits, named
 from dltrain.errors import ConfigError, KeyProblem, Problems, gathered
 from dltrain.registry import short_name
 from dltrain.schedules import Plan
@@ -22,12 +22,46 @@ def check_contract(config: Config, splits: Splits) -> None:
         raise ConfigError(problems)
 
 
+def check_before_loading(config: Config) -> None:
+    """Checks what `check_contract` does, as far as it is known before the data are loaded.
+
+    Raises:
+        ConfigError: with every problem found.
+    """
+    experiment, problems = config.experiment, Problems()
+    spec, sizes = None, None
+    if config.absent is None:
+        with config.blame("dataset"):
+            spec, sizes = experiment.dataset.spec(), experiment.dataset.sizes()
+    if spec is not None:
+        with gathered(problems):
+            _check_stages(config, spec)
+    train = experiment.train
+    with gathered(problems):
+        if sizes is not None and train.batch_size != "auto" and not train.oversample:
+            _plan(config, sizes["train"])
+        _check_replicas(config, _replicas(experiment))
+    if sizes is not None and train.batch_size == "auto" and (train.effective_batch_size or 0) > sizes["train"]:
+        with gathered(problems), config.blame("train"):
+            raise KeyProblem(
+                "effective_batch_size",
+                f"must be at most the {sizes['train']} training examples, got {train.effective_batch_size}",
+            )
+    with gathered(problems):
+        validated = sizes is None or "validation" in sizes
+        _refuse_strange_monitors(config, _columns(experiment.task, validated), {}, validated)
+    if problems:
+        raise ConfigError(problems)
+
+
 def contract_problems(config: Config, splits: Splits) -> Problems:
     """Collects everything in which config and data do not fit."""
     problems: Problems = []
-    for check in (_check_blocks, _check_stages, _check_range, _check_targets, _check_length, _check_monitors):
+    for check in (_check_blocks, _check_range, _check_targets, _check_length, _check_monitors):
         with gathered(problems):
             check(config, splits)
+    with gathered(problems):
+        _check_stages(config, splits.spec)
     return problems
 
 
@@ -35,9 +69,9 @@ def _check_blocks(config: Config, splits: Splits) -> None:
     config.check(splits.spec)
 
 
-def _check_stages(config: Config, splits: Splits) -> None:
+def _check_stages(config: Config, spec: DataSpec) -> None:
     """Checks the image size of each stage with network and augmentations."""
-    spec, problems = splits.spec, Problems()
+    problems = Problems()
     for index, stage in enumerate(config.experiment.stages):
         if stage.image_size is None:
             continue
@@ -97,9 +131,14 @@ def plan_for(config: Config, splits: Splits, replicas: int = 1) -> Plan:
     Raises:
         ConfigError: if batch size, train part and devices do not fit, or the schedule does not fit the length.
     """
-    train = config.experiment.train
     with config.blame("train"):
         examples = oversampling.count(config.experiment, splits.spec, splits.train)
+    return _plan(config, examples, replicas)
+
+
+def _plan(config: Config, examples: int, replicas: int = 1) -> Plan:
+    train = config.experiment.train
+    with config.blame("train"):
         size = train.examples_per_batch
         if size > examples:
             raise KeyProblem("batch_size", f"must be at most the {examples} training examples, got {size}")
@@ -109,16 +148,29 @@ def plan_for(config: Config, splits: Splits, replicas: int = 1) -> Plan:
                 f"must be at most {examples // size}: batch_size * accumulate_steps must not exceed the {examples} "
                 f"training examples, got {train.accumulate_steps}",
             )
-        if size % replicas:
-            nearest = max(size // replicas, 1) * replicas
-            raise KeyProblem(
-                "batch_size", f"must be divisible by the number of devices, {replicas}, got {size}; try {nearest}"
-            )
+    _check_replicas(config, replicas)
     steps_per_epoch = examples // train.examples_per_step
     plan = Plan(steps_per_epoch, train.steps or steps_per_epoch * (train.epochs or 1))
     with config.blame("schedule"):
         config.experiment.schedule.check(plan)
     return plan
+
+
+def _check_replicas(config: Config, replicas: int) -> None:
+    """Raises ConfigError where the devices cannot share a batch equally."""
+    size = config.experiment.train.batch_size
+    if size != "auto" and size % replicas:
+        nearest = max(size // replicas, 1) * replicas
+        with config.blame("train"):
+            raise KeyProblem(
+                "batch_size", f"must be divisible by the number of devices, {replicas}, got {size}; try {nearest}"
+            )
+
+
+def _replicas(experiment: Experiment) -> int:
+    """Returns how many devices the config lists; 1 where it leaves that to the machine."""
+    workers = experiment.cluster.workers if experiment.cluster else None
+    return len(workers or [""]) * (len(experiment.device) if isinstance(experiment.device, tuple) else 1)
 
 
 def _check_monitors(config: Config, splits: Splits) -> None:
@@ -127,11 +179,28 @@ def _check_monitors(config: Config, splits: Splits) -> None:
     Raises:
         ConfigError: at each key that names one which will not.
     """
-    experiment, validated = config.experiment, splits.validation is not None
-    columns, missing = _columns(experiment.task, splits)
-    problems: Problems = []
+    task, validated = config.experiment.task, splits.validation is not None
+    missing = task.undefined(splits.spec, splits.train)
+    if splits.validation is not None:
+        undefined = task.undefined(splits.spec, splits.validation)
+        missing |= {f"val_{name}": why for name, why in undefined.items()}
+    columns = [name for name in _columns(task, validated) if name not in missing]
+    _refuse_strange_monitors(config, columns, missing, validated)
+
+
+def _refuse_strange_monitors(config: Config, columns: list[str], missing: dict[str, str], validated: bool) -> None:
+    """Raises ConfigError at each key that names none of the columns.
+
+    Args:
+        config: the experiment.
+        columns: the columns of metrics.csv.
+        missing: why others are undefined.
+        validated: whether there are validation data.
+    """
+    experiment, problems = config.experiment, Problems()
     stopping = None if experiment.early_stopping is None else experiment.early_stopping.monitor
-    watched = {"checkpoint": monitor_of(experiment.checkpoint, experiment, splits), "early_stopping": stopping}
+    best = experiment.checkpoint.monitor or (experiment.task.monitor if validated else "loss")
+    watched = {"checkpoint": best, "early_stopping": stopping}
     for path, monitor in {**watched, "schedule": experiment.schedule.monitor}.items():
         if monitor is not None and monitor not in columns:
             reason = "" if validated else "; there are no validation data"
@@ -142,14 +211,10 @@ def _check_monitors(config: Config, splits: Splits) -> None:
         raise ConfigError(problems)
 
 
-def _columns(task: Any, splits: Splits) -> tuple[list[str], dict[str, str]]:
-    """Returns the columns of metrics.csv, and why some of them are undefined."""
-    columns, missing = ["loss", *map(short_name, task.metrics)], task.undefined(splits.spec, splits.train)
-    if splits.validation is not None:
-        columns += [f"val_{name}" for name in ["loss", *task.metric_names]]
-        undefined = task.undefined(splits.spec, splits.validation)
-        missing |= {f"val_{name}": why for name, why in undefined.items()}
-    return [name for name in columns if name not in missing], missing
+def _columns(task: Any, validated: bool) -> list[str]:
+    """Returns the columns of metrics.csv, those that may be undefined among them."""
+    measured = [f"val_{name}" for name in ["loss", *task.metric_names]] if validated else []
+    return ["loss", *map(short_name, task.metrics), *measured]
 
 
 def monitor_of(block: Any, experiment: Experiment, splits: Splits) -> str:

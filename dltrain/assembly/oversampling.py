@@ -1,10 +1,11 @@
 """Rare classes seen as often as common ones."""
 
-import numpy as np
+from __future__ import annotations
 
 from dltrain.config.experiment import Experiment
 from dltrain.data import DataSpec, Split
 from dltrain.errors import KeyProblem
+from dltrain.lazy import np
 
 
 def epoch_positions(experiment: Experiment, spec: DataSpec, split: Split) -> np.ndarray | None:

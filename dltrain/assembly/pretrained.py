@@ -15,7 +15,7 @@ from dltrain.checkpoints.training_state import TrainingState
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.data import DataSpec
-from dltrain.errors import KeyProblem, RunError, UserError
+from dltrain.errors import AbsentRun, KeyProblem, RunError, UserError
 from dltrain.lazy import keras
 from dltrain.registry import suggestion
 from dltrain.runs import folder
@@ -42,44 +42,55 @@ class InitialWeights:
     spec: DataSpec | None = None
 
 
-def resolved(config: Config, root: Path, fresh: bool = True) -> Config:
+def resolved(config: Config, root: Path, fresh: bool = True, may_be_absent: bool = False) -> Config:
     """Returns the config with full paths to the runs and files that it names, so that it stays valid elsewhere.
 
     Args:
         config: a config.
         root: the folder of runs.
         fresh: whether training starts here, and `model.weights` will be read.
+        may_be_absent: leave a run or file that does not exist as it is, and say so in `absent`.
 
     Raises:
         ConfigError: if neither such a run nor such a file exists.
     """
-    experiment = config.experiment
-    model, teacher = experiment.model, experiment.teacher
-    if fresh and isinstance(model.weights, Path):
-        model = dataclasses.replace(model, weights=_place(config, "model", "weights", model.weights, root))
-    if teacher is not None:
-        teacher = dataclasses.replace(teacher, run=_place(config, "teacher", "run", teacher.run, root))
-    return dataclasses.replace(config, experiment=dataclasses.replace(experiment, model=model, teacher=teacher))
+    named = []
+    if fresh and isinstance(config.experiment.model.weights, Path):
+        named.append(("model", "weights"))
+    if config.experiment.teacher is not None:
+        named.append(("teacher", "run"))
+    for block, key in named:
+        settings = getattr(config.experiment, block)
+        with config.blame(block):
+            try:
+                place = _place(config, block, key, getattr(settings, key), root)
+            except AbsentRun as error:
+                if not may_be_absent:
+                    raise
+                config = config.without(f"{block}.{key} was not checked: it {error.words}")
+                continue
+        changed: Any = {block: dataclasses.replace(settings, **{key: place})}
+        config = dataclasses.replace(config, experiment=dataclasses.replace(config.experiment, **changed))
+    return config
 
 
 def _place(config: Config, block: str, key: str, path: Path, root: Path) -> Path:
     """Returns the run, or the file where a key takes one, that a path or a run's name means."""
     takes = "a run or a file" if key == "weights" else "a run"
-    with config.blame(block):
-        if path.exists():
-            if path.is_dir() and not Run(path).config.is_file():
-                raise KeyProblem(key, f"must be {takes}: {path} is not a run: it contains no config.yaml")
-            if path.is_file() and not (key == "weights" and path.name.endswith(weight_files.ENDINGS)):
-                endings = f", one that ends in {', '.join(weight_files.ENDINGS)}" if key == "weights" else ""
-                raise KeyProblem(key, f"must be {takes}{endings}, got {path}")
-            return path
-        word = str(config.root.value[block].value[key].value)
-        if Path(word).name == word and not word.endswith(weight_files.ENDINGS):
-            try:
-                return folder.find(word, root).path.resolve()
-            except RunError as error:
-                raise KeyProblem(key, f"must be {takes}, got {word!r}: {error}") from None
-        raise KeyProblem(key, f"must be {takes}, but there is none at {path}")
+    if path.exists():
+        if path.is_dir() and not Run(path).config.is_file():
+            raise KeyProblem(key, f"must be {takes}: {path} is not a run: it contains no config.yaml")
+        if path.is_file() and not (key == "weights" and path.name.endswith(weight_files.ENDINGS)):
+            endings = f", one that ends in {', '.join(weight_files.ENDINGS)}" if key == "weights" else ""
+            raise KeyProblem(key, f"must be {takes}{endings}, got {path}")
+        return path
+    word = str(config.root.value[block].value[key].value)
+    if Path(word).name == word and not word.endswith(weight_files.ENDINGS):
+        try:
+            return folder.find(word, root).path.resolve()
+        except RunError as error:
+            raise AbsentRun(key, f"must be {takes}, got {word!r}: {error}") from None
+    raise AbsentRun(key, f"must be {takes}, but there is none at {path}")
 
 
 def trained(run: Run, checkpoint: Path | None = None) -> tuple[Any, DataSpec, Checkpoint]:

@@ -15,7 +15,7 @@ from dltrain.cli.trust import Trust
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.config.schema import describe, field_types, inner_block
-from dltrain.errors import ConfigError, Problems, UserError
+from dltrain.errors import ConfigError, Problems, UserError, gathered
 from dltrain.registry import REGISTRIES, Registry, field_help, suggestion, summary_line
 from dltrain.runs import folder
 from dltrain.runs.selection import resolve
@@ -29,7 +29,8 @@ def check(
 ) -> None:
     """Check configs without training: every problem, each with its line.
 
-    A config whose data are not on this machine is good, with a note: it may be trained on another one.
+    A config whose data, or the run that it builds on, are not on this machine is good, with a note: they may be on
+    another one, or made later.
     """
     found = []
     for path in configs:
@@ -37,36 +38,42 @@ def check(
         problems: Problems = []
         try:
             config = experiments.load(path, data_may_be_absent=True)
-            absent = _resolved(config, runs).absent
-            if config.tune is not None and absent is None:
+            absent = config.absent
+            with gathered(problems):
+                absent = _resolved(config, runs, may_be_absent=True).absent
+            from dltrain.assembly.contract import check_before_loading
+
+            with gathered(problems):
+                check_before_loading(config)
+            if config.tune is not None and config.absent is None and not problems:
                 from dltrain.tuning import space
 
                 space.check(config)
         except ConfigError as error:
-            problems = error.problems
+            problems += error.problems
         except UserError as error:
-            problems = [str(error)]
+            problems.append(str(error))
         messages = [*map(str, problems)]
         found.append({"config": str(path), "good": not problems, "absent": absent, "problems": messages})
         if problems:
             echo("\n\n".join(messages), err=True)
         elif not as_json:
-            echo(f"{path}: good" + (f"; its data were not checked: {absent}" if absent else ""))
+            echo(f"{path}: good" + (f"; {absent}" if absent else ""))
     if as_json:
         print_json({"configs": found})
     if not all(config["good"] for config in found):
         raise typer.Exit(UserError.exit_code)
 
 
-def _resolved(config: Config, runs: Path) -> Config:
-    """Returns the config with the runs and files that it builds on, which must be there."""
+def _resolved(config: Config, runs: Path, may_be_absent: bool = False) -> Config:
+    """Returns the config with the runs and files that it builds on, which must be there unless they may be absent."""
     experiment = config.experiment
     if not isinstance(experiment.model.weights, Path) and experiment.teacher is None:
         return config
 
     from dltrain.assembly.pretrained import resolved
 
-    return resolved(config, runs)
+    return resolved(config, runs, may_be_absent=may_be_absent)
 
 
 def show(

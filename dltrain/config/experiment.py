@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,6 +117,7 @@ class Experiment:
                 "must not be true together with task.class_weights: balanced: rare classes would count twice as much",
             )
         yield from self._problems_of_mixing()
+        yield from self._problems_of_length()
         if self.teacher is not None and not self.task.distils:
             yield KeyProblem(
                 "teacher", f"must be none with task {self.task.registered_name}: a teacher needs one class per example"
@@ -125,6 +126,20 @@ class Experiment:
         names = [tracker.registered_name for tracker in self.trackers]
         if len(set(names)) < len(names):
             yield KeyProblem("trackers", f"must not list {max(names, key=names.count)} twice")
+
+    def _problems_of_length(self) -> Iterator[KeyProblem]:
+        """Yields what is wrong with the length whatever the data are."""
+        train, warmup = self.train, self.schedule.warmup_epochs or 0
+        if train.epochs is not None and warmup >= train.epochs:
+            yield KeyProblem(
+                "schedule.warmup_epochs",
+                f"must be shorter than the run: the warm-up takes {warmup:g} of {train.epochs} epochs",
+            )
+        workers = len((self.cluster and self.cluster.workers) or [""])
+        if train.batch_size == "auto" and workers > 1:
+            yield KeyProblem(
+                "train.batch_size", "must be a number when several workers share a batch: each has its own memory"
+            )
 
     def _problems_of_mixing(self) -> Iterator[KeyProblem]:
         mixing = [augmentation.mixes for augmentation in self.augment]
@@ -199,7 +214,7 @@ class Config:
         experiment: what was read.
         root: the tree of the text, with the overrides.
         text: the file and the overrides.
-        absent: the message about data that are not on this machine; none where the data are here.
+        absent: what could not be checked, as data or runs are not on this machine, and why; none where all are here.
         tune: the block `tune`, which is no part of the experiment that is trained; none where there is no such block.
     """
 
@@ -266,10 +281,14 @@ class Config:
             except AbsentData as error:
                 if not data_may_be_absent:
                     raise
-                return dataclasses.replace(self, absent=f"dataset.{error}")
+                return self.without(f"its data were not checked: dataset.{error}")
         if spec is not None:
             self.check(spec)
         return self
+
+    def without(self, absent: str) -> "Config":
+        """Returns the config with one more message about what is not on this machine."""
+        return dataclasses.replace(self, absent="; ".join(filter(None, (self.absent, absent))))
 
     def check_packages(self) -> None:
         """Checks that the packages of the trackers are installed; only training needs them.
@@ -335,7 +354,7 @@ def _read(text: Text) -> Config:
             mark.problem(f"{bases.KEY} must be written in the file: an argument cannot change the base of a config")
         )
     run_plugins(root, path)  # what is wrong with the key itself is found again below
-    experiment = build(Experiment, root, "", problems)
+    experiment = build(Experiment, _with_default_names(root), "", problems)
     if problems:
         raise ConfigError(_sorted(problems, path))
     if experiment.name is None:
@@ -343,6 +362,27 @@ def _read(text: Text) -> Config:
         # Written down, the name none would read back as no name.
         experiment = dataclasses.replace(experiment, name="run" if stem in ("", "none") else stem)
     return Config(dataclasses.replace(experiment, tune=None), root, text, tune=experiment.tune)
+
+
+def _with_default_names(root: Node) -> Node:
+    """Returns the tree with a name in the blocks of task and schedule that only arguments made, as `task.KEY=VALUE`."""
+    defaults: dict[str, Callable[[], str]] = {"schedule": lambda: "constant", "task": lambda: _default_task(root)}
+    for key, name in defaults.items():
+        block = root.value.get(key)
+        if block is None or not isinstance(block.value, dict) or "name" in block.value or not block.keys:
+            continue
+        if all(mark.source.is_argument for mark in block.keys.values()):
+            named = {"name": Node(name(), block.mark), **block.value}
+            below = dataclasses.replace(block, value=named, keys={"name": block.mark, **block.keys})
+            root = dataclasses.replace(root, value={**root.value, key: below})
+    return root
+
+
+def _default_task(root: Node) -> str:
+    """Returns the name of the task that the dataset asks for; classification where the dataset is wrong, as is said."""
+    block = root.value.get("dataset")
+    dataset = INVALID if block is None else build(field_types(Experiment)["dataset"], block, "dataset", [])
+    return "classification" if dataset is INVALID else dataset.task
 
 
 def run_plugins(root: Node, path: Path) -> list[Problem]:

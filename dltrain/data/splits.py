@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate, pairwise
 from typing import Any
 
 from dltrain.data import trees
@@ -192,32 +193,40 @@ def split_off(split: Split, fraction: HeldOut, seed: int, groups: Groups | None 
         number, count = parse_fold(fraction)
         taken[np.concatenate(classes)[number - 1 :: count]] = True
     else:
-        sizes = np.array([len(members) for members in classes])
-        for members, count in zip(classes, _shares(sizes, fraction, random), strict=True):
+        counts = held_out([*map(len, classes)], fraction, lambda count: random.permutation(count).tolist())
+        for members, count in zip(classes, counts, strict=True):
             taken[members[:count]] = True
     return split.take(np.flatnonzero(~taken)), split.take(np.flatnonzero(taken)) if taken.any() else None
 
 
-def _shares(sizes: np.ndarray, fraction: float, random: Any) -> np.ndarray:
-    """Returns how many examples each class gives, (classes,), so that they are the fraction of all of them.
+def held_out(counts: Sequence[int], fraction: HeldOut, ties: Callable[[int], Sequence[int]] = range) -> list[int]:
+    """Returns how many examples of each class `split_off` takes; needs no NumPy.
 
     Args:
-        sizes: of the classes.
-        fraction: the share, above 0.
-        random: decides between classes of one size.
+        counts: the examples of each class; one number where there are no classes.
+        fraction: the share, or one of several shares, as `split_off` has it.
+        ties: orders so many classes of which each may as well give one example more.
     """
-    exact = sizes * fraction
-    counts = np.minimum(np.maximum(np.round(exact).astype(int), 1), sizes - 1)
-    wanted = exact.sum()
-    if abs(counts.sum() - wanted) <= max(1.0, NEAR * wanted):
-        return counts
+    if fraction == 0:
+        return [0] * len(counts)
+    if isinstance(fraction, str):
+        number, shares = parse_fold(fraction)
+        ends = [0, *accumulate(counts)]
+        upto = [max(end - number + shares, 0) // shares for end in ends]  # how many lie before each end
+        return [after - before for before, after in pairwise(upto)]
+    exact = [count * fraction for count in counts]
+    wanted = sum(exact)
+    found = [max(min(max(round(each), 1), count - 1), 0) for each, count in zip(exact, counts, strict=True)]
+    if abs(sum(found) - wanted) <= max(1.0, NEAR * wanted):
+        return found
     # Each class gives its share rounded down, and those that lost most by it one more, until the sum is right.
-    counts = np.floor(exact).astype(int)
-    lost = np.where(counts < sizes - 1, exact - counts, 0.0)
-    order = np.lexsort((random.permutation(len(sizes)), -lost))
-    more = order[: max(round(wanted), 1) - int(counts.sum())]
-    counts[more[lost[more] > 0]] += 1
-    return counts
+    found = [*map(int, exact)]
+    lost = [each - less if less < count - 1 else 0.0 for each, less, count in zip(exact, found, counts, strict=True)]
+    turns = ties(len(counts))
+    order = sorted(range(len(counts)), key=lambda place: (-lost[place], turns[place]))
+    for place in order[: max(round(wanted), 1) - sum(found)]:
+        found[place] += lost[place] > 0
+    return found
 
 
 def notice_share(part: str, rest: Split, taken: Split | None, fraction: HeldOut) -> None:

@@ -51,6 +51,11 @@ class Source(Choice):
         """
         return None
 
+    def sizes(self) -> dict[str, int] | None:
+        """Returns how many examples each part will have, by its name, as quickly as `spec`; none where they must be
+        loaded first. Raises as `spec`."""
+        return None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset(Source):

@@ -13,6 +13,7 @@ class BreastCancer(ScikitTable):
     W. N. Street, W. H. Wolberg and O. L. Mangasarian, "Nuclear feature extraction for breast tumor diagnosis", 1993.
     """
 
+    counts: ClassVar[tuple[int, ...]] = (212, 357)
     columns: ClassVar[tuple[str, ...]] = (
         "mean radius",
         "mean texture",

@@ -14,6 +14,7 @@ class CIFAR10(KerasDownload):
     """
 
     image_shape: ClassVar[tuple[int, int, int]] = (32, 32, 3)
+    train_counts: ClassVar[tuple[int, ...]] = (5000,) * 10
     class_names: ClassVar[tuple[str, ...]] = (
         "airplane",
         "automobile",

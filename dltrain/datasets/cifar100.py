@@ -25,5 +25,6 @@ class CIFAR100(KerasDownload):
     """
 
     image_shape: ClassVar[tuple[int, int, int]] = (32, 32, 3)
+    train_counts: ClassVar[tuple[int, ...]] = (500,) * 100
     class_names: ClassVar[tuple[str, ...]] = tuple(FINE_LABELS.split())
     by_hand: ClassVar[str] = "cifar-100-python.tar.gz as {folder}/cifar-100-python-target_archive"

@@ -146,6 +146,10 @@ class CSV(Dataset):
         """
         return self._known[1]
 
+    def sizes(self) -> dict[str, int]:
+        """Returns how many examples each part has, from all of the table; raises as `spec`."""
+        return self._known[2]
+
     def load(self, like: DataSpec | None = None) -> Splits:
         """Returns the three parts.
 
@@ -170,12 +174,12 @@ class CSV(Dataset):
         return (self.target,) if isinstance(self.target, str) else self.target
 
     @property
-    def _known(self) -> tuple[Kind, DataSpec]:
+    def _known(self) -> tuple[Kind, DataSpec, dict[str, int]]:
         """The description of the table; read once for all configs of a process with the same files and settings."""
         stamps = tuple((file, file.stat().st_mtime_ns, file.stat().st_size) for file in matching(self.path))
         if (self, stamps) not in _KNOWN:
             kind, splits = self._own
-            _KNOWN[self, stamps] = kind, splits.spec
+            _KNOWN[self, stamps] = kind, splits.spec, {name: len(part) for name, part in splits.parts.items()}
         return _KNOWN[self, stamps]
 
     @cached_property
@@ -358,7 +362,7 @@ class CSV(Dataset):
         return DataSpec.of(TableFeature(columns=columns), target.adapt(Pieces(train.targets)))
 
 
-_KNOWN: dict[Any, tuple[Kind, DataSpec]] = {}
+_KNOWN: dict[Any, tuple[Kind, DataSpec, dict[str, int]]] = {}
 _ROLES: tuple[Role, ...] = ("numeric", "categorical", "text", "dates", "ignore")
 
 

@@ -20,6 +20,7 @@ class Diabetes(ScikitTable):
     task: ClassVar[str] = "regression"
     settings: ClassVar[dict[str, Any]] = {"scaled": False}
     target: ClassVar[str] = "progression"
+    counts: ClassVar[tuple[int, ...]] = (442,)
     columns: ClassVar[tuple[str, ...]] = (
         "age",
         "sex",

@@ -15,6 +15,7 @@ class FashionMNIST(KerasDownload):
     """
 
     image_shape: ClassVar[tuple[int, int, int]] = (28, 28, 1)
+    train_counts: ClassVar[tuple[int, ...]] = (6000,) * 10
     class_names: ClassVar[tuple[str, ...]] = (
         "T-shirt/top",
         "Trouser",

@@ -20,7 +20,7 @@ from dltrain.datasets._images.listing import Listing
 from dltrain.datasets._images.proposal import images
 from dltrain.datasets._images.table import KINDS, ImageTable
 from dltrain.datasets._sources.arrays import refusing
-from dltrain.datasets._sources.splitting import split_into_parts
+from dltrain.datasets._sources.splitting import sizes_of, split_into_parts
 from dltrain.errors import AbsentData, DataError, KeyProblem
 from dltrain.features._images.decoding import Decoding
 from dltrain.features._images.encoding import ImageEncoding
@@ -116,6 +116,16 @@ class ImageFolder(Dataset):
         if self._is_table:
             return self._spec(self._table.class_names())
         return self._spec(class_names(Archive(self.path).listed() if self.path.is_file() else self._folder()))
+
+    def sizes(self) -> dict[str, int] | None:
+        """Returns how many images each part has, none of them opened; none where bad ones are skipped, or an archive
+        would have to be unpacked. Raises as `spec`."""
+        if self.on_bad_example == "skip" or (self.path.is_file() and not self._is_table):
+            return None
+        parts = {part: labels for part, (_, labels) in self._listing(()).parts.items()}
+        own = {part: len(labels) for part, labels in parts.items()}
+        counts = [count for count in np.bincount(parts["train"]).tolist() if count]
+        return sizes_of(counts, own.get("validation", self.validation_fraction), own.get("test", self.test_fraction))
 
     def load(self, like: DataSpec | None = None) -> Splits:
         """Unpacks an archive, lists the files, and decodes some images for mean and deviation, or all to skip bad ones.

@@ -13,6 +13,7 @@ class Iris(ScikitTable):
     R. A. Fisher, "The use of multiple measurements in taxonomic problems", 1936.
     """
 
+    counts: ClassVar[tuple[int, ...]] = (50, 50, 50)
     columns: ClassVar[tuple[str, ...]] = (
         "sepal length",
         "sepal width",

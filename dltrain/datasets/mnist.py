@@ -14,5 +14,6 @@ class MNIST(KerasDownload):
     """
 
     image_shape: ClassVar[tuple[int, int, int]] = (28, 28, 1)
+    train_counts: ClassVar[tuple[int, ...]] = (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949)
     class_names: ClassVar[tuple[str, ...]] = tuple("0123456789")
     by_hand: ClassVar[str] = "mnist.npz as {folder}/mnist.npz"

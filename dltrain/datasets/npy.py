@@ -8,7 +8,7 @@ from typing import ClassVar
 from dltrain.data import DataSpec, Splits
 from dltrain.data.proposal import Proposal
 from dltrain.datasets import Dataset
-from dltrain.datasets._sources.arrays import Part, assemble, describe, refusing
+from dltrain.datasets._sources.arrays import Part, assemble, describe, refusing, sizes_of_parts
 from dltrain.datasets._sources.proposal import arrays, two_files
 from dltrain.errors import KeyProblem
 from dltrain.features._arrays.files import Header, Origin, read_array, read_header, reading
@@ -65,6 +65,10 @@ class NPY(Dataset):
             ValueError: if a file cannot be used.
         """
         return describe(self._parts(with_inputs=False))[0]
+
+    def sizes(self) -> dict[str, int]:
+        """Returns how many examples each part has; reads the labels."""
+        return sizes_of_parts(self._parts(with_inputs=False), self.validation_fraction, self.test_fraction)
 
     def load(self, like: DataSpec | None = None) -> Splits:
         """Loads the parts that have files, and splits off the others.

@@ -54,6 +54,11 @@ class Synthetic(Dataset):
         classes = ClassLabel(class_names=tuple(str(label) for label in range(self.num_classes)))
         return DataSpec.of(of_shape(self.shape), classes)
 
+    def sizes(self) -> dict[str, int]:
+        """Returns how many examples each part has, without making any."""
+        sizes = {"train": self.train_examples, "validation": self.validation_examples, "test": self.test_examples}
+        return {part: size for part, size in sizes.items() if size}
+
     def load(self, like: DataSpec | None = None) -> Splits:
         """Generates the parts; each is the same whatever the size of the others."""
         train, validation, test = (

@@ -13,6 +13,7 @@ class Wine(ScikitTable):
     S. Aeberhard and M. Forina, 1991, UCI Machine Learning Repository.
     """
 
+    counts: ClassVar[tuple[int, ...]] = (59, 71, 48)
     columns: ClassVar[tuple[str, ...]] = (
         "alcohol",
         "malic_acid",

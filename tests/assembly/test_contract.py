@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from dltrain.assembly.contract import contract_problems
+from dltrain.assembly.contract import check_before_loading, contract_problems
 from dltrain.assembly.network import assemble
 from dltrain.config import experiment as experiments
 from dltrain.engine.device import Devices
@@ -94,3 +94,43 @@ def test_float_images_of_another_range_are_refused_where_an_augmentation_reckons
 def test_every_augmentation_says_whether_it_reckons_in_grey_levels():
     anything = {name for name in AUGMENTATIONS.names() if not AUGMENTATIONS[name].in_pixel_range}
     assert anything == {"flip", "pad_and_crop", "mixup", "cutmix"}
+
+
+WRONG = [
+    (["train.batch_size=1296"], "train.batch_size must be at most the 1295 training examples, got 1296"),
+    (["train.accumulate_steps=21"], "train.accumulate_steps must be at most 20: "),
+    (["train.batch_size=auto", "train.effective_batch_size=1400"], "train.effective_batch_size must be at most"),
+    (["schedule={name: cosine, warmup_steps: 20}"], "schedule.warmup_steps must be shorter than the run"),
+    (["schedule={name: step, drop_at_epochs: [1]}"], "schedule.drop_at_epochs must be within the run's 20 steps"),
+    (["schedule={name: plateau, monitor: nothing}"], "schedule.monitor must be one of loss, accuracy, val_loss"),
+    (["early_stopping={monitor: val_loss}", "dataset.validation_fraction=0"], "there are no validation data"),
+    (["device=[cpu:0, cpu:1]", "train.batch_size=33"], "train.batch_size must be divisible by the number of devices"),
+    (["stages=[{epochs: 1, image_size: 4}, {}]", "train.epochs=2", "model={name: vit, patch_size: 8}"], "image_size"),
+]
+
+
+@pytest.mark.parametrize(("overrides", "words"), WRONG, ids=lambda value: str(value)[:40])
+def test_what_is_known_before_the_data_are_loaded_is_refused_then(config, overrides, words, monkeypatch):
+    wrong = config(*overrides)
+    monkeypatch.setattr(type(wrong.experiment.dataset), "load", None)
+    with pytest.raises(ConfigError) as refusal:
+        check_before_loading(wrong)
+    assert words in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["schedule={name: cosine, warmup_epochs: 1}"], "the warm-up takes 1 of 1 epochs"),
+        (["schedule={name: cosine, warmup_epochs: 2.5}"], "the warm-up takes 2.5 of 1 epochs"),
+        (["train.batch_size=auto", "cluster={workers: [a:1, b:1]}"], "train.batch_size must be a number when several"),
+    ],
+)
+def test_what_is_wrong_whatever_the_data_are_needs_no_data(config, overrides, words):
+    with pytest.raises(ConfigError, match=words):
+        config(*overrides, "dataset={name: npz, path: nowhere.npz}")
+
+
+def test_what_fits_is_left_alone_before_the_data_are_loaded(config):
+    for overrides in ([], ["train.batch_size=1295"], ["train.batch_size=auto"], ["train.oversample=true"]):
+        check_before_loading(config(*overrides))

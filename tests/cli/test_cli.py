@@ -50,6 +50,36 @@ def test_every_shipped_config_is_good(tmp_path, path):
     assert dltrain("check", str(path), "--runs", str(tmp_path)).exit_code == 0
 
 
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
+def test_every_shipped_config_is_good_where_nothing_was_trained(tmp_path, path):
+    assert dltrain("check", str(path), "--runs", str(tmp_path)).exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["letters", "elsewhere/letters-003", "letters.keras"])
+@pytest.mark.parametrize(("key", "block"), [("model.weights", "weights: {}"), ("teacher.run", "teacher: {{run: {}}}")])
+def test_a_config_is_good_without_the_run_it_builds_on_which_is_said(here, name, key, block):
+    block = block.format(name)
+    text = GOOD.replace("name: mlp", f"name: mlp, {block}") if key == "model.weights" else GOOD + block
+    (here / "good.yaml").write_text(text)
+    result = dltrain("check", "good.yaml")
+    assert result.exit_code == 0
+    assert result.stdout.startswith(f"good.yaml: good; {key} was not checked: it must be a run")
+    (found,) = json.loads(dltrain("check", "good.yaml", "--json").stdout)["configs"]
+    assert found["good"]
+    assert key in found["absent"]
+    assert f"{key} must be a run" in refused("fit", "good.yaml")
+    (here / "letters").mkdir()
+    (here / "elsewhere" / "letters-003").mkdir(parents=True)
+    if not name.endswith(".keras"):
+        assert "is not a run" in refused("check", "good.yaml")
+
+
+def test_check_refuses_what_fit_refuses_once_it_has_the_data(here):
+    (here / "bad.yaml").write_text(GOOD.replace("batch_size: 64", "batch_size: 2000"))
+    for command in ("check", "fit"):
+        assert re.search(r"bad\.yaml:\d+:\d+: train\.batch_size must be at most the 1295", refused(command, "bad.yaml"))
+
+
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("imagenet_*.yaml")), ids=lambda path: path.name)
 def test_the_recipes_fit_data_that_are_there(tmp_path, path):
     for part in ("train", "val"):

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from dltrain.data import Splits, channel_statistics
@@ -82,3 +83,38 @@ for name in {names}:
 assert not {{"tensorflow", "keras", "sklearn"}} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+
+
+@pytest.mark.parametrize("fractions", [(0.2, 0.1), (0.0, 0.0), ("fold 2 of 5", 0.3), (0.0, "fold 3 of 4"), (0.5, 0.5)])
+@pytest.mark.parametrize("name", ["digits", "iris", "wine", "breast_cancer", "diabetes"])
+def test_sizes_are_those_of_the_loaded_parts(name, fractions):
+    dataset = DATASETS[name](test_fraction=fractions[0], validation_fraction=fractions[1])
+    assert dataset.sizes() == sizes_of_loaded(dataset)
+
+
+def test_sizes_of_other_sources_are_those_of_their_parts(tmp_path):
+    labels = np.array([0] * 7 + [1] * 5 + [2] * 2 + [3])
+    values = np.arange(30, dtype=np.float32).reshape(15, 2)
+    np.savez(tmp_path / "one.npz", x=values, y=labels)
+    np.savez(tmp_path / "own.npz", x_train=values, y_train=labels, x_test=values[:4], y_test=labels[:4])
+    np.save(tmp_path / "inputs.npy", values)
+    np.save(tmp_path / "targets.npy", labels)
+    rows = [f"{first},{second},class {label}" for (first, second), label in zip(values, labels, strict=True)]
+    (tmp_path / "table.csv").write_text("\n".join(["a,b,kind", *rows]))
+    for number, label in enumerate(labels):
+        folder = tmp_path / "images" / str(label)
+        folder.mkdir(parents=True, exist_ok=True)
+        PIL.Image.new("L", (4, 4), number).save(folder / f"{number}.png")
+    for dataset in (
+        DATASETS["npz"](path=tmp_path / "one.npz"),
+        DATASETS["npz"](path=tmp_path / "own.npz", validation_fraction=0.4),
+        DATASETS["npy"](inputs=tmp_path / "inputs.npy", targets=tmp_path / "targets.npy", test_fraction=0.5),
+        DATASETS["csv"](path=tmp_path / "table.csv", target="kind"),
+        DATASETS["image_folder"](path=tmp_path / "images", size=4, validation_fraction=0.3),
+        DATASETS["synthetic"](train_examples=9, validation_examples=0, test_examples=3),
+    ):
+        assert dataset.sizes() == sizes_of_loaded(dataset), dataset
+
+
+def sizes_of_loaded(dataset):
+    return {name: len(part) for name, part in dataset.load().parts.items()}

@@ -76,6 +76,20 @@ def test_a_class_that_is_missing_from_a_part_is_named():
     assert "test part" in finding.message
 
 
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_every_class_with_few_training_examples_is_named_once(count):
+    """One with a single training example among them, unless it has no other at all, which another finding says."""
+    splits = table(train=300, classes=4)
+    targets = np.where(np.arange(300) < count, 2, np.arange(300) % 2)
+    targets[200:205] = 3
+    kinds = found(changed(splits, targets=targets.astype(np.int32)))
+    assert set(kinds["few examples"].where) == {f"c: {count}", "d: 5"}
+    assert "single example" not in kinds
+    alone = found(changed(changed(splits, targets=targets.astype(np.int32)), "test", targets=splits.test.targets % 2))
+    assert ("c" in "".join(alone["few examples"].where)) == (count > 1)
+    assert ("single example" in alone) == (count == 1)
+
+
 def test_few_examples_and_imbalance_are_said():
     splits = table(train=300)
     targets = np.where(np.arange(300) % 100 == 0, 2, np.arange(300) % 2)

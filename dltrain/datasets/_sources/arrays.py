@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dltrain.data import DataSpec, Provenance, Split, Splits
-from dltrain.datasets._sources.splitting import split_into_parts
+from dltrain.datasets._sources.splitting import sizes_of, split_into_parts
 from dltrain.errors import DataError
 from dltrain.features._arrays.encoding import are_finite
 from dltrain.features._arrays.files import Header, Origin
@@ -85,6 +85,14 @@ def describe(parts: Mapping[str, Part], like: DataSpec | None = None) -> tuple[D
             raise part.targets_name.problem(f"has labels that {whose} does not have: {_few(unknown)}")
         targets[name] = np.array([names.index(str(label)) for label in held], np.int32)[codes]
     return DataSpec.of(of_shape(shape), ClassLabel(class_names=tuple(names))), targets
+
+
+def sizes_of_parts(parts: Mapping[str, Part], validation_fraction: HeldOut, test_fraction: HeldOut) -> dict[str, int]:
+    """Returns how many examples each part has that `assemble` makes, from headers and labels; raises as `describe`."""
+    targets = describe(parts)[1]
+    own = {part: len(labels) for part, labels in targets.items()}
+    counts = np.bincount(targets["train"]).tolist()
+    return sizes_of(counts, own.get("validation", validation_fraction), own.get("test", test_fraction))
 
 
 def assemble(

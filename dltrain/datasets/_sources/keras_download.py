@@ -13,7 +13,7 @@ from urllib.error import URLError
 from dltrain.cache import keras_folder
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets import Dataset
-from dltrain.datasets._sources.splitting import split_into_parts
+from dltrain.datasets._sources.splitting import sizes_of, split_into_parts
 from dltrain.errors import DataError
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.image import Image
@@ -35,12 +35,18 @@ class KerasDownload(Dataset):
     test_fraction: ClassVar[HeldOut] = 0.0  # type: ignore[misc]
     image_shape: ClassVar[tuple[int, int, int]]
     class_names: ClassVar[tuple[str, ...]]
+    # The training examples of each class, where the test set has 10,000; empty where only the files know it.
+    train_counts: ClassVar[tuple[int, ...]] = ()
     # Which file to save where by hand; {folder} is Keras's folder for datasets.
     by_hand: ClassVar[str]
 
     def spec(self) -> DataSpec:
         """Describes shape and classes, without reading anything."""
         return DataSpec.of(Image(shape=self.image_shape), ClassLabel(class_names=self.class_names))
+
+    def sizes(self) -> dict[str, int] | None:
+        """Returns how many examples each part has, without reading anything; none where only the files know it."""
+        return sizes_of(self.train_counts, self.validation_fraction, 10_000) if self.train_counts else None
 
     def load(self, like: DataSpec | None = None) -> Splits:
         """Loads the three parts, images uint8 in 0-255; downloads files that are not in the cache.

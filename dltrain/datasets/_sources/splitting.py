@@ -1,7 +1,10 @@
 """Splitting of a source into training, validation and test part; the test part is split off first."""
 
+from collections.abc import Sequence
+
 from dltrain.data import DataSpec, Split, Splits, notice_share, split_off
 from dltrain.data.noticing import noticing
+from dltrain.data.splits import held_out
 from dltrain.fields import HeldOut
 
 
@@ -39,3 +42,19 @@ def split_into_parts(
             notice_share("validation", examples, validation_part, validation)
     found = Splits(spec, examples, validation_part, test_part, skipped, noticed=tuple(noticed))
     return found.with_statistics(like)
+
+
+def sizes_of(counts: Sequence[int], validation: int | HeldOut, test: int | HeldOut) -> dict[str, int]:
+    """Returns how many examples each part will have that `split_into_parts` makes; needs no NumPy.
+
+    Args:
+        counts: the examples of each class that are not in the source's own sets; one number where there are no classes.
+        validation: the size of the source's own validation set (int), or the share (float, or a fold).
+        test: likewise.
+    """
+    left, sizes = [*counts], dict[str, int]()
+    for part, asked in {"test": test, "validation": validation}.items():
+        taken = [0] * len(left) if isinstance(asked, int) else held_out(left, asked)
+        left = [count - less for count, less in zip(left, taken, strict=True)]
+        sizes[part] = asked if isinstance(asked, int) else sum(taken)
+    return {"train": sum(left), **{part: sizes[part] for part in ("validation", "test") if sizes[part]}}

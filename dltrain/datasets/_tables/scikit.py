@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.datasets import Dataset
-from dltrain.datasets._sources.splitting import split_into_parts
+from dltrain.datasets._sources.splitting import sizes_of, split_into_parts
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.numbers import Numbers
 from dltrain.features.table import Column, Table
@@ -24,6 +24,8 @@ class ScikitTable(Dataset):
     settings: ClassVar[dict[str, Any]] = {}
     columns: ClassVar[tuple[str, ...]]
     class_names: ClassVar[tuple[str, ...]] = ()
+    # The examples of each class; one number where there are no classes.
+    counts: ClassVar[tuple[int, ...]]
     target: ClassVar[str] = ""
 
     def spec(self) -> DataSpec:
@@ -31,6 +33,10 @@ class ScikitTable(Dataset):
         columns = tuple(Column(name, name) for name in self.columns)
         target = Numbers(names=(self.target,)) if self.target else ClassLabel(class_names=self.class_names)
         return DataSpec.of(Table(columns=columns), target)
+
+    def sizes(self) -> dict[str, int]:
+        """Returns how many examples each part has, without reading anything."""
+        return sizes_of(self.counts, self.validation_fraction, self.test_fraction)
 
     def load(self, like: DataSpec | None = None) -> Splits:
         """Loads the three parts, numbers float32."""

@@ -58,7 +58,8 @@ def few(data: InspectedData) -> Iterator[Finding]:
     """Classes with few training examples."""
     for groups in data.groups:
         found, names = groups["train"].counts, groups["train"].names
-        scarce = np.flatnonzero((found > 1) & (found < FEW))
+        total = sum((part.counts for part in groups.values()), np.zeros(len(names), int))
+        scarce = np.flatnonzero((found > 0) & (found < FEW) & (total > 1))  # a single example is a finding of its own
         if len(scarce):
             yield Finding(
                 "few examples",
