@@ -10,11 +10,15 @@ from typing import Any
 from dltrain.data import unnamed
 from dltrain.data.trees import Tree
 from dltrain.exports import Batch
-from dltrain.lazy import np, tf
+from dltrain.lazy import keras, np, tf
 
 
 def converter(model: Any) -> Any:
     """Returns a converter from a Keras model to LiteRT, limited to LiteRT's own operations."""
+    named = getattr(model, "input", None)
+    if isinstance(named, dict):  # which the converter calls with a list
+        inputs = {name: keras.Input(each.shape[1:], dtype=each.dtype, name=name) for name, each in named.items()}
+        model = keras.Model([*inputs.values()], model(inputs))
     return tf.lite.TFLiteConverter.from_keras_model(model)
 
 

@@ -156,9 +156,11 @@ class Table(Channels):
             parts.append(normalization(self.mean[:count], self.standard_deviation[:count], name)(x[:, :count]))
         for index, column in enumerate(self.columns[count:], count):
             size, layer = len(column.categories), f"category{index - count + 1}"
-            code = keras.ops.cast(x[:, index], "int32")
+            code = keras.ops.cast(keras.ops.round(x[:, index]), "int32")  # 8-bit formats have 2.98 for 3
             if column.embedding is None:
-                parts.append(keras.ops.one_hot(code - 1, size))  # all zeros where the category is unknown
+                # All zeros where the category is unknown; no one_hot, which in ONNX counts -1 from the end.
+                known = keras.ops.equal(code[:, None], np.arange(1, size + 1, dtype=np.int32))
+                parts.append(keras.ops.cast(known, "float32"))
             else:
                 parts.append(keras.layers.Embedding(size + 1, column.embedding, name=layer + after)(code))
         return keras.layers.Concatenate(name=f"features{after}")(parts) if len(parts) > 1 else parts[0]
@@ -201,19 +203,20 @@ class Table(Channels):
         return {"type": "object", "properties": cells}
 
     def corners(self) -> list[np.ndarray]:
-        """Returns rows of unknown categories with missing values filled, and of values far from the mean."""
-        mean = self.mean or (0.0,) * len(self.columns)
-        deviation = self.standard_deviation or (1.0,) * len(self.columns)
-        rows = [
-            [0.0 if column.categories else float(column.part == "missing") or column.fill for column in self.columns]
-        ]
-        for sign in (-EXTREME, EXTREME):
-            far = zip(self.columns, mean, deviation, strict=True)
-            rows.append([
-                float(1 if sign < 0 else len(column.categories)) if column.categories else centre + sign * width
-                for column, centre, width in far
-            ])  # fmt: skip
-        return [*np.array(rows, np.float32).reshape(-1, len(self.columns))]
+        """Returns rows of missing values and unknown categories, of zeros, of extremes, and of each end of categories.
+
+        Unknown categories, the first and the last ones stand beside the mean of the numbers, too: what a network
+        makes of them is not lost beside extremes.
+        """
+        count = len(self.columns)
+        each_of = zip(self.columns, self.mean or (0.0,) * count, self.standard_deviation or (1.0,) * count, strict=True)
+        middle, least, most = np.array([_edges(*each) for each in each_of]).T
+        sizes = np.array([len(column.categories) for column in self.columns])
+        missing = [0.0 if each.categories else float(each.part == "missing") or each.fill for each in self.columns]
+        rows = [missing, np.zeros(len(sizes)), np.where(sizes, 1, least), np.where(sizes, sizes, most)]
+        if sizes.any():
+            rows += [np.where(sizes, codes, middle) for codes in (0, 1, sizes)]
+        return [*np.array(rows, np.float32)]
 
     def difference(self, other: Table) -> str:
         """Returns the first column that is missing, or is another: of another kind, or of other categories."""
@@ -331,3 +334,19 @@ class Table(Channels):
         """Returns the feature whose fields were written as JSON."""
         columns = tuple(Column(**{key: tupled(value) for key, value in column.items()}) for column in fields["columns"])
         return cls(columns=columns, **{key: tupled(fields[key]) for key in ("mean", "standard_deviation")})
+
+
+_BOUNDS = {
+    "missing": (0.0, 1.0),
+    "month": (1.0, 12.0),
+    "weekday": (1.0, 7.0),
+    "hour": (0.0, 23.0),
+    "time": (0.0, 23.75),
+}
+"""The least and the largest that such a number can be."""
+
+
+def _edges(column: Column, mean: float, deviation: float) -> tuple[float, float, float]:
+    """Returns the mean of a column, and the least and the largest of its values that others must hold."""
+    far = EXTREME * deviation
+    return mean, *_BOUNDS.get(column.part, (0.0 if column.part == "word" else mean - far, mean + far))

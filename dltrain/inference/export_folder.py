@@ -28,9 +28,13 @@ class Written:
         format: its name.
         path: the file, or folder.
         bytes: on the disk.
-        examples: that it was asked about.
-        difference: the largest of an output, relative to max(1, |output|).
+        examples: held-out ones that it was asked about.
+        edge_cases: corners of the features that it was asked about, such as missing values and extremes.
+        difference: the largest of an output, relative to max(1, |output|); for an edge case relative to its largest
+            |output| before the last activation, or to 1.
         agreement: share of the examples that it answers as before; none where the difference must be none.
+        agreeing_edge_cases: how many of these it answers as before; likewise. They may be beyond the range that 8-bit
+            numbers have, so that the limit does not hold for them.
         limit: what `difference` may be, or `agreement` must be.
     """
 
@@ -38,16 +42,20 @@ class Written:
     path: Path
     bytes: int
     examples: int
+    edge_cases: int
     difference: float
     agreement: float | None
+    agreeing_edge_cases: int | None
     limit: float
 
     @property
     def words(self) -> str:
         """The result of the comparison, in words."""
         if self.agreement is None:
-            return f"largest difference {self.difference:.1e} on {self.examples} examples (limit {self.limit:g})"
-        return f"{self.agreement:.1%} of {self.examples} examples predicted as before (limit {self.limit:.0%})"
+            asked = f"{self.examples} examples" + f" and {self.edge_cases} edge cases" * bool(self.edge_cases)
+            return f"largest difference {self.difference:.1e} on {asked} (limit {self.limit:g})"
+        edges = f", {self.agreeing_edge_cases} of {self.edge_cases} edge cases" * bool(self.edge_cases)
+        return f"{self.agreement:.1%} of {self.examples} examples predicted as before (limit {self.limit:.0%}){edges}"
 
     def to_plain(self) -> dict[str, Any]:
         """Returns it for `--json`."""

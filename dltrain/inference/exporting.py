@@ -21,6 +21,7 @@ from dltrain.engine.tensors import specs, tensors
 from dltrain.errors import CheckpointError, ConfigError, UserError, said
 from dltrain.exports import Batch, Takes, called
 from dltrain.importing import hushed
+from dltrain.inference.comparison import COMPARED, Compared, Normalize, by_name, difference
 from dltrain.inference.export_folder import Written, noted, put, remove, tidy, writing
 from dltrain.inference.model_card import write_card
 from dltrain.inference.outputs import arrays
@@ -32,15 +33,10 @@ from dltrain.runs import folder
 from dltrain.runs.folder import Run
 
 ALIASES = {"tflite": "litert", "tflite-int8": "litert-int8", "savedmodel": "saved_model"}
-COMPARED = 32
-"""Examples whose outputs must be the same."""
 AGREED = 512
 """Held-out examples of which most must be answered as before, where numbers are coarser."""
 CALIBRATED = 256
 """Training examples from which the ranges of 8-bit numbers are taken."""
-
-Normalize = Callable[[Batch], Batch]
-"""Takes mean and deviation off examples, where the network does not."""
 
 
 def require(formats: Sequence[str]) -> list[Any]:
@@ -90,8 +86,8 @@ def export(
         normalization: the network takes raw values; else those that the train part's mean and deviation normalise.
 
     Returns:
-        {"run", "checkpoint", "folder", "card", "exports": [{"format", "path", "bytes", "examples", "difference",
-        "agreement", "limit"}], "refused": {format: why}}
+        {"run", "checkpoint", "folder", "card", "exports": [{"format", "path", "bytes", "examples", "edge_cases",
+        "difference", "agreement", "agreeing_edge_cases", "limit"}], "refused": {format: why}}
 
     Raises:
         UserError: if config, data or checkpoint cannot be used.
@@ -114,6 +110,7 @@ def export(
             splits.train,
             held_out,
             model if activation is None else _ending_in(activation, model, spec),
+            model,
         )
         place = place or run.exports
         with writing(place):
@@ -151,7 +148,7 @@ class _Refused(Exception):
 
 @dataclass(frozen=True)
 class _Asked:
-    """The network that is exported, and what it is asked about."""
+    """The network that is exported, the same without a last activation, and what it is asked about."""
 
     task: Any
     spec: DataSpec
@@ -159,34 +156,27 @@ class _Asked:
     train: Split
     held_out: Split
     model: Any
+    raw: Any
 
     @property
     def takes(self) -> Takes:
         """What the network takes."""
-        return _by_name(self.spec, specs(self.spec.inputs))
+        return by_name(self.spec, specs(self.spec.inputs))
 
-    def inputs(self, part: Split, most: int) -> Batch:
-        """Returns evenly spaced examples of a part, as the exported network takes them."""
-        found = _batch(self.spec, part.take(spaced(len(part), most)))
+    @property
+    def calibration(self) -> Batch:
+        """Training examples that show the range of values."""
+        found = _batch(self.spec, self.train.take(spaced(len(self.train), CALIBRATED)))
         return found if self.normalize is None else self.normalize(found)
-
-    def answers(self, inputs: Batch) -> Tree:
-        """Returns what Keras says of them."""
-        return _answers(self.model, inputs)
 
 
 def _answers(model: Any, inputs: Batch) -> Tree:
     return trees.mapped(np.asarray, model(called(inputs), training=False))
 
 
-def _by_name(spec: DataSpec, values: Any) -> dict[str, Any]:
-    """Returns what belongs to a network's inputs by the names of these."""
-    return dict(values) if len(spec.inputs) > 1 else {INPUTS: values}
-
-
 def _batch(spec: DataSpec, part: Split) -> dict[str, np.ndarray]:
     """Returns examples as the run's own network takes them."""
-    return _by_name(spec, arrays(tensors(spec.inputs, part.inputs)))
+    return by_name(spec, arrays(tensors(spec.inputs, part.inputs)))
 
 
 def _network(
@@ -214,7 +204,7 @@ def _network(
     except CheckpointError:
         raise UserError(words) from None
     inputs = _batch(spec, part.first(COMPARED))
-    if _difference(_answers(bare, normalize(inputs)), _answers(model, inputs)) > 1e-4:
+    if difference(_answers(bare, normalize(inputs)), _answers(model, inputs)) > 1e-4:
         raise UserError(words)
     return bare, normalize
 
@@ -236,7 +226,7 @@ def _written(each: Any, asked: _Asked, place: Path, reporter: Reporter) -> Writt
     """
     path = place / each.file
     agreement = each.agreement
-    inputs = asked.inputs(asked.held_out, COMPARED if agreement is None else AGREED)
+    compared = Compared.of(asked.spec, asked.held_out, COMPARED if agreement is None else AGREED, asked.normalize)
     aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     noise: list[str] = []
     try:
@@ -244,37 +234,31 @@ def _written(each: Any, asked: _Asked, place: Path, reporter: Reporter) -> Writt
         try:
             with hushed(noise), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                each.write(asked.model, aside, asked.takes, asked.inputs(asked.train, CALIBRATED))
-                got = trees.mapped(lambda values: np.asarray(values, np.float32), each.answers(aside, inputs))
+                each.write(asked.model, aside, asked.takes, asked.calibration)
+                got = trees.mapped(lambda values: np.asarray(values, np.float32), each.answers(aside, compared.inputs))
         except OSError:
             raise
         except Exception as error:
             reporter.detail("".join(noise))
             reason = plugins.fault(error) or said(error) or type(error).__name__
             raise _Refused(f"cannot represent this network: {reason[:300]}") from None
-        wanted = asked.answers(inputs)
-        difference = _difference(got, wanted)
-        share = None if agreement is None else float(asked.task.agree(asked.spec, wanted, got).mean())
+        wanted = _answers(asked.model, compared.inputs)
+        apart = compared.difference(got, wanted, _answers(asked.raw, compared.inputs))
+        share = agreeing = None
+        if agreement is not None:
+            agree = asked.task.agree(asked.spec, wanted, got)
+            of_examples, of_edges = compared.parted(agree)
+            share, agreeing = float(of_examples.mean()), int(of_edges.sum())
         limit = each.tolerance if agreement is None else agreement
         size = sum(file.stat().st_size for file in [aside, *aside.rglob("*")] if file.is_file())
-        found = Written(each.registered_name, path, size, trees.count(wanted), difference, share, limit)
-        is_same = difference <= limit if share is None else share >= limit
+        examples = trees.count(wanted) - compared.edges
+        found = Written(
+            each.registered_name, path, size, examples, compared.edges, apart, share, agreeing, limit
+        )  # fmt: skip
+        is_same = apart <= limit if share is None else share >= limit
         if not is_same:
             raise _Refused(f"its outputs differ from the network's, so it was removed: {found.words}")
         put(aside, path)
         return found
     finally:
         remove(aside)
-
-
-def _difference(got: Tree, wanted: Tree) -> float:
-    """Returns the largest difference, relative to max(1, |wanted|); infinite where one is not finite, or of a shape."""
-    shapes = [trees.mapped(np.shape, each) for each in (got, wanted)]
-    if shapes[0] != shapes[1]:
-        return float("inf")
-
-    def one(got: np.ndarray, wanted: np.ndarray) -> float:
-        return float((np.abs(got - wanted) / np.maximum(1, np.abs(wanted))).max())
-
-    found = max(trees.leaves(trees.mapped(one, got, wanted)))
-    return found if np.isfinite(found) else float("inf")

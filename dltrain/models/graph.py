@@ -16,7 +16,7 @@ from dltrain.registry import MODELS, suggestion
 INPUTS, PREVIOUS = "inputs", "previous"
 # Names of the dataset's own layers and of the head.
 RESERVED = re.compile(
-    r"inputs|previous|normalization|features|category\d+|(get_item|cast|subtract|one_hot)(_\d+)?|logits|units"
+    r"inputs|previous|normalization|features|category\d+|(get_item|cast|round|equal|subtract|one_hot)(_\d+)?|logits|units"
 )
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 

@@ -249,3 +249,24 @@ def test_the_card_says_what_goes_in_and_comes_out_and_where_it_ends(runs, tmp_pa
         "Not described here, because weights, inputs or outputs differ: saved\\_model."
         in (tmp_path / "MODEL_CARD.md").read_text()
     )
+
+
+def test_a_format_that_is_wrong_about_an_unknown_category_alone_does_not_stay(runs, tmp_path, monkeypatch):
+    """No row of the data has one."""
+    honest = Keras.answers
+
+    def answers(self, path, inputs):
+        return honest(self, path, inputs) + 1e-3 * (inputs["inputs"][:, -2:] == 0).any(axis=1, keepdims=True)
+
+    monkeypatch.setattr(Keras, "answers", answers)
+    found = export(runs("table"), "keras", tmp_path, probabilities=False)
+    assert "its outputs differ from the network's" in found["refused"]["keras"]
+    assert "on 32 examples and 7 edge cases" in found["refused"]["keras"]
+
+
+def test_edge_cases_are_asked_of_every_format_and_named_on_the_card(runs, tmp_path):
+    found = export(runs("cnn"), "litert-int8", tmp_path)
+    (entry,) = found["exports"]
+    assert (entry["edge_cases"], entry["examples"]) == (3, 359)
+    assert entry["words"].endswith(f", {entry['agreeing_edge_cases']} of 3 edge cases")
+    assert entry["words"] in (tmp_path / "MODEL_CARD.md").read_text()

@@ -213,6 +213,21 @@ def test_several_inputs_are_read_as_objects(tmp_path, monkeypatch):
         }  # fmt: skip
 
 
+def test_a_position_that_no_category_has_never_reaches_a_network(tmp_path):
+    """A gather or a one-hot of it means another thing in each format."""
+    columns = (Column("size", "size"), Column("kind", "kind", "category", categories=("a", "b"), embedding=2))
+    table = Table(columns=columns)
+    rows = [[1, 0], [1, 3], [2, -1], [np.nan, 1], [3, 2], [4, 1.5]]
+    np.save(tmp_path / "asked.npy", np.array(rows))
+    (of_file,) = table.reader().read([str(tmp_path / "asked.npy")], 10)
+    for found in (table.encode(rows), table.reader().read_values(rows), of_file):
+        stored = found.stored if hasattr(found, "stored") else found.inputs
+        np.testing.assert_array_equal(stored, [[1, 0], [3, 2]])
+        assert {*found.problems} == {1, 2, 3, 5}
+        assert found.problems[2] == "kind must be a whole number from 0 (missing or unknown) to 2, got -1"
+        assert "NaN" in found.problems[3]
+
+
 def test_two_tables_may_be_inputs_of_one_network(tensorflow):
     """Each has layers of its own names."""
     columns = (Column("size", "size"), Column("kind", "kind", "category", categories=("a", "b"), embedding=2))

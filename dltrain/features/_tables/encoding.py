@@ -41,6 +41,30 @@ class Seen:
 
 
 @dataclass(frozen=True)
+class RowEncoding(ArrayEncoding):
+    """Takes rows as numbers, of which those of categories are their positions.
+
+    Args:
+        columns: what each number is.
+    """
+
+    columns: tuple[Column, ...] = ()
+
+    def checked(self, array: np.ndarray) -> tuple[np.ndarray, dict[int, str]]:
+        """Returns the rows that are finite and of known positions, and what is wrong with the others."""
+        problems: dict[int, str] = {}
+        for place, column in enumerate(self.columns):
+            if column.categories:
+                codes, most = array[:, place], len(column.categories)
+                is_known = np.isin(codes, np.arange(most + 1))
+                words = f"{column.name} must be a whole number from 0 (missing or unknown) to {most}, got"
+                problems |= {int(row): f"{words} {codes[row]:g}" for row in np.flatnonzero(~is_known)}
+        stored, others = super().checked(array)
+        places = np.delete(np.arange(len(array)), [*others])
+        return stored[~np.isin(places, [*problems])], dict(sorted((problems | others).items()))
+
+
+@dataclass(frozen=True)
 class TableEncoding:
     """Takes rows as objects of a cell for each column, or as lists of numbers as the network takes them.
 
@@ -60,9 +84,9 @@ class TableEncoding:
     dates: tuple[str, ...] = ()
 
     @property
-    def numbers(self) -> ArrayEncoding:
+    def numbers(self) -> RowEncoding:
         """How rows are stored that come as numbers."""
-        return ArrayEncoding((len(self.columns),))
+        return RowEncoding((len(self.columns),), columns=self.columns)
 
     def encode(self, raws: Sequence[Any]) -> Encoded:
         """Returns the rows that can be used, (usable, columns), float32; objects and lists of numbers do not mix.

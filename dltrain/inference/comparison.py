@@ -1,0 +1,121 @@
+"""What an exported network is asked, and how far its answers may be from Keras's: held-out examples and edge cases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from dltrain.data import DataSpec, Features, Ragged, Split, named, spaced, trees, unnamed
+from dltrain.data.spec import INPUTS
+from dltrain.data.trees import Tree
+from dltrain.engine.tensors import tensors
+from dltrain.exports import Batch
+from dltrain.inference.outputs import arrays
+from dltrain.lazy import np
+
+COMPARED = 32
+"""Examples whose outputs must be the same."""
+
+Normalize = Callable[[Batch], Batch]
+"""Takes mean and deviation off examples, where the network does not."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Inputs on which a format is compared with Keras: examples, then the corners of each feature.
+
+    Args:
+        inputs: all of them, as the exported network takes them.
+        edges: how many of them, the last ones, are corners.
+    """
+
+    inputs: Batch
+    edges: int
+
+    @classmethod
+    def of(cls, spec: DataSpec, part: Split, most: int, normalize: Normalize | None = None) -> Compared:
+        """Returns evenly spaced examples of a part, and the corners of each input beside some values of the others.
+
+        Args:
+            spec: what the data are.
+            part: the examples.
+            most: of them, at most.
+            normalize: what the network leaves to others.
+        """
+        stored = trees.read(part.take(spaced(len(part), most)).inputs, slice(None))
+        edges = corners(spec.inputs, stored)
+        inputs = by_name(spec, arrays(tensors(spec.inputs, trees.joined([stored, *edges]))))
+        return cls(inputs if normalize is None else normalize(inputs), sum(map(trees.count, edges)))
+
+    def parted(self, outputs: Tree) -> tuple[Tree, Tree]:
+        """Returns the outputs of the examples, and those of the corners."""
+        count = trees.count(outputs) - self.edges
+        return trees.taken(outputs, slice(count)), trees.taken(outputs, slice(count, None))
+
+    def difference(self, got: Tree, wanted: Tree, raw: Tree) -> float:
+        """Returns the largest difference, infinite where outputs are not finite or of another shape.
+
+        That of an example is relative to max(1, |output|). Extreme inputs make large sums of which little may remain:
+        that of a corner is relative to the largest |output| of this corner before the last activation, or to 1. Where
+        Keras itself does not answer a corner with finite numbers, the same is asked of the format.
+
+        Args:
+            got: what the format answers.
+            wanted: what Keras answers.
+            raw: what Keras answers before the last activation.
+        """
+        if trees.mapped(np.shape, got) != trees.mapped(np.shape, wanted):
+            return float("inf")
+        (got, edges), (wanted, wanted_edges) = self.parted(got), self.parted(wanted)
+        found = difference(got, wanted)
+        if self.edges:
+            rows = [np.abs(each).reshape(self.edges, -1).max(axis=1) for each in trees.leaves(self.parted(raw)[1])]
+            scale = np.nan_to_num(np.maximum(1, np.max(rows, axis=0)), posinf=1.0)
+            found = max(found, difference(edges, wanted_edges, scale))
+        return found
+
+
+def by_name(spec: DataSpec, values: Any) -> dict[str, Any]:
+    """Returns what belongs to a network's inputs by the names of these."""
+    return dict(values) if len(spec.inputs) > 1 else {INPUTS: values}
+
+
+def corners(features: Features, stored: Tree) -> list[Tree]:
+    """Returns the corners of each feature, as examples: other features have values of the stored ones there.
+
+    Args:
+        features: the inputs.
+        stored: some examples, which are read.
+    """
+    values, found = named(features, stored), []
+    for name, feature in features.items():
+        edges = feature.corners()
+        if not edges:
+            continue
+        places = np.arange(len(edges)) % trees.count(stored)
+        is_ragged = isinstance(values[name], Ragged)
+        at_edges = {name: Ragged.of(edges, values[name].dtype) if is_ragged else np.stack(edges)}
+        found.append(unnamed({key: at_edges.get(key, trees.taken(values[key], places)) for key in features}))
+    return found
+
+
+def difference(got: Tree, wanted: Tree, scale: np.ndarray | None = None) -> float:
+    """Returns the largest difference, infinite where one is not finite.
+
+    Args:
+        got: outputs.
+        wanted: others of these shapes.
+        scale: what that of each example is relative to, (examples,), and where outputs may be the same without being
+            finite; none for max(1, |wanted|).
+    """
+
+    def one(got: np.ndarray, wanted: np.ndarray) -> float:
+        if scale is None:
+            return float((np.abs(got - wanted) / np.maximum(1, np.abs(wanted))).max())
+        with np.errstate(invalid="ignore"):
+            found = np.abs(got - wanted) / scale.reshape(-1, *[1] * (wanted.ndim - 1))
+        return float(np.where((got == wanted) | (np.isnan(got) & np.isnan(wanted)), 0, found).max())
+
+    found = [one(*each) for each in zip(trees.leaves(got), trees.leaves(wanted), strict=True)]
+    return max(found) if np.isfinite(found).all() else float("inf")
