@@ -51,7 +51,7 @@ class _Loader(_Yaml12, yaml.SafeLoader):
     """Composes YAML nodes without constructing objects; stops early at input that is too deep or too large."""
 
     # PyYAML's own, and the bytes of file names that are no UTF-8, as arguments have them.
-    NON_PRINTABLE = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\udc80-\udcff\ue000-\ufffd\U00010000-\U0010ffff]")
+    NON_PRINTABLE = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\udc80-\udcff\ue000-\ufffd\U00010000-\U0010ffff]")  # type: ignore[misc]
 
     def __init__(self, text: str) -> None:
         super().__init__(variables.shield(text))

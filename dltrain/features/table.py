@@ -260,11 +260,9 @@ class Table(Channels):
         statistics = None
         if self.mean is not None and self.standard_deviation is not None:
             statistics = self.mean[place], self.standard_deviation[place]
-        if "day" in places:
-            return distributions.dates(source, values[:, place], part, statistics)
         missing = values[:, places["missing"]] == 1 if "missing" in places else np.zeros(len(values), bool)
-        fill = self.columns[place].fill
-        return distributions.numbers(source, values[:, place], part, statistics, missing, fill)
+        draw = distributions.dates if "day" in places else distributions.numbers
+        return draw(source, values[:, place], part, statistics, missing, self.columns[place].fill)
 
     def describe(self, preprocessed: bool = False) -> list[str]:
         """Returns how many numbers there are, what each is made of, and how they are normalised."""
