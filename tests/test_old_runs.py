@@ -57,8 +57,8 @@ def test_it_measures_and_answers_as_it_did(tensorflow, old):
 def test_it_goes_on_and_is_exported(tensorflow, old):
     run, _ = old
     done = CliRunner().invoke(app, ["fit", "--resume", run, "train.epochs=3", "--json", "--quiet"])
-    if done.exit_code == 2:  # refused: the run stays, and what to do is said in one sentence
-        assert len(done.stderr.strip().splitlines()) == 1
+    if done.exit_code == 2:  # refused: the run stays, and what to do is said in one sentence, the last
+        assert "start a new run: dltrain fit CONFIG" in done.stderr.strip().splitlines()[-1]
     else:
         assert done.exit_code == 0, done.output
         assert json.loads(done.stdout)["epochs"] == 3

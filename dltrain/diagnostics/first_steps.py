@@ -30,6 +30,7 @@ class FirstExamples:
         seen: the same as the network is trained on them, shorter ones padded; as they are stored where nothing changes
             them.
         targets: the stored targets, likewise.
+        trained_targets: what the network is trained to answer to these: soft where examples are mixed.
         is_exact: whether each batch was prepared as a whole and at the size that is trained first, so that training
             makes exactly the same random changes.
     """
@@ -37,6 +38,7 @@ class FirstExamples:
     stored: Tree
     seen: Tree
     targets: Tree
+    trained_targets: Tree
     is_exact: bool
 
     def __len__(self) -> int:
@@ -44,8 +46,9 @@ class FirstExamples:
 
     def take(self, positions: np.ndarray) -> "FirstExamples":
         """Returns the examples at the positions."""
-        stored, seen, targets = (trees.taken(tree, positions) for tree in (self.stored, self.seen, self.targets))
-        return FirstExamples(stored, seen, targets, self.is_exact)
+        every = (self.stored, self.seen, self.targets, self.trained_targets)
+        stored, seen, targets, trained = (trees.taken(tree, positions) for tree in every)
+        return FirstExamples(stored, seen, targets, trained, self.is_exact)
 
 
 def first_examples(experiment: Experiment, splits: Splits, devices: Devices) -> FirstExamples:
@@ -66,16 +69,19 @@ def first_examples(experiment: Experiment, splits: Splits, devices: Devices) -> 
         batches.append(train.take(positions).read(seeds))
     found: list[tuple[Tree, ...]] = []
     for index, batch in enumerate(batches):
-        seen = batch.inputs
+        seen, trained = batch.inputs, batch.targets
         if experiment.augment:
             inputs = _tensors(data.inputs, batch.inputs, [each.inputs for each in batches])
             targets = _tensors(data.targets, batch.targets, [each.targets for each in batches])
-            seen = prepare(tf.constant(index, tf.int64), inputs, targets, share=(0, order.replicas))[0]
-            seen = trees.mapped(lambda values: values.numpy(), seen)
-        found.append(tuple(trees.taken(tree, slice(CANDIDATES)) for tree in (batch.inputs, seen, batch.targets)))
-    stored, seen, targets = (trees.taken(trees.joined(each), slice(CANDIDATES)) for each in zip(*found, strict=True))
+            prepared = prepare(tf.constant(index, tf.int64), inputs, targets, share=(0, order.replicas))[:2]
+            seen, trained = (trees.mapped(lambda values: values.numpy(), tree) for tree in prepared)
+        every = (batch.inputs, seen, batch.targets, trained)
+        found.append(tuple(trees.taken(tree, slice(CANDIDATES)) for tree in every))
+    stored, seen, targets, trained = (
+        trees.taken(trees.joined(each), slice(CANDIDATES)) for each in zip(*found, strict=True)
+    )
     is_exact = size == order.part_size and not any(stage.image_size for stage in experiment.stages[:1])
-    first = FirstExamples(stored, seen, targets, is_exact)
+    first = FirstExamples(stored, seen, targets, trained, is_exact)
     return first.take(_varied(data.groups(targets), len(first)))
 
 

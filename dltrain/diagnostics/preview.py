@@ -200,7 +200,8 @@ def _examples(experiment: Experiment, data: DataSpec, first: FirstExamples, of_i
                 heading += ": nothing changes them (augment: [])"
             raw, seen = ([each.pixels for each in images if isinstance(each, showing.Picture)] for images in
                          (items, of_input.changed))  # fmt: skip
-            panel: Panel = Pictures(raw, seen, labels)
+            mixes = any(block.mixes for block in experiment.augment)
+            panel: Panel = Pictures(raw, seen, labels, _mixed_words(data, first) if mixes else ())
             heading += f"; {note}" if note else ""
         case showing.Lines() | showing.Sound():
             lines = [each.values if isinstance(each, showing.Lines) else each.samples for each in items[:MOST_LINES]
@@ -213,6 +214,18 @@ def _examples(experiment: Experiment, data: DataSpec, first: FirstExamples, of_i
             cells = [[label, *row] for label, row in zip(labels, rows, strict=False)]
             panel = Rows([asked, *names], cells)
     return Row((panel,), heading)
+
+
+def _mixed_words(data: DataSpec, first: FirstExamples) -> list[str]:
+    """Returns what the network is trained to answer to each mixed example: shares of classes, else the values."""
+    groups, trained = data.groups(first.targets), first.trained_targets
+    if groups is None:
+        return data.words(trained)
+    return [
+        " + ".join(f"{shares[at]:.0%} {groups.names[at]}" for at in np.argsort(-shares) if shares[at] >= 0.005)
+        or "none"
+        for shares in trained
+    ]
 
 
 def _value_rows(inputs: Sequence[_Input], others: list[Panel]) -> list[Row]:

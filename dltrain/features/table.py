@@ -296,14 +296,13 @@ class Table(Channels):
         statistics = None
         if self.mean is not None and self.standard_deviation is not None:
             statistics = self.mean[place], self.standard_deviation[place]
-        if "day" in places:
-            return distributions.dates(source, values[:, place], part, statistics)
         missing = values[:, places["missing"]] == 1 if "missing" in places else np.zeros(len(values), bool)
         column = self.columns[place]
         if column.offset and statistics:
             statistics = statistics[0] + column.offset, statistics[1]
         shown = values[:, place].astype(np.float64) + column.offset if column.offset else values[:, place]
-        return distributions.numbers(source, shown, part, statistics, missing, column.fill + column.offset)
+        draw = distributions.dates if "day" in places else distributions.numbers
+        return draw(source, shown, part, statistics, missing, column.fill + column.offset)
 
     def describe(self, preprocessed: bool = False) -> list[str]:
         """Returns how many numbers there are, what each is made of, and how they are normalised."""

@@ -180,7 +180,7 @@ def words(title: str, counted: Sequence[str], values: np.ndarray) -> Shares:
     return Shares(title, note, [counted[place] for place in shown], [float(shares[place]) for place in shown])
 
 
-def dates(title: str, days: np.ndarray, part: str, statistics: Statistics) -> Histogram:
+def dates(title: str, days: np.ndarray, part: str, statistics: Statistics, missing: np.ndarray, fill: float) -> Panel:
     """Returns how dates are distributed.
 
     Args:
@@ -188,10 +188,17 @@ def dates(title: str, days: np.ndarray, part: str, statistics: Statistics) -> Hi
         days: since 1970, (examples,).
         part: of the data that they are of.
         statistics: which normalisation uses.
+        missing: whether each was missing, (examples,), bool.
+        fill: the day that takes the place of one that was missing.
     """
+    if missing.all():
+        return Shares(title, "", ["missing"], [1.0])
+    share, days = missing.mean(), days[~missing]
     edges, _ = _edges(days)
     mean, deviation = statistics or (None, None)
     note = f"{day(days.min())} to {day(days.max())}"
+    if share:
+        note += f"; missing {share:.1%}, filled with {day(fill)}"
     return Histogram(title, note, edges, {part: _shares(days, edges)}, mean, deviation, day)
 
 

@@ -24,11 +24,13 @@ class Pictures:
         raw: images (height, width) or (height, width, 3), uint8.
         seen: the same after augmentation; none where nothing changes them.
         labels: what each shows.
+        seen_labels: what each is after augmentation; none where that changes no label.
     """
 
     raw: Sequence[np.ndarray]
     seen: Sequence[np.ndarray]
     labels: Sequence[str]
+    seen_labels: Sequence[str] = ()
 
     COLUMNS = 12
     SIDE, BETWEEN, GUTTER = 112, 12, 56
@@ -49,7 +51,12 @@ class Pictures:
 
     @property
     def _line_height(self) -> float:
-        return 22 + self._image_height + (self._image_height + 6 if len(self.seen) else 0) + 2 * self.BETWEEN
+        below = self._image_height + 6 + self._label_height if len(self.seen) else 0
+        return 22 + self._image_height + below + 2 * self.BETWEEN
+
+    @property
+    def _label_height(self) -> float:
+        return 20 if len(self.seen_labels) else 0
 
     def draw(self, sheet: Sheet, box: Box) -> None:
         """Draws the images with their labels above, names of the rows in the gutter to the left."""
@@ -63,7 +70,9 @@ class Pictures:
             sheet.write(left, top, label, self.SIDE, SMALL)
             self._draw_one(sheet.axes(Box(left, top + 20, self.SIDE, high)), image)
             if len(self.seen):
-                below = top + 20 + high + 6
+                below = top + 20 + high + 6 + self._label_height
+                if len(self.seen_labels):
+                    sheet.write(left, below - 20, self.seen_labels[index], self.SIDE, SMALL)
                 if column == 0:
                     sheet.write(box.left, below + high / 2, "trained", self.GUTTER, SMALL, color=FAINT, va="center")
                 self._draw_one(sheet.axes(Box(left, below, self.SIDE, high)), self.seen[index])

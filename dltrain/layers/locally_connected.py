@@ -73,9 +73,10 @@ class _LocallyConnected(keras.layers.Layer):
         Raises:
             ValueError: where a side or the channels are not known, or no window fits in.
         """
-        *sides, channels = self._last(input_shape[1:])
-        if None in (*sides, channels):
+        known = [size for size in self._last(input_shape[1:]) if size is not None]
+        if len(known) < self.rank + 1:
             raise ValueError(f"inputs must have known sides and channels: each position has weights, got {input_shape}")
+        *sides, channels = known
         self._pads = [
             self._padded(side, *each) for side, *each in zip(sides, self.kernel_size, self.strides, strict=True)
         ]

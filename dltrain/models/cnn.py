@@ -153,9 +153,14 @@ class CNN(Model):
             case "local":
                 from dltrain.layers.locally_connected import LocallyConnected2D
 
-                where = {key: spatial[key] for key in ("strides", "padding")}
                 x = LocallyConnected2D(
-                    stage.filters, stage.kernel_size, **where, **bias, **kernel, name=f"{name}_convolution"
+                    stage.filters,
+                    stage.kernel_size,
+                    stage.strides,
+                    stage.padding,
+                    use_bias=bias["use_bias"],
+                    kernel_initializer=self.kernel_initializer,
+                    name=f"{name}_convolution",
                 )(x)
             case "separable":
                 x = layers.SeparableConv2D(

@@ -53,6 +53,8 @@ def run_report(
     if not environment:
         warnings.append(f"{run.environment}: cannot be read")
     warnings += _state(listing.entry(run).status, summary, rows)
+    if (left_out := summary.get("skipped_examples")) and isinstance(left_out, int):
+        warnings.append(f"{left_out:,} example{'s' * (left_out > 1)} left out, as unusable: log.txt names them.")
     if evidence and evidence.outcome.part == "train":
         warnings.append(
             "There is no test or validation part: all metrics are of the train part, on which it was trained."

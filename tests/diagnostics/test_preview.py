@@ -108,6 +108,20 @@ def test_what_is_shown_is_what_training_sees(tensorflow, tmp_path, overrides):
         assert [label for image, label in zip(images, labels, strict=True) if (image == seen).all()] == [target]
 
 
+@pytest.mark.parametrize("name", ["mixup", "cutmix"])
+def test_what_is_mixed_is_labelled_as_it_is_trained(tmp_path, name):
+    _, _, panels = collected(tmp_path, overrides=[f"augment=[{{name: {name}, alpha: 1.0}}]"])
+    pictures = panels[Pictures]
+    assert len(pictures.seen_labels) == len(pictures.labels) == len(pictures.raw)
+    mixed = 0
+    for own, label in zip(pictures.labels, pictures.seen_labels, strict=True):
+        shares = dict(part.split("% ")[::-1] for part in label.split(" + "))
+        assert sum(map(int, shares.values())) == pytest.approx(100, abs=1)
+        mixed += len(shares) > 1 and own in shares
+    assert mixed
+    assert collected(tmp_path)[2][Pictures].seen_labels == ()
+
+
 def test_without_augmentation_examples_are_shown_once(tmp_path):
     _, page, panels = collected(tmp_path, overrides=["augment=[]"])
     assert len(panels[Pictures].seen) == 0

@@ -64,6 +64,19 @@ def test_many_features_become_bands():
     assert panel.quantiles[4] == pytest.approx(values.max(axis=0))
 
 
+@pytest.mark.parametrize(("missing", "shares"), [([0, 1, 0, 1], 1), ([1, 1, 1, 1], 0)])
+def test_a_date_that_is_missing_is_not_drawn_as_what_it_is_filled_with(missing, shares):
+    columns = (Column("born day", "born", "day", fill=-9000.0), Column("born missing", "born", "missing"))
+    values = np.column_stack([np.where(missing, -9000, [10, 0, 12, 0]), missing]).astype(np.float32)
+    (panel,) = Table(columns=columns, mean=(0,) * 2, standard_deviation=(1,) * 2).panels({"train": values})
+    if not shares:
+        assert (panel.names, panel.shares) == (["missing"], [1.0])
+        return
+    assert panel.note == "1970-01-11 to 1970-01-13; missing 50.0%, filled with 1945-05-12"
+    assert panel.shares["train"].sum() == pytest.approx(1)
+    assert panel.edges[0] > 0
+
+
 @pytest.mark.parametrize("values", [[3.0], [3.0, 3.0], [1e30, 1e30], [0.1, 0.1], [-1e30, 1e30], [0.0] * 999 + [1e9]])
 def test_bins_rise_whatever_the_values(values):
     edges, _ = distributions._edges(np.array(values, np.float32))

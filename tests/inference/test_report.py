@@ -215,6 +215,14 @@ def test_answers_that_are_not_finite_are_said(run, monkeypatch):
     assert "not finite for 30 of 30 examples" in run.report.read_text()
 
 
+def test_examples_that_were_left_out_are_said(run):
+    assert "left out" not in run.report.read_text()
+    summary = json.loads(run.summary.read_text())
+    run.summary.write_text(json.dumps(summary | {"skipped_examples": 1234}))
+    assert dltrain("report", run.path).exit_code == 0
+    assert "1,234 examples left out, as unusable" in run.report.read_text()
+
+
 def test_no_run_has_no_report():
     done = dltrain("report", "no-such-run")
     assert done.exit_code == 2
