@@ -17,6 +17,14 @@ PLAIN_SECONDS = 30
 """Seconds between two progress lines within an epoch, where there is no terminal for a progress bar."""
 
 
+class _Terminal(Console):
+    """Standard error; where nobody reads it any more, it stays silent and the command goes on."""
+
+    def on_broken_pipe(self) -> None:
+        """Ends the messages, not the process, as Rich would."""
+        self.quiet = True
+
+
 class Reporter:
     """Writes messages to standard error and to the run's log; the newest reporter also writes what datasets log.
 
@@ -28,7 +36,7 @@ class Reporter:
     def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
         self._quiet = quiet
         self._verbose = verbose
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._console = _Terminal(stderr=True, highlight=False, soft_wrap=True)
         self._log: Path | None = None
         self._unlogged: list[str] = []
         self._bar: Progress | None = None

@@ -38,6 +38,13 @@ def built_on(experiment: Experiment, run: Run, reporter: Reporter) -> dict[str, 
     return found
 
 
+def sources(experiment: Experiment) -> dict[str, str]:
+    """Returns the digest of the weights that each key of an experiment names now; raises as `built_on`."""
+    weights, teacher = experiment.model.weights, experiment.teacher
+    found = {"model.weights": digest_of(weights)} if isinstance(weights, Path) else {}
+    return found | ({"teacher.run": digest_of(teacher.run)} if teacher is not None else {})
+
+
 def digest_of(path: Path) -> str:
     """Returns a digest of 32 letters: of a run's best weights, or of a whole file."""
     if path.is_file() and path.suffix != ".npz":

@@ -1,5 +1,7 @@
 """What a person types: the `dltrain` command. Nothing here imports TensorFlow before a command's body needs it."""
 
+import errno
+import io
 import signal
 import sys
 import threading
@@ -45,6 +47,10 @@ class _Commands(TyperGroup):
             echo(str(error), err=True)
             raise typer.Exit(error.exit_code) from None
         except Exception as error:
+            if (words := _unwritable(error)) is not None:
+                sys.stdout = io.StringIO()  # Python's last act is to flush it
+                echo(words, err=True)
+                raise typer.Exit(DltrainError.exit_code) from None
             if (words := plugins.fault(error)) is None:
                 raise
             echo(words, err=True)
@@ -53,6 +59,15 @@ class _Commands(TyperGroup):
             words, code = ("terminated", 143) if isinstance(error, _Terminated) else ("interrupted", 130)
             echo(words, err=True)
             raise typer.Exit(code) from None
+
+
+def _unwritable(error: Exception) -> str | None:
+    """Returns that standard output cannot be written, as on a full disk; none for another error, or a closed pipe."""
+    if not isinstance(error, OSError) or error.filename is not None:
+        return None
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+        return None
+    return f"standard output: cannot be written: {error.strerror}; all else that the command did is done"
 
 
 class _Terminated(KeyboardInterrupt):

@@ -5,6 +5,7 @@ from typing import Any
 from dltrain import wording
 from dltrain.cli.arguments import echo, one_line, print_json
 from dltrain.runs.listing import Entry, measured
+from dltrain.runs.selection import change_lines
 from dltrain.runs.story import config_lines, story
 
 WIDTH = 13
@@ -52,7 +53,8 @@ def show_run(run: Entry, as_json: bool) -> None:
     for key, text in config_lines(summary["config"]):
         _line(key, text)
     for change in summary["changes"]:
-        _line("changed", str(change))
+        lines = change_lines({key: values for key, values in change.items() if key != "step"})
+        _line("changed", f"after step {change['step']}: {'; '.join(lines)}")
     files = [f"{name} {wording.size(size)}" for name, size in summary["files"].items()]
     _line("files", f"{summary['run']}/: {', '.join(files)}")
 

@@ -14,7 +14,7 @@ from dltrain.config import blocks
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.distributed.cluster import Cluster, find
-from dltrain.errors import ConfigError, RunError
+from dltrain.errors import ConfigError, DltrainError, RunError
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
 from dltrain.runs.listing import measured
@@ -199,6 +199,8 @@ def _resumed(
         if given.run != AUTO or config is None:
             raise
         run = None
+    if given.run == AUTO and config is not None and run is not None:
+        run = _same(run, config, runs)
     if given.run == AUTO and config is not None and (run is None or run.saved is None):
         echo("--resume auto: there is no checkpoint to resume from, so a new run starts", err=True)
         return None, config.checked(), {}
@@ -212,6 +214,30 @@ def _resumed(
         run, before, after, runs, lambda text: echo(text, err=True), force, sizes_anew=given.run != AUTO
     )
     return run, after, changes
+
+
+def _same(newest: Run, config: Config, runs: Path) -> Run:
+    """Returns the newest run of the same name that a config describes exactly; else the newest of the name.
+
+    Args:
+        newest: the newest run of the config's name.
+        config: what is to be trained.
+        runs: the folder of runs.
+    """
+    from dltrain.training.resume import resumed_config
+
+    for run in reversed(folder.named_like(newest, runs)):
+        if run.saved is None:
+            continue
+        try:
+            changes = resumed_config(run, experiments.load(run.config), config.checked(), runs, lambda _: None, True)[1]
+        except DltrainError:
+            continue
+        if not changes:
+            if run.path != newest.path:
+                echo(f"--resume auto: {run.path} has this config, {newest.path} another", err=True)
+            return run
+    return newest
 
 
 def _cluster(config: Config, rank: int | None) -> Cluster | None:

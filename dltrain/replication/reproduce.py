@@ -8,6 +8,8 @@ import numpy as np
 
 from dltrain.checkpoints import lineage, store
 from dltrain.config import experiment as experiments
+from dltrain.config.changes import SAFE, is_under
+from dltrain.config.experiment import Config
 from dltrain.console import Reporter
 from dltrain.errors import CheckpointError, RunError
 from dltrain.runs.folder import Run
@@ -18,7 +20,7 @@ NOT_COMPARED = ("command", "origins")
 
 UNWEIGHED = ("git", lineage.KEY)
 """Keys whose differences are listed but excuse no difference in results: the commit is that of the working folder, and
-a run that builds on other weights is another run."""
+a run that builds on other weights, which is not reproduced, is another run."""
 
 
 def reproduce(run: Run, root: Path, tolerance: float, reporter: Reporter) -> dict[str, Any]:
@@ -36,7 +38,9 @@ def reproduce(run: Run, root: Path, tolerance: float, reporter: Reporter) -> dic
         "first_difference": {"epoch", "column", "then", "now"} or none, "largest_weight_difference", "notes"}
 
     Raises:
-        RunError: if the run is not finished.
+        RunError: if the run is not finished, or cannot be reproduced: its data, its config or the weights that it was
+            built on have changed.
+        CheckpointError: if there is nothing to compare the last weights with.
         UserError, TrainingError, Interrupted: as `fit`.
     """
     then = run.read_summary()
@@ -45,8 +49,9 @@ def reproduce(run: Run, root: Path, tolerance: float, reporter: Reporter) -> dic
             f"{run.path}: is {then.get('status', 'not begun')}, not finished: only a finished run can be reproduced; "
             f"resume with: dltrain fit --resume {run.path}"
         )
-    environment, rows = _environment(run), run.read_metrics()
-    now = trainer.fit(experiments.load(run.config), reporter, root)
+    environment, rows, config = _environment(run), run.read_metrics(), experiments.load(run.config)
+    _check(run, config, then, environment)
+    now = trainer.fit(config, reporter, root, repeats=run)
     again = Run(Path(now["run"]))
     changed = _differing(environment, _environment(again))
     is_elsewhere = any(key not in UNWEIGHED for key in changed)
@@ -65,23 +70,34 @@ def reproduce(run: Run, root: Path, tolerance: float, reporter: Reporter) -> dic
         "metrics": metrics,
         "first_difference": row,
         "largest_weight_difference": weights,
-        "notes": _notes(then, changed, is_elsewhere, exact),
+        "notes": _notes(then, is_elsewhere, exact),
     }
 
 
-def _notes(then: dict[str, Any], changed: dict[str, list[Any]], is_elsewhere: bool, exact: bool) -> list[str]:
+def _check(run: Run, config: Config, then: dict[str, Any], environment: dict[str, Any]) -> None:
+    """Finds what keeps a run from being reproduced before it is trained again; raises as `reproduce`."""
+    store.load(run, "last")
+    changed = {key: change["step"] for change in then.get("changes") or [] for key in change if key != "step"}
+    other = [key for key in changed if not is_under(key, SAFE)]
+    if other:
+        raise RunError(
+            f"{run.path}: cannot be reproduced: {', '.join(other)} changed when the run resumed after step "
+            f"{changed[other[0]]}, so that its config describes only what came later; `dltrain verify` replays that"
+        )
+    for key, found in (environment.get(lineage.KEY) or {}).items():
+        if lineage.sources(config.experiment).get(key, found) != found:
+            raise RunError(f"{run.path}: cannot be reproduced: the weights that {key} names have changed since the run")
+
+
+def _notes(then: dict[str, Any], is_elsewhere: bool, exact: bool) -> list[str]:
     notes = []
-    if lineage.KEY in changed:
-        before, after = (found or {} for found in changed[lineage.KEY])
-        keys = ", ".join(key for key in {**before, **after} if before.get(key) != after.get(key))
-        notes.append(f"the weights that {keys} names have changed since the run")
     if then.get("changes") and not exact:
         steps = ", ".join(str(change["step"]) for change in then["changes"])
         notes.append(
             f"the config was changed when the run resumed (after step {steps}): it describes only "
             "the last part of the run"
         )
-    if not exact and not is_elsewhere and lineage.KEY not in changed:
+    if not exact and not is_elsewhere:
         notes.append("`dltrain verify` names the first step and tensor that differ; deterministic: true may help")
     return notes
 

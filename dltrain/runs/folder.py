@@ -235,6 +235,11 @@ def newest(root: Path, stem: str) -> Run | None:
     return next(reversed(_stem_runs(root, stem)), None)
 
 
+def named_like(run: Run, root: Path) -> list[Run]:
+    """Returns the runs of a folder that have the name of one, the newest last: of resnet-003 all that begin so."""
+    return _stem_runs(root, re.sub(r"-\d{3,}$", "", run.name)) or [run]
+
+
 def _stem_runs(root: Path, stem: str) -> list[Run]:
     numbered = [(number, run) for run in all_runs(root) if (number := _number(run.name, stem)) is not None]
     return [run for _, run in sorted(numbered, key=lambda item: item[0])]

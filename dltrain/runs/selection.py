@@ -1,7 +1,7 @@
 """Selecting and ordering runs by names, conditions and keys."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -15,6 +15,8 @@ ORDERS = ("newest", "best", "name", "model", "data", "epochs", "time", "status")
 """Orders by name; any other key of `values` orders as well."""
 _LARGEST_FIRST = ("epochs", "time")
 _PARTS = ("validation", "test")
+_LONGEST = 60
+"""Letters of a value that changed."""
 
 
 def values(entry: Entry) -> dict[str, Any]:
@@ -118,6 +120,20 @@ def _is_equal(value: Any, wanted: str) -> bool:
         except ValueError:
             return False
     return spelled(value).casefold() == wanted.casefold()
+
+
+def change_lines(changes: Mapping[str, Sequence[Any]]) -> list[str]:
+    """Returns what changed when a run resumed, as YAML: "optimizer.learning_rate: 0.1 -> 0.01".
+
+    Args:
+        changes: the value before and after, by key path.
+    """
+
+    def short(value: Any) -> str:
+        text = spelled(value)
+        return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+    return [f"{key}: {short(old)} -> {short(new)}" for key, (old, new) in changes.items()]
 
 
 def spelled(value: Any) -> str:

@@ -11,6 +11,7 @@ from dltrain.config.changes import classify
 from dltrain.config.experiment import Config
 from dltrain.errors import ConfigError
 from dltrain.runs.folder import Run
+from dltrain.runs.selection import change_lines
 
 Changes = dict[str, tuple[Any, Any]]
 """Values that differ, before and after, by key path."""
@@ -67,8 +68,16 @@ def resumed_config(
         fresh = sizes_anew and any(word.startswith("train.batch_size=") for word in overrides)
         after = experiments.with_batch_of(after, before, fresh)
     changes = classify(before.experiment, after.experiment)
-    for key, (old, new) in changes.all.items():
-        say(f"changed  {key}: {_short(old)} -> {_short(new)}")
+    for line in change_lines(changes.all):
+        say(f"changed  {line}")
+    sizes = [config.experiment.train.planned_examples_per_step for config in (before, after)]
+    if sizes[0] != sizes[1]:
+        raise ConfigError(
+            [f"{run.path}: a step must see {sizes[0]} examples as before, got {sizes[1]}: that cannot change when a run "
+             "resumes, with --force either, because schedule, order and checkpoints go by steps; keep train.batch_size "
+             f"* train.accumulate_steps at {sizes[0]}, or begin a new run with these weights: dltrain fit CONFIG "
+             f"model.weights={run.path}"]
+        )  # fmt: skip
     if changes.refused:
         raise ConfigError(
             [f"{run.path}: {', '.join(changes.refused)} cannot change when a run resumes: the checkpoint would not "
@@ -82,7 +91,3 @@ def resumed_config(
     if changes.lengthens:
         say("the learning-rate schedule is recomputed for the new length")
     return after, changes.all
-
-
-def _short(value: Any) -> str:
-    return str(value) if len(str(value)) <= 60 else f"{str(value)[:60]}..."

@@ -1,5 +1,6 @@
 """fit: the whole story of a run, top to bottom."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
@@ -20,17 +21,27 @@ from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.config.provenance import origins
 from dltrain.console import Reporter
-from dltrain.data import PARTS, DataSpec
+from dltrain.data import PARTS, DataSpec, Splits
 from dltrain.digest import digest
 from dltrain.distributed.cluster import Cluster
 from dltrain.distributed.workers import SharedStop, Workers
-from dltrain.errors import DltrainError, Interrupted, Pruned, TrainingError, UserError
+from dltrain.errors import (
+    ConfigError,
+    DltrainError,
+    Interrupted,
+    KeyProblem,
+    Pruned,
+    RunError,
+    TrainingError,
+    UserError,
+)
 from dltrain.inference.report import report_at_end
 from dltrain.inference.trained_run import chosen, warn_of_changed_code
 from dltrain.plugins import loading as plugins
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
 from dltrain.runs.lock import owning
+from dltrain.runs.selection import change_lines
 from dltrain.runs.settings import provenance_of
 from dltrain.signals import StopRequest
 from dltrain.training import environment, memory
@@ -50,6 +61,7 @@ def fit(
     profile: bool = False,
     prune_reason: Callable[[dict[str, Any]], str | None] | None = None,
     cluster: Cluster | None = None,
+    repeats: Run | None = None,
 ) -> dict[str, Any]:
     """Trains what the config describes.
 
@@ -63,6 +75,7 @@ def fit(
             run is pruned there, or none.
         cluster: the workers that train together; none for this process alone. Only the chief resumes and writes a run
             folder.
+        repeats: the run that this one is to repeat, on the same data; none for any data.
 
     Returns:
         the run's summary, and its folder as "run": none for a worker that is not the chief.
@@ -95,6 +108,8 @@ def fit(
             return None if found is None else TrainingState.of(found).spec
 
         devices, splits = start_and_load(config, reporter, trains=True, like=learnt, workers=workers)
+        if repeats is not None:
+            _check_data(splits, repeats)
         if not workers.is_chief:
             root, resumed = workers.handover.scratch, workers.handover.received
         saved = checkpoint()
@@ -109,6 +124,7 @@ def fit(
             learner = Learner(config, splits, devices, reporter, fresh=saved is None, stage=stage)
             if saved is not None:
                 learner.restore(saved)
+                _check_length(learner, saved)
             memory.warn(learner)
             if workers.count > 1:
                 values = learner.network.variables.values()
@@ -138,6 +154,38 @@ def fit(
         return {"run": str(run.path) if workers.is_chief else None, **summary}
 
 
+def _check_data(splits: Splits, repeats: Run) -> None:
+    """Makes sure that data are those of a run.
+
+    Raises:
+        RunError: if a part has changed since.
+    """
+    known = repeats.read_summary().get("data") or {}
+    if changed := [part for part, found in splits.fingerprint.items() if known.get(part, found) != found]:
+        raise RunError(
+            f"{repeats.path}: cannot be reproduced: its {' and '.join(changed)} data have changed since, as their "
+            "fingerprint shows"
+        )
+
+
+def _check_length(learner: Learner, saved: store.Checkpoint) -> None:
+    """Makes sure that a run is not to end before the steps that it has done.
+
+    Raises:
+        ConfigError: if it is.
+    """
+    done, per_epoch = learner.state.step, learner.plan.steps_per_epoch
+    if done <= learner.plan.total_steps:
+        return
+    key, least, got = "epochs", math.ceil(done / per_epoch), learner.experiment.train.epochs
+    if learner.experiment.train.steps is not None:
+        key, least, got = "steps", done, learner.experiment.train.steps
+    raise ConfigError(
+        [KeyProblem(f"train.{key}", f"must be at least {least} to resume {saved.path.parent.parent}, which has done "
+         f"{done} steps, {per_epoch} an epoch; got {got}. To train so long, start a new run: dltrain fit CONFIG")]
+    )  # fmt: skip
+
+
 def _resume(loop: Loop, run: Run, saved: store.Checkpoint, changes: dict[str, tuple[Any, Any]]) -> None:
     """Brings the folder to the state of the checkpoint, and records the changes."""
     folder.tidy(run)
@@ -145,8 +193,8 @@ def _resume(loop: Loop, run: Run, saved: store.Checkpoint, changes: dict[str, tu
     if not store.make_newest(run, saved):
         learner.state.best = None
         learner.reporter.warn("the best weights are lost: the best epoch is chosen from here on")
-    for key, (old, new) in changes.items():
-        learner.reporter.note(f"changed  {key}: {old} -> {new}")
+    for line in change_lines(changes):
+        learner.reporter.note(f"changed  {line}")
     if changes:
         loop.note_changes(saved, {key: [old, new] for key, (old, new) in changes.items()})
 

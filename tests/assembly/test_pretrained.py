@@ -18,7 +18,7 @@ from dltrain.checkpoints.layer_names import named_layers
 from dltrain.cli import app
 from dltrain.config import experiment as experiments
 from dltrain.console import Reporter
-from dltrain.errors import ConfigError
+from dltrain.errors import ConfigError, RunError
 from dltrain.features.class_label import ClassLabel
 from dltrain.inference import evaluation
 from dltrain.replication.reproduce import reproduce
@@ -204,9 +204,10 @@ def test_a_run_records_what_it_began_from_so_that_a_repeat_can_tell_other_weight
     other = after.with_name("other.yaml")
     other.write_text(BEFORE)
     shutil.copytree(fit(other, "seed=5").path, source)
-    result = reproduce(run, run.path.parent, 0.02, Reporter(quiet=True))
-    assert result["notes"] == ["the weights that model.weights names have changed since the run"]
-    assert not result["reproduced"]
+    count = len([*run.path.parent.iterdir()])
+    with pytest.raises(RunError, match="cannot be reproduced: the weights that model.weights names have changed since"):
+        reproduce(run, run.path.parent, 0.02, Reporter(quiet=True))
+    assert len([*run.path.parent.iterdir()]) == count
     kept = built_on(run)
     fit(run.config, "train.epochs=3", resumed=run)
     assert built_on(run) == kept
