@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -41,6 +42,27 @@ def import_tensorflow() -> str:
     except ImportError as error:
         raise DeviceError(f"TensorFlow cannot be imported: {error}\n{''.join(noise)}".strip()) from None
     return "".join(noise)
+
+
+def without_information(messages: str) -> str:
+    """Returns what TensorFlow wrote without messages of its lowest level, such as which instructions a CPU has.
+
+    Args:
+        messages: as it wrote them; a message may have further lines.
+    """
+    kept, is_kept = [], True
+    for line in messages.splitlines(keepends=True):
+        if begun := _MESSAGE.match(line):
+            is_kept = begun["level"] in ("W", "E", "F")
+        if is_kept:
+            kept.append(line)
+    return "".join(kept)
+
+
+_MESSAGE = re.compile(
+    r"(?:[0-9-]{10} [0-9:.]+: )?(?:(?P<level>[IWEF])(?:[0-9]{4} |(?= ))|WARNING: All log messages before absl)"
+)
+"""How a message begins, by its level; one that says only where messages go has none."""
 
 
 def has_nvidia_device() -> bool:

@@ -1,4 +1,6 @@
+import json
 import logging
+import sys
 import threading
 
 import pytest
@@ -41,3 +43,35 @@ def test_what_is_logged_while_tensorflow_starts_is_said_when_it_has(capfd):
         assert capfd.readouterr().err == ""
     loading.join()
     assert capfd.readouterr().err == "unpacking\n"
+
+
+def test_what_tensorflow_says_for_information_is_not_kept_but_its_errors_are():
+    from dltrain.importing import without_information
+
+    noise = [
+        "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n",
+        "I0000 00:00:1796008898.532175   24594 port.cc:153] oneDNN custom operations are on.\n",
+        "2026-11-30 03:11:12.123456: I tensorflow/core/platform/cpu_feature_guard.cc:210] optimized to use\n",
+        "To enable the following instructions: AVX2, rebuild TensorFlow.\n",
+        "E0000 00:00:1796008898.532175   24594 cuda_dnn.cc:1] Unable to register\n",
+        "a further line\n",
+        "I0000 00:00:1796008898.533814   24594 cudart_stub.cc:31] Could not find cuda drivers on your machine.\n",
+        "2026-11-30 03:11:12.123456: W tensorflow/core/x.cc:2] a warning\n",
+    ]
+    assert without_information("".join(noise)) == "".join([noise[4], noise[5], noise[7]])
+    assert (
+        without_information("Traceback (most recent call last):\n  x\n") == "Traceback (most recent call last):\n  x\n"
+    )
+
+
+def test_the_command_of_a_run_is_what_was_typed(tensorflow, monkeypatch):
+    from dltrain.engine.device import start
+    from dltrain.training.environment import TYPED, describe
+
+    typed = ["dltrain", "launch", "2", "one.yaml"]
+    monkeypatch.setenv(TYPED, json.dumps(typed))
+    devices = start("cpu", "float32", False)
+    assert "cudart_stub" not in devices.noise
+    assert describe(devices)["command"] == typed
+    monkeypatch.delenv(TYPED)
+    assert describe(devices)["command"] == sys.argv

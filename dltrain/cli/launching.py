@@ -126,6 +126,8 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _start(rank: int, places: list[str], words: list[str]) -> subprocess.Popen[str]:
+    from dltrain.training.environment import TYPED
+
     task = {"cluster": {"worker": places}, "task": {"type": "worker", "index": rank}}
     cores = max((os.cpu_count() or 1) // len(places), 1)
     return subprocess.Popen(
@@ -135,6 +137,7 @@ def _start(rank: int, places: list[str], words: list[str]) -> subprocess.Popen[s
             "TF_NUM_INTEROP_THREADS": str(max(cores, 2)),
             **os.environ,
             "TF_CONFIG": json.dumps(task),
+            TYPED: json.dumps(sys.argv),
         },
         stdin=None if rank == 0 else subprocess.DEVNULL,
         stdout=None if rank == 0 else subprocess.DEVNULL,

@@ -24,13 +24,11 @@ class Source(Choice):
         reads_with_tensorflow: whether TensorFlow reads the examples; it then has to be started quietly first.
         on_bad_example: error or skip; none where no example is ever skipped.
         cache: where decoded images are kept: memory, disk or none; no value where nothing is decoded.
-        resize: how images are brought to one size; no value where they keep their size.
     """
 
     reads_with_tensorflow: ClassVar[bool] = False
     on_bad_example: str | None = None
     cache: str | None = None
-    resize: str | None = None
 
     @property
     def task(self) -> str:
@@ -133,6 +131,14 @@ class Dataset(Source):
             DataError: if the data cannot be downloaded or used.
         """
         raise NotImplementedError
+
+    def describe(self, spec: DataSpec) -> list[str]:
+        """Returns, line of Markdown by line, what a stranger does with raw values before what their features say.
+
+        Args:
+            spec: the data.
+        """
+        return []
 
     def reader(self, spec: DataSpec) -> Reader:
         """Returns a reader of further examples for a trained network; by default that of its input features.

@@ -164,6 +164,12 @@ class CSV(Dataset):
         self.__dict__.pop("_own", None)  # the training data must not be kept twice
         return splits
 
+    def describe(self, spec: DataSpec) -> list[str]:
+        """Returns which texts mean a missing value."""
+        from dltrain.features._tables.description import missing
+
+        return missing(self.missing_values)
+
     def reader(self, spec: DataSpec) -> TableReader:
         """Returns a reader of other rows for a network that was trained on `spec`."""
         table = TableEncoding(spec.input.columns, self.missing_values, self.numeric, self.dates)

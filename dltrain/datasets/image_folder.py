@@ -169,6 +169,23 @@ class ImageFolder(Dataset):
             _notice_ignored(found.ignored)
         return replace(parts, ignored=found.ignored, noticed=(*parts.noticed, *noticed))
 
+    def describe(self, spec: DataSpec) -> list[str]:
+        """Returns how a file becomes pixels."""
+        height, width, channels = spec.input.shape
+        first = "decode the image, rotate it as its EXIF says, put white behind transparent pixels, and "
+        grey = "as one channel of grey, " if channels == 1 else ""
+        kept = {
+            "crop": "the largest centred part with that aspect ratio, its sides rounded to whole pixels, from pixel "
+            "(side of the image - side of the part) // 2 on",
+            "fit": "the whole image, as large as fits, in whole pixels, centred on black",
+            "stretch": "the whole image, its aspect ratio changed",
+        }[self.resize]
+        return [
+            f"Before the network: {first}resize it, {grey}to {height}x{width} pixels (`resize: {self.resize}`: {kept})"
+            ", bilinear with antialiasing, each value rounded to a whole number.",
+            "",
+        ]
+
     def reader(self, spec: DataSpec) -> ImageReader:
         """Returns a reader of other images for a network that was trained on `spec`."""
         return ImageReader(ImageEncoding(spec.input.shape, decoding=self._decoding(spec)))

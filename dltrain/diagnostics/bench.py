@@ -91,14 +91,7 @@ def _found(config: Config, learner: Learner) -> dict[str, Any]:
         seconds["step"], in_first_epoch = _seconds_with_reading(learner)
     if not math.isfinite(learner.network.engine.metrics()["loss"]):
         reporter.warn("the loss is not finite: the measured steps learn nothing; try a smaller learning rate")
-    cumulative = [seconds[name] for name in ("input", "forward", "backward", "computed")]
-    parts = {
-        name: max(later - earlier, 0.0)
-        for name, earlier, later in zip(
-            ("input", "forward", "backward", "update"), [0.0, *cumulative], cumulative, strict=False
-        )
-    }
-    parts["wait"] = max(seconds["step"] - seconds["computed"], 0.0) if is_read else 0.0
+    parts = parts_of(seconds, is_read)
     reporter.say("measuring: matrix multiplication, Keras's fit, other settings")
     measured, used = _product_rate(), _operations(learner, sample) / seconds["step"]
     single = devices.replicas == 1
@@ -168,6 +161,26 @@ def _parts(learner: Learner, sample: Feed) -> dict[str, Work]:
         "forward": _repeated(learner, sample, compiled(forward)),
         "backward": _repeated(learner, sample, compiled(backward)),
     }
+
+
+def parts_of(seconds: dict[str, float], is_read: bool) -> dict[str, float]:
+    """Returns the seconds of each part of a step, which add up to the step's.
+
+    Each work is measured by itself. One that is found slower than a longer one, or than the step, is taken to be as
+    slow as that. What the step takes beyond its work is waiting where data are read, otherwise the input's.
+
+    Args:
+        seconds: of the step, of what it computes, and of its input, then with the forward and the backward pass.
+        is_read: whether data are read while the step is measured.
+    """
+    ends, most = list[float](), seconds["step"]
+    for name in ("computed", "backward", "forward", "input"):
+        most = min(most, seconds[name])
+        ends.insert(0, most)
+    names = ("input", "forward", "backward", "update")
+    parts = {name: end - start for name, start, end in zip(names, [0.0, *ends], ends, strict=False)}
+    rest = seconds["step"] - ends[-1]
+    return {**parts, "wait": rest} if is_read else {**parts, "input": parts["input"] + rest, "wait": 0.0}
 
 
 def median_seconds(works: dict[str, Work], rounds: int | None = None) -> dict[str, float]:

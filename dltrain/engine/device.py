@@ -11,7 +11,7 @@ from typing import Any
 
 from dltrain.distributed.workers import Workers
 from dltrain.errors import DeviceError
-from dltrain.importing import has_nvidia_device, import_tensorflow
+from dltrain.importing import has_nvidia_device, import_tensorflow, without_information
 from dltrain.lazy import keras, tf
 
 INSTALL_GPU = "pip install 'dltrain[gpu]'"
@@ -75,7 +75,7 @@ def start(
         ClusterError: if workers do not connect or do not fit together.
     """
     workers = workers or Workers()
-    noise = import_tensorflow().strip()
+    noise = without_information(import_tensorflow()).strip()
     gpus = tf.config.list_physical_devices("GPU")
     if isinstance(requested, tuple) and requested[0].startswith("cpu:"):
         tf.config.set_visible_devices([], "GPU")

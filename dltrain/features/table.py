@@ -27,7 +27,7 @@ PLAIN = ("value", "category")
 CELLS = 9
 """Columns of which the values of a few examples are shown."""
 LISTED = 1000
-"""Numbers, and categories of one, that are described."""
+"""Numbers that are described in a table."""
 MOST_CHOICES = 1000
 """Categories that a request's schema names."""
 
@@ -306,23 +306,10 @@ class Table(Channels):
 
     def describe(self, preprocessed: bool = False) -> list[str]:
         """Returns how many numbers there are, what each is made of, and how they are normalised."""
-        from dltrain.report.markdown import table
+        from dltrain.features._tables.description import described
 
         people, order, *normalization = super().describe(preprocessed)
-        words = "Before the network, turn each row into these numbers. A missing value becomes `fill`; a category its "
-        rows = [
-            (place, each.name, each.part, f"{each.fill:g}", "; ".join(each.categories[:LISTED]) or each.word or "")
-            for place, each in enumerate(self.columns[:LISTED])
-        ]
-        columns = ("position", "number", "kind", "fill", "categories, counted from 1, or the word that is counted")
-        return [
-            people,
-            order,
-            f"{words}number, which is 0 for any other category.",
-            "",
-            *table(columns, rows),
-            *normalization,
-        ]
+        return [people, order, "", *described(self.columns, LISTED), *normalization]
 
     def unnormalized(self) -> tuple[Self, Any] | None:
         """Returns none where there are categories, whose encoding stands beside the normalisation."""

@@ -87,7 +87,8 @@ def _contract(data: DataSpec, experiment: Any, contract: dict[str, Any]) -> list
         first, *others = exactly or [f"{people}."]
         called = INPUTS if len(data.inputs) == 1 else name
         lines.append(f"`{called}`: {feature.dtype}, {_shape(feature.shape)}: {first}")
-        lines += [*_decoding(data, experiment), *others, ""]
+        lines += [*others, ""]
+    lines += experiment.dataset.describe(data)
     meaning = experiment.task.describe(data)[1:]
     said = meaning[-1] if contract["activation"] else meaning[0]
     shape = experiment.task.output_shape(data)
@@ -102,18 +103,6 @@ def _contract(data: DataSpec, experiment: Any, contract: dict[str, Any]) -> list
 def _shape(shape: Any) -> str:
     """Returns the shape of a batch in words."""
     return f"(batch, {shape_words(shape, ', ')})" if isinstance(shape, tuple) else "as the network has them"
-
-
-def _decoding(spec: DataSpec, experiment: Any) -> list[str]:
-    """Returns what a source of files does before there are numbers; nothing where there is no such thing."""
-    resize = experiment.dataset.resize
-    if not resize:
-        return []
-    height, width, _ = spec.image("resize").shape
-    return [
-        "Before the network: decode the image, rotate it as its EXIF says, put white behind transparent pixels, and "
-        f"resize it to {height}x{width} pixels (`resize: {plain(resize)}`), bilinear with antialiasing."
-    ]
 
 
 def _results(config: Config, saved: Any, splits: Splits, summary: dict[str, Any]) -> list[str]:

@@ -1,5 +1,6 @@
 """The software and hardware of a run: environment.json."""
 
+import json
 import os
 import platform
 import subprocess
@@ -10,6 +11,9 @@ from typing import Any
 
 from dltrain import __version__
 from dltrain.engine.device import Devices, cpu_name
+
+TYPED = "DLTRAIN_COMMAND"
+"""The environment variable in which `launch` tells its workers what was typed, as JSON."""
 
 
 def describe(devices: Devices) -> dict[str, Any]:
@@ -24,7 +28,7 @@ def describe(devices: Devices) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
         "git": _git(Path.cwd()),
-        "command": sys.argv,
+        "command": json.loads(os.environ.get(TYPED, "null")) or sys.argv,
     }
 
 

@@ -277,3 +277,18 @@ def test_what_cannot_be_begun_with_is_told_in_a_line(here, words, message):
     assert message in result.stderr
     assert "\n" not in result.stderr.rstrip("\n")
     assert not list(here.glob("*.yaml"))
+
+
+@pytest.mark.parametrize(("count", "is_sampled"), [(3, False), (150, True)])
+def test_init_says_of_how_many_images_it_knows_the_sizes(tensorflow, tmp_path, count, is_sampled):
+    from PIL import Image
+
+    for number in range(count):
+        place = tmp_path / "photos" / "ab"[number % 2] / f"{number}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (40 + number % 2, 33)).save(place)
+    done = CliRunner().invoke(app, ["init", str(tmp_path / "photos"), "-o", str(tmp_path / "begun.yaml")])
+    assert done.exit_code == 0, done.output
+    said = " ".join((done.output + (tmp_path / "begun.yaml").read_text()).replace("#", "").split())
+    assert ("in 75 that were looked at" in said) == is_sampled
+    assert "that were looked at have" in said or not is_sampled

@@ -252,3 +252,20 @@ def test_a_step_that_reads_is_measured_over_one_stretch(tensorflow, monkeypatch,
     training = SimpleNamespace(training_feed=lambda: feed, network=SimpleNamespace(engine=engine))
     assert bench._seconds_with_reading(training) == (pytest.approx(seconds), epoch == 1000)
     assert done == counts
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    [
+        {"step": 10, "computed": 9, "backward": 8, "forward": 4, "input": 1},
+        {"step": 10, "computed": 12, "backward": 9, "forward": 4, "input": 1},
+        {"step": 10, "computed": 9, "backward": 11, "forward": 12, "input": 3},
+        {"step": 1, "computed": 9, "backward": 8, "forward": 4, "input": 5},
+    ],
+)
+@pytest.mark.parametrize("is_read", [False, True])
+def test_the_parts_of_a_step_add_up_to_it(seconds, is_read):
+    parts = bench.parts_of(seconds, is_read)
+    assert sum(parts.values()) == pytest.approx(seconds["step"])
+    assert min(parts.values()) >= 0
+    assert is_read or not parts["wait"]

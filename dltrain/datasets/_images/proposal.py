@@ -46,10 +46,11 @@ def images(path: Path, listing: Callable[[], Listing]) -> Proposal | None:
     labels = np.concatenate([labels for _, labels in found.parts.values()])
     counts = np.bincount(labels, minlength=len(found.class_names)).tolist()
     heights, widths = zip(*(header.upright for header in headers), strict=True)
+    some = f" in {len(headers):,} that were looked at" if len(headers) < len(files) else ""
     keys: dict[str, Any] = {"path": path, "size": size}
     remarks = {
         "path": "a folder per class; or a .csv of files and labels",
-        "size": f"pixels of a side (half of the images have {side} or more), or [height, width]",
+        "size": f"pixels of a side (half of the images{some} have {side} or more), or [height, width]",
     }
     if grey:
         keys["color_mode"], remarks["color_mode"] = "grayscale", "all images that were looked at are grey; or rgb"
@@ -65,7 +66,7 @@ def images(path: Path, listing: Callable[[], Listing]) -> Proposal | None:
         remarks | held_out(keys, found.parts),
         (
             f"{len(files):,} images of {len(counts)} classes{own}",
-            f"from {min(heights)}x{min(widths)} to {max(heights)}x{max(widths)} pixels (height x width)",
+            f"from {min(heights)}x{min(widths)} to {max(heights)}x{max(widths)} pixels (height x width){some}",
         ),
         len(files),
         dict(zip(found.class_names, counts, strict=True)),
