@@ -1,6 +1,7 @@
 """Repeats a run from its config and compares the two: bit by bit, or within a tolerance in another environment."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ UNWEIGHED = ("git", lineage.KEY)
 a run that builds on other weights is another run."""
 
 
-def reproduce(run: Run, root: Path, tolerance: float, reporter: Reporter) -> dict[str, Any]:
+def reproduce(
+    run: Run, root: Path, tolerance: float, reporter: Reporter, overrides: Sequence[str] = ()
+) -> dict[str, Any]:
     """Trains a finished run's config again, into a new run, and compares the two.
 
     Args:
@@ -30,6 +33,7 @@ def reproduce(run: Run, root: Path, tolerance: float, reporter: Reporter) -> dic
         tolerance: the largest allowed difference of the final metrics in another environment: absolute up to 1,
             relative beyond.
         reporter: for messages and progress.
+        overrides: `key.path=value` arguments, such as dataset.path=moved.csv.
 
     Returns:
         {"run", "again", "reproduced", "exact", "environment": {key: [then, now]}, "metrics": {name: [then, now]},
@@ -46,7 +50,7 @@ def reproduce(run: Run, root: Path, tolerance: float, reporter: Reporter) -> dic
             f"resume with: dltrain fit --resume {run.path}"
         )
     environment, rows = _environment(run), run.read_metrics()
-    now = trainer.fit(experiments.load(run.config), reporter, root)
+    now = trainer.fit(experiments.load(run.config, [*overrides]), reporter, root)
     again = Run(Path(now["run"]))
     changed = _differing(environment, _environment(again))
     is_elsewhere = any(key not in UNWEIGHED for key in changed)
