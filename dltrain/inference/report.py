@@ -89,6 +89,7 @@ def report_at_end(
         Interrupted: if a signal asks to stop; the run stays finished.
     """
     evidence, troubles = None, list[str]()
+    reporter.say("writing the report")
     with StopRequest() as stop:
         try:
             try:
