@@ -9,10 +9,13 @@ from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Column
 
 from dltrain.errors import TrainingError, printable
 from dltrain.lazy import starting
 
+BAR_COLUMNS = 10
+"""Width of the progress bar: a narrow terminal has to show the numbers as well."""
 PLAIN_SECONDS = 30
 """Seconds between two progress lines within an epoch, where there is no terminal for a progress bar."""
 
@@ -72,9 +75,9 @@ class Reporter:
     def __enter__(self) -> Self:
         if not self._quiet and self._console.is_terminal:
             self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=20),
-                TextColumn("{task.fields[words]}"),
+                TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+                BarColumn(bar_width=BAR_COLUMNS),
+                TextColumn("{task.fields[words]}", table_column=Column(no_wrap=True)),
                 console=self._console,
                 transient=True,
             )
@@ -94,21 +97,23 @@ class Reporter:
         """Whether `step` would be shown now: reading the metrics for it costs time."""
         return self._bar is not None or time.monotonic() - self._last_line > PLAIN_SECONDS
 
-    def step(self, title: str, done: int, total: int, words: str) -> None:
+    def step(self, title: str, done: int, total: int, words: str, pace: str = "") -> None:
         """Shows the progress within an epoch.
 
         Args:
             title: name of the epoch.
             done: finished steps in it.
             total: steps in it.
-            words: loss, metrics, speed and time left.
+            words: loss and metrics; those that a narrow terminal has no room for are left out.
+            pace: speed and time left, which are always shown.
         """
-        if self._bar is not None and self._task is not None:
-            self._bar.update(
-                self._task, description=title, completed=done, total=total, words=f"{done}/{total}  {words}"
-            )
-        else:
-            self.say(f"{title}  step {done}/{total}  {words}")
+        if self._bar is None or self._task is None:
+            self.say(f"{title}  step {done}/{total}  {words}  {pace}".rstrip())
+            return
+        count = f"{done}/{total}"
+        room = self._console.width - len(title) - BAR_COLUMNS - 2 - len("  ".join(filter(None, (count, pace)))) - 2
+        shown = "  ".join(filter(None, (count, _fitting(words, room), pace)))
+        self._bar.update(self._task, description=title, completed=done, total=total, words=shown)
 
     def _say(self, text: str, shown: bool, style: str | None = None) -> None:
         self._last_line = time.monotonic()  # the log has the line, whether it is shown or not
@@ -128,6 +133,17 @@ class Reporter:
             raise TrainingError(
                 f"{self._log}: cannot be written: {error.strerror}; the last checkpoint is intact"
             ) from None
+
+
+def _fitting(words: str, room: int) -> str:
+    """Returns as many of the words, which stand two blanks apart, as there is room for, the first ones first."""
+    kept = ""
+    for word in words.split("  "):
+        longer = f"{kept}  {word}" if kept else word
+        if len(longer) > room:
+            break
+        kept = longer
+    return kept
 
 
 class _Forwarding(logging.Handler):

@@ -1,9 +1,13 @@
+import io
 import json
 import logging
 import sys
 import threading
+from functools import partial
 
 import pytest
+from rich.console import Console
+from rich.text import Text
 
 from dltrain import console
 from dltrain.console import PLAIN_SECONDS, Reporter
@@ -75,3 +79,18 @@ def test_the_command_of_a_run_is_what_was_typed(tensorflow, monkeypatch):
     assert describe(devices)["command"] == typed
     monkeypatch.delenv(TYPED)
     assert describe(devices)["command"] == sys.argv
+
+
+@pytest.mark.parametrize("width", [40, 60, 75, 89, 90, 120, 200])
+def test_the_progress_line_keeps_epoch_steps_and_time_whatever_the_width(monkeypatch, width):
+    shown = io.StringIO()
+    monkeypatch.setattr(console, "Console", partial(Console, file=shown, force_terminal=True, width=width))
+    with Reporter() as reporter:
+        metrics = "loss 0.1234  accuracy 0.9876  top_5_accuracy 0.9999"
+        reporter.step("epoch 12/30", 123, 456, metrics, "1,234 ex/s  3m left")
+        reporter._bar.refresh()
+    line = Text.from_ansi(shown.getvalue()).plain.replace("\r", "\n")
+    wanted = ["epoch 12/30", "123/456", "3m left"] if width > 40 else ["epoch 12/30"]
+    for words in [*wanted, *(["loss 0.1234"] if width >= 75 else []), *(metrics.split("  ") if width == 200 else [])]:
+        assert words in line
+    assert max(map(len, line.splitlines())) <= width

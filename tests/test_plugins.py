@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -194,15 +195,36 @@ def test_changed_code_is_said_when_a_run_goes_on_or_is_measured(here):
         assert "net.py differs from" in result.stderr
 
 
-def test_a_file_that_is_gone_is_pointed_to_where_the_run_keeps_it(here):
+def test_of_a_file_that_is_gone_the_copy_that_the_run_kept_is_used(here, caplog):
     assert dltrain("fit", "net.yaml", "--trust", "train.epochs=1").exit_code == 0
-    forget_plugins()
-    (here / "net.py").unlink()
     kept = "runs/net-001/plugins/net.py"
-    assert f"net.py cannot be read: No such file or directory; its copy as it was run is {kept}" in refused(
-        "eval", "net"
-    )
-    assert dltrain("eval", "net", f"plugins=[{kept}]").exit_code == 0
+    (here / "net.py").unlink()
+    (here / "elsewhere").mkdir()
+    shutil.copy(kept, here / "elsewhere" / "net.py")
+    np.save(here / "one.npy", np.zeros((1, 8, 8, 1), np.uint8))
+    for words in (
+        ("eval", "net"),
+        ("predict", "net", "one.npy"),
+        ("report", "net"),
+        ("verify", "net", "--steps", "1"),
+        ("fit", "--resume", "net", "train.epochs=2"),
+    ):
+        forget_plugins()
+        caplog.clear()
+        done = dltrain(*words)
+        assert done.exit_code == 0, done.output
+        assert f"net.py is gone: its copy as it was run is used, {kept}" in caplog.text + done.output
+        forget_plugins()
+        assert dltrain(*words[:2], *words[2:], f"plugins=[{kept}]").exit_code == 0
+    forget_plugins()
+    assert dltrain("fit", "--resume", "net", "train.epochs=3", "plugins=[elsewhere/net.py]").exit_code == 0
+    assert "elsewhere/net.py" in (here / "runs" / "net-001" / "config.yaml").read_text()
+    forget_plugins()
+    (here / kept).write_text((here / kept).read_text() + "\n# a stranger's\n")
+    (here / "elsewhere" / "net.py").unlink()
+    assert f"runs code from {kept}" in refused("eval", "net")
+    (here / kept).unlink()
+    assert "net.py cannot be read: No such file or directory" in refused("eval", "net")
 
 
 @pytest.mark.parametrize(

@@ -74,10 +74,43 @@ def config_words(words: list[str], command: str) -> tuple[Path, list[str]]:
     return given.config, given.overrides
 
 
+def run_words(words: list[str], command: str) -> tuple[str | None, list[str]]:
+    """Returns the RUN and the overrides of a command that uses a run as it is, perhaps on a moved copy of its data.
+
+    Raises:
+        ConfigError: if there is a CONFIG, or an override of what the run was trained with.
+    """
+    given = sort_words(words)
+    if given.config is not None:
+        raise ConfigError([f"{command} needs a RUN, got the CONFIG {given.config}"])
+    strange = [word for word in given.overrides if not is_of_use(word)]
+    if strange:
+        raise ConfigError(
+            [f"{word}: {command} overrides only dataset.KEY, device, plugins, strict and train.batch_size"
+             for word in strange]
+        )  # fmt: skip
+    return given.run, given.overrides
+
+
+def is_of_use(word: str) -> bool:
+    """Whether a word overrides what says where and how a trained run is used, not what was trained."""
+    return word.startswith(("dataset.", "device=", "plugins=", "strict=", "train.batch_size=")) and "=" in word
+
+
 def run_names(context: typer.Context, incomplete: str) -> list[str]:
     """Returns the names of runs with which the shell may complete a word."""
     root = Path(context.params.get("runs") or RUNS)
     return [run.name for run in all_runs(root) if run.name.startswith(incomplete)]
+
+
+RunWords = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[RUN] [KEY=VALUE]...",
+        autocompletion=run_names,
+        help="A run (without one, the newest) and keys to override, such as dataset.path=other.csv.",
+    ),
+]
 
 
 def echo(text: str, err: bool = False) -> None:

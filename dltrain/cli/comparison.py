@@ -36,7 +36,8 @@ def compare(
         typer.Argument(
             metavar="RUN",
             autocompletion=run_names,
-            help="Runs, or patterns such as 'cnn-seed*'. Runs that differ only in the seed are one group.",
+            help="Runs, names after --seeds or --folds, or patterns such as 'cnn-seed*': each of two or more is a "
+            "group. Other runs are one group if they differ only in the seed or fold.",
         ),
     ],
     metric: Metrics = None,
@@ -51,7 +52,8 @@ def compare(
     is_page = out is not None and out.suffix.lower() == ".html"
     if out is not None:
         require_place(out, (".png", ".html"))
-    found = compared(selection.resolve(names, runs))
+    together = selection.resolve_each(names, runs)
+    found = compared([each for entries in together for each in entries], together)
     groups = _drawable(found) if found.measured else {}
     wanted = metrics([run for group in groups.values() for run in group], metric or []) if groups else []
     if not as_json:

@@ -4,17 +4,13 @@ from typing import Annotated, Any
 
 import typer
 
-from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, echo, print_json, run_names
+from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, RunWords, Verbose, echo, print_json, run_words
 from dltrain.cli.trust import Trust
 from dltrain.runs import folder
 
-Run = Annotated[
-    str | None, typer.Argument(metavar="[RUN]", autocompletion=run_names, help="A run; without one, the newest.")
-]
-
 
 def verify(
-    run: Run = None,
+    words: RunWords = None,
     steps: Annotated[int, typer.Option(min=1, help="Steps to replay, at most to the end of the epoch.")] = 50,
     trust: Trust = False,
     quiet: Quiet = False,
@@ -23,19 +19,20 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Replay steps from a run's config and from a checkpoint; name the first step and tensor that differ, if any do."""
-    found = folder.find(run, runs)
+    name, overrides = run_words(words or [], "verify")
+    found = folder.find(name, runs)
 
     from dltrain.console import Reporter
     from dltrain.replication import verify as verification
 
-    result = verification.verify(found, steps, Reporter(quiet or as_json, verbose))
+    result = verification.verify(found, steps, Reporter(quiet or as_json, verbose), overrides)
     print_json(result) if as_json else echo(_verified_words(result))
     if not result["repeatable"]:
         raise typer.Exit(1)
 
 
 def reproduce(
-    run: Run = None,
+    words: RunWords = None,
     tolerance: Annotated[
         float, typer.Option(min=0, help="How far the final metrics may differ where the environment differs.")
     ] = 0.02,
@@ -46,12 +43,13 @@ def reproduce(
     as_json: Json = False,
 ) -> None:
     """Train a finished run again, as a new run, and compare: exactly, or within a tolerance on another machine."""
-    found = folder.find(run, runs)
+    name, overrides = run_words(words or [], "reproduce")
+    found = folder.find(name, runs)
 
     from dltrain.console import Reporter
     from dltrain.replication import reproduce as reproduction
 
-    result = reproduction.reproduce(found, runs, tolerance, Reporter(quiet, verbose))
+    result = reproduction.reproduce(found, runs, tolerance, Reporter(quiet, verbose), overrides)
     print_json(result) if as_json else echo(_reproduced_words(result, tolerance))
     if not result["reproduced"]:
         raise typer.Exit(1)

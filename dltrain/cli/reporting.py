@@ -1,16 +1,12 @@
 """`dltrain report`: the results of a run on one page."""
 
-from typing import Annotated
-
-import typer
-
-from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, echo, print_json
+from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, RunWords, Verbose, echo, print_json, run_words
 from dltrain.cli.trust import Trust
 from dltrain.runs import folder
 
 
 def report(
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run; without one, the newest.")] = None,
+    words: RunWords = None,
     trust: Trust = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -19,12 +15,14 @@ def report(
 ) -> None:
     """Write RUN's report.html and figures/ again: results, curves, mistakes, calibration, config, data.
 
-    `fit` writes them when it ends, unless `report: false`. The report of a run that is still training is partial.
+    `fit` writes them when it ends, unless `report: false`. The report of a run that is still training is partial, and
+    so is one without the run's data, which `dataset.path=...` finds where they were moved.
     """
-    found = folder.find(run, runs)
+    name, overrides = run_words(words or [], "report")
+    found = folder.find(name, runs)
 
     from dltrain.console import Reporter
     from dltrain.inference import report as reporting
 
-    written = reporting.report(found, Reporter(quiet or as_json, verbose))
+    written = reporting.report(found, Reporter(quiet or as_json, verbose), overrides)
     print_json(written) if as_json else echo(written["report"])

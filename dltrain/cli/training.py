@@ -1,13 +1,25 @@
 """`dltrain fit` and `dltrain eval`."""
 
 import os
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, Words, config_words, echo, print_json, sort_words
+from dltrain.cli.arguments import (
+    RUNS,
+    Json,
+    Quiet,
+    Runs,
+    RunWords,
+    Verbose,
+    Words,
+    config_words,
+    echo,
+    print_json,
+    run_words,
+    sort_words,
+)
 from dltrain.cli.series import AUTO, config_of, fit_series
 from dltrain.cli.trust import Trust
 from dltrain.config import blocks
@@ -112,13 +124,7 @@ def fit(
 
 
 def evaluate(
-    words: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[RUN] [KEY=VALUE]...",
-            help="A run (without one, the newest) and keys to override, such as dataset.path=other.csv.",
-        ),
-    ] = None,
+    words: RunWords = None,
     split: Annotated[
         Literal["train", "validation", "test"] | None,
         typer.Option(help="The part of the data; by default the test part, or all of other data.", show_default=False),
@@ -131,21 +137,13 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Evaluate a run's network on a part of its data, or on other data: `eval RUN dataset.path=other.csv`."""
-    given = sort_words(words or [])
-    if given.config is not None:
-        raise ConfigError([f"eval needs a RUN, got the CONFIG {given.config}"])
-    strange = [word for word in given.overrides if not re.match(rf"({'|'.join(map(re.escape, MEASURING))})", word)]
-    if strange:
-        raise ConfigError(
-            [f"{word}: eval overrides only dataset.KEY, device, plugins, strict and train.batch_size"
-             for word in strange]
-        )  # fmt: skip
-    found = folder.find(given.run, runs)
+    name, overrides = run_words(words or [], "eval")
+    found = folder.find(name, runs)
 
     from dltrain.console import Reporter
     from dltrain.inference import evaluation
 
-    result = evaluation.evaluate(found, split, checkpoint, Reporter(quiet or as_json, verbose), given.overrides)
+    result = evaluation.evaluate(found, split, checkpoint, Reporter(quiet or as_json, verbose), overrides)
     if as_json:
         print_json(result)
     else:
@@ -173,10 +171,6 @@ def bench(
 
     found = bench.bench(resolved(config, runs, fresh=False), Reporter(quiet, verbose))
     print_json(found) if as_json else echo(_bench_words(found))
-
-
-MEASURING = ("dataset.", "device=", "plugins=", "strict=", "train.batch_size=")
-"""How the overrides begin with which a run may be measured."""
 
 
 def _resumed(
@@ -208,7 +202,9 @@ def _resumed(
         raise RunError("--resume auto found no run to resume; to start one, type: dltrain fit CONFIG --resume auto")
     from dltrain.training.resume import resumed_config
 
-    before = experiments.load(run.config)
+    # Its plugins and data may lie elsewhere now: only the config with the overrides is checked against them.
+    moved = [word for word in given.overrides if word.startswith("plugins=")]
+    before = experiments.load(run.config, moved, reads_data=False)
     after = (before.with_overrides(*given.overrides) if config is None else config).checked()
     after, changes = resumed_config(
         run, before, after, runs, lambda text: echo(text, err=True), force, sizes_anew=given.run != AUTO

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TextIO
 import typer
 
 from dltrain.cli import answers
-from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, Verbose, echo, print_json
+from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, RunWords, Verbose, echo, is_of_use, print_json, run_words
 from dltrain.cli.trust import Trust
 from dltrain.errors import ConfigError, DataError, RunError, UserError
 from dltrain.registry import EXPORTS
@@ -27,10 +27,11 @@ def predict(
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[INPUT]...",
+            metavar="[INPUT]... [KEY=VALUE]...",
             help="What to predict, of the kind that the run was trained on: images and folders of images; tables (CSV, "
             "TSV, Parquet, JSON lines); arrays (.npy, .npz); or - for standard input, with rows of CSV or JSON "
-            "lines for a run on a table, and one path per line for any other run.",
+            "lines for a run on a table, and one path per line for any other run. And keys to override, such as "
+            "dataset.path=moved.csv for --split.",
         ),
     ] = None,
     split: Annotated[
@@ -77,6 +78,8 @@ def predict(
     is counted there; the "notices" of a JSON row name it. --json prints one object with all predictions, --format jsonl
     one object per line as they come. Exit code 1 if some inputs could not be used, 2 if none could.
     """
+    overrides = [word for word in inputs or [] if is_of_use(word) and not Path(word).exists()]
+    inputs = [word for word in inputs or [] if word not in overrides]
     if (split is None) == (not inputs):
         raise ConfigError(
             ["predict needs either INPUT, the examples to predict, or --split, a part of the run's own data"]
@@ -91,10 +94,10 @@ def predict(
     from dltrain.inference import prediction
 
     reporter = Reporter(quiet or as_json, verbose)
-    overrides = [] if device is None else [f"device={device}"]
+    overrides = [*overrides, *_on(device)]
     if split is None:
         predictor = prediction.load(found, checkpoint, reporter, overrides)
-        given: Iterable[Any] = predictor.reader.read(inputs or [], batch_size or predictor.size)
+        given: Iterable[Any] = predictor.reader.read(inputs, batch_size or predictor.size)
         targets = None
     else:
         predictor, part, given = prediction.load_with_part(found, checkpoint, split, reporter, overrides, batch_size)
@@ -138,7 +141,7 @@ def predict(
 
 
 def export(
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run; without one, the newest.")] = None,
+    words: RunWords = None,
     formats: Annotated[
         list[str] | None,
         typer.Option("--format", help="keras, saved_model, onnx, litert (or tflite) or litert-int8; may be repeated."),
@@ -170,21 +173,22 @@ def export(
 ) -> None:
     """Export RUN's network to other formats, in float32, with a model card.
 
-    Each file is opened in its own runtime and compared with Keras on 32 held-out examples and on edge cases of the
-    inputs: missing and unknown values, zeros, extremes. Where outputs differ by more than 1e-5 (litert: 1e-4), or
-    litert-int8 predicts fewer than 95 % of up to 512 examples as before, the file is removed and the exit code is 1.
-    onnx needs pip install 'dltrain[onnx]', litert 'dltrain[litert]'.
+    Each file is opened in its own runtime and compared with Keras on 32 held-out examples, where the data are on this
+    machine, and on edge cases of the inputs: missing and unknown values, zeros, extremes. Where outputs differ by more
+    than 1e-5 (litert: 1e-4), or litert-int8 predicts fewer than 95 % of up to 512 examples as before, the file is
+    removed and the exit code is 1. onnx needs pip install 'dltrain[onnx]', litert 'dltrain[litert]'.
     """
     if not formats:
         raise ConfigError([f"export needs a --format: {', '.join(EXPORTS.names())}"])
-    found = folder.find(run, runs)
+    name, overrides = run_words(words or [], "export")
+    found = folder.find(name, runs)
 
     from dltrain.console import Reporter
     from dltrain.inference import exporting
 
     chosen = exporting.require(formats)
     done = exporting.export(
-        found, chosen, output, checkpoint, Reporter(quiet or as_json, verbose), probabilities, normalization
+        found, chosen, output, checkpoint, Reporter(quiet or as_json, verbose), probabilities, normalization, overrides
     )
     if as_json:
         print_json(done)
@@ -200,7 +204,7 @@ def export(
 
 
 def serve(
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run; without one, the newest.")] = None,
+    words: RunWords = None,
     host: Annotated[
         str, typer.Option(help="The address to listen on; any but this machine's own lets others send requests.")
     ] = "127.0.0.1",
@@ -226,7 +230,8 @@ def serve(
     requests. Ctrl-C ends it (exit code 130). --json prints {"run", "url"} once it is ready. Needs pip install
     'dltrain[serve]'.
     """
-    found = folder.find(run, runs)
+    name, overrides = run_words(words or [], "serve")
+    found = folder.find(name, runs)
 
     from dltrain.serving import server
 
@@ -239,7 +244,7 @@ def serve(
     reporter = Reporter(quiet or as_json, verbose)
     if not server.is_loopback(host):
         reporter.warn(f"--host {host}: everybody who reaches this machine may send requests; there is no password")
-    predictor = prediction.load(found, checkpoint, reporter, [] if device is None else [f"device={device}"])
+    predictor = prediction.load(found, checkpoint, reporter, [*overrides, *_on(device)])
 
     def ready(url: str) -> None:
         if as_json:
@@ -248,6 +253,11 @@ def serve(
 
     with listening:
         server.serve(predictor, found.name, listening, host, int(most_megabytes * 1e6), most_instances, verbose, ready)
+
+
+def _on(device: str | None) -> list[str]:
+    """Returns the override that --device means."""
+    return [] if device is None else [f"device={device}"]
 
 
 def _found(run: str, runs: Path) -> folder.Run:

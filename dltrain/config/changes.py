@@ -1,6 +1,8 @@
 """Which keys may change when a run resumes: safely, with --force, or not at all."""
 
+import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from dltrain.config.experiment import Experiment, to_plain
@@ -42,8 +44,16 @@ def classify(before: Experiment, after: Experiment) -> Changes:
     refused = [key for key in found if is_under(key, REFUSED) or key in _other_slots(before, after)]
     if after.train.planned_examples_per_step != before.train.planned_examples_per_step:
         refused += [key for key in found if key in BATCH]
-    forced = [key for key in found if key not in refused and not is_under(key, (*SAFE, *BATCH))]
+    safe = (*SAFE, *BATCH, *_places(before, after))
+    forced = [key for key in found if key not in refused and not is_under(key, safe)]
     return Changes(found, tuple(forced), tuple(refused))
+
+
+def _places(before: Experiment, after: Experiment) -> list[str]:
+    """Returns the keys that say where the data lie: whether they are the same is seen when they are loaded."""
+    old, new = before.dataset, after.dataset
+    names = [field.name for field in dataclasses.fields(old)] if type(old) is type(new) else []
+    return [f"dataset.{name}" for name in names if isinstance(getattr(old, name), Path)]
 
 
 def _other_slots(before: Experiment, after: Experiment) -> list[str]:

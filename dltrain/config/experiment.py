@@ -286,6 +286,19 @@ class Config:
             self.check(spec)
         return self
 
+    def absence(self) -> str | None:
+        """Returns why the data are not on this machine; none where they are, or where that is seen as they are loaded.
+
+        Raises:
+            ConfigError: if they cannot be used.
+        """
+        with self.blame("dataset"):
+            try:
+                self.experiment.dataset.spec()
+            except AbsentData as error:
+                return f"dataset.{error}"
+        return None
+
     def without(self, absent: str) -> "Config":
         """Returns the config with one more message about what is not on this machine."""
         return dataclasses.replace(self, absent="; ".join(filter(None, (self.absent, absent))))

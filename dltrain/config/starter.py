@@ -1,6 +1,8 @@
 """A starter config for the user's data, with a comment beside each key."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +28,10 @@ def propose(path: Path, target: str | None) -> tuple[str, Proposal]:
     """
     for name in DATASETS.names():
         dataset: type[Any] = DATASETS[name]
-        try:
+        with _refusing(path):
             proposal = dataset.proposed(path, target)
-        except (ValueError, ExceptionGroup) as error:
-            errors = error.exceptions if isinstance(error, ExceptionGroup) else [error]
-            raise ConfigError([f"{path}: {_words(each, path)}" for each in errors]) from None
+            if proposal is not None:
+                dataset(**proposal.keys).spec()  # which looks closer
         if proposal is not None:
             if target is not None and "target" not in proposal.keys:
                 raise ConfigError([f"--target names the column of a table: {path} is read by {name}"])
@@ -41,6 +42,16 @@ def propose(path: Path, target: str | None) -> tuple[str, Proposal]:
         [f"{path}: {held}: expected a folder of images per class, a table (.csv, .tsv, .parquet, .jsonl), or arrays "
          "(.npz, .npy); `dltrain list dataset` names other sources"]
     )  # fmt: skip
+
+
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
+    """Turns what a dataset says of a path into a message about the path, for there is no config yet."""
+    try:
+        yield
+    except (ValueError, ExceptionGroup) as error:
+        errors = error.exceptions if isinstance(error, ExceptionGroup) else [error]
+        raise ConfigError([f"{path}: {_words(each, path)}" for each in errors]) from None
 
 
 def _words(error: Exception, path: Path) -> str:
@@ -181,6 +192,8 @@ def _train(proposal: Proposal) -> Keys:
     is_large = proposal.photographs
     sizes = {500: 16, 5000: 32, 50_000: 32 if is_large else 128}
     batch = next((size for most, size in sizes.items() if proposal.examples < most), 32 if is_large else 256)
+    while batch > max(1, proposal.examples // 3):  # small classes may leave no more for training
+        batch //= 2
     per_epoch = max(1, proposal.examples * 7 // 10 // batch)
     epochs = min(_EPOCHS, key=lambda each: abs(each - 4000 / per_epoch))
     return {

@@ -1,7 +1,8 @@
 """The speed of steps, and how many of them one call of the compiled loop should do."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 CALL_SECONDS = 0.5
 """How long a call should last: Python sees Ctrl-C, and the terminal its progress, only between two calls."""
@@ -22,6 +23,8 @@ class Speed:
         self._steps = 0
         self._seconds = 0.0
         self._began = 0.0
+        self._beside = 0.0
+        self._beside_of_epoch: float | None = None
         self.next_count = 1
         self.last_seconds = 0.0
 
@@ -55,6 +58,31 @@ class Speed:
         """Examples per second over all measured calls, none before the second."""
         return self._steps * self._batch_size / self._seconds if self._seconds else None
 
-    def seconds_for(self, steps: int) -> float | None:
-        """Estimates how long that many steps will take; none before the second call."""
-        return steps * self._seconds / self._steps if self._steps else None
+    @contextmanager
+    def beside(self) -> Iterator[None]:
+        """Measures what an epoch takes beside its steps: validation, checkpoints, callbacks."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._beside += time.perf_counter() - began
+
+    def end_epoch(self) -> None:
+        """Takes what this epoch took beside its steps as what each further one will take."""
+        self._beside_of_epoch, self._beside = self._beside, 0.0
+
+    @property
+    def knows_epochs(self) -> bool:
+        """Whether an epoch has ended, so that it is known what one takes beside its steps."""
+        return self._beside_of_epoch is not None
+
+    def seconds_for(self, steps: int, epochs: int = 0) -> float | None:
+        """Estimates how long that many steps will take, and the ends of epochs among them; none before the second call.
+
+        Args:
+            steps: how many steps.
+            epochs: how many epochs end with or within them.
+        """
+        if not self._steps:
+            return None
+        return steps * self._seconds / self._steps + epochs * (self._beside_of_epoch or 0.0)

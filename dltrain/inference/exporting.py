@@ -14,7 +14,7 @@ from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.assembly.pretrained import rebuilt
 from dltrain.config.experiment import Config
 from dltrain.console import Reporter
-from dltrain.data import DataSpec, Features, Split, spaced, trees
+from dltrain.data import DataSpec, Features, Ragged, Split, spaced, trees, unnamed
 from dltrain.data.spec import INPUTS
 from dltrain.data.trees import Tree
 from dltrain.engine.tensors import specs, tensors
@@ -73,17 +73,19 @@ def export(
     reporter: Reporter,
     probabilities: bool = True,
     normalization: bool = True,
+    overrides: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Writes a run's network in some formats, and a model card beside them.
 
     Args:
-        run: a run with a checkpoint whose data are there: formats are compared on them.
+        run: a run with a checkpoint; formats are compared on its held-out data, without data on its features' corners.
         formats: as `require` returns them.
         place: the folder; none for RUN/exports.
         checkpoint: "best" or "last".
         reporter: what says how it goes.
         probabilities: the network ends in softmax or sigmoid, where the task has classes or labels; else in logits.
         normalization: the network takes raw values; else those that the train part's mean and deviation normalise.
+        overrides: `key.path=value` arguments, such as dataset.path=moved.csv.
 
     Returns:
         {"run", "checkpoint", "folder", "card", "exports": [{"format", "path", "bytes", "examples", "edge_cases",
@@ -96,10 +98,16 @@ def export(
     if place is None:
         folder.refuse_links(run)
     # float32 on a CPU, whatever it was trained in: what runtimes take, and what can be compared.
-    trained = TrainedRun.open(run, checkpoint, reporter, ["device=cpu", "train.precision=float32"])
-    _, splits = trained.own_data()
+    trained = TrainedRun.open(run, checkpoint, reporter, [*overrides, "device=cpu", "train.precision=float32"])
     config, saved, spec = trained.config, trained.saved, trained.spec
-    held_out = splits.test or splits.validation or splits.train
+    splits = None
+    if absent := config.absence():
+        trained.start()
+        reporter.warn(f"compared on values at the edges alone, and the card says less of the data: {absent}")
+        train = held_out = _corners(spec)
+    else:
+        _, splits = trained.own_data()
+        train, held_out = splits.train, splits.test or splits.validation or splits.train
     with enough_memory(config):
         model, normalize = _network(config, saved, spec, held_out, normalization)
         activation = config.experiment.task.activation if probabilities else None
@@ -107,7 +115,7 @@ def export(
             config.experiment.task,
             spec,
             normalize,
-            splits.train,
+            train,
             held_out,
             model if activation is None else _ending_in(activation, model, spec),
             model,
@@ -120,6 +128,8 @@ def export(
             for each in formats:
                 reporter.say(f"{each.registered_name}: writing")
                 try:
+                    if splits is None and each.agreement is not None:
+                        raise _Refused("needs the run's data for the ranges of its numbers: add dataset.path=...")
                     written.append(_written(each, asked, place, reporter))
                 except _Refused as error:
                     refused[each.registered_name] = str(error)
@@ -131,7 +141,7 @@ def export(
                     "step": trained.state.step,
                 }
                 others = noted(place, written, contract)
-                card = write_card(run, config, saved, splits, place, contract, *others)
+                card = write_card(run, config, saved, spec, splits, place, contract, *others)
     return {
         "run": run.name,
         "checkpoint": checkpoint,
@@ -168,6 +178,21 @@ class _Asked:
         """Training examples that show the range of values."""
         found = _batch(self.spec, self.train.take(spaced(len(self.train), CALIBRATED)))
         return found if self.normalize is None else self.normalize(found)
+
+
+def _corners(spec: DataSpec) -> Split:
+    """Returns examples without data: what stands at the edges of each input, as often as the longest list has values.
+
+    An input whose feature names none is all zeros.
+    """
+    found = {name: each.corners() or [np.zeros(each.max_shape, each.dtype)] for name, each in spec.inputs.items()}
+    count = max(map(len, found.values()))
+    stored = {}
+    for name, values in found.items():
+        rows = [np.asarray(values[row % len(values)]) for row in range(count)]
+        is_ragged = len({row.shape for row in rows}) > 1
+        stored[name] = Ragged.of(rows, rows[0].dtype, rows[0].shape[1:]) if is_ragged else np.stack(rows)
+    return Split(unnamed(stored))
 
 
 def _answers(model: Any, inputs: Batch) -> Tree:

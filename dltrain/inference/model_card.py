@@ -22,6 +22,7 @@ from dltrain.runs.listing import measured
 from dltrain.wording import duration, metric
 
 NAME = "MODEL_CARD.md"
+_ABSENT = "The data were not at hand when the card was written"
 FEW = 20
 """Examples of a class below which its result is mostly chance."""
 MOST = 1000
@@ -32,7 +33,8 @@ def write_card(
     run: Run,
     config: Config,
     saved: Any,
-    splits: Splits,
+    spec: DataSpec,
+    splits: Splits | None,
     place: Path,
     contract: dict[str, Any],
     files: Sequence[dict[str, Any]],
@@ -44,13 +46,14 @@ def write_card(
         run: the run.
         config: its config.
         saved: the checkpoint whose weights these are.
-        splits: its data.
+        spec: what it was trained on.
+        splits: its data; none where they are not on this machine.
         place: the folder.
         contract: "activation" that outputs end in, or none, and whether "normalization" is inside.
         files: what it is the card of, each with "format", "path", "bytes" and "words".
         others: files beside them that hold other weights, or take or give something else.
     """
-    spec, experiment, summary = splits.spec, config.experiment, run.read_summary()
+    experiment, summary = config.experiment, run.read_summary()
     names = (experiment.model.registered_name, experiment.dataset.registered_name, experiment.task.registered_name)
     lines = [
         f"# {plain(run.name)}",
@@ -70,7 +73,7 @@ def write_card(
             * bool(others)
         ),
         *_contract(spec, experiment, contract),
-        *_results(config, saved, splits, summary),
+        *_results(config, saved, spec, splits, summary),
         *_data(splits, summary),
         *_training(run, config, summary),
         *_limits(splits, summary),
@@ -105,22 +108,23 @@ def _shape(shape: Any) -> str:
     return f"(batch, {shape_words(shape, ', ')})" if isinstance(shape, tuple) else "as the network has them"
 
 
-def _results(config: Config, saved: Any, splits: Splits, summary: dict[str, Any]) -> list[str]:
+def _results(config: Config, saved: Any, spec: DataSpec, splits: Splits | None, summary: dict[str, Any]) -> list[str]:
     lines = ["## Results", ""]
-    parts = {"test": splits.test, "validation": splits.validation}
     rows: list[tuple[object, ...]] = []
-    for name, part in parts.items():
-        metrics = measured(summary, name)
-        if part is None or metrics is None:
+    for name in ("test", "validation"):
+        metrics, part = measured(summary, name), splits.part(name) if splits else None
+        if metrics is None or (splits and part is None):
             continue
-        rows.append((name, f"{len(part):,}", "this network", *_numbers(metrics, metrics)))
+        rows.append((name, f"{len(part):,}" if part else "", "this network", *_numbers(metrics, metrics)))
+        if splits is None or part is None:
+            continue
         for words, found in baseline_metrics(config.experiment, splits, name).items():
             rows.append((name, f"{len(part):,}", words, *_numbers(metrics, found)))
     if not rows:
         return [*lines, "There are no metrics: no part was held out, or the run did not end.", ""]
     shown = next(filter(None, (summary.get("test"), summary.get("validation"))))
     lines += [*table(("part", "examples", "what", *shown), rows), ""]
-    for name, feature in splits.spec.inputs.items():
+    for name, feature in spec.inputs.items():
         if feature.views > 1:
             words = f"Outputs were averaged over {feature.views} views of each example's {plain(name)}"
             lines += [f"{words}; the files take one view at a time.", ""]
@@ -133,8 +137,10 @@ def _numbers(names: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]:
     return [metric(metrics[name]) if name in metrics else "" for name in names]
 
 
-def _data(splits: Splits, summary: dict[str, Any]) -> list[str]:
+def _data(splits: Splits | None, summary: dict[str, Any]) -> list[str]:
     known = summary.get("data") or {}
+    if splits is None:
+        return ["## Data", "", *table(("part", "fingerprint"), [*known.items()]), "", f"{_ABSENT}.", ""]
     rows = [(name, f"{len(part):,}", known.get(name, "")) for name, part in splits.parts.items()]
     lines = ["## Data", "", *table(("part", "examples", "fingerprint"), rows), ""]
     groups = splits.spec.groups(splits.train.targets)
@@ -173,9 +179,11 @@ def _training(run: Run, config: Config, summary: dict[str, Any]) -> list[str]:
     return lines + (["## Environment", "", *table(("what", "value"), rows), ""] if rows else [])
 
 
-def _limits(splits: Splits, summary: dict[str, Any]) -> list[str]:
+def _limits(splits: Splits | None, summary: dict[str, Any]) -> list[str]:
     """Returns the known limits of the results."""
     found = ["The results hold for data from the same source, split as above; other data were not tested."]
+    if splits is None:
+        return ["## Limits", "", *(f"- {words}" for words in [*found, f"{_ABSENT}: nothing more is known here."])]
     test, groups = splits.test, splits.spec.groups(splits.train.targets)
     if test is None:
         found.append("There is no test part: the validation part chose the weights, so its metrics are optimistic.")

@@ -28,12 +28,13 @@ KNOWS = '<section id="data">'
 """What is in a report that the network and the data had a part in."""
 
 
-def report(run: Run, reporter: Reporter) -> dict[str, Any]:
+def report(run: Run, reporter: Reporter, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Writes the report of a run, and warns of each part that is missing.
 
     Args:
         run: whose; it may be going on.
         reporter: what says how it goes.
+        overrides: `key.path=value` arguments, such as dataset.path=moved.csv.
 
     Returns:
         {"run", "report", "bytes", "figures": [paths], "missing": [words]}
@@ -45,10 +46,12 @@ def report(run: Run, reporter: Reporter) -> dict[str, Any]:
     folder.refuse_links(run)
     config, evidence, troubles = None, None, []
     try:
-        config = experiments.load(run.config, reads_data=False)
+        config = experiments.load(run.config, [*overrides], reads_data=False)
         evidence = _asked(config, run, reporter)
     except (DltrainError, OSError) as error:
-        troubles.append(f"The report lacks the results of network and data: {error}")
+        moved = config and _absence(config)
+        advice = f"; if the data were moved, type: dltrain report {run.path} dataset.path=..." if moved else ""
+        troubles.append(f"The report lacks the results of network and data: {error}{advice}")
         reporter.warn(troubles[0])
         if run.report.is_file() and KNOWS in run.report.read_text(encoding="utf-8", errors="replace"):
             raise RunError(
@@ -86,6 +89,7 @@ def report_at_end(
         Interrupted: if a signal asks to stop; the run stays finished.
     """
     evidence, troubles = None, list[str]()
+    reporter.say("writing the report")
     with StopRequest() as stop:
         try:
             try:
@@ -109,6 +113,14 @@ def report_at_end(
             )
         else:
             reporter.say(f"report: {written['report']}")
+
+
+def _absence(config: Config) -> str | None:
+    """Returns why the data are not on this machine, where that is what is wrong."""
+    try:
+        return config.absence()
+    except DltrainError:
+        return None
 
 
 def _reason(error: Exception) -> str:

@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import inspect
+import logging
 import re
 import sys
 import traceback
@@ -16,6 +17,8 @@ from dltrain.errors import KeyProblem, UserError, said
 from dltrain.importing import import_tensorflow
 from dltrain.plugins.keras_classes import offer
 from dltrain.registry import KINDS, suggestion
+
+_log = logging.getLogger("dltrain")
 
 loaded: dict[Path, bytes] = {}
 """The files that were run in this process, with their content."""
@@ -43,10 +46,16 @@ def load(paths: list[Path], named_in: str) -> None:
     Raises:
         UserError: if one is not trusted, cannot be read or fails.
     """
-    contents = {path: _read(path, Path(named_in).parent / KEPT) for path in paths if path not in loaded}
+    contents: dict[Path, bytes] = {}
+    read: dict[Path, Path] = {}
+    for path in paths:
+        if path not in loaded:
+            read[path], contents[path] = _read(path, Path(named_in).parent / KEPT)
+            if any(path.stem == other.stem and contents[path] == content for other, content in loaded.items()):
+                loaded[path] = contents.pop(path)  # the same file at another place
     for path in contents:
         _check_name(path)
-    _check_trust(contents, named_in)
+    _check_trust({read[path]: content for path, content in contents.items()}, named_in)
     for path, content in contents.items():
         _check_name(path)  # again: an earlier file may have the same name, or import it from elsewhere
         _run(path, content)
@@ -92,13 +101,22 @@ def function(name: str) -> Callable[..., Any]:
     return functions[last]
 
 
-def _read(path: Path, kept: Path) -> bytes:
+def _read(path: Path, kept: Path) -> tuple[Path, bytes]:
+    """Returns the file and its content; of one that is gone, those of the copy that a run kept."""
+    copy = kept / path.name
     try:
-        return path.read_bytes()
+        return path, path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if not copy.is_file():
+            raise UserError(f"plugins: {path} cannot be read: {error.strerror}") from None
     except OSError as error:
-        copy = kept / path.name
-        words = f"; its copy as it was run is {copy}" if copy.is_file() else ""
-        raise UserError(f"plugins: {path} cannot be read: {error.strerror}{words}") from None
+        raise UserError(f"plugins: {path} cannot be read: {error.strerror}") from None
+    try:
+        content = copy.read_bytes()
+    except OSError as error:
+        raise UserError(f"plugins: {path} is gone, and its copy {copy} cannot be read: {error.strerror}") from None
+    _log.warning("%s", f"plugins: {path} is gone: its copy as it was run is used, {copy}")
+    return copy, content
 
 
 def _check_name(path: Path) -> None:

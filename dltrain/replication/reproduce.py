@@ -1,6 +1,7 @@
 """Repeats a run from its config and compares the two: bit by bit, or within a tolerance in another environment."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ UNWEIGHED = ("git", lineage.KEY)
 a run that builds on other weights, which is not reproduced, is another run."""
 
 
-def reproduce(run: Run, root: Path, tolerance: float, reporter: Reporter) -> dict[str, Any]:
+def reproduce(
+    run: Run, root: Path, tolerance: float, reporter: Reporter, overrides: Sequence[str] = ()
+) -> dict[str, Any]:
     """Trains a finished run's config again, into a new run, and compares the two.
 
     Args:
@@ -32,6 +35,7 @@ def reproduce(run: Run, root: Path, tolerance: float, reporter: Reporter) -> dic
         tolerance: the largest allowed difference of the final metrics in another environment: absolute up to 1,
             relative beyond.
         reporter: for messages and progress.
+        overrides: `key.path=value` arguments, such as dataset.path=moved.csv.
 
     Returns:
         {"run", "again", "reproduced", "exact", "environment": {key: [then, now]}, "metrics": {name: [then, now]},
@@ -49,7 +53,7 @@ def reproduce(run: Run, root: Path, tolerance: float, reporter: Reporter) -> dic
             f"{run.path}: is {then.get('status', 'not begun')}, not finished: only a finished run can be reproduced; "
             f"resume with: dltrain fit --resume {run.path}"
         )
-    environment, rows, config = _environment(run), run.read_metrics(), experiments.load(run.config)
+    environment, rows, config = _environment(run), run.read_metrics(), experiments.load(run.config, [*overrides])
     _check(run, config, then, environment)
     now = trainer.fit(config, reporter, root, repeats=run)
     again = Run(Path(now["run"]))

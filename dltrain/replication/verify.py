@@ -1,6 +1,6 @@
 """Whether a run is repeatable: replays of the same steps, compared bit by bit with each other and with the run."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -35,13 +35,14 @@ class Difference:
     between: str
 
 
-def verify(run: Run, steps: int, reporter: Reporter) -> dict[str, Any]:
+def verify(run: Run, steps: int, reporter: Reporter, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Replays steps from the config and from a checkpoint, each twice, and compares them with what the run recorded.
 
     Args:
         run: a run with a checkpoint.
         steps: how many to replay; none goes beyond the end of its epoch.
         reporter: for messages and progress.
+        overrides: `key.path=value` arguments, such as dataset.path=moved.csv.
 
     Returns:
         {"run", "device", "repeatable", "replays": [{"start", "steps", "compared_with", "difference"}], "notes"};
@@ -51,7 +52,7 @@ def verify(run: Run, steps: int, reporter: Reporter) -> dict[str, Any]:
         UserError: if config, data or checkpoints cannot be used.
         TrainingError: if memory runs out.
     """
-    trained = TrainedRun.of(run, experiments.load(run.config), "last", reporter)
+    trained = TrainedRun.of(run, experiments.load(run.config, [*overrides], reads_data=False), "last", reporter)
     config, state = trained.config, trained.state
     devices, splits = trained.begin()
     splits = as_before(config, splits, trained.saved, force=False)

@@ -1,4 +1,4 @@
-"""Comparing runs: how their configs and metrics differ; runs that differ only in the seed are one group."""
+"""Comparing runs: how their configs and metrics differ; runs that differ only in the seed or fold are one group."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from dltrain.errors import RunError
-from dltrain.runs.listing import Entry
+from dltrain.runs.listing import FOLD, Entry
 from dltrain.runs.seed_noise import Verdict, judge
 
 PARTS = ("test", "validation", "best")
@@ -19,12 +19,12 @@ _OWN = ("name", "seed")
 
 @dataclass(frozen=True)
 class Group:
-    """Runs of one config, seed apart.
+    """Runs of one config, seed or fold apart; or those that were named together.
 
     Args:
         label: what they are called together.
-        entries: the runs, by seed.
-        repeats: runs whose seed is in the group already; the newest counts.
+        entries: the runs, by fold, or by seed where there are no folds.
+        repeats: runs whose seed or fold is in the group already; the newest counts.
     """
 
     label: str
@@ -34,15 +34,15 @@ class Group:
     @cached_property
     def settings(self) -> dict[str, Any]:
         """The config, without what is each run's own."""
-        return {key: value for key, value in self.entries[0].settings.items() if key not in _OWN}
+        return _shared(self.entries[0])
 
     @property
     def seeds(self) -> list[int]:
-        """The seed of each."""
-        return [each.seed for each in self.entries]
+        """The fold of each, or its seed where there are no folds."""
+        return [_number(each) for each in self.entries]
 
     def measured(self, part: str) -> dict[str, dict[int, float]]:
-        """Returns each metric's value by seed, of the runs that have one."""
+        """Returns each metric's value by seed or fold, of the runs that have one."""
         found: dict[str, dict[int, float]] = {}
         for seed, each in zip(self.seeds, self.entries, strict=True):
             best = each.best
@@ -120,8 +120,13 @@ class Comparison:
         }
 
 
-def compare(entries: Sequence[Entry]) -> Comparison:
+def compare(entries: Sequence[Entry], together: Sequence[Sequence[Entry]] = ()) -> Comparison:
     """Compares runs.
+
+    Args:
+        entries: the runs.
+        together: runs that were named by one word, such as a pattern: a group, even if their configs differ. With
+            fewer than two such words only the configs make groups.
 
     Raises:
         RunError: if they are fewer than two, or if one is damaged or empty.
@@ -131,12 +136,16 @@ def compare(entries: Sequence[Entry]) -> Comparison:
     for each in entries:
         if each.status in ("damaged", "empty"):
             raise RunError(f"{each.run.path}: is {each.status}: {each.reason}")
-    groups = _grouped(entries)
+    groups = _grouped(entries, together if len(together) > 1 else ())
     notes = [
-        f"{each.run.name} is not counted: a newer run of {group.label} has the same seed, {each.seed}"
+        f"{each.run.name} is not counted: a newer run of {group.label} has the same {_what(each)}, {_number(each)}"
         for group in groups
         for each in group.repeats
     ]
+    for group in groups:
+        own = [_shared(each) for each in group.entries]
+        if differing := [key for key in own[0] if any(each.get(key) != own[0][key] for each in own)]:
+            notes.append(f"the runs of {group.label} differ in {', '.join(differing)}")
     for group in groups:
         notes += [
             f"{each.run.name} is {each.status}, after {each.epochs} epochs"
@@ -152,21 +161,41 @@ def compare(entries: Sequence[Entry]) -> Comparison:
     return Comparison(groups, _differences(groups), measured, _headline(groups, measured), notes)
 
 
-def _grouped(entries: Sequence[Entry]) -> list[Group]:
-    alike: dict[str, list[Entry]] = {}
+def _shared(entry: Entry) -> dict[str, Any]:
+    """Returns the config of a run, without what is its own; a fold without its number."""
+    return {
+        key: FOLD.sub("fold", value) if isinstance(value, str) else value
+        for key, value in entry.settings.items()
+        if key not in _OWN
+    }
+
+
+def _number(entry: Entry) -> int:
+    return entry.seed if entry.fold is None else entry.fold
+
+
+def _what(entry: Entry) -> str:
+    return "seed" if entry.fold is None else "fold"
+
+
+def _grouped(entries: Sequence[Entry], together: Sequence[Sequence[Entry]]) -> list[Group]:
+    named = {each.run.path: number for number, runs in enumerate(together) for each in runs if len(runs) > 1}
+    alike: dict[Any, list[Entry]] = {}
     for each in entries:
-        shared = {key: value for key, value in each.settings.items() if key not in _OWN}
-        alike.setdefault(json.dumps(shared, sort_keys=True), []).append(each)
+        key = named.get(each.run.path, json.dumps(_shared(each), sort_keys=True))
+        alike.setdefault(key, []).append(each)
     groups: list[Group] = []
-    for members in alike.values():
-        if len({each.seed for each in members}) == 1:  # the same run again: what differs is what is asked for
+    for key, members in alike.items():
+        if len({_number(each) for each in members}) == 1 and not isinstance(
+            key, int
+        ):  # the same run again: what differs is what is asked for
             for each in members:
                 taken = [group.label for group in groups]
                 groups.append(Group(each.run.name if each.run.name not in taken else str(each.run.path), [each], []))
             continue
         by_seed: dict[int, Entry] = {}
         for each in sorted(members, key=lambda each: each.changed):
-            by_seed[each.seed] = each
+            by_seed[_number(each)] = each
         kept = [by_seed[seed] for seed in sorted(by_seed)]
         label = _label([each.run.name for each in kept], [group.label for group in groups])
         groups.append(Group(label, kept, [each for each in members if each not in kept]))
@@ -222,8 +251,12 @@ def _all_measured(groups: list[Group], notes: list[str]) -> list[Measured]:
 
 def _other_data(groups: list[Group], part: str) -> bool:
     """Whether a part of the data is not the same everywhere, as its fingerprints say."""
-    prints = {(each.summary.get("data") or {}).get(part) for group in groups for each in group.entries}
-    return len(prints - {None}) > 1
+    prints: dict[int | None, set[Any]] = {}
+    are_folds = all(each.fold is not None for group in groups for each in group.entries)
+    for each in (each for group in groups for each in group.entries):
+        # Each fold has its own data, the same in all groups.
+        prints.setdefault(each.fold if are_folds else None, set()).add((each.summary.get("data") or {}).get(part))
+    return any(len(found - {None}) > 1 for found in prints.values())
 
 
 def _headline(groups: list[Group], measured: list[Measured]) -> Measured | None:

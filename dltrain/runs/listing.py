@@ -31,6 +31,9 @@ _KINDS: dict[str, Any] = {
 _VALUES: dict[str, Any] = {"validation": _NUMBER | None, "test": _NUMBER | None, "data": str | None}
 _NUMBERED = re.compile(r".+-\d{3,}")
 
+FOLD = re.compile(r"fold (\d{1,6}) of \d{1,6}")
+"""How a config writes a share of the data that is held out; the number differs between the runs of `--folds`."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -67,6 +70,12 @@ class Entry:
     def seed(self) -> int:
         """The seed."""
         return _whole(self.settings.get("seed"))
+
+    @property
+    def fold(self) -> int | None:
+        """The number of the fold, one of several shares of the data, that the run held out; none without folds."""
+        found = (FOLD.fullmatch(value) for value in self.settings.values() if isinstance(value, str))
+        return next((int(match[1]) for match in found if match), None)
 
     @property
     def best(self) -> dict[str, Any] | None:

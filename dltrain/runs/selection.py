@@ -1,6 +1,7 @@
 """Selecting and ordering runs by names, conditions and keys."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -75,21 +76,43 @@ def order(found: Sequence[Entry], key: str) -> list[Entry]:
 def resolve(references: Sequence[str], root: Path) -> list[Entry]:
     """Returns the runs that the user means, each once: folders, names, stems, and patterns such as cnn-seed*.
 
+    A name of which there are only runs of several seeds or folds (`fit --seeds`, `--folds`) means the newest of each.
+
     Raises:
         RunError: if one of the references means none.
     """
-    paths: list[Path] = []
+    return [each for found in resolve_each(references, root) for each in found]
+
+
+def resolve_each(references: Sequence[str], root: Path) -> list[list[Entry]]:
+    """Returns the same runs by reference; a run that several mean is that of the first."""
+    seen: set[str] = set()
+    found = []
     for reference in references:
-        if "*" in reference and not Path(reference).exists():
-            named = [each.name for each in root.iterdir() if is_run(each)] if root.is_dir() else []
-            matching = sorted(name for name in named if fnmatchcase(name, reference))
-            if not matching:
-                raise RunError(f"no run in {root}/ matches {reference!r}")
-            paths += [root / name for name in matching]
-        else:
-            paths.append(_one(reference, root))
-    once = {os.path.realpath(path): path for path in reversed(paths)}
-    return [entry(folder.Run(path)) for path in reversed(once.values())]
+        paths = {os.path.realpath(path): path for path in reversed(_paths(reference, root))}
+        found.append([entry(folder.Run(path)) for real, path in reversed(paths.items()) if real not in seen])
+        seen |= paths.keys()
+    return found
+
+
+def _paths(reference: str, root: Path) -> list[Path]:
+    if "*" not in reference or Path(reference).exists():
+        return _members(reference, root) or [_one(reference, root)]
+    named = [each.name for each in root.iterdir() if is_run(each)] if root.is_dir() else []
+    matching = sorted(name for name in named if fnmatchcase(name, reference))
+    if not matching:
+        raise RunError(f"no run in {root}/ matches {reference!r}")
+    return [root / name for name in matching]
+
+
+def _members(reference: str, root: Path) -> list[Path]:
+    """Returns the newest run of each seed or fold of a name; none where the name means a run by itself."""
+    if any(is_run(path) for path in (Path(reference), root / reference)) or folder.newest(root, reference):
+        return []
+    pattern = re.compile(re.escape(reference) + r"-((?:seed|fold)(\d+))-\d{3,}")
+    stems = {match[1]: int(match[2]) for run in folder.all_runs(root) if (match := pattern.fullmatch(run.name))}
+    newest = [folder.newest(root, f"{reference}-{stem}") for stem in sorted(stems, key=lambda stem: stems[stem])]
+    return [run.path for run in newest if run]
 
 
 def _one(reference: str, root: Path) -> Path:

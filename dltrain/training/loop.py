@@ -143,7 +143,8 @@ class Loop:
                 if (number := stages.number_at(self._network.spans, state.step)) != state.stage:
                     self._enter(number)
                 self._train_epoch(stop, due)
-            validated = None if stop else self.learner.validate(stop.__bool__)
+            with self.speed.beside():
+                validated = None if stop else self.learner.validate(stop.__bool__)
             state.seconds = time.monotonic() - self._began
             if state.means is None or validated is None:
                 stop.acknowledge()
@@ -162,8 +163,10 @@ class Loop:
                 state.patience, state.stopped = patience.state, patience.exhausted
             self._follow_plateau(row)
             metrics_file.append(row)
-            self.tracking.epoch(row, self._network.engine.model)
-            if self._workers.any(self._callbacks.epoch_ended(row)):
+            with self.speed.beside():
+                self.tracking.epoch(row, self._network.engine.model)
+                asked_to_stop = self._workers.any(self._callbacks.epoch_ended(row))
+            if asked_to_stop:
                 state.stopped, state.halted_by = True, to_plain(self._experiment.callbacks)
             is_planned = (
                 (is_best and not self.learner.latest_is_best)
@@ -174,6 +177,7 @@ class Loop:
             if is_planned or due.is_due_by_clock:
                 self._save(is_best, is_planned)
                 due.saved()
+            self.speed.end_epoch()
             self._say_epoch(row)
             if self._prune_reason is not None and (why := self._prune_reason(row)) and not self.learner.is_finished:
                 raise Pruned(why)
@@ -215,8 +219,8 @@ class Loop:
             if self._callbacks:
                 self._callbacks.steps_done(state.step, self._network.engine.metrics())
             if self._workers.shows_steps(self.reporter.shows_steps):
-                words = f"{metric_line(self._network.engine.metrics())}  {self._pace()}"
-                self.reporter.step(self._title(state.epoch + 1), state.step - first, end - first, words)
+                words = metric_line(self._network.engine.metrics())
+                self.reporter.step(self._title(state.epoch + 1), state.step - first, end - first, words, self._pace())
         if state.step == end:
             self.learner.check_weights()
             state.means = self._network.engine.metrics()
@@ -308,7 +312,7 @@ class Loop:
 
     def _save(self, is_best: bool, is_planned: bool = True) -> None:
         state, keep = dataclasses.asdict(self._state), self._experiment.checkpoint.keep
-        with self._saving:
+        with self.speed.beside(), self._saving:
             store.save(self._run, self._network.variables, state, is_best, keep, is_planned)
         self.reporter.detail(
             f"saved the state after step {self._state.step}" + (", the best so far" if is_best else "")
@@ -318,10 +322,13 @@ class Loop:
         return f"epoch {epoch}/{math.ceil(self._plan.total_steps / self._plan.steps_per_epoch)}"
 
     def _pace(self) -> str:
-        left = self.speed.seconds_for(self._plan.total_steps - self._state.step)
+        steps = self._plan.total_steps - self._state.step
+        left = self.speed.seconds_for(steps, math.ceil(steps / self._plan.steps_per_epoch))
         if left is None or self.speed.examples_per_second is None:
             return ""
-        return f"{self.speed.examples_per_second:,.0f} examples/s  {duration(left)} left"
+        # Before the first epoch has ended, nobody knows how long validation and checkpoints take.
+        least = "" if self.speed.knows_epochs else "over "
+        return f"{self.speed.examples_per_second:,.0f} examples/s  {least}{duration(left)} left"
 
     def _say_stage(self) -> None:
         if self._network.span.name:

@@ -292,6 +292,9 @@ def _measure_best(learner: Learner, run: Run, stop: StopRequest | SharedStop, pa
     if learner.devices.replicas > 1 or learner.network.engine.averages() or not store.best_is_last(run):
         store.restore_network(store.load(run, "best"), learner.network.engine.model)
     measured: dict[str, Any] = {}
+    there = [name for name in parts if learner.splits.part(name)]
+    if there:
+        learner.reporter.say(f"measuring the best weights on {' and '.join(there)}")
     for name in parts:
         part = learner.splits.part(name)
         measured[name] = learner.evaluated(name, learner.evaluation_feed(part), stop.__bool__) if part else None

@@ -292,3 +292,43 @@ def test_init_says_of_how_many_images_it_knows_the_sizes(tensorflow, tmp_path, c
     said = " ".join((done.output + (tmp_path / "begun.yaml").read_text()).replace("#", "").split())
     assert ("in 75 that were looked at" in said) == is_sampled
     assert "that were looked at have" in said or not is_sampled
+
+
+def arrays_of(folder, kind, x, y):
+    """Saves arrays in one of the forms that `init` reads; returns what to name."""
+    if kind == "npz":
+        np.savez(folder / "bad.npz", x=x, y=y)
+    elif kind == "npz with parts":
+        np.savez(folder / "bad.npz", x_train=x[:6], y_train=y[:6], x_test=x, y_test=y)
+    else:
+        np.save(folder / "x.npy", x)
+        np.save(folder / "y.npy", y)
+        return "x.npy"
+    return "bad.npz"
+
+
+@pytest.mark.parametrize("kind", ["npz", "npz with parts", "npy"])
+@pytest.mark.parametrize(
+    ("x", "y", "words"),
+    [
+        (np.zeros((10, 2)), np.arange(9), "10 and 9"),
+        (np.zeros((9, 2)), np.arange(10), "9 and 10"),
+        (np.zeros((10, 2)), np.zeros(10) + 0.5, "whole numbers or strings"),
+        (np.zeros((10, 2)), np.zeros((10, 3), int), "one label per example"),
+        (np.zeros(10), np.arange(10), "examples, features"),
+        (np.zeros((10, 2), complex), np.arange(10) % 2, "must contain numbers"),
+        (np.zeros((10, 2)), np.zeros(10, int), "at least 2 classes"),
+    ],
+)
+def test_arrays_that_cannot_be_used_are_refused_in_a_line(here, kind, x, y, words):
+    done = dltrain("init", arrays_of(here, kind, x, y))
+    assert done.exit_code == 2, done.output
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not list(here.glob("*.yaml")) and not list(here.glob(".*.yaml"))
+
+
+@pytest.mark.parametrize("count", [6, 9, 20, 100])
+def test_a_batch_fits_into_few_examples(here, count):
+    np.savez(here / "few.npz", x=np.zeros((count, 2), np.float32), y=np.arange(count) % 3)
+    begun("few.npz")

@@ -8,6 +8,7 @@ from dltrain.errors import RunError
 from dltrain.runs.compare import compare
 from dltrain.runs.listing import entry
 from dltrain.runs.lock import owning
+from dltrain.runs.selection import resolve, resolve_each
 
 
 def compared(*runs):
@@ -87,3 +88,66 @@ def test_one_run_and_a_damaged_one_are_refused(make_run):
         compared(good)
     with pytest.raises(RunError, match="b-001: is damaged"):
         compared(good, bad)
+
+
+def folds(make_run, name, count, test, **config):
+    """Runs as `fit --folds` leaves them, each with its own test data."""
+    runs = []
+    for number in range(1, count + 1):
+        run = make_run(f"{name}-fold{number}-001", test=test + number / 100, **config)
+        text = run.config.read_text().replace("digits,", f'digits, test_fraction: "fold {number} of {count}",')
+        run.config.write_text(text)
+        summary = json.loads(run.summary.read_text())
+        run.summary.write_text(json.dumps({**summary, "data": {"test": f"of fold {number}"}}))
+        runs.append(run)
+    return runs
+
+
+def test_runs_that_differ_only_in_the_fold_are_one_group_and_are_paired(make_run):
+    found = compared(*folds(make_run, "low", 3, 0.8, rate=0.1), *folds(make_run, "high", 3, 0.9, rate=0.2))
+    assert [(group.label, group.seeds) for group in found.groups] == [
+        ("low-fold*", [1, 2, 3]),
+        ("high-fold*", [1, 2, 3]),
+    ]
+    assert found.config == {"optimizer.learning_rate": [0.1, 0.2]}
+    assert found.headline.verdicts[0].difference == pytest.approx(0.1)
+
+
+def test_folds_beside_runs_of_other_test_data_are_not_judged(make_run):
+    found = compared(*folds(make_run, "low", 3, 0.8), *(make_run(f"one-00{seed}", seed=seed) for seed in (1, 2)))
+    assert [len(group.entries) for group in found.groups] == [3, 2]
+
+
+@pytest.mark.parametrize(
+    ("words", "sizes"),
+    [
+        (["low-fold*", "high-fold*"], [3, 4]),
+        (["low", "high"], [3, 4]),
+        (["low", "one"], [3, 1]),
+        (["one", "seeds"], [1, 2]),
+        (["seeds", "mixed*"], [2, 2]),
+        (["low-fold1-001", "low-fold2-001"], [2]),
+        (["*-fold*"], [4, 3]),
+    ],
+)
+def test_a_pattern_or_a_name_is_one_group(make_run, words, sizes):
+    low = folds(make_run, "low", 3, 0.8, rate=0.1)
+    folds(make_run, "high", 4, 0.9, rate=0.2)
+    make_run("one-001", rate=0.3)
+    for seed in range(2):
+        make_run(f"seeds-seed{seed}-001", seed=seed, rate=0.4)
+        make_run(f"mixed-00{seed}", seed=seed, rate=0.5 + seed)
+    together = resolve_each(words, low[0].path.parent)
+    found = compare([each for entries in together for each in entries], together)
+    assert [len(group.entries) for group in found.groups] == sizes
+    assert any("mixed" in note and "optimizer.learning_rate" in note for note in found.notes) == ("mixed*" in words)
+
+
+def test_the_newest_run_of_each_seed_is_meant_by_the_name(make_run):
+    for name in ("a-seed0-001", "a-seed0-002", "a-seed1-001", "a-seed10-001", "ab-seed0-001"):
+        root = make_run(name).path.parent
+    assert [each.run.name for each in resolve(["a"], root)] == ["a-seed0-002", "a-seed1-001", "a-seed10-001"]
+    make_run("a-001")
+    assert [each.run.name for each in resolve(["a"], root)] == ["a-001"]
+    with pytest.raises(RunError, match="no run 'b'"):
+        resolve(["b"], root)
