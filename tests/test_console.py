@@ -6,7 +6,6 @@ import threading
 from functools import partial
 
 import pytest
-from rich.console import Console
 from rich.text import Text
 
 from dltrain import console
@@ -84,7 +83,8 @@ def test_the_command_of_a_run_is_what_was_typed(tensorflow, monkeypatch):
 @pytest.mark.parametrize("width", [40, 60, 75, 89, 90, 120, 200])
 def test_the_progress_line_keeps_epoch_steps_and_time_whatever_the_width(monkeypatch, width):
     shown = io.StringIO()
-    monkeypatch.setattr(console, "Console", partial(Console, file=shown, force_terminal=True, width=width))
+    terminal = partial(console._Terminal, file=shown, force_terminal=True, width=width)
+    monkeypatch.setattr(console, "_Terminal", terminal)
     with Reporter() as reporter:
         metrics = "loss 0.1234  accuracy 0.9876  top_5_accuracy 0.9999"
         reporter.step("epoch 12/30", 123, 456, metrics, "1,234 ex/s  3m left")
