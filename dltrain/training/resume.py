@@ -73,9 +73,9 @@ def resumed_config(
     sizes = [config.experiment.train.planned_examples_per_step for config in (before, after)]
     if sizes[0] != sizes[1]:
         raise ConfigError(
-            [f"{run.path}: a step must see {sizes[0]} examples as before, got {sizes[1]}: that cannot change when a "
-             "run resumes, with --force either, because schedule, order and checkpoints go by steps; keep "
-             f"train.batch_size * train.accumulate_steps at {sizes[0]}, or begin a new run with these weights: dltrain fit CONFIG "
+            [f"{run.path}: a step must see {sizes[0]} examples as before, got {sizes[1]}: this cannot change when a "
+             "run resumes, with --force either: schedule, order and checkpoints go by steps; keep train.batch_size "
+             f"* train.accumulate_steps at {sizes[0]}, or begin a new run with these weights: dltrain fit CONFIG "
              f"model.weights={run.path}"]
         )  # fmt: skip
     if changes.refused:

@@ -67,7 +67,7 @@ def test_a_run_cannot_end_before_what_it_has_done(here, status):
 def test_another_batch_size_is_refused_with_what_to_type_instead(here):
     for words in ((), ("--force",)):
         message = refused("fit", "--resume", "small", "train.batch_size=4", "train.epochs=4", *words)
-        assert "a step must see 8 examples as before, got 4: that cannot change" in message
+        assert "a step must see 8 examples as before, got 4: this cannot change" in message
         assert "dltrain fit CONFIG model.weights=runs/small-001" in message
     assert dltrain("fit", "--resume", "train.batch_size=4", "train.accumulate_steps=2", "train.epochs=4").exit_code == 0
     assert dltrain("fit", "small.yaml", "train.batch_size=4", "model.weights=runs/small-001", "-q").exit_code == 0
