@@ -123,7 +123,7 @@ def _results(config: Config, saved: Any, spec: DataSpec, splits: Splits | None, 
     lines = ["## Results", ""]
     rows: list[tuple[object, ...]] = []
     for name in ("test", "validation"):
-        metrics, part = measured(summary, name), splits and splits.part(name)
+        metrics, part = measured(summary, name), splits.part(name) if splits else None
         if metrics is None or (splits and part is None):
             continue
         rows.append((name, f"{len(part):,}" if part else "", "this network", *_numbers(metrics, metrics)))
