@@ -98,7 +98,11 @@ def advised():
 
 def completed(override):
     """Returns an override with a value in place of N, and of a name that is inserted."""
-    names = {"schedule.name=1": "schedule.name=cosine", "train.precision=1": "train.precision=mixed_bfloat16"}
+    names = {
+        "schedule.name=1": "schedule.name=cosine",
+        "train.precision=1": "train.precision=mixed_bfloat16",
+        "model.weights=1": "model.weights=runs/net-001",
+    }
     return names.get(override, re.sub(r"=N\b", "=2", override))
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from dltrain.config import experiment as experiments
 from dltrain.console import Reporter
-from dltrain.errors import ConfigError, Interrupted, UserError
+from dltrain.errors import ConfigError, Interrupted, TrainingError
 from dltrain.inference import evaluation
 from dltrain.registry import TRACKERS
 from dltrain.runs.folder import Run
@@ -115,7 +115,7 @@ def test_a_tracker_that_fails_later_is_left_behind_and_named(tensorflow, path, t
 
 def test_a_tracker_that_cannot_begin_ends_the_run_before_training(tensorflow, path, told):
     told(fails="start")
-    with pytest.raises(UserError, match="tensorboard cannot start: ConnectionError: no route to host"):
+    with pytest.raises(TrainingError, match="tensorboard cannot start: ConnectionError: no route to host"):
         fit(path, "trackers=[{name: tensorboard}]")
 
 

@@ -633,7 +633,7 @@ def test_what_was_noticed_of_an_example_is_in_its_answer_and_counted(walk):
     done = dltrain("predict", walk.run.path, *walk.recipe.asked(walk.folder), "--trust", "--json")
     assert [row.get("notices") for row in json.loads(done.stdout)["predictions"]] == noticed
     first = f"{walk.folder / 'asked.txt'}:4: unknown colours: X"
-    assert f"notice: unknown colours: X: 1 example, the first {first}\n" in done.stderr
+    assert f"notice: in 1 of 4 examples: unknown colours: X; the first {first}\n" in done.stderr
     reply = client(walk).post("/predict", json={"instances": walk.recipe.instances(walk.folder)})
     assert [row.get("notices") for row in reply.json()["predictions"]] == noticed
 

@@ -117,5 +117,6 @@ def difference(got: Tree, wanted: Tree, scale: np.ndarray | None = None) -> floa
             found = np.abs(got - wanted) / scale.reshape(-1, *[1] * (wanted.ndim - 1))
         return float(np.where((got == wanted) | (np.isnan(got) & np.isnan(wanted)), 0, found).max())
 
-    found = [one(*each) for each in zip(trees.leaves(got), trees.leaves(wanted), strict=True)]
+    pairs = [(got[name], each) for name, each in wanted.items()] if isinstance(wanted, dict) else [(got, wanted)]
+    found = [one(*each) for each in pairs]
     return max(found) if np.isfinite(found).all() else float("inf")

@@ -11,7 +11,7 @@ from typing import Any
 
 from dltrain.config import experiment as experiments
 from dltrain.console import Reporter
-from dltrain.errors import ConfigError, DltrainError, Interrupted, Pruned, UserError, said
+from dltrain.errors import ConfigError, DltrainError, Interrupted, Pruned, said
 from dltrain.lazy import keras
 from dltrain.plugins import loading as plugins
 from dltrain.runs import folder
@@ -37,7 +37,7 @@ class Job:
     monitor: str
 
 
-class Unusable(UserError):
+class Unusable(DltrainError):
     """Nothing that a trial could choose would mend it: the search ends. The message begins with a key of `tune`."""
 
 

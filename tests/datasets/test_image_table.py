@@ -49,7 +49,7 @@ def test_each_line_is_an_example(table, header, delimiter):
     source = table(*(line.replace(",", delimiter) for line in (header, *LINES)))
     assert source.spec().target.class_names == ("cat", "dog")
     splits = source.load()
-    assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [6, 2, 2]
+    assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [7, 1, 2]
     assert right(splits.train)
     assert right(splits.validation)
     assert right(splits.test)
@@ -180,6 +180,7 @@ def test_files_that_are_not_there_are_skipped_if_so_asked(table):
 def test_a_class_of_one_image_is_trained_on_and_said(table):
     splits = table("path,label", *LINES[:9], "dog4.png,fox").load()
     assert (splits.train.targets == 2).sum() == 1
+    absent = {"validation": "dog, fox", "test": "fox"}
     assert [each.words for each in splits.noticed if "fox" in each.words] == [
-        f"the {part} part has no image of fox: too few to be in every part" for part in ("validation", "test")
+        f"the {part} part has no image of {names}: too few to be in every part" for part, names in absent.items()
     ]
