@@ -238,11 +238,11 @@ def notice_share(part: str, rest: Split, taken: Split | None, fraction: HeldOut)
         taken: the part; none where nothing was taken.
         fraction: the share that was asked for.
     """
-    held_out = 0 if taken is None else len(taken)
-    examples = held_out + len(rest)
-    if isinstance(fraction, str) or abs(held_out - examples * fraction) <= max(0.5, NEAR * examples * fraction):
+    count = 0 if taken is None else len(taken)
+    examples = count + len(rest)
+    if isinstance(fraction, str) or abs(count - examples * fraction) <= max(0.5, NEAR * examples * fraction):
         return
     notice(
-        f"the {part} part has {held_out:,} of {examples:,} examples, {held_out / examples:.0%} instead of "
+        f"the {part} part has {count:,} of {examples:,} examples, {count / examples:.0%} instead of "
         f"{fraction:.0%}: the classes are too small to be divided so"
     )

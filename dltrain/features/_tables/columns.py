@@ -37,8 +37,6 @@ MOSTLY = 0.9
 """Share of numbers from which on a column is one of numbers, in which other words are missing values."""
 
 _DATE_PARTS = ("year", "month", "weekday", "day")
-TIME_PARTS = (*_DATE_PARTS, "hour", "time")
-"""The numbers that a date or time may become."""
 FINEST = 1000
 """Parts of a column's standard deviation that float32 must tell apart."""
 

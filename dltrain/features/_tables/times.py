@@ -94,7 +94,7 @@ def notices(series: pl.Series) -> list[str]:
     found = []
     if len(firsts) and not ((firsts > 12) | (seconds > 12)).any() and (firsts != seconds).any():
         found.append("3/4/2020 is read as the 4th of March; no date shows which number is the month")
-    text = series.cast(pl.String).str.strip_chars()
+    text = series.cast(pl.String).str.strip_chars().unique()
     groups = text.str.extract_groups(_FORM).struct.unnest()
     years = pl.concat([groups[name] for name in ("y3", "y4", "y5", "y6")])
     if (years.str.len_chars() == 2).any():
