@@ -120,9 +120,7 @@ class TextReader(ABC):
             text = content.decode("utf-8")
         except UnicodeDecodeError as error:
             return Request([name], self.encoded([]).stored, {0: f"must be UTF-8 text: {error.reason}"})
-        for request in self._of_lines(name, io.StringIO(text, newline=None), len(content)):
-            return request
-        return self._request([], [])
+        return next(self._of_lines(name, io.StringIO(text, newline=None), len(content)), self._request([], []))
 
     def _of_lines(self, source: str, file: TextIO, size: int) -> Iterator[Request]:
         """Yields the values of a text's lines, at most `size` at a time; empty lines are none."""

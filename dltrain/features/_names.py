@@ -25,12 +25,10 @@ def listed(what: str, names: Sequence[str]) -> list[str]:
 def differing_categories(known: Sequence[str], others: Sequence[str]) -> str:
     """Returns how the categories of other data differ from those of training, in words behind a column's name."""
     found = []
-    for words, names in (("unknown", [*others]), ("missing", [*known])):
-        apart = [name for name in names if (name in known) != (name in others)]
+    for words, names, beside in (("unknown", others, {*known}), ("missing", known, {*others})):
+        apart = [name for name in names if name not in beside]
         more = f" and {len(apart) - 5} more" if len(apart) > 5 else ""
         found += [f"{words} {', '.join(map(repr, apart[:5]))}{more}"] * bool(apart)
-    return (
-        f"has other categories than in training: {'; '.join(found)}"
-        if found
-        else ("has its categories in another order than in training")
-    )
+    if not found:
+        return "has its categories in another order than in training"
+    return f"has other categories than in training: {'; '.join(found)}"
