@@ -47,7 +47,7 @@ class Reporter:
         self._last_line = time.monotonic()
         log = logging.getLogger("dltrain")
         log.handlers = [_Forwarding(self)]
-        log.setLevel(logging.INFO)
+        log.setLevel(logging.DEBUG if verbose else logging.INFO)
 
     def log_to(self, path: Path) -> None:
         """Writes all earlier and later messages to a log file."""
@@ -155,4 +155,4 @@ class _Forwarding(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         with starting:
-            self._reporter.say(record.getMessage())
+            (self._reporter.say if record.levelno >= logging.INFO else self._reporter.detail)(record.getMessage())

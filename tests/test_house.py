@@ -18,7 +18,7 @@ from dltrain.registry import KINDS, REGISTRIES
 
 PACKAGE = Path(dltrain.__file__).parent
 CHOICES = {"models", "datasets", "tasks", "optimizers", "schedules", "augmentations", "trackers", "exports"}
-GROUND = {"cache", "data", "errors", "fields", "lazy", "registry", "wording"}
+GROUND = {"cache", "data", "errors", "fields", "lazy", "registry", "untrusted", "wording"}
 """What every choice may stand on: none of it loads TensorFlow, none of it knows an experiment."""
 
 HAPPENS = {"engine", "checkpoints", "assembly", "training", "inference", "diagnostics", "replication", "distributed"}
@@ -28,15 +28,15 @@ MAY_IMPORT = {
     # Who talks to a person calls one function of any room that does something.
     "cli": {"tuning", "replication", "diagnostics", "training", "inference", "assembly", "checkpoints", "engine"}
     | {"distributed", "serving", "config", "runs", "report", "figures"}
-    | {"console", "errors", "importing", "keras_internals", "plugins", "registry", "wording"},
-    "serving": {"inference", "runs", "data", "errors"},  # and never the trainer
+    | {"console", "errors", "untrusted", "importing", "keras_internals", "plugins", "registry", "wording"},
+    "serving": {"inference", "runs", "data", "errors", "untrusted"},  # and never the trainer
     "tuning": {"training", "report", "figures", "config", "runs"}
-    | {"console", "errors", "lazy", "plugins", "registry", "wording"},
+    | {"console", "errors", "untrusted", "lazy", "plugins", "registry", "wording"},
     "replication": {"training", "inference", "assembly", "checkpoints", "config", "runs"}
-    | {"console", "digest", "errors", "lazy"},
+    | {"console", "digest", "errors", "untrusted", "lazy"},
     "diagnostics": {"training", "inference", "assembly", "engine", "checkpoints", "distributed", "config", "runs"}
     | {"inspection", "figures", "schedules", "layers"}
-    | {"console", "data", "errors", "importing", "keras_internals", "lazy", "wording"},
+    | {"console", "data", "errors", "untrusted", "importing", "keras_internals", "lazy", "wording"},
     "training": {
         "inference",
         "assembly",
@@ -48,7 +48,7 @@ MAY_IMPORT = {
         "schedules",
         "trackers",
     }
-    | {"console", "data", "digest", "errors", "keras_internals", "lazy", "plugins", "signals", "wording"},
+    | {"console", "data", "digest", "errors", "untrusted", "keras_internals", "lazy", "plugins", "signals", "wording"},
     "inference": {
         "assembly",
         "checkpoints",
@@ -66,6 +66,7 @@ MAY_IMPORT = {
         "console",
         "data",
         "errors",
+        "untrusted",
         "importing",
         "keras_internals",
         "lazy",
@@ -75,19 +76,19 @@ MAY_IMPORT = {
         "wording",
     },
     "assembly": {"engine", "checkpoints", "distributed", "config", "runs", "inspection", "schedules", "layers"}
-    | {"console", "data", "digest", "errors", "lazy", "registry"},
-    "checkpoints": {"config", "runs", "features", "console", "data", "digest", "errors", "lazy"},
-    "engine": {"distributed", "data", "errors", "importing", "keras_internals", "lazy"},
-    "distributed": {"config", "runs", "digest", "errors", "lazy", "plugins", "signals"},
-    "config": {"data", "errors", "fields", "plugins", "registry"},
-    "runs": {"errors", "wording"},
+    | {"console", "data", "digest", "errors", "untrusted", "lazy", "registry"},
+    "checkpoints": {"config", "runs", "features", "console", "data", "digest", "errors", "untrusted", "lazy"},
+    "engine": {"distributed", "data", "errors", "untrusted", "importing", "keras_internals", "lazy"},
+    "distributed": {"config", "runs", "digest", "errors", "untrusted", "lazy", "plugins", "signals"},
+    "config": {"data", "errors", "untrusted", "fields", "plugins", "registry"},
+    "runs": {"errors", "untrusted", "wording"},
     "inspection": {"data", "lazy"},
     # A page is drawn of plain numbers: inference collects them, and the tasks say how their answers are drawn.
-    "report": {"figures", "runs", "data", "errors", "wording"},
-    "figures": {"data", "errors", "wording"},
+    "report": {"figures", "runs", "data", "errors", "untrusted", "wording"},
+    "figures": {"data", "errors", "untrusted", "wording"},
     # What an example is; how it is drawn is said inside of methods.
-    "features": {"data", "errors", "figures", "lazy", "registry", "report", "wording"},
-    "plugins": {"importing", "registry", "data", "fields", "lazy", "cache", "errors"},
+    "features": {"data", "errors", "untrusted", "figures", "lazy", "registry", "report", "wording"},
+    "plugins": {"importing", "registry", "data", "fields", "lazy", "cache", "errors", "untrusted"},
     "models": {"features", "layers", "plugins"} | GROUND,
     "datasets": {"features", "plugins"} | GROUND,
     "tasks": {"features", "report", "figures"} | GROUND,
@@ -102,6 +103,7 @@ MAY_IMPORT = {
     "registry": {"beginning", "errors"},
     **{ground: set() for ground in ("beginning", "cache", "digest", "errors", "fields", "keras_internals", "lazy")},
     **{ground: set() for ground in ("signals", "wording")},
+    "untrusted": {"errors"},
 }
 
 
