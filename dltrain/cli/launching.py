@@ -12,6 +12,7 @@ from typing import IO, Annotated
 
 import typer
 
+from dltrain import programs
 from dltrain.cli.arguments import echo, sort_words
 from dltrain.cli.series import config_of
 from dltrain.cli.trust import Trust
@@ -131,7 +132,7 @@ def _start(rank: int, places: list[str], words: list[str]) -> subprocess.Popen[s
     task = {"cluster": {"worker": places}, "task": {"type": "worker", "index": rank}}
     cores = max((os.cpu_count() or 1) // len(places), 1)
     return subprocess.Popen(
-        [sys.executable, "-m", "dltrain", "fit", *words],
+        programs.dltrain("fit", *words),
         env={
             "TF_NUM_INTRAOP_THREADS": str(cores),
             "TF_NUM_INTEROP_THREADS": str(max(cores, 2)),

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from dltrain import programs
 from dltrain.distributed.workers import Workers
 from dltrain.errors import DeviceError
 from dltrain.importing import has_nvidia_device, import_tensorflow, without_information
@@ -183,10 +184,7 @@ def nvidia_cards() -> list[dict[str, str]]:
     """Asks nvidia-smi for each card's name, memory, compute capability and driver; empty where it is missing."""
     query = "name,memory.total,compute_cap,driver_version"
     try:
-        output = subprocess.run(
-            ["nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader"],
-            capture_output=True, text=True, timeout=10, check=True,
-        ).stdout  # fmt: skip
+        output = programs.output_of("nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader")
     except (OSError, subprocess.SubprocessError):
         return []
     keys = ("name", "memory", "compute_capability", "driver")

@@ -138,13 +138,22 @@ def _check_trust(contents: dict[Path, bytes], named_in: str) -> None:
     """
     place = cache.folder("trusted")
     strange = {path: hashlib.sha256(content).hexdigest() for path, content in contents.items()}
-    strange = {path: digest for path, digest in strange.items() if not (place / digest).exists()}
+    try:
+        is_believed = not place.exists() or cache.is_private(place)
+        strange = {path: digest for path, digest in strange.items() if not (is_believed and (place / digest).is_file())}
+    except OSError:
+        is_believed = False
     if not strange:
         return
     words = f"{named_in} runs code from {' and '.join(map(str, strange))}"
     if not trusts_all and not (ask and ask(words)):
-        raise UserError(f"{words}: read it, then add --trust, which is remembered until the file changes")
-    for digest in strange.values():
+        remembered = (
+            "which is remembered until the file changes"
+            if is_believed
+            else f"which is not remembered: others may write into {place}; make it yours alone with chmod 700"
+        )
+        raise UserError(f"{words}: read it, then add --trust, {remembered}")
+    for digest in strange.values() if is_believed else ():
         try:
             place.mkdir(parents=True, exist_ok=True, mode=0o700)
             (place / digest).touch()

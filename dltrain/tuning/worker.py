@@ -15,6 +15,7 @@ from dltrain.errors import ConfigError, DltrainError, Interrupted, Pruned, said
 from dltrain.lazy import keras
 from dltrain.plugins import loading as plugins
 from dltrain.runs import folder
+from dltrain.signals import Stoppable
 from dltrain.training import trainer
 from dltrain.training.resume import Resume, resumed_config
 
@@ -54,9 +55,10 @@ def work(connection: Connection, place: Path, trusts: bool, verbose: bool) -> No
     threading.Thread(target=_die_with_parent, daemon=True).start()
     plugins.trusts_all = trusts
     try:
-        while (job := connection.recv()) is not None:
-            connection.send(("end", *_done(job, connection, place, verbose)))
-            keras.backend.clear_session()  # else each network stays in memory
+        with Stoppable():
+            while (job := connection.recv()) is not None:
+                connection.send(("end", *_done(job, connection, place, verbose)))
+                keras.backend.clear_session()  # else each network stays in memory
     except (EOFError, BrokenPipeError, KeyboardInterrupt):
         return
 
