@@ -135,6 +135,8 @@ def export(
                     refused[each.registered_name] = str(error)
             card = None
             if written:
+                for name, content in spec.inputs.files().items():
+                    (place / name).write_bytes(content)
                 contract = {
                     "activation": activation,
                     "normalization": normalization,
