@@ -224,6 +224,7 @@ class CSV(Dataset):
                     hint = (
                         suggestion(name, names) if len(names) > 1 else f"; the only one is {names[0]!r}: set delimiter?"
                     )
+                    hint += "; to use all rows: dataset.split=none" if key == "split" else ""
                     raise KeyProblem(key, f"is not a column of {self.path.name}: {name!r}{hint}")
 
     def _usable(self, table: Table, kind: Kind, like: DataSpec | None) -> Table:

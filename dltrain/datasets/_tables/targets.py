@@ -134,7 +134,7 @@ def named_parts(column: pl.Series, rows: Split) -> dict[str, Split | None]:
     parts = as_text(column).str.to_lowercase().replace_strict(_PARTS).to_numpy()
     found = {name: np.flatnonzero(parts == name) for name in PARTS}
     if not len(found["train"]):
-        raise KeyProblem("split", f"{column.name!r} leaves no row for training")
+        raise KeyProblem("split", f"{column.name!r} leaves no row for training; to use all rows: dataset.split=none")
     return {name: rows.take(positions) if len(positions) else None for name, positions in found.items()}
 
 
