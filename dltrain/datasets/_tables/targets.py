@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from dltrain.data import PARTS, DataSpec, Feature, Split, notice_share, split_off
 from dltrain.data.noticing import notice
 from dltrain.errors import KeyProblem
+from dltrain.features._arrays.encoding import LOSES, is_lost_in_float32
 from dltrain.features._tables.columns import FEW, MOSTLY
 from dltrain.features._tables.files import Table
 from dltrain.features._tables.values import (
@@ -88,8 +89,11 @@ class TargetColumns:
         """
         columns = [table.frame[name] for name in self.names]
         if kind == "numbers":
-            numbers = [as_numbers(column).to_numpy().astype(np.float32) for column in columns]
-            return Numbers(names=self.names), np.stack(numbers, 1)
+            numbers = np.stack([as_numbers(column).to_numpy() for column in columns], 1)
+            for name, values in zip(self.names, numbers.T, strict=True):
+                if like is None and is_lost_in_float32(values):
+                    raise KeyProblem(self.key, f"{name!r} {LOSES}")
+            return Numbers(names=self.names), numbers.astype(np.float32)
         if kind == "labels":
             labels = [flags(column).to_numpy().astype(np.float32) for column in columns]
             return Labels(class_names=self.names), np.stack(labels, 1)
