@@ -77,8 +77,15 @@ def launch(
     if killed:
         echo(f"{names} did not end when asked to, and was killed", err=True)
     if any(codes) or len(workers) < count:
-        asked = EXIT_CODES[signals.first] if signals.first is not None else TrainingError.exit_code
-        raise _Ended(asked if killed else next((code for code in codes if code), asked))
+        raise _Ended(_exit_code(codes, signals))
+
+
+def _exit_code(codes: list[int], signals: "_Signals") -> int:
+    """Returns the exit code of the signal that came, else that of the worker that failed by itself."""
+    if signals.first is not None:
+        return EXIT_CODES[signals.first]
+    failed = sorted((code for code in codes if code > 0), key=lambda code: code in EXIT_CODES.values())
+    return failed[0] if failed else TrainingError.exit_code
 
 
 class _Ended(DltrainError):
@@ -128,11 +135,12 @@ class _Signals:
         self.until = math.inf
         self.has_killed = False
         self._workers = workers
+        self._came: list[int] = []
 
     def __enter__(self) -> Self:
         # nohup wants SIGHUP ignored, and the workers inherit that.
         ours = [each for each in EXIT_CODES if each != signal.SIGHUP or signal.getsignal(each) != signal.SIG_IGN]
-        self._before = {number: signal.signal(number, self._pass_on) for number in ours}
+        self._before = {number: signal.signal(number, self._note) for number in ours}
         return self
 
     def __exit__(
@@ -146,30 +154,33 @@ class _Signals:
         self.until = min(self.until, time.monotonic() + GRACE_SECONDS)
         _send(self._workers, signal.SIGTERM)
 
-    def kill_if_late(self) -> None:
-        """Kills the workers that are left where they had their time."""
+    def pass_on(self) -> None:
+        """Sends the workers what came, and kills those that are left where they had their time."""
+        while self._came:
+            _send(self._workers, self._came.pop(0))
         if time.monotonic() >= self.until:
             self.has_killed = True
             _send(self._workers, signal.SIGKILL)
 
-    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        """Only notes the signal: a worker may just be being started."""
         self.until = min(self.until, time.monotonic() + (GRACE_SECONDS if self.first is None else AGAIN_SECONDS))
         self.first = self.first or signal.Signals(number)
-        _send(self._workers, number)
+        self._came.append(number)
 
 
 def _codes(workers: list[subprocess.Popen[str]], signals: _Signals) -> list[int]:
     """Waits for all; where one has failed, the others get some time to end by themselves."""
     patience = None
-    while any(worker.poll() is None for worker in workers):
-        now, failed = time.monotonic(), [worker.returncode for worker in workers if worker.returncode]
+    while None in (codes := [worker.poll() for worker in workers]):
+        now, failed = time.monotonic(), [code for code in codes if code]
         if failed and patience is None:
             patience = now + (REFUSED_SECONDS if UserError.exit_code in failed else LOST_SECONDS)
         if patience is not None and now >= patience and signals.until == math.inf:
             signals.end()
-        signals.kill_if_late()
+        signals.pass_on()
         time.sleep(POLL_SECONDS)
-    return [worker.returncode for worker in workers]
+    return [code for code in codes if code is not None]
 
 
 def _free_ports(count: int) -> list[int]:

@@ -213,9 +213,11 @@ class Workers:
         words = str(error)
         if not isinstance(error, _unreached()) and _ABORTED not in words:
             return None
-        ranks = {int(rank) for rank in re.findall(r"/task:(\d+)", words.partition(_ABORTED)[2])} - {self.rank}
-        names = [self._cluster.named(rank) for rank in sorted(ranks) if rank < self.count] if self._cluster else []
-        return f"{' and '.join(names) or 'another worker'} does not answer any more"
+        others = {*range(self.count)} - {self.rank}
+        told = {int(rank) for rank in re.findall(r"/task:([0-9]{1,9})\b", words.partition(_ABORTED)[2])} & others
+        if self._cluster is None or not (ranks := told or others if self.count == 2 else told):
+            return "another worker does not answer any more"
+        return f"{' and '.join(self._cluster.named(rank) for rank in sorted(ranks))} does not answer any more"
 
     def __enter__(self) -> Self:
         return self
