@@ -119,6 +119,7 @@ def start(config: Config, reporter: Reporter, workers: Workers | None = None) ->
     chosen = config.experiment
     if workers is not None and workers.words:
         reporter.say(workers.words)
+        workers.warn = reporter.warn
     devices = device.start(chosen.device, chosen.train.precision, chosen.deterministic, workers)
     reporter.say(devices.description)
     if devices.noise:
