@@ -96,7 +96,7 @@ def export(
         TrainingError: if the folder cannot be written.
     """
     if place is None:
-        folder.refuse_links(run)
+        folder.require_own_files(run)
     # float32 on a CPU, whatever it was trained in: what runtimes take, and what can be compared.
     trained = TrainedRun.open(run, checkpoint, reporter, [*overrides, "device=cpu", "train.precision=float32"])
     config, saved, spec = trained.config, trained.saved, trained.spec

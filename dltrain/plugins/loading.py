@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from dltrain import cache
+from dltrain import cache, untrusted
 from dltrain.errors import KeyProblem, UserError, said
 from dltrain.importing import import_tensorflow
 from dltrain.plugins.keras_classes import offer
@@ -22,6 +22,9 @@ _log = logging.getLogger("dltrain")
 
 loaded: dict[Path, bytes] = {}
 """The files that were run in this process, with their content."""
+
+MOST_BYTES = 4 * 2**20
+"""How large a file of code may be."""
 
 KEPT = "plugins"
 """The folder in a run folder with copies of them."""
@@ -64,6 +67,14 @@ def load(paths: list[Path], named_in: str) -> None:
 def of(paths: Iterable[Path]) -> dict[Path, bytes]:
     """Returns the content of the files that a config names as they were run; other configs may have run others."""
     return {path: loaded[path] for path in paths}
+
+
+def is_copy(path: Path, content: bytes) -> bool:
+    """Whether a file is there and holds the same code."""
+    try:
+        return untrusted.content(path, MOST_BYTES) == content
+    except OSError:
+        return False
 
 
 def fault(error: BaseException) -> str | None:
