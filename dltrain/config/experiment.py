@@ -405,7 +405,7 @@ def run_plugins(root: Node, path: Path) -> list[Problem]:
         what is wrong with the key; if anything is, no file is run.
 
     Raises:
-        UserError: if one is not trusted, cannot be read or fails.
+        ConfigError: if one is not trusted, cannot be read or fails.
     """
     named = root.value.get("plugins")
     if named is None:
@@ -413,7 +413,10 @@ def run_plugins(root: Node, path: Path) -> list[Problem]:
     problems: list[Problem] = []
     files = build(field_types(Experiment)["plugins"], named, "plugins", problems)
     named_in = str(path) if named.mark.source.is_argument else named.mark.source.name
-    plugins.load([*files] if files is not INVALID else [], named_in)
+    try:
+        plugins.load([*files] if files is not INVALID else [], named_in)
+    except KeyProblem as error:
+        raise ConfigError(blame(root, "", error)) from None
     return problems
 
 

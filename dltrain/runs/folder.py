@@ -193,8 +193,8 @@ def _json(text: str) -> Any:
     found = json.loads(text, parse_int=whole)
     level = [found]
     for _ in range(MOST_LEVELS):
-        below = [value.values() if isinstance(value, dict) else value for value in level if isinstance(value, dict | list)]
-        level = [inner for values in below for inner in values]
+        held = [value for value in level if isinstance(value, dict | list)]
+        level = [inner for value in held for inner in (value.values() if isinstance(value, dict) else value)]
     if level:
         raise ValueError(f"has more than {MOST_LEVELS} levels")
     return found
