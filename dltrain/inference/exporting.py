@@ -97,7 +97,7 @@ def export(
         TrainingError: if the folder cannot be written.
     """
     if place is None:
-        folder.refuse_links(run)
+        folder.require_own_files(run)
     if written_name(str(place or run.exports)) != str(place or run.exports):
         raise UserError(f"{place or run.exports}: is no UTF-8, which libraries of formats need: name a folder with -o")
     # float32 on a CPU, whatever it was trained in: what runtimes take, and what can be compared.

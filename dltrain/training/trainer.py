@@ -93,7 +93,7 @@ def fit(
         workers = held.enter_context(Workers.of(cluster, config, profile))
         saved = None
         if resumed is not None:
-            folder.refuse_links(resumed)
+            folder.require_own_files(resumed)
             held.enter_context(owning(resumed))
             warn_of_changed_code(resumed, config, reporter)
             saved = chosen(resumed, "last", reporter)
