@@ -214,7 +214,7 @@ def _turned(image: Any, header: Header) -> Any:
 
 def _reason(error: Any) -> str:
     """Returns TensorFlow's own words on one line, without the places in its graph."""
-    words = re.sub(r"\{\{.*?\}\}+|\[Op:\w*\]", "", error.message)
+    words = re.sub(r"\{\{[^{}]*\}\}+|\[Op:\w*\]", "", error.message)
     return printable(textwrap.shorten(words, 200, placeholder=" ..."))
 
 
