@@ -7,8 +7,8 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from errno import EFBIG, ENOTSUP
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from dltrain.errors import DltrainError, KeyProblem
 
@@ -28,7 +28,7 @@ class Unreadable(ValueError):
     """Bytes that their parser cannot take; the words are the parser's, its exception is the cause."""
 
 
-def opened(path: Path, most: int | None = None) -> BinaryIO:
+def opened(path: Path, most: int | None = None) -> BufferedReader:
     """Opens a file for reading, if it is a regular one: reading from a pipe or a device may never end.
 
     Args:

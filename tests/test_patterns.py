@@ -15,7 +15,7 @@ from re import _parser  # type: ignore[attr-defined]
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "dltrain"
-LENGTH = 300
+LENGTH = 150
 METHODS = ("compile", "search", "match", "fullmatch", "findall", "finditer", "sub", "split")
 TRUSTED = {
     "registry.py": "docstrings of registered classes",
@@ -244,7 +244,7 @@ def slowest(pattern, method, flags=0):
     matcher = Matcher(pattern, flags)
     own = sorted({*symbols(matcher.nodes), "\n", "~"})
     most = 2 * size(matcher.nodes) + 10
-    for text in texts(own[:: max(1, len(own) // 8)]):
+    for text in texts(own[:: max(1, len(own) // 6)]):
         matcher.steps, matcher.most = 0, most * (len(text) + 10)
         try:
             if method in ("match", "fullmatch"):
