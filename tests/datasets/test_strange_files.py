@@ -66,10 +66,11 @@ def refused(dataset):
 
 @pytest.mark.parametrize("strange", [pipe, device, endless, sparse])
 @pytest.mark.parametrize("name", SOURCES)
-def test_every_source_refuses_what_is_no_file_of_a_sane_size(tensorflow, tmp_path, name, strange):
+def test_every_source_refuses_what_is_no_file_of_a_sane_size(tensorflow, tmp_path, monkeypatch, name, strange):
+    monkeypatch.setenv("DLTRAIN_CACHE", str(tmp_path / "cache"))
     strange(tmp_path / name)
     words = refused(SOURCES[name](tmp_path / name))
-    assert str(tmp_path / name) in words or name in words
+    assert str(tmp_path / name) in words or "which is empty" in words  # a tar of nothing but zeros
     if strange in (pipe, device):
         assert "regular file" in words
     elif strange is sparse and name not in ("a.npy", "a.zip"):  # of which only the beginning is read
