@@ -39,10 +39,10 @@ def named(text: str) -> str:
         half, is_byte = divmod(len(found[1]), 2)
         return half * "\\" + (chr(int(found[2][1:], 16)) if is_byte else found[2])
 
-    return re.sub(r"(\\+)(udc[89a-f][0-9a-f])", byte, text)
+    return re.sub(r"(?<!\\)(\\+)(udc[89a-f][0-9a-f])", byte, text)
 
 
-_BYTE = re.compile(r"(\\*)([\udc80-\udcff]|(?<=\\)udc[89a-f][0-9a-f])")
+_BYTE = re.compile(r"(?<!\\)(\\*)([\udc80-\udcff]|(?<=\\)udc[89a-f][0-9a-f])")
 """A byte of a name that is no UTF-8, or a text that looks as if it were one, with the backslashes before."""
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from dltrain.data import DataSpec, Feature, Pieces, Provenance, Split, Splits
 from dltrain.data.noticing import notice, noticing
 from dltrain.data.proposal import Proposal
+from dltrain.data.size_limit import SizeLimit
 from dltrain.datasets import Dataset
 from dltrain.datasets._sources.arrays import refusing
 from dltrain.datasets._tables.proposal import table as proposed_table
@@ -72,6 +73,8 @@ class CSV(Dataset):
         ignore_case: take categories, and classes, that differ in case alone for one.
         on_bad_example: error to stop at rows that cannot be used (too many fields, no target, a word instead of a
             number); skip to leave them out and name them.
+        max_megabytes: the most that a file may have, also unpacked, in megabytes; none for 8,192, and for what is
+            compressed no more than 100 times the file's size.
         test_fraction: share of all rows held out for testing, 0 to below 1, stratified by class; unused with `split`.
         validation_fraction: share of the remaining rows held out for tuning, likewise.
     """
@@ -94,6 +97,7 @@ class CSV(Dataset):
     words: PositiveInt = 100
     ignore_case: bool = False
     on_bad_example: Literal["error", "skip"] = "error"
+    max_megabytes: PositiveInt | None = None
 
     def __post_init__(self) -> None:
         if len(set(self._targets)) < len(self._targets) or not self._targets:
@@ -161,7 +165,7 @@ class CSV(Dataset):
     def reader(self, spec: DataSpec) -> TableReader:
         """Returns a reader of other rows for a network that was trained on `spec`."""
         table = TableEncoding(spec.input.columns, self.missing_values, self.numeric, self.dates)
-        return TableReader(table, self.delimiter, self.encoding)
+        return TableReader(table, self.delimiter, self.encoding, SizeLimit(self.max_megabytes))
 
     @property
     def _targets(self) -> tuple[str, ...]:
@@ -186,7 +190,8 @@ class CSV(Dataset):
         return kind, replace(splits, noticed=tuple(noticed))
 
     def _made(self, like: DataSpec | None) -> tuple[Kind, Splits]:
-        table = read(self.path, self.delimiter, self.encoding, self.missing_values, self.on_bad_example == "skip")
+        skip, limit = self.on_bad_example == "skip", SizeLimit(self.max_megabytes)
+        table = read(self.path, self.delimiter, self.encoding, self.missing_values, skip, limit)
         self._check_names(table.frame.columns, table.nested)
         asked = TargetColumns(self._targets, self.ignore_case)
         kind = asked.kind(table.frame, like) if self.kind == "auto" else self.kind
@@ -215,12 +220,13 @@ class CSV(Dataset):
         return kind, Splits(like, made["train"], made.get("validation"), made.get("test"), skipped)
 
     def _check_names(self, names: list[str], nested: dict[str, str]) -> None:
+        known = {*names}
         for key in ("target", *_ROLES, "weight", "split"):
             value = getattr(self, key)
             for name in value if isinstance(value, tuple) else [value] if value else []:
                 if name in nested and key != "ignore":
                     raise KeyProblem(key, f"{name!r} holds {nested[name]}, not numbers, texts or dates")
-                if name not in names and name not in nested:
+                if name not in known and name not in nested:
                     hint = (
                         suggestion(name, names) if len(names) > 1 else f"; the only one is {names[0]!r}: set delimiter?"
                     )
@@ -241,7 +247,8 @@ class CSV(Dataset):
             if kind == "labels":
                 wrong = flags(table.frame[name]).is_null()
                 table = table.without(wrong, f"{name} must be 0 or 1, as a label is", skip, name)
-        inputs = [name for name in table.frame.columns if name not in (*self._apart, *self.ignore)]
+        apart = {*self._apart, *self.ignore}
+        inputs = [name for name in table.frame.columns if name not in apart]
         for name in [*inputs, *self._numbers(kind)]:
             words = f"{name} must be within float32, which ends at 3.4e38"
             table = table.without(beyond_float32(table.frame[name]), words, skip, name)

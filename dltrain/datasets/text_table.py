@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from dltrain.data import DataSpec, Split
 from dltrain.data.request import Reader
+from dltrain.data.size_limit import SizeLimit
 from dltrain.datasets._tables.targets import (
     TASKS,
     TargetColumns,
@@ -21,6 +22,7 @@ from dltrain.features._tables.encoding import MISSING
 from dltrain.features._tables.files import Table, matching, read
 from dltrain.features._tables.values import as_numbers, as_text
 from dltrain.features._text.table_reader import TextTableReader
+from dltrain.fields import PositiveInt
 from dltrain.lazy import np
 from dltrain.registry import DATASETS, suggestion
 
@@ -41,6 +43,8 @@ class TextTable(TextSource):
         delimiter: the character that separates the fields of a CSV file; auto infers it from the header.
         encoding: character encoding of a CSV or JSON lines file.
         missing_values: texts that mean a missing value, beside the empty one.
+        max_megabytes: the most that a file may have, also unpacked, in megabytes; none for 8,192, and for what is
+            unpacked 100 times the file's size.
         test_fraction: share of all rows held out for testing, 0 to below 1, stratified by class; unused with `split`.
         validation_fraction: share of the remaining rows held out for tuning, likewise.
     """
@@ -55,6 +59,7 @@ class TextTable(TextSource):
     delimiter: str = "auto"
     encoding: str = "utf-8"
     missing_values: tuple[str, ...] = MISSING
+    max_megabytes: PositiveInt | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -81,7 +86,7 @@ class TextTable(TextSource):
             ValueError: if the table cannot be used.
         """
         skip = self.on_bad_example == "skip"
-        table = read(self.path, self.delimiter, self.encoding, self.missing_values, skip)
+        table = read(self.path, self.delimiter, self.encoding, self.missing_values, skip, SizeLimit(self.max_megabytes))
         self._check_names(table)
         columns = TargetColumns(self._targets, key="label_column")
         kind = columns.kind(table.frame, like) if self.kind == "auto" else self.kind
@@ -119,7 +124,8 @@ class TextTable(TextSource):
     def reader(self, spec: DataSpec) -> Reader:
         """Returns a reader of further rows, and of texts a line each."""
         columns = (self.text_column, self.pair_column)
-        return TextTableReader(spec.input, columns, self.delimiter, self.encoding, self.missing_values)
+        limit = SizeLimit(self.max_megabytes)
+        return TextTableReader(spec.input, columns, self.delimiter, self.encoding, self.missing_values, limit)
 
     @property
     def _texts(self) -> tuple[str, ...]:

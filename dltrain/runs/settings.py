@@ -79,7 +79,7 @@ class _Walk:
             return value == "true"
         if re.fullmatch(r"[-+]?\d{1,18}", value):
             return int(value)
-        if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", value):
+        if re.fullmatch(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?", value):
             return float(value)
         return value
 

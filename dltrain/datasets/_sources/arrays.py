@@ -9,10 +9,13 @@ from typing import Any
 
 from dltrain.data import DataSpec, Provenance, Split, Splits
 from dltrain.data.noticing import notice, noticing
+from dltrain.data.request import Reader
+from dltrain.data.size_limit import SizeLimit
 from dltrain.datasets._sources.splitting import sizes_of, split_into_parts
 from dltrain.errors import DataError
 from dltrain.features._arrays.encoding import LOSES, are_finite, is_lost_in_float32
 from dltrain.features._arrays.files import Header, Origin
+from dltrain.features._arrays.reader import ArrayReader
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.vector import of_shape
 from dltrain.fields import HeldOut
@@ -132,6 +135,17 @@ def assemble(
         like=like,
     )
     return replace(made, noticed=(*noticed, *made.noticed))
+
+
+def reader_within(limit: SizeLimit, spec: DataSpec) -> Reader:
+    """Returns what reads further arrays for a network.
+
+    Args:
+        limit: the most that a file may have.
+        spec: the data that the network was trained on.
+    """
+    reader = spec.inputs.reader()
+    return replace(reader, limit=limit) if isinstance(reader, ArrayReader) else reader
 
 
 def _row_of(part: Part) -> Callable[[int], str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dltrain.data.feature import Encoded, Notice
+from dltrain.errors import KeyProblem
 from dltrain.features._arrays.encoding import ArrayEncoding
 from dltrain.features._tables.columns import encode, strays
 from dltrain.features._tables.delimited import Rows
@@ -145,7 +146,8 @@ class TableEncoding:
         for column in self.columns:
             name = column.source
             if name not in raw and name in self._complete:
-                others = [key for key in raw if key not in {each.source for each in self.columns}]
+                sources = {each.source for each in self.columns}
+                others = [key for key in raw if key not in sources]
                 hints = (f": {key!r} is unknown{hint}" for key in others if (hint := nearest(key, [name])))
                 raise ValueError(f"has no column {name!r}{next(hints, '; null says that a value is missing')}")
             try:
@@ -187,7 +189,7 @@ class TableEncoding:
             if what != "categories" and wrong.sum() == frame[name].count():
                 row = int(wrong.arg_max() or 0)
                 words = f"got {frame[name][row]!r}, {path}:{lines[row]}"
-                raise ValueError(f"column {name!r} must hold {what}, as in training, {words}")
+                raise KeyProblem("", f"column {name!r} must hold {what}, as in training, {words}")
 
     def _usable(self, frame: pl.DataFrame) -> tuple[np.ndarray, dict[int, str], dict[int, list[Notice]]]:
         """Returns the rows that can be used, why others cannot, by row, and what is noticed of those that can."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dltrain.data.request import STDIN, LineReader, Request
+from dltrain.data.size_limit import SizeLimit
 from dltrain.features._tables.files import OTHER_KINDS, matching, read
 
 TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".parquet", ".pq")
@@ -23,12 +24,14 @@ class TextTableReader(LineReader):
         delimiter: of the fields of a CSV file.
         encoding: its character encoding.
         missing: texts that mean a missing value.
+        limit: the most that a file may have.
     """
 
     columns: tuple[str, str | None]
     delimiter: str
     encoding: str
     missing: tuple[str, ...]
+    limit: SizeLimit
 
     @property
     def takes(self) -> str:
@@ -47,7 +50,7 @@ class TextTableReader(LineReader):
     def _table(self, source: str, size: int) -> Iterator[Request]:
         try:
             matching(Path(source))
-            table = read(Path(source), self.delimiter, self.encoding, self.missing, skip=True)
+            table = read(Path(source), self.delimiter, self.encoding, self.missing, skip=True, limit=self.limit)
             absent = [name for name in self.columns if name is not None and name not in table.frame.columns]
             if absent:
                 raise ValueError(f"has no column {absent[0]!r}")
