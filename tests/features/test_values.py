@@ -80,6 +80,53 @@ def test_words_that_merely_look_like_truth_values_are_words():
     assert known_categories(pl.Series(["TRUE", "true", "true", "no"])) == {"no": 1, "true": 3}
 
 
+@pytest.mark.parametrize(
+    "words", [("on", "off", "yes", "no"), ("T", "F", "Y", "N"), ("true", "n", "1", "y"), ("yes", "no", "t", "0")]
+)
+def test_words_for_truth_that_training_has_side_by_side_stay_apart(tmp_path, words):
+    feature = trained_on([*words] * 15, tmp_path)
+    assert {*feature.columns[-1].categories} == {*words}
+    assert len({code(feature, word) for word in words}) == len(words)
+    assert [code(feature, word.swapcase()) for word in words] == [code(feature, word) for word in words]
+    (tmp_path / "t.jsonl").write_text("\n".join(json.dumps({"x": row, "y": words[row % 4]}) for row in range(40)))
+    table = CSV(path=tmp_path / "t.jsonl", target="y", test_fraction=0.0, validation_fraction=0.0)
+    assert {*table.load().spec.target.class_names} == {*words}
+
+
+def test_one_and_zero_are_what_the_words_beside_them_are(tmp_path):
+    feature = trained_on(["Yes", "no", "1", "0", "yes", "1.0"] * 10, tmp_path)
+    assert len(feature.columns[-1].categories) == 2
+    assert len({code(feature, cell) for cell in ("YES", 1, "true", True)}) == 1
+
+
+@pytest.mark.parametrize("written", [("True", "False"), ("TRUE", "FALSE"), ("true", "false"), (True, False)])
+def test_truth_is_found_beside_a_third_word(tmp_path, written):
+    feature = trained_on([*written, "maybe"] * 20, tmp_path)
+    for truth, place in ((True, written[0]), (False, written[1])):
+        spelt = [truth, str(truth), str(truth).upper(), str(truth).lower()]
+        assert {code(feature, cell) for cell in spelt} == {code(feature, place)}
+    assert code(feature, "Maybe") == code(feature, "yes") == code(feature, 1) == 0
+    assert len({code(feature, cell) for cell in (True, False, "maybe")} - {0}) == 3
+    both = trained_on(["True", "TRUE", "maybe"] * 20, tmp_path)
+    assert code(both, True) == code(both, "TRUE") == code(both, "True") > 0
+
+
+@pytest.mark.parametrize(
+    "spellings",
+    [
+        ("1000", "1e3", "1E+03", "1000.", "+1000.0"), (".5", "0.5", "0.50", "5e-1", "00.5"), ("5.", "5", "5.0"),
+        ("10000000000000000", "1e+16", "1e16"), ("0.00001", "1e-05", "1e-5"), ("-.25", "-0.25", "-25e-2"),
+    ],
+)  # fmt: skip
+def test_a_number_as_a_category_is_the_same_in_each_notation(tmp_path, spellings):
+    for written in spellings:
+        feature = trained_on([written, "x", "7"] * 20, tmp_path)
+        assert len({code(feature, cell) for cell in spellings}) == 1
+        assert code(feature, spellings[0]) > 0
+    long = "1234567890123456789012345678901234567890"
+    assert respelt([long[:-1] + "1", f"{long}.0"], [long, "x"]) == {f"{long}.0": long}
+
+
 def test_true_and_false_are_numbers_where_a_column_is_known_to_be_one():
     assert as_values(pl.Series(["True", "0", "false", "x", None])).to_list() == [1, 0, 0, None, None]
     assert as_values(pl.Series([True, None, False])).to_list() == [1, None, 0]
