@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dltrain.data.noticing import notice
 from dltrain.data.size_limit import SizeLimit, reason
 from dltrain.errors import AbsentData, KeyProblem
-from dltrain.features._tables.delimited import Fault, Rows, parse
+from dltrain.features._tables.delimited import Fault, Rows, parse, stripped
 from dltrain.lazy import np
 from dltrain.untrusted import Unreadable, opened, parsing
 
@@ -357,14 +357,13 @@ def _odd_kinds(rows: dict[int, dict[str, Any]]) -> tuple[list[tuple[int, str]], 
 
 
 def nulled(frame: pl.DataFrame, missing: tuple[str, ...]) -> pl.DataFrame:
-    """Returns the rows without spaces around texts, with nulls for texts that stand for no value, and for NaN.
+    """Returns rows as a text file has them: `stripped` texts, categories among them, and nulls for NaN.
 
-    A text file has neither the spaces nor NaN, which pandas writes for a missing value.
+    pandas writes NaN for a missing value.
     """
     import polars as pl
 
-    texts = pl.col(pl.String).str.strip_chars()
-    frame = frame.with_columns(pl.when(~texts.is_in(missing)).then(texts).name.keep())
+    frame = stripped(frame.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String)), missing)
     return frame.with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None))
 
 
