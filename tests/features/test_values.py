@@ -144,6 +144,63 @@ def test_other_words_are_not(text):
     assert not are_written_numbers(pl.Series([text, "$2"]))
 
 
+def written(cells, tmp_path):
+    """Returns a table of such cells, separated by semicolons, with a target that says nothing."""
+    rows = [f"{cell};{row / 7};{row % 2}" for row, cell in enumerate(cells)]
+    (tmp_path / "t.csv").write_text("\n".join(["x;n;y", *rows]))
+    return tmp_path / "t.csv"
+
+
+def of_file(feature, cells, tmp_path):
+    """Returns what prediction makes of a file of these cells."""
+    (tmp_path / "p.csv").write_text("\n".join(["x;n", *(f"{cell};0.5" for cell in cells)]))
+    requests = [*feature.reader().read([str(tmp_path / "p.csv")], 100)]
+    problems = {place: why for each in requests for place, why in each.problems.items()}
+    return np.concatenate([each.inputs for each in requests])[:, 0].tolist(), problems
+
+
+KEYS = {"target": "y", "test_fraction": 0.0, "validation_fraction": 0.0}
+
+
+def test_decimal_commas_are_the_runs_and_each_cell_is_read_by_itself(tmp_path):
+    cells = [f"{row},{row}5" for row in range(40)]
+    trained = CSV(path=written(cells, tmp_path), **KEYS).load()
+    feature = trained.spec.input
+    assert of_file(feature, ["1,250", "2,750"], tmp_path) == (pytest.approx([1.25, 2.75]), {})
+    assert of_file(feature, ["1,250", "12", "1.5"], tmp_path) == (pytest.approx([1.25, 12, 1.5]), {})
+    stored, problems = of_file(feature, ["1,250", "old", "1,5", "1.250,5"], tmp_path)
+    assert stored == pytest.approx([1.25, 1.5])
+    assert {place: why.split(",")[0] for place, why in problems.items()} == dict.fromkeys((1, 3), "x must be a number")
+    assert [code(feature, cell) for cell in ("1,250", "1,5", 1.5)] == pytest.approx([1.25, 1.5, 1.5])
+    other = CSV(path=written(["1,250", "2,500", "3"], tmp_path), **KEYS).load(trained.spec)
+    assert other.train.inputs[:, 0].tolist() == pytest.approx([1.25, 2.5, 3])
+    skipping = CSV(path=written(["1,250", "old", "3"], tmp_path), numeric=("x",), on_bad_example="skip", **KEYS)
+    found = skipping.load(trained.spec)
+    assert found.train.inputs[:, 0].tolist() == pytest.approx([1.25, 3])
+    assert len(found.skipped) == 1
+
+
+def test_a_run_of_points_reads_no_comma_that_may_separate_thousands(tmp_path):
+    trained = CSV(path=written([f"{row}.5" for row in range(40)], tmp_path), **KEYS).load()
+    stored, problems = of_file(trained.spec.input, ["1,5", "1,250", "0.25"], tmp_path)
+    assert stored == pytest.approx([1.5, 0.25])
+    assert [*problems] == [1]
+    assert code(trained.spec.input, "1,5") == 1.5
+
+
+def test_a_comma_in_a_category_stays_one_in_each_format(tmp_path):
+    trained = CSV(path=written(["1,5", "2,5", "1,250"] * 20, tmp_path), categorical=("x",), **KEYS).load()
+    feature = trained.spec.input
+    assert feature.columns[-1].categories == ("1,250", "1,5", "2,5")
+    assert [code(feature, cell) for cell in ("1,250", "1,5", "2,5")] == [1, 2, 3]
+    assert "x" not in {words.words.split("'")[1] for words in trained.noticed}
+    (tmp_path / "p.csv").write_text("x;n\n1,5;1\n2,5;2\n")
+    (found,) = feature.reader().read([str(tmp_path / "p.csv")], 100)
+    assert found.inputs[:, -1].tolist() == [2, 3]
+    other = CSV(path=written(["2,5", "1,5"], tmp_path), categorical=("x",), **KEYS).load(trained.spec)
+    assert other.train.inputs[:, -1].tolist() == [3, 2]
+
+
 def test_differences_that_float32_would_lose_are_kept(tmp_path):
     """Milliseconds since 1970 are one number in float32."""
     cells = [1_500_000_000_000 + 1000 * row for row in range(60)]

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from dltrain.data.feature import Encoded, Notice
 from dltrain.errors import KeyProblem
 from dltrain.features._arrays.encoding import ArrayEncoding
-from dltrain.features._tables.columns import encode, strays
+from dltrain.features._tables.columns import encode, pointed, strays
 from dltrain.features._tables.delimited import Rows
-from dltrain.features._tables.files import cell, flat, nulled, with_points
+from dltrain.features._tables.files import cell, flat, nulled
 from dltrain.features._tables.values import beyond_float32
 from dltrain.features.table import Column
 from dltrain.lazy import np
@@ -32,12 +32,10 @@ class Seen:
 
     Args:
         rows: how many there were.
-        points: whether a column has decimal commas.
         nested: what columns hold that are left out.
     """
 
     rows: int = 0
-    points: dict[str, bool] = field(default_factory=dict)
     nested: dict[str, str] = field(default_factory=dict)
 
 
@@ -90,13 +88,28 @@ class TableEncoding:
         return RowEncoding((len(self.columns),), columns=self.columns)
 
     def encode(self, raws: Sequence[Any]) -> Encoded:
-        """Returns the rows that can be used, (usable, columns), float32; objects and lists of numbers do not mix.
+        """Returns the rows that can be used, (usable, columns), float32: each is an object or a list of numbers.
 
         Args:
             raws: the rows.
         """
-        is_of_cells = any(isinstance(raw, dict) for raw in raws)
-        return self.of_objects(raws) if is_of_cells else self.numbers.encode(raws)
+        is_object = np.array([isinstance(raw, dict | ValueError) for raw in raws], bool)
+        if not is_object.any():
+            return self.numbers.encode(raws)
+        if is_object.all():
+            return self.of_objects(raws)
+        stored: list[np.ndarray] = []
+        order: list[int] = []
+        problems: dict[int, str] = {}
+        notices: dict[int, str | Sequence[str]] = {}
+        for places, encode_all in ((~is_object, self.numbers.encode), (is_object, self.of_objects)):
+            rows = np.flatnonzero(places).tolist()
+            found = encode_all([raws[row] for row in rows])
+            stored.append(found.stored)
+            order += [row for place, row in enumerate(rows) if place not in found.problems]
+            problems |= {rows[place]: why for place, why in found.problems.items()}
+            notices |= {rows[place]: words for place, words in found.notices.items()}
+        return Encoded(np.concatenate(stored)[np.argsort(order)], dict(sorted(problems.items())), notices)
 
     def of_objects(self, raws: Sequence[Any]) -> Encoded:
         """Returns the rows that can be used, (usable, columns), float32.
@@ -119,9 +132,7 @@ class TableEncoding:
             for name, value in row.items():
                 cells[name].append(value)
         frame = nulled(pl.DataFrame(cells, schema=dict.fromkeys(sources, pl.String)), self.missing)
-        numbers = {column.source for column in self.columns if column.part == "value"}
-        frame = frame.with_columns(pl.col(*numbers).str.replace(_DECIMAL_COMMA, "$1.$2")) if numbers else frame
-        stored, bad, notices = self._usable(frame)
+        stored, bad, notices = self._usable(pointed(frame, self.columns))
         problems |= {places[row]: why for row, why in bad.items()}
         in_order = dict(sorted(problems.items()))
         return Encoded(stored, in_order, {places[row]: words for row, words in notices.items()})
@@ -167,9 +178,9 @@ class TableEncoding:
         Raises:
             ValueError: if a column is not there, or of another kind as a whole.
         """
-        frame = with_points(flat(rows.frame, seen.nested), seen.points)
+        frame = pointed(flat(rows.frame, seen.nested), self.columns)
         lines, problems = rows.lines.tolist(), {fault.line: fault.why for fault in rows.faults}
-        notices: dict[int, list[Notice]] = {}
+        notices: dict[int, str | Sequence[str]] = {}
         stored: Any = self.numbers.joined([])
         if len(frame):
             self._refuse_others(path, frame, lines, seen)
@@ -246,8 +257,6 @@ class TableEncoding:
         return found
 
 
-_DECIMAL_COMMA = r"^([+-]?[0-9]+),([0-9]{1,2}|[0-9]{4,})$"
-"""A number with a decimal comma; three digits behind it may be thousands."""
 _KINDS = {"numbers": "a number", "dates": "a date, for example 2020-12-31 23:59"}
 
 

@@ -167,8 +167,7 @@ def read(
         last = f"holds no row that can be used: {skipped[0]}" if skipped else f"{path} has a header, no rows"
         raise KeyProblem("path", last)
     nested: dict[str, str] = {}
-    frame = with_points(flat(frame, nested), {})
-    return Table(frame, files, [part.lines for part in parts], skipped, nested)
+    return Table(flat(frame, nested), files, [part.lines for part in parts], skipped, nested)
 
 
 @contextmanager
@@ -381,37 +380,3 @@ def flat(frame: pl.DataFrame, nested: dict[str, str]) -> pl.DataFrame:
             notice(f"column {name!r} holds durations, which are read as seconds")
             seconds.append(pl.col(name).dt.total_microseconds() / 1e6)
     return frame.drop(nested, strict=False).with_columns(seconds)
-
-
-def with_points(frame: pl.DataFrame, known: dict[str, bool]) -> pl.DataFrame:
-    """Returns numbers with points where all values of a column have decimal commas; says so.
-
-    Args:
-        frame: rows.
-        known: whether a column has decimal commas, where rows before these showed it; what these show is added.
-    """
-    import polars as pl
-
-    pointed: list[str] = []
-    for name in frame.columns:
-        if frame[name].dtype != pl.String or not frame[name].str.contains(",", literal=True).any():
-            continue
-        if name in known:
-            if known[name]:
-                pointed.append(name)
-            continue
-        known[name] = False
-        values = frame[name].drop_nulls()
-        example = values.filter(values.str.contains(",", literal=True))[0]
-        if values.str.contains(r"^[+-]?(0|[1-9]\d{0,2}(,\d{3})*)(\.\d+)?$").all():
-            notice(
-                f"column {name!r} has commas that may separate thousands or decimals, as in {example!r}: it is read as "
-                "words; write numbers without thousands, or with a decimal point"
-            )
-            continue
-        if not values.str.contains(r"^[+-]?\d+(,\d+)?([eE][+-]?\d+)?$").all():
-            continue
-        known[name] = True
-        pointed.append(name)
-        notice(f"column {name!r} has decimal commas: {example!r} is read as {example.replace(',', '.')}")
-    return frame.with_columns(pl.col(pointed).str.replace(",", ".", literal=True)) if pointed else frame

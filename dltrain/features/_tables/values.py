@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Context, Decimal
 from typing import TYPE_CHECKING
 
+from dltrain.data.noticing import notice
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -22,6 +24,9 @@ _DIGITS = r"(?:[0-9]{1,3}(?:[,.'  ][0-9]{3})+(?:[.,][0-9]+)?|[0-9]+(?:[.,][0-9]+
 _MONEY = r"(?:[$€£¥₹]|USD|EUR|GBP|CHF|JPY)"
 _WRITTEN = rf"^\(?[-+]?\s?{_MONEY}?\s?[-+]?{_DIGITS}\s?(?:%|{_MONEY})?\)?$"
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+_COMMA = r"^([+-]?[0-9]+),([0-9]+)((?:[eE][+-]?[0-9]+)?)$"
+_PLAIN_COMMA = r"^([+-]?[0-9]+),([0-9]{1,2}|[0-9]{4,})((?:[eE][+-]?[0-9]+)?)$"
+"""A number with a comma that can only be decimal: three digits behind it may be thousands."""
 
 
 def as_numbers(series: pl.Series) -> pl.Series:
@@ -56,6 +61,41 @@ def _raw_numbers(series: pl.Series) -> pl.Series:
     elif series.dtype in (pl.Categorical, pl.Enum):
         series = series.cast(pl.String)
     return series.cast(pl.Float64, strict=False)
+
+
+def decimal_commas(frame: pl.DataFrame) -> list[str]:
+    """Returns the columns of texts that are all numbers, some with a decimal comma; says so, and where that is open."""
+    import polars as pl
+
+    found: list[str] = []
+    for name in frame.columns:
+        if frame[name].dtype != pl.String or not frame[name].str.contains(",", literal=True).any():
+            continue
+        values = frame[name].drop_nulls()
+        example = values.filter(values.str.contains(",", literal=True))[0]
+        if values.str.contains(r"^[+-]?(0|[1-9]\d{0,2}(,\d{3})*)(\.\d+)?$").all():
+            notice(
+                f"column {name!r} has commas that may separate thousands or decimals, as in {example!r}: it is read as "
+                "words; write numbers without thousands, or with a decimal point"
+            )
+        elif values.str.contains(r"^[+-]?\d+(,\d+)?([eE][+-]?\d+)?$").all():
+            found.append(name)
+            notice(f"column {name!r} has decimal commas: {example!r} is read as {example.replace(',', '.')}")
+    return found
+
+
+def with_points(series: pl.Series, are_decimal: bool) -> pl.Series:
+    """Returns numbers with points for decimal commas, each cell by itself.
+
+    Args:
+        series: numbers as they are written.
+        are_decimal: whether commas are known to be decimal; elsewhere those are left that may separate thousands.
+    """
+    import polars as pl
+
+    if series.dtype != pl.String:
+        return series
+    return series.str.replace(_COMMA if are_decimal else _PLAIN_COMMA, "$1.$2$3")
 
 
 def are_written_numbers(values: pl.Series) -> bool:
