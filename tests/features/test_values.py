@@ -10,6 +10,7 @@ import pytest
 from dltrain.data import Pieces
 from dltrain.datasets.csv import CSV
 from dltrain.features._tables.values import are_written_numbers, as_values, known_categories, respelt
+from dltrain.inference.prediction import Noticed
 
 SPELLINGS = {
     True: [True, "true", "True", "TRUE", "yes", "Yes", "t", "Y", "on", "1", 1, 1.0, " yes "],
@@ -199,6 +200,32 @@ def test_a_comma_in_a_category_stays_one_in_each_format(tmp_path):
     assert found.inputs[:, -1].tolist() == [2, 3]
     other = CSV(path=written(["2,5", "1,5"], tmp_path), categorical=("x",), **KEYS).load(trained.spec)
     assert other.train.inputs[:, -1].tolist() == [3, 2]
+
+
+@pytest.mark.parametrize("gap", [None, ""])
+@pytest.mark.parametrize(
+    ("taught", "given"),
+    [
+        (["red", "blue", None], ["green", "black", "green"]),
+        ([0.5, 1.5, None, *np.arange(25.0)], ["old", "new", "x"]),
+        ([*(f"2020-01-{day:02} 10:30" for day in range(1, 26)), None], ["soon", "later", "never"]),
+    ],
+)
+def test_a_column_that_is_unknown_wherever_it_is_there_is_a_warning(tmp_path, taught, given, gap):
+    feature = trained_on(taught * 2, tmp_path)
+
+    def lines(cells):
+        noticed = Noticed()
+        encoded = feature.encode([{"x": cell, "n": 1.0} for cell in cells])
+        for place in range(len(cells)):
+            noticed.add({"input": f"{place}", "notices": encoded.noticed(place)})
+        return [line for line in noticed.lines if "is missing" not in line]
+
+    assert [line.split(":")[:2] for line in lines([gap, *given])] == [
+        ["warning", " in all 3 examples that have a value"]
+    ]
+    assert [line.split(":")[:2] for line in lines(given)] == [["warning", " in all 3 examples"]]
+    assert [line.split(":")[:2] for line in lines([gap, taught[0], *given])] == [["notice", " in 3 of 5 examples"]]
 
 
 def test_differences_that_float32_would_lose_are_kept(tmp_path):

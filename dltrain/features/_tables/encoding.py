@@ -239,25 +239,37 @@ class TableEncoding:
         """
         found: dict[int, list[Notice]] = {}
 
-        def note(name: str, rows: pl.Series, words: str, kind: str) -> None:
+        def note(name: str, rows: pl.Series, words: str, kind: str, absence: str | None = None) -> None:
             for row in np.flatnonzero(rows.to_numpy()).tolist():
-                found.setdefault(row, []).append(Notice(words.format(repr(str(frame[name][row])[:40])), kind))
+                words_of_row = words.format(repr(str(frame[name][row])[:40]))
+                found.setdefault(row, []).append(Notice(words_of_row, kind, absence))
 
+        absences = {column.source: _absence(column) for column in reversed(self.columns) if column.part in _FILLED}
         for name, (what, wrong) in others.items():
             title = _escaped(f"column {name!r}")
             if what == "categories":
-                note(name, wrong, f"{title}: {{}} is unknown", f"column {name!r}: values that training did not have")
+                kind = f"column {name!r}: values that training did not have"
+                note(name, wrong, f"{title}: {{}} is unknown", kind, absences.get(name))
             else:
                 kind = f"column {name!r} was read as {what} in training: other values count as missing"
-                note(name, wrong, f"{title} was read as {what} in training: {{}} counts as missing", kind)
-        for column in self.columns:
-            if column.part == "value":
-                fill = f"column {column.source!r} is missing: {column.fill + column.offset:g} takes its place"
-                note(column.source, frame[column.source].is_null(), _escaped(fill), fill)
+                words = f"{title} was read as {what} in training: {{}} counts as missing"
+                note(name, wrong, words, kind, absences.get(name))
+        for name in dict.fromkeys(column.source for column in self.columns if column.source in absences):
+            note(name, frame[name].is_null(), _escaped(absences[name]), absences[name])
         return found
 
 
 _KINDS = {"numbers": "a number", "dates": "a date, for example 2020-12-31 23:59"}
+
+
+_FILLED = {"value", "category", "year", "month", "weekday", "day", "hour", "time"}
+"""Parts of which a missing value is filled."""
+
+
+def _absence(column: Column) -> str:
+    """Returns what is noticed of a missing value."""
+    filled = {"value": f"{column.fill + column.offset:g} takes its place", "category": "it counts as unknown"}
+    return f"column {column.source!r} is missing: {filled.get(column.part, 'the middle of training takes its place')}"
 
 
 def _escaped(words: str) -> str:
