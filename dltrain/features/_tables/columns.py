@@ -92,6 +92,8 @@ def learn(
             role, why = _looks(series, frame[name])
         if role == "categorical" and name not in given:
             _notice_numbers(series.drop_nulls())
+        if role != "dates" and name not in given and (likeness := times.resemblance(series.drop_nulls())):
+            notice(f"column {name!r} {likeness}")
         if why:
             notice(f"column {name!r} is not used: {why}; to use it, name it under numeric, categorical or text")
         if role == "numeric":
