@@ -16,7 +16,17 @@ from dltrain.datasets._sources.arrays import refusing
 from dltrain.datasets._tables.proposal import table as proposed_table
 from dltrain.datasets._tables.targets import TASKS, Kind, TargetColumns, are_parts, drawn_parts, flags, named_parts
 from dltrain.errors import KeyProblem
-from dltrain.features._tables.columns import Encoding, Role, encode, is_date, learn, pointed, strays
+from dltrain.features._tables.columns import (
+    BETWEEN_HOURS,
+    Encoding,
+    Role,
+    between_hours,
+    encode,
+    is_date,
+    learn,
+    pointed,
+    strays,
+)
 from dltrain.features._tables.encoding import MISSING, TableEncoding
 from dltrain.features._tables.files import Table, matching, read
 from dltrain.features._tables.reader import TableReader
@@ -333,3 +343,7 @@ def _notice_strays(table: Table, spec: DataSpec, parts: dict[str, Split | None])
             words = f"it is read as {what}; {flags.sum()} of its values are not and count as missing"
         where = f"({shares}), for example {table.frame[name][first]!r}, {table.place(first)}"
         notice(f"column {name!r}: {words} {where}", is_whole)
+    for name, between in between_hours(table.frame, spec.input.columns).items():
+        first = int(between.arg_max() or 0)
+        where = f"{between.sum()} values have some, for example {table.frame[name][first]!r}, {table.place(first)}"
+        notice(f"column {name!r}: {BETWEEN_HOURS}; {where}")

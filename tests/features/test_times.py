@@ -150,3 +150,25 @@ def test_what_looks_like_times_but_is_not_taken_for_them_is_said_with_the_key(tm
 )  # fmt: skip
 def test_other_values_look_like_no_times(cells):
     assert resemblance(pl.Series("x", cells)) == ""
+
+
+def test_minutes_that_a_run_of_whole_hours_does_not_use_are_said(tmp_path):
+    def table(clock):
+        rows = [f"2020-01-{row % 28 + 1:02} {clock(row)},{row / 7},{row % 2}" for row in range(60)]
+        (tmp_path / "t.csv").write_text("\n".join(["x,n,y", *rows]))
+        return CSV(path=tmp_path / "t.csv", target="y", test_fraction=0.0, validation_fraction=0.0)
+
+    trained = table(lambda row: f"{row % 24:02}:00").load()
+    assert not [each for each in trained.noticed if "hours" in each.words]
+    feature = trained.spec.input
+    encoded = feature.encode([{"x": f"2020-01-03 {clock}", "n": 1} for clock in ("10:00", "10:59", "10:00:01")])
+    words = "column 'x': training had whole hours, minutes are not used, got '2020-01-03 10:{}'"
+    assert encoded.notices == {1: [words.format("59")], 2: [words.format("00:01")]}
+    other = table(lambda row: f"{row % 24:02}:{row % 2 * 59:02}").load(trained.spec)
+    (said,) = [each.words for each in other.noticed]
+    assert said.startswith(
+        "column 'x': training had whole hours, minutes are not used; 30 values have some, for example"
+    )
+    assert said.endswith("t.csv:3")
+    exact = table(lambda row: f"{row % 24:02}:59").load().spec.input
+    assert not exact.encode([{"x": "2020-01-03 10:58", "n": 1}]).notices

@@ -39,6 +39,7 @@ MOSTLY = 0.9
 """Share of numbers from which on a column is one of numbers, in which other words are missing values."""
 
 _DATE_PARTS = ("year", "month", "weekday", "day")
+BETWEEN_HOURS = "training had whole hours, minutes are not used"
 FINEST = 1000
 """Parts of a column's standard deviation that float32 must tell apart."""
 
@@ -312,6 +313,17 @@ def strays(frame: pl.DataFrame, columns: tuple[Column, ...]) -> dict[str, tuple[
         wrong = ~is_known & series.is_not_null()
         if wrong.any():
             found[column.source] = what, wrong
+    return found
+
+
+def between_hours(frame: pl.DataFrame, columns: Iterable[Column]) -> dict[str, pl.Series]:
+    """Returns which times have minutes where training had whole hours alone, by column: only their hour is used."""
+    found = {}
+    for column in columns:
+        if column.part == "hour":
+            seconds = as_times(frame[column.source], column.day_first)["seconds"]
+            if (between := (seconds % 3600 != 0).fill_null(False)).any():
+                found[column.source] = between
     return found
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dltrain.data.feature import Encoded, Notice
 from dltrain.errors import KeyProblem
 from dltrain.features._arrays.encoding import ArrayEncoding
-from dltrain.features._tables.columns import encode, pointed, strays
+from dltrain.features._tables.columns import BETWEEN_HOURS, between_hours, encode, pointed, strays
 from dltrain.features._tables.delimited import Rows
 from dltrain.features._tables.files import cell, flat, nulled
 from dltrain.features._tables.values import beyond_float32
@@ -254,6 +254,9 @@ class TableEncoding:
                 kind = f"column {name!r} was read as {what} in training: other values count as missing"
                 words = f"{title} was read as {what} in training: {{}} counts as missing"
                 note(name, wrong, words, kind, absences.get(name))
+        for name, between in between_hours(frame, self.columns).items():
+            title, kind = _escaped(f"column {name!r}"), f"column {name!r}: {BETWEEN_HOURS}"
+            note(name, between, f"{title}: {BETWEEN_HOURS}, got {{}}", kind, absences.get(name))
         for name in dict.fromkeys(column.source for column in self.columns if column.source in absences):
             note(name, frame[name].is_null(), _escaped(absences[name]), absences[name])
         return found
