@@ -242,7 +242,7 @@ def _is_good(path: Path) -> bool:
 
 def _read(path: Path) -> Checkpoint:
     try:
-        with parsing(), opened(path, _memory()) as file, zipfile.ZipFile(file) as archive:
+        with parsing(), opened(path, memory()) as file, zipfile.ZipFile(file) as archive:
             if sum(info.file_size for info in archive.infolist()) > path.stat().st_size:
                 raise ValueError("its members overlap, or one is compressed")
             arrays = {info.filename.removesuffix(".npy"): _member(archive, info) for info in archive.infolist()}
@@ -259,7 +259,7 @@ def _read(path: Path) -> Checkpoint:
     return Checkpoint(path, arrays, content["state"])
 
 
-def _memory() -> int:
+def memory() -> int:
     """Returns the bytes of memory that the machine has: no network with more weights can be built."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
