@@ -1,14 +1,13 @@
 """The `dltrain` command, and `python -m dltrain`."""
 
-import sys
+from dltrain.signals import end_at_once
 
 
 def main() -> None:
     """Runs the command line."""
-    try:
-        from dltrain.cli import app
-    except KeyboardInterrupt:  # Ctrl-C before anything has begun
-        sys.exit(130)
+    end_at_once()
+    from dltrain.cli import app
+
     app()
 
 

@@ -2,7 +2,7 @@
 
 DltrainError ├── UserError            2: the user can fix it before running again │   ├── ConfigError         a config
 or an override, with every problem found │   ├── DataError           a dataset that cannot be downloaded or read │   ├──
-DeviceError         a requested device that does not exist │   ├── ClusterError        machines that cannot train
+DeviceError         TensorFlow that cannot be imported │   ├── ClusterError        machines that cannot train
 together │   ├── CheckpointError     a checkpoint that cannot be used │   └── RunError            no such run, or one
 that cannot do what was asked ├── TrainingError        1: the run failed, its last checkpoint is intact ├── Pruned
 1: a search pruned the run, its last checkpoint is intact └── Interrupted        130: Ctrl-C (143: SIGTERM), state saved
@@ -183,7 +183,7 @@ class Misfit(KeyProblem):
 
 
 class DeviceError(UserError):
-    """A requested device does not exist or cannot be used."""
+    """TensorFlow, which makes all devices, cannot be imported."""
 
 
 class ClusterError(UserError):

@@ -4,6 +4,7 @@ import importlib
 import os
 import re
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -30,7 +31,9 @@ def import_tensorflow() -> str:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     if has_nvidia_device():
         _keep_compiled()
+        _compile_by_own()
     os.environ["KERAS_BACKEND"] = "tensorflow"  # the engine is TensorFlow's, whatever the user's other work needs
+    cache.ignore_relative("KERAS_HOME")
     noise: list[str] = []
     try:
         with _standard_error_kept(noise), _hidden("matplotlib"):
@@ -77,6 +80,15 @@ def _keep_compiled() -> None:
         place.mkdir(parents=True, exist_ok=True)
         if os.access(place, os.W_OK) and " " not in str(place):  # XLA splits its flags at spaces
             os.environ.setdefault("TF_XLA_FLAGS", f"--tf_xla_persistent_cache_directory={place}")
+
+
+def _compile_by_own() -> None:
+    """Tells XLA where CUDA is: by default it starts the `ptxas` of a `cuda_sdk_lib` in the working directory."""
+    flags = os.environ.get("XLA_FLAGS", "")
+    installed = Path(sysconfig.get_paths()["purelib"], "nvidia", "cuda_nvcc")
+    place = installed if installed.is_dir() else Path("/usr/local/cuda")
+    if "xla_gpu_cuda_data_dir" not in flags and " " not in str(place):
+        os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_cuda_data_dir={place}".strip()
 
 
 @contextmanager

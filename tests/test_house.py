@@ -28,10 +28,11 @@ MAY_IMPORT = {
     # Who talks to a person calls one function of any room that does something.
     "cli": {"tuning", "replication", "diagnostics", "training", "inference", "assembly", "checkpoints", "engine"}
     | {"distributed", "serving", "config", "runs", "report", "figures"}
-    | {"console", "errors", "untrusted", "importing", "keras_internals", "plugins", "registry", "wording"},
+    | {"console", "errors", "untrusted", "importing", "keras_internals", "plugins", "programs", "registry", "signals"}
+    | {"wording"},
     "serving": {"inference", "runs", "data", "errors", "untrusted"},  # and never the trainer
     "tuning": {"training", "report", "figures", "config", "runs"}
-    | {"console", "errors", "untrusted", "lazy", "plugins", "registry", "wording"},
+    | {"console", "errors", "untrusted", "lazy", "plugins", "programs", "registry", "signals", "wording"},
     "replication": {"training", "inference", "assembly", "checkpoints", "config", "runs"}
     | {"console", "digest", "errors", "untrusted", "lazy"},
     "diagnostics": {"training", "inference", "assembly", "engine", "checkpoints", "distributed", "config", "runs"}
@@ -48,7 +49,8 @@ MAY_IMPORT = {
         "schedules",
         "trackers",
     }
-    | {"console", "data", "digest", "errors", "untrusted", "keras_internals", "lazy", "plugins", "signals", "wording"},
+    | {"console", "data", "digest", "errors", "untrusted", "keras_internals", "lazy", "plugins"}
+    | {"programs", "signals", "wording"},
     "inference": {
         "assembly",
         "checkpoints",
@@ -78,7 +80,7 @@ MAY_IMPORT = {
     "assembly": {"engine", "checkpoints", "distributed", "config", "runs", "inspection", "schedules", "layers"}
     | {"console", "data", "digest", "errors", "untrusted", "lazy", "registry"},
     "checkpoints": {"config", "runs", "features", "console", "data", "digest", "errors", "untrusted", "lazy"},
-    "engine": {"distributed", "data", "errors", "untrusted", "importing", "keras_internals", "lazy"},
+    "engine": {"distributed", "data", "errors", "untrusted", "importing", "keras_internals", "lazy", "programs"},
     "distributed": {"config", "runs", "digest", "errors", "untrusted", "lazy", "plugins", "signals"},
     "config": {"data", "errors", "untrusted", "fields", "plugins", "registry"},
     "runs": {"errors", "untrusted", "wording"},
@@ -103,6 +105,7 @@ MAY_IMPORT = {
     "registry": {"beginning", "errors"},
     **{ground: set() for ground in ("beginning", "cache", "digest", "errors", "fields", "keras_internals", "lazy")},
     **{ground: set() for ground in ("signals", "wording")},
+    "programs": set(),
     "untrusted": {"errors"},
 }
 

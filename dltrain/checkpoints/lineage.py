@@ -27,7 +27,7 @@ def built_on(experiment: Experiment, run: Run, reporter: Reporter) -> dict[str, 
     Raises:
         UserError: if they cannot be read.
     """
-    before = _before(run)
+    before = recorded(run)
     found = {key: value for key, value in before.items() if key == "model.weights"}
     if not run.environment.exists() and isinstance(experiment.model.weights, Path):
         found["model.weights"] = digest_of(experiment.model.weights)
@@ -58,6 +58,7 @@ def digest_of(path: Path) -> str:
     return digest(np.frombuffer("\n".join(parts).encode(), np.uint8))
 
 
-def _before(run: Run) -> dict[str, str]:
+def recorded(run: Run) -> dict[str, str]:
+    """Returns the digests that a run's environment.json holds, by key; nothing where they cannot be read."""
     found = run.read_environment().get(KEY)
-    return found if isinstance(found, dict) else {}
+    return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}

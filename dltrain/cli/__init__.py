@@ -2,13 +2,9 @@
 
 import errno
 import io
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
-from typing import Annotated, Any, NoReturn
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -34,6 +30,7 @@ from dltrain.cli import (
 from dltrain.cli.arguments import echo
 from dltrain.errors import DltrainError, UserError
 from dltrain.plugins import loading as plugins
+from dltrain.signals import Stoppable, Stopped
 
 
 class _Commands(TyperGroup):
@@ -41,7 +38,7 @@ class _Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            with _terminable():
+            with Stoppable():
                 return super().invoke(ctx)
         except DltrainError as error:
             echo(str(error), err=True)
@@ -55,10 +52,12 @@ class _Commands(TyperGroup):
                 raise
             echo(words, err=True)
             raise typer.Exit(UserError.exit_code) from None
-        except KeyboardInterrupt as error:
-            words, code = ("terminated", 143) if isinstance(error, _Terminated) else ("interrupted", 130)
-            echo(words, err=True)
-            raise typer.Exit(code) from None
+        except Stopped as error:
+            echo(error.words, err=True)
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            echo("interrupted", err=True)
+            raise typer.Exit(130) from None
 
 
 def _unwritable(error: Exception) -> str | None:
@@ -68,30 +67,6 @@ def _unwritable(error: Exception) -> str | None:
     if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
         return None
     return f"standard output: cannot be written: {error.strerror}; all else that the command did is done"
-
-
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM came."""
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Has SIGTERM end a command as Ctrl-C does, so that nothing stays half-written and a message says so."""
-
-    def end(number: int, frame: FrameType | None) -> NoReturn:
-        raise _Terminated
-
-    # No other thread than the main one may set a handler, and what was told to ignore the signal goes on so.
-    is_ours = (
-        threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-    )
-    if is_ours:
-        signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        if is_ours:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 app = typer.Typer(

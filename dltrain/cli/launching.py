@@ -1,6 +1,7 @@
 """`dltrain launch`: several workers on this machine, each a `dltrain fit` of its own, for trying a cluster."""
 
 import json
+import math
 import os
 import signal
 import socket
@@ -8,24 +9,34 @@ import subprocess
 import sys
 import threading
 import time
-from typing import IO, Annotated
+from types import FrameType, TracebackType
+from typing import IO, Annotated, Self
 
 import typer
 
+from dltrain import programs
 from dltrain.cli.arguments import echo, sort_words
 from dltrain.cli.series import config_of
 from dltrain.cli.trust import Trust
 from dltrain.config import experiment as experiments
+from dltrain.distributed import key as keys
 from dltrain.errors import ConfigError, DltrainError, TrainingError, UserError
 from dltrain.plugins import loading as plugins
+from dltrain.signals import EXIT_CODES
 
-ENDED = {-signal.SIGINT: 130, -signal.SIGTERM: 143}
+ENDED = {-number: code for number, code in EXIT_CODES.items()}
 
 REFUSED_SECONDS = 5.0
 """How long the others may go on where one refused its command: the chief may have, whom they would wait for."""
 
 LOST_SECONDS = 60.0
 """How long the others may go on where one failed: they find out by themselves, and say so."""
+
+GRACE_SECONDS = 30.0
+"""How long the workers may take to save and end after a signal: a stopped one never would."""
+
+AGAIN_SECONDS = 3.0
+"""The same, after a second signal."""
 
 POLL_SECONDS = 0.1
 """How long it takes to see that a worker has ended."""
@@ -45,32 +56,36 @@ def launch(
     _require(words)
     if trust or plugins.loaded:  # whom the terminal was asked about: the others have none
         words.append("--trust")
-    places = [f"127.0.0.1:{port}" for port in _free_ports(count)]
+    places, key = [f"127.0.0.1:{port}" for port in _free_ports(count)], keys.made()
     workers: list[subprocess.Popen[str]] = []
-    # Ctrl-C reaches the workers by itself; they would inherit SIG_IGN, and not hear of it.
-    before = {signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None)}
-    before[signal.SIGTERM] = signal.signal(signal.SIGTERM, lambda number, _: _pass_on(workers, number))
-    try:
-        for rank in range(count):
-            workers.append(_start(rank, places, words))
-        listening = [_forwarded(rank, worker) for rank, worker in enumerate(workers) if rank]
-        codes = _codes(workers)
-        for thread in listening:
-            thread.join()
-    finally:
-        for worker in workers:
-            if worker.poll() is None:
-                worker.kill()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with _Signals(workers) as signals:
+        try:
+            for rank in range(count):
+                if signals.first is None:
+                    workers.append(_start(rank, places, words, key))
+            listening = [_forwarded(rank, worker) for rank, worker in enumerate(workers) if rank]
+            codes = _codes(workers, signals)
+            for thread in listening:
+                thread.join()
+        finally:
+            _send(workers, signal.SIGKILL)
     codes = [ENDED.get(code, code) for code in codes]
-    if all(code == 0 for code in codes):
-        return
     killed = [rank for rank, code in enumerate(codes) if code < 0]
-    if killed:
-        names = " and ".join(f"worker {rank}" if rank else "the chief" for rank in killed)
+    names = " and ".join(f"worker {rank}" if rank else "the chief" for rank in killed)
+    if killed and not signals.has_killed:
         raise TrainingError(f"{names} was killed by signal {-codes[killed[0]]}, so the others ended")
-    raise _Ended(next(code for code in codes if code))
+    if killed:
+        echo(f"{names} did not end when asked to, and was killed", err=True)
+    if any(codes) or len(workers) < count:
+        raise _Ended(_exit_code(codes, signals))
+
+
+def _exit_code(codes: list[int], signals: "_Signals") -> int:
+    """Returns the exit code of the signal that came, else that of the worker that failed by itself."""
+    if signals.first is not None:
+        return EXIT_CODES[signals.first]
+    failed = sorted((code for code in codes if code > 0), key=lambda code: code in EXIT_CODES.values())
+    return failed[0] if failed else TrainingError.exit_code
 
 
 class _Ended(DltrainError):
@@ -101,19 +116,71 @@ def _require(words: list[str]) -> None:
         experiments.load(given.config, given.overrides)
 
 
-def _codes(workers: list[subprocess.Popen[str]]) -> list[int]:
+class _Signals:
+    """A context in which signals to `launch` are passed on to its workers, and those that do not end are killed.
+
+    The workers are process groups of their own: what is typed in the terminal reaches them in this way alone.
+
+    Args:
+        workers: the processes, as far as they are started.
+
+    Attributes:
+        first: the first signal that came; none while none has.
+        until: when the workers that are left are killed, by time.monotonic().
+        has_killed: whether some were.
+    """
+
+    def __init__(self, workers: list[subprocess.Popen[str]]) -> None:
+        self.first: signal.Signals | None = None
+        self.until = math.inf
+        self.has_killed = False
+        self._workers = workers
+        self._came: list[int] = []
+
+    def __enter__(self) -> Self:
+        # nohup wants SIGHUP ignored, and the workers inherit that.
+        ours = [each for each in EXIT_CODES if each != signal.SIGHUP or signal.getsignal(each) != signal.SIG_IGN]
+        self._before = {number: signal.signal(number, self._note) for number in ours}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def end(self) -> None:
+        """Asks the workers that are left to end."""
+        self.until = min(self.until, time.monotonic() + GRACE_SECONDS)
+        _send(self._workers, signal.SIGTERM)
+
+    def pass_on(self) -> None:
+        """Sends the workers what came, and kills those that are left where they had their time."""
+        while self._came:
+            _send(self._workers, self._came.pop(0))
+        if time.monotonic() >= self.until:
+            self.has_killed = True
+            _send(self._workers, signal.SIGKILL)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        """Only notes the signal: a worker may just be being started."""
+        self.until = min(self.until, time.monotonic() + (GRACE_SECONDS if self.first is None else AGAIN_SECONDS))
+        self.first = self.first or signal.Signals(number)
+        self._came.append(number)
+
+
+def _codes(workers: list[subprocess.Popen[str]], signals: _Signals) -> list[int]:
     """Waits for all; where one has failed, the others get some time to end by themselves."""
-    until = None
-    while any(worker.poll() is None for worker in workers):
-        failed = [worker.returncode for worker in workers if worker.returncode]
-        if failed and until is None:
-            patience = REFUSED_SECONDS if UserError.exit_code in failed else LOST_SECONDS
-            until = time.monotonic() + patience
-        if until is not None and time.monotonic() >= until:
-            _pass_on(workers, signal.SIGTERM)
-            until += LOST_SECONDS
+    patience = None
+    while None in (codes := [worker.poll() for worker in workers]):
+        now, failed = time.monotonic(), [code for code in codes if code]
+        if failed and patience is None:
+            patience = now + (REFUSED_SECONDS if UserError.exit_code in failed else LOST_SECONDS)
+        if patience is not None and now >= patience and signals.until == math.inf:
+            signals.end()
+        signals.pass_on()
         time.sleep(POLL_SECONDS)
-    return [worker.returncode for worker in workers]
+    return [code for code in codes if code is not None]
 
 
 def _free_ports(count: int) -> list[int]:
@@ -125,24 +192,26 @@ def _free_ports(count: int) -> list[int]:
     return ports
 
 
-def _start(rank: int, places: list[str], words: list[str]) -> subprocess.Popen[str]:
+def _start(rank: int, places: list[str], words: list[str], key: str) -> subprocess.Popen[str]:
     from dltrain.training.environment import TYPED
 
     task = {"cluster": {"worker": places}, "task": {"type": "worker", "index": rank}}
     cores = max((os.cpu_count() or 1) // len(places), 1)
     return subprocess.Popen(
-        [sys.executable, "-m", "dltrain", "fit", *words],
+        programs.dltrain("fit", *words),
         env={
             "TF_NUM_INTRAOP_THREADS": str(cores),
             "TF_NUM_INTEROP_THREADS": str(max(cores, 2)),
             **os.environ,
             "TF_CONFIG": json.dumps(task),
+            keys.VARIABLE: key,
             TYPED: json.dumps(sys.argv),
         },
         stdin=None if rank == 0 else subprocess.DEVNULL,
         stdout=None if rank == 0 else subprocess.DEVNULL,
         stderr=None if rank == 0 else subprocess.PIPE,
         text=True,
+        process_group=0,
     )
 
 
@@ -160,7 +229,7 @@ def _forwarded(rank: int, worker: subprocess.Popen[str]) -> threading.Thread:
     return thread
 
 
-def _pass_on(workers: list[subprocess.Popen[str]], number: int) -> None:
+def _send(workers: list[subprocess.Popen[str]], number: int) -> None:
     for worker in workers:
         if worker.poll() is None:
             worker.send_signal(number)

@@ -239,7 +239,7 @@ def _same(newest: Run, config: Config, runs: Path) -> Run:
 def _cluster(config: Config, rank: int | None) -> Cluster | None:
     """Returns with whom this process trains; none where it is alone."""
     settings = config.experiment.cluster or blocks.Cluster()
-    return find(settings.workers, settings.wait_minutes, rank, os.environ)
+    return find(settings.workers, settings.wait_minutes, rank, os.environ, settings.key_file)
 
 
 def _meant(asked: str | None, config: Config | None) -> str | None:

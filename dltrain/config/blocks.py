@@ -87,10 +87,14 @@ class Cluster:
         workers: "host:port" of each worker; the first is the chief, which writes the run folder. `fit --rank N` tells a
             process which worker it is, counted from 0.
         wait_minutes: minutes that the workers wait for each other at the start.
+        key_file: a file with the key that the workers prove to have when they connect, the same on all machines, as
+            `openssl rand -hex 32` makes it; none for the variable DLTRAIN_CLUSTER_KEY. Without either, whoever reaches
+            the chief is taken for a worker.
     """
 
     workers: tuple[str, ...] | None = None
     wait_minutes: PositiveFloat = 10.0
+    key_file: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from dltrain.datasets._sources.arrays import Part, assemble, refusing
 from dltrain.datasets._sources.records import DamagedRecord, check_records
 from dltrain.datasets._sources.splitting import split_into_parts
 from dltrain.errors import KeyProblem
+from dltrain.features._arrays.encoding import LOSES, is_lost_in_float32
 from dltrain.features._arrays.files import Origin
 from dltrain.features._images.decoding import Decoding
 from dltrain.features._tables.files import matching
@@ -249,6 +250,8 @@ def _numbers(part: Part) -> Split:
         ValueError: if some are not finite.
     """
     inputs = np.asarray(part.inputs)
+    if is_lost_in_float32(np.asarray(part.targets)):
+        raise part.targets_name.problem(LOSES)
     if inputs.dtype != np.uint8:
         inputs = inputs.astype(np.float32)
     for name, values in ((part.inputs_name, inputs), (part.targets_name, part.targets)):

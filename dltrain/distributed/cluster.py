@@ -8,11 +8,14 @@ import json
 import re
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
+from pathlib import Path
 from typing import Any
 
+from dltrain.distributed import key as keys
 from dltrain.errors import ClusterError
+from dltrain.untrusted import Unreadable, parsing
 
 PORTS = range(12_000, 28_000)
 """The first port of a SLURM step is one of these: below those that systems give to outgoing connections."""
@@ -27,12 +30,14 @@ class Cluster:
         rank: which worker this process is.
         source: where the list was found: the config, TF_CONFIG or SLURM.
         wait_minutes: how long the workers wait for each other.
+        key: with which they prove to each other that they belong together; empty where there is none.
     """
 
     workers: tuple[str, ...]
     rank: int
     source: str
     wait_minutes: float
+    key: bytes = field(default=b"", repr=False)
 
     @property
     def is_chief(self) -> bool:
@@ -64,7 +69,11 @@ class Cluster:
 
 
 def find(
-    workers: tuple[str, ...] | None, wait_minutes: float, rank: int | None, environment: Mapping[str, str]
+    workers: tuple[str, ...] | None,
+    wait_minutes: float,
+    rank: int | None,
+    environment: Mapping[str, str],
+    key_file: Path | None = None,
 ) -> Cluster | None:
     """Finds the workers that this process trains with; None where it trains alone.
 
@@ -76,9 +85,10 @@ def find(
         wait_minutes: `cluster.wait_minutes`.
         rank: the value of `--rank`; None where it is not given.
         environment: variables, as of `os.environ`.
+        key_file: `cluster.key_file`.
 
     Raises:
-        ClusterError: the list of workers is wrong; the message contains all problems.
+        ClusterError: the list of workers is wrong, or their key cannot be used; the message contains all problems.
     """
     if workers is not None:
         _check(workers, "cluster.workers")
@@ -93,7 +103,7 @@ def find(
         found = named
     if not 0 <= found[1] < max(len(found[0]), 1):
         raise ClusterError(f"the rank must be one of 0 to {len(found[0]) - 1} in {found[2]}, got {found[1]}")
-    return Cluster(*found, wait_minutes) if len(found[0]) > 1 else None
+    return Cluster(*found, wait_minutes, keys.found(key_file, environment)) if len(found[0]) > 1 else None
 
 
 def address(worker: str) -> tuple[str, int]:
@@ -102,10 +112,15 @@ def address(worker: str) -> tuple[str, int]:
     Raises:
         ValueError: the text does not have this form.
     """
-    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/\[\]]+)):([0-9]{1,5})", worker)
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/\[\]\0]+)):([0-9]{1,5})", worker)
     if match is None or not 0 < int(match[3]) < 2**16:
         raise ValueError(f'"host:port" with a port of 1 to 65535 ("[address]:port" for IPv6), got {worker!r}')
-    return match[1] or match[2], int(match[3])
+    host = match[1] or match[2]
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        raise ValueError(f"a host whose labels, between its dots, have 1 to 63 characters, got {worker!r}") from None
+    return host, int(match[3])
 
 
 def _check(workers: Sequence[str], source: str) -> None:
@@ -145,8 +160,9 @@ def _from_tf_config(environment: Mapping[str, str]) -> tuple[tuple[str, ...], in
     if not (text := environment.get("TF_CONFIG", "").strip()):
         return None
     try:
-        config = json.loads(text)
-    except ValueError as error:
+        with parsing():
+            config = json.loads(text)
+    except Unreadable as error:
         raise ClusterError(f"TF_CONFIG must be JSON: {error}") from None
     cluster, task = (_mapping(config, key) for key in ("cluster", "task"))
     kind, index = str(task.get("type")), str(task.get("index"))

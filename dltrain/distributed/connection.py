@@ -1,8 +1,11 @@
 """Connections between two workers: frames of JSON or bytes, each preceded by its kind and its length.
 
-Workers are not authenticated and nothing is encrypted, as with TensorFlow's own gRPC, which uses the same port: run
-workers on a network whose machines trust each other. Received frames are limited in size, and parsed as JSON or kept as
-bytes.
+Nothing is encrypted, and only who connects proves itself (see `key`); TensorFlow's own gRPC, which uses the same port,
+does neither: run workers on a network whose machines trust each other. Received frames are limited in size, and parsed
+as JSON or kept as bytes.
+
+Not `multiprocessing.connection`: its `recv_bytes` waits without a limit for the rest of a frame, so one half would keep
+the chief from all others.
 """
 
 import json
@@ -13,6 +16,8 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
+
+from dltrain.untrusted import Unreadable, parsing
 
 HEARTBEAT_SECONDS = 5.0
 """How often each worker sends a heartbeat over its connections."""
@@ -42,10 +47,12 @@ class Connection:
 
     Attributes:
         host: the address of the other worker; empty where it has disconnected already.
+        limit: the largest frame that is received, in bytes.
     """
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
+        self.limit = LIMIT_BYTES
         self._buffer = bytearray()
         self._sending = threading.Lock()
         try:
@@ -123,7 +130,7 @@ class Connection:
     def _complete(self) -> Iterator[Frame]:
         while len(self._buffer) >= _HEADER.size:
             kind, size = _HEADER.unpack_from(self._buffer)
-            if kind not in (_JSON, _BYTES) or size > LIMIT_BYTES:
+            if kind not in (_JSON, _BYTES) or size > self.limit:
                 raise ConnectionEnded("received data that no worker sends")
             end = _HEADER.size + size
             if len(self._buffer) < end:
@@ -143,8 +150,9 @@ def ready(connections: Iterable[Readable], seconds: float | None) -> list[Readab
 
 def _message(content: bytes) -> dict[str, Any]:
     try:
-        message = json.loads(content)
-    except (ValueError, RecursionError):
+        with parsing():
+            message = json.loads(content)
+    except Unreadable:
         message = None
     if not isinstance(message, dict) or not isinstance(message.get("kind"), str):
         raise ConnectionEnded("received data that no worker sends")

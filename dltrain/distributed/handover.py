@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from dltrain.distributed.peers import Peers
 from dltrain.errors import TrainingError
 from dltrain.runs.folder import Run
+from dltrain.untrusted import Unreadable, parsing
 
 
 class Handover:
@@ -38,7 +40,7 @@ class Handover:
             TrainingError: a worker is lost, or the files cannot be written.
         """
         mine = json.dumps([self.changes, _files(self._offered)]).encode()
-        changes, files = json.loads(peers.share(mine if peers.cluster.is_chief else None))
+        changes, files = _checked(peers.share(mine if peers.cluster.is_chief else None), peers)
         for names in files:
             if self._offered is not None:
                 peers.share((self._offered.path / names[0]).read_bytes())
@@ -66,6 +68,22 @@ class Handover:
         """Removes the temporary folder of this worker."""
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
+
+
+def _checked(shared: bytes, peers: Peers) -> tuple[dict[str, Any], list[list[str]]]:
+    """Returns the changes and the files' names; raises a TrainingError where they are not such as a chief shares."""
+    try:
+        with parsing():
+            changes, files = json.loads(shared)
+            if not isinstance(changes, dict) or not all(names and all(map(_NAME.fullmatch, names)) for names in files):
+                raise ValueError("other files than a run's")
+    except Unreadable as error:
+        raise TrainingError(f"{peers.cluster.named(0)} shares what no chief does: {error}") from None
+    return changes, files
+
+
+_NAME = re.compile(r"summary\.json|checkpoints/[\w.-]+\.npz")
+"""What a run hands over: nothing is written anywhere else."""
 
 
 def _files(run: Run | None) -> list[list[str]]:

@@ -1,7 +1,7 @@
 """The peers of a cluster before, during and after training: they connect, share data, watch each other, and finish.
 
 TensorFlow waits for ever for a worker that never starts, and says little about one that is lost. So the workers have
-their own connections: each with the chief. There is no authentication (see `connection`).
+their own connections: each with the chief. Who connects proves itself (see `key`).
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from typing import Any
 from dltrain.distributed import connection as connections
 from dltrain.distributed.cluster import Cluster
 from dltrain.distributed.connection import Connection, ConnectionEnded, Frame, ready
-from dltrain.distributed.rendezvous import Compare, gather, join
+from dltrain.distributed.rendezvous import Compare, Warn, gather, join
 from dltrain.errors import TrainingError
 
 CHUNK_BYTES = 2**20
@@ -48,7 +48,7 @@ class Peers:
         self._finished = threading.Event()  # all others have said goodbye, or are lost
         self._over = threading.Event()
 
-    def connect(self, said: dict[str, Any], compare: Compare) -> None:
+    def connect(self, said: dict[str, Any], compare: Compare, warn: Warn = lambda words: None) -> None:
         """Waits until all workers are connected and fit together; then their own ports are free for TensorFlow.
 
         Ctrl-C ends the waiting: on the chief it ends that of all workers; another worker may be started again.
@@ -57,13 +57,14 @@ class Peers:
             said: the description of this worker, as JSON.
             compare: called by the chief with its own description and another worker's; returns how the two do not fit
                 together, which all workers are shown, or none.
+            warn: called by the chief with what it refused meanwhile.
 
         Raises:
             ClusterError: workers did not connect in time, or do not fit together, or a port is in use. All connected
                 workers raise it with the same message.
         """
         if self.cluster.is_chief:
-            self._connections = gather(self.cluster, said, compare)
+            self._connections = gather(self.cluster, said, compare, warn)
         else:
             self._connections = {0: join(self.cluster, said)}
 

@@ -1,4 +1,8 @@
-"""The rendezvous of a cluster's workers: all connect to the chief, which accepts all together or refuses all."""
+"""The rendezvous of a cluster's workers: all connect to the chief, which accepts all together or refuses all.
+
+A caller must prove that it has the cluster's key, where there is one (see `key`), and say hello as a worker does. Who
+does neither is turned away, which is said once for each address, and the chief goes on waiting for its workers.
+"""
 
 import contextlib
 import errno
@@ -6,14 +10,18 @@ import ipaddress
 import socket
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 from dltrain.distributed import connection as connections
+from dltrain.distributed import key as keys
 from dltrain.distributed.cluster import Cluster, address
 from dltrain.distributed.connection import Connection, ConnectionEnded, Frame, ready
 from dltrain.errors import ClusterError
+from dltrain.untrusted import Unreadable, parsing
 
 Compare = Callable[[dict[str, Any], dict[str, Any]], str | None]
+Warn = Callable[[str], None]
 
 ANSWER_SECONDS = 10.0
 """How long a caller, and the chief, may take to identify itself."""
@@ -24,14 +32,32 @@ RETRY_SECONDS = 0.5
 GRACE_SECONDS = 10.0
 """How long the chief still waits for others after a problem, so that all of them receive the message."""
 
+MOST_CALLERS = 64
+"""Connections that have not said hello yet; for the next one the oldest is closed."""
 
-def gather(cluster: Cluster, said: dict[str, Any], compare: Compare) -> dict[int, Connection]:
+LONGEST_WORDS = 4000
+"""Characters of what is said about a worker."""
+
+_WORKER, _CHIEF = b"worker", b"chief"
+
+
+class _Refused(Exception):
+    """A caller is none of the workers; the message says what is wrong with it."""
+
+
+def gather(cluster: Cluster, said: dict[str, Any], compare: Compare, warn: Warn) -> dict[int, Connection]:
     """Accepts all other workers, as the chief; returns their connections by rank.
+
+    Args:
+        cluster: the workers.
+        said: the description of this worker.
+        compare: returns how another's description does not fit, or none.
+        warn: called with what was refused, once for each address.
 
     Raises:
         ClusterError: workers did not connect, or do not fit together; all connected ones received the same message.
     """
-    rendezvous = _Rendezvous(cluster, said, compare)
+    rendezvous = _Rendezvous(cluster, said, compare, warn)
     try:
         with _listener(cluster) as listener:
             rendezvous.wait(listener)
@@ -86,15 +112,55 @@ def _check_own_port(cluster: Cluster, tries: int = 5) -> None:
             time.sleep(RETRY_SECONDS)
 
 
+@dataclass
+class _Caller:
+    """Who has connected to the chief, and has not said hello yet.
+
+    Args:
+        until: when it must have, by time.monotonic().
+        asked: the number with which it is to prove itself.
+        is_proven: whether it has.
+    """
+
+    until: float
+    asked: bytes
+    is_proven: bool = False
+
+
+@dataclass(frozen=True)
+class _Hello:
+    """What a worker says when it connects."""
+
+    rank: int
+    workers: tuple[str, ...]
+    said: dict[str, Any]
+
+    @classmethod
+    def of(cls, frame: Frame) -> Self:
+        """Returns the hello of a frame; raises a _Refused where it is not that of a worker."""
+        match frame:
+            case {"kind": "hello", "rank": rank, "workers": list(workers), "said": dict(said), **others} if not others:
+                pass
+            case _:
+                raise _Refused("received data that no worker sends")
+        if not all(isinstance(worker, str) for worker in workers):
+            raise _Refused('its list of workers must be of "host:port"')
+        if type(rank) is not int or not 0 < rank < len(workers):
+            raise _Refused(f"its rank must be one of 1 to {len(workers) - 1}")
+        return cls(rank, tuple(workers), said)
+
+
 class _Rendezvous:
     """The workers that have connected, as the chief sees them."""
 
-    def __init__(self, cluster: Cluster, said: dict[str, Any], compare: Compare) -> None:
+    def __init__(self, cluster: Cluster, said: dict[str, Any], compare: Compare, warn: Warn) -> None:
         self.cluster = cluster
         self.said = said
         self.compare = compare
-        self.callers: dict[Connection, float] = {}  # connections not identified yet, and until when they may be
+        self.warn = warn
+        self.callers: dict[Connection, _Caller] = {}
         self.connected: dict[Connection, int] = {}
+        self.refused: set[str] = set()
         self.problems: list[str] = []
         self.hurried = False
         self.until = time.monotonic() + 60 * cluster.wait_minutes
@@ -107,9 +173,9 @@ class _Rendezvous:
             if now >= heartbeat:
                 self.announce("wait")
                 heartbeat = now + connections.HEARTBEAT_SECONDS
-            for caller in [caller for caller, until in self.callers.items() if until < now]:
-                self._forget(caller)
-            soon = min(heartbeat, self.until, *self.callers.values()) - now
+            for connection in [connection for connection, caller in self.callers.items() if caller.until < now]:
+                self._forget(connection)
+            soon = min(heartbeat, self.until, *(caller.until for caller in self.callers.values())) - now
             sources: list[socket.socket | Connection] = [listener, *self.callers, *self.connected]
             for one in ready(sources, max(0.0, soon)):
                 if isinstance(one, Connection):
@@ -132,8 +198,19 @@ class _Rendezvous:
                 connection.send_message(kind, **words)
 
     def _accept(self, listener: socket.socket) -> None:
-        with contextlib.suppress(OSError):  # one that has disconnected already
-            self.callers[Connection(listener.accept()[0])] = time.monotonic() + ANSWER_SECONDS
+        try:
+            connection = Connection(listener.accept()[0])
+        except OSError:  # one that has disconnected already
+            return
+        if len(self.callers) >= MOST_CALLERS:
+            self._forget(next(iter(self.callers)))
+        caller = _Caller(time.monotonic() + ANSWER_SECONDS, keys.number())
+        connection.limit = keys.NUMBER_BYTES + keys.PROOF_BYTES
+        self.callers[connection] = caller
+        try:
+            connection.send_bytes(caller.asked)
+        except ConnectionEnded:
+            self._forget(connection)
 
     def _forget(self, connection: Connection) -> None:
         self.callers.pop(connection, None)
@@ -142,37 +219,62 @@ class _Rendezvous:
 
     def _receive(self, connection: Connection) -> None:
         try:
-            frames = connection.receive()
-            if connection in self.callers and frames:
-                self._welcome(connection, frames[0])
+            for frame in connection.receive():
+                if (caller := self.callers.get(connection)) is None:
+                    continue  # a worker that waits says nothing
+                if caller.is_proven:
+                    self._welcome(connection, _Hello.of(frame))
+                else:
+                    self._admit(connection, caller, frame)
         except ConnectionEnded:
             self._forget(connection)  # a stranger, or a worker that may connect again
+        except _Refused as refusal:
+            if connection.host not in self.refused:
+                self.refused.add(connection.host)
+                self.warn(f"refused a connection from {connection.host}: {refusal}; still waiting for the workers")
+            with contextlib.suppress(ConnectionEnded):
+                connection.send_message("refused", words=f"{self.cluster.named(0)} refused: {refusal}")
+            self._forget(connection)
 
-    def _welcome(self, connection: Connection, hello: Frame) -> None:
-        match hello:
-            case {"kind": "hello", "rank": int(rank), "workers": list(workers), "said": dict(theirs)} if rank > 0:
-                del self.callers[connection]
-            case _:
-                raise ConnectionEnded("received data that no worker sends")
-        if tuple(workers) != self.cluster.workers:
-            listed = " and ".join(", ".join(map(str, names)) for names in (self.cluster.workers, workers))
-            self.problems.append(f"the chief and worker {rank} must have the same list of workers, got {listed}")
+    def _admit(self, connection: Connection, caller: _Caller, frame: Frame) -> None:
+        """Lets a caller say hello if it has proven itself; raises a _Refused where it has not."""
+        if not isinstance(frame, bytes):
+            raise _Refused("received data that no worker sends")
+        theirs, proof = frame[: keys.NUMBER_BYTES], frame[keys.NUMBER_BYTES :]
+        if not keys.is_proof(proof, self.cluster.key, _WORKER, caller.asked, theirs):
+            raise _Refused(f"it has {keys.WRONG}")
+        caller.is_proven = True
+        connection.limit = connections.LIMIT_BYTES
+        connection.send_bytes(keys.proof(self.cluster.key, _CHIEF, theirs, caller.asked))
+
+    def _welcome(self, connection: Connection, hello: _Hello) -> None:
+        rank, workers = hello.rank, hello.workers
+        try:
+            with parsing():
+                words = self.compare(self.said, hello.said)
+        except Unreadable:
+            raise _Refused("its description is not that of a worker") from None
+        del self.callers[connection]
+        if workers != self.cluster.workers:
+            listed = " and ".join(", ".join(names) for names in (self.cluster.workers, workers))
+            self._add(f"the chief and worker {rank} must have the same list of workers, got {listed}")
         elif rank in self.connected.values():
-            self.problems.append(
-                f"each rank must be started once, but two processes connected as {self.cluster.named(rank)}"
-            )
+            self._add(f"each rank must be started once, but two processes connected as {self.cluster.named(rank)}")
         elif (other := misplaced(self.cluster.workers, rank, connection.host)) is not None:
-            self.problems.append(
+            self._add(
                 f"{self.cluster.named(rank)} runs on the machine of {self.cluster.named(other)}: "
                 "--rank must be the machine's own position in the list of workers"
             )
-        elif words := self.compare(self.said, theirs):
-            self.problems.append(f"{self.cluster.named(rank)}: {words}")
+        elif words:
+            self._add(f"{self.cluster.named(rank)}: {words}")
         self.connected[connection] = rank
         connection.send_message("wait")
         if self.problems and not self.hurried:
             self.hurried = True
             self.until = min(self.until, time.monotonic() + GRACE_SECONDS)
+
+    def _add(self, problem: str) -> None:
+        self.problems.append(problem if len(problem) <= LONGEST_WORDS else f"{problem[:LONGEST_WORDS]} ...")
 
 
 def misplaced(workers: Sequence[str], rank: int, host: str) -> int | None:
@@ -193,7 +295,7 @@ def _addresses(worker: str) -> set[str]:
     """Returns the IP addresses of a worker's host, as far as they are known here."""
     try:
         return {str(found[4][0]).partition("%")[0] for found in socket.getaddrinfo(address(worker)[0], None)}
-    except OSError:
+    except (OSError, UnicodeError):  # the latter for what no name can be
         return set()
 
 
@@ -241,6 +343,7 @@ def _called(cluster: Cluster, said: dict[str, Any]) -> tuple[Connection, list[Fr
     try:
         if opened.getsockname() == opened.getpeername():  # TCP lets a port on which nobody listens call itself
             raise ConnectionEnded("nobody listens")
+        _prove(connection, cluster)
         connection.send_message("hello", rank=cluster.rank, workers=cluster.workers, said=said)
         frames = connection.receive_within(ANSWER_SECONDS)
         if _kind(frames[0]) not in ("wait", "ready", "refused"):
@@ -249,6 +352,25 @@ def _called(cluster: Cluster, said: dict[str, Any]) -> tuple[Connection, list[Fr
         connection.close()
         raise
     return connection, frames
+
+
+def _prove(connection: Connection, cluster: Cluster) -> None:
+    """Proves to the chief that this worker has the key, and has the chief prove it.
+
+    Raises:
+        ClusterError: they have not the same key.
+        ConnectionEnded: the other is no chief.
+    """
+    asked, *_ = connection.receive_within(ANSWER_SECONDS)
+    if not isinstance(asked, bytes) or len(asked) != keys.NUMBER_BYTES:
+        raise ConnectionEnded("another program answers")
+    own = keys.number()
+    connection.send_bytes(own + keys.proof(cluster.key, _WORKER, asked, own))
+    answer, *_ = connection.receive_within(ANSWER_SECONDS)
+    if isinstance(answer, dict) and answer["kind"] == "refused":
+        raise ClusterError(str(answer.get("words")))
+    if not keys.is_proof(answer, cluster.key, _CHIEF, own, asked):
+        raise ClusterError(f"who answers at {cluster.workers[0]}, the chief's address, has {keys.WRONG}")
 
 
 def _kind(frame: Frame) -> str:

@@ -5,6 +5,7 @@ its clock, its terminal or a signal that only it got) would leave the others wai
 """
 
 import os
+import re
 import sys
 import threading
 import time
@@ -50,6 +51,7 @@ class Workers:
         self.rank = 0 if cluster is None else cluster.rank
         self.is_chief = self.rank == 0
         self.too_late: Callable[[str], None] = _say_at_once
+        self.warn: Callable[[str], None] = _say_at_once
         self.lost: str | None = None
         self._cluster, self._said = cluster, said or {}
         self._peers = None if cluster is None else Peers(cluster)
@@ -103,7 +105,7 @@ class Workers:
         if self._cluster is None or self._peers is None:
             return None
         versions = {"tensorflow": tf.__version__, "keras": keras.__version__}
-        self._peers.connect({**self._said, **versions, "device": f"{devices} {kind}"}, misfit)
+        self._peers.connect({**self._said, **versions, "device": f"{devices} {kind}"}, misfit, self.warn)
         self.handover.exchange(self._peers)
         self._peers.watch(self._on_loss)
         resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
@@ -194,11 +196,28 @@ class Workers:
             os._exit(TrainingError.exit_code)
 
     def translated(self, error: BaseException) -> BaseException:
-        """Replaces an error of TensorFlow by the loss of the worker that caused it."""
-        if self._peers is None or not isinstance(error, tf.errors.OpError):
+        """Replaces an error of TensorFlow by the loss of the worker that caused it.
+
+        TensorFlow notices by itself, after 10 s, that a worker is stopped; the peers wait longer, for one that is slow.
+        """
+        if self._peers is None or self._cluster is None or not isinstance(error, Exception):
+            return error
+        if isinstance(error, DltrainError) or not (self.lost or isinstance(error, tf.errors.OpError)):
             return error
         self._heard.wait(LOST_SECONDS / 2)
-        return error if self.lost is None else TrainingError(f"{self.lost}; {RESUME}")
+        lost = self.lost or self._unreachable(error)
+        return error if lost is None else TrainingError(f"{lost}; {RESUME}")
+
+    def _unreachable(self, error: Exception) -> str | None:
+        """Returns which workers TensorFlow could not reach any more; none for an error of another kind."""
+        words = str(error)
+        if not isinstance(error, _unreached()) and _ABORTED not in words:
+            return None
+        others = {*range(self.count)} - {self.rank}
+        told = {int(rank) for rank in re.findall(r"/task:([0-9]{1,9})\b", words.partition(_ABORTED)[2])} & others
+        if self._cluster is None or not (ranks := told or others if self.count == 2 else told):
+            return "another worker does not answer any more"
+        return f"{' and '.join(self._cluster.named(rank) for rank in sorted(ranks))} does not answer any more"
 
     def __enter__(self) -> Self:
         return self
@@ -221,6 +240,14 @@ class Workers:
             raise Interrupted(told.event, told.exit_code, RESUME) from None
         if isinstance(told, DltrainError) and told is not error:
             raise told from None
+
+
+_ABORTED = "Collective ops is aborted by"
+"""How TensorFlow begins to say why an operation of all workers failed on this one."""
+
+
+def _unreached() -> tuple[type[Exception], ...]:
+    return tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError
 
 
 def _say_at_once(words: str) -> None:

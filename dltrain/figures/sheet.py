@@ -1,11 +1,13 @@
 """A sheet to draw on, measured in pixels from its top left corner; texts from data are shown as they are.
 
-Nothing here reads the user's matplotlibrc or opens a window: the same numbers give the same bytes.
+Nothing here obeys a matplotlibrc or opens a window: the same numbers give the same bytes.
 """
 
 from __future__ import annotations
 
+import importlib
 import io
+import os.path
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -171,7 +173,7 @@ def _cut(text: str, kept: int) -> str:
 @contextmanager
 def paper(width: int, height: int) -> Iterator[Sheet]:
     """Gives a sheet; on it $ is a letter, not the beginning of a formula."""
-    import matplotlib
+    matplotlib = _matplotlib()
     from matplotlib import font_manager
 
     with matplotlib.rc_context():
@@ -184,6 +186,16 @@ def paper(width: int, height: int) -> Iterator[Sheet]:
                 families.append(family)
         matplotlib.rcParams.update({"font.family": families, "text.parse_math": False, "axes.unicode_minus": False})
         yield Sheet(width, height, frozenset(letters))
+
+
+def _matplotlib() -> Any:
+    """Imports Matplotlib without the `matplotlibrc` of the working directory, which may be a stranger's."""
+    exists = os.path.exists
+    os.path.exists = lambda path: path != "matplotlibrc" and exists(path)
+    try:
+        return importlib.import_module("matplotlib")
+    finally:
+        os.path.exists = exists
 
 
 def is_ours(content: bytes) -> bool:

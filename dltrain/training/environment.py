@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from dltrain import __version__
 from dltrain.engine.device import Devices, cpu_name
+from dltrain.training import checkout
 
 TYPED = "DLTRAIN_COMMAND"
 """The environment variable in which `launch` tells its workers what was typed, as JSON."""
@@ -27,19 +27,6 @@ def describe(devices: Devices) -> dict[str, Any]:
         "cpu": cpu_name(),
         "cores": os.cpu_count(),
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
-        "git": _git(Path.cwd()),
+        "git": checkout.of(Path.cwd()),
         "command": json.loads(os.environ.get(TYPED, "null")) or sys.argv,
     }
-
-
-def _git(folder: Path) -> dict[str, Any] | None:
-    """Returns commit and dirty flag of the checkout around a folder, none outside of one."""
-
-    def ask(*words: str) -> str:
-        done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, timeout=10, check=True)
-        return done.stdout.strip()
-
-    try:
-        return {"commit": ask("rev-parse", "HEAD"), "dirty": bool(ask("status", "--porcelain"))}
-    except (OSError, subprocess.SubprocessError):
-        return None

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from dltrain import programs
 from dltrain.config.tuning import Tune
 from dltrain.errors import Interrupted
 from dltrain.plugins import loading as plugins
@@ -120,6 +121,7 @@ class Search:
         process = context.Process(
             target=work, args=(theirs, self._place, plugins.trusts_all, self._verbose), daemon=True
         )
+        os.environ[programs.SAFE_PATH] = "1"  # of the worker, and of Python's own helper processes
         process.start()
         theirs.close()
         return Worker(process, ours)

@@ -559,8 +559,8 @@ def test_trouble_that_may_pass_is_never_skipped(folder, monkeypatch):
     def fail(path, *_):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("dltrain.untrusted.content", fail)
-    with pytest.raises(DataError, match="cannot be read: Input/output error"):
+    with monkeypatch.context() as patch, pytest.raises(DataError, match="cannot be read: Input/output error"):
+        patch.setattr("dltrain.untrusted.content", fail)
         ImageFolder(path=folder, size=8, on_bad_example="skip").load()
 
 

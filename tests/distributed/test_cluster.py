@@ -126,6 +126,33 @@ def test_all_that_is_wrong_with_a_list_is_said_at_once():
     assert "worker 5 must have its own host:port, got a:1, which is that of worker 0" in words
 
 
+@pytest.mark.parametrize("host", ["a" * 64, "b." + "a" * 64 + ".c", "a..b", ".a", "é" * 64, "a\0b", "\ud800"])
+def test_a_host_that_no_name_can_be_is_refused_before_anybody_looks_it_up(host):
+    assert refusal(workers=(f"{host}:1", "b:2"), rank=0).startswith("cluster.workers: worker 0 must be ")
+    assert address(f"{'a' * 63}.b:1") == (f"{'a' * 63}.b", 1)
+
+
+def test_a_key_comes_from_its_file_else_from_the_environment(tmp_path):
+    file, environment = tmp_path / "key", {"DLTRAIN_CLUSTER_KEY": "of the environment"}
+    file.write_text("of the config's file\n")
+    assert find(FOUR, 5.0, 1, environment, file).key == b"of the config's file"
+    assert find(FOUR, 5.0, 1, environment).key == b"of the environment"
+    assert find(FOUR, 5.0, 1, {}).key == b""
+    assert "of the" not in repr(find(FOUR, 5.0, 1, environment, file))
+
+
+def test_a_key_that_protects_nothing_is_refused(tmp_path):
+    file = tmp_path / "key"
+    for content, words in ((b"", "got 0"), (b" fifteen letters\n", "got 15"), (bytes(5000), "at most 4,096")):
+        file.write_bytes(content)
+        with pytest.raises(ClusterError, match=f"cluster.key_file: .*{words}"):
+            find(FOUR, 5.0, 1, {}, file)
+    with pytest.raises(ClusterError, match="cluster.key_file: .*No such file"):
+        find(FOUR, 5.0, 1, {}, tmp_path / "absent")
+    with pytest.raises(ClusterError, match="DLTRAIN_CLUSTER_KEY: a key must have at least 16 characters, got 5"):
+        find(FOUR, 5.0, 1, {"DLTRAIN_CLUSTER_KEY": "short"})
+
+
 def test_an_address_is_a_host_and_a_port():
     assert address("gpu-01.example.org:2222") == ("gpu-01.example.org", 2222)
     assert address("[2001:db8::1]:22") == ("2001:db8::1", 22)
@@ -153,6 +180,7 @@ def test_workers_beside_parameter_servers_are_refused():
     ("text", "words"),
     [
         ("{'cluster': 1}", "must be JSON"),
+        ("[" * 100_000, "must be JSON"),
         ("[]", "as its cluster"),
         ('{"task": {"type": "worker", "index": 0}}', "as its cluster"),
         ('{"cluster": {"worker": ["a:1", "b:1"]}}', "as its task"),

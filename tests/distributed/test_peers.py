@@ -10,9 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from dltrain.distributed import connection as connections
+from dltrain.distributed import key as keys
 from dltrain.distributed import rendezvous
 from dltrain.distributed.cluster import Cluster, address
+from dltrain.distributed.connection import Connection
 from dltrain.distributed.peers import Peers
+from dltrain.distributed.workers import misfit
 from dltrain.errors import ClusterError, TrainingError
 
 MINUTE = 1.0
@@ -32,9 +35,9 @@ def listed(count):
         return tuple(f"127.0.0.1:{one.getsockname()[1]}" for one in sockets)
 
 
-def all_peers(count, minutes=MINUTE, workers=None):
+def all_peers(count, minutes=MINUTE, workers=None, key=b""):
     workers = workers or listed(count)
-    return [Peers(Cluster(workers, rank, "test", minutes)) for rank in range(count)]
+    return [Peers(Cluster(workers, rank, "test", minutes, key)) for rank in range(count)]
 
 
 def same_config(chief, other):
@@ -232,10 +235,127 @@ def test_strangers_that_say_nothing_are_not_kept(monkeypatch):
     with ThreadPoolExecutor(1) as pool:
         chief = pool.submit(some[0].connect, {}, same_config)
         with called(some[0].cluster.workers[0]) as connection:
+            assert len(connection.recv(100)) == 37  # what a caller is to prove itself with
             assert connection.recv(1) == b""  # closed by the chief
         some[1].connect({}, same_config)
         assert chief.result() is None
     together([peer.finish for peer in some])
+
+
+def proven(worker, key=b""):
+    """A connection to the chief of one who has the key."""
+    connection = Connection(called(worker))
+    rendezvous._prove(connection, Cluster((worker, worker), 1, "test", MINUTE, key))
+    return connection
+
+
+SAID = {"epochs": 3}
+LIST = ["a:1", "b:2"]
+ODD_HELLOS = [
+    b"bytes",
+    {},
+    {"rank": 99, "workers": LIST, "said": SAID},
+    {"rank": 2**70, "workers": LIST, "said": SAID},
+    {"rank": -1, "workers": LIST, "said": SAID},
+    {"rank": 0, "workers": LIST, "said": SAID},
+    {"rank": True, "workers": LIST, "said": SAID},
+    {"rank": 1.0, "workers": LIST, "said": SAID},
+    {"rank": float("nan"), "workers": LIST, "said": SAID},
+    {"rank": "1", "workers": LIST, "said": SAID},
+    {"rank": [1], "workers": LIST, "said": SAID},
+    {"rank": 1, "workers": [], "said": SAID},
+    {"rank": 1, "workers": [1, 2], "said": SAID},
+    {"rank": 1, "workers": [["a:1"], {}], "said": SAID},
+    {"rank": 1, "workers": "ab", "said": SAID},
+    {"rank": 1, "workers": LIST, "said": [3]},
+    {"rank": 1, "workers": LIST, "said": {}},
+    {"rank": 1, "workers": LIST, "said": {"epochs": {}}, "more": 1},
+    {"rank": 1, "workers": LIST},
+]
+
+
+@pytest.mark.parametrize("key", [b"", b"a key of 16 letters"])
+def test_a_hello_that_no_worker_says_is_refused_and_the_chief_goes_on_waiting(key):
+    some, said = all_peers(2, key=key), []
+    chief_place = some[0].cluster.workers[0]
+    with ThreadPoolExecutor(1) as pool:
+        chief = pool.submit(some[0].connect, SAID, same_config, said.append)
+        for hello in ODD_HELLOS:
+            connection = proven(chief_place, key)
+            if isinstance(hello, bytes):
+                connection.send_bytes(hello)
+            else:
+                connection.send_message("hello", **hello)
+            answer, *_ = connection.receive_within(60)
+            assert answer["kind"] == "refused", hello
+            connection.close()
+        some[1].connect(SAID, same_config)
+        assert chief.result() is None
+    together([peer.finish for peer in some])
+    (words,) = said  # once for each address
+    assert words.startswith("refused a connection from 127.0.0.1: ") and "still waiting" in words
+
+
+def test_a_description_whose_parts_are_of_other_types_is_refused():
+    plain = {"dltrain": "1", "plugins": {}, "config": {"train.epochs": 3}}
+    some = all_peers(2)
+    with ThreadPoolExecutor(1) as pool:
+        chief = pool.submit(some[0].connect, plain, misfit)
+        for odd in ({"config": [1]}, {"config": 7}, {"config": "x"}, {"config": [[]]}):
+            connection = proven(some[0].cluster.workers[0])
+            connection.send_message("hello", rank=1, workers=some[0].cluster.workers, said={**plain, **odd})
+            assert connection.receive_within(60)[0]["kind"] == "refused", odd
+            connection.close()
+        some[1].connect(plain, misfit)
+        assert chief.result() is None
+    together([peer.finish for peer in some])
+
+
+def test_more_callers_than_are_kept_keep_no_worker_from_the_chief(monkeypatch):
+    monkeypatch.setattr(rendezvous, "MOST_CALLERS", 4)
+    some = all_peers(2)
+    with ThreadPoolExecutor(1) as pool, contextlib.ExitStack() as stack:
+        chief = pool.submit(some[0].connect, {}, same_config)
+        lines = [stack.enter_context(called(some[0].cluster.workers[0])) for _ in range(20)]
+        for line in lines[:16]:
+            while line.recv(100):
+                pass  # closed for one that came later
+        some[1].connect({}, same_config)
+        assert chief.result() is None
+    together([peer.finish for peer in some])
+
+
+@pytest.mark.parametrize(
+    ("chiefs", "theirs"), [(b"one of sixteen letters", b""), (b"", b"x" * 16), (b"x" * 16, b"y" * 16)]
+)
+def test_a_worker_with_another_key_is_refused_and_the_chief_goes_on_waiting(chiefs, theirs):
+    workers, said = listed(2), []
+    right = [Peers(Cluster(workers, rank, "test", MINUTE, chiefs)) for rank in range(2)]
+    wrong = Peers(Cluster(workers, 1, "test", MINUTE, theirs))
+    with ThreadPoolExecutor(1) as pool:
+        chief = pool.submit(right[0].connect, {}, same_config, said.append)
+        with pytest.raises(ClusterError, match=f"the chief .* refused: it has another key: {keys.VARIABLE}"):
+            wrong.connect({}, same_config)
+        right[1].connect({}, same_config)
+        assert chief.result() is None
+    together([peer.finish for peer in right])
+    assert len(said) == 1 and "another key" in said[0]
+
+
+def test_who_takes_the_chiefs_place_without_its_key_is_noticed():
+    workers = listed(2)
+
+    def answer():
+        connection = Connection(server.accept()[0])
+        connection.send_bytes(bytes(keys.NUMBER_BYTES))
+        proof = connection.receive_within(60)[0]
+        connection.send_bytes(proof[keys.NUMBER_BYTES :])  # the worker's own, sent back
+        connection.close()
+
+    with socket.create_server(("127.0.0.1", address(workers[0])[1])) as server:
+        threading.Thread(target=answer).start()
+        with pytest.raises(ClusterError, match="who answers at .* has another key"):
+            Peers(Cluster(workers, 1, "test", MINUTE, b"x" * 16)).connect({}, same_config)
 
 
 def test_bytes_that_are_long_reach_all(met):
@@ -361,7 +481,9 @@ WORKER = """
 import sys
 from dltrain.distributed import connection as connections, rendezvous
 from dltrain.distributed.cluster import Cluster
+from dltrain.distributed.connection import Connection
 from dltrain.distributed.peers import Peers
+from dltrain.distributed.workers import misfit
 
 class Telling(Peers):
     heard = frozenset()

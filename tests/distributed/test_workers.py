@@ -13,7 +13,10 @@ import time
 import numpy as np
 import pytest
 
-from dltrain.distributed.workers import misfit
+from dltrain.distributed.cluster import Cluster
+from dltrain.distributed.workers import Workers, misfit
+from dltrain.errors import DataError, TrainingError
+from dltrain.lazy import tf
 
 # Smooth all through: where a ReLU or a maximum decides, the last bit of a sum may.
 CONFIG = """\
@@ -85,9 +88,9 @@ def assert_same(here, one, other, most):
             np.testing.assert_allclose(first[name], second[name], rtol=0, atol=most, err_msg=f"{other}: {name}")
 
 
-def worker_of(name, which):
+def worker_of(launched, which):
     """Returns the process of a launched worker, by its rank."""
-    found = subprocess.run(["pgrep", "-f", f"dltrain fit net.yaml name={name}"], capture_output=True, text=True)
+    found = subprocess.run(["pgrep", "-P", str(launched.pid)], capture_output=True, text=True)
     return sorted(map(int, found.stdout.split()))[which]
 
 
@@ -124,7 +127,7 @@ def test_after_a_worker_was_killed_the_others_end_and_the_same_command_ends_as_i
     launch(here, 2, "whole", *words)
     cut = start(here, "launch", "-n", "2", "net.yaml", "name=cut", *words)
     wait_for(here / "runs" / "cut-001" / "checkpoints" / "step-00000028.npz")
-    os.kill(worker_of("cut", which), signal.SIGKILL)
+    os.kill(worker_of(cut, which), signal.SIGKILL)
     began = time.monotonic()
     said = ended(cut, code=1)
     assert time.monotonic() - began < 60
@@ -136,10 +139,73 @@ def test_after_a_worker_was_killed_the_others_end_and_the_same_command_ends_as_i
     assert rows(here, "whole") == rows(here, "cut")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("which", [0, 1], ids=["the chief", "another"])
+def test_a_worker_that_is_stopped_ends_all_in_words_and_is_killed(here, which):
+    process = start(here, "launch", "-n", "2", "net.yaml", "name=still", "train.epochs=500")
+    wait_for(here / "runs" / "still-001" / "checkpoints" / "last.npz")
+    os.kill(worker_of(process, which), signal.SIGSTOP)
+    said = ended(process, code=1)
+    name = "worker 1" if which else "the chief"
+    assert re.search(rf"{name} \(127.0.0.1:\d+\) (does not answer any more|is silent for 40 s); to resume", said)
+    assert f"{name} did not end when asked to, and was killed" in said
+
+
+class Watching:
+    """Peers that hear nothing of a loss."""
+
+    cluster = None
+
+
+@pytest.fixture
+def workers(monkeypatch, tensorflow):
+    monkeypatch.setattr("dltrain.distributed.workers.LOST_SECONDS", 0.1)
+
+    def workers(count):
+        found = Workers(Cluster(tuple(f"10.0.0.{place}:1" for place in range(count)), 0, "test", 1.0))
+        found._peers = Watching()
+        return found
+
+    return workers
+
+
+UNHEALTHY = (
+    "Collective ops is aborted by: Error reported from /job:worker/task:1: The following tasks are unhealthy (stopped "
+    "sending heartbeats):\n/job:worker/replica:0/task:1\nThe tasks have crashed."
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "count", "told"),
+    [
+        ("UnavailableError", UNHEALTHY, 4, "worker 1 (10.0.0.1:1) does not answer any more; to resume"),
+        ("InternalError", UNHEALTHY, 4, "worker 1 (10.0.0.1:1) does not answer any more; to resume"),
+        ("UnavailableError", "Socket closed", 2, "worker 1 (10.0.0.1:1) does not answer any more; to resume"),
+        ("AbortedError", "Socket closed", 3, "another worker does not answer any more; to resume"),
+        ("DeadlineExceededError", "", 3, "another worker does not answer any more; to resume"),
+        ("CancelledError", "/job:worker/task:99", 3, "another worker does not answer any more; to resume"),
+    ],
+)
+def test_what_tensorflow_says_of_a_worker_that_does_not_answer_is_translated(workers, kind, words, count, told):
+    found = workers(count).translated(getattr(tf.errors, kind)(None, None, words))
+    assert isinstance(found, TrainingError) and str(found).startswith(told)
+
+
+def test_once_a_loss_is_heard_of_every_failure_is_its_and_none_other_is_hidden(workers):
+    team, fault = workers(2), ZeroDivisionError()
+    own = tf.errors.InvalidArgumentError(None, None, "shapes")
+    assert team.translated(fault) is fault and team.translated(own) is own
+    team.lost = "worker 1 (10.0.0.1:1) is gone"
+    for error in (fault, own, RuntimeError("Timeout waiting for the cluster")):
+        assert str(team.translated(error)).startswith("worker 1 (10.0.0.1:1) is gone; to resume")
+    for error in (KeyboardInterrupt(), DataError("x")):
+        assert team.translated(error) is error
+
+
 def test_a_signal_to_one_worker_stops_all_with_the_state_saved(here):
     process = start(here, "launch", "-n", "2", "net.yaml", "name=asked", "train.epochs=500")
     wait_for(here / "runs" / "asked-001" / "checkpoints" / "last.npz")
-    os.kill(worker_of("asked", 1), signal.SIGTERM)
+    os.kill(worker_of(process, 1), signal.SIGTERM)
     said = ended(process, code=143)
     step = re.search(r"stopped after step (\d+), everything is saved", said)[1]
     # With another length, which both have to know of.
