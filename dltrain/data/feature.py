@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 Plain = Any
 """What JSON can hold."""
 
+SHOWN = 80
+"""Letters of a value that a message shows."""
 _STATISTIC = "statistic"
 _FITTED = "fitted"
 Value = TypeVar("Value")
@@ -439,6 +442,12 @@ def typed(feature: AnyFeature) -> AnyFeature:
 def shape_words(shape: Sequence[int | None], between: str = "x") -> str:
     """Returns a shape as messages have it: 8x8x1; a length that differs is a question mark."""
     return between.join("?" if length is None else str(length) for length in shape)
+
+
+def shortened(value: Any) -> str:
+    """Returns a value that somebody gave as a message has it."""
+    shown = reprlib.repr(value)
+    return shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."
 
 
 def tupled(value: Any) -> Any:
