@@ -2,7 +2,7 @@
 
 DltrainError ├── UserError            2: the user can fix it before running again │   ├── ConfigError         a config
 or an override, with every problem found │   ├── DataError           a dataset that cannot be downloaded or read │   ├──
-DeviceError         a requested device that does not exist │   ├── ClusterError        machines that cannot train
+DeviceError         TensorFlow that cannot be imported │   ├── ClusterError        machines that cannot train
 together │   ├── CheckpointError     a checkpoint that cannot be used │   └── RunError            no such run, or one
 that cannot do what was asked ├── TrainingError        1: the run failed, its last checkpoint is intact ├── Pruned
 1: a search pruned the run, its last checkpoint is intact └── Interrupted        130: Ctrl-C (143: SIGTERM), state saved
@@ -39,10 +39,10 @@ def named(text: str) -> str:
         half, is_byte = divmod(len(found[1]), 2)
         return half * "\\" + (chr(int(found[2][1:], 16)) if is_byte else found[2])
 
-    return re.sub(r"(\\+)(udc[89a-f][0-9a-f])", byte, text)
+    return re.sub(r"(?<!\\)(\\+)(udc[89a-f][0-9a-f])", byte, text)
 
 
-_BYTE = re.compile(r"(\\*)([\udc80-\udcff]|(?<=\\)udc[89a-f][0-9a-f])")
+_BYTE = re.compile(r"(?<!\\)(\\*)([\udc80-\udcff]|(?<=\\)udc[89a-f][0-9a-f])")
 """A byte of a name that is no UTF-8, or a text that looks as if it were one, with the backslashes before."""
 
 
@@ -183,7 +183,7 @@ class Misfit(KeyProblem):
 
 
 class DeviceError(UserError):
-    """A requested device does not exist or cannot be used."""
+    """TensorFlow, which makes all devices, cannot be imported."""
 
 
 class ClusterError(UserError):

@@ -27,15 +27,22 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform, get_origin
 Class = TypeVar("Class", bound=type)
 
 
+LONGEST, MOST = 200, 10_000
+"""Letters of a word, and words, that are compared: a stranger's may be so long or so many that it takes hours."""
+SHOWN = 100
+"""Words that a message shows."""
+
+
 def nearest(word: str, words: list[str]) -> str:
     """Returns `, did you mean "..."?` for the nearest of `words`, or an empty string where none is near."""
-    near = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word[:LONGEST], [each for each in words[:MOST] if len(each) <= LONGEST], 1, 0.6)
     return f', did you mean "{near[0]}"?' if near else ""
 
 
 def suggestion(word: str, words: list[str], there_are: str = "there are") -> str:
     """Returns `, did you mean "..."?` for the nearest of `words`, or all of them where none is near."""
-    return nearest(word, words) or f"; {there_are} {', '.join(words)}"
+    more = f" and {len(words) - SHOWN:,} more" if len(words) > SHOWN else ""
+    return nearest(word, words) or f"; {there_are} {', '.join(words[:SHOWN])}{more}"
 
 
 class Choice:

@@ -7,13 +7,14 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from errno import EFBIG, ENOTSUP
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from dltrain.errors import DltrainError, KeyProblem
 
 _log = logging.getLogger("dltrain")
 
+_PIECE = 2**16
 _KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a named pipe"),
@@ -27,7 +28,7 @@ class Unreadable(ValueError):
     """Bytes that their parser cannot take; the words are the parser's, its exception is the cause."""
 
 
-def opened(path: Path, most: int | None = None) -> BinaryIO:
+def opened(path: Path, most: int | None = None) -> BufferedReader:
     """Opens a file for reading, if it is a regular one: reading from a pipe or a device may never end.
 
     Args:
@@ -57,11 +58,16 @@ def content(path: Path, most: int) -> bytes:
         path: the file.
         most: the size that is allowed, in bytes; a file that grows meanwhile, or states no size, is held to it too.
     """
+    read = bytearray()
     with opened(path, most) as file:
-        read = file.read(most + 1)
+        # As much as there should be: room for the most that may be there would be taken at once.
+        wanted = os.fstat(file.fileno()).st_size + 1
+        while len(read) <= most and (piece := file.read(min(wanted, most + 1 - len(read)))):
+            read += piece
+            wanted = _PIECE
     if len(read) > most:
         raise _too_large(path, len(read), most)
-    return read
+    return bytes(read)
 
 
 @contextmanager
@@ -78,8 +84,10 @@ def parsing() -> Iterator[None]:
         yield
     except (DltrainError, KeyProblem, Unreadable):
         raise
-    except Exception as error:
+    except BaseException as error:
         if isinstance(error, OSError) and error.errno is not None:
+            raise
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":  # which Rust's are named
             raise
         _log.debug("%s", "".join(traceback.format_exception(error)).rstrip())
         raise Unreadable(" ".join(str(error).split()) or type(error).__name__) from error

@@ -84,7 +84,7 @@ MAY_IMPORT = {
     "distributed": {"config", "runs", "digest", "errors", "untrusted", "lazy", "plugins", "signals"},
     "config": {"data", "errors", "untrusted", "fields", "plugins", "registry"},
     "runs": {"errors", "untrusted", "wording"},
-    "inspection": {"data", "lazy"},
+    "inspection": {"data", "lazy", "untrusted"},
     # A page is drawn of plain numbers: inference collects them, and the tasks say how their answers are drawn.
     "report": {"figures", "runs", "data", "errors", "untrusted", "wording"},
     "figures": {"data", "errors", "untrusted", "wording"},
@@ -100,7 +100,7 @@ MAY_IMPORT = {
     "layers": {"keras_internals"},
     "fused_optimizers": {"keras_internals"},
     "console": {"errors", "lazy"},
-    "data": {"errors", "fields", "lazy", "registry"},
+    "data": {"errors", "fields", "lazy", "registry", "untrusted"},
     "importing": {"cache", "errors", "lazy"},
     "registry": {"beginning", "errors"},
     **{ground: set() for ground in ("beginning", "cache", "digest", "errors", "fields", "keras_internals", "lazy")},

@@ -8,7 +8,7 @@ import pytest
 
 from dltrain.config import experiment as experiments
 from dltrain.console import Reporter
-from dltrain.errors import ConfigError, Interrupted, TrainingError
+from dltrain.errors import ConfigError, Interrupted, TrainingError, UserError
 from dltrain.inference import evaluation
 from dltrain.registry import TRACKERS
 from dltrain.runs.folder import Run
@@ -165,3 +165,11 @@ def test_weights_and_biases_keeps_the_run_on_this_machine(tensorflow, path):
     for row in run.read_metrics():
         assert row["val_loss"].encode() in kept
     fit(run.config, "train.epochs=3", resumed=run)  # and its folder holds no links, with which it could not go on
+
+
+def test_settings_of_wandb_beside_the_runs_are_not_obeyed(tmp_path):
+    """A stranger's could send the user's key to another server."""
+    (tmp_path / "runs/wandb").mkdir(parents=True)
+    (tmp_path / "runs/wandb/settings").write_text("[default]\nbase_url = https://example.org\n")
+    with pytest.raises(UserError, match="wandb/settings: wandb obeys it"):
+        TRACKERS["wandb"]().start(tmp_path / "runs/a-001", {})

@@ -270,6 +270,32 @@ def pair_tensors(folder):
     return {name: np.array([each[name] for each in pairs(folder)], np.float32) for name in ("picture", "sizes")}
 
 
+def write_texts(folder, copies):
+    random, words = np.random.RandomState(0), ("film", "plot", "actor", "scene", "music", "story")
+    for number in range(60):
+        name = ("bad", "good")[number % 2]
+        told = f"The {words[random.randint(6)]} was {('dull', 'fine')[number % 2]}"
+        place = folder / "texts" / name / f"{number}.txt"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(f"{told}: {' '.join(random.choice(words, random.randint(2, 9)))} {number}.")
+        if number < copies:
+            shutil.copy(place, place.with_stem(f"copy{number}"))
+
+
+def texts(folder):
+    return sorted((folder / "texts" / "good").glob("*.txt"))[:5]
+
+
+def text_tensors(folder):
+    """Reads the texts as a stranger does, with what lies in the run's folder."""
+    tokenizers = pytest.importorskip("tokenizers")
+    file = next(folder.rglob("runs*/*/tokenizer.json"))
+    made = tokenizers.Tokenizer.from_file(str(file))
+    rows = [made.encode(file.read_text()).ids for file in texts(folder)]
+    longest = max(map(len, rows))
+    return np.array([row + [0] * (longest - len(row)) for row in rows], np.int32)
+
+
 TABLE_PARTS = {"train": 77, "validation": 19, "test": 24}
 TABLE: dict[str, Any] = {
     "write": write_table,
@@ -308,6 +334,20 @@ RECIPES = {
         instances=image_instances,
         tensors=image_tensors,
         answers=classes("bright", "dark"),
+        measure=accuracy,
+    ),
+    "text_folder": Recipe(
+        features=("tokens", "class_label"),
+        write=write_texts,
+        config=f"dataset: {{name: text_folder, path: texts, tokenizer: words, {PARTS}}}\n"
+        "model: {name: text_cnn, width: 8, filters: 8}",
+        source="texts",
+        counts={"train": 38, "validation": 10, "test": 12},
+        asked=lambda folder: [*map(str, texts(folder))],
+        lines=lambda folder: "".join(f"{file.read_text()}\n" for file in texts(folder)),
+        instances=lambda folder: [file.read_text() for file in texts(folder)],
+        tensors=text_tensors,
+        answers=classes("bad", "good"),
         measure=accuracy,
     ),
     "csv of numbers": Recipe(

@@ -113,14 +113,15 @@ def start(config: Config, reporter: Reporter, workers: Workers | None = None) ->
     """Starts the config's devices and reports them.
 
     Raises:
-        DeviceError: if a requested device does not exist.
+        ConfigError: if a requested device does not exist.
         ClusterError: if workers do not connect or do not fit together.
     """
     chosen = config.experiment
     if workers is not None and workers.words:
         reporter.say(workers.words)
         workers.warn = reporter.warn
-    devices = device.start(chosen.device, chosen.train.precision, chosen.deterministic, workers)
+    with config.blame(""):
+        devices = device.start(chosen.device, chosen.train.precision, chosen.deterministic, workers)
     reporter.say(devices.description)
     if devices.noise:
         reporter.detail(devices.noise)

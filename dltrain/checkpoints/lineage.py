@@ -10,6 +10,7 @@ from dltrain.config.experiment import Experiment
 from dltrain.console import Reporter
 from dltrain.digest import digest
 from dltrain.runs.folder import Run
+from dltrain.untrusted import opened
 
 KEY = "built_on"
 """Their key in environment.json."""
@@ -26,7 +27,7 @@ def built_on(experiment: Experiment, run: Run, reporter: Reporter) -> dict[str, 
     Raises:
         UserError: if they cannot be read.
     """
-    before = _before(run)
+    before = recorded(run)
     found = {key: value for key, value in before.items() if key == "model.weights"}
     if not run.environment.exists() and isinstance(experiment.model.weights, Path):
         found["model.weights"] = digest_of(experiment.model.weights)
@@ -48,7 +49,7 @@ def sources(experiment: Experiment) -> dict[str, str]:
 def digest_of(path: Path) -> str:
     """Returns a digest of 32 letters: of a run's best weights, or of a whole file."""
     if path.is_file() and path.suffix != ".npz":
-        with path.open("rb") as file:
+        with opened(path, store.memory()) as file:
             return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
     saved = store.load_file(path) if path.is_file() else store.load(Run(path), "best")
     arrays = store.averaged(saved).arrays
@@ -57,6 +58,7 @@ def digest_of(path: Path) -> str:
     return digest(np.frombuffer("\n".join(parts).encode(), np.uint8))
 
 
-def _before(run: Run) -> dict[str, str]:
+def recorded(run: Run) -> dict[str, str]:
+    """Returns the digests that a run's environment.json holds, by key; nothing where they cannot be read."""
     found = run.read_environment().get(KEY)
-    return found if isinstance(found, dict) else {}
+    return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}

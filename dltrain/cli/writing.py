@@ -12,7 +12,7 @@ from dltrain.cli.trust import Trust
 from dltrain.config import bases, starter, templates
 from dltrain.config import experiment as experiments
 from dltrain.config.json_schema import json_schema
-from dltrain.errors import ConfigError
+from dltrain.errors import ConfigError, KeyProblem, OptionError
 from dltrain.plugins import loading as plugins
 from dltrain.registry import suggestion
 
@@ -34,7 +34,10 @@ def schema(
     with redirect_stdout(sys.stderr):  # what a plugin prints is no schema
         if config is not None and (problems := experiments.run_plugins(bases.read(config), config)):
             raise ConfigError(problems)
-        plugins.load([file.absolute() for file in files or []], "--plugins")
+        try:
+            plugins.load([file.absolute() for file in files or []], "--plugins")
+        except KeyProblem as error:
+            raise OptionError(error) from None
     print_json(json_schema(own_names=not plugins.loaded))
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from dltrain import untrusted
 from dltrain.config import variables
 from dltrain.errors import ConfigError, Problems, gathered
 
@@ -217,20 +218,12 @@ def read(path: Path) -> Node:
     Raises:
         ConfigError: if it cannot be read, or is no YAML mapping; with every problem found.
     """
-    if path.is_dir():
-        raise ConfigError([f"{path}: must be a YAML file, got a folder"])
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        data = untrusted.content(path, MAX_BYTES)
     except FileNotFoundError:
         raise ConfigError([f"{path}: no such file"]) from None
     except OSError as error:
-        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
-    if len(data) > MAX_BYTES:
-        size = path.stat().st_size
-        raise ConfigError(
-            [f"{path}: a config may have at most {MAX_BYTES // 1024} KiB, got {max(size, len(data)):,} bytes"]
-        )
+        raise ConfigError([f"{path}: cannot be read as a config: {error.strerror}"]) from None
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -257,16 +250,18 @@ def parse(source: Source) -> Node:
     """
     top = Mark(source, 1, 1)
     try:
-        composed = yaml.compose(source.text, _Loader)
-    except yaml.MarkedYAMLError as error:
+        with untrusted.parsing():
+            composed = yaml.compose(source.text, _Loader)
+    except untrusted.Unreadable as unreadable:
+        error = unreadable.__cause__
+        if not isinstance(error, yaml.MarkedYAMLError):
+            raise ConfigError([top.problem(f"is not valid YAML: {unreadable}")]) from None
         at = error.problem_mark or error.context_mark
         mark = Mark(source, at.line + 1, at.column + 1) if at else top
         words = "; ".join(part for part in (error.context, error.problem) if part)
         if "found character '\\t'" in words:
             words += " (indent with spaces, not tabs)"
         raise ConfigError([mark.problem(f"is not valid YAML: {words}")]) from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError([top.problem(f"is not valid YAML: {' '.join(str(error).split())}")]) from None
     if composed is None:
         return Node(None, top)
     walk = _Walk(source)

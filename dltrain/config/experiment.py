@@ -1,7 +1,9 @@
 """What an experiment consists of; how it is loaded, overridden, checked and written down again."""
 
 import dataclasses
+import logging
 import re
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,10 +16,12 @@ from dltrain.config.document import Mark, Node, Problem
 from dltrain.config.schema import INVALID, blame, build, field_types
 from dltrain.config.tuning import Tune
 from dltrain.data import DataSpec
-from dltrain.errors import AbsentData, ConfigError, KeyProblem, Misfit
+from dltrain.errors import AbsentData, ConfigError, KeyProblem, Misfit, said
 from dltrain.fields import Seed
 from dltrain.plugins import loading as plugins
 from dltrain.registry import AUGMENTATIONS, CALLBACKS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS, TRACKERS, Choice
+
+_log = logging.getLogger("dltrain")
 
 # The contract of each kind stands in its folder; a config may hold any class that is registered.
 Dataset = Annotated[Any, DATASETS]
@@ -328,6 +332,12 @@ class Config:
             return self.experiment.model.build(spec.bound(self.experiment.task))
         except (Misfit, ExceptionGroup) as error:
             raise ConfigError(self._problems("model", error)) from None
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            if not _is_of_keras(error) or plugins.fault(error):
+                raise
+            _log.debug("%s", "".join(traceback.format_exception(error)).rstrip())
+            refused = KeyProblem("", f": no network can be built so: {said(error)}")
+            raise ConfigError(self._problems("model", refused)) from None
 
     def _problems(self, path: str, error: Exception) -> list[Problem]:
         node = self.root
@@ -337,6 +347,14 @@ class Config:
                 return [dataclasses.replace(problem, mark=node.mark) for problem in blame(node, path, error)]
             node = below
         return blame(node, path, error)
+
+
+def _is_of_keras(error: Exception) -> bool:
+    """Whether code of Keras or TensorFlow raised an error: it is their answer to values of the config."""
+    module = ""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        module = str(frame.f_globals.get("__name__"))
+    return module.partition(".")[0] in ("keras", "tensorflow")
 
 
 def load(
@@ -405,7 +423,7 @@ def run_plugins(root: Node, path: Path) -> list[Problem]:
         what is wrong with the key; if anything is, no file is run.
 
     Raises:
-        UserError: if one is not trusted, cannot be read or fails.
+        ConfigError: if one is not trusted, cannot be read or fails.
     """
     named = root.value.get("plugins")
     if named is None:
@@ -413,7 +431,10 @@ def run_plugins(root: Node, path: Path) -> list[Problem]:
     problems: list[Problem] = []
     files = build(field_types(Experiment)["plugins"], named, "plugins", problems)
     named_in = str(path) if named.mark.source.is_argument else named.mark.source.name
-    plugins.load([*files] if files is not INVALID else [], named_in)
+    try:
+        plugins.load([*files] if files is not INVALID else [], named_in)
+    except KeyProblem as error:
+        raise ConfigError(blame(root, "", error)) from None
     return problems
 
 

@@ -12,7 +12,8 @@ _PLACE = re.compile(r"\$\{(?P<inside>[^{}\n]*)(?P<end>\}?)")
 _CONTENT = re.compile(r"(?P<name>[A-Za-z_]\w*)(?::(?P<default>.*))?", re.ASCII)
 
 _SECRET = re.compile(
-    r"(?:.*_)?(?:TOKEN|SECRET|PASSWORD|PASSWD|PASS|PWD|(?:API)?KEY|CREDENTIALS?|AUTH)S?(?:_.*)?", re.IGNORECASE
+    r"(?:.*_)?(?:TOKEN|SECRET|PASSWORD|PASSWD|PASS|PWD|(?:API)?KEY|CREDENTIALS?|AUTH)S?(?:_.*)?",
+    re.IGNORECASE | re.DOTALL,
 )
 
 # Characters that end a plain scalar, and private ones of which YAML knows nothing.

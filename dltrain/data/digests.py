@@ -6,7 +6,9 @@ import hashlib
 from collections import Counter
 from pathlib import Path
 
+from dltrain import untrusted
 from dltrain.data.ragged import Ragged
+from dltrain.data.size_limit import SizeLimit
 from dltrain.data.trees import Array
 from dltrain.lazy import np
 
@@ -77,11 +79,17 @@ def of_files(paths: list[Path]) -> np.ndarray:
 
 
 def _of_file(path: Path, size: int | None, is_read: bool) -> int:
+    found = hashlib.blake2b(digest_size=8)
     try:
-        content = path.read_bytes() if is_read and size is not None else f"{path}: {size}".encode(errors="replace")
+        if is_read and size is not None:
+            with untrusted.opened(path, SizeLimit().most) as file:
+                while piece := file.read(CHUNK_BYTES):
+                    found.update(piece)
+        else:
+            found.update(f"{path}: {size}".encode(errors="replace"))
     except OSError:  # decoding will say what is wrong
-        content = str(path).encode(errors="replace")
-    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little")
+        found.update(str(path).encode(errors="replace"))
+    return int.from_bytes(found.digest(), "little")
 
 
 def _size(path: Path) -> int | None:

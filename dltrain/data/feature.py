@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
+from dltrain.data.plain_types import misfit
 from dltrain.data.ragged import Ragged
 from dltrain.data.statistics import Pieces
 from dltrain.errors import KeyProblem
@@ -32,6 +33,7 @@ Plain = Any
 _STATISTIC = "statistic"
 _FITTED = "fitted"
 Value = TypeVar("Value")
+AnyFeature = TypeVar("AnyFeature", bound="Feature")
 
 
 def fitted(default: Value) -> Value:
@@ -420,7 +422,18 @@ class Feature(Choice):
         Raises:
             TypeError: if they are not those of this version.
         """
-        return cls(**{key: tupled(value) for key, value in fields.items() if key != "name"})
+        return typed(cls(**{key: tupled(value) for key, value in fields.items() if key != "name"}))
+
+
+def typed(feature: AnyFeature) -> AnyFeature:
+    """Returns a feature whose fields were read as JSON.
+
+    Raises:
+        TypeError: if one is not of its type.
+    """
+    if (path := misfit(feature, type(feature), type(feature).__name__)) is not None:
+        raise TypeError(f"{path} is of another type")
+    return feature
 
 
 def shape_words(shape: Sequence[int | None], between: str = "x") -> str:

@@ -9,10 +9,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from errno import EFBIG
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 
+from dltrain import untrusted
 from dltrain.data import trees
 from dltrain.data.feature import Encoded, Feature, Notice
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from dltrain.lazy import np
 
 STDIN = "-"
+LONGEST_LINE = 2**28
+"""Characters of a value: more in one line are another kind of file."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,7 @@ class TextReader(ABC):
 
     def _of_lines(self, source: str, file: TextIO, size: int) -> Iterator[Request]:
         """Yields the values of a text's lines, at most `size` at a time; empty lines are none."""
-        filled = ((number, text) for number, line in enumerate(file, 1) if (text := line.rstrip("\n")))
+        filled = ((number, text) for number, line in enumerate(_lines(file), 1) if (text := line.rstrip("\n")))
         while piece := [*islice(filled, size)]:
             yield self._request([f"{source}:{number}" for number, _ in piece], [_value(line) for _, line in piece])
 
@@ -200,7 +204,19 @@ class ObjectReader(TextReader):
 
 
 def _opened(source: str) -> AbstractContextManager[TextIO]:
-    return nullcontext(sys.stdin) if source == STDIN else Path(source).open(encoding="utf-8")
+    return nullcontext(sys.stdin) if source == STDIN else io.TextIOWrapper(untrusted.opened(Path(source)), "utf-8")
+
+
+def _lines(file: TextIO) -> Iterator[str]:
+    """Yields the lines of a text.
+
+    Raises:
+        OSError: if one is so long that it is no line.
+    """
+    while line := file.readline(LONGEST_LINE + 1):
+        if len(line) > LONGEST_LINE:
+            raise OSError(EFBIG, f"has a line of more than {LONGEST_LINE:,} characters: each value needs its own")
+        yield line
 
 
 def _value(line: str) -> Any:
@@ -208,6 +224,7 @@ def _value(line: str) -> Any:
     if not line.startswith(("{", "[", '"')):
         return line
     try:
-        return json.loads(line)
-    except ValueError:
+        with untrusted.parsing():
+            return json.loads(line)
+    except untrusted.Unreadable:
         return line

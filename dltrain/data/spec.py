@@ -61,6 +61,12 @@ class Features(dict[str, Feature]):
         schemas = {name: feature.request_schema() for name, feature in self.items()}
         return {"type": "object", "properties": schemas, "required": [*schemas]}
 
+    def files(self) -> dict[str, bytes]:
+        """Returns the files that a stranger needs to make tensors; of several features, after their names."""
+        if len(self) == 1:
+            return self.only.files()
+        return {f"{name}-{file}": content for name, each in self.items() for file, content in each.files().items()}
+
     @property
     def signature(self) -> Plain:
         """All that weights depend on, by name."""

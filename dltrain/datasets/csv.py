@@ -7,30 +7,25 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from dltrain.data import PARTS, DataSpec, Feature, Pieces, Provenance, Split, Splits, notice_share, split_off
+from dltrain.data import DataSpec, Feature, Pieces, Provenance, Split, Splits
 from dltrain.data.noticing import notice, noticing
 from dltrain.data.proposal import Proposal
+from dltrain.data.size_limit import SizeLimit
 from dltrain.datasets import Dataset
 from dltrain.datasets._sources.arrays import refusing
 from dltrain.datasets._tables.proposal import table as proposed_table
+from dltrain.datasets._tables.targets import TASKS, Kind, TargetColumns, are_parts, drawn_parts, flags, named_parts
 from dltrain.errors import KeyProblem
-from dltrain.features._tables.columns import FEW, MOSTLY, Encoding, Role, encode, is_date, learn, strays
+from dltrain.features._tables.columns import Encoding, Role, encode, is_date, learn, strays
 from dltrain.features._tables.encoding import MISSING, TableEncoding
 from dltrain.features._tables.files import Table, matching, read
 from dltrain.features._tables.reader import TableReader
 from dltrain.features._tables.times import as_times, is_day_first, is_time
 from dltrain.features._tables.values import (
-    TRUTH,
-    are_written_numbers,
     as_numbers,
-    as_text,
     beyond_float32,
-    known_categories,
-    respelt,
 )
 from dltrain.features.class_label import ClassLabel
-from dltrain.features.labels import Labels
-from dltrain.features.numbers import Numbers
 from dltrain.features.table import Table as TableFeature
 from dltrain.fields import NonNegativeInt, PositiveInt
 from dltrain.lazy import np
@@ -38,12 +33,6 @@ from dltrain.registry import DATASETS, suggestion
 
 if TYPE_CHECKING:
     import polars as pl
-
-Kind = Literal["classes", "labels", "numbers"]
-_TASKS = {"classes": "classification", "labels": "multilabel", "numbers": "regression"}
-_KINDS: dict[str, Kind] = {"class_label": "classes", "labels": "labels", "numbers": "numbers"}
-_PARTS = {"train": "train", "training": "train", "validation": "validation", "val": "validation", "valid": "validation"}
-_PARTS |= {"test": "test", "testing": "test"}
 
 
 @DATASETS.register("csv")
@@ -84,6 +73,8 @@ class CSV(Dataset):
         ignore_case: take categories, and classes, that differ in case alone for one.
         on_bad_example: error to stop at rows that cannot be used (too many fields, no target, a word instead of a
             number); skip to leave them out and name them.
+        max_megabytes: the most that a file may have, also unpacked, in megabytes; none for 8,192, and for what is
+            compressed no more than 100 times the file's size.
         test_fraction: share of all rows held out for testing, 0 to below 1, stratified by class; unused with `split`.
         validation_fraction: share of the remaining rows held out for tuning, likewise.
     """
@@ -106,6 +97,7 @@ class CSV(Dataset):
     words: PositiveInt = 100
     ignore_case: bool = False
     on_bad_example: Literal["error", "skip"] = "error"
+    max_megabytes: PositiveInt | None = None
 
     def __post_init__(self) -> None:
         if len(set(self._targets)) < len(self._targets) or not self._targets:
@@ -134,7 +126,7 @@ class CSV(Dataset):
     def task(self) -> str:
         """The task that suits the target: classification, multilabel or regression."""
         try:
-            return _TASKS[self._known[0]]
+            return TASKS[self._known[0]]
         except ValueError:  # which `spec` reports, at its key
             return "classification"
 
@@ -173,7 +165,7 @@ class CSV(Dataset):
     def reader(self, spec: DataSpec) -> TableReader:
         """Returns a reader of other rows for a network that was trained on `spec`."""
         table = TableEncoding(spec.input.columns, self.missing_values, self.numeric, self.dates)
-        return TableReader(table, self.delimiter, self.encoding)
+        return TableReader(table, self.delimiter, self.encoding, SizeLimit(self.max_megabytes))
 
     @property
     def _targets(self) -> tuple[str, ...]:
@@ -198,13 +190,15 @@ class CSV(Dataset):
         return kind, replace(splits, noticed=tuple(noticed))
 
     def _made(self, like: DataSpec | None) -> tuple[Kind, Splits]:
-        table = read(self.path, self.delimiter, self.encoding, self.missing_values, self.on_bad_example == "skip")
+        skip, limit = self.on_bad_example == "skip", SizeLimit(self.max_megabytes)
+        table = read(self.path, self.delimiter, self.encoding, self.missing_values, skip, limit)
         self._check_names(table.frame.columns, table.nested)
-        kind = self._kind_of(table.frame, like)
+        asked = TargetColumns(self._targets, self.ignore_case)
+        kind = asked.kind(table.frame, like) if self.kind == "auto" else self.kind
         table = self._usable(table, kind, like)
-        target, targets = self._targets_of(table, kind, like)
+        target, targets = asked.values(table, kind, like)
         weights = None if self.weight is None else as_numbers(table.frame[self.weight]).to_numpy().astype(np.float32)
-        parts = self._parts(table.frame, Split(np.arange(len(table.frame))[:, None], targets, weights), target)
+        parts = self._divided(table.frame, Split(np.arange(len(table.frame))[:, None], targets, weights), target)
         train = parts["train"]
         if train is None:
             raise KeyProblem("test_fraction", "and validation_fraction leave nothing for training")
@@ -226,38 +220,18 @@ class CSV(Dataset):
         return kind, Splits(like, made["train"], made.get("validation"), made.get("test"), skipped)
 
     def _check_names(self, names: list[str], nested: dict[str, str]) -> None:
+        known = {*names}
         for key in ("target", *_ROLES, "weight", "split"):
             value = getattr(self, key)
             for name in value if isinstance(value, tuple) else [value] if value else []:
                 if name in nested and key != "ignore":
                     raise KeyProblem(key, f"{name!r} holds {nested[name]}, not numbers, texts or dates")
-                if name not in names and name not in nested:
+                if name not in known and name not in nested:
                     hint = (
                         suggestion(name, names) if len(names) > 1 else f"; the only one is {names[0]!r}: set delimiter?"
                     )
+                    hint += "; to use all rows: dataset.split=none" if key == "split" else ""
                     raise KeyProblem(key, f"is not a column of {self.path.name}: {name!r}{hint}")
-
-    def _kind_of(self, frame: pl.DataFrame, like: DataSpec | None) -> Kind:
-        if self.kind != "auto":
-            return self.kind
-        if like is not None:
-            return _KINDS[like.target.registered_name]
-        series = [frame[name].drop_nulls() for name in self._targets]
-        if len(series) > 1:
-            return "labels" if all(_flags(column).is_not_null().all() for column in series) else "numbers"
-        (values,) = series
-        numbers, distinct = as_numbers(values), values.n_unique()
-        if numbers.null_count():
-            if distinct > FEW and numbers.count() >= MOSTLY * len(values):
-                return "numbers"
-            if are_written_numbers(values):
-                raise KeyProblem(
-                    "target",
-                    f"{self._targets[0]!r} holds numbers that are not written plainly, such as {values[0]!r}: write "
-                    "1600.5, without separators, signs of money and %; if they are classes, add kind: classes",
-                )
-            return "classes"
-        return "classes" if distinct <= FEW and (numbers == numbers.round()).all() else "numbers"
 
     def _usable(self, table: Table, kind: Kind, like: DataSpec | None) -> Table:
         """Returns the rows that have a target, and numbers where numbers are needed."""
@@ -271,9 +245,10 @@ class CSV(Dataset):
                 raise KeyProblem("target", f"{name!r} has no values in {self.path.name}")
             table = table.without(table.frame[name].is_null(), f"has no {name}", skip)
             if kind == "labels":
-                wrong = _flags(table.frame[name]).is_null()
+                wrong = flags(table.frame[name]).is_null()
                 table = table.without(wrong, f"{name} must be 0 or 1, as a label is", skip, name)
-        inputs = [name for name in table.frame.columns if name not in (*self._apart, *self.ignore)]
+        apart = {*self._apart, *self.ignore}
+        inputs = [name for name in table.frame.columns if name not in apart]
         for name in [*inputs, *self._numbers(kind)]:
             words = f"{name} must be within float32, which ends at 3.4e38"
             table = table.without(beyond_float32(table.frame[name]), words, skip, name)
@@ -291,9 +266,8 @@ class CSV(Dataset):
             if not as_numbers(table.frame[self.weight]).sum():
                 raise KeyProblem("weight", f"{self.weight!r} is 0 in each row")
         if self.split is not None:
-            unknown = ~as_text(table.frame[self.split]).str.to_lowercase().is_in(list(_PARTS)).fill_null(False)
             words = f"{self.split} must be train, validation or test"
-            table = table.without(unknown, words, skip, self.split)
+            table = table.without(~are_parts(table.frame[self.split]), words, skip, self.split)
         return table
 
     @property
@@ -305,53 +279,10 @@ class CSV(Dataset):
         """The columns beside the inputs that must be numbers."""
         return [*(self._targets if kind == "numbers" else ()), *filter(None, (self.weight,))]
 
-    def _targets_of(self, table: Table, kind: Kind, like: DataSpec | None) -> tuple[Feature, np.ndarray]:
-        """Returns the target feature and the targets."""
-        columns = [table.frame[name] for name in self._targets]
-        if kind == "numbers":
-            numbers = [as_numbers(column).to_numpy().astype(np.float32) for column in columns]
-            return Numbers(names=self._targets), np.stack(numbers, 1)
-        if kind == "labels":
-            flags = [_flags(column).to_numpy().astype(np.float32) for column in columns]
-            return Labels(class_names=self._targets), np.stack(flags, 1)
-        values, name = as_text(columns[0]), self._targets[0]
-        if like is None:
-            classes = tuple(sorted(known_categories(values, self.ignore_case), key=_number_first))
-        else:
-            classes = like.target.class_names
-        if spelt := respelt(set(values.unique().to_list()) - {*classes}, classes, self.ignore_case):
-            values = values.replace(spelt)
-        counted = values.alias("class").value_counts()
-        counts = dict(zip(counted["class"].to_list(), counted["count"].to_list(), strict=True))
-        if len(classes) < 2:
-            raise KeyProblem("target", f"{name!r} must have at least 2 classes, got only {classes[0]!r}")
-        if like is None and len(classes) > max(FEW, len(values) / 2):
-            words = f"has {len(classes)} different words in {len(values)} rows: too many for classes"
-            raise KeyProblem("target", f"{name!r} {words}")
-        unknown = sorted(set(counts) - set(classes))
-        if unknown:
-            row = int((values == unknown[0]).arg_max() or 0)
-            raise KeyProblem("target", f"has a class that the run does not know: {unknown[0]!r}, {table.place(row)}")
-        for single in [name for name in classes if counts.get(name) == 1] if like is None else []:
-            row = int((values == single).arg_max() or 0)
-            notice(
-                f"class {single!r} has one row only, {table.place(row)}: it cannot be in the train part and in another"
-            )
-        codes = {name: code for code, name in enumerate(classes)}
-        return ClassLabel(class_names=classes), values.replace_strict(codes).to_numpy().astype(np.int32)
-
-    def _parts(self, frame: pl.DataFrame, rows: Split, target: Feature) -> dict[str, Split | None]:
-        if self.split is None:
-            rest, test = split_off(rows, self.test_fraction, self.split_seed, target.groups(rows.targets))
-            train, validation = split_off(rest, self.validation_fraction, self.split_seed, target.groups(rest.targets))
-            notice_share("test", rest, test, self.test_fraction)
-            notice_share("validation", train, validation, self.validation_fraction)
-            return {"train": train, "validation": validation, "test": test}
-        parts = as_text(frame[self.split]).str.to_lowercase().replace_strict(_PARTS).to_numpy()
-        found = {name: np.flatnonzero(parts == name) for name in PARTS}
-        if not len(found["train"]):
-            raise KeyProblem("split", f"{self.split!r} leaves no row for training")
-        return {name: rows.take(positions) if len(positions) else None for name, positions in found.items()}
+    def _divided(self, frame: pl.DataFrame, rows: Split, target: Feature) -> dict[str, Split | None]:
+        if self.split is not None:
+            return named_parts(frame[self.split], rows)
+        return drawn_parts(rows, target, self.test_fraction, self.validation_fraction, self.split_seed)
 
     def _learnt(self, table: Table, train: Split, target: Feature) -> DataSpec:
         """Learns from the train part everything but the means and deviations of the inputs."""
@@ -370,20 +301,6 @@ class CSV(Dataset):
 
 _KNOWN: dict[Any, tuple[Kind, DataSpec, dict[str, int]]] = {}
 _ROLES: tuple[Role, ...] = ("numeric", "categorical", "text", "dates", "ignore")
-
-
-def _flags(series: pl.Series) -> pl.Series:
-    """Returns 0 and 1 of a column of truth values; null for others."""
-    import polars as pl
-
-    return as_text(series).str.to_lowercase().replace_strict(TRUTH, default=None, return_dtype=pl.Boolean)
-
-
-def _number_first(label: str) -> tuple[int, float, str]:
-    try:
-        return 0, float(label), label
-    except ValueError:
-        return 1, 0.0, label
 
 
 def _day_first(spec: DataSpec, name: str) -> bool:

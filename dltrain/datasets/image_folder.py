@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.data.noticing import notice, noticing
 from dltrain.data.proposal import Proposal
+from dltrain.data.size_limit import SizeLimit
 from dltrain.datasets import Dataset
 from dltrain.datasets._images.archives import Archive
 from dltrain.datasets._images.class_folders import class_names, listed
@@ -22,7 +23,7 @@ from dltrain.datasets._images.table import KINDS, ImageTable
 from dltrain.datasets._sources.arrays import refusing
 from dltrain.datasets._sources.splitting import sizes_of, split_into_parts
 from dltrain.errors import AbsentData, DataError, KeyProblem
-from dltrain.features._images.decoding import Decoding
+from dltrain.features._images.decoding import MOST_MEGABYTES, Decoding
 from dltrain.features._images.encoding import ImageEncoding
 from dltrain.features._images.headers import SUFFIXES
 from dltrain.features._images.reader import ImageReader
@@ -72,6 +73,8 @@ class ImageFolder(Dataset):
             decodes all images before the first step; that costs no time later, except with cache: none.
         cache: where decoded images are kept: memory; disk, for later runs too, in ~/.cache/dltrain (or DLTRAIN_CACHE),
             by path, size and date of the files and these settings; or none, to decode in each epoch.
+        max_megabytes: the most that an image's file, or the table, may have in megabytes; none for 512, of the table
+            8,192.
         test_fraction: share of all images held out for testing, 0 to below 1, stratified by class; unused if there is a
             test part.
         validation_fraction: share of the remaining images held out for tuning, 0 to below 1, stratified by class;
@@ -91,6 +94,7 @@ class ImageFolder(Dataset):
     split_column: str | None = None
     on_bad_example: Literal["error", "skip"] = "error"
     cache: Literal["memory", "disk", "none"] = "memory"
+    max_megabytes: PositiveInt | None = None
 
     def __post_init__(self) -> None:
         for key in ("path_column", "label_column", "split_column"):
@@ -188,11 +192,13 @@ class ImageFolder(Dataset):
 
     def reader(self, spec: DataSpec) -> ImageReader:
         """Returns a reader of other images for a network that was trained on `spec`."""
-        return ImageReader(ImageEncoding(spec.input.shape, decoding=self._decoding(spec)))
+        encoding = ImageEncoding(spec.input.shape, decoding=self._decoding(spec))
+        return ImageReader(encoding, SizeLimit(self.max_megabytes))
 
     def _decoding(self, spec: DataSpec) -> Decoding:
         height, width, channels = spec.input.shape
-        return Decoding(height, width, channels, self.resize, self.fast_decode)
+        most = self.max_megabytes or MOST_MEGABYTES
+        return Decoding(height, width, channels, self.resize, self.fast_decode, most)
 
     @property
     def _is_table(self) -> bool:
@@ -200,7 +206,8 @@ class ImageFolder(Dataset):
 
     @property
     def _table(self) -> ImageTable:
-        return ImageTable(self.path, self.path_column, self.label_column, self.split_column)
+        limit = SizeLimit(self.max_megabytes)
+        return ImageTable(self.path, self.path_column, self.label_column, self.split_column, limit)
 
     def _listing(self, known: tuple[str, ...]) -> Listing:
         if self._is_table:
@@ -213,6 +220,8 @@ class ImageFolder(Dataset):
         return DataSpec.of(image, ClassLabel(class_names=names))
 
     def _folder(self) -> Path:
+        if self.path.exists() and not self.path.is_dir():
+            raise KeyProblem("path", f"must be a folder or a regular file, is neither: {self.path}")
         if not self.path.is_dir():
             raise AbsentData(
                 "path",

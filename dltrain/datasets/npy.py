@@ -7,13 +7,17 @@ from typing import ClassVar
 
 from dltrain.data import DataSpec, Splits
 from dltrain.data.proposal import Proposal
+from dltrain.data.request import Reader
+from dltrain.data.size_limit import SizeLimit
 from dltrain.datasets import Dataset
-from dltrain.datasets._sources.arrays import Part, assemble, describe, refusing, sizes_of_parts
+from dltrain.datasets._sources.arrays import Part, assemble, describe, reader_within, refusing, sizes_of_parts
 from dltrain.datasets._sources.proposal import arrays, two_files
 from dltrain.errors import KeyProblem
-from dltrain.features._arrays.files import Header, Origin, read_array, read_header, reading
+from dltrain.features._arrays.files import Header, Origin, mapped, read_array, read_header, reading
+from dltrain.fields import PositiveInt
 from dltrain.lazy import np
 from dltrain.registry import DATASETS
+from dltrain.untrusted import opened
 
 
 @DATASETS.register("npy")
@@ -34,6 +38,7 @@ class NPY(Dataset):
         test_targets: the file of the test labels.
         test_fraction: share of all examples held out for testing, 0 to below 1, stratified by class; unused if
             `test_inputs` is given.
+        max_megabytes: the most that a file of labels may have, which is read into memory, in megabytes; none for 8,192.
     """
 
     task: ClassVar[str] = "classification"
@@ -42,6 +47,7 @@ class NPY(Dataset):
     targets: Path
     test_inputs: Path | None = None
     test_targets: Path | None = None
+    max_megabytes: PositiveInt | None = None
 
     def __post_init__(self) -> None:
         if self.test_inputs and not self.test_targets:
@@ -83,22 +89,25 @@ class NPY(Dataset):
             parts = self._parts(with_inputs=True)
             return assemble(parts, self.validation_fraction, self.test_fraction, self.split_seed, like)
 
+    def reader(self, spec: DataSpec) -> Reader:
+        """Returns a reader of other arrays for a network that was trained on `spec`."""
+        return reader_within(SizeLimit(self.max_megabytes), spec)
+
     def _parts(self, with_inputs: bool) -> dict[str, Part]:
-        parts = {"train": _part("inputs", self.inputs, "targets", self.targets, with_inputs)}
+        parts = {"train": self._part("inputs", self.inputs, "targets", self.targets, with_inputs)}
         if self.test_inputs and self.test_targets:
-            parts["test"] = _part("test_inputs", self.test_inputs, "test_targets", self.test_targets, with_inputs)
+            parts["test"] = self._part("test_inputs", self.test_inputs, "test_targets", self.test_targets, with_inputs)
         return parts
 
-
-def _part(inputs_key: str, inputs: Path, targets_key: str, targets: Path, with_inputs: bool) -> Part:
-    found: np.ndarray | Header
-    with reading(inputs_key, inputs):
-        with inputs.open("rb") as file:
+    def _part(self, inputs_key: str, inputs: Path, targets_key: str, targets: Path, with_inputs: bool) -> Part:
+        found: np.ndarray | Header
+        with reading(inputs_key, inputs), opened(inputs) as file:
             found = read_header(file)
-        # NumPy can map neither objects nor empty arrays; their header is enough to refuse them.
-        if with_inputs and not found.dtype.hasobject and 0 not in found.shape:
-            found = np.load(inputs, mmap_mode="r", allow_pickle=False)
-    targets_name = Origin(targets_key, targets.name)
-    with reading(targets_key, targets), targets.open("rb") as file:
-        labels = read_array(targets_name, file)
-    return Part(Origin(inputs_key, inputs.name), targets_name, found, labels)
+            # NumPy can map neither objects nor empty arrays; their header is enough to refuse them.
+            if with_inputs and not found.dtype.hasobject and 0 not in found.shape:
+                file.seek(0)
+                found = mapped(file)
+        targets_name = Origin(targets_key, targets.name)
+        with reading(targets_key, targets), opened(targets, SizeLimit(self.max_megabytes).most) as file:
+            labels = read_array(targets_name, file, targets.stat().st_size)
+        return Part(Origin(inputs_key, inputs.name), targets_name, found, labels)

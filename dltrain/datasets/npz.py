@@ -8,11 +8,14 @@ from typing import ClassVar
 
 from dltrain.data import DataSpec, Splits
 from dltrain.data.proposal import Proposal
+from dltrain.data.request import Reader
+from dltrain.data.size_limit import SizeLimit
 from dltrain.datasets import Dataset
-from dltrain.datasets._sources.arrays import Part, assemble, describe, refusing, sizes_of_parts
+from dltrain.datasets._sources.arrays import Part, assemble, describe, reader_within, refusing, sizes_of_parts
 from dltrain.datasets._sources.proposal import arrays, one_file
 from dltrain.errors import KeyProblem
-from dltrain.features._arrays.files import Header, Origin, read_array, read_header, reading
+from dltrain.features._arrays.files import Header, Origin, opened_npz, read_header, read_member, reading
+from dltrain.fields import PositiveInt
 from dltrain.lazy import np
 from dltrain.registry import DATASETS, suggestion
 
@@ -32,11 +35,14 @@ class NPZ(Dataset):
             has `x_test`.
         validation_fraction: share of the remaining examples held out for tuning, 0 to below 1, stratified by class;
             unused if the file has `x_validation`.
+        max_megabytes: the most that the file may have, and the arrays in it, in megabytes; none for 8,192, and for
+            compressed arrays no more than 100 times the file's size.
     """
 
     task: ClassVar[str] = "classification"
 
     path: Path
+    max_megabytes: PositiveInt | None = None
 
     @classmethod
     def proposed(cls, path: Path, target: str | None) -> Proposal | None:
@@ -72,8 +78,12 @@ class NPZ(Dataset):
             parts = self._parts(with_inputs=True)
             return assemble(parts, self.validation_fraction, self.test_fraction, self.split_seed, like)
 
+    def reader(self, spec: DataSpec) -> Reader:
+        """Returns a reader of other arrays for a network that was trained on `spec`."""
+        return reader_within(SizeLimit(self.max_megabytes), spec)
+
     def _parts(self, with_inputs: bool) -> dict[str, Part]:
-        with reading("path", self.path), zipfile.ZipFile(self.path) as archive:
+        with reading("path", self.path), opened_npz(self.path, SizeLimit(self.max_megabytes)) as archive:
             found = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
             return {
                 part: Part(
@@ -115,5 +125,4 @@ class NPZ(Dataset):
             return read_header(file)
 
     def _array(self, archive: zipfile.ZipFile, name: str) -> np.ndarray:
-        with archive.open(f"{name}.npy") as file:
-            return read_array(self._label(name), file)
+        return read_member(self._label(name), archive, f"{name}.npy")

@@ -7,10 +7,12 @@ from dataclasses import field
 from typing import Any, ClassVar, Literal
 
 from dltrain.data import PARTS, DataSpec, Split, Splits
+from dltrain.data.noticing import notice
 from dltrain.datasets import Dataset
 from dltrain.datasets._sources.arrays import Part, assemble, refusing
 from dltrain.datasets._sources.splitting import split_into_parts
 from dltrain.errors import KeyProblem
+from dltrain.features._arrays.encoding import LOSES, is_lost_in_float32
 from dltrain.features._arrays.files import Origin
 from dltrain.features.numbers import Numbers
 from dltrain.features.vector import of_shape
@@ -127,6 +129,10 @@ class Python(Dataset):
 
     def _numbers(self, part: Part) -> Split:
         inputs, targets = np.asarray(part.inputs), part.targets
+        if is_lost_in_float32(targets):
+            raise part.targets_name.problem(LOSES)
+        if is_lost_in_float32(inputs):
+            notice(f"{part.inputs_name.words} {LOSES}", is_warning=True)
         targets = targets.reshape(len(targets), -1).astype(np.float32)
         inputs = inputs if inputs.dtype == np.uint8 else inputs.astype(np.float32)
         for name, values in ((part.inputs_name, inputs), (part.targets_name, targets)):

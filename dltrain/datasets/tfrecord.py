@@ -11,10 +11,13 @@ from typing import Any, ClassVar, Literal
 
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.data.proposal import Proposal
+from dltrain.data.size_limit import SizeLimit, reason
 from dltrain.datasets import Dataset
 from dltrain.datasets._sources.arrays import Part, assemble, refusing
+from dltrain.datasets._sources.records import DamagedRecord, check_records
 from dltrain.datasets._sources.splitting import split_into_parts
 from dltrain.errors import KeyProblem
+from dltrain.features._arrays.encoding import LOSES, is_lost_in_float32
 from dltrain.features._arrays.files import Origin
 from dltrain.features._images.decoding import Decoding
 from dltrain.features._tables.files import matching
@@ -61,6 +64,8 @@ class TFRecord(Dataset):
         test_fraction: share of all examples held out for testing, 0 to below 1, stratified by class; unused with
             `test_path`.
         validation_fraction: share of the remaining examples held out for tuning, likewise.
+        max_megabytes: the most that a file may have, also unpacked, in megabytes; none for 8,192, and for gzip no more
+            than 100 times the file's size.
     """
 
     reads_with_tensorflow: ClassVar[bool] = True
@@ -69,6 +74,7 @@ class TFRecord(Dataset):
     features: dict[str, Feature]
     target: str = "label"
     test_path: Path | None = None
+    max_megabytes: PositiveInt | None = None
 
     @classmethod
     def proposed(cls, path: Path, target: str | None) -> Proposal | None:
@@ -162,8 +168,7 @@ class TFRecord(Dataset):
         for file in files:
             number = 0
             try:
-                with file.open("rb") as opened:
-                    is_gzip = opened.read(2) == b"\x1f\x8b"
+                is_gzip = check_records(file, SizeLimit(self.max_megabytes))
                 with tf.device("CPU:0"):
                     records = tf.data.TFRecordDataset(str(file), "GZIP" if is_gzip else "")
                     records = records.map(self._parsed, num_parallel_calls=2, deterministic=True)
@@ -171,7 +176,10 @@ class TFRecord(Dataset):
                         yield {name: self._value(feature, values[name]) for name, feature in self.features.items()}
                         number += 1
             except OSError as error:
-                raise KeyProblem(key, f"cannot be read: {file}: {error.strerror or error}") from None
+                raise KeyProblem(key, f"cannot be read: {file}: {reason(error)}") from None
+            except DamagedRecord as error:
+                words = f"{file}: example {error.number} (from 0) cannot be used: {error}"
+                raise KeyProblem(key, words) from None
             except (tf.errors.OpError, ValueError) as error:
                 misfit = self._misfit(file, is_gzip, number)
                 if misfit and not number:  # the config is wrong, or all examples are
@@ -242,6 +250,8 @@ def _numbers(part: Part) -> Split:
         ValueError: if some are not finite.
     """
     inputs = np.asarray(part.inputs)
+    if is_lost_in_float32(np.asarray(part.targets)):
+        raise part.targets_name.problem(LOSES)
     if inputs.dtype != np.uint8:
         inputs = inputs.astype(np.float32)
     for name, values in ((part.inputs_name, inputs), (part.targets_name, part.targets)):

@@ -11,7 +11,7 @@ from typing import Any
 
 from dltrain import programs
 from dltrain.distributed.workers import Workers
-from dltrain.errors import DeviceError
+from dltrain.errors import KeyProblem
 from dltrain.importing import has_nvidia_device, import_tensorflow, without_information
 from dltrain.lazy import keras, tf
 
@@ -72,7 +72,7 @@ def start(
         workers: the processes that train together; none for this process alone.
 
     Raises:
-        DeviceError: if a requested device does not exist.
+        KeyProblem: if a requested device does not exist.
         ClusterError: if workers do not connect or do not fit together.
     """
     workers = workers or Workers()
@@ -82,9 +82,10 @@ def start(
         tf.config.set_visible_devices([], "GPU")
         return _virtual_cpus(requested, precision, deterministic, noise)
     if requested in ("all", "gpu") and gpus and workers.local_count > 1 and "CUDA_VISIBLE_DEVICES" not in os.environ:
-        raise DeviceError(
-            f"device: {requested} would make the {workers.local_count} workers on this machine share its GPUs: "
-            "use device: auto, which gives each worker its own GPU, or type device=gpu:N for each worker"
+        raise KeyProblem(
+            "device",
+            f": {requested} would make the {workers.local_count} workers on this machine share its GPUs: "
+            "use device: auto, which gives each worker its own GPU, or type device=gpu:N for each worker",
         )
     indices, why = _chosen(requested, len(gpus), workers.local_index)
     tf.config.set_visible_devices([gpus[index] for index in indices], "GPU")
@@ -110,7 +111,7 @@ def _virtual_cpus(names: tuple[str, ...], precision: str, deterministic: bool, n
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
     except RuntimeError:
         if len(tf.config.list_logical_devices("CPU")) < count:
-            raise DeviceError(f"device: {', '.join(names)} must be set before TensorFlow has started") from None
+            raise KeyProblem("device", f": {', '.join(names)} must be set before TensorFlow has started") from None
     strategy = tf.distribute.MirroredStrategy([name.upper() for name in names])
     why = f"device: {', '.join(names)}, simulated on one CPU, as requested"
     return Devices(strategy, names, why, _cpu_warnings(precision), noise)
@@ -139,9 +140,10 @@ def _chosen(requested: str | tuple[str, ...], count: int, local_index: int = 0) 
         # A scheduler may show each worker its own GPU alone; without one, NCCL fails obscurely with two on one GPU.
         index = 0 if count == 1 and "CUDA_VISIBLE_DEVICES" in os.environ else local_index
         if index >= count:
-            raise DeviceError(
-                f"device: auto gives each worker on a machine a GPU of its own: TensorFlow sees {count}, for at least "
-                f"{local_index + 1} workers; use device: cpu, or start fewer workers"
+            raise KeyProblem(
+                "device",
+                f": auto gives each worker on a machine a GPU of its own: TensorFlow sees {count}, for at least "
+                f"{local_index + 1} workers; use device: cpu, or start fewer workers",
             )
         return [index], f"device: gpu:{index}, the GPU of this worker"
     if requested == "auto":
@@ -157,8 +159,8 @@ def _chosen(requested: str | tuple[str, ...], count: int, local_index: int = 0) 
     if missing:
         there = f"TensorFlow sees {count} GPU{'s' * (count != 1)}" if count else gpu_trouble() or "there is no GPU"
         shown = requested if isinstance(requested, str) else f"[{', '.join(requested)}]"
-        raise DeviceError(
-            f"device: {shown} was requested, but {there}; `dltrain devices` shows why, device: cpu trains without"
+        raise KeyProblem(
+            "device", f": {shown} was requested, but {there}; `dltrain devices` shows why, device: cpu trains without"
         )
     return wanted, f"device: {', '.join(f'gpu:{index}' for index in wanted)}, as requested"
 

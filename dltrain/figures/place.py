@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from dltrain import untrusted
 from dltrain.errors import ConfigError
 from dltrain.figures.sheet import is_ours
 
@@ -26,7 +27,7 @@ def require_place(out: Path, kinds: Sequence[str] = (".png",)) -> None:
     if out.is_symlink() or out.exists():
         beginning = b""
         if out.is_file() and not out.is_symlink():
-            with out.open("rb") as file:
+            with untrusted.opened(out) as file:
                 beginning = file.read(1024)
         if not (is_ours(beginning) or beginning.startswith(b"<!DOCTYPE html>") and MADE_BY in beginning):
             raise ConfigError(

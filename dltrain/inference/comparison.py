@@ -34,7 +34,9 @@ class Compared:
     edges: int
 
     @classmethod
-    def of(cls, spec: DataSpec, part: Split, most: int, normalize: Normalize | None = None) -> Compared:
+    def of(
+        cls, spec: DataSpec, part: Split, most: int, normalize: Normalize | None = None, has_examples: bool = True
+    ) -> Compared:
         """Returns evenly spaced examples of a part, and the corners of each input beside some values of the others.
 
         Args:
@@ -42,8 +44,12 @@ class Compared:
             part: the examples.
             most: of them, at most.
             normalize: what the network leaves to others.
+            has_examples: whether the part is of data; otherwise it is corners alone.
         """
         stored = trees.read(part.take(spaced(len(part), most)).inputs, slice(None))
+        if not has_examples:
+            inputs = by_name(spec, arrays(tensors(spec.inputs, stored)))
+            return cls(inputs if normalize is None else normalize(inputs), trees.count(stored))
         edges = corners(spec.inputs, stored)
         inputs = by_name(spec, arrays(tensors(spec.inputs, trees.joined([stored, *edges]))))
         return cls(inputs if normalize is None else normalize(inputs), sum(map(trees.count, edges)))
@@ -68,7 +74,7 @@ class Compared:
         if trees.mapped(np.shape, got) != trees.mapped(np.shape, wanted):
             return float("inf")
         (got, edges), (wanted, wanted_edges) = self.parted(got), self.parted(wanted)
-        found = difference(got, wanted)
+        found = difference(got, wanted) if trees.count(wanted) else 0.0
         if self.edges:
             rows = [np.abs(each).reshape(self.edges, -1).max(axis=1) for each in trees.leaves(self.parted(raw)[1])]
             scale = np.nan_to_num(np.maximum(1, np.max(rows, axis=0)), posinf=1.0)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dltrain import untrusted
 from dltrain.errors import TrainingError
 from dltrain.runs import folder
 
@@ -70,9 +71,10 @@ def noted(place: Path, written: Sequence[Written], contract: dict[str, Any]) -> 
     """
     notes = place / NOTES
     try:
-        known = json.loads(notes.read_text(encoding="utf-8"))["files"]
-        known = {name: entry for name, entry in known.items() if isinstance(entry, dict) and (place / name).exists()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        with untrusted.parsing():
+            known = json.loads(untrusted.content(notes, folder.MOST_BYTES))["files"]
+            known = {name: each for name, each in known.items() if isinstance(each, dict) and (place / name).exists()}
+    except (OSError, untrusted.Unreadable):
         known = {}
     known |= {each.path.name: {**each.to_plain(), "path": each.path.name, "contract": contract} for each in written}
     folder.write_json(notes, {"files": known})

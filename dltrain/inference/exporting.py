@@ -19,6 +19,7 @@ from dltrain.data.spec import INPUTS
 from dltrain.data.trees import Tree
 from dltrain.engine.tensors import specs, tensors
 from dltrain.errors import CheckpointError, ConfigError, UserError, said
+from dltrain.errors import written as written_name
 from dltrain.exports import Batch, Takes, called
 from dltrain.importing import hushed
 from dltrain.inference.comparison import COMPARED, Compared, Normalize, by_name, difference
@@ -96,7 +97,9 @@ def export(
         TrainingError: if the folder cannot be written.
     """
     if place is None:
-        folder.refuse_links(run)
+        folder.require_own_files(run)
+    if written_name(str(place or run.exports)) != str(place or run.exports):
+        raise UserError(f"{place or run.exports}: is no UTF-8, which libraries of formats need: name a folder with -o")
     # float32 on a CPU, whatever it was trained in: what runtimes take, and what can be compared.
     trained = TrainedRun.open(run, checkpoint, reporter, [*overrides, "device=cpu", "train.precision=float32"])
     config, saved, spec = trained.config, trained.saved, trained.spec
@@ -119,6 +122,7 @@ def export(
             held_out,
             model if activation is None else _ending_in(activation, model, spec),
             model,
+            splits is not None,
         )
         place = place or run.exports
         with writing(place):
@@ -135,6 +139,8 @@ def export(
                     refused[each.registered_name] = str(error)
             card = None
             if written:
+                for name, content in spec.inputs.files().items():
+                    (place / name).write_bytes(content)
                 contract = {
                     "activation": activation,
                     "normalization": normalization,
@@ -167,6 +173,7 @@ class _Asked:
     held_out: Split
     model: Any
     raw: Any
+    has_examples: bool
 
     @property
     def takes(self) -> Takes:
@@ -251,7 +258,8 @@ def _written(each: Any, asked: _Asked, place: Path, reporter: Reporter) -> Writt
     """
     path = place / each.file
     agreement = each.agreement
-    compared = Compared.of(asked.spec, asked.held_out, COMPARED if agreement is None else AGREED, asked.normalize)
+    most = COMPARED if agreement is None else AGREED
+    compared = Compared.of(asked.spec, asked.held_out, most, asked.normalize, asked.has_examples)
     aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     noise: list[str] = []
     try:

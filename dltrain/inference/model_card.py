@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dltrain import untrusted
+from dltrain.config.document import MAX_BYTES
 from dltrain.config.experiment import Config
 from dltrain.data import DataSpec, Splits
 from dltrain.data.feature import shape_words
@@ -170,7 +172,7 @@ def _training(run: Run, config: Config, summary: dict[str, Any]) -> list[str]:
         )
     if best:
         words.append(f"best epoch {best.get('epoch')} by {plain(best.get('monitor'))}")
-    lines += [", ".join(words) + ".", "", *code(run.config.read_text(encoding="utf-8"), "yaml"), ""]
+    lines += [", ".join(words) + ".", "", *code(untrusted.content(run.config, MAX_BYTES).decode(), "yaml"), ""]
     rows = [
         (key, value if isinstance(value, str | int) else json.dumps(value))
         for key, value in run.read_environment().items()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dltrain import untrusted
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
@@ -43,7 +44,7 @@ def report(run: Run, reporter: Reporter, overrides: Sequence[str] = ()) -> dict[
         RunError: if nothing new could be said, and the report that there is says more.
         TrainingError: if it cannot be written.
     """
-    folder.refuse_links(run)
+    folder.require_own_files(run)
     config, evidence, troubles = None, None, []
     try:
         config = experiments.load(run.config, [*overrides], reads_data=False)
@@ -53,7 +54,7 @@ def report(run: Run, reporter: Reporter, overrides: Sequence[str] = ()) -> dict[
         advice = f"; if the data were moved, type: dltrain report {run.path} dataset.path=..." if moved else ""
         troubles.append(f"The report lacks the results of network and data: {error}{advice}")
         reporter.warn(troubles[0])
-        if run.report.is_file() and KNOWS in run.report.read_text(encoding="utf-8", errors="replace"):
+        if _knows(run):
             raise RunError(
                 f"{run.report}: is kept, because a new report could show less; "
                 "move it away to write one from the run's folder alone"
@@ -115,6 +116,14 @@ def report_at_end(
             reporter.say(f"report: {written['report']}")
 
 
+def _knows(run: Run) -> bool:
+    """Whether the report that there is was made with network and data."""
+    try:
+        return KNOWS.encode() in untrusted.content(run.report, folder.MOST_BYTES)
+    except OSError:
+        return False
+
+
 def _absence(config: Config) -> str | None:
     """Returns why the data are not on this machine, where that is what is wrong."""
     try:
@@ -143,10 +152,9 @@ def _asked(config: Config, run: Run, reporter: Reporter) -> Evidence:
 def _known(run: Run) -> Mapping[str, Any]:
     """Returns what was measured when the run ended, by part, as far as its summary can be read."""
     try:
-        summary = run.read_summary()
+        return run.read_summary()
     except RunError:
         return {}
-    return summary if isinstance(summary, dict) else {}
 
 
 def _write(

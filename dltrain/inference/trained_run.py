@@ -163,7 +163,7 @@ def warn_of_changed_code(run: Run, config: Config, reporter: Reporter) -> None:
     """Warns where a plugin of the run's config is no longer the file that the run began with."""
     for file, content in plugins.of(config.experiment.plugins).items():
         kept = run.plugins / file.name
-        if kept.is_file() and kept.read_bytes() != content:
+        if kept.is_file() and not plugins.is_copy(kept, content):
             reporter.warn(f"{file} differs from {kept}, with which the run began: the present file is used")
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from dltrain import untrusted
 from dltrain.data import Examples, Ragged, Split, Splits, spaced, unnamed
 from dltrain.data.parts import paths_of
+from dltrain.data.size_limit import SizeLimit
 from dltrain.data.trees import Array, Tree
 from dltrain.lazy import np
 
@@ -85,8 +88,8 @@ def _add_files(digest: Any, paths: list[str]) -> None:
         digest.update(f"{path[shared:]}\0{_size(path)}\0".encode(errors="surrogateescape"))
     for index in spaced(len(paths), FILES).tolist():
         try:
-            with open(paths[index], "rb") as file:  # noqa: PTH123
-                digest.update(hashlib.sha256(file.read()).digest())
+            with untrusted.opened(Path(paths[index]), SizeLimit().most) as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
         except OSError:  # decoding will say what is wrong
             digest.update(b"?")
 

@@ -10,6 +10,7 @@ from dltrain.errors import KeyProblem, Misfit, said
 from dltrain.lazy import keras, tf
 from dltrain.models import Model
 from dltrain.models._layers import LISTED, faults, inputs_of, json_schema, make
+from dltrain.models._trial import tried, zeros
 from dltrain.plugins import loading as plugins
 from dltrain.registry import MODELS, suggestion
 
@@ -69,12 +70,18 @@ class Graph(Model):
         made = self._made()
         inputs = data.inputs()
         outputs = {INPUTS: data.preprocess(inputs) if self.normalize else inputs}
+        examples = {INPUTS: zeros(outputs[INPUTS])}
         for index, layer in enumerate(made):
-            outputs[self._name(index)] = self._applied(index, layer, outputs)
+            name = self._name(index)
+            outputs[name], examples[name] = self._applied(index, layer, outputs, examples)
         x = self._vector(outputs[self._name(len(made) - 1)], data)
-        # The loss wants float32, whatever the precision.
-        x = data.head(x) if self.head else keras.layers.Identity(dtype="float32", name="logits")(x)
-        return keras.Model(inputs, x, name="graph")
+        try:
+            # The loss wants float32, whatever the precision.
+            x = data.head(x) if self.head else keras.layers.Identity(dtype="float32", name="logits")(x)
+            return keras.Model(inputs, x, name="graph")
+        except Exception as error:
+            _raise_if_memory(error)
+            raise Misfit("layers", f": no network can be made of these: {first_line(error)}") from None
 
     def _name(self, index: int) -> str:
         """Returns the name of a layer; a layer without one is named by its position, whatever else was built before."""
@@ -149,11 +156,17 @@ class Graph(Model):
             raise ExceptionGroup("graph", problems)
         return made
 
-    def _applied(self, index: int, layer: Any, outputs: dict[str, Any]) -> Any:
+    def _applied(self, index: int, layer: Any, outputs: dict[str, Any], examples: dict[str, Any]) -> tuple[Any, Any]:
+        """Returns a layer's symbolic output, and that of an example; none where its length is not known."""
         name, sources = self.layers[index]["layer"], self._sources(index)
         taken = [outputs[source] for source in sources]
+
+        def apply(*inputs: Any, **how: bool) -> Any:
+            return layer([*inputs], **how) if name in LISTED else layer(*inputs, **how)
+
         try:
-            output = layer(taken) if name in LISTED else layer(*taken)
+            output = apply(*taken)
+            example = tried(layer, apply, taken, [examples[source] for source in sources], output)
         except Exception as error:
             _raise_if_memory(error)
             shapes = [f"{_shape(x)} of {self._place(source)}" for x, source in zip(taken, sources, strict=True)]
@@ -161,7 +174,7 @@ class Graph(Model):
             raise Misfit(f"layers[{index}]", f"({self._words(index)}): {words} not fit: {first_line(error)}") from None
         if not hasattr(output, "shape"):
             raise Misfit(f"layers[{index}]", f"({self._words(index)}) must return one output, got {len(output)}")
-        return output
+        return output, example
 
     def _place(self, source: str) -> str:
         if source == INPUTS:

@@ -8,11 +8,12 @@ import re
 import sys
 import traceback
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dltrain import cache
+from dltrain import cache, untrusted
 from dltrain.errors import KeyProblem, UserError, said
 from dltrain.importing import import_tensorflow
 from dltrain.plugins.keras_classes import offer
@@ -22,6 +23,9 @@ _log = logging.getLogger("dltrain")
 
 loaded: dict[Path, bytes] = {}
 """The files that were run in this process, with their content."""
+
+MOST_BYTES = 4 * 2**20
+"""How large a file of code may be."""
 
 KEPT = "plugins"
 """The folder in a run folder with copies of them."""
@@ -44,26 +48,47 @@ def load(paths: list[Path], named_in: str) -> None:
         named_in: the name of the config that lists them, for messages.
 
     Raises:
-        UserError: if one is not trusted, cannot be read or fails.
+        KeyProblem: if one is not trusted, cannot be read or fails, with its place in the list.
     """
     contents: dict[Path, bytes] = {}
     read: dict[Path, Path] = {}
     for path in paths:
         if path not in loaded:
-            read[path], contents[path] = _read(path, Path(named_in).parent / KEPT)
+            with _blaming(paths.index(path)):
+                _check_kind(path)
+                read[path], contents[path] = _read(path, Path(named_in).parent / KEPT)
             if any(path.stem == other.stem and contents[path] == content for other, content in loaded.items()):
                 loaded[path] = contents.pop(path)  # the same file at another place
     for path in contents:
-        _check_name(path)
+        with _blaming(paths.index(path)):
+            _check_name(path)
     _check_trust({read[path]: content for path, content in contents.items()}, named_in)
     for path, content in contents.items():
-        _check_name(path)  # again: an earlier file may have the same name, or import it from elsewhere
-        _run(path, content)
+        with _blaming(paths.index(path)):
+            _check_name(path)  # again: an earlier file may have the same name, or import it from elsewhere
+            _run(path, content)
+
+
+@contextmanager
+def _blaming(place: int) -> Iterator[None]:
+    """Turns what is wrong with a file into a problem of its place in `plugins`."""
+    try:
+        yield
+    except UserError as error:
+        raise KeyProblem(f"plugins[{place}]", f": {error}") from None
 
 
 def of(paths: Iterable[Path]) -> dict[Path, bytes]:
     """Returns the content of the files that a config names as they were run; other configs may have run others."""
     return {path: loaded[path] for path in paths}
+
+
+def is_copy(path: Path, content: bytes) -> bool:
+    """Whether a file is there and holds the same code."""
+    try:
+        return untrusted.content(path, MOST_BYTES) == content
+    except OSError:
+        return False
 
 
 def fault(error: BaseException) -> str | None:
@@ -105,27 +130,30 @@ def _read(path: Path, kept: Path) -> tuple[Path, bytes]:
     """Returns the file and its content; of one that is gone, those of the copy that a run kept."""
     copy = kept / path.name
     try:
-        return path, path.read_bytes()
+        return path, untrusted.content(path, MOST_BYTES)
     except (FileNotFoundError, NotADirectoryError) as error:
         if not copy.is_file():
-            raise UserError(f"plugins: {path} cannot be read: {error.strerror}") from None
+            raise UserError(f"{path} cannot be read: {error.strerror}") from None
     except OSError as error:
-        raise UserError(f"plugins: {path} cannot be read: {error.strerror}") from None
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
     try:
-        content = copy.read_bytes()
+        content = untrusted.content(copy, MOST_BYTES)
     except OSError as error:
-        raise UserError(f"plugins: {path} is gone, and its copy {copy} cannot be read: {error.strerror}") from None
+        raise UserError(f"{path} is gone, and its copy {copy} cannot be read: {error.strerror}") from None
     _log.warning("%s", f"plugins: {path} is gone: its copy as it was run is used, {copy}")
     return copy, content
 
 
+def _check_kind(path: Path) -> None:
+    if path.suffix != ".py" or not path.stem.isidentifier():
+        raise UserError(f"{path} must be a Python file whose name is a word, for example my_net.py")
+
+
 def _check_name(path: Path) -> None:
     stem = path.stem
-    if path.suffix != ".py" or not stem.isidentifier():
-        raise UserError(f"plugins: {path} must be a Python file whose name is a word, for example my_net.py")
     if stem in sys.modules or stem in sys.stdlib_module_names:
         raise UserError(
-            f"plugins: {path} has the name of the module {stem}, which is already loaded; rename it, or list it before "
+            f"{path} has the name of the module {stem}, which is already loaded; rename it, or list it before "
             "the file that imports it"
         )
 
@@ -134,7 +162,7 @@ def _check_trust(contents: dict[Path, bytes], named_in: str) -> None:
     """Checks that the user trusts the files.
 
     Raises:
-        UserError: if not.
+        KeyProblem: if not.
     """
     place = cache.folder("trusted")
     strange = {path: hashlib.sha256(content).hexdigest() for path, content in contents.items()}
@@ -152,7 +180,7 @@ def _check_trust(contents: dict[Path, bytes], named_in: str) -> None:
             if is_believed
             else f"which is not remembered: others may write into {place}; make it yours alone with chmod 700"
         )
-        raise UserError(f"{words}: read it, then add --trust, {remembered}")
+        raise KeyProblem("plugins", f": {words}: read it, then add --trust, {remembered}")
     for digest in strange.values() if is_believed else ():
         try:
             place.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -179,7 +207,7 @@ def _run(path: Path, content: bytes) -> None:
         del sys.modules[path.stem], loaded[path]
         for registry, known in before.items():
             registry.forget_all_but(known)
-        raise UserError(f"plugins: {words}") from None
+        raise UserError(words) from None
 
 
 def _syntax(path: Path, error: BaseException) -> str | None:

@@ -1,6 +1,5 @@
 """Repeats a run from its config and compares the two: bit by bit, or within a tolerance in another environment."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -54,7 +53,7 @@ def reproduce(
             f"resume with: dltrain fit --resume {run.path}"
         )
     environment, rows, config = _environment(run), run.read_metrics(), experiments.load(run.config, [*overrides])
-    _check(run, config, then, environment)
+    _check(run, config, then)
     now = trainer.fit(config, reporter, root, repeats=run)
     again = Run(Path(now["run"]))
     changed = _differing(environment, _environment(again))
@@ -78,7 +77,7 @@ def reproduce(
     }
 
 
-def _check(run: Run, config: Config, then: dict[str, Any], environment: dict[str, Any]) -> None:
+def _check(run: Run, config: Config, then: dict[str, Any]) -> None:
     """Finds what keeps a run from being reproduced before it is trained again; raises as `reproduce`."""
     store.load(run, "last")
     changed = {key: change["step"] for change in then.get("changes") or [] for key in change if key != "step"}
@@ -88,7 +87,7 @@ def _check(run: Run, config: Config, then: dict[str, Any], environment: dict[str
             f"{run.path}: cannot be reproduced: {', '.join(other)} changed when the run resumed after step "
             f"{changed[other[0]]}, so that its config describes only what came later; `dltrain verify` replays that"
         )
-    for key, found in (environment.get(lineage.KEY) or {}).items():
+    for key, found in lineage.recorded(run).items():
         if lineage.sources(config.experiment).get(key, found) != found:
             raise RunError(f"{run.path}: cannot be reproduced: the weights that {key} names have changed since the run")
 
@@ -107,10 +106,9 @@ def _notes(then: dict[str, Any], is_elsewhere: bool, exact: bool) -> list[str]:
 
 
 def _environment(run: Run) -> dict[str, Any]:
-    try:
-        return dict(json.loads(run.environment.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise RunError(f"{run.environment}: cannot be read: {error}") from None
+    if found := run.read_environment():
+        return found
+    raise RunError(f"{run.environment}: cannot be read, so that nobody knows whether this is the same environment")
 
 
 def _differing(then: dict[str, Any], now: dict[str, Any]) -> dict[str, list[Any]]:

@@ -17,6 +17,7 @@ from dltrain.digest import digest
 from dltrain.errors import CheckpointError, RunError
 from dltrain.inference.trained_run import TrainedRun
 from dltrain.runs.folder import Run
+from dltrain.runs.listing import as_float
 from dltrain.training.learner import Learner
 
 
@@ -157,7 +158,7 @@ class _Replay:
             return None
         self.compared.append("metrics.csv")
         for name, value in self._metrics.items():
-            if rows[0].get(name) and float(rows[0][name]) != value:
+            if rows[0].get(name) and as_float(rows[0][name]) != value:
                 return Difference(self._step, name, "the replay and the first row of metrics.csv")
         return None
 

@@ -40,14 +40,11 @@ def run_report(
     def read(what: Any, otherwise: Any) -> Any:
         try:
             return what()
-        except (RunError, OSError, ValueError) as error:
+        except RunError as error:
             warnings.append(str(error))
             return otherwise
 
     summary = read(run.read_summary, {})
-    if not isinstance(summary, dict):
-        warnings.append(f"{run.summary}: must hold a JSON object")
-        summary = {}
     rows = read(run.read_metrics, [])
     environment = run.read_environment()
     if not environment:
@@ -201,6 +198,7 @@ def _training_note(summary: dict[str, Any], rows: list[dict[str, str]], values: 
 
 def _timing(summary: dict[str, Any], rows: list[dict[str, str]]) -> Table:
     seconds = np.array([listing.as_float(row.get("seconds", "")) for row in rows])
+    seconds = seconds[np.isfinite(seconds)]
     speed = summary.get("examples_per_second")
     found = [("total", duration(summary["seconds"]))] if isinstance(summary.get("seconds"), int | float) else []
     if len(seconds):

@@ -179,27 +179,45 @@ def _what(entry: Entry) -> str:
 
 
 def _grouped(entries: Sequence[Entry], together: Sequence[Sequence[Entry]]) -> list[Group]:
+    """Returns the runs that one word named as a group if their configs are one, and else the runs of each config."""
     named = {each.run.path: number for number, runs in enumerate(together) for each in runs if len(runs) > 1}
-    alike: dict[Any, list[Entry]] = {}
+    of_words: dict[int | None, list[Entry]] = {}
     for each in entries:
-        key = named.get(each.run.path, json.dumps(_shared(each), sort_keys=True))
-        alike.setdefault(key, []).append(each)
+        of_words.setdefault(named.get(each.run.path), []).append(each)
     groups: list[Group] = []
-    for key, members in alike.items():
-        if len({_number(each) for each in members}) == 1 and not isinstance(
-            key, int
-        ):  # the same run again: what differs is what is asked for
-            for each in members:
-                taken = [group.label for group in groups]
-                groups.append(Group(each.run.name if each.run.name not in taken else str(each.run.path), [each], []))
+    for word, members in of_words.items():
+        if word is not None and not _are_apart(members):
+            groups.append(_group(members, groups))
             continue
-        by_seed: dict[int, Entry] = {}
-        for each in sorted(members, key=lambda each: each.changed):
-            by_seed[_number(each)] = each
-        kept = [by_seed[seed] for seed in sorted(by_seed)]
-        label = _label([each.run.name for each in kept], [group.label for group in groups])
-        groups.append(Group(label, kept, [each for each in members if each not in kept]))
+        alike: dict[str, list[Entry]] = {}
+        for each in members:
+            alike.setdefault(json.dumps(_shared(each), sort_keys=True), []).append(each)
+        for same in alike.values():
+            # Outside of a word the same run again is no repeat: what differs is what is asked for.
+            is_apart = word is None and len({_number(each) for each in same}) == 1
+            for some in [[each] for each in same] if is_apart else [same]:
+                groups.append(_group(some, groups))
     return groups
+
+
+def _are_apart(members: Sequence[Entry]) -> bool:
+    """Whether two runs of one seed differ in more: then neither is a repeat of the other."""
+    configs: dict[int, set[str]] = {}
+    for each in members:
+        configs.setdefault(_number(each), set()).add(json.dumps(_shared(each), sort_keys=True))
+    return any(len(found) > 1 for found in configs.values())
+
+
+def _group(members: Sequence[Entry], before: Sequence[Group]) -> Group:
+    """Returns runs as one group: the newest run of each seed counts, the others are its repeats."""
+    taken = [group.label for group in before]
+    if len(members) == 1:
+        (only,) = members
+        return Group(only.run.name if only.run.name not in taken else str(only.run.path), [only], [])
+    by_seed = {_number(each): each for each in sorted(members, key=lambda each: each.changed)}
+    kept = [by_seed[seed] for seed in sorted(by_seed)]
+    label = _label([each.run.name for each in kept], taken)
+    return Group(label, kept, [each for each in members if each not in kept])
 
 
 def _label(names: list[str], taken: list[str]) -> str:

@@ -4,16 +4,23 @@ import csv
 import json
 import os
 import re
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from dltrain import untrusted
 from dltrain.errors import RunError
+from dltrain.runs import summary
 
 DEFAULT_ROOT = Path("runs")
+MOST_BYTES = 256 * 2**20
+"""How large a table or a JSON file of a run may be: a million epochs in metrics.csv are smaller."""
+MOST_LEVELS = 32
+_LARGEST = 2**63
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,7 @@ class Run:
         """When a state was last saved, in nanoseconds since 1970; none if nothing is saved."""
         times = []
         for path in self.checkpoints.glob("[!.]*.npz"):
-            with suppress(FileNotFoundError):  # a run that is under way removes old ones
+            with suppress(OSError):  # a run that is under way removes old ones; a link may lead nowhere
                 times.append(path.stat().st_mtime_ns)
         return max(times, default=None)
 
@@ -113,8 +120,8 @@ class Run:
     def read_environment(self) -> dict[str, Any]:
         """Returns environment.json; empty where it cannot be read: the run is none the worse for it."""
         try:
-            found = json.loads(self.environment.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            found = _read(self.environment, _json)
+        except (FileNotFoundError, RunError):
             return {}
         return found if isinstance(found, dict) else {}
 
@@ -122,14 +129,14 @@ class Run:
         """Returns the summary, empty where there is none yet.
 
         Raises:
-            RunError: if the file is damaged.
+            RunError: if the file is damaged, or a value in it is of another type than a run writes.
         """
         try:
-            return json.loads(self.summary.read_text(encoding="utf-8"))
+            return summary.require(_read(self.summary, _json))
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as error:
-            raise RunError(f"{self.summary}: cannot be read: {error}") from None
+        except ValueError as error:
+            raise RunError(f"{self.summary}: {error}") from None
 
     def read_metrics(self) -> list[dict[str, str]]:
         """Returns the rows of metrics.csv by column name, empty where there is none; a torn last line is left out.
@@ -138,11 +145,11 @@ class Run:
             RunError: if the file is damaged, or was edited so that it is no table of steps any more.
         """
         try:
-            text = self.metrics.read_text(encoding="utf-8")
+            return _read(self.metrics, self._rows)
         except FileNotFoundError:
             return []
-        except (OSError, ValueError) as error:
-            raise RunError(f"{self.metrics}: cannot be read: {error}") from None
+
+    def _rows(self, text: str) -> list[dict[str, str]]:
         rows: list[dict[str, str]] = []
         reader = csv.DictReader(text[: text.rfind("\n") + 1].splitlines())
         for row in reader:
@@ -155,6 +162,42 @@ class Run:
                 )
             rows.append(row)
         return rows
+
+
+def _read(path: Path, parse: Callable[[str], Any]) -> Any:
+    """Returns what is in a file of a run, which may come from a stranger.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        RunError: if it is damaged.
+    """
+    try:
+        with untrusted.parsing():
+            return parse(untrusted.content(path, MOST_BYTES).decode())
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror}") from None
+    except untrusted.Unreadable as error:
+        raise RunError(f"{path}: cannot be read: {error}") from None
+
+
+def _json(text: str) -> Any:
+    """Returns the value of a JSON text, which has numbers of 64 bits and a few levels, as what a run writes."""
+
+    def whole(digits: str) -> int:
+        if len(digits) > 20 or abs(int(digits)) >= _LARGEST:
+            raise ValueError(f"has the number {digits[:20]}..., which is too large")
+        return int(digits)
+
+    found = json.loads(text, parse_int=whole)
+    level = [found]
+    for _ in range(MOST_LEVELS):
+        held = [value for value in level if isinstance(value, dict | list)]
+        level = [inner for value in held for inner in (value.values() if isinstance(value, dict) else value)]
+    if level:
+        raise ValueError(f"has more than {MOST_LEVELS} levels")
+    return found
 
 
 def create(root: Path, name: str) -> Run:
@@ -323,15 +366,29 @@ def tidy(run: Run) -> None:
             path.unlink(missing_ok=True)
 
 
-def refuse_links(run: Run) -> None:
-    """Makes sure that writing into a run's folder, which may come from a stranger, writes nowhere else.
+def within(folder: Path) -> Iterator[Path]:
+    """Yields all files, links and folders in a folder, however deep; what cannot be read is left out."""
+    waiting = [folder]
+    while waiting:
+        try:
+            there = [*os.scandir(waiting.pop())]
+        except OSError:
+            continue
+        yield from (Path(each) for each in there)
+        waiting += [Path(each) for each in there if each.is_dir(follow_symlinks=False)]
+
+
+def require_own_files(run: Run) -> None:
+    """Makes sure that writing into a run's folder, which may come from a stranger, writes to files in it alone.
 
     Raises:
-        RunError: if something in it is a symbolic link.
+        RunError: if something in it is a symbolic link, or neither a file nor a folder.
     """
-    for place, folders, files in os.walk(run.path):
-        linked = next((path for name in [*folders, *files] if (path := Path(place, name)).is_symlink()), None)
-        if linked is not None:
+    for path in within(run.path):
+        mode = path.lstat().st_mode
+        if stat.S_ISLNK(mode):
             raise RunError(
-                f"{linked}: is a symbolic link; a run writes only into its own folder: replace the link by the file"
+                f"{path}: is a symbolic link; a run writes only into its own folder: replace the link by the file"
             )
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            raise RunError(f"{path}: is neither a file nor a folder; a run consists of these alone: remove it")

@@ -4,6 +4,7 @@ import codecs
 import time
 from collections.abc import Iterator
 
+from dltrain import untrusted
 from dltrain.errors import RunError
 from dltrain.runs.folder import Run
 from dltrain.runs.listing import is_open
@@ -29,7 +30,7 @@ def log_lines(run: Run, follows: bool) -> Iterator[str]:
     while True:
         goes_on = follows and owner(run) is not None  # before the last look, which then misses nothing
         try:
-            with run.log.open("rb") as file:
+            with untrusted.opened(run.log) as file:
                 file.seek(done)
                 while part := file.read(_PART):
                     done += len(part)

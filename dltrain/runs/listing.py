@@ -1,6 +1,5 @@
 """All runs of a folder with their status; a damaged run is listed as damaged and hides no other."""
 
-import json
 import math
 import os
 import re
@@ -19,17 +18,10 @@ STATUSES = ("running", "finished", "interrupted", "pruned", "failed", "dead", "e
 """What a run can be: `pruned` says that a search gave it up; `dead`, that it was running and its process ended without
 a message; `empty`, that nothing was trained yet."""
 
-_NUMBER = int | float
-_KINDS: dict[str, Any] = {
-    **dict.fromkeys(("seconds", "examples_per_second"), _NUMBER),
-    **dict.fromkeys(("epochs", "steps", "parameters", "restores", "skipped_examples"), int),
-    **dict.fromkeys(("validation", "test", "data", "best", "monitor", "larger_is_better", "undefined"), dict),
-    **dict.fromkeys(("device", "precision"), str),
-    "changes": list,
-}
-"""Of what is in a summary; all of it may be none."""
-_VALUES: dict[str, Any] = {"validation": _NUMBER | None, "test": _NUMBER | None, "data": str | None}
 _NUMBERED = re.compile(r".+-\d{3,}")
+
+LARGEST = 1e100
+"""No loss or metric is as large, and the logarithmic axes of a page overflow beyond 1e300."""
 
 FOLD = re.compile(r"fold (\d{1,6}) of \d{1,6}")
 """How a config writes a share of the data that is held out; the number differs between the runs of `--folds`."""
@@ -213,7 +205,7 @@ def entry(run: Run) -> Entry:
     damages = []
     for key, reader in (
         ("settings", lambda: settings(run)),
-        ("summary", lambda: _checked(run)),
+        ("summary", run.read_summary),
         ("rows", run.read_metrics),
     ):
         try:
@@ -239,26 +231,6 @@ def _status(run: Run, summary: dict[str, Any], damages: list[str]) -> tuple[str,
     if said is None:
         return "empty", "no step was trained"
     return said, "" if said == "finished" else str(summary.get("error") or "")
-
-
-def _checked(run: Run) -> dict[str, Any]:
-    """Returns the summary.
-
-    Raises:
-        RunError: if it is no summary.
-    """
-    summary = run.read_summary()
-    wanted = ("running", "finished", "interrupted", "pruned", "failed")
-    if not isinstance(summary, dict) or (summary and summary.get("status") not in wanted):
-        raise RunError(f"{run.summary}: must be an object whose status is {', '.join(wanted[:-1])} or {wanted[-1]}")
-    wrong = [key for key, kind in _KINDS.items() if not isinstance(summary.get(key), kind | None)]
-    for key, kind in _VALUES.items():
-        wrong += (
-            [key for value in (summary.get(key) or {}).values() if not isinstance(value, kind)] if not wrong else []
-        )
-    if wrong:
-        raise RunError(f"{run.summary}: {wrong[0]} cannot be {json.dumps(summary[wrong[0]])[:60]}")
-    return summary
 
 
 def _is_best(best: Any) -> bool:
@@ -288,11 +260,12 @@ def measured(summary: dict[str, Any], part: str) -> dict[str, float | None] | No
 
 
 def as_float(text: Any) -> float:
-    """Returns the number in a cell of metrics.csv, NaN where there is none."""
+    """Returns the number in a cell of metrics.csv, NaN where there is none; infinite beyond what can be drawn."""
     try:
-        return float(text)
+        value = float(text)
     except (TypeError, ValueError):
         return math.nan
+    return value if abs(value) < LARGEST else math.copysign(math.inf, value)
 
 
 def _whole(value: Any) -> int:

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import socket
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,10 +20,12 @@ def owning(run: Run) -> Iterator[None]:
         RunError: if another process works on the run, or if its folder cannot be written to.
     """
     try:
-        descriptor = os.open(run.lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        descriptor = os.open(run.lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
     except OSError as error:
         raise RunError(f"{run.lock}: cannot be written: {error.strerror}") from None
     try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise RunError(f"{run.lock}: must be a regular file: remove it")
         try:
             _take(descriptor)
         except BlockingIOError:
@@ -43,18 +46,26 @@ def owning(run: Run) -> Iterator[None]:
 def owner(run: Run) -> str | None:
     """Returns which process works on a run, in words; none if none does. Writes nothing."""
     try:
-        descriptor = os.open(run.lock, os.O_RDONLY | os.O_NOFOLLOW)
+        descriptor = os.open(run.lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _owner(descriptor)
+        return _owner(descriptor) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
     except OSError:
         return None
     finally:
         os.close(descriptor)
     return None
+
+
+def is_strange(run: Run) -> bool:
+    """Whether something has the lock's name that no process of dltrain made: a link, a folder or a pipe."""
+    try:
+        return not stat.S_ISREG(run.lock.lstat().st_mode)
+    except OSError:
+        return False
 
 
 def _owner(descriptor: int) -> str:

@@ -2,14 +2,15 @@
 
 import shutil
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dltrain.errors import RunError
-from dltrain.runs.folder import Run
+from dltrain.runs.folder import Run, within
 from dltrain.runs.listing import Entry, is_open, is_run
-from dltrain.runs.lock import owner, owning
+from dltrain.runs.lock import is_strange, owner, owning
 from dltrain.runs.selection import resolve
 
 _OURS = {
@@ -60,7 +61,7 @@ def named(references: Sequence[str], root: Path) -> list[Removal]:
     for reference in references:
         search = root / Path(reference).name
         if (search / SEARCH).is_file() and not search.is_symlink():
-            found[search.resolve()] = Removal(Run(search), "search", (search,), _bytes([search, *search.rglob("*")]))
+            found[search.resolve()] = Removal(Run(search), "search", (search,), _bytes(within(search)))
             continue
         for each in resolve([reference], root):
             path = each.run.path
@@ -98,7 +99,7 @@ def remove(removal: Removal) -> None:
     Raises:
         RunError: if a process works on the run, or if something cannot be removed.
     """
-    with owning(removal.run):
+    with nullcontext() if is_strange(removal.run) else owning(removal.run):
         for path in removal.paths:
             try:
                 if path.is_dir():
@@ -107,6 +108,8 @@ def remove(removal: Removal) -> None:
                     path.unlink(missing_ok=True)
             except OSError as error:
                 raise RunError(f"{error.filename or path}: cannot be removed: {error.strerror or error}") from None
+            except RecursionError:
+                raise RunError(f"{path}: cannot be removed: it has too many folders within each other") from None
 
 
 def _require_removable(path: Path, root: Path) -> None:
@@ -130,7 +133,7 @@ def _whole(each: Entry) -> Removal:
     others = sorted(
         name for name in (item.name for item in path.iterdir()) if name not in _OURS and not name.startswith(".")
     )
-    return Removal(each.run, each.status, (path,), _bytes([path, *path.rglob("*")]), tuple(others))
+    return Removal(each.run, each.status, (path,), _bytes(within(path)), tuple(others))
 
 
 def _old_checkpoints(run: Run) -> list[Path]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from dltrain import untrusted
 from dltrain.errors import RunError
 from dltrain.runs.folder import Run
 
@@ -31,21 +32,26 @@ def read(run: Run) -> dict[str, Any]:
         RunError: if the file cannot be read as one that a run writes.
     """
     try:
-        with run.config.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise ValueError(f"is larger than {MAX_BYTES // 1024} KiB")
-        loader = yaml.BaseLoader if rb"\uDC" in data else _LOADER  # libyaml refuses bytes of names that are no UTF-8
-        found = _Walk().plain(yaml.load(data.decode(), loader))  # noqa: S506  (it makes texts alone)
-        if not isinstance(found, dict):
-            raise ValueError("must be a mapping of keys to values")
+        data = untrusted.content(run.config, MAX_BYTES)
+        with untrusted.parsing():
+            return _parsed(data)
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise RunError(f"{run.config}: cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError, yaml.YAMLError) as error:
-        raise RunError(f"{run.config}: cannot be read: {' '.join(str(error).split())}") from None
-    return found
+    except untrusted.Unreadable as error:
+        raise RunError(f"{run.config}: cannot be read: {error}") from None
+
+
+def _parsed(data: bytes) -> dict[str, Any]:
+    loader = yaml.BaseLoader if rb"\uDC" in data else _LOADER  # libyaml refuses bytes of names that are no UTF-8
+    found = yaml.load(data.decode(), loader)  # noqa: S506  (it makes texts alone)
+    if found is None:
+        raise ValueError("is empty")
+    plain = _Walk().plain(found)
+    if not isinstance(plain, dict):
+        raise ValueError("must be a mapping of keys to values")
+    return plain
 
 
 def provenance_of(run: Run) -> dict[str, str]:
@@ -73,7 +79,7 @@ class _Walk:
             return value == "true"
         if re.fullmatch(r"[-+]?\d{1,18}", value):
             return int(value)
-        if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", value):
+        if re.fullmatch(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?", value):
             return float(value)
         return value
 

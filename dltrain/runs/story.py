@@ -3,7 +3,7 @@
 from typing import Any
 
 from dltrain.errors import RunError
-from dltrain.runs.folder import Run
+from dltrain.runs.folder import Run, within
 from dltrain.runs.listing import Entry
 from dltrain.runs.selection import spelled
 from dltrain.runs.settings import read
@@ -61,6 +61,7 @@ def _sizes(run: Run) -> dict[str, int]:
     sizes = {}
     for path in sorted(run.path.iterdir()):
         if not path.name.startswith("."):
-            inside = [each.lstat() for each in path.rglob("*")] if path.is_dir() else [path.lstat()]
+            is_folder = path.is_dir() and not path.is_symlink()
+            inside = [each.lstat() for each in (within(path) if is_folder else [path])]
             sizes[path.name] = sum({status.st_ino: status.st_size for status in inside}.values())
     return sizes

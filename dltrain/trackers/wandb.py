@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
+from dltrain.errors import UserError
 from dltrain.registry import TRACKERS
 from dltrain.trackers import Tracker
 from dltrain.trackers._tracking import check_installed, measured, results
@@ -33,6 +34,12 @@ class WeightsAndBiases(Tracker):
 
     def start(self, run: Path, config: dict[str, Any]) -> "_WandbRun":
         """Starts a run in Weights & Biases, or continues with one that was started before."""
+        settings = run.resolve().parent / "wandb" / "settings"
+        if settings.exists():
+            raise UserError(
+                f"{settings}: wandb obeys it, even about the server that your key is sent to; remove it, or move the "
+                "settings to your own ~/.config/wandb/settings"
+            )
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
         import wandb
 

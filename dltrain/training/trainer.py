@@ -93,7 +93,7 @@ def fit(
         workers = held.enter_context(Workers.of(cluster, config, profile))
         saved = None
         if resumed is not None:
-            folder.refuse_links(resumed)
+            folder.require_own_files(resumed)
             held.enter_context(owning(resumed))
             warn_of_changed_code(resumed, config, reporter)
             saved = chosen(resumed, "last", reporter)
@@ -226,6 +226,9 @@ def _trained(config: Config, loop: Loop, run: Run, prepare: Callable[[], None], 
         for file, content in plugins.of(config.experiment.plugins).items():
             run.plugins.mkdir(exist_ok=True)
             with folder.replacing(run.plugins / file.name) as aside:
+                aside.write_bytes(content)
+        for name, content in learner.splits.spec.inputs.files().items():
+            with folder.replacing(run.path / name) as aside:
                 aside.write_bytes(content)
         folder.write_json(run.summary, _summary(loop, "running"))
         with enough_memory(config), StopRequest(too_late) as asked:

@@ -213,4 +213,6 @@ def _common(experiment: Experiment, tune: Tune, monitor: str) -> dict[str, str]:
     values = flat(to_plain(experiment)) | {"tune.space": to_plain(tune.space), "tune.monitor": monitor}
     common = {key: value for key, value in values.items() if key.split(".")[0] not in OWN}
     # A path may be another one on another machine.
-    return {key: re.sub(r'[^\s"]*/', "", json.dumps(value, sort_keys=True)) for key, value in common.items()}
+    return {
+        key: re.sub(r'(?<![^\s"/])[^\s"/]*/', "", json.dumps(value, sort_keys=True)) for key, value in common.items()
+    }

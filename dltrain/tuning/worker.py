@@ -15,6 +15,7 @@ from dltrain.errors import ConfigError, DltrainError, Interrupted, Pruned, said
 from dltrain.lazy import keras
 from dltrain.plugins import loading as plugins
 from dltrain.runs import folder
+from dltrain.runs.listing import as_float
 from dltrain.signals import Stoppable
 from dltrain.training import trainer
 from dltrain.training.resume import Resume, resumed_config
@@ -113,7 +114,7 @@ def _train(job: Job, place: Path, verbose: bool, prune_reason: Any) -> None:
     if run is not None and run.saved is not None:
         after, changes = resumed_config(run, experiments.load(run.config), config, place, reporter.say)
         for row in run.read_metrics():
-            prune_reason({**row, "epoch": int(row["epoch"]), job.monitor: float(row.get(job.monitor, "nan"))})
+            prune_reason({**row, "epoch": int(row["epoch"]), job.monitor: as_float(row.get(job.monitor))})
         trainer.fit(after, reporter, place, Resume(run, changes), prune_reason=prune_reason)
     else:
         trainer.fit(config, reporter, place, prune_reason=prune_reason)

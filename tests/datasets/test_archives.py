@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import gzip
 import io
 import logging
 import shutil
@@ -16,8 +17,10 @@ import pytest
 from dltrain.data import progress
 from dltrain.datasets._images import archives
 from dltrain.datasets._images.archives import Archive
+from dltrain.datasets._images.tar_stream import TarStream
 from dltrain.datasets.image_folder import ImageFolder
 from dltrain.errors import DataError
+from dltrain.untrusted import Unreadable
 
 GOOD = {"dark/1.png": b"one", "dark/2.png": b"", "light/deep/1.png": b"three" * 1000}
 
@@ -365,3 +368,72 @@ def test_the_configs_line_is_shown(tmp_path):
     (tmp_path / "a.yaml").write_text(f"dataset:\n  name: image_folder\n  path: a.zip\n{rest}")
     with pytest.raises(ConfigError, match=r"a\.yaml:3:\d+: dataset\.path must not be unpacked: .*a\.zip: '\.\./evil'"):
         load(tmp_path / "a.yaml")
+
+
+def header(kind, size, name=b"x"):
+    """Returns the header of a member in a tar file."""
+    fields = name.ljust(100, b"\0") + b"0000644\0" + b"0000000\0" * 2 + b"%011o\0" % size + b"%011o\0" % 0
+    block = bytearray((fields + b" " * 8 + kind).ljust(257, b"\0") + b"ustar\0" + b"00")
+    block += bytes(tarfile.BLOCKSIZE - len(block))
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
+
+
+def padded(content):
+    return content + bytes(-len(content) % tarfile.BLOCKSIZE)
+
+
+def extended(records, kind=b"x"):
+    return header(kind, len(records)) + padded(records) + header(b"0", 0, b"dark/1.png") + bytes(1024)
+
+
+HOSTILE = {
+    "five thousand long names, each of the next": (header(b"L", 5) + padded(b"name\0")) * 5000 + bytes(1024),
+    "a length of 20 digits": extended(b"99999999999999999999 path=a\n"),
+    "a length beyond the header": extended(b"9999 path=a\n"),
+    "a size of 20 digits": extended(b"30 size=99999999999999999999\n\n"),
+    "a size below 0": extended(b"12 size=-9\n\n"),
+    "a run of digits": extended(b"1" * 60_000),
+    "records within a record": extended(b"2 " * 30_000 + b"=\n"),
+    "encodings without end": extended(b"60000 comment=" + b"1 hdrcharset=" * 4_000 + b"\n"),
+    "digits as a value": extended(b"60014 comment=" + b"1" * 59_999 + b"\n"),
+    "a header of a megabyte": extended(b"1" * 2**20),
+    "a long name of a megabyte": header(b"L", 2**20) + padded(b"a" * 2**20) + bytes(1024),
+    "sparse": header(b"S", 0, b"dark/1.png") + bytes(1024),
+    "sparse, in words": extended(b"22 GNU.sparse.major=1\n25 GNU.sparse.minor=00000\n"),
+}
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("name", HOSTILE)
+def test_headers_made_to_harm_are_refused_in_a_line(tmp_path, cache, name, compressed):
+    path = tmp_path / ("a.tar.gz" if compressed else "a.tar")
+    path.write_bytes(gzip.compress(HOSTILE[name]) if compressed else HOSTILE[name])
+    assert refused(path, cache, early="20 digits" not in name)
+
+
+def test_extended_headers_that_are_none_are_never_parsed(monkeypatch):
+    """tarfile's own expressions take quadratic time on each of these."""
+    for name in ("a run of digits", "records within a record", "encodings without end", "digits as a value"):
+        stream = TarStream(io.BytesIO(HOSTILE[name]), 10**6)
+        stream.read(512)
+        with pytest.raises(Unreadable, match="a header is damaged"):
+            stream.read(60_416)
+
+
+def test_what_other_programs_note_beside_a_member_is_passed_over(tmp_path):
+    notes = {"mtime": "1.5", "LIBARCHIVE.xattr.com.apple.quarantine": "MDA4MQ==", "comment": "größer = als\nzwei"}
+    path = tmp_path / "a.tar"
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as archive:
+        for name in ("dark/" + "ä" * 120, "light/1.png"):
+            member = tarfile.TarInfo(name)
+            member.pax_headers = notes
+            archive.addfile(member)
+    assert {folder.name for folder in Archive(path).listed().iterdir()} == {"dark", "light"}
+
+
+def test_of_a_plain_tar_nothing_is_read_behind_its_end(tmp_path, cache):
+    path = pack(tmp_path / "a.tar", GOOD)
+    with path.open("ab") as file:
+        file.truncate(2**40)
+    assert {folder.name for folder in Archive(path).listed().iterdir()} == {"dark", "light"}

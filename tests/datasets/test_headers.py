@@ -2,6 +2,7 @@
 
 import base64
 import struct
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -208,3 +209,27 @@ def test_a_photo_is_turned_before_it_is_cut_and_resized(tensorflow, tmp_path, fa
 )
 def test_exif_that_says_nothing_turns_nothing(data):
     assert read_header(png(QUARTERS, 2, 8, chunk(b"eXIf", data)))[0].orientation == 1
+
+
+@pytest.mark.parametrize("run", [b"\xff", b"\0", b"\xff\0", b"\xff\xd0", b"\xff\xe1\0\2", b"\xff\xe1\0\0"])
+def test_a_run_of_any_marker_is_passed_over_once(run):
+    """Two megabytes: begun anew at each byte, the search would take a million million steps."""
+    with pytest.raises(ValueError, match="it ends within its header"):
+        read_header(b"\xff\xd8\xff" + run * (2_000_000 // len(run)))
+
+
+def test_fill_bytes_before_a_marker_are_no_part_of_it():
+    frame = b"\xc0" + struct.pack(">HBHHB", 11, 8, 5, 7, 1) + b"\1\x11\0"
+    assert read_header(b"\xff\xd8" + b"\xff" * 9 + frame)[0].upright == (5, 7)
+
+
+def test_chunks_of_a_png_that_nobody_needs_are_not_kept():
+    tracemalloc.start()
+    try:
+        chunks = b"".join(struct.pack(">I4sI", 0, struct.pack(">I", number), 0) for number in range(100_000))
+        before = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        read_header(png(QUARTERS, 2)[:33] + chunks)
+        assert tracemalloc.get_traced_memory()[1] - before < 3 * len(chunks)
+    finally:
+        tracemalloc.stop()

@@ -556,11 +556,11 @@ def test_a_link_to_nowhere_is_a_bad_file(folder, tmp_path, monkeypatch, cache):
 
 
 def test_trouble_that_may_pass_is_never_skipped(folder, monkeypatch):
-    def fail(path):
+    def fail(path, *_):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("pathlib.Path.read_bytes", fail)
-    with pytest.raises(DataError, match="cannot be read: Input/output error"):
+    with monkeypatch.context() as patch, pytest.raises(DataError, match="cannot be read: Input/output error"):
+        patch.setattr("dltrain.untrusted.content", fail)
         ImageFolder(path=folder, size=8, on_bad_example="skip").load()
 
 

@@ -128,7 +128,7 @@ def test_labels_are_read_without_quotes_and_in_every_script(table):
         ),
         (["path,label", *LINES, "./cat1.png,dog"], "labels.csv:12: ./cat1.png is already in line 3"),
         (["path,label", *LINES, "gone.png,dog", "/gone,cat"], r"labels.csv:12: no such file: gone.png\n.*:13: no such"),
-        (["path,label", *LINES, "../data,dog"], "labels.csv:12: no such file"),
+        (["path,label", *LINES, "../data,dog"], "labels.csv:12: must be a regular file"),
         (["path,label", *LINES, "../secret,dog"], "labels.csv:12: ../secret is outside of the table's folder"),
         (["path,label", *LINES, "\0,dog"], "labels.csv:12: is not text"),
     ],

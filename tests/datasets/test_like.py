@@ -86,6 +86,15 @@ def of_california(monkeypatch):
     return DATASETS["california_housing"]()
 
 
+def of_texts(folder, name):
+    texts = [f"text {row} is {'good' if row % 2 else 'bad'}" for row in range(40)]
+    (folder / "a.csv").write_text("\n".join(["text,label", *(f"{text},{row % 2}" for row, text in enumerate(texts))]))
+    for row, text in enumerate(texts):
+        (folder / f"texts/{row % 2}").mkdir(parents=True, exist_ok=True)
+        (folder / f"texts/{row % 2}/{row}.txt").write_text(text)
+    return DATASETS[name](path=folder / {"text_table": "a.csv", "text_folder": "texts"}[name])
+
+
 MADE = {
     **{name: lambda tf, folder, patch, name=name: of_keras(name, patch) for name in DOWNLOADS},
     **{
@@ -100,6 +109,7 @@ MADE = {
     "npz": lambda tf, folder, patch: of_arrays(folder, "npz"),
     "python": lambda tf, folder, patch: of_python(patch, "classes"),
     "python of numbers": lambda tf, folder, patch: of_python(patch, "numbers"),
+    **{name: lambda tf, folder, patch, name=name: of_texts(folder, name) for name in ("text_folder", "text_table")},
     "tfds": lambda tf, folder, patch: of_tfds(patch),
     "tfrecord": lambda tf, folder, patch: of_records(tf, folder, "ints"),
     "tfrecord of numbers": lambda tf, folder, patch: of_records(tf, folder, "floats"),
@@ -111,10 +121,13 @@ def test_each_dataset_is_here():
 
 
 def moved(features):
-    """Features that learnt another mean."""
+    """Features that learnt another mean, and another longest example."""
     return Features(
         {
-            name: feature.replaced(mean=tuple(value + 1 for value in feature.mean)) if _has_mean(feature) else feature
+            name: feature.replaced(
+                **({"mean": tuple(value + 1 for value in feature.mean)} if _has_mean(feature) else {}),
+                lengths=tuple(value + 1 for value in feature.lengths),
+            )
             for name, feature in features.items()
         }
     )

@@ -72,7 +72,7 @@ def test_a_test_set_of_the_files_own_takes_nothing_from_the_training_examples(sa
 
 def test_what_is_not_there_is_named(saved, tmp_path):
     assert "no such file" in refused(NPZ(path=tmp_path / "none.npz"))
-    assert "Is a directory" in refused(NPZ(path=tmp_path))
+    assert "must be a regular file, is a folder" in refused(NPZ(path=tmp_path))
     assert "has no array y; it has" in refused(saved(x=X))
     assert 'has no array y_train, did you mean "y_trains"?' in refused(saved(x_train=X, y_trains=Y))
     assert "has no array y_test" in refused(saved(x=X, y=Y, x_test=X))

@@ -1,3 +1,5 @@
+import gzip
+
 import numpy as np
 import pytest
 
@@ -165,3 +167,54 @@ def test_a_config_describes_features(records, tmp_path):
     dataset = experiments.load(path).experiment.dataset
     assert dataset.features == NUMBERS
     assert len(dataset.load().train) + len(dataset.load().test) <= COUNT
+
+
+def masked(content):
+    """Returns the checksum of TFRecord, bit by bit."""
+    crc = 0xFFFFFFFF
+    for byte in content:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ 0x82F63B78 * (crc & 1)
+    crc ^= 0xFFFFFFFF
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8 & 0xFFFFFFFF).to_bytes(4, "little")
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+@pytest.mark.parametrize("length", [2**63, 2**64 - 1, 2**40, 500])
+def test_a_length_beyond_the_file_never_reaches_tensorflow(records, tmp_path, length, suffix):
+    """TensorFlow ends with a segmentation fault where it is 2**64 - 1."""
+    whole = records(numbers, suffix=suffix)
+    path = tmp_path / f"data-0.tfrecord{suffix}"
+    content = gzip.decompress(path.read_bytes()) if suffix else path.read_bytes()
+    head = length.to_bytes(8, "little")
+    content += head + masked(head) + b"x" * 100
+    path.write_bytes(gzip.compress(content) if suffix else content)
+    with pytest.raises(DataError, match=rf"example {COUNT} .from 0. cannot be used: (it has|the file ends within it)"):
+        whole.load()
+
+
+def test_a_length_with_another_checksum_is_damaged(records, tmp_path):
+    whole = records(numbers)
+    path = tmp_path / "data-0.tfrecord"
+    path.write_bytes(path.read_bytes() + bytes(12))
+    with pytest.raises(DataError, match=f"example {COUNT} .from 0. cannot be used: its length is damaged"):
+        whole.load()
+
+
+def test_a_plain_file_whose_first_length_looks_like_gzip_is_plain(records, tmp_path):
+    path, count = tmp_path / "data-0.tfrecord", 35_000
+    for _ in range(2):
+        features = {"x": Feature(kind="ints", shape=(count,)), "label": Feature(kind="ints")}
+        dataset = records(lambda row, count=count: {"x": np.ones(count, int), "label": row % 2}, features)
+        count += 0x8B1F - int.from_bytes(path.read_bytes()[:8], "little")
+    assert path.read_bytes().startswith(b"\x1f\x8b")
+    assert len(dataset.load().train) == COUNT
+
+
+def test_a_packed_file_may_not_grow_without_end(records, tmp_path):
+    whole = records(numbers, suffix=".gz", max_megabytes=1)
+    head = (2 * 10**6).to_bytes(8, "little")
+    (tmp_path / "data-0.tfrecord.gz").write_bytes(gzip.compress(head + masked(head) + bytes(2 * 10**6 + 4)))
+    with pytest.raises(DataError, match="unpacks to more than 1,000,000.*set dataset.max_megabytes"):
+        whole.load()

@@ -9,7 +9,7 @@ import pytest
 
 from dltrain import importing
 from dltrain.engine import device
-from dltrain.errors import DeviceError
+from dltrain.errors import KeyProblem
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_a_gpu_that_tensorflow_cannot_use_is_explained_with_what_to_type(tensorf
         pytest.skip("TensorFlow can use the GPU of this machine")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert "pip install 'dltrain[gpu]'" in device.gpu_trouble()
-    with pytest.raises(DeviceError, match="NVIDIA T4 is there, but .* type: pip install"):
+    with pytest.raises(KeyProblem, match="NVIDIA T4 is there, but .* type: pip install"):
         device.start("gpu", "float32", deterministic=False)
     assert "NVIDIA T4 is there" in device.start("auto", "float32", deterministic=False).description
     assert "NVIDIA T4 is there" in device.survey()["trouble"]
@@ -71,7 +71,7 @@ def test_precisions_that_pay_follow_the_compute_capability(capability, precision
 def test_workers_on_one_machine_share_no_gpu_unless_a_scheduler_shows_each_its_own(monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert [device._chosen("auto", 2, index)[0] for index in (0, 1)] == [[0], [1]]
-    with pytest.raises(DeviceError, match="TensorFlow sees 1, for at least 2 workers"):
+    with pytest.raises(KeyProblem, match="TensorFlow sees 1, for at least 2 workers"):
         device._chosen("auto", 1, 1)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
     assert device._chosen("auto", 1, 1)[0] == [0]

@@ -5,10 +5,11 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from dltrain.data import DataSpec, Features, Split
+from dltrain.data import DataSpec, Features, Ragged, Split
 from dltrain.exports import called
 from dltrain.features.image import Image
 from dltrain.features.table import Column, Table
+from dltrain.features.tokens import Tokens
 from dltrain.features.vector import Vector
 from dltrain.inference.comparison import COMPARED, Compared
 from dltrain.registry import EXPORTS, FEATURES
@@ -36,6 +37,7 @@ INPUTS = {
     "table of a category": Features.of(table(KIND)),
     "table of categories": Features.of(table(KIND, SIDE)),
     "table of embeddings": Features.of(table(MANY)),
+    "tokens": Features.of(Tokens(kind="words", max_length=7).fit([["the film was good", "a bad film"]])),
     "several": Features({"picture": Image(shape=(4, 4, 1)), "row": table(SIZE, KIND), "other": table(SIDE, MANY)}),
 }
 FORMATS = [name for name in EXPORTS.names() if EXPORTS[name].agreement is None]
@@ -49,14 +51,27 @@ def network(features):
     spec = DataSpec(features)
     inputs = features()
     found = spec.preprocess(inputs)
-    flat = [keras.layers.Flatten()(each) for each in (found.values() if isinstance(found, dict) else [found])]
+    found = [*found.values()] if isinstance(found, dict) else [found]
+    flat = [_summed(each) if None in each.shape[1:] else keras.layers.Flatten()(each) for each in found]
     x = keras.layers.Concatenate()(flat) if len(flat) > 1 else flat[0]
     x = keras.layers.Dense(4, kernel_initializer="random_normal", activation="relu")(x)
     outputs = keras.layers.Dense(2, kernel_initializer="random_normal", bias_initializer="random_normal")(x)
     random = np.random.RandomState(0)
-    stored = {name: np.stack(feature.corners())[random.randint(2, len(feature.corners()), 40)]
-              for name, feature in features.items()}  # fmt: skip
+    stored = {name: _some(feature, random) for name, feature in features.items()}
     return keras.Model(inputs, outputs), spec, Split(stored if len(stored) > 1 else called(stored), np.zeros(40))
+
+
+def _summed(ids):
+    import keras
+
+    return keras.layers.GlobalAveragePooling1D()(keras.layers.Embedding(30, 4)(ids))
+
+
+def _some(feature, random):
+    """Returns values that are drawn of the corners, but for the first two where there are more."""
+    corners = feature.corners()
+    drawn = [corners[place] for place in random.randint(2 if len(corners) > 2 else 0, len(corners), 40)]
+    return Ragged.of(drawn, np.int32) if None in feature.shape else np.stack(drawn)
 
 
 def needs(name):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dltrain.data import DataSpec, Feature, Features
+from dltrain.data import DataSpec, Feature, Features, Ragged
 from dltrain.data.request import LineReader, ObjectReader
 from dltrain.features._tables.columns import Encoding, learn
 from dltrain.features.class_label import ClassLabel
@@ -19,6 +19,7 @@ from dltrain.features.image import Image
 from dltrain.features.labels import Labels
 from dltrain.features.numbers import Numbers
 from dltrain.features.table import Column, Table
+from dltrain.features.tokens import Tokens
 from dltrain.features.vector import Vector
 from dltrain.registry import FEATURES
 
@@ -58,6 +59,10 @@ EACH = {
             "note": st.sampled_from(["the the 3", "nan", "", "words", None, "NULL row1"]),
         }),
     ),
+    "tokens": (
+        Tokens(kind="wordpiece", vocabulary_size=60, max_length=9).fit([["the film was good", "a bad film, a café"]]),
+        st.text(min_size=1).filter(str.strip),
+    ),
     "class_label": (ClassLabel(class_names=("a", "b", "c")), st.sampled_from(["a", "b", "c"])),
     "labels": (Labels(class_names=("a", "b")), st.lists(st.sampled_from(["a", "b"]), unique=True)),
     "numbers": (Numbers(names=("x", "y")), st.fixed_dictionaries({"x": FLOATS, "y": FLOATS})),
@@ -69,6 +74,7 @@ ONE = {
     "image": np.arange(18).reshape(2, 3, 3).tolist(),
     "vector": [1, 2.5, -3, 0],
     "table": {"size": 3, "kind": "red", "many": "other", "day": "2012-02-29", "note": None},
+    "tokens": "a good film",
 }
 """A raw value of those that the server takes."""
 
@@ -79,6 +85,9 @@ def raws_of(name, drawn):
 
 def same(one, other):
     assert one.dtype == other.dtype
+    if isinstance(one, Ragged):
+        np.testing.assert_array_equal(one.offsets, other.offsets)
+        one, other = one.values, other.values
     np.testing.assert_array_equal(one, other)
 
 
@@ -108,13 +117,13 @@ def test_corners_are_values_that_can_be_stored_and_decoded(name):
     feature, _ = EACH[name]
     corners = feature.corners()
     assert len(corners) > 1
-    stored = np.stack(corners)
+    stored = Ragged.of(corners, corners[0].dtype) if None in feature.shape else np.stack(corners)
     assert stored.shape[1:] == feature.shape
-    assert np.isfinite(stored).all()
+    assert np.isfinite(stored.values if isinstance(stored, Ragged) else stored).all()
     assert len(feature.decode(stored)) == len(corners)
 
 
-@pytest.mark.parametrize("name", ["image", "vector", "table"])
+@pytest.mark.parametrize("name", [*ONE])
 def test_a_request_is_encoded_as_the_feature_does(name):
     feature, raws = EACH[name][0], [ONE[name]]
     request = feature.reader().read_values(raws)
@@ -184,7 +193,7 @@ def test_a_text_is_never_taken_for_the_path_of_an_image(tmp_path):
     assert encoded.problems == {0: "must be numbers of shape 4x4x3, nested lists"}
 
 
-@pytest.mark.parametrize("name", ["image", "vector", "table"])
+@pytest.mark.parametrize("name", [*ONE])
 def test_a_request_schema_takes_what_the_feature_takes(name):
     jsonschema = pytest.importorskip("jsonschema")
     feature = EACH[name][0]
@@ -264,3 +273,16 @@ def test_a_table_says_which_column_differs_and_how(change, words):
     known = Table(columns=(Column("n", "n"), colour))
     found = known.mismatch(Table(columns=(Column("n", "n"), dataclasses.replace(colour, **change))))
     assert found is None if words is None else words in found
+
+
+def test_each_row_of_a_request_is_judged_by_itself():
+    """Whatever stands beside it: lists of numbers, objects, and what is neither."""
+    table = Table(columns=(Column("size", "size"), Column("kind", "kind", "category", categories=("a", "b"))))
+    raws = [[1.5, 2], {"size": 1.5, "kind": "b"}, 7, [1.5, 9], {"size": "x", "kind": "a"}, None, [3, 0]]
+    together = table.encode(raws)
+    for place, raw in enumerate(raws):
+        alone = table.encode([raw])
+        assert together.problems.get(place) == alone.problems.get(0)
+        assert (len(alone.stored) == 1) == (place not in together.problems)
+    assert together.stored.tolist() == [[1.5, 2], [1.5, 2], [3, 0]]
+    assert together.problems[2] == 'must be an object, such as {"a": 1}'

@@ -5,11 +5,13 @@ import pytest
 
 from dltrain.data import DataSpec, Features, Finding, Parts, Pieces, Split, Splits
 from dltrain.data.finding import ORDER
+from dltrain.data.trees import joined
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.image import Image
 from dltrain.features.labels import Labels
 from dltrain.features.numbers import Numbers
 from dltrain.features.table import Column, Table
+from dltrain.features.tokens import Tokens
 from dltrain.features.vector import Vector
 from dltrain.inspection.findings import KINDS, examine
 from dltrain.inspection.fingerprint import fingerprint
@@ -26,6 +28,7 @@ TABLE = Table(
     )
 )
 CODES = np.stack([RANDOM.rand(COUNT), np.zeros(COUNT), np.arange(COUNT) % 3], axis=1).astype(np.float32)
+TOKENS = Tokens(kind="words", max_length=9).fit([[f"word{row} and word{row + 1}" for row in range(COUNT)]])
 EACH = {
     "class_label": (ClassLabel(class_names=("a", "b")), np.arange(COUNT, dtype=np.int32) % 2),
     "image": (Image(shape=(40, 36, 3)), RANDOM.randint(0, 256, (COUNT, 40, 36, 3)).astype(np.uint8)),
@@ -33,6 +36,7 @@ EACH = {
     "numbers": (Numbers(names=("x", "y")), RANDOM.rand(COUNT, 2).astype(np.float32)),
     "table": (TABLE, CODES),
     "vector": (Vector(shape=(4,)), RANDOM.rand(COUNT, 4).astype(np.float32)),
+    "tokens": (TOKENS, TOKENS.encode([f"word{row} and word{row + 1}" for row in range(COUNT)]).stored),
 }
 """Of each feature an example, and stored values with nothing odd about them."""
 
@@ -62,15 +66,15 @@ def test_columns_are_numbers_each_with_a_name_of_its_own(name):
         # Trees predict integers as classes and floats as numbers.
         assert (columns.dtype.kind == "i") == (name in ("class_label", "labels"))
     else:
-        assert name == "image"
+        assert name in ("image", "tokens")
 
 
 @pytest.mark.parametrize("name", EACH)
 def test_vectors_are_finite_and_near_where_values_are_alike(name):
     feature, stored = EACH[name]
-    twice = np.concatenate([stored, stored[:1]])
+    twice = joined([stored, stored[:1]])
     vectors = feature.vectors(twice)
-    if name in ("image", "table", "vector"):
+    if name in ("image", "table", "tokens", "vector"):
         assert vectors.dtype == np.float32
         assert np.isfinite(vectors).all()
         distances = ((vectors[:-1] - vectors[-1]) ** 2).sum(axis=1)
@@ -90,7 +94,7 @@ def test_moments_have_names_once_a_feature_has_learnt_them(name):
 
 def test_names_in_messages():
     names = [feature.column(0) for feature, _ in EACH.values()]
-    assert names == ["the class", "channel 0", "target 'a'", "target 'x'", "column 'size'", "feature 0"]
+    assert names == ["the class", "channel 0", "target 'a'", "target 'x'", "column 'size'", "feature 0", "tokens 0"]
     assert Vector(shape=(3, 2)).column(1) == "channel 1"
 
 
@@ -128,7 +132,7 @@ def test_values_of_one_feature_and_of_several_have_a_fingerprint(name):
 
 def test_names_of_columns_and_classes_are_what_values_are():
     assert [list(feature.identity()) for feature, _ in EACH.values()] == [
-        ["a", "b"], [], ["a", "b", "c"], [], ["size", "of", "kind"], [],
+        ["a", "b"], [], ["a", "b", "c"], [], ["size", "of", "kind"], [], list(TOKENS.identity()),
     ]  # fmt: skip
 
 

@@ -12,13 +12,16 @@ from dltrain.features.image import Image
 from dltrain.features.labels import Labels
 from dltrain.features.numbers import Numbers
 from dltrain.features.table import Column, Table
+from dltrain.features.tokens import Tokens
 from dltrain.features.vector import Vector
 from dltrain.figures.distributions import distributed
 from dltrain.figures.page import Page, Row
 from dltrain.figures.reading import tabled
 from dltrain.registry import FEATURES
 
+TOKENS = Tokens(kind="words", max_length=9).fit([["the film was good", "a bad film"]])
 EXAMPLES = {
+    "tokens": (TOKENS, TOKENS.encode(["the film", "a bad zebra was good", "film"]).stored),
     "class_label": (ClassLabel(class_names=("a", "b")), np.array([0, 1, 1], np.int32)),
     "image": (Image(shape=(4, 5, 3), mean=(1.0,) * 3, standard_deviation=(2.0,) * 3), np.zeros((3, 4, 5, 3), np.uint8)),
     "labels": (Labels(class_names=("a", "b")), np.array([[0, 0], [1, 1], [0, 1]], np.float32)),
@@ -76,7 +79,8 @@ def test_values_are_shown_one_by_one(name, count):
 def test_corners_are_shown(name):
     feature, _ = EXAMPLES[name]
     corners = feature.corners()
-    assert len(feature.show(np.stack(corners)) if corners else []) == len(corners)
+    stored = Ragged.of(corners, np.int32) if name == "tokens" else np.stack(corners) if corners else []
+    assert len(feature.show(stored) if corners else []) == len(corners)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

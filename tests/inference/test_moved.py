@@ -104,6 +104,8 @@ def test_an_export_needs_no_data(moved):
     assert "litert-int8: needs the run's data" in done.output
     out = run.path.parent / "out"
     assert (out / "model.keras").is_file()
+    (noted,) = json.loads((out / "exports.json").read_text())["files"].values()
+    assert noted["examples"] == 0 < noted["edge_cases"]
     card = (out / "MODEL_CARD.md").read_text()
     assert "The data were not at hand when the card was written" in card
     assert all(part in card for part in run.read_summary()["data"].values())

@@ -286,7 +286,23 @@ UNFIT = [
         ["{layer: Reshape, target_shape: [8, 8]}", "{layer: LSTM, units: 2, return_state: true}"],
         "6:7: model.layers[1] (LSTM) must return one output, got 3",
     ),
+    *(
+        (["{layer: Flatten}", f"{{layer: {layer}}}"], f"6:7: model.layers[1] ({layer.split(',')[0]}): shape (64,) of")
+        for layer in (
+            *("RandomCrop, height: 4, width: 4", "Resizing, height: 4, width: 4", "MelSpectrogram", "RandomFlip"),
+            *("RandomRotation, factor: 0.1", "CenterCrop, height: 4, width: 4", "Solarization", "RandAugment"),
+        )
+    ),
+    (
+        ["{layer: Equalization}", "{layer: Flatten}"],
+        "5:7: model.layers[0] (Equalization): shape (8, 8, 1) of the data does not fit: it returns its input itself",
+    ),
+    (
+        ["{layer: Discretization, bin_boundaries: [0.5]}", "{layer: ELU}", "{layer: Flatten}"],
+        "6:7: model.layers[1] (ELU): shape (8, 8, 1) of layers[0] in line 5 (Discretization) does not fit",
+    ),
 ]
+"""Each is told at the build, those that fail at the first batch alone among them."""
 
 
 @pytest.mark.parametrize(("layers", "expected"), UNFIT)

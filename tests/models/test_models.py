@@ -170,8 +170,9 @@ def trainable(model):
 
 
 def test_every_model_is_in_both_tables():
-    # Keras's own have a table in test_keras_families.py.
+    # Keras's own have a table in test_keras_families.py, those over texts in test_text_networks.py.
     names = {name for name in MODELS.names() if MODELS[name].__module__ != "dltrain.models.keras_families"}
+    names -= {"bag_of_words", "gru", "lstm", "text_cnn", "transformer"}
     assert {row[0] for row in PUBLISHED} == FORMS.keys() == names
 
 

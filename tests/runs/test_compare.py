@@ -143,6 +143,16 @@ def test_a_pattern_or_a_name_is_one_group(make_run, words, sizes):
     assert any("mixed" in note and "optimizer.learning_rate" in note for note in found.notes) == ("mixed*" in words)
 
 
+def test_runs_of_one_word_that_differ_in_more_than_the_seed_are_no_repeats(make_run):
+    for number, rate in enumerate((0.1, 0.01, 0.001), 1):
+        root = make_run(f"lr{rate}-001", seed=0, rate=rate, test=0.9 - number / 10).path.parent
+        make_run(f"a-00{number}", seed=number, rate=1.0)
+    together = resolve_each(["lr*", "a-*"], root)
+    found = compare([each for entries in together for each in entries], together)
+    assert sorted(len(group.entries) for group in found.groups) == [1, 1, 1, 3]
+    assert not [note for note in found.notes if "not counted" in note]
+
+
 def test_the_newest_run_of_each_seed_is_meant_by_the_name(make_run):
     for name in ("a-seed0-001", "a-seed0-002", "a-seed1-001", "a-seed10-001", "ab-seed0-001"):
         root = make_run(name).path.parent

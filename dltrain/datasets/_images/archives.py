@@ -18,7 +18,6 @@ import shutil
 import stat
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,9 +25,11 @@ from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from dltrain import cache
+from dltrain import cache, untrusted
 from dltrain.data.progress import announce, with_progress
+from dltrain.datasets._images.tar_stream import Refused, TarStream, too_large
 from dltrain.errors import KeyProblem
+from dltrain.untrusted import Unreadable, parsing
 
 KINDS = ".zip, .tar, .tar.gz, .tgz, .tar.xz, .tar.bz2"
 MOST_FILES = 1_000_000
@@ -39,16 +40,8 @@ FREE_GROWTH = 100 * 10**6
 
 _PIECE = 2**20
 _DECOMPRESSION: dict[bytes, Callable[[Any], Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
-_DAMAGE = (
-    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
-    *(EOFError, OSError, ValueError, NotImplementedError),
-)
 _Member = tuple[str, Callable[[], IO[bytes]] | None]
 """A name in the archive, and a function that opens the file; none for a folder."""
-
-
-class _Refused(Exception):
-    """An archive that may be intact, but must not be unpacked."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +121,7 @@ class Archive:
                 try:
                     self._wait_for(lock)
                 except OSError as error:
-                    raise _Refused(
+                    raise Refused(
                         f"{target.parent} cannot be locked: {error.strerror}; set DLTRAIN_CACHE to another folder"
                     ) from None
                 if not target.is_dir():  # another process may have been first
@@ -150,18 +143,21 @@ class Archive:
     @contextmanager
     def _explained(self) -> Iterator[None]:
         try:
-            yield
-        except _Refused as error:
+            with parsing():
+                yield
+        except Refused as error:
             raise KeyProblem("path", f"must not be unpacked: {self._path}: {error}") from None
-        except _DAMAGE as error:
-            # gzip and bz2 raise an OSError without a number; a wrong offset leads to EINVAL.
-            if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-                at = f" at {error.filename}" if error.filename else ""
-                raise KeyProblem("path", f"cannot be unpacked: {self._path}: {error.strerror}{at}") from None
-            reason = " ".join(str(error).split()) or "it is damaged"
-            raise KeyProblem(
-                "path", f"must be a folder or an intact archive ({KINDS}), got {self._path}: {reason}"
-            ) from None
+        except OSError as error:
+            if error.errno == errno.EINVAL:  # which a wrong offset leads to
+                raise self._damaged(error) from error
+            at = f" at {error.filename}" if error.filename else ""
+            raise KeyProblem("path", f"cannot be unpacked: {self._path}: {error.strerror}{at}") from None
+        except Unreadable as error:
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> KeyProblem:
+        words = f"must be a folder or an intact archive ({KINDS}), got {self._path}: {error}"
+        return KeyProblem("path", words)
 
     def _wait_for(self, lock: IO[bytes]) -> None:
         try:
@@ -195,23 +191,23 @@ class Archive:
                     while piece := source.read(_PIECE):
                         written += len(piece)
                         if written > limit:
-                            raise _too_large(limit)
+                            raise too_large(limit)
                         if written > room:
-                            raise _Refused(
+                            raise Refused(
                                 f"it needs more than the {room / 1e9:.1f} GB that are free in {folder.parent}; "
                                 "set DLTRAIN_CACHE to another folder"
                             )
                         file.write(piece)
             except (FileExistsError, NotADirectoryError):
-                raise _Refused(f"it contains {str(place)!r} twice") from None
+                raise Refused(f"it contains {str(place)!r} twice") from None
 
     def _members(self) -> Iterator[tuple[PurePosixPath, Callable[[], IO[bytes]] | None]]:
         """Yields path and opener of each file and folder to unpack; a file must be read before the next one.
 
         Raises:
-            _Refused: at the first member that must not be unpacked.
+            Refused: at the first member that must not be unpacked.
         """
-        with self._path.open("rb") as file:
+        with untrusted.opened(self._path) as file:
             start = file.read(6)
             file.seek(0)
             members = _zipped(file) if start.startswith(b"PK") else _tarred(file, start, self._limit)
@@ -220,7 +216,7 @@ class Archive:
                 place = _place(name)
                 folders.update(place.parents)
                 if count + len(folders) > MOST_FILES:
-                    raise _Refused(f"it contains more than {MOST_FILES:,} files and folders")
+                    raise Refused(f"it contains more than {MOST_FILES:,} files and folders")
                 if place.parts and not any(part.startswith(".") or part == "__MACOSX" for part in place.parts):
                     yield place, opened
 
@@ -230,29 +226,31 @@ def _zipped(file: IO[bytes]) -> Iterator[_Member]:
         for member in archive.infolist():
             name = member.filename
             if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise _Refused(f"{name!r} is a link or a device")
+                raise Refused(f"{name!r} is a link or a device")
             if member.flag_bits & 1:
-                raise _Refused(f"{name!r} is encrypted; unpack it yourself and set path to the folder")
+                raise Refused(f"{name!r} is encrypted; unpack it yourself and set path to the folder")
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise _Refused(
-                    f"{name!r} is neither stored nor deflated; unpack it yourself and set path to the folder"
-                )
+                raise Refused(f"{name!r} is neither stored nor deflated; unpack it yourself and set path to the folder")
             yield name, None if name.endswith(("/", "\\")) else partial(archive.open, member)
 
 
 def _tarred(file: IO[bytes], start: bytes, limit: int) -> Iterator[_Member]:
-    decompressed = next((open_ for magic, open_ in _DECOMPRESSION.items() if start.startswith(magic)), lambda it: it)
-    content: Any = _Bounded(decompressed(file), limit)
+    openers = [open_ for magic, open_ in _DECOMPRESSION.items() if start.startswith(magic)]
+    decompressed, is_packed = (openers or [lambda it: it])[0], bool(openers)
+    content: Any = TarStream(decompressed(file), limit)
     with tarfile.open(fileobj=content, mode="r:") as archive:
         while (member := archive.next()) is not None:
             archive.members = []  # type: ignore[attr-defined]  # a million of them would take a gigabyte
             if not (member.isreg() or member.isdir()) or member.issparse() or member.size < 0:
-                raise _Refused(f"{member.name!r} is a link, a device or a sparse file")
+                raise Refused(f"{member.name!r} is a link, a device or a sparse file")
+            content.is_header = False
             yield member.name, None if member.isdir() else partial(_opened, archive, member)
+            content.is_header = True
     # tarfile takes a header that it cannot read for the end, and gzip has its checksum there.
     if content.last != bytes(tarfile.BLOCKSIZE):
-        raise EOFError("it is damaged or cut off")
-    while content.read(_PIECE):
+        raise Unreadable("it is damaged or cut off")
+    content.is_header = False
+    while is_packed and content.read(_PIECE):
         pass
 
 
@@ -263,47 +261,11 @@ def _opened(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
     return opened
 
 
-class _Bounded:
-    """A file of which at most a limit of bytes is read: tarfile reads a header of any length that it states.
-
-    Args:
-        file: what is read.
-        limit: the bytes in it that are read at most.
-    """
-
-    def __init__(self, file: Any, limit: int) -> None:
-        self._file, self._limit = file, limit
-        self.tell: Callable[[], int] = file.tell
-        self.last = b""
-
-    def read(self, size: int) -> bytes:
-        """Returns some bytes, and remembers them as the last."""
-        if not 0 <= size <= _PIECE:
-            raise EOFError("it is damaged: a header is too long")
-        self.last = self._file.read(size)
-        if self._file.tell() > self._limit:
-            raise _too_large(self._limit)
-        return self.last
-
-    def seek(self, position: int) -> None:
-        """Goes to a position, which decompresses all that lies before it."""
-        if position > self._limit:
-            raise _too_large(self._limit)
-        self._file.seek(position)
-
-
-def _too_large(limit: int) -> _Refused:
-    return _Refused(
-        f"it unpacks to more than {limit / 1e9:.1f} GB, too much for its size; if you trust it, unpack it "
-        "yourself and set path to the folder"
-    )
-
-
 def _place(name: str) -> PurePosixPath:
     """Returns where a member belongs, relative to the folder; some programs for Windows write backslashes."""
     place = PurePosixPath(name.replace("\\", "/"))
     if place.is_absolute() or ".." in place.parts or re.match("[A-Za-z]:", str(place)):
-        raise _Refused(f"{name!r} would lie outside its folder")
+        raise Refused(f"{name!r} would lie outside its folder")
     return place
 
 

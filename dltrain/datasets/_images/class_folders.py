@@ -7,7 +7,7 @@ from pathlib import Path
 from dltrain.datasets._images.archives import Listed
 from dltrain.datasets._images.listing import PARTS, Listing
 from dltrain.errors import KeyProblem
-from dltrain.features._images.folders import entries, images_below, is_image, names_of
+from dltrain.features._images.folders import entries, images_below, is_folder, is_image, names_of
 from dltrain.features._images.headers import SUFFIXES
 from dltrain.lazy import np
 
@@ -68,7 +68,7 @@ def _parts(root: Path | Listed) -> dict[str, str]:
 def _folders(folder: Path | Listed) -> list[str]:
     if isinstance(folder, Listed):
         return sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
-    return sorted(entry.name for entry in entries(folder) if entry.is_dir())
+    return sorted(entry.name for entry in entries(folder) if is_folder(entry))
 
 
 def _classes(folder: Path | Listed, known: tuple[str, ...] = ()) -> tuple[str, ...]:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from dltrain.data.proposal import Proposal
+from dltrain.data.size_limit import MEGABYTE
 from dltrain.datasets._images.archives import KINDS as ARCHIVES
 from dltrain.datasets._images.listing import Listing
 from dltrain.datasets._images.table import KINDS as TABLES
 from dltrain.datasets._sources.proposal import held_out
 from dltrain.errors import KeyProblem
+from dltrain.features._images.decoding import MOST_MEGABYTES
 from dltrain.features._images.headers import SUFFIXES, Header, read_header
 from dltrain.lazy import np
+from dltrain.untrusted import Unreadable, content, opened, parsing
 
 SIZES = (32, 48, 64, 96, 128, 160, 192, 224)
 """Image sizes to propose: networks halve them several times."""
@@ -78,7 +82,7 @@ def names_images(path: Path) -> bool:
     """Whether a file is a table whose second line names an image."""
     if not path.is_file() or path.suffix.lower() not in TABLES:
         return False
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
+    with opened(path) as binary, io.TextIOWrapper(binary, encoding="utf-8-sig", errors="replace") as file:
         beginning = [file.readline(10_000) for _ in range(2)]
     return any(suffix in beginning[1].lower() for suffix in SUFFIXES)
 
@@ -92,6 +96,6 @@ def _headers(files: list[Path]) -> list[Header]:
     """Reads the headers of some files, spread evenly over all."""
     headers = []
     for file in files[:: max(1, len(files) // _LOOKED_AT)]:
-        with suppress(OSError, ValueError):
-            headers.append(read_header(file.read_bytes())[0])
+        with suppress(OSError, Unreadable), parsing():
+            headers.append(read_header(content(file, MOST_MEGABYTES * MEGABYTE))[0])
     return headers

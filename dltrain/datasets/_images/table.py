@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dltrain.data.size_limit import SizeLimit, reason
 from dltrain.datasets._images.listing import PARTS, Listing
 from dltrain.errors import AbsentData, KeyProblem
 from dltrain.features._images.headers import SUFFIXES
+from dltrain.features._tables.delimited import csv_rows
 from dltrain.lazy import np
 from dltrain.registry import nearest
+from dltrain.untrusted import Unreadable, parsing
 
 KINDS = (".csv", ".tsv", ".txt")
 """Suffixes of such tables."""
@@ -34,12 +35,14 @@ class ImageTable:
         path_column: the column with the files; none for `path`, `file`, `filename` or `image`.
         label_column: the column with the labels; none for `label` or `class`.
         split_column: the column with the parts; none for `split`, if there is one.
+        limit: the most that the table may have.
     """
 
     path: Path
     path_column: str | None = None
     label_column: str | None = None
     split_column: str | None = None
+    limit: SizeLimit = SizeLimit()
 
     def class_names(self) -> tuple[str, ...]:
         """Returns the sorted labels of the train part; whole numbers are sorted as such.
@@ -70,7 +73,8 @@ class ImageTable:
             if not os.path.isfile(file):  # noqa: PTH113
                 there = _with_suffix(file)
                 if len(there) != 1:
-                    words = f"either of {' and '.join(there)}" if there else f"no such file: {file}"
+                    none = "must be a regular file" if os.path.exists(file) else "no such file"  # noqa: PTH110
+                    words = f"either of {' and '.join(there)}" if there else f"{none}: {file}"
                     missing.append(f"{self.path}:{line}: {words}")
                     continue
                 file = there[0]
@@ -156,11 +160,11 @@ class ImageTable:
 
     def _text(self) -> str:
         try:
-            content = self.path.read_bytes()
+            content = self.limit.content(self.path)
         except FileNotFoundError:
             raise AbsentData("path", f"no such file: {self.path}") from None
         except OSError as error:
-            raise KeyProblem("path", f"cannot be read: {self.path}: {error.strerror}") from None
+            raise KeyProblem("path", f"cannot be read: {self.path}: {reason(error)}") from None
         if content.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise KeyProblem("path", f"{self.path}:1: is UTF-16: save it as UTF-8")
         try:
@@ -224,12 +228,13 @@ class _Rows:
 
 
 def _fields(text: str, delimiter: str, path: Path) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
+    reader = csv_rows(text, delimiter)
     line = 1
     while True:
         try:
-            fields = next(reader, None)
-        except csv.Error as error:
+            with parsing():
+                fields = next(reader, None)
+        except Unreadable as error:
             raise KeyProblem("path", f"{path}:{line}: cannot be separated into fields: {error}") from None
         if fields is None:
             return

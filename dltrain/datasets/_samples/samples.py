@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from dltrain.datasets._samples.glyphs import glyphs
+from dltrain.datasets._samples.reviews import reviews
 from dltrain.errors import DataError
 from dltrain.fields import Seed
 from dltrain.lazy import np, tf
@@ -165,6 +166,16 @@ class Glyphs(Sample):
         """Writes glyphs.npz with x, (20000, 8, 8), uint8, and y, labels of 0 to 99, letter after letter."""
         images, labels = glyphs(np.random.RandomState(self.seed), letters=100, examples=200)
         np.savez_compressed(folder / "glyphs.npz", x=images, y=labels)
+
+
+@SAMPLES.register("reviews")
+class Reviews(Sample):
+    """12,000 invented film reviews, positive or negative by what is negated and conceded, not by words: reviews.csv."""
+
+    def write(self, folder: Path) -> None:
+        """Writes reviews.csv with text and label."""
+        rows = [[*each] for each in reviews(np.random.RandomState(self.seed), 12_000)]
+        _write_csv(folder / "reviews.csv", ["text", "label"], rows)
 
 
 @SAMPLES.register("wine_csv")

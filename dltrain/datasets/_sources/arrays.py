@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dltrain.data import DataSpec, Provenance, Split, Splits
+from dltrain.data.noticing import notice, noticing
+from dltrain.data.request import Reader
+from dltrain.data.size_limit import SizeLimit
 from dltrain.datasets._sources.splitting import sizes_of, split_into_parts
 from dltrain.errors import DataError
-from dltrain.features._arrays.encoding import are_finite
+from dltrain.features._arrays.encoding import LOSES, are_finite, is_lost_in_float32
 from dltrain.features._arrays.files import Header, Origin
+from dltrain.features._arrays.reader import ArrayReader
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.vector import of_shape
 from dltrain.fields import HeldOut
@@ -115,11 +119,14 @@ def assemble(
         ValueError: at the first problem.
     """
     spec, targets = describe(parts, like)
-    splits = {
-        name: Split(_inputs(part), targets[name], provenance=Provenance(_row_of(part), np.arange(len(targets[name]))))
-        for name, part in parts.items()
-    }
-    return split_into_parts(
+    with noticing() as noticed:
+        splits = {
+            name: Split(
+                _inputs(part), targets[name], provenance=Provenance(_row_of(part), np.arange(len(targets[name])))
+            )
+            for name, part in parts.items()
+        }
+    made = split_into_parts(
         spec,
         splits["train"],
         validation=splits.get("validation", validation_fraction),
@@ -127,6 +134,18 @@ def assemble(
         split_seed=split_seed,
         like=like,
     )
+    return replace(made, noticed=(*noticed, *made.noticed))
+
+
+def reader_within(limit: SizeLimit, spec: DataSpec) -> Reader:
+    """Returns what reads further arrays for a network.
+
+    Args:
+        limit: the most that a file may have.
+        spec: the data that the network was trained on.
+    """
+    reader = spec.inputs.reader()
+    return replace(reader, limit=limit) if isinstance(reader, ArrayReader) else reader
 
 
 def _row_of(part: Part) -> Callable[[int], str]:
@@ -167,6 +186,8 @@ def _inputs(part: Part) -> np.ndarray:
     if isinstance(inputs, Header):
         raise TypeError(f"{part.inputs_name.key}: the array itself is needed, not its header")
     if inputs.dtype != np.uint8:
+        if is_lost_in_float32(inputs):
+            notice(f"{part.inputs_name.words or part.inputs_name.key} {LOSES}", is_warning=True)
         with np.errstate(over="ignore"):  # what float32 cannot hold is found below
             inputs = inputs.astype(np.float32, copy=False)
         for start in range(0, len(inputs), CHUNK):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -79,6 +80,30 @@ class ArrayEncoding:
     def joined(self, stored: Sequence[np.ndarray]) -> np.ndarray:
         """Returns single values as one array."""
         return np.stack(stored) if stored else np.empty((0, *self.shape), np.float32)
+
+
+def is_lost_in_float32(values: np.ndarray) -> bool:
+    """Whether float32 cannot tell numbers apart that differ: large ones beside their spread, such as milliseconds.
+
+    Args:
+        values: (examples, ...), of which each number of an example is looked at by itself.
+    """
+    if values.dtype.kind not in "uif" or values.dtype.itemsize <= 4 or not len(values):
+        return False
+    exact = np.asarray(values[:: max(1, len(values) // SAMPLED)], np.float64).reshape(-1, math.prod(values.shape[1:]))
+    with np.errstate(over="ignore", invalid="ignore"):
+        lost = np.abs(exact.astype(np.float32) - exact).max(axis=0)
+        return bool(((lost > LOST * exact.std(axis=0)) & (np.ptp(exact, axis=0) > 0)).any())
+
+
+LOSES = "has different numbers that float32 takes for the same, so large are they: subtract one of them first"
+"""What is said of such numbers, behind their name."""
+
+SAMPLED = 10_000
+"""Examples that are looked at, at most or not many more."""
+
+LOST = 0.01
+"""Rounding that loses more than this part of the standard deviation changes what can be learnt."""
 
 
 def are_finite(values: np.ndarray) -> np.ndarray:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
+from dltrain.data.size_limit import SizeLimit, reason
 from dltrain.errors import AbsentData, KeyProblem
 from dltrain.lazy import np
+from dltrain.untrusted import Unreadable, opened, parsing
 
 
 @dataclass(frozen=True)
@@ -21,10 +23,17 @@ class Header:
     Args:
         shape: the array's shape.
         dtype: the type of its elements.
+        is_fortran: whether the first axis is that of neighbours.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype
+    is_fortran: bool = False
+
+    @property
+    def words(self) -> str:
+        """How many values there are, of which type."""
+        return f"{'x'.join(map(str, self.shape)) or 'one'} values of {self.dtype}"
 
 
 @dataclass(frozen=True)
@@ -45,24 +54,16 @@ class Origin:
         return KeyProblem(self.key, f"{self.words}{between}{words}")
 
 
-_FAILURES = (
-    *(OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error),
-    *(MemoryError, OverflowError),  # of a header that claims more than any memory holds
-)
-
-
 @contextmanager
 def reading(key: str, path: Path) -> Iterator[None]:
     """Turns the ways in which reading a file fails into problems of the config's key."""
     try:
-        yield
+        with parsing():
+            yield
     except FileNotFoundError:
         raise AbsentData(key, f"no such file: {path}") from None
-    except _FAILURES as error:
-        if isinstance(error, KeyProblem) and error.key == key:
-            raise
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise KeyProblem(key, f"cannot be read: {path}: {reason}") from error
+    except (OSError, Unreadable) as error:
+        raise KeyProblem(key, f"cannot be read: {path}: {reason(error)}") from error
 
 
 def read_header(file: IO[bytes]) -> Header:
@@ -72,23 +73,63 @@ def read_header(file: IO[bytes]) -> Header:
         ValueError: if it has none.
     """
     if np.lib.format.read_magic(file) == (1, 0):
-        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
     else:
-        shape, _, dtype = np.lib.format.read_array_header_2_0(file)
-    return Header(shape, dtype)
+        shape, is_fortran, dtype = np.lib.format.read_array_header_2_0(file)
+    if min(shape, default=0) < 0 or dtype.itemsize == 0:
+        raise ValueError(f"its header states {dtype} of shape {shape}")
+    return Header(shape, dtype, is_fortran)
 
 
-def read_array(name: Origin, file: IO[bytes]) -> np.ndarray:
+def read_array(name: Origin, file: IO[bytes], size: int) -> np.ndarray:
     """Returns the array of an .npy file.
 
     Args:
         name: where the array comes from.
         file: at its beginning; must be able to seek.
+        size: its bytes: no memory is taken for more.
 
     Raises:
         ValueError: if it holds pickled objects, whose reading would run code, or is not whole.
     """
-    if read_header(file).dtype.hasobject:
+    header = read_header(file)
+    if header.dtype.hasobject:
         raise name.problem("holds Python objects, which are never read: store numbers or strings (.astype(str))")
+    if file.tell() + math.prod(header.shape) * header.dtype.itemsize > size:
+        raise ValueError(f"it ends before the {header.words} that its header states")
     file.seek(0)
     return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def mapped(file: IO[bytes]) -> np.ndarray:
+    """Returns the array of an .npy file as a memory map.
+
+    Args:
+        file: on a disk, at its beginning.
+
+    Raises:
+        ValueError: if it holds pickled objects or no values, or is not whole.
+    """
+    header = read_header(file)
+    if header.dtype.hasobject:
+        raise ValueError("it holds Python objects, which are never read")
+    order: Literal["F", "C"] = "F" if header.is_fortran else "C"
+    return np.memmap(file, header.dtype, "r", file.tell(), header.shape, order)
+
+
+def read_member(name: Origin, archive: zipfile.ZipFile, member: str) -> np.ndarray:
+    """Returns an array in an .npz file, as `read_array` does."""
+    with archive.open(member) as file:
+        return read_array(name, file, archive.getinfo(member).file_size)
+
+
+@contextmanager
+def opened_npz(path: Path, limit: SizeLimit) -> Iterator[zipfile.ZipFile]:
+    """Opens an .npz file, whose arrays must together not be too large.
+
+    Raises:
+        OSError: if it cannot be opened, is no regular file, or is too large.
+    """
+    with opened(path, limit.most) as file, zipfile.ZipFile(file) as archive:
+        limit.check_unpacked(path, path.stat().st_size, sum(member.file_size for member in archive.infolist()))
+        yield archive

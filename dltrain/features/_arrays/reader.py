@@ -5,18 +5,19 @@ from __future__ import annotations
 import io
 import os
 import sys
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dltrain.data.request import Request
+from dltrain.data.size_limit import SizeLimit
 from dltrain.errors import KeyProblem
 from dltrain.errors import named as of_written
 from dltrain.features._arrays.encoding import ArrayEncoding
-from dltrain.features._arrays.files import Origin, read_array, reading
+from dltrain.features._arrays.files import Origin, mapped, opened_npz, read_array, read_member, reading
 from dltrain.lazy import np
+from dltrain.untrusted import opened
 
 SUFFIXES = (".npy", ".npz")
 STDIN = "-"
@@ -28,9 +29,11 @@ class ArrayReader:
 
     Args:
         encoding: how numbers are stored.
+        limit: the most that a file may have that is read into memory.
     """
 
     encoding: ArrayEncoding
+    limit: SizeLimit = SizeLimit()
 
     @property
     def takes(self) -> str:
@@ -51,7 +54,7 @@ class ArrayReader:
         """Returns the examples of an .npy file."""
         try:
             with reading("path", Path(name)):
-                array = read_array(Origin("path"), io.BytesIO(content))
+                array = read_array(Origin("path"), io.BytesIO(content), len(content))
             inputs, problems = self.encoding.checked(self.encoding.fitting(array))
         except ValueError as error:
             return self._unusable(name, error)
@@ -61,8 +64,8 @@ class ArrayReader:
         path = Path(source)
         try:
             if path.suffix.lower() not in SUFFIXES:
-                raise ValueError(f"must be {self.takes}" if path.is_file() else _absence(path))
-            array = self.encoding.fitting(_opened(path))
+                raise ValueError(f"must be {self.takes}" if path.is_file() else absence(path))
+            array = self.encoding.fitting(_array(path, self.limit))
         except ValueError as error:
             yield self._unusable(source, error)
             return
@@ -92,19 +95,22 @@ def words(error: Exception, name: str) -> str:
     return text.replace(f": {name}: ", ": ").removesuffix(f": {name}")
 
 
-def _opened(path: Path) -> np.ndarray:
+def absence(path: Path) -> str:
+    """Returns why there is no file by a name."""
+    if not path.exists():
+        return "no such file"
+    return "is a folder" if path.is_dir() else "must be a regular file"
+
+
+def _array(path: Path, limit: SizeLimit) -> np.ndarray:
     with reading("path", path):
         if path.suffix.lower() == ".npy":
-            return np.load(path, mmap_mode="r", allow_pickle=False)
-        with zipfile.ZipFile(path) as archive:
+            with opened(path) as file:
+                return mapped(file)
+        with opened_npz(path, limit) as archive:
             found = [name for name in archive.namelist() if name.endswith(".npy")]
             wanted = found if len(found) == 1 else [name for name in found if name == "x.npy"]
             if not wanted:
                 held = ", ".join(name.removesuffix(".npy") for name in found) or "none"
                 raise KeyProblem("path", f"must hold one array, or one called x, got {held}")
-            with archive.open(wanted[0]) as file:
-                return read_array(Origin("path"), io.BytesIO(file.read()))
-
-
-def _absence(path: Path) -> str:
-    return "is a folder" if path.is_dir() else "no such file"
+            return read_member(Origin("path"), archive, wanted[0])

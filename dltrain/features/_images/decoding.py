@@ -7,10 +7,13 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from errno import EACCES, EFBIG, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, ENOTSUP, EPERM
 from pathlib import Path
 from typing import Any, Literal
 
+from dltrain import untrusted
+from dltrain.data.size_limit import MEGABYTE, reason
 from dltrain.errors import DataError, printable
 from dltrain.features._images.headers import Header, read_header
 from dltrain.features._images.scans import MOST_SCANS, has_too_many_scans
@@ -18,6 +21,9 @@ from dltrain.lazy import np, tf
 
 MOST_PIXELS = 50_000_000
 """Larger images are refused before they are decoded: a file of 48 kB can hold 400 MB of pixels."""
+
+MOST_MEGABYTES = 512
+"""Larger files are refused before they are read: so many pixels, with 8 bytes each, have 400 MB."""
 
 LEFT_TO_RESIZING = 2
 """How many times the trained size a JPEG is still decoded at: the decoder's own averages of 2x2 pixels are another
@@ -51,6 +57,7 @@ class Decoding:
         resize: crop keeps the largest centred part of the right shape; fit shows all of the image, with black beside
             it; stretch changes its shape.
         fast: decode a JPEG at a half, quarter or eighth of its size where that is still twice the trained one.
+        most_megabytes: of a file; of no effect on what it decodes to.
     """
 
     height: int
@@ -58,6 +65,7 @@ class Decoding:
     channels: int
     resize: Literal["crop", "fit", "stretch"]
     fast: bool
+    most_megabytes: int = field(default=MOST_MEGABYTES, repr=False, compare=False)
 
     def __call__(self, path: Path) -> np.ndarray:
         """Returns the image in a file, (height, width, channels), uint8.
@@ -67,12 +75,13 @@ class Decoding:
             DataError: if it cannot be read just now.
         """
         try:
-            with unusable():
-                return self.decoded(path.read_bytes())
-        except (FileNotFoundError, PermissionError) as error:
-            raise _no_image(path, str(error.strerror)) from None
+            content = untrusted.content(path, self.most_megabytes * MEGABYTE)
         except OSError as error:
-            raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+            if error.errno in _LASTING:
+                raise _no_image(path, reason(error)) from None
+            raise DataError(f"{path}: cannot be read: {reason(error)}") from None
+        try:
+            return self.decoded(content)
         except ValueError as error:
             raise _no_image(path, str(error)) from None
 
@@ -80,8 +89,12 @@ class Decoding:
         """Returns the image that a file's content is, (height, width, channels), uint8.
 
         Raises:
-            ValueError, tf.errors.InvalidArgumentError: if it is none that can be used.
+            ValueError: if it is none that can be used.
         """
+        with unusable():
+            return self._decoded_of(content)
+
+    def _decoded_of(self, content: bytes) -> np.ndarray:
         header, content = read_header(content)
         if header.height * header.width == 0:
             raise ValueError("it has no pixels")
@@ -181,17 +194,27 @@ class _Span:
         return cls(math.floor(start), math.ceil(start + length), start % 1, length)
 
 
+_LASTING = {ENOENT, ENOTDIR, EACCES, EPERM, ELOOP, ENAMETOOLONG, EFBIG, ENOTSUP}
+"""What is wrong with a file that will be wrong the next time, too."""
+
+
 def _no_image(path: Path, reason: str) -> NoImage:
     return NoImage(f"{path}: no image that can be used: {reason}", reason)
 
 
 @contextmanager
 def unusable() -> Iterator[None]:
-    """Turns what TensorFlow says of an image that it cannot decode into a ValueError."""
+    """Turns what TensorFlow says of an image that it cannot decode into a ValueError; a lack of memory stays one."""
     try:
-        yield
-    except tf.errors.InvalidArgumentError as error:
-        raise ValueError(f"TensorFlow cannot read it: {_reason(error)}") from None
+        with untrusted.parsing():
+            yield
+    except untrusted.Unreadable as error:
+        match error.__cause__:
+            case tf.errors.ResourceExhaustedError() | MemoryError():
+                raise error.__cause__ from None
+            case tf.errors.OpError():
+                raise ValueError(f"TensorFlow cannot read it: {_reason(error.__cause__)}") from None
+        raise
 
 
 def _on_white(image: Any) -> Any:
@@ -217,7 +240,7 @@ def _turned(image: Any, header: Header) -> Any:
 
 def _reason(error: Any) -> str:
     """Returns TensorFlow's own words on one line, without the places in its graph."""
-    words = re.sub(r"\{\{.*?\}\}+|\[Op:\w*\]", "", error.message)
+    words = re.sub(r"\{\{.{,300}?\}\}+|\[Op:\w*\]", "", error.message)
     return printable(textwrap.shorten(words, 200, placeholder=" ..."))
 
 

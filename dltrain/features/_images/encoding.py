@@ -11,7 +11,7 @@ from typing import Any
 from dltrain.errors import DataError
 from dltrain.features._arrays.encoding import ArrayEncoding
 from dltrain.features._arrays.reader import words
-from dltrain.features._images.decoding import Decoding, NoImage, unusable
+from dltrain.features._images.decoding import Decoding, NoImage
 from dltrain.lazy import np
 
 
@@ -64,8 +64,7 @@ class ImageEncoding(ArrayEncoding):
             raise ValueError(words(error, str(path))) from None
 
     def _content(self, content: bytes) -> np.ndarray:
-        with unusable():
-            return self._decoding.decoded(content)
+        return self._decoding.decoded(content)
 
 
 def compact(pixels: np.ndarray) -> np.ndarray:

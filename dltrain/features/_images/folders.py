@@ -33,6 +33,14 @@ def is_image(entry: os.DirEntry[str]) -> bool:
     return os.path.splitext(entry.name)[1].lower() in SUFFIXES  # noqa: PTH122  a Path each would take the longer time
 
 
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder, or a link to one; a link without end is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
 def entries(folder: Path) -> Iterator[os.DirEntry[str]]:
     """Yields what is in a folder and not called .something."""
     try:

@@ -85,8 +85,11 @@ def read_header(content: bytes) -> tuple[Header, bytes]:
     raise ValueError(f"it is not {KINDS}" if content else "it is empty")
 
 
-_MARKER = re.compile(rb"\xff+([^\0\xff])", re.DOTALL)
-"""What libjpeg takes for the next marker, over fill bytes and, with a warning, over bytes that belong to nothing."""
+_MARKER = re.compile(rb"\xff([^\0\xff])", re.DOTALL)
+"""What libjpeg takes for the next marker, over fill bytes and, with a warning, over bytes that belong to nothing.
+
+The fill bytes before it are no part of it: a search for them would begin anew at each of a run of them.
+"""
 _ALONE = frozenset({0x01, *range(0xD0, 0xD8)})
 """Markers without a length and content."""
 _EXIF = b"Exif\0\0"
@@ -112,7 +115,7 @@ def _jpeg(content: bytes) -> Header:
 
 def _png(content: bytes) -> Header:
     width, height, _, colour = struct.unpack(">IIBB", content[16:26])
-    chunks = dict(_png_chunks(content))
+    chunks = {name: chunk for name, chunk in _png_chunks(content) if name in (b"tRNS", b"eXIf")}
     channels: Literal[3, 4] = 4 if colour & 4 or b"tRNS" in chunks else 3
     colours = {0: "grey", 2: "colour", 3: "palette", 4: "grey with transparency"}.get(
         colour, "colour with transparency"

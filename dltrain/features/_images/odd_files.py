@@ -6,8 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from dltrain import untrusted
 from dltrain.data.finding import Finding
 from dltrain.data.parts import Parts
+from dltrain.data.size_limit import MEGABYTE
+from dltrain.features._images.decoding import MOST_MEGABYTES
 from dltrain.features._images.headers import Header, read_header
 
 ODD_SHAPE = 3.0
@@ -67,8 +70,9 @@ def odd_files(parts: Parts, size: Sequence[int]) -> Iterator[Finding]:
 
 def _header(path: Path) -> Header | None:
     try:
-        return read_header(path.read_bytes())[0]
-    except (OSError, ValueError, IndexError):  # decoding will say what is wrong
+        with untrusted.parsing():
+            return read_header(untrusted.content(path, MOST_MEGABYTES * MEGABYTE))[0]
+    except (OSError, untrusted.Unreadable):  # decoding will say what is wrong
         return None
 
 

@@ -25,6 +25,7 @@ class ImageReader(ArrayReader):
 
     Args:
         encoding: how images are stored.
+        limit: the most that a file of arrays may have that is read into memory.
     """
 
     encoding: ImageEncoding

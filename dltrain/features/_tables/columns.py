@@ -222,7 +222,8 @@ def encode(frame: pl.DataFrame, columns: tuple[Column, ...]) -> np.ndarray:
     Raises:
         ValueError: if a column is not there.
     """
-    absent = [name for name in dict.fromkeys(column.source for column in columns) if name not in frame.columns]
+    there = {*frame.columns}
+    absent = [name for name in dict.fromkeys(column.source for column in columns) if name not in there]
     if absent:
         near = nearest(absent[0], frame.columns)
         raise KeyProblem("path", f"has no column {', '.join(map(repr, absent))}, which the run was trained on{near}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ from dltrain.errors import KeyProblem
 from dltrain.lazy import np
 
 if TYPE_CHECKING:
+    import _csv
+
     import polars as pl
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -83,6 +86,19 @@ def parse(content: bytes, path: Path, delimiter: str, missing: tuple[str, ...]) 
     return _parse_odd(content, path, separator, missing)
 
 
+def csv_rows(text: str, delimiter: str, is_strict: bool = True) -> _csv.Reader:
+    """Returns what reads the fields of a text's rows, as long as they may be: a cell can be a whole document.
+
+    Args:
+        text: the rows.
+        delimiter: the character between two fields.
+        is_strict: refuse what is no CSV, and take no spaces in front of a field for a part of it.
+    """
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))  # of the whole process, which can only grow
+    file = io.StringIO(text, newline="")
+    return csv.reader(file, delimiter=delimiter, skipinitialspace=is_strict, strict=is_strict)
+
+
 def _sniffed(header: str, path: Path) -> str:
     """Returns what parts a header: tabs where the file's name says so, else the most frequent outside of names."""
     if {".tsv", ".tab"} & {suffix.lower() for suffix in path.suffixes[-2:]}:
@@ -105,7 +121,7 @@ def _names(fields: list[str], path: Path, line: int, separator: str) -> list[str
             raise KeyProblem(
                 "path", f"{path}:{line}: the header must name each column: column {number} has no name{hint}"
             )
-    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise KeyProblem("path", f"{path}:{line}: the header must name each column once: {twice[0]!r} is there twice")
     return names
@@ -166,7 +182,7 @@ def _parse_plain(content: bytes, layout: _Layout, path: Path, separator: str, mi
     import polars as pl
 
     header = content[layout.starts[0] : layout.ends[0]].decode().strip("\r\n")
-    names = _names(next(csv.reader(io.StringIO(header, newline=""), delimiter=separator)), path, 1, separator)
+    names = _names(next(csv_rows(header, separator, is_strict=False)), path, 1, separator)
     bad = layout.fields != len(names)
     faults = [_fault(path, int(layout.lines[row]), int(layout.fields[row]), len(names)) for row in np.flatnonzero(bad)]
     size = int((layout.ends - layout.starts)[~bad].sum())
@@ -194,8 +210,7 @@ def _parse_odd(content: bytes, path: Path, separator: str, missing: tuple[str, .
     """Returns the rows as Python's more lenient parser reads them: ten times slower."""
     import polars as pl
 
-    text = io.StringIO(content.decode(), newline="")
-    reader = csv.reader(text, delimiter=separator, skipinitialspace=True, strict=True)
+    reader = csv_rows(content.decode(), separator)
     kept: list[list[str | None]] = []
     lines: list[int] = []
     faults: list[Fault] = []

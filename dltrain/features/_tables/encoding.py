@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dltrain.data.feature import Encoded, Notice
+from dltrain.errors import KeyProblem
 from dltrain.features._arrays.encoding import ArrayEncoding
 from dltrain.features._tables.columns import encode, strays
 from dltrain.features._tables.delimited import Rows
@@ -89,13 +90,26 @@ class TableEncoding:
         return RowEncoding((len(self.columns),), columns=self.columns)
 
     def encode(self, raws: Sequence[Any]) -> Encoded:
-        """Returns the rows that can be used, (usable, columns), float32; objects and lists of numbers do not mix.
+        """Returns the rows that can be used, (usable, columns), float32.
 
         Args:
-            raws: the rows.
+            raws: the rows: lists of numbers as the network takes them, or objects, each by itself.
         """
-        is_of_cells = any(isinstance(raw, dict) for raw in raws)
-        return self.of_objects(raws) if is_of_cells else self.numbers.encode(raws)
+        if isinstance(raws, np.ndarray):
+            return self.numbers.encode(raws)
+        is_list = np.array([isinstance(raw, list | tuple | np.ndarray) for raw in raws], bool)
+        kinds = ((np.flatnonzero(is_list), self.numbers.encode), (np.flatnonzero(~is_list), self.of_objects))
+        rows: dict[int, np.ndarray] = {}
+        problems: dict[int, str] = {}
+        notices: dict[int, Any] = {}
+        for places, encode_all in kinds:
+            encoded = encode_all([raws[place] for place in places.tolist()])
+            problems |= {int(places[at]): why for at, why in encoded.problems.items()}
+            notices |= {int(places[at]): words for at, words in encoded.notices.items()}
+            usable = np.delete(places, [*encoded.problems])
+            rows |= dict(zip(usable.tolist(), encoded.stored, strict=True))
+        stored = self.numbers.joined([rows[place] for place in sorted(rows)])
+        return Encoded(stored, dict(sorted(problems.items())), dict(sorted(notices.items())))
 
     def of_objects(self, raws: Sequence[Any]) -> Encoded:
         """Returns the rows that can be used, (usable, columns), float32.
@@ -145,7 +159,8 @@ class TableEncoding:
         for column in self.columns:
             name = column.source
             if name not in raw and name in self._complete:
-                others = [key for key in raw if key not in {each.source for each in self.columns}]
+                sources = {each.source for each in self.columns}
+                others = [key for key in raw if key not in sources]
                 hints = (f": {key!r} is unknown{hint}" for key in others if (hint := nearest(key, [name])))
                 raise ValueError(f"has no column {name!r}{next(hints, '; null says that a value is missing')}")
             try:
@@ -187,7 +202,7 @@ class TableEncoding:
             if what != "categories" and wrong.sum() == frame[name].count():
                 row = int(wrong.arg_max() or 0)
                 words = f"got {frame[name][row]!r}, {path}:{lines[row]}"
-                raise ValueError(f"column {name!r} must hold {what}, as in training, {words}")
+                raise KeyProblem("", f"column {name!r} must hold {what}, as in training, {words}")
 
     def _usable(self, frame: pl.DataFrame) -> tuple[np.ndarray, dict[int, str], dict[int, list[Notice]]]:
         """Returns the rows that can be used, why others cannot, by row, and what is noticed of those that can."""

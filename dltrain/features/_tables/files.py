@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dltrain.data.noticing import notice
+from dltrain.data.size_limit import SizeLimit, reason
 from dltrain.errors import AbsentData, KeyProblem
 from dltrain.features._tables.delimited import Fault, Rows, parse
 from dltrain.lazy import np
+from dltrain.untrusted import Unreadable, opened, parsing
 
 if TYPE_CHECKING:
     import polars as pl
+
+CELL_BYTES = 8
+"""Of a number in memory, and of what stands for a text that is stored elsewhere."""
 
 SHOWN = 5
 """Rows that a message names."""
@@ -116,6 +120,8 @@ def matching(path: Path) -> list[Path]:
             )
         if path.is_file():
             return [path]
+        if path.exists():
+            raise KeyProblem("path", f"must be a regular file: {path}")
         files = sorted(file for file in path.parent.glob(path.name) if file.is_file())
     except OSError as error:
         raise KeyProblem("path", f"cannot be read: {path}: {error.strerror or error}") from None
@@ -125,19 +131,29 @@ def matching(path: Path) -> list[Path]:
     raise AbsentData("path", f"no file matches {path}" if is_pattern else f"no such file: {path}")
 
 
-def read(path: Path, delimiter: str, encoding: str, missing: tuple[str, ...], skip: bool) -> Table:
+def read(
+    path: Path, delimiter: str, encoding: str, missing: tuple[str, ...], skip: bool, limit: SizeLimit | None = None
+) -> Table:
     """Reads one file, or all that a pattern matches.
+
+    Args:
+        path: the file or the pattern.
+        delimiter: what separates the fields, as in the dataset `csv`.
+        encoding: of the text.
+        missing: what stands for a value that is not there.
+        skip: leave out rows that cannot be used.
+        limit: the most that each file may have; none for the usual one.
 
     Raises:
         KeyProblem: if a file cannot be read.
     """
     import polars as pl
 
-    files = matching(path)
+    files, limit = matching(path), limit or SizeLimit()
     parts: list[Rows] = []
     for file in files:
         with reading(file):
-            parts.append(_rows(file, delimiter, encoding, missing))
+            parts.append(_rows(file, delimiter, encoding, missing, limit))
     first = parts[0].frame.columns
     for file, part in zip(files, parts, strict=True):
         differing = sorted(set(first) ^ set(part.frame.columns))
@@ -158,14 +174,11 @@ def read(path: Path, delimiter: str, encoding: str, missing: tuple[str, ...], sk
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
     """Turns the ways in which reading a file fails into problems of the config's key."""
-    import polars as pl
-
     try:
-        yield
-    except OSError as error:
-        raise KeyProblem("path", f"cannot be read: {path}: {error.strerror or error}") from None
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, EOFError, zlib.error) as error:
-        raise KeyProblem("path", f"cannot be read: {path}: {str(error).partition(chr(10))[0]}") from None
+        with parsing():
+            yield
+    except (OSError, Unreadable) as error:
+        raise KeyProblem("path", f"cannot be read: {path}: {reason(error)[:300]}") from error
 
 
 def table_suffixes(path: Path) -> list[str]:
@@ -181,21 +194,46 @@ def table_suffixes(path: Path) -> list[str]:
     return suffixes
 
 
-def _rows(path: Path, delimiter: str, encoding: str, missing: tuple[str, ...]) -> Rows:
-    import polars as pl
+def _rows(path: Path, delimiter: str, encoding: str, missing: tuple[str, ...], limit: SizeLimit) -> Rows:
 
     suffixes = table_suffixes(path)
     if suffixes[-1:] in PARQUET:
-        frame = pl.read_parquet(path, glob=False, hive_partitioning=False)
-        return Rows(nulled(frame, missing), np.arange(1, len(frame) + 1), [])
-    content = gzip.decompress(path.read_bytes()) if suffixes[-1:] == [".gz"] else path.read_bytes()
-    content = as_utf8(content, path, encoding)
+        frame = nulled(_parquet(path, limit), missing)
+        return Rows(frame, np.arange(1, len(frame) + 1), [])
+    content = as_utf8(limit.content(path, is_gzip=suffixes[-1:] == [".gz"]), path, encoding)
     if not content or content.isspace():
         raise KeyProblem("path", f"is empty: {path}")
     if JSON_LINES & set(suffixes):
-        rows = json_lines(content, path)
+        rows = json_lines(content, path, limit)
         return replace(rows, frame=nulled(rows.frame, missing))
     return parse(content, path, delimiter, missing)
+
+
+def _parquet(path: Path, limit: SizeLimit) -> pl.DataFrame:
+    """Returns the rows of a file in which a thousand bytes can stand for a billion."""
+    import polars as pl
+
+    with opened(path, limit.most) as file:
+        size = os.fstat(file.fileno()).st_size
+    lazy = pl.scan_parquet(path, glob=False, hive_partitioning=False)
+    count = lazy.select(pl.len()).collect().item()
+    limit.check_unpacked(path, size, count * len(lazy.collect_schema()) * CELL_BYTES)
+    frame = pl.read_parquet(path, glob=False, hive_partitioning=False)
+    limit.check_unpacked(path, size, unpacked_bytes(frame))
+    return frame
+
+
+def unpacked_bytes(frame: pl.DataFrame) -> int:
+    """Returns the bytes of a table's values: those of a text count as often as it is there, stored once or not."""
+    import polars as pl
+
+    found = int(frame.estimated_size())
+    for name, kind in frame.schema.items():
+        if kind in (pl.Categorical, pl.Enum):
+            counts = frame[name].alias("text").drop_nulls().value_counts()
+            lengths = counts["text"].cast(pl.String).str.len_bytes().to_numpy().astype(np.float64)
+            found += int(lengths @ counts["count"].to_numpy())
+    return found
 
 
 def as_utf8(content: bytes, path: Path, encoding: str) -> bytes:
@@ -224,11 +262,13 @@ def as_utf8(content: bytes, path: Path, encoding: str) -> bytes:
     return content
 
 
-def json_lines(content: bytes, path: Path) -> Rows:
+def json_lines(content: bytes, path: Path, limit: SizeLimit) -> Rows:
     """Returns an object of each line as a row."""
     import polars as pl
 
     lines = [number for number, text in enumerate(content.split(b"\n"), 1) if text.strip()]
+    # Each line may have keys of its own, of which each is a column of all rows.
+    limit.check_unpacked(path, len(content), len(lines) * len(_json_names(content)) * CELL_BYTES)
     try:
         frame = pl.read_ndjson(content, infer_schema_length=None)
         if len(frame) == len(lines):
@@ -247,6 +287,16 @@ def json_lines(content: bytes, path: Path) -> Rows:
     alike = ({name: cell(value) if name in mixed else value for name, value in row.items()} for row in good.values())
     frame = pl.read_ndjson("\n".join(map(json.dumps, alike)).encode(), infer_schema_length=None)
     return Rows(frame, np.array(list(good)), faults)
+
+
+def _json_names(content: bytes) -> set[str]:
+    """Returns the keys of all lines."""
+    names = set[str]()
+    for text in content.split(b"\n"):
+        with suppress(ValueError, RecursionError):  # what is wrong is said where it is read
+            row = json.loads(text)
+            names.update(row if isinstance(row, dict) else ())
+    return names
 
 
 def json_objects(content: bytes) -> dict[int, dict[str, Any] | ValueError]:
@@ -313,6 +363,8 @@ def nulled(frame: pl.DataFrame, missing: tuple[str, ...]) -> pl.DataFrame:
     """
     import polars as pl
 
+    named = [name for name, kind in frame.schema.items() if kind in (pl.Categorical, pl.Enum)]
+    frame = frame.with_columns(pl.col(named).cast(pl.String)) if named else frame
     texts = pl.col(pl.String).str.strip_chars()
     frame = frame.with_columns(pl.when(~texts.is_in(missing)).then(texts).name.keep())
     return frame.with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None))
@@ -322,16 +374,16 @@ def flat(frame: pl.DataFrame, nested: dict[str, str]) -> pl.DataFrame:
     """Returns the columns that hold one number, text or time in each row; says which others there are."""
     import polars as pl
 
+    seconds = []
     for name, kind in frame.schema.items():
         if kind.is_nested() or kind in (pl.Binary, pl.Object, pl.Unknown):
             if name not in nested:
                 notice(f"column {name!r} is not used: it holds {kind}, not numbers, texts or dates")
-            frame = frame.drop(name)
             nested[name] = str(kind)
         elif kind == pl.Duration:
             notice(f"column {name!r} holds durations, which are read as seconds")
-            frame = frame.with_columns(pl.col(name).dt.total_microseconds() / 1e6)
-    return frame
+            seconds.append(pl.col(name).dt.total_microseconds() / 1e6)
+    return frame.drop(nested, strict=False).with_columns(seconds)
 
 
 def with_points(frame: pl.DataFrame, known: dict[str, bool]) -> pl.DataFrame:
@@ -343,12 +395,13 @@ def with_points(frame: pl.DataFrame, known: dict[str, bool]) -> pl.DataFrame:
     """
     import polars as pl
 
+    pointed: list[str] = []
     for name in frame.columns:
         if frame[name].dtype != pl.String or not frame[name].str.contains(",", literal=True).any():
             continue
         if name in known:
             if known[name]:
-                frame = frame.with_columns(pl.col(name).str.replace(",", ".", literal=True))
+                pointed.append(name)
             continue
         known[name] = False
         values = frame[name].drop_nulls()
@@ -362,7 +415,6 @@ def with_points(frame: pl.DataFrame, known: dict[str, bool]) -> pl.DataFrame:
         if not values.str.contains(r"^[+-]?\d+(,\d+)?([eE][+-]?\d+)?$").all():
             continue
         known[name] = True
-        pointed = example.replace(",", ".")
-        notice(f"column {name!r} has decimal commas: {example!r} is read as {pointed}")
-        frame = frame.with_columns(pl.col(name).str.replace(",", ".", literal=True))
-    return frame
+        pointed.append(name)
+        notice(f"column {name!r} has decimal commas: {example!r} is read as {example.replace(',', '.')}")
+    return frame.with_columns(pl.col(pointed).str.replace(",", ".", literal=True)) if pointed else frame

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 from dltrain.data.feature import Encoded
 from dltrain.data.request import Request
+from dltrain.data.size_limit import SizeLimit
+from dltrain.errors import KeyProblem
 from dltrain.features._arrays import reader as arrays
 from dltrain.features._arrays.reader import ArrayReader
 from dltrain.features._images.headers import SUFFIXES as IMAGES
@@ -25,11 +29,15 @@ from dltrain.features._tables.files import (
     nulled,
     reading,
     table_suffixes,
+    unpacked_bytes,
 )
 from dltrain.lazy import np
+from dltrain.untrusted import opened
 
 BLOCK_BYTES = 2**22
 """Of a file of rows that are held in memory at a time."""
+LONGEST_ROW = 2**28
+"""Bytes of a row, whose end is looked for block by block."""
 BLOCK_ROWS = 100_000
 """Likewise of Parquet."""
 STDIN = Path("<stdin>")
@@ -43,11 +51,13 @@ class TableReader:
         table: how rows are stored.
         delimiter: what separates the fields, as in the dataset `csv`.
         charset: the encoding of the text.
+        limit: the most that a file may have.
     """
 
     table: TableEncoding
     delimiter: str = "auto"
     charset: str = "utf-8"
+    limit: SizeLimit = SizeLimit()
 
     @property
     def takes(self) -> str:
@@ -63,7 +73,7 @@ class TableReader:
                 continue
             try:
                 if path != STDIN and not path.is_file():
-                    raise ValueError("is a folder" if path.is_dir() else "no such file")
+                    raise ValueError(arrays.absence(path))
                 if path.suffix.lower() in IMAGES:
                     raise ValueError(f"must be {TABLES}")
                 for given in self._requests(path):
@@ -82,7 +92,7 @@ class TableReader:
 
     @property
     def _arrays(self) -> ArrayReader:
-        return ArrayReader(self.table.numbers)
+        return ArrayReader(self.table.numbers, self.limit)
 
     def _requests(self, path: Path) -> Iterator[Request]:
         count = 0
@@ -94,6 +104,22 @@ class TableReader:
         if not count:
             raise ValueError("has no rows")
 
+    def _opened(self, path: Path, suffixes: list[str], stack: ExitStack) -> Callable[[int], bytes]:
+        """Returns what reads a text's next bytes."""
+        if path == STDIN:
+            return sys.stdin.buffer.read
+        file = stack.enter_context(opened(path, self.limit.most))
+        if suffixes[-1:] != [".gz"]:
+            return file.read
+        size, plain = os.fstat(file.fileno()).st_size, stack.enter_context(gzip.GzipFile(fileobj=file))
+
+        def read(count: int) -> bytes:
+            piece = plain.read(count)
+            self.limit.check_unpacked(path, size, plain.tell())
+            return piece
+
+        return read
+
     def _blocks(self, path: Path) -> Iterator[tuple[list[int], Encoded]]:
         """Yields the rows of a file, some at a time, with the line of each.
 
@@ -104,14 +130,18 @@ class TableReader:
 
         seen, suffixes = Seen(), table_suffixes(path)
         if suffixes[-1:] in PARQUET:
-            frame, start = pl.scan_parquet(path, glob=False, hive_partitioning=False), 0
+            with opened(path, self.limit.most) as file:
+                size = os.fstat(file.fileno()).st_size
+            frame, start, unpacked = pl.scan_parquet(path, glob=False, hive_partitioning=False), 0, 0
             while len(part := frame.slice(start, BLOCK_ROWS).collect()):
+                unpacked += unpacked_bytes(part)
+                self.limit.check_unpacked(path, size, unpacked)
                 rows = Rows(nulled(part, self.table.missing), np.arange(start + 1, start + len(part) + 1), [])
                 yield self.table.of_rows(path, rows, seen)
                 start += len(part)
             return
-        with _opened(path, suffixes) as file:
-            for content in _lines(file):
+        with ExitStack() as stack:
+            for content in _lines(self._opened(path, suffixes, stack)):
                 text = as_utf8(content, path, self.charset)
                 if not text or text.isspace():
                     continue
@@ -122,34 +152,35 @@ class TableReader:
                     yield self.table.of_rows(path, parse(text, path, self.delimiter, self.table.missing), seen)
 
 
-def _opened(path: Path, suffixes: list[str]) -> IO[bytes]:
-    if path == STDIN:
-        return sys.stdin.buffer
-    return cast(IO[bytes], gzip.open(path) if suffixes[-1:] == [".gz"] else path.open("rb"))
-
-
-def _lines(file: IO[bytes]) -> Iterator[bytes]:
+def _lines(read: Callable[[int], bytes]) -> Iterator[bytes]:
     """Yields a text in blocks of whole rows, each with the first line on top and its own lines at their numbers.
 
     What ends within quotation marks is no row. UTF-16, whose lines cannot be told byte by byte, comes in one piece.
+
+    Args:
+        read: returns the text's next bytes, at most as many as it is given.
+
+    Raises:
+        KeyProblem: if a row, or a text that comes in one piece, is too long.
     """
-    rest, header, line = file.read(BLOCK_BYTES), b"", 1
-    if rest[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        yield rest + file.read()
-        return
+    rest, header, line = read(BLOCK_BYTES), b"", 1
+    is_whole = rest[:2] in (b"\xff\xfe", b"\xfe\xff")
     while True:
-        more = file.read(BLOCK_BYTES)
-        end = _row_end(rest) if more else len(rest)
+        more = read(BLOCK_BYTES)
+        end = 0 if is_whole and more else _row_end(rest) if more else len(rest)
         if end:
             block, rest = rest[:end], rest[end:]
             # Empty lines are passed over, and counted.
-            yield header + b"\n" * (line - 1 - header.count(b"\n")) + block
+            yield block if is_whole else header + b"\n" * (line - 1 - header.count(b"\n")) + block
             if not header and not block.lstrip().startswith(b"{"):
                 header = block[: _first_row_end(block)]
             line += block.count(b"\n")
         if not more:
             return
         rest += more
+        if len(rest) > LONGEST_ROW:
+            what = "UTF-16" if is_whole else f"row, which begins in line {line},"
+            raise KeyProblem("", f"its {what} has more than {LONGEST_ROW:,} bytes; save it as UTF-8, a row per line")
 
 
 def _row_end(content: bytes) -> int:

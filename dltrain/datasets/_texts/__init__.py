@@ -1,0 +1,1 @@
+"""What sources of texts share."""

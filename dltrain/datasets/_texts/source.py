@@ -1,0 +1,183 @@
+"""A source of texts: the keys of the tokenizer, and parts of texts and targets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from dltrain.data import PARTS, DataSpec, Feature, Provenance, Split, Splits
+from dltrain.data.noticing import notice, noticing
+from dltrain.datasets import Dataset
+from dltrain.datasets._sources.arrays import refusing
+from dltrain.errors import DataError, KeyProblem
+from dltrain.features._text import tokenizing
+from dltrain.features.tokens import Tokens
+from dltrain.fields import PositiveInt
+from dltrain.lazy import np
+
+_SHOWN = 10
+"""Examples that cannot be used of which a message names so many."""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts with what is asked of them, before they are tokens.
+
+    Args:
+        raws: the texts, or pairs as {"text", "pair"}.
+        target: the feature of the targets.
+        targets: (examples, ...).
+        places: where each text is, for messages.
+        parts: positions of the examples of each part.
+        weights: how much each example counts in training; none where all count the same.
+        skipped: a message for each example that was left out already.
+        ignored: files that are no texts.
+    """
+
+    raws: Sequence[Any]
+    target: Feature
+    targets: np.ndarray
+    places: Sequence[str]
+    parts: dict[str, np.ndarray]
+    weights: np.ndarray | None = None
+    skipped: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextSource(Dataset):
+    """The contract of sources of texts.
+
+    Args:
+        tokenizer: how texts become tokens: words, the most frequent ones of the training part; wordpiece, words and
+            pieces of words as in BERT; bpe, as in GPT-2, which knows no unknown token; unigram, as in SentencePiece. Or
+            the path of a tokenizer.json, of a BERT's vocab.txt, or of the folder of a run, whose tokenizer is used.
+        vocabulary_size: the most tokens that are learnt, five special ones among them.
+        max_length: tokens of a text, the special ones among them; longer texts are cut, which is said.
+        lowercase: take A for a; a tokenizer.json has this of its own.
+        strip_accents: take é for e; likewise.
+        on_bad_example: error to stop at texts that are empty or cannot be read; skip to leave them out and name them.
+    """
+
+    tokenizer: Literal["words", "wordpiece", "bpe", "unigram"] | Path = "wordpiece"
+    vocabulary_size: PositiveInt = 8000
+    max_length: PositiveInt = 256
+    lowercase: bool = True
+    strip_accents: bool = True
+    on_bad_example: Literal["error", "skip"] = "error"
+
+    def __post_init__(self) -> None:
+        tokenizing.check_installed("name")
+        least = len(tokenizing.SPECIAL) + 1
+        if self.vocabulary_size < least:
+            raise KeyProblem("vocabulary_size", f"must be at least {least}, got {self.vocabulary_size}")
+        if self.max_length < 4:
+            raise KeyProblem("max_length", f"must be at least 4, got {self.max_length}: two tokens frame a text")
+
+    def spec(self) -> DataSpec:
+        """Describes the data, from all of their texts.
+
+        Raises:
+            KeyProblem: if they cannot be used.
+        """
+        return self._known[0]
+
+    def sizes(self) -> dict[str, int]:
+        """Returns how many examples each part has; raises as `spec`."""
+        return self._known[1]
+
+    def load(self, like: DataSpec | None = None) -> Splits:
+        """Reads all texts, learns the tokenizer of those of the train part, and makes tokens of them.
+
+        Args:
+            like: the data that a run was trained on, whose classes and tokenizer are used.
+
+        Raises:
+            DataError: if the texts cannot be used.
+        """
+        with refusing(), noticing() as noticed:
+            splits = self._read(like)
+        return replace(splits, noticed=(*splits.noticed, *noticed))
+
+    def texts(self, like: DataSpec | None) -> Texts:
+        """Returns the texts and what is asked of them.
+
+        Raises:
+            ValueError: if they cannot be used.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must have texts(like)")
+
+    def stamp(self) -> Any:
+        """Returns what differs once a file has changed: a description of the same stamp is not made again."""
+        raise NotImplementedError(f"{type(self).__name__} must have stamp()")
+
+    def refuse(self, problems: Sequence[str]) -> None:
+        """Raises KeyProblem, which names the first of the examples that cannot be used, unless they are skipped."""
+        if problems and self.on_bad_example == "error":
+            more = f"\n... and {len(problems) - _SHOWN:,} more" if len(problems) > _SHOWN else ""
+            shown = "\n".join(problems[:_SHOWN])
+            words = f"has texts that cannot be used:\n{shown}{more}\nto skip them, set on_bad_example: skip"
+            raise KeyProblem("path", words)
+
+    @property
+    def _known(self) -> tuple[DataSpec, dict[str, int]]:
+        key = self, self.stamp()
+        if key not in _KNOWN:
+            splits = self._read(None)
+            _KNOWN[key] = splits.spec, {name: len(part) for name, part in splits.parts.items()}
+        return _KNOWN[key]
+
+    def _read(self, like: DataSpec | None) -> Splits:
+        found = self.texts(like)
+        train = found.parts["train"]
+        if not len(train):
+            raise KeyProblem("test_fraction", "and validation_fraction leave nothing for training")
+        tokens = self._tokens([found.raws[place] for place in train]) if like is None else like.input
+        encoded = tokens.encode(found.raws)
+        problems = [f"{found.places[place]}: {why}" for place, why in encoded.problems.items()]
+        self.refuse(problems)
+        usable = np.array([place for place in range(len(found.raws)) if place not in encoded.problems], np.int64)
+        rows = np.full(len(found.raws), -1)
+        rows[usable] = np.arange(len(usable))
+        _notice(encoded, found, tokens)
+        parts: dict[str, Any] = dict.fromkeys(PARTS)
+        for name, positions in found.parts.items():
+            kept = positions[rows[positions] >= 0]
+            if not len(kept):
+                if name == "train":
+                    raise DataError("the train part has no text that can be used")
+                continue
+            parts[name] = Split(
+                encoded.stored.take(rows[kept]),
+                found.targets[kept],
+                None if found.weights is None else found.weights[kept],
+                Provenance(found.places.__getitem__, kept),
+            )
+        spec = DataSpec.of(tokens, found.target) if like is None else like
+        skipped = (*found.skipped, *problems)
+        made = Splits(spec, parts.pop("train"), **parts, skipped=skipped, ignored=found.ignored)
+        return made.with_statistics(like)
+
+    def _tokens(self, raws: Sequence[Any]) -> Tokens:
+        keys = {name: getattr(self, name) for name in ("max_length", "lowercase", "strip_accents")}
+        has_pairs = isinstance(raws[0], dict)
+        if isinstance(self.tokenizer, Path):
+            content = tokenizing.of_file(self.tokenizer, self.lowercase, self.strip_accents, self.max_length)
+            return Tokens(**keys, has_pairs=has_pairs, tokenizer=content)
+        untaught = Tokens(kind=self.tokenizer, vocabulary_size=self.vocabulary_size, has_pairs=has_pairs, **keys)
+        return untaught.fit([[raw for raw in raws if raw]])
+
+
+_KNOWN: dict[Any, tuple[DataSpec, dict[str, int]]] = {}
+
+
+def _notice(encoded: Any, found: Texts, tokens: Tokens) -> None:
+    """Says how many texts are cut, and how many tokens are unknown, in a line each."""
+    of_kind: dict[str, list[int]] = {}
+    for place in encoded.notices:
+        for words in encoded.noticed(place):
+            of_kind.setdefault(words.kind, []).append(place)
+    for kind, places in of_kind.items():
+        notice(f"{len(places):,} of {len(found.raws):,} texts: {kind}, for example {found.places[places[0]]}")

@@ -1,0 +1,108 @@
+"""The user's own texts, in a folder per class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from dltrain.data import DataSpec, Split
+from dltrain.data.proposal import Proposal
+from dltrain.data.request import Reader
+from dltrain.datasets._images.archives import Archive
+from dltrain.datasets._sources.proposal import held_out
+from dltrain.datasets._tables.targets import drawn_parts
+from dltrain.datasets._texts.files import parts
+from dltrain.datasets._texts.source import Texts, TextSource
+from dltrain.errors import KeyProblem
+from dltrain.features._text.reader import SUFFIX, DocumentReader, below, text_of
+from dltrain.features.class_label import ClassLabel
+from dltrain.lazy import np
+from dltrain.registry import DATASETS
+
+
+@DATASETS.register("text_folder")
+class TextFolder(TextSource):
+    """Your own texts, a .txt file each, in a folder per class: path/good/1.txt, path/bad/2.txt.
+
+    These folders may be in an archive (.zip, .tar, .tar.gz and so on), which is unpacked once into ~/.cache/dltrain (or
+    DLTRAIN_CACHE). If all folders are called train, validation (or val) or test, they are the parts, with a folder per
+    class in each; a part without a folder is split off. Files are UTF-8, with or without a byte order mark. Names that
+    start with a dot are ignored.
+
+    Args:
+        path: the folder or archive, relative to the config's folder.
+        test_fraction: share of all texts held out for testing, 0 to below 1, stratified by class; unused if there is a
+            test part.
+        validation_fraction: share of the remaining texts held out for tuning, likewise.
+    """
+
+    task: ClassVar[str] = "classification"
+
+    path: Path
+
+    @classmethod
+    def proposed(cls, path: Path, target: str | None) -> Proposal | None:
+        """Proposes the block that reads texts; none where there are none in folders.
+
+        Raises:
+            ValueError: if it is of this kind, but cannot be used.
+        """
+        if not path.is_dir() or not below(path):
+            return None
+        found = parts(path)
+        counts = {name: sum(len(of_class.get(name, ())) for of_class in found.values()) for name in found["train"]}
+        keys: dict[str, Any] = {"path": path}
+        remarks = {"path": f"a folder of {SUFFIX} files per class"} | held_out(keys, found)
+        examples = sum(counts.values())
+        return Proposal(keys, remarks, (f"{examples:,} texts of {len(counts)} classes",), examples, counts)
+
+    def stamp(self) -> Any:
+        """Returns date and size of the files."""
+        files = [file for of_class in parts(self._root).values() for some in of_class.values() for file in some]
+        return tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
+
+    def texts(self, like: DataSpec | None) -> Texts:
+        """Returns the texts of all files, with the classes of their folders.
+
+        Raises:
+            ValueError: if they cannot be used.
+        """
+        found = parts(self._root)
+        classes = tuple(found["train"]) if like is None else like.target.class_names
+        raws: list[str] = []
+        labels: list[int] = []
+        places: list[str] = []
+        problems: list[str] = []
+        positions: dict[str, list[int]] = {part: [] for part in found}
+        for part, of_class in found.items():
+            for name, files in of_class.items():
+                if name not in classes:
+                    raise KeyProblem("path", f"has a class that the run does not know: {name!r} ({', '.join(classes)})")
+                for file in files:
+                    try:
+                        raws.append(text_of(file))
+                    except ValueError as error:
+                        problems.append(f"{file}: {error}")
+                        continue
+                    positions[part].append(len(places))
+                    labels.append(classes.index(name))
+                    places.append(str(file))
+        self.refuse(problems)
+        targets, target = np.array(labels, np.int32), ClassLabel(class_names=classes)
+        chosen = {part: np.array(rows, np.int64) for part, rows in positions.items()}
+        own = Split(chosen["train"][:, None], targets[chosen["train"]])
+        test, validation = (
+            0.0 if part in chosen else share
+            for part, share in (("test", self.test_fraction), ("validation", self.validation_fraction))
+        )
+        drawn = drawn_parts(own, target, test, validation, self.split_seed)
+        chosen |= {part: split.inputs[:, 0] for part, split in drawn.items() if split is not None}
+        return Texts(raws, target, targets, places, chosen, skipped=tuple(problems))
+
+    def reader(self, spec: DataSpec) -> Reader:
+        """Returns a reader of further texts: a file is one."""
+        return DocumentReader(spec.input)
+
+    @property
+    def _root(self) -> Path:
+        return Archive(self.path).unpacked() if self.path.is_file() else self.path

@@ -1,0 +1,206 @@
+"""Tokenizers of the `tokenizers` library, kept as the JSON text that it reads and writes: tokenizer.json."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+from dltrain import untrusted
+from dltrain.errors import KeyProblem
+
+Kind = Literal["words", "wordpiece", "bpe", "unigram"]
+
+PADDING, UNKNOWN, FIRST, SEPARATOR, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
+SPECIAL = (PADDING, UNKNOWN, FIRST, SEPARATOR, MASK)
+"""The special tokens of a tokenizer that is learnt, BERT's, whose ids are 0 to 4."""
+
+_ALIKE = {
+    PADDING: (PADDING, "<pad>"),
+    UNKNOWN: (UNKNOWN, "<unk>"),
+    FIRST: (FIRST, "<s>"),
+    SEPARATOR: (SEPARATOR, "</s>"),
+    MASK: (MASK, "<mask>"),
+}
+"""What other vocabularies call them."""
+
+_MOST_BYTES = 2**27
+
+MOST_LETTERS = 1000
+"""Letters that pieces of words are made of, the most frequent ones; the others are unknown."""
+
+
+def check_installed(key: str) -> None:
+    """Raises KeyProblem, which names the extra, where the library is not installed."""
+    if find_spec("tokenizers") is None:
+        raise KeyProblem(key, ": texts need the package tokenizers: pip install 'dltrain[text]'")
+
+
+@functools.lru_cache(maxsize=8)
+def tokenizer(content: str) -> Any:
+    """Returns the tokenizer that a JSON text describes.
+
+    Raises:
+        untrusted.Unreadable: if it describes none.
+    """
+    import tokenizers
+
+    with untrusted.parsing():
+        return tokenizers.Tokenizer.from_str(content)
+
+
+def special_id(content: str, token: str) -> int | None:
+    """Returns the id of one of `SPECIAL`, by that name or by those of other vocabularies; none without such a token."""
+    made = tokenizer(content)
+    found = (made.token_to_id(name) for name in _ALIKE[token])
+    return next((number for number in found if number is not None), None)
+
+
+def learnt(
+    kind: Kind, texts: Sequence[str], vocabulary_size: int, lowercase: bool, strip_accents: bool, max_length: int
+) -> str:
+    """Learns a tokenizer of texts.
+
+    Args:
+        kind: words, the most frequent ones; wordpiece as BERT has it; bpe on bytes as GPT-2 has it; unigram as
+            SentencePiece has it, of which rare pieces may differ from one learning to another.
+        texts: of the train part.
+        vocabulary_size: the most tokens, the five special ones among them.
+        lowercase: take A for a.
+        strip_accents: take é for e.
+        max_length: tokens of a text, the special ones among them, behind which it is cut.
+    """
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+    settings: Any = {"vocab_size": vocabulary_size, "special_tokens": [*SPECIAL], "show_progress": False}
+    spelling = [normalizers.NFD(), normalizers.StripAccents()] if strip_accents else []
+    spelling += [normalizers.Lowercase()] if lowercase else []
+    normalizer: Any = normalizers.Sequence([normalizers.NFC(), *spelling, normalizers.NFC()])
+    trainer: Any
+    if kind in ("words", "wordpiece"):
+        normalizer = normalizers.BertNormalizer(lowercase=lowercase, strip_accents=strip_accents)
+    if kind == "words":
+        made: Any = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
+        made.pre_tokenizer, trainer = pre_tokenizers.BertPreTokenizer(), trainers.WordLevelTrainer(**settings)
+    elif kind == "wordpiece":
+        made = Tokenizer(models.WordPiece(unk_token=UNKNOWN))
+        letters = _letters(normalizer, texts)
+        # Unless they are named, the library numbers letters within words by chance, and decides ties by the numbers.
+        settings["special_tokens"] += [f"##{letter}" for letter in letters]
+        made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        trainer = trainers.WordPieceTrainer(initial_alphabet=letters, limit_alphabet=len(letters), **settings)
+    elif kind == "bpe":
+        made = Tokenizer(models.BPE(unk_token=UNKNOWN))
+        made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+        trainer = trainers.BpeTrainer(initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()), **settings)
+        made.decoder = decoders.ByteLevel()
+    else:
+        made = Tokenizer(models.Unigram())
+        made.pre_tokenizer, made.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+        trainer = trainers.UnigramTrainer(unk_token=UNKNOWN, **settings)
+    made.normalizer = normalizer
+    made.train_from_iterator(texts, trainer)
+    if kind == "wordpiece":
+        made = _of_pieces(made.get_vocab(), normalizer)
+    elif kind == "unigram":
+        made.model = _in_order(json.loads(made.to_str())["model"])
+    _frame(made)
+    made.enable_truncation(max_length)
+    return str(made.to_str())
+
+
+def _letters(normalizer: Any, texts: Sequence[str]) -> list[str]:
+    """Returns the most frequent letters of texts, in their order."""
+    counts = Counter[str]()
+    for text in texts:
+        counts.update(normalizer.normalize_str(text))
+    ranked = sorted(counts, key=lambda letter: (-counts[letter], letter))
+    return sorted(letter for letter in ranked[:MOST_LETTERS] if not letter.isspace())
+
+
+def _in_order(model: Any) -> Any:
+    """Returns a unigram model whose pieces and scores do not depend on the order in which sums were made."""
+    from tokenizers import models
+
+    known = [piece for piece in model["vocab"] if piece[0] in SPECIAL]
+    others = sorted((piece, round(score, 2)) for piece, score in model["vocab"] if piece not in SPECIAL)
+    return models.Unigram([*map(tuple, known), *others], model["unk_id"])
+
+
+def of_file(path: Path, lowercase: bool, strip_accents: bool, max_length: int) -> str:
+    """Reads a tokenizer: a tokenizer.json, or the vocab.txt of a BERT, a token per line.
+
+    Args:
+        path: the file, or a folder, such as a run's, with one.
+        lowercase: of a vocab.txt, which does not say it: take A for a.
+        strip_accents: likewise, take é for e.
+        max_length: tokens of a text, the special ones among them, behind which it is cut.
+
+    Raises:
+        KeyProblem: if it cannot be used.
+    """
+    if path.is_dir():
+        found = (path / name for name in ("tokenizer.json", "vocab.txt") if (path / name).is_file())
+        path = next(found, path / "tokenizer.json")
+    try:
+        with untrusted.parsing():
+            text = untrusted.content(path, _MOST_BYTES).decode("utf-8-sig")
+            made = _of_vocabulary(text, lowercase, strip_accents) if path.suffix == ".txt" else tokenizer(text)
+    except OSError as error:
+        raise KeyProblem("tokenizer", f"cannot be read: {path}: {error.strerror}") from None
+    except untrusted.Unreadable as error:
+        raise KeyProblem("tokenizer", f"must be a tokenizer.json or vocab.txt, got {path}: {error}") from error
+    made = type(made).from_str(made.to_str())  # the one that is kept for this text stays as it is
+    made.no_padding()
+    made.enable_truncation(max_length)
+    content = made.to_str()
+    absent = [name for name in (PADDING, UNKNOWN) if special_id(content, name) is None]
+    if absent and (PADDING in absent or json.loads(content)["model"].get("type") != "BPE"):
+        names = " and ".join(" or ".join(_ALIKE[name]) for name in absent)
+        raise KeyProblem("tokenizer", f"must have the token {names}: {path}")
+    return content
+
+
+def _of_vocabulary(text: str, lowercase: bool, strip_accents: bool) -> Any:
+    from tokenizers import normalizers
+
+    tokens = text.rstrip("\n").split("\n")
+    twice = len(tokens) - len(set(tokens))
+    missing = [token for token in SPECIAL if token not in tokens]
+    if missing or twice:
+        raise ValueError(f"it has no token {missing[0]}" if missing else f"it has {twice} tokens twice")
+    normalizer = normalizers.BertNormalizer(lowercase=lowercase, strip_accents=strip_accents)
+    made = _of_pieces({token: number for number, token in enumerate(tokens)}, normalizer)
+    _frame(made)
+    return made
+
+
+def _of_pieces(vocabulary: dict[str, int], normalizer: Any) -> Any:
+    """Returns BERT's tokenizer of a vocabulary."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    made = Tokenizer(models.WordPiece(vocabulary, unk_token=UNKNOWN))
+    made.normalizer = normalizer
+    made.pre_tokenizer, made.decoder = pre_tokenizers.BertPreTokenizer(), decoders.WordPiece()
+    made.add_special_tokens([*SPECIAL])
+    return made
+
+
+def _frame(made: Any) -> None:
+    """Puts BERT's special tokens around a text, and between the two of a pair."""
+    from tokenizers import processors
+
+    ends = [(token, made.token_to_id(token)) for token in (FIRST, SEPARATOR)]
+    made.post_processor = processors.TemplateProcessing(
+        single=f"{FIRST} $A {SEPARATOR}", pair=f"{FIRST} $A {SEPARATOR} $B:1 {SEPARATOR}:1", special_tokens=ends
+    )
+
+
+def pieces(texts: list[Any], size: int = 1000) -> Iterator[list[Any]]:
+    """Yields some texts at a time: what the library makes of one takes many times its memory."""
+    for start in range(0, len(texts), size):
+        yield texts[start : start + size]

@@ -1,0 +1,257 @@
+"""Texts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from dltrain.data.feature import Encoded, Feature, Notice, Plain, fitted
+from dltrain.data.ragged import Ragged, filled
+from dltrain.errors import KeyProblem
+from dltrain.features._text import tokenizing
+from dltrain.lazy import np
+from dltrain.registry import FEATURES
+
+if TYPE_CHECKING:
+    from dltrain.data.proposal import Entries, Keys, Proposal
+    from dltrain.data.showing import Shown
+    from dltrain.figures.page import Panel
+
+HASHED = 512
+"""Numbers that texts are compared by: tokens are counted in so many groups."""
+
+
+@FEATURES.register("tokens")
+class Tokens(Feature):
+    """A text, or a pair of texts, as ids of a vocabulary, int32.
+
+    Raw values are texts, {"text": ..., "pair": ...} for two of them, or lists of tokens, as `decode` returns them.
+
+    Args:
+        kind: words, wordpiece, bpe or unigram.
+        vocabulary_size: the most tokens that are learnt, the special ones among them.
+        max_length: tokens of a text, the special ones among them, behind which it is cut.
+        lowercase: take A for a.
+        strip_accents: take é for e.
+        has_pairs: whether each value is two texts.
+        tokenizer: the whole of it as the `tokenizers` library writes it; empty before it is learnt.
+    """
+
+    dtype: ClassVar = "int32"
+
+    kind: Literal["words", "wordpiece", "bpe", "unigram"] = "wordpiece"
+    vocabulary_size: int = 8000
+    max_length: int = 256
+    lowercase: bool = True
+    strip_accents: bool = True
+    has_pairs: bool = False
+    tokenizer: str = fitted("")
+
+    @property
+    def shape(self) -> tuple[None]:
+        """As many ids as the text has tokens."""
+        return (None,)
+
+    @property
+    def padding(self) -> int:  # type: ignore[override]
+        """The id behind the end of a shorter text, which networks take for no token."""
+        return self._special(tokenizing.PADDING) or 0
+
+    @property
+    def separator(self) -> int | None:
+        """The id behind each of two texts; none where the tokenizer has none."""
+        return self._special(tokenizing.SEPARATOR)
+
+    @property
+    def mask(self) -> int | None:
+        """The id in place of a token that is to be guessed; none where the tokenizer has none."""
+        return self._special(tokenizing.MASK)
+
+    @property
+    def vocabulary(self) -> int:
+        """How many ids there are; 0 before they are learnt."""
+        return int(tokenizing.tokenizer(self.tokenizer).get_vocab_size()) if self.tokenizer else 0
+
+    def fit(self, pieces: Iterable[Sequence[Any]]) -> Tokens:
+        """Returns the feature with a tokenizer that is learnt of texts."""
+        texts = [text for some in pieces for raw in some for text in self._texts(raw)]
+        keys = self.vocabulary_size, self.lowercase, self.strip_accents, self.max_length
+        return self.replaced(tokenizer=tokenizing.learnt(self.kind, texts, *keys))
+
+    def encode(self, raws: Sequence[Any]) -> Encoded:
+        """Returns texts as ids, with notices of what is cut and of tokens that are unknown."""
+        problems = {place: why for place, raw in enumerate(raws) if (why := self._fault(raw))}
+        usable = [place for place in range(len(raws)) if place not in problems]
+        rows: list[np.ndarray] = []
+        notices: dict[int, list[Notice]] = {}
+        for some in tokenizing.pieces(usable):
+            for place, (ids, cut) in zip(some, self._ids([raws[place] for place in some]), strict=True):
+                rows.append(np.array(ids, np.int32))
+                if noticed := self._noticed(ids, cut):
+                    notices[place] = noticed
+        stored = Ragged.of(rows, self._storage)
+        return Encoded(stored, problems, notices)  # type: ignore[arg-type]
+
+    def decode(self, stored: Any) -> list[list[str]]:
+        """Returns the tokens of each text, the special ones too, so that nothing is lost."""
+        made = tokenizing.tokenizer(self.tokenizer)
+        return [[made.id_to_token(int(number)) for number in ids if number != self.padding] for ids in stored]
+
+    def words(self, stored: Any) -> list[str]:
+        """Returns each text as far as its tokens tell it, without special ones; a line between the two of a pair."""
+        made, separator = tokenizing.tokenizer(self.tokenizer), self.separator
+        found = []
+        for ids in stored:
+            numbers = [int(number) for number in ids if number != self.padding]
+            ends = [place for place, number in enumerate(numbers) if number == separator] if self.has_pairs else []
+            parts = [numbers[: ends[0]], numbers[ends[0] :]] if ends else [numbers]
+            found.append(" | ".join(made.decode(part, skip_special_tokens=True) for part in parts))
+        return found
+
+    def show(self, stored: Any, weights: Any = None, like: Any = None) -> list[Shown]:
+        """Returns the texts."""
+        from dltrain.data.showing import Text
+
+        return [Text(words) for words in self.words(stored)]
+
+    def signature(self) -> Plain:
+        """Returns which vocabulary it is, and whether there are pairs."""
+        digest = hashlib.sha256(self.tokenizer.encode()).hexdigest()
+        return {"name": self.registered_name, "vocabulary": digest, "has_pairs": self.has_pairs}
+
+    def difference(self, other: Any) -> str:
+        """Returns that the vocabulary is another, and how to take the same."""
+        if self.has_pairs != other.has_pairs:
+            return f"it takes {'pairs of texts' if self.has_pairs else 'single texts'}"
+        return "texts of another vocabulary; set dataset.tokenizer to the run's tokenizer.json to take the same"
+
+    def files(self) -> dict[str, bytes]:
+        """Returns tokenizer.json, which the `tokenizers` library reads."""
+        return {"tokenizer.json": self.tokenizer.encode()} if self.tokenizer else {}
+
+    def vectors(self, stored: Any) -> np.ndarray | None:
+        """Returns how often tokens of some groups occur, log(1 + count), of length 1, (examples, 512), float32."""
+        counts = np.zeros((len(stored), HASHED), np.float32)
+        for row, ids in enumerate(stored):
+            numbers = np.asarray(ids, np.int64)
+            np.add.at(counts[row], numbers[numbers != self.padding] * 40503 % HASHED, 1)
+        counts = np.log1p(counts)
+        lengths = np.linalg.norm(counts, axis=1, keepdims=True)
+        return counts / np.maximum(lengths, 1e-12)
+
+    def panels(self, parts: Mapping[str, Any]) -> Sequence[Panel]:
+        """Returns how many tokens texts have, in each part."""
+        from dltrain.figures.distributions import compared
+
+        lengths = {part: self._lengths(stored) for part, stored in parts.items()}
+        first = next(iter(lengths.values()))
+        return [compared("Tokens of a text", lengths, float(first.mean()), float(first.std()))]
+
+    def describe(self, preprocessed: bool = False) -> list[str]:
+        """Returns how many tokens there are, and how a text becomes ids."""
+        value = 'a pair of texts, `tokenizer.encode("text", "pair")`' if self.has_pairs else "a text"
+        return [
+            f"texts as ids of {self.vocabulary:,} tokens, at most {self.max_length}",
+            f"the ids of {value} as `tokenizers.Tokenizer.from_file('tokenizer.json')` encodes it, where the file lies "
+            f"beside this card; in a batch shorter texts are filled up with {self.padding} behind their end.",
+        ]
+
+    def request_schema(self) -> dict[str, Any]:
+        """Returns the schema of a text, or of a pair of them."""
+        text = {"type": "string", "description": "a text"}
+        if not self.has_pairs:
+            return text
+        names = ("text", "pair")
+        return {"type": "object", "properties": dict.fromkeys(names, text), "required": [*names]}
+
+    def corners(self) -> list[np.ndarray]:
+        """Returns a text of one token that is unknown, or the first, and one as long as may be."""
+        unknown = self._special(tokenizing.UNKNOWN)
+        token = next(number for number in range(self.vocabulary) if number != self.padding)
+        one = np.array([token if unknown is None else unknown], np.int32)
+        return [one, np.resize(np.delete(np.arange(self.vocabulary), self.padding), self.max_length).astype(np.int32)]
+
+    def starter(self, examples: Proposal) -> dict[str, Keys | Entries]:
+        """Returns a network for texts."""
+        advice = "or lstm, transformer (slower), bag_of_words (order does not count): dltrain list model"
+        rate: Keys = {"learning_rate": (0.001, "the peak; the first thing to try others of")}
+        return {"model": {"name": ("text_cnn", advice)}, "optimizer": rate}
+
+    @property
+    def _storage(self) -> Any:
+        return np.uint16 if self.vocabulary <= 2**16 else np.int32
+
+    def _special(self, token: str) -> int | None:
+        return tokenizing.special_id(self.tokenizer, token) if self.tokenizer else None
+
+    def _texts(self, raw: Any) -> list[str]:
+        return [raw["text"], raw["pair"]] if isinstance(raw, dict) else [raw]
+
+    def _fault(self, raw: Any) -> str | None:
+        if isinstance(raw, list):
+            known = tokenizing.tokenizer(self.tokenizer)
+            strange = [token for token in raw if not isinstance(token, str) or known.token_to_id(token) is None]
+            return f"has no token {strange[0]!r}" if strange else None if raw else "is an empty text"
+        if self.has_pairs:
+            if not isinstance(raw, dict) or {*raw} != {"text", "pair"}:
+                return 'must be two texts, {"text": "...", "pair": "..."}'
+        elif isinstance(raw, dict) and {*raw} == {"text"}:
+            raw = raw["text"]
+        texts = [raw["text"], raw["pair"]] if self.has_pairs else [raw]
+        if not all(isinstance(text, str) for text in texts):
+            return f"must be a text, got {type(raw).__name__}"
+        return "is an empty text" if any(not text.strip() for text in texts) else None
+
+    def _ids(self, raws: Sequence[Any]) -> list[tuple[list[int], bool]]:
+        """Returns ids of values that can be used, and whether the text was cut."""
+        made = tokenizing.tokenizer(self.tokenizer)
+        found: list[tuple[list[int], bool]] = [([], False)] * len(raws)
+        given = {place: raw for place, raw in enumerate(raws) if isinstance(raw, list)}
+        for place, raw in given.items():
+            found[place] = [made.token_to_id(token) for token in raw[: self.max_length]], len(raw) > self.max_length
+        texts = {place: self._asked(raw) for place, raw in enumerate(raws) if place not in given}
+        for place, each in zip(texts, made.encode_batch([*texts.values()]), strict=True):
+            found[place] = each.ids, bool(each.overflowing)
+        return found
+
+    def _asked(self, raw: Any) -> Any:
+        if not isinstance(raw, dict):
+            return _sound(raw)
+        return (_sound(raw["text"]), _sound(raw["pair"])) if self.has_pairs else _sound(raw["text"])
+
+    def _noticed(self, ids: Sequence[int], cut: bool) -> list[Notice]:
+        found, unknown = [], self._special(tokenizing.UNKNOWN)
+        if cut:
+            words = f"is longer than {self.max_length} tokens: what is behind them is cut"
+            found.append(Notice(words, f"texts longer than {self.max_length} tokens, which are cut"))
+        if unknown is not None and (count := list(ids).count(unknown)):
+            found.append(Notice(f"has {count} of {len(ids)} tokens that are unknown", "tokens that are unknown"))
+        return found
+
+    def _lengths(self, stored: Any) -> np.ndarray:
+        if isinstance(stored, Ragged):
+            return stored.lengths
+        return np.count_nonzero(filled(stored, self.padding) != self.padding, axis=1)
+
+
+def _sound(text: str) -> str:
+    """Returns a text without halves of surrogate pairs, which no UTF-8 can hold."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def tokens_of(data: Any, who: str) -> Tokens:
+    """Returns the only input, which must be texts.
+
+    Args:
+        data: the `DataSpec`.
+        who: the name of the network that needs them.
+
+    Raises:
+        KeyProblem: if it is none.
+    """
+    found = [*data.inputs.values()]
+    if len(found) == 1 and isinstance(found[0], Tokens):
+        return found[0]
+    there = " and ".join(f"{name} of shape {each.model_shape}" for name, each in data.inputs.items())
+    raise KeyProblem("name", f"{who} needs one input of texts as tokens, got {there}")

@@ -1,0 +1,81 @@
+"""What networks need that leave out the padding behind a shorter text: a mask, and means and maxima under it."""
+
+from typing import Any
+
+import keras
+
+
+@keras.saving.register_keras_serializable(package="dltrain")
+class PaddingMask(keras.layers.Layer):
+    """Says which places hold a token.
+
+    Input: ids, (batch, tokens), int32. Output: (batch, tokens), bool.
+
+    Args:
+        padding: the id that is none.
+    """
+
+    def __init__(self, padding: int = 0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.padding = padding
+
+    def call(self, inputs: Any) -> Any:
+        """Compares the ids."""
+        return keras.ops.not_equal(inputs, self.padding)
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        """Returns shape and type of the output."""
+        return keras.KerasTensor(inputs.shape, "bool")
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments."""
+        return super().get_config() | {"padding": self.padding}
+
+
+@keras.saving.register_keras_serializable(package="dltrain")
+class Masked(keras.layers.Layer):
+    """Puts zeros where the mask is false.
+
+    Inputs: (batch, tokens, width), and (batch, tokens), bool. Output: as the first.
+    """
+
+    def call(self, inputs: Any, present: Any) -> Any:
+        """Multiplies by the mask."""
+        return inputs * keras.ops.cast(present, inputs.dtype)[..., None]
+
+    def compute_output_shape(self, inputs_shape: Any, present_shape: Any = None) -> Any:
+        """Returns the shape of the first input."""
+        return inputs_shape
+
+
+@keras.saving.register_keras_serializable(package="dltrain")
+class MaskedMean(keras.layers.Layer):
+    """The mean over the tokens where the mask is true; 0 where it is true nowhere.
+
+    Inputs: (batch, tokens, width), and (batch, tokens), bool. Output: (batch, width).
+    """
+
+    def call(self, inputs: Any, present: Any) -> Any:
+        """Sums and divides."""
+        weights = keras.ops.cast(present, inputs.dtype)[..., None]
+        return keras.ops.sum(inputs * weights, axis=1) / keras.ops.maximum(keras.ops.sum(weights, axis=1), 1)
+
+    def compute_output_shape(self, inputs_shape: Any, present_shape: Any = None) -> Any:
+        """Returns the shape without the tokens."""
+        return inputs_shape[0], *inputs_shape[2:]
+
+
+@keras.saving.register_keras_serializable(package="dltrain")
+class MaskedMaximum(keras.layers.Layer):
+    """The largest value over the tokens where the mask is true, of values that are at least 0; 0 where it is nowhere.
+
+    Inputs: (batch, tokens, width), and (batch, tokens), bool. Output: (batch, width).
+    """
+
+    def call(self, inputs: Any, present: Any) -> Any:
+        """Takes the maximum of what is left."""
+        return keras.ops.max(inputs * keras.ops.cast(present, inputs.dtype)[..., None], axis=1)
+
+    def compute_output_shape(self, inputs_shape: Any, present_shape: Any = None) -> Any:
+        """Returns the shape without the tokens."""
+        return inputs_shape[0], *inputs_shape[2:]

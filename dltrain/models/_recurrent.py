@@ -1,0 +1,49 @@
+"""What recurrent networks over texts share."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from dltrain.data import DataSpec
+from dltrain.features.tokens import tokens_of
+from dltrain.fields import Fraction, PositiveInt
+from dltrain.lazy import keras
+from dltrain.models import Model
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recurrent(Model):
+    """Token vectors, recurrent layers one upon another, and a linear layer over the last states.
+
+    Args:
+        width: of a token's vector.
+        units: of each recurrent layer, in each direction.
+        bidirectional: read each text from its end too.
+        dropout: share of the outputs of each layer dropped in training, 0 to below 1.
+    """
+
+    width: PositiveInt = 128
+    units: tuple[PositiveInt, ...] = (128,)
+    bidirectional: bool = True
+    dropout: Fraction = 0.0
+
+    def check(self, data: DataSpec) -> None:
+        """Raises KeyProblem where the data are no texts."""
+        tokens_of(data, self.registered_name)
+
+    def build(self, data: DataSpec) -> Any:
+        """Returns the network, from ids to logits."""
+        from dltrain.layers.padding import PaddingMask
+
+        layers, tokens, inputs = keras.layers, tokens_of(data, self.registered_name), data.inputs()
+        ids = data.preprocess(inputs)
+        mask = PaddingMask(tokens.padding, name="mask")(ids)
+        x = layers.Embedding(tokens.vocabulary, self.width, name="embedding")(ids)
+        for number, units in enumerate(self.units, 1):
+            layer = self._layer(units, number < len(self.units), f"layer{number}")
+            x = (layers.Bidirectional(layer, name=f"both{number}") if self.bidirectional else layer)(x, mask=mask)
+            if self.dropout:
+                x = layers.Dropout(self.dropout, name=f"dropout{number}")(x)
+        return keras.Model(inputs, data.head(x), name=self.registered_name)
+
+    def _layer(self, units: int, has_sequences: bool, name: str) -> Any:
+        raise NotImplementedError

@@ -1,0 +1,25 @@
+"""LSTM networks over texts."""
+
+from typing import Any
+
+from dltrain.lazy import keras
+from dltrain.models._recurrent import Recurrent
+from dltrain.registry import MODELS
+
+
+@MODELS.register("lstm")
+class LSTM(Recurrent):
+    """Long short-term memory over token vectors, one layer upon another, and a linear layer over the last states.
+
+    S. Hochreiter and J. Schmidhuber, "Long short-term memory", 1997; the forget gate as F. Gers et al. 2000, both
+    directions as M. Schuster and K. Paliwal 1997. Padding changes no state.
+
+    Args:
+        width: of a token's vector.
+        units: of each recurrent layer, in each direction.
+        bidirectional: read each text from its end too.
+        dropout: share of the outputs of each layer dropped in training, 0 to below 1.
+    """
+
+    def _layer(self, units: int, has_sequences: bool, name: str) -> Any:
+        return keras.layers.LSTM(units, return_sequences=has_sequences, name=name)
