@@ -66,9 +66,9 @@ def create(
         shape = unnamed(shapes)
         return {"status": "ok", "run": name, "checkpoint": predictor.checkpoint, "shape": shape}
 
-    @app.get("/metrics", response_class=PlainTextResponse)
-    async def metrics() -> str:
-        return counts.text()
+    @app.get("/metrics")
+    async def metrics() -> PlainTextResponse:
+        return PlainTextResponse(counts.text(), media_type="text/plain; version=0.0.4")
 
     @app.post("/predict")
     async def predict(request: Request) -> Answer:

@@ -258,7 +258,9 @@ def test_many_at_once_get_each_its_own_answer(asked, files):
 def test_requests_examples_and_their_time_are_counted(asked, files):
     asked.post("/predict", files=[("file", ("a.png", b"none")), ("file", ("b.png", files[0].read_bytes()))])
     asked.get("/nowhere")
-    text = asked.get("/metrics").text
+    answer = asked.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    text = answer.text
     lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     assert lines['dltrain_requests_total{path="/predict",status="200"}'] == "1"
     assert lines['dltrain_requests_total{path="other",status="404"}'] == "1"
