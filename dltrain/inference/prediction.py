@@ -25,8 +25,6 @@ MOST = 256
 """Examples at a time, at most, where nothing else is said."""
 MOST_KINDS = 10
 """Kinds of notices that are said one by one."""
-NEARLY_ALL = 0.9
-"""The share of examples from which on what is noticed is a warning."""
 
 
 @dataclass(frozen=True)
@@ -223,10 +221,10 @@ class Noticed:
         )
 
     def _share(self, count: int) -> str:
-        """Returns how many of the examples that could be used; nearly all may mean that no answer means much."""
-        share = f"all {count:,}" if count == self._usable else f"{count:,} of {self._usable:,}"
-        is_warning = self._usable > 1 and count >= NEARLY_ALL * self._usable
-        return f"{'warning' if is_warning else 'notice'}: in {share}"
+        """Returns how many of the examples that could be used; all of several may mean that no answer means much."""
+        if count == self._usable > 1:
+            return f"warning: in all {count:,}"
+        return f"notice: in {count:,} of {self._usable:,}"
 
 
 def _answered(predictor: Predictor, piece: Request, options: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -292,16 +292,3 @@ def test_a_table_says_which_column_differs_and_how(change, words):
     known = Table(columns=(Column("n", "n"), colour))
     found = known.mismatch(Table(columns=(Column("n", "n"), dataclasses.replace(colour, **change))))
     assert found is None if words is None else words in found
-
-
-def test_each_row_of_a_request_is_judged_by_itself():
-    """Whatever stands beside it: lists of numbers, objects, and what is neither."""
-    table = Table(columns=(Column("size", "size"), Column("kind", "kind", "category", categories=("a", "b"))))
-    raws = [[1.5, 2], {"size": 1.5, "kind": "b"}, 7, [1.5, 9], {"size": "x", "kind": "a"}, None, [3, 0]]
-    together = table.encode(raws)
-    for place, raw in enumerate(raws):
-        alone = table.encode([raw])
-        assert together.problems.get(place) == alone.problems.get(0)
-        assert (len(alone.stored) == 1) == (place not in together.problems)
-    assert together.stored.tolist() == [[1.5, 2], [1.5, 2], [3, 0]]
-    assert together.problems[2] == 'must be an object, such as {"a": 1}'

@@ -9,7 +9,6 @@ import pytest
 
 from dltrain.data import Pieces
 from dltrain.datasets.csv import CSV
-from dltrain.features._tables.files import read
 from dltrain.features._tables.values import are_written_numbers, as_values, known_categories, respelt
 
 SPELLINGS = {
@@ -126,52 +125,3 @@ def test_the_target_too_is_the_same_in_each_format(tmp_path):
             other = labels([other_no, other_yes, other_yes], trained.spec)
             one, zero = trained.train.targets[:2]
             assert other.train.targets.tolist() == [zero, one, one]
-
-
-@pytest.mark.parametrize(
-    ("words", "wanted"),
-    [
-        (["on", "off", "yes", "no"], 4),
-        (["T", "F", "Y", "N"], 4),
-        (["True", "true", "no", "yes", "False"], 4),
-        (["True", "FALSE", "1", "0"], 2),
-        (["t", "True", "f", "false"], 2),
-        (["True", "False", "maybe"], 3),
-        (["t", "T", "n", "N", "a"], 5),
-        (["1", "0"], 2),
-    ],
-)
-def test_only_words_of_one_pair_are_one_truth_value(words, wanted):
-    assert len(known_categories(pl.Series(words * 3))) == wanted
-
-
-def test_true_of_json_is_the_word_that_spells_it_beside_others_too():
-    known = ["True", "False", "maybe"]
-    assert respelt(["true", "TRUE", "false", "Maybe", "yes"], known) == {
-        "true": "True", "TRUE": "True", "false": "False",
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("text", "known"),
-    [("1e3", "1000"), (".5", "0.5"), ("5.", "5"), ("1e+16", "10000000000000000"), ("1e-05", "0.00001"), ("-0", "0")],
-)
-def test_a_number_is_the_same_category_however_it_is_written(text, known):
-    assert respelt([text], [known, "other"]) == {text: known}
-    assert respelt([known], [text, "other"]) == {known: text}
-    assert respelt([text], [known + "1", "other"]) == {}
-
-
-def test_numbers_too_long_for_floats_stay_apart():
-    assert respelt(["9007199254740993.0"], ["9007199254740992", "9007199254740993"]) == {
-        "9007199254740993.0": "9007199254740993"
-    }
-    assert respelt(["1" * 40], ["1" * 39 + "2"]) == {}
-
-
-@pytest.mark.parametrize("kind", [pl.String, pl.Categorical, pl.Enum(["red", " red ", "?", "blue"])])
-def test_categories_of_parquet_are_texts(tmp_path, kind):
-    frame = pl.DataFrame({"colour": ["red", " red ", "?", "blue"] * 10, "y": [1, 1, 2, 2] * 10})
-    frame.with_columns(pl.col("colour").cast(kind)).write_parquet(tmp_path / "a.parquet")
-    table = read(tmp_path / "a.parquet", "auto", "utf-8", ("?", ""), skip=False)
-    assert table.frame["colour"].to_list() == ["red", "red", None, "blue"] * 10

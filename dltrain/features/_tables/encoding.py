@@ -90,26 +90,13 @@ class TableEncoding:
         return RowEncoding((len(self.columns),), columns=self.columns)
 
     def encode(self, raws: Sequence[Any]) -> Encoded:
-        """Returns the rows that can be used, (usable, columns), float32.
+        """Returns the rows that can be used, (usable, columns), float32; objects and lists of numbers do not mix.
 
         Args:
-            raws: the rows: lists of numbers as the network takes them, or objects, each by itself.
+            raws: the rows.
         """
-        if isinstance(raws, np.ndarray):
-            return self.numbers.encode(raws)
-        is_list = np.array([isinstance(raw, list | tuple | np.ndarray) for raw in raws], bool)
-        kinds = ((np.flatnonzero(is_list), self.numbers.encode), (np.flatnonzero(~is_list), self.of_objects))
-        rows: dict[int, np.ndarray] = {}
-        problems: dict[int, str] = {}
-        notices: dict[int, Any] = {}
-        for places, encode_all in kinds:
-            encoded = encode_all([raws[place] for place in places.tolist()])
-            problems |= {int(places[at]): why for at, why in encoded.problems.items()}
-            notices |= {int(places[at]): words for at, words in encoded.notices.items()}
-            usable = np.delete(places, [*encoded.problems])
-            rows |= dict(zip(usable.tolist(), encoded.stored, strict=True))
-        stored = self.numbers.joined([rows[place] for place in sorted(rows)])
-        return Encoded(stored, dict(sorted(problems.items())), dict(sorted(notices.items())))
+        is_of_cells = any(isinstance(raw, dict) for raw in raws)
+        return self.of_objects(raws) if is_of_cells else self.numbers.encode(raws)
 
     def of_objects(self, raws: Sequence[Any]) -> Encoded:
         """Returns the rows that can be used, (usable, columns), float32.

@@ -363,8 +363,6 @@ def nulled(frame: pl.DataFrame, missing: tuple[str, ...]) -> pl.DataFrame:
     """
     import polars as pl
 
-    named = [name for name, kind in frame.schema.items() if kind in (pl.Categorical, pl.Enum)]
-    frame = frame.with_columns(pl.col(named).cast(pl.String)) if named else frame
     texts = pl.col(pl.String).str.strip_chars()
     frame = frame.with_columns(pl.when(~texts.is_in(missing)).then(texts).name.keep())
     return frame.with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None))

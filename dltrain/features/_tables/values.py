@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
-from decimal import Decimal
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import polars as pl
 
-_PAIRS = (("1", "0"), ("true", "false"), ("t", "f"), ("yes", "no"), ("y", "n"), ("on", "off"))
-_FAMILIES = {word: family for family, pair in zip("1ttyyo", _PAIRS, strict=True) for word in pair}
-"""Which words for truth belong together; 1 and 0 go with any others."""
-
-TRUTH = {true: True for true, _ in _PAIRS} | {false: False for _, false in _PAIRS}
+TRUTH = {
+    **dict.fromkeys(("true", "yes", "t", "y", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "f", "n", "off", "0"), False),
+}
 """How truth values are written, in small letters."""
 
 _FLOAT32 = 3.4028234663852886e38
 _DIGITS = r"(?:[0-9]{1,3}(?:[,.'  ][0-9]{3})+(?:[.,][0-9]+)?|[0-9]+(?:[.,][0-9]+)?)"
 _MONEY = r"(?:[$€£¥₹]|USD|EUR|GBP|CHF|JPY)"
 _WRITTEN = rf"^\(?[-+]?\s?{_MONEY}?\s?[-+]?{_DIGITS}\s?(?:%|{_MONEY})?\)?$"
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
+_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
 
 
 def as_numbers(series: pl.Series) -> pl.Series:
@@ -75,9 +73,8 @@ def as_text(series: pl.Series) -> pl.Series:
 def known_categories(text: pl.Series, ignore_case: bool = False) -> dict[str, int]:
     """Returns the categories of a column with how often each occurs: spellings of one are counted together.
 
-    The spellings of `true` and `false` are one each where a column has both of them alone, as one pair of words: `yes`
-    and `on` beside each other are two categories. `True` and `true` are one wherever they stand, and so are words that
-    differ in case where that is to be ignored. The commonest spelling is the category's name.
+    The spellings of `true` and `false` are one each where a column has both of them alone, and those that differ in
+    case where that is to be ignored; the commonest spelling is the category's name.
 
     Args:
         text: the column, of a run's train part.
@@ -86,6 +83,8 @@ def known_categories(text: pl.Series, ignore_case: bool = False) -> dict[str, in
     counted = text.drop_nulls().alias("text").value_counts()
     counts = dict(zip(counted["text"].to_list(), counted["count"].to_list(), strict=True))
     meaning = _meaning(counts, ignore_case)
+    if meaning is None:
+        return counts
     spellings: dict[object, dict[str, int]] = {}
     for word in sorted(counts):
         spellings.setdefault(meaning(word), {})[word] = counts[word]
@@ -95,7 +94,7 @@ def known_categories(text: pl.Series, ignore_case: bool = False) -> dict[str, in
 def respelt(texts: Iterable[str], categories: Iterable[str], ignore_case: bool = False) -> dict[str, str]:
     """Returns which category each text is another spelling of; those that are none are missing.
 
-    A number is the same with zeros before it, a point behind it or an exponent, as other formats write it, unless the
+    A whole number is the same with zeros before it or a point behind it, as other formats write it, unless the
     categories themselves differ in that; so are truth values, and case where it is ignored.
 
     Args:
@@ -105,7 +104,7 @@ def respelt(texts: Iterable[str], categories: Iterable[str], ignore_case: bool =
     """
     known, found = [*categories], dict[str, str]()
     texts = [*texts]
-    for meaning in (_number, _meaning(known, ignore_case)):
+    for meaning in filter(None, (_number, _meaning(known, ignore_case))):
         by_meaning = _unique({word: meaning(word) for word in known})
         found |= {
             text: by_meaning[meaning(text)] for text in texts if text not in found and meaning(text) in by_meaning
@@ -113,36 +112,24 @@ def respelt(texts: Iterable[str], categories: Iterable[str], ignore_case: bool =
     return found
 
 
-def _meaning(words: Collection[str], ignore_case: bool) -> Callable[[str], object]:
+def _meaning(words: Iterable[str], ignore_case: bool) -> Callable[[str], object] | None:
     """Returns what tells what a word means where several may mean the same: truth values, or words in any case."""
     if {_truth(word) for word in words} == {True, False}:
-        families = {_FAMILIES[word.lower()] for word in words} - {"1"}
-        is_one_pair = len(families) < 2 or len({*map(_truth_of_family, words)}) == 2
-        return _truth if is_one_pair else _truth_of_family
-    return str.casefold if ignore_case else _as_json
-
-
-def _truth_of_family(word: str) -> object:
-    return _FAMILIES.get(word.lower()), _truth(word)
-
-
-def _as_json(word: str) -> str:
-    """Returns a word; `True` as JSON has it."""
-    return word.lower() if word.lower() in ("true", "false") else word
+        return _truth
+    return str.casefold if ignore_case else None
 
 
 def _truth(word: str) -> bool | None:
     return TRUTH.get(word.lower())
 
 
-def _number(word: str) -> tuple[int, str, int] | None:
-    """Returns sign, digits and exponent of a number, exactly; none for other words."""
+def _number(word: str) -> str | None:
+    """Returns a number without what does not change it; none for other words."""
     if not _NUMBER.fullmatch(word):
         return None
-    sign, digits, exponent = Decimal(word).as_tuple()
-    text = "".join(map(str, digits)).lstrip("0")
-    kept = text.rstrip("0")
-    return (sign, kept, int(exponent) + len(text) - len(kept)) if kept else (0, "", 0)
+    whole, _, part = word.lstrip("+-").partition(".")
+    digits = (whole.lstrip("0") or "0") + ("." + part).rstrip("0").rstrip(".")
+    return f"-{digits}" if word.startswith("-") and digits != "0" else digits
 
 
 def _unique(meanings: Mapping[str, object]) -> dict[object, str]:
