@@ -55,16 +55,19 @@ class Notice(str):
     Args:
         words: the sentence, such as "kind: 'blue' is unknown".
         kind: what such sentences have in common, such as "kind: values that are unknown"; none for the sentence.
+        absence: the kind that is noticed instead where there is no value; none where there is no such.
     """
 
-    __slots__ = ("kind",)
+    __slots__ = ("absence", "kind")
 
+    absence: str | None
     kind: str
 
-    def __new__(cls, words: str, kind: str | None = None) -> Self:
+    def __new__(cls, words: str, kind: str | None = None, absence: str | None = None) -> Self:
         """Returns the sentence; of a notice without another kind, with the kind that it has."""
         made = super().__new__(cls, words)
         made.kind = kind or (words.kind if isinstance(words, Notice) else str(words))
+        made.absence = absence or (words.absence if isinstance(words, Notice) else None)
         return made
 
 

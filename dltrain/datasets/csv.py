@@ -16,7 +16,7 @@ from dltrain.datasets._sources.arrays import refusing
 from dltrain.datasets._tables.proposal import table as proposed_table
 from dltrain.datasets._tables.targets import TASKS, Kind, TargetColumns, are_parts, drawn_parts, flags, named_parts
 from dltrain.errors import KeyProblem
-from dltrain.features._tables.columns import Encoding, Role, encode, is_date, learn, strays
+from dltrain.features._tables.columns import Encoding, Role, encode, is_date, learn, pointed, strays
 from dltrain.features._tables.encoding import MISSING, TableEncoding
 from dltrain.features._tables.files import Table, matching, read
 from dltrain.features._tables.reader import TableReader
@@ -24,6 +24,8 @@ from dltrain.features._tables.times import as_times, is_day_first, is_time
 from dltrain.features._tables.values import (
     as_numbers,
     beyond_float32,
+    decimal_commas,
+    with_points,
 )
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.table import Table as TableFeature
@@ -193,6 +195,9 @@ class CSV(Dataset):
         skip, limit = self.on_bad_example == "skip", SizeLimit(self.max_megabytes)
         table = read(self.path, self.delimiter, self.encoding, self.missing_values, skip, limit)
         self._check_names(table.frame.columns, table.nested)
+        commas = self._commas(table.frame, like)
+        frame = table.frame.with_columns([with_points(table.frame[name], are_decimal=True) for name in commas])
+        table = replace(table, frame=frame if like is None else pointed(frame, like.input.columns))
         asked = TargetColumns(self._targets, self.ignore_case)
         kind = asked.kind(table.frame, like) if self.kind == "auto" else self.kind
         table = self._usable(table, kind, like)
@@ -203,7 +208,7 @@ class CSV(Dataset):
         if train is None:
             raise KeyProblem("test_fraction", "and validation_fraction leave nothing for training")
         if like is None:
-            like = self._learnt(table, train, target)
+            like = self._learnt(table, train, target, commas)
         matrix = encode(table.frame, like.input.columns)
         _notice_strays(table, like, parts)
         skipped = tuple(table.skipped)
@@ -270,6 +275,13 @@ class CSV(Dataset):
             table = table.without(~are_parts(table.frame[self.split]), words, skip, self.split)
         return table
 
+    def _commas(self, frame: pl.DataFrame, like: DataSpec | None) -> list[str]:
+        """Returns the columns that have decimal commas: of inputs, a run's are known."""
+        words = {*self.categorical, *self.text, *self.dates, *self.ignore}
+        words |= {*self._targets} if self.kind == "classes" else {*()}
+        names = frame.columns if like is None else self._apart
+        return decimal_commas(frame.select(name for name in names if name not in words))
+
     @property
     def _apart(self) -> list[str]:
         """The columns that are not inputs."""
@@ -284,7 +296,7 @@ class CSV(Dataset):
             return named_parts(frame[self.split], rows)
         return drawn_parts(rows, target, self.test_fraction, self.validation_fraction, self.split_seed)
 
-    def _learnt(self, table: Table, train: Split, target: Feature) -> DataSpec:
+    def _learnt(self, table: Table, train: Split, target: Feature, commas: list[str]) -> DataSpec:
         """Learns from the train part everything but the means and deviations of the inputs."""
         if isinstance(target, ClassLabel):
             classes = target.class_names
@@ -293,7 +305,7 @@ class CSV(Dataset):
                 raise KeyProblem("split", words)
         given: dict[str, Role] = {name: role for role in _ROLES for name in getattr(self, role)}
         encoding = Encoding(self.impute, self.one_hot_up_to, self.words, self.ignore_case)
-        columns = learn(table.frame.drop(self._apart), train.inputs[:, 0], given, encoding)
+        columns = learn(table.frame.drop(self._apart), train.inputs[:, 0], given, encoding, commas)
         if not columns:
             raise KeyProblem("path", "has no column beside the target to learn from")
         return DataSpec.of(TableFeature(columns=columns), target.adapt(Pieces(train.targets)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +21,7 @@ from dltrain.datasets._texts.source import Texts, TextSource
 from dltrain.errors import KeyProblem
 from dltrain.features._tables.encoding import MISSING
 from dltrain.features._tables.files import Table, matching, read
-from dltrain.features._tables.values import as_numbers, as_text
+from dltrain.features._tables.values import as_numbers, as_text, decimal_commas, with_points
 from dltrain.features._text.table_reader import TextTableReader
 from dltrain.fields import PositiveInt
 from dltrain.lazy import np
@@ -88,6 +89,9 @@ class TextTable(TextSource):
         skip = self.on_bad_example == "skip"
         table = read(self.path, self.delimiter, self.encoding, self.missing_values, skip, SizeLimit(self.max_megabytes))
         self._check_names(table)
+        commas = decimal_commas(table.frame.select(*self._targets, *filter(None, (self.weight,))))
+        numbers = [with_points(table.frame[name], are_decimal=True) for name in commas]
+        table = replace(table, frame=table.frame.with_columns(numbers))
         columns = TargetColumns(self._targets, key="label_column")
         kind = columns.kind(table.frame, like) if self.kind == "auto" else self.kind
         for name in (*self._texts, *self._targets):

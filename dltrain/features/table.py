@@ -48,6 +48,7 @@ class Column:
         day_first: whether 3/4/2020 is in April, where part is one of a date.
         offset: what is subtracted from a value before it becomes float32, which holds about 7 digits.
         ignore_case: whether case means nothing in a category.
+        decimal_comma: whether training had decimal commas, where part is value: any comma of a number is one then.
         is_complete: whether each row of the train part had such a value: one without the column is then a mistake.
     """
 
@@ -61,6 +62,7 @@ class Column:
     day_first: bool = False
     offset: float = 0.0
     ignore_case: bool = False
+    decimal_comma: bool = False
     is_complete: bool = True
 
     def difference(self, other: Column) -> str:

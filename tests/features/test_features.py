@@ -189,6 +189,25 @@ def test_what_training_had_no_value_of_may_be_missing():
         }
 
 
+def test_each_row_of_a_table_is_what_it_is_alone_whatever_stands_beside_it():
+    table = Table(
+        columns=(Column("size", "size", fill=2.5), Column("kind", "kind", "category", categories=("red", "green")))
+    )
+    raws = [
+        [3, 1], {"size": 4, "kind": "green"}, [1, 7], {"size": "x", "kind": "red"}, "word", {"size": 5, "kind": "?!"},
+        [9, 2], [1], {"kind": "red"}, None, [8, 0],
+    ]  # fmt: skip
+    alone = [table.encode([raw]) for raw in raws]
+    for rows in (range(len(raws)), range(len(raws) - 1, -1, -1), range(0, len(raws), 2)):
+        together = table.encode([raws[row] for row in rows])
+        np.testing.assert_array_equal(together.stored, np.concatenate([alone[row].stored for row in rows]))
+        problems = {place: alone[row].problems[0] for place, row in enumerate(rows) if alone[row].problems}
+        assert together.problems == problems
+        assert together.notices == {
+            place: alone[row].notices[0] for place, row in enumerate(rows) if 0 in alone[row].notices
+        }
+
+
 def test_a_category_that_is_written_like_a_missing_value_is_one():
     table = Table(columns=(Column("country", "country", "category", categories=("NA", "US")),))
     np.testing.assert_array_equal(table.encode([{"country": "NA"}, {"country": "null"}]).stored, [[1], [0]])

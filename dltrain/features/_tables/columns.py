@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +18,7 @@ from dltrain.features._tables.values import (
     as_values,
     known_categories,
     respelt,
+    with_points,
 )
 from dltrain.features.table import Column
 from dltrain.lazy import np
@@ -61,14 +63,17 @@ class Encoding:
     ignore_case: bool = False
 
 
-def learn(frame: pl.DataFrame, rows: np.ndarray, given: dict[str, Role], encoding: Encoding) -> tuple[Column, ...]:
+def learn(
+    frame: pl.DataFrame, rows: np.ndarray, given: dict[str, Role], encoding: Encoding, commas: Collection[str] = ()
+) -> tuple[Column, ...]:
     """Learns what each number of an example is: plain numbers first, then categories.
 
     Args:
-        frame: the columns to learn from.
+        frame: the columns to learn from, with decimal points.
         rows: positions of the train part; no other row is looked at.
         given: what a column is, where the user said it.
         encoding: how columns become numbers.
+        commas: the columns that had decimal commas instead.
 
     Raises:
         ValueError: if a column that the user named has no values.
@@ -90,7 +95,7 @@ def learn(frame: pl.DataFrame, rows: np.ndarray, given: dict[str, Role], encodin
         if why:
             notice(f"column {name!r} is not used: {why}; to use it, name it under numeric, categorical or text")
         if role == "numeric":
-            numbers += _numeric(series, encoding.impute)
+            numbers += _numeric(series, encoding.impute, name in commas)
         elif role == "dates":
             numbers += _dates(series, frame[name])
         elif role == "text":
@@ -151,7 +156,7 @@ def _notice_numbers(values: pl.Series) -> None:
         )
 
 
-def _numeric(series: pl.Series, impute: str) -> list[Column]:
+def _numeric(series: pl.Series, impute: str, decimal_comma: bool) -> list[Column]:
     numbers = as_numbers(series)
     known = numbers.drop_nulls()
     middle: Any = 0.0 if impute == "zero" else known.median() if impute == "median" else known.mean()
@@ -161,7 +166,9 @@ def _numeric(series: pl.Series, impute: str) -> list[Column]:
             f"column {series.name!r}: {offset:.17g} is subtracted before its values become float32, which is too coarse"
         )
     is_complete, fill = not numbers.null_count(), float(middle or 0.0) - offset
-    columns = [Column(series.name, series.name, fill=fill, offset=offset, is_complete=is_complete)]
+    columns = [
+        Column(series.name, series.name, fill=fill, offset=offset, decimal_comma=decimal_comma, is_complete=is_complete)
+    ]
     if not is_complete:
         columns.append(Column(f"{series.name} missing", series.name, "missing", is_complete=False))
     return columns
@@ -214,6 +221,12 @@ def _frequent(series: pl.Series, words: int) -> list[str]:
 def _words(series: pl.Series) -> pl.Series:
     """Returns the words of each row, in small letters."""
     return as_text(series).fill_null("").str.to_lowercase().str.extract_all(r"\w+")
+
+
+def pointed(frame: pl.DataFrame, columns: Iterable[Column]) -> pl.DataFrame:
+    """Returns rows whose numbers have decimal points, by what training had."""
+    of_source = {each.source: each.decimal_comma for each in columns if each.part == "value" and each.source in frame}
+    return frame.with_columns([with_points(frame[name], are_decimal) for name, are_decimal in of_source.items()])
 
 
 def encode(frame: pl.DataFrame, columns: tuple[Column, ...]) -> np.ndarray:
