@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
+from dltrain.data.plain_types import misfit
 from dltrain.data.ragged import Ragged
 from dltrain.data.statistics import Pieces
 from dltrain.errors import KeyProblem
@@ -29,9 +31,12 @@ if TYPE_CHECKING:
 Plain = Any
 """What JSON can hold."""
 
+SHOWN = 80
+"""Letters of a value that a message shows."""
 _STATISTIC = "statistic"
 _FITTED = "fitted"
 Value = TypeVar("Value")
+AnyFeature = TypeVar("AnyFeature", bound="Feature")
 
 
 def fitted(default: Value) -> Value:
@@ -423,12 +428,29 @@ class Feature(Choice):
         Raises:
             TypeError: if they are not those of this version.
         """
-        return cls(**{key: tupled(value) for key, value in fields.items() if key != "name"})
+        return typed(cls(**{key: tupled(value) for key, value in fields.items() if key != "name"}))
+
+
+def typed(feature: AnyFeature) -> AnyFeature:
+    """Returns a feature whose fields were read as JSON.
+
+    Raises:
+        TypeError: if one is not of its type.
+    """
+    if (path := misfit(feature, type(feature), type(feature).__name__)) is not None:
+        raise TypeError(f"{path} is of another type")
+    return feature
 
 
 def shape_words(shape: Sequence[int | None], between: str = "x") -> str:
     """Returns a shape as messages have it: 8x8x1; a length that differs is a question mark."""
     return between.join("?" if length is None else str(length) for length in shape)
+
+
+def shortened(value: Any) -> str:
+    """Returns a value that somebody gave as a message has it."""
+    shown = reprlib.repr(value)
+    return shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."
 
 
 def tupled(value: Any) -> Any:

@@ -86,7 +86,7 @@ class TextFolder(TextSource):
                         continue
                     positions[part].append(len(places))
                     labels.append(classes.index(name))
-                    places.append(f"{file}:")
+                    places.append(str(file))
         self.refuse(problems)
         targets, target = np.array(labels, np.int32), ClassLabel(class_names=classes)
         chosen = {part: np.array(rows, np.int64) for part, rows in positions.items()}

@@ -121,7 +121,7 @@ class TextTable(TextSource):
         if self.pair_column is not None:
             pairs = as_text(table.frame[self.pair_column]).to_list()
             raws = [{"text": text, "pair": pair} for text, pair in zip(raws, pairs, strict=True)]
-        places = [f"{table.place(row)}:" for row in range(len(raws))]
+        places = [table.place(row) for row in range(len(raws))]
         chosen = {name: part.inputs[:, 0] for name, part in parts.items() if part is not None}
         return Texts(raws, target, targets, places, chosen, weights, tuple(table.skipped))
 

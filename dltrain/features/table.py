@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from dltrain.data.feature import Encoded, Plain, fitted, tupled
+from dltrain.data.feature import Encoded, Plain, fitted, tupled, typed
 from dltrain.features._channels import EXTREME, Channels, normalization
 from dltrain.features._columns import odd_columns, vectors
 from dltrain.features._names import differing_categories
@@ -321,7 +321,7 @@ class Table(Channels):
     def of_plain(cls, fields: Mapping[str, Any]) -> Self:
         """Returns the feature whose fields were written as JSON."""
         columns = tuple(Column(**{key: tupled(value) for key, value in column.items()}) for column in fields["columns"])
-        return cls(columns=columns, **{key: tupled(fields[key]) for key in ("mean", "standard_deviation")})
+        return typed(cls(columns=columns, **{key: tupled(fields[key]) for key in ("mean", "standard_deviation")}))
 
 
 _BOUNDS = {

@@ -153,9 +153,8 @@ class Tokens(Feature):
         value = 'a pair of texts, `tokenizer.encode("text", "pair")`' if self.has_pairs else "a text"
         return [
             f"texts as ids of {self.vocabulary:,} tokens, at most {self.max_length}",
-            f"- int32 ids of {value} as `tokenizers.Tokenizer.from_file('tokenizer.json')` encodes it; the file lies "
-            "beside this card.",
-            f"- In a batch shorter texts are filled up with {self.padding} behind their end.",
+            f"the ids of {value} as `tokenizers.Tokenizer.from_file('tokenizer.json')` encodes it, where the file lies "
+            f"beside this card; in a batch shorter texts are filled up with {self.padding} behind their end.",
         ]
 
     def request_schema(self) -> dict[str, Any]:

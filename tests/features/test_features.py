@@ -112,6 +112,25 @@ def test_what_is_decoded_encodes_to_the_same(name, data):
         same(again.stored, encoded.stored)
 
 
+KEYS = st.sampled_from(["b64", "text", "pair", "size", "kind", "note", "x", "y"]) | st.text(max_size=3)
+ODD = st.sampled_from([10**400, -(2**63), 1e308, float("nan"), float("inf"), "1" * 5000, "2020-13-41", "AAAA", "==="])
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=9) | ODD,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=12,
+)
+"""What a request of anyone may hold: any JSON, and what Python reads beyond it."""
+
+
+@pytest.mark.parametrize("name", EACH)
+@given(raws=st.lists(PLAIN, max_size=4))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+def test_whatever_is_given_is_stored_or_told_to_be_a_problem(tensorflow, name, raws):
+    encoded = EACH[name][0].encode(raws)
+    assert len(encoded.stored) == len(raws) - len(encoded.problems)
+    assert all(place in range(len(raws)) and words for place, words in encoded.problems.items())
+
+
 @pytest.mark.parametrize("name", EACH)
 def test_corners_are_values_that_can_be_stored_and_decoded(name):
     feature, _ = EACH[name]

@@ -136,7 +136,7 @@ class TextSource(Dataset):
             raise KeyProblem("test_fraction", "and validation_fraction leave nothing for training")
         tokens = self._tokens([found.raws[place] for place in train]) if like is None else like.input
         encoded = tokens.encode(found.raws)
-        problems = [f"{found.places[place]} {why}" for place, why in encoded.problems.items()]
+        problems = [f"{found.places[place]}: {why}" for place, why in encoded.problems.items()]
         self.refuse(problems)
         usable = np.array([place for place in range(len(found.raws)) if place not in encoded.problems], np.int64)
         rows = np.full(len(found.raws), -1)
