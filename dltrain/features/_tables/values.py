@@ -23,7 +23,7 @@ _FLOAT32 = 3.4028234663852886e38
 _DIGITS = r"(?:[0-9]{1,3}(?:[,.'  ][0-9]{3})+(?:[.,][0-9]+)?|[0-9]+(?:[.,][0-9]+)?)"
 _MONEY = r"(?:[$€£¥₹]|USD|EUR|GBP|CHF|JPY)"
 _WRITTEN = rf"^\(?[-+]?\s?{_MONEY}?\s?[-+]?{_DIGITS}\s?(?:%|{_MONEY})?\)?$"
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _COMMA = r"^([+-]?[0-9]+),([0-9]+)((?:[eE][+-]?[0-9]+)?)$"
 _PLAIN_COMMA = r"^([+-]?[0-9]+),([0-9]{1,2}|[0-9]{4,})((?:[eE][+-]?[0-9]+)?)$"
 """A number with a comma that can only be decimal: three digits behind it may be thousands."""
