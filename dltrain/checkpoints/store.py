@@ -20,9 +20,10 @@ from typing import IO, Any
 
 import numpy as np
 
+from dltrain.data.size_limit import memory
 from dltrain.errors import CheckpointError, TrainingError
 from dltrain.runs.folder import Run, replacing
-from dltrain.untrusted import Unreadable, opened, parsing
+from dltrain.untrusted import Unreadable, opened, parsing, reason
 
 AVERAGE = "average"
 """Who owns the moving averages of the model's weights, which have the names of these."""
@@ -254,14 +255,8 @@ def _read(path: Path) -> Checkpoint:
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such checkpoint") from None
     except (OSError, Unreadable) as error:
-        words = " ".join(str(getattr(error, "strerror", None) or error).split())
-        raise CheckpointError(f"{path}: is damaged, or not a checkpoint of dltrain: {words}") from None
+        raise CheckpointError(f"{path}: is damaged, or not a checkpoint of dltrain: {reason(error)}") from None
     return Checkpoint(path, arrays, content["state"])
-
-
-def memory() -> int:
-    """Returns the bytes of memory that the machine has: no network with more weights can be built."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:

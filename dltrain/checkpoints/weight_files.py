@@ -16,7 +16,7 @@ from typing import IO, Any
 from dltrain.checkpoints.layer_names import loose_weights, named_layers, snake_case
 from dltrain.errors import CheckpointError
 from dltrain.lazy import keras
-from dltrain.untrusted import Unreadable, opened, parsing
+from dltrain.untrusted import Unreadable, opened, parsing, reason
 
 ENDINGS = (".npz", ".weights.h5", ".keras")
 """Suffixes of weight files: dltrain's own, and Keras's."""
@@ -52,7 +52,7 @@ def read(path: Path, model: Any) -> dict[str, list[Any]]:
                 raise ValueError("it is in Keras 2's format: load it with Keras's load_weights, and save it again")
             return _layers(file, model)
     except (OSError, Unreadable) as error:
-        raise CheckpointError(" ".join(str(getattr(error, "strerror", None) or error).split())) from None
+        raise CheckpointError(reason(error)) from None
 
 
 @contextmanager

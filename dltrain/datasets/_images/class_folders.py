@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dltrain.data.splits import PART_NAMES
 from dltrain.datasets._images.archives import Listed
-from dltrain.datasets._images.listing import PARTS, Listing
+from dltrain.datasets._images.listing import Listing
 from dltrain.errors import KeyProblem
 from dltrain.features._images.folders import entries, images_below, is_folder, is_image, names_of
 from dltrain.features._images.headers import SUFFIXES
@@ -46,7 +47,7 @@ def _parts(root: Path | Listed) -> dict[str, str]:
         ValueError: if two folders are one part, or there are parts but none to train on.
     """
     folders = _folders(root)
-    named = {part: [name for name in folders if name.lower() in names] for part, names in PARTS.items()}
+    named = {part: [name for name in folders if name.lower() in names] for part, names in PART_NAMES.items()}
     found = [name for names in named.values() for name in names]
     # Beside other folders, one that holds none itself is a class: of photos of trains, or of valid forms.
     if len(found) < len(folders) and not any(_folders(root / name) for name in found):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from dltrain.data import PARTS, DataSpec, Feature, Split, notice_share, split_off
 from dltrain.data.noticing import notice
+from dltrain.data.splits import PART_NAMES
 from dltrain.errors import KeyProblem
 from dltrain.features._arrays.encoding import LOSES, is_lost_in_float32
 from dltrain.features._tables.columns import FEW, MOSTLY
@@ -33,8 +34,7 @@ TASKS = {"classes": "classification", "labels": "multilabel", "numbers": "regres
 """The task of each kind of target."""
 
 _KINDS: dict[str, Kind] = {"class_label": "classes", "labels": "labels", "numbers": "numbers"}
-_PARTS = {"train": "train", "training": "train", "validation": "validation", "val": "validation", "valid": "validation"}
-_PARTS |= {"test": "test", "testing": "test"}
+_PARTS = {name: part for part, names in PART_NAMES.items() for name in names}
 
 
 @dataclass(frozen=True)
