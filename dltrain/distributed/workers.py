@@ -285,6 +285,8 @@ def misfit(chief: dict[str, Any], other: dict[str, Any]) -> str | None:
         for what in ("dltrain", "tensorflow", "keras", "device", "profile")
         if other.get(what) != chief.get(what)
     ]
+    if others := chief.keys() ^ other.keys():
+        words.append(f"another description than the chief: {', '.join(sorted(others))}")
     if other.get("plugins") != chief.get("plugins"):
         words.append("other plugins than the chief, by their content")
     mine, theirs = (said.get("config") or {} for said in (chief, other))

@@ -52,9 +52,16 @@ class Connection(H11Protocol):
             return
         try:
             super().data_received(data)
-        except h11.LocalProtocolError:  # uvicorn says "400" to what follows a request that is being answered
+        except h11.LocalProtocolError:  # the answer to what was right before has begun
             self.transport.abort()
         self._watch()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answers what is no HTTP; the application gets to say no more to the request that it is a part of."""
+        super().send_400_response(msg)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
 
     def on_response_complete(self) -> None:
         """Begins to wait for the next request."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import logging
 import socket
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -102,14 +103,15 @@ def configured(app: Any, log: bool) -> Any:
 
     Args:
         app: an ASGI application.
-        log: say each request on standard error.
+        log: say each request on standard error, and what is wrong with those that are no HTTP.
     """
     import uvicorn
 
     from dltrain.serving.connection import Connection
 
+    logging.getLogger("python_multipart").setLevel(logging.INFO if log else logging.ERROR)
     return uvicorn.Config(
-        app, http=Connection, ws="none", log_level="info" if log else "warning", access_log=log,
-        server_header=False, lifespan="off", limit_concurrency=256, timeout_keep_alive=5,
+        app, http=Connection, ws="none", log_level="info" if log else "error", access_log=log,
+        server_header=False, proxy_headers=False, lifespan="off", limit_concurrency=256, timeout_keep_alive=5,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )  # fmt: skip

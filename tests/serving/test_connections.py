@@ -167,3 +167,11 @@ def test_what_follows_a_request_that_is_being_answered_may_be_no_http(called):
     line = called(b"POST /slow HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\nzz\r\n")
     assert is_closed(line)
     assert status(called()) == 200
+
+
+@pytest.mark.parametrize("path", [b"/health", b"/large", b"/slow"])
+def test_a_body_that_stops_being_http_is_refused_once(called, path):
+    line = called(b"POST " + path + b" HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n")
+    time.sleep(0.05)  # the application has got these
+    line.sendall(b"zz\r\n")
+    assert line.makefile("rb").readline().startswith(b"HTTP/1.1 400")
