@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from typer.core import TyperGroup
 
 from dltrain import __version__
@@ -104,7 +105,7 @@ _PANELS: dict[str, dict[str, Callable[..., None]]] = {
 }
 for _panel, _commands in _PANELS.items():
     for _name, _command in _commands.items():
-        app.command(_name, rich_help_panel=_panel)(_command)
+        app.command(_name, help=escape(_command.__doc__ or ""), rich_help_panel=_panel)(_command)
 app.command(
     "launch",
     rich_help_panel="Train",

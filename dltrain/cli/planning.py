@@ -16,11 +16,12 @@ def plan(
     words: Annotated[
         list[str], typer.Argument(metavar="CONFIG [KEY=VALUE]...", help="A YAML file, and keys to override.")
     ],
-    workers: Annotated[int, typer.Option(min=1, help="Machines that train together, one process on each.")],
+    workers: Annotated[int, typer.Option(min=1, max=65536, help="Machines that train together, one process on each.")],
     devices: Annotated[
         int | None,
         typer.Option(
             min=1,
+            max=1024,
             help="GPUs of each machine; by default as many as the config's `device` lists, else 1.",
             show_default=False,
         ),

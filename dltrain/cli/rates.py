@@ -15,6 +15,9 @@ from dltrain.figures.terminal import draw
 
 WIDEST, HEIGHT = 90, 14
 
+LOWEST, HIGHEST = 1e-38, 1e38
+"""Learning rates that can be tried: weights are float32."""
+
 
 def find_rate(
     words: Annotated[
@@ -22,7 +25,9 @@ def find_rate(
     ],
     low: Annotated[float, typer.Option("--from", help="The first learning rate.")] = 1e-6,
     high: Annotated[float, typer.Option("--to", help="The last learning rate.")] = 10.0,
-    steps: Annotated[int, typer.Option(min=20, help="Optimizer steps from the first to the last.")] = 150,
+    steps: Annotated[
+        int, typer.Option(min=20, max=1_000_000, help="Optimizer steps from the first to the last.")
+    ] = 150,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Also draw the curve into this PNG file.")] = None,
     trust: Trust = False,
     quiet: Quiet = False,
@@ -33,6 +38,8 @@ def find_rate(
     path, overrides = config_words(words, "lr-find")
     if not 0 < low < high < float("inf"):
         raise ConfigError([f"--from must be above 0 and below --to, got --from {low:g} --to {high:g}"])
+    if low < LOWEST or high > HIGHEST:
+        raise ConfigError([f"learning rates must be {LOWEST:g} to {HIGHEST:g}, got --from {low:g} --to {high:g}"])
     if out is not None:
         from dltrain.figures.place import require_place
 

@@ -11,7 +11,9 @@ from dltrain.runs import folder
 
 def verify(
     words: RunWords = None,
-    steps: Annotated[int, typer.Option(min=1, help="Steps to replay, at most to the end of the epoch.")] = 50,
+    steps: Annotated[
+        int, typer.Option(min=1, max=10**9, help="Steps to replay, at most to the end of the epoch.")
+    ] = 50,
     trust: Trust = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -34,7 +36,7 @@ def verify(
 def reproduce(
     words: RunWords = None,
     tolerance: Annotated[
-        float, typer.Option(min=0, help="How far the final metrics may differ where the environment differs.")
+        float, typer.Option(min=0, max=1e9, help="How far the final metrics may differ where the environment differs.")
     ] = 0.02,
     trust: Trust = False,
     quiet: Quiet = False,

@@ -60,18 +60,24 @@ def fit(
     folds: Annotated[
         int | None,
         typer.Option(
-            min=2, help="Cross-validate: train a run for each of N held-out shares, then show mean and deviation."
+            min=2,
+            max=10**6,
+            help="Cross-validate: train a run for each of N held-out shares, then show mean and deviation.",
         ),
     ] = None,
     seeds: Annotated[
         int | None,
         typer.Option(
-            min=2, help="Train N runs, with seed, seed + 1, ...; then show mean and deviation, the seed noise."
+            min=2,
+            max=10**6,
+            help="Train N runs, with seed, seed + 1, ...; then show mean and deviation, the seed noise.",
         ),
     ] = None,
     rank: Annotated[
         int | None,
-        typer.Option(min=0, metavar="N", help="Which of the config's cluster.workers this process is; 0 is the chief."),
+        typer.Option(
+            min=0, max=65535, metavar="N", help="Which of the config's cluster.workers this process is; 0 is the chief."
+        ),
     ] = None,
     trust: Trust = False,
     quiet: Quiet = False,

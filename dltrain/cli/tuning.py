@@ -29,7 +29,7 @@ def tune(
         list[str] | None,
         typer.Argument(metavar="CONFIG [KEY=VALUE]...", help="A YAML file with a `tune` block, and keys to override."),
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Trials at a time, one process each.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Trials at a time, one process each.")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Resume a search: `tune --resume FOLDER`, `tune CONFIG --resume auto`.")
     ] = False,

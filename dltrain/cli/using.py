@@ -52,7 +52,7 @@ def predict(
             "--output", "-o", help="The file to write; it appears only when it is complete.", show_default=False
         ),
     ] = None,
-    top_k: Annotated[int, typer.Option("--top-k", min=1, help="Show so many of the likeliest classes.")] = 1,
+    top_k: Annotated[int, typer.Option("--top-k", min=1, max=10**6, help="Show so many of the likeliest classes.")] = 1,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Show the probability of every class.")
     ] = False,
@@ -61,7 +61,7 @@ def predict(
         typer.Option("--option", metavar="KEY=VALUE", help="An option of a plugin's task; may be repeated."),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Examples at a time; by default as in training, at most 256.")
+        int | None, typer.Option(min=1, max=10**6, help="Examples at a time; by default as in training, at most 256.")
     ] = None,
     device: DeviceOption = None,
     checkpoint: Checkpoint = "best",
@@ -210,10 +210,10 @@ def serve(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for any free one.")] = 8000,
     most_megabytes: Annotated[
-        float, typer.Option("--max-megabytes", min=0.001, help="The largest request, in MB.")
+        float, typer.Option("--max-megabytes", min=0.001, max=1e6, help="The largest request, in MB.")
     ] = 16.0,
     most_instances: Annotated[
-        int, typer.Option("--max-instances", min=1, help="The most examples in a request.")
+        int, typer.Option("--max-instances", min=1, max=10**6, help="The most examples in a request.")
     ] = 256,
     device: DeviceOption = None,
     checkpoint: Checkpoint = "best",

@@ -293,7 +293,8 @@ def misfit(chief: dict[str, Any], other: dict[str, Any]) -> str | None:
     words += [
         f"{key}: {theirs.get(key)}, the chief has {mine.get(key)}"
         for key in {**mine, **theirs}
-        if mine.get(key) != theirs.get(key) and not (_is_place(mine.get(key)) and _is_place(theirs.get(key)))
+        if (key in mine) != (key in theirs)
+        or (mine[key] != theirs[key] and not (_is_place(mine[key]) and _is_place(theirs[key])))
     ]
     return f"has {'; '.join(words)}" if words else None
 

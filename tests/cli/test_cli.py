@@ -333,3 +333,10 @@ def test_a_dry_run_leaves_nothing(here, tensorflow):
     result = dltrain("fit", "good.yaml", "--dry-run")
     assert "everything works" in result.stdout
     assert [path.name for path in here.iterdir()] == ["good.yaml"]
+
+
+@pytest.mark.parametrize("command", app.registered_commands, ids=lambda command: command.name)
+def test_help_shows_what_stands_in_brackets(command):
+    shown = dltrain(command.name, "--help").stdout
+    for words in re.findall(r"\[[^\]]+\]", command.callback.__doc__):
+        assert words in shown

@@ -309,6 +309,13 @@ def test_what_keeps_workers_apart_is_said_and_places_on_a_machine_do_not():
     assert words == "has dltrain 2, the chief has 1; train.epochs: 4, the chief has 3"
 
 
+def test_a_key_that_only_one_has_keeps_workers_apart_whatever_its_value():
+    chief = {"dltrain": "1", "config": {"train.epochs": 3, "seed": None}}
+    assert misfit(chief, {**chief, "other": None}) == "has another description than the chief: other"
+    assert misfit(chief, {**chief, "config": {**chief["config"], "x": None}}) == "has x: None, the chief has None"
+    assert misfit(chief, {**chief, "config": {"train.epochs": 3}}) == "has seed: None, the chief has None"
+
+
 def test_fewer_leftover_examples_than_devices_spoil_nothing_as_they_do_in_keras():
     script = """
         import numpy as np
