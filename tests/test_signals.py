@@ -128,3 +128,36 @@ def test_signals_at_any_moment_end_any_command(tmp_path):
         # While Python itself ends it no longer listens: a shell sees the same code.
         assert process.returncode in (128 + number, -number, 0), (command, said)
         assert "Traceback" not in said, (command, said)
+
+
+AT_WORK = """
+    import sys, threading, time
+    from concurrent.futures import ThreadPoolExecutor
+    import dltrain.cli
+    from dltrain.__main__ import main
+
+    def app():
+        {work}
+        print("said", flush=False)
+        raise {end}
+
+    dltrain.cli.app = app
+    main()
+"""
+
+
+@pytest.mark.parametrize(
+    "work",
+    ["ThreadPoolExecutor(1).submit(time.sleep, 3600)", "threading.Thread(target=time.sleep, args=[3600]).start()"],
+)
+def test_a_command_that_fails_waits_for_no_thread_of_its_own(work):
+    script = textwrap.dedent(AT_WORK).format(work=work, end="SystemExit(2)")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "said\n", "")
+
+
+def test_a_command_that_ends_well_waits_for_its_threads():
+    work = "threading.Thread(target=lambda: (time.sleep(0.2), print('done'))).start()"
+    script = textwrap.dedent(AT_WORK).format(work=work, end="SystemExit(0)")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "said\ndone\n", "")
