@@ -12,8 +12,8 @@ import select
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import Any, NoReturn, Self
 
@@ -47,6 +47,22 @@ def end_at_once() -> None:
     """Has a signal end the process without unwinding it: for the time before a command begins and after its end."""
     for number in _ours():
         signal.signal(number, _leave_now)
+    let_interrupts_through()
+
+
+@contextmanager
+def interrupts_held_back() -> Iterator[None]:
+    """A context whose child processes hear of Ctrl-C only once they let it through: before, it is a traceback."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def let_interrupts_through() -> None:
+    """Ends what `interrupts_held_back` began, in the child process; what came meanwhile has its effect now."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 
 class _Listening:

@@ -22,7 +22,7 @@ from dltrain.config import experiment as experiments
 from dltrain.distributed import key as keys
 from dltrain.errors import ConfigError, DltrainError, TrainingError, UserError
 from dltrain.plugins import loading as plugins
-from dltrain.signals import EXIT_CODES, noted
+from dltrain.signals import EXIT_CODES, interrupts_held_back, noted
 
 ENDED = {-number: code for number, code in EXIT_CODES.items()}
 
@@ -37,6 +37,9 @@ GRACE_SECONDS = 30.0
 
 AGAIN_SECONDS = 3.0
 """The same, after a second signal."""
+
+LISTEN_SECONDS = 3.0
+"""How long a worker that has ended is listened to: what it started, as a tracker's service, may keep the line open."""
 
 POLL_SECONDS = 0.1
 """How long it takes to see that a worker has ended."""
@@ -66,7 +69,7 @@ def launch(
             listening = [_forwarded(rank, worker) for rank, worker in enumerate(workers) if rank]
             codes = _codes(workers, signals)
             for thread in listening:
-                thread.join()
+                thread.join(LISTEN_SECONDS)
         finally:
             _send(workers, signal.SIGKILL)
     codes = [ENDED.get(code, code) for code in codes]
@@ -195,31 +198,34 @@ def _start(rank: int, places: list[str], words: list[str], key: str) -> subproce
 
     task = {"cluster": {"worker": places}, "task": {"type": "worker", "index": rank}}
     cores = max((os.cpu_count() or 1) // len(places), 1)
-    return subprocess.Popen(
-        programs.dltrain("fit", *words),
-        env={
-            "TF_NUM_INTRAOP_THREADS": str(cores),
-            "TF_NUM_INTEROP_THREADS": str(max(cores, 2)),
-            **os.environ,
-            "TF_CONFIG": json.dumps(task),
-            keys.VARIABLE: key,
-            TYPED: json.dumps(sys.argv),
-        },
-        stdin=None if rank == 0 else subprocess.DEVNULL,
-        stdout=None if rank == 0 else subprocess.DEVNULL,
-        stderr=None if rank == 0 else subprocess.PIPE,
-        text=True,
-        process_group=0,
-    )
+    with interrupts_held_back():
+        return subprocess.Popen(
+            programs.dltrain("fit", *words),
+            env={
+                "TF_NUM_INTRAOP_THREADS": str(cores),
+                "TF_NUM_INTEROP_THREADS": str(max(cores, 2)),
+                **os.environ,
+                "TF_CONFIG": json.dumps(task),
+                keys.VARIABLE: key,
+                TYPED: json.dumps(sys.argv),
+            },
+            stdin=None if rank == 0 else subprocess.DEVNULL,
+            stdout=None if rank == 0 else subprocess.DEVNULL,
+            stderr=None if rank == 0 else subprocess.PIPE,
+            text=True,
+            errors="backslashreplace",
+            process_group=0,
+        )
 
 
 def _forwarded(rank: int, worker: subprocess.Popen[str]) -> threading.Thread:
     """Shows what a worker says, behind its number."""
 
     def forward(stream: IO[str]) -> None:
-        for line in stream:
-            if line.strip():
-                echo(f"[worker {rank}] {line.rstrip()}", err=True)
+        with stream:
+            for line in stream:
+                if line.strip():
+                    echo(f"[worker {rank}] {line.rstrip()}", err=True)
 
     assert worker.stderr is not None
     thread = threading.Thread(target=forward, args=(worker.stderr,), daemon=True)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import FrameType
@@ -16,6 +17,7 @@ from dltrain import programs
 from dltrain.config.tuning import Tune
 from dltrain.errors import Interrupted
 from dltrain.plugins import loading as plugins
+from dltrain.signals import interrupts_held_back
 from dltrain.tuning.space import arguments
 from dltrain.tuning.study import Study
 from dltrain.tuning.worker import Job, Unusable, work
@@ -122,7 +124,9 @@ class Search:
             target=work, args=(theirs, self._place, plugins.trusts_all, self._verbose), daemon=True
         )
         os.environ[programs.SAFE_PATH] = "1"  # of the worker, and of Python's own helper processes
-        process.start()
+        resource_tracker.ensure_running()  # which `start` would, and unblock all signals
+        with interrupts_held_back():
+            process.start()
         theirs.close()
         return Worker(process, ours)
 

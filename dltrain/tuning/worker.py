@@ -16,7 +16,7 @@ from dltrain.lazy import keras
 from dltrain.plugins import loading as plugins
 from dltrain.runs import folder
 from dltrain.runs.listing import as_float
-from dltrain.signals import Stoppable
+from dltrain.signals import Stoppable, let_interrupts_through
 from dltrain.training import trainer
 from dltrain.training.resume import Resume, resumed_config
 
@@ -57,6 +57,7 @@ def work(connection: Connection, place: Path, trusts: bool, verbose: bool) -> No
     plugins.trusts_all = trusts
     try:
         with Stoppable():
+            let_interrupts_through()
             while (job := connection.recv()) is not None:
                 connection.send(("end", *_done(job, connection, place, verbose)))
                 keras.backend.clear_session()  # else each network stays in memory

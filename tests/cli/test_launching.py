@@ -110,3 +110,40 @@ def test_a_worker_that_another_killed_is_named(launched):
 def test_a_signal_while_the_workers_are_started_starts_no_more(launched):
     assert launched(HEEDS, HEEDS, then=signals(signal.SIGTERM), after=0)[0] == 143
     assert launched.count() == 1
+
+
+def test_what_a_worker_says_is_shown_whatever_its_bytes_and_no_longer_waited_for_than_for_the_worker(
+    tmp_path, monkeypatch, capfd
+):
+    script = """if True:
+        import os, subprocess, sys
+        os.write(2, b"a \\xff\\n" * 5000)
+        if '"index": 1' in os.environ["TF_CONFIG"]:
+            open("left", "w").write(str(subprocess.Popen(["sleep", "3600"]).pid))
+    """
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(launching, "LISTEN_SECONDS", 0.5)
+    monkeypatch.setattr(launching, "_require", lambda words: None)
+    monkeypatch.setattr(launching.programs, "dltrain", lambda *words: [sys.executable, "-c", script])
+    try:
+        launching.launch(type("Context", (), {"args": []})(), 2)
+    finally:
+        os.kill(int((tmp_path / "left").read_text()), signal.SIGKILL)
+    assert capfd.readouterr().err.count("[worker 1] a \\xff\n") == 5000
+
+
+def test_workers_that_are_interrupted_while_they_start_end_without_a_traceback(monkeypatch, capfd):
+    start = launching._start
+
+    def interrupted(rank, *rest):
+        worker = start(rank, *rest)
+        if rank == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return worker
+
+    monkeypatch.setattr(launching, "_start", interrupted)
+    monkeypatch.setattr(launching, "_require", lambda words: None)
+    with pytest.raises(launching._Ended) as ended:
+        launching.launch(type("Context", (), {"args": ["none.yaml"]})(), 2)
+    assert ended.value.exit_code == 130
+    assert "Traceback" not in capfd.readouterr().err

@@ -17,6 +17,7 @@ from dltrain.errors import ConfigError
 from dltrain.tuning import space, storage
 from dltrain.tuning.monitor import monitored
 from dltrain.tuning.outcome import conclude
+from dltrain.tuning.search import Search
 from dltrain.tuning.study import Study
 
 CONFIG = """
@@ -251,3 +252,15 @@ def test_the_page_has_the_best_first_then_what_was_cut_short_and_what_failed_wit
     rows = re.findall(r'<tr><td class="word short">(\d)</td><td class="word short">(\w+)', page)
     assert rows == [("3", "finished"), ("1", "finished"), ("2", "pruned"), ("4", "failed"), ("4", "no")]
     assert "4 trials: 2 finished, 1 pruned, 1 failed" in page and "Try less" not in page
+
+
+@pytest.mark.parametrize("seconds", [0, 0.05, 0.2])
+def test_a_worker_that_is_stopped_while_it_starts_ends_without_a_word(tmp_path, monkeypatch, capfd, seconds):
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")
+    search = Search(tmp_path, None, None, "loss", print, False)
+    worker = search._started()
+    time.sleep(seconds)
+    os.kill(worker.process.pid, signal.SIGINT)
+    worker.process.join(60)
+    worker.connection.close()
+    assert (worker.process.exitcode, capfd.readouterr().err) == (0, "")
