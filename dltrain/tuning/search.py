@@ -145,6 +145,9 @@ class Search:
             if asked is None:
                 return
             worker.trial, worker.values = asked
+        if self._exit_code is not None:  # a signal came while it was asked for, which takes a second
+            worker.trial = None
+            return
         with suppress(BrokenPipeError):  # it died: which is heard at once
             worker.connection.send(Job(worker.trial.number, tuple(arguments(worker.values)), self._monitor))
 

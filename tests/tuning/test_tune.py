@@ -1,23 +1,25 @@
 """`dltrain tune`: trials are runs, failures are noted, what was killed goes on, and the best is a config."""
 
 import json
+import multiprocessing
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
 
 from dltrain.cli import app
 from dltrain.config import experiment as experiments
-from dltrain.errors import ConfigError
+from dltrain.errors import ConfigError, Interrupted
 from dltrain.tuning import space, storage
 from dltrain.tuning.monitor import monitored
 from dltrain.tuning.outcome import conclude
-from dltrain.tuning.search import Search
+from dltrain.tuning.search import Search, Worker
 from dltrain.tuning.study import Study
 
 CONFIG = """
@@ -264,3 +266,25 @@ def test_a_worker_that_is_stopped_while_it_starts_ends_without_a_word(tmp_path, 
     worker.process.join(60)
     worker.connection.close()
     assert (worker.process.exitcode, capfd.readouterr().err) == (0, "")
+
+
+@pytest.mark.parametrize("is_cut", [False, True], ids=["a new trial", "a trial that was cut"])
+def test_a_signal_while_a_trial_is_chosen_gives_no_more(tmp_path, monkeypatch, is_cut):
+    trial = SimpleNamespace(number=0)
+
+    def ask(*_):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return trial, {}
+
+    ours, theirs = multiprocessing.Pipe()
+    theirs.send(("end", "interrupted", ""))  # nobody waits for ever
+    process = SimpleNamespace(pid=0, join=lambda timeout: None, is_alive=lambda: False)
+    monkeypatch.setattr(Search, "_started", lambda self: Worker(process, ours))
+    kept = SimpleNamespace(user_attrs={}, set_user_attr=lambda *_: None)
+    study = SimpleNamespace(study=kept, cut=lambda: [(trial, {})] if is_cut else [], ask=ask)
+    search = Search(tmp_path, study, SimpleNamespace(workers=1, minutes=None), "loss", ask if is_cut else print, False)
+    with pytest.raises(Interrupted) as ended:
+        search.run("again")
+    assert ended.value.exit_code == 143
+    assert theirs.recv() is None, "it is sent home, and gets no trial"
+    theirs.close()
