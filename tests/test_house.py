@@ -93,7 +93,7 @@ MAY_IMPORT = {
     "plugins": {"importing", "registry", "data", "fields", "lazy", "cache", "errors", "untrusted"},
     "models": {"features", "layers", "plugins", "hdf5", "keras_internals"} | GROUND,
     "datasets": {"features", "plugins"} | GROUND,
-    "tasks": {"features", "report", "figures"} | GROUND,
+    "tasks": {"features", "layers", "report", "figures"} | GROUND,
     "augmentations": {"features"} | GROUND,
     "optimizers": {"fused_optimizers", "keras_internals"} | GROUND,
     **dict.fromkeys(("schedules", "trackers", "exports"), GROUND),
