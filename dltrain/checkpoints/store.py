@@ -81,10 +81,11 @@ def save(
         for old in [*_planned(run)[:-keep], *(other for other in run.checkpoints.glob("extra-*.npz") if other != path)]:
             old.unlink(missing_ok=True)
     except OSError as error:
-        raise TrainingError(
-            f"{path}: cannot be written: {error.strerror}; the previous checkpoint is intact.\n"
-            f"Free disk space, then resume with: dltrain fit --resume {run.path}"
-        ) from None
+        words = "there is no other checkpoint.\nFree disk space, then start again"
+        if any(other != path for other in _by_step(run)):
+            resume = f"dltrain fit --resume {run.path}"
+            words = f"the previous checkpoint is intact.\nFree disk space, then resume with: {resume}"
+        raise TrainingError(f"{path}: cannot be written: {error.strerror}; {words}") from None
 
 
 def _point(name: Path, path: Path) -> None:

@@ -78,6 +78,11 @@ class Run:
         return max(times, default=None)
 
     @property
+    def kept(self) -> str:
+        """What of the run can be resumed after something could not be written, in words."""
+        return "there is no checkpoint yet" if self.saved is None else "the last checkpoint is intact"
+
+    @property
     def model(self) -> Path:
         """The network with its best weights."""
         return self.path / "model.keras"

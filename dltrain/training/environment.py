@@ -5,7 +5,6 @@ import os
 import platform
 import sys
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from dltrain import __version__
@@ -27,6 +26,6 @@ def describe(devices: Devices) -> dict[str, Any]:
         "cpu": cpu_name(),
         "cores": os.cpu_count(),
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
-        "git": checkout.of(Path.cwd()),
+        "git": checkout.here(),
         "command": json.loads(os.environ.get(TYPED, "null")) or sys.argv,
     }
