@@ -8,7 +8,19 @@ from typing import Annotated, Any, Literal, TextIO
 import typer
 
 from dltrain.cli import answers
-from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, RunWords, Verbose, echo, is_of_use, print_json, run_words
+from dltrain.cli.arguments import (
+    RUNS,
+    Json,
+    Quiet,
+    Runs,
+    RunWords,
+    Verbose,
+    echo,
+    finite_number,
+    is_of_use,
+    print_json,
+    run_words,
+)
 from dltrain.cli.trust import Trust
 from dltrain.errors import ConfigError, DataError, RunError, UserError
 from dltrain.registry import EXPORTS
@@ -210,7 +222,8 @@ def serve(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for any free one.")] = 8000,
     most_megabytes: Annotated[
-        float, typer.Option("--max-megabytes", min=0.001, help="The largest request, in MB.")
+        float,
+        typer.Option("--max-megabytes", min=0.001, callback=finite_number, help="The largest request, in MB."),
     ] = 16.0,
     most_instances: Annotated[
         int, typer.Option("--max-instances", min=1, help="The most examples in a request.")
