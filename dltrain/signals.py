@@ -38,11 +38,8 @@ class Stopped(KeyboardInterrupt):
     """
 
     def __init__(self, number: int) -> None:
-        self.number, self.words, self.exit_code = (
-            number,
-            _WORDS[signal.Signals(number)],
-            EXIT_CODES[signal.Signals(number)],
-        )
+        self.number = number
+        self.words, self.exit_code = _WORDS[signal.Signals(number)], EXIT_CODES[signal.Signals(number)]
         super().__init__(self.words)
 
 
@@ -52,7 +49,50 @@ def end_at_once() -> None:
         signal.signal(number, _leave_now)
 
 
-class Stoppable:
+class _Listening:
+    """A context in which signals are noted, and a thread hears of each at once; nothing outside of the main thread."""
+
+    def __enter__(self) -> Self:
+        self._before: dict[signal.Signals, object] = {}
+        self._is_main = threading.current_thread() is threading.main_thread()
+        if self._is_main:  # no other may set handlers
+            self._reader, self._writer = os.pipe()
+            os.set_blocking(self._writer, False)
+            self._wakeup = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+            self._before = {number: signal.signal(number, self._note) for number in self._numbers()}
+            self._listener = threading.Thread(target=self._listen, name="signals", daemon=True)
+            self._listener.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._is_main:
+            self._restore()
+            signal.set_wakeup_fd(self._wakeup)
+            os.close(self._writer)
+            self._listener.join()
+            os.close(self._reader)
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+        self._before.clear()
+
+    def _numbers(self) -> list[signal.Signals]:
+        """Returns the signals that are noted."""
+        raise NotImplementedError
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        """Handles a signal in the main thread, as Python comes by."""
+        raise NotImplementedError
+
+    def _listen(self) -> None:
+        """Reads the number of each signal from the pipe, in a thread of its own, until there are no more."""
+        raise NotImplementedError
+
+
+class Stoppable(_Listening):
     """A context in which a signal ends the command by an exception, Stopped, so that nothing stays half-written.
 
     The exception of a handler may be lost: in an import that another thread takes part in, or in code that was called
@@ -61,37 +101,24 @@ class Stoppable:
     """
 
     def __enter__(self) -> Self:
-        self._before: dict[signal.Signals, object] = {}
-        if threading.current_thread() is not threading.main_thread():
-            return self
         try:
             self._errors = os.dup(2)  # the import of TensorFlow keeps what is written to 2
         except OSError:  # it is closed
             self._errors = os.open(os.devnull, os.O_WRONLY)
-        self._reader, self._writer = os.pipe()
-        os.set_blocking(self._writer, False)
-        self._wakeup = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         self._unraisable, sys.unraisablehook = sys.unraisablehook, self._lost
-        self._before = {number: signal.signal(number, self._stop) for number in _ours()}
-        self._watch = threading.Thread(target=self._watched, name="ending", daemon=True)
-        self._watch.start()
-        return self
+        return super().__enter__()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if threading.current_thread() is not threading.main_thread():
-            return
-        for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
-        signal.set_wakeup_fd(self._wakeup)
+        super().__exit__(kind, error, trace)
         sys.unraisablehook = self._unraisable
-        os.close(self._writer)
-        self._watch.join()
-        os.close(self._reader)
         os.close(self._errors)
 
-    def _stop(self, number: int, frame: FrameType | None) -> None:
+    def _numbers(self) -> list[signal.Signals]:
+        return _ours()
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
         if _is_importing(frame):
             _leave(number, self._errors)
         raise Stopped(number)
@@ -102,7 +129,7 @@ class Stoppable:
             _leave(told.exc_value.number, self._errors)
         self._unraisable(told)
 
-    def _watched(self) -> None:
+    def _listen(self) -> None:
         number, patience = 0, None
         while True:
             readable, _, _ = select.select([self._reader], [], [], patience)
@@ -112,8 +139,13 @@ class Stoppable:
             if not word:
                 return
             # Another handler, as a server's or a search's, stops in its own way.
-            if not number and word[0] in self._before and signal.getsignal(word[0]) == self._stop:
+            if not number and word[0] in self._before and signal.getsignal(word[0]) == self._note:
                 number, patience = word[0], ENDING_SECONDS
+
+
+def noted() -> list[signal.Signals]:
+    """Returns the signals that ask to stop; nohup wants SIGHUP ignored."""
+    return [each for each in EXIT_CODES if each != signal.SIGHUP or signal.getsignal(each) != signal.SIG_IGN]
 
 
 def _ours() -> list[signal.Signals]:
@@ -144,7 +176,7 @@ def _is_importing(frame: FrameType | None) -> bool:
     return False
 
 
-class StopRequest:
+class StopRequest(_Listening):
     """A context that records signals instead of raising them; it does nothing outside of the main thread.
 
     Args:
@@ -155,49 +187,21 @@ class StopRequest:
     def __init__(self, too_late: Callable[[], None] = lambda: None) -> None:
         self.exit_code: int | None = None
         self._too_late = too_late
-        self._before: dict[signal.Signals, object] = {}
 
     def __bool__(self) -> bool:
         return self.exit_code is not None
-
-    def __enter__(self) -> Self:
-        self._is_main = threading.current_thread() is threading.main_thread()
-        if not self._is_main:  # no other may set handlers
-            return self
-        self._reader, self._writer = os.pipe()
-        os.set_blocking(self._writer, False)
-        self._wakeup = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
-        for number in EXIT_CODES:
-            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup wants it ignored
-                self._before[number] = signal.signal(number, self._note)
-        self._listener = threading.Thread(target=self._listen, name="signals", daemon=True)
-        self._listener.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if not self._is_main:
-            return
-        self._restore()
-        signal.set_wakeup_fd(self._wakeup)
-        os.close(self._writer)
-        self._listener.join()
-        os.close(self._reader)
 
     def acknowledge(self) -> None:
         """Confirms that the main thread has noticed the signal and stops now, so that the listening thread need not."""
         if self._is_main:
             os.write(self._writer, _HEEDED)
 
+    def _numbers(self) -> list[signal.Signals]:
+        return noted()
+
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.exit_code = EXIT_CODES[signal.Signals(number)]
         self._restore()  # the next one has its usual effect
-
-    def _restore(self) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
-        self._before.clear()
 
     def _listen(self) -> None:
         code, patience = 0, None

@@ -89,8 +89,18 @@ def parsing() -> Iterator[None]:
             raise
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":  # which Rust's are named
             raise
-        _log.debug("%s", "".join(traceback.format_exception(error)).rstrip())
+        record(error)
         raise Unreadable(" ".join(str(error).split()) or type(error).__name__) from error
+
+
+def record(error: BaseException) -> None:
+    """Writes an exception that is told in other words where `--verbose` shows it."""
+    _log.debug("%s", "".join(traceback.format_exception(error)).rstrip())
+
+
+def reason(error: Exception) -> str:
+    """Returns why a file cannot be read, in one line: what the system says, or its parser."""
+    return " ".join(str(getattr(error, "strerror", None) or error).split())
 
 
 def _require_regular(path: Path, state: os.stat_result) -> None:

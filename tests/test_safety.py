@@ -90,7 +90,7 @@ MINUSES = b"\x93NUMPY\x01\x00" + len(_HEADER).to_bytes(2, "little") + _HEADER
 @pytest.mark.parametrize(
     ("content", "compression", "words"),
     [
-        (npy(np.zeros(10**6, np.float32)), zipfile.ZIP_DEFLATED, "is compressed"),
+        (npy(np.zeros(10**6, np.float32)), zipfile.ZIP_DEFLATED, "one is compressed"),
         (npy(np.array([print], object), allow_pickle=True), zipfile.ZIP_STORED, "holds Python objects"),
         (lying_header((10**12,)), zipfile.ZIP_STORED, "does not have the size that its header states"),
         (lying_header((10**30, 0)), zipfile.ZIP_STORED, "does not have the size that its header states"),

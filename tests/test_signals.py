@@ -45,6 +45,7 @@ ENDING = """
     from pathlib import Path
     from dltrain.signals import Stoppable
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the tests may run in the background
     {before}
     with Stoppable():
         {then}

@@ -8,8 +8,10 @@ import numpy as np
 from dltrain.checkpoints import store
 from dltrain.config.experiment import Experiment
 from dltrain.console import Reporter
+from dltrain.data.size_limit import memory
 from dltrain.digest import digest
 from dltrain.runs.folder import Run
+from dltrain.untrusted import opened
 
 KEY = "built_on"
 """Their key in environment.json."""
@@ -48,7 +50,7 @@ def sources(experiment: Experiment) -> dict[str, str]:
 def digest_of(path: Path) -> str:
     """Returns a digest of 32 letters: of a run's best weights, or of a whole file."""
     if path.is_file() and path.suffix != ".npz":
-        with path.open("rb") as file:
+        with opened(path, memory()) as file:
             return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
     saved = store.load_file(path) if path.is_file() else store.load(Run(path), "best")
     arrays = store.averaged(saved).arrays

@@ -20,17 +20,15 @@ from typing import IO, Any
 
 import numpy as np
 
+from dltrain.data.size_limit import memory
 from dltrain.errors import CheckpointError, TrainingError
 from dltrain.runs.folder import Run, replacing
+from dltrain.untrusted import Unreadable, opened, parsing, reason
 
 AVERAGE = "average"
 """Who owns the moving averages of the model's weights, which have the names of these."""
 
 _MANIFEST = "dltrain.json"
-_DAMAGE = (
-    *(OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile),
-    *(SyntaxError, MemoryError),  # of headers that were made to harm
-)
 
 
 @dataclass(frozen=True)
@@ -233,7 +231,7 @@ def _is_best_of(path: Path, saved: Checkpoint) -> bool:
         return False
     best = saved.state.get("best")
     # States of later steps name the same best epoch, but hold other weights.
-    return best is None or (state.get("step"), state.get("epoch")) == (best.get("step"), best.get("epoch"))
+    return not isinstance(best, dict) or all(state.get(key) == best.get(key) for key in ("step", "epoch"))
 
 
 def _is_good(path: Path) -> bool:
@@ -246,19 +244,19 @@ def _is_good(path: Path) -> bool:
 
 def _read(path: Path) -> Checkpoint:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with parsing(), opened(path, memory()) as file, zipfile.ZipFile(file) as archive:
+            if sum(info.file_size for info in archive.infolist()) > path.stat().st_size:
+                raise ValueError("its members overlap, or one is compressed")
             arrays = {info.filename.removesuffix(".npy"): _member(archive, info) for info in archive.infolist()}
-        content = json.loads(bytes(arrays.pop(_MANIFEST)))
-        if list(arrays) != content["variables"]:
-            raise ValueError("a variable is missing")  # the list of members in a zip file has no checksum of its own
-        if not isinstance(content["state"]["step"], int):
-            raise ValueError("its step is not a number")
+            content = json.loads(bytes(arrays.pop(_MANIFEST)))
+            if list(arrays) != content["variables"]:
+                raise ValueError("a variable is missing")  # the list of members in a zip file has no checksum
+            if not isinstance(content["state"]["step"], int):
+                raise ValueError("its step is not a number")
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such checkpoint") from None
-    # A flipped bit in the zip's own records may ask for a password or for an unknown compression: RuntimeErrors.
-    except _DAMAGE as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise CheckpointError(f"{path}: is damaged, or not a checkpoint of dltrain: {reason}") from None
+    except (OSError, Unreadable) as error:
+        raise CheckpointError(f"{path}: is damaged, or not a checkpoint of dltrain: {reason(error)}") from None
     return Checkpoint(path, arrays, content["state"])
 
 

@@ -1,18 +1,31 @@
 """The state from which a run resumes exactly where it stopped."""
 
-import types
 from dataclasses import dataclass, field
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, TypedDict
 
 from dltrain.checkpoints.store import Checkpoint
 from dltrain.data import DataSpec
+from dltrain.data.plain_types import misfit
 from dltrain.errors import CheckpointError
 from dltrain.features._earlier import data_of
+from dltrain.untrusted import Unreadable, parsing
 
-_BEST = {"monitor", "value", "epoch", "step"}
+
+class BestState(TypedDict):
+    """The state of `Best`: what was best, by which column, and when."""
+
+    monitor: str
+    value: float
+    epoch: int
+    step: int
 
 
-_PATIENCE = {"monitor", "best", "wait"}
+class PatienceState(TypedDict):
+    """The state of `Patience`: by which column, the best value, and for how many epochs there was none."""
+
+    monitor: str
+    best: float | None
+    wait: int
 
 
 @dataclass
@@ -47,9 +60,9 @@ class TrainingState:
     stage: int = 0
     seconds: float = 0.0
     means: dict[str, float] | None = None
-    best: dict[str, Any] | None = None
-    patience: dict[str, Any] | None = None
-    plateau: dict[str, Any] | None = None
+    best: BestState | None = None
+    patience: PatienceState | None = None
+    plateau: dict[str, float | None] | None = None
     stopped: bool = False
     halted_by: list[dict[str, Any]] | None = None
     restores: int = 0
@@ -64,15 +77,15 @@ class TrainingState:
             CheckpointError: if it is not as this version of dltrain writes it.
         """
         try:
-            state = cls(**saved.state)
-            for name, hint in get_type_hints(cls).items():
-                if not _fits(getattr(state, name), hint):
-                    raise TypeError(f"TrainingState.{name} is of another type")
-            for value, keys in ((state.best, _BEST), (state.patience, _PATIENCE)):
-                if value is not None and value.keys() != keys:
-                    raise TypeError(f"TrainingState must have {sorted(keys)}")
-            data_of(state.data)
-        except (TypeError, AttributeError) as error:
+            with parsing():
+                state = cls(**saved.state)
+                if (path := misfit(state, cls, cls.__name__)) is not None:
+                    raise TypeError(f"{path} is of another type")
+                counts = (state.examples, state.step, state.epoch, state.stage, state.restores)
+                if min(counts) < 0 or any(not isinstance(change.get("step"), int) for change in state.changes):
+                    raise TypeError(f"{cls.__name__} has a count that is none")
+                data_of(state.data)
+        except Unreadable as error:
             words = str(error).replace("__init__() ", "")
             raise CheckpointError(f"{saved.path}: was written by another version of dltrain: {words}") from None
         return state
@@ -81,11 +94,3 @@ class TrainingState:
     def spec(self) -> DataSpec:
         """The description of the data."""
         return data_of(self.data)
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value that was read as JSON has a type; a whole number counts as a number."""
-    if isinstance(hint, types.UnionType):
-        return any(_fits(value, alternative) for alternative in get_args(hint))
-    kind = get_origin(hint) or hint
-    return isinstance(value, (int, float) if kind is float else kind) and (kind is bool or not isinstance(value, bool))

@@ -4,16 +4,19 @@ Nothing is read before its shape is known to fit.
 """
 
 import io
+import math
 import re
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from dltrain.checkpoints.layer_names import loose_weights, named_layers, snake_case
 from dltrain.errors import CheckpointError
 from dltrain.lazy import keras
+from dltrain.untrusted import Unreadable, opened, parsing, reason
 
 ENDINGS = (".npz", ".weights.h5", ".keras")
 """Suffixes of weight files: dltrain's own, and Keras's."""
@@ -23,6 +26,7 @@ LOOSE = "(own)"
 
 _MEMBER = "model.weights.h5"
 _MAX_DEPTH, _MAX_ARRAYS = 16, 100_000
+_FREE_CHUNK = 2**20
 _NO_WEIGHTS = ("normalization", "seed_generator")
 
 
@@ -43,23 +47,29 @@ def read(path: Path, model: Any) -> dict[str, list[Any]]:
     if not path.name.endswith(ENDINGS[1:]):
         raise CheckpointError(f"a weight file must end in {', '.join(ENDINGS)}")
     try:
-        with h5py.File(_member(path, model) if path.suffix == ".keras" else path, "r") as file:
+        with parsing(), _content(path, model) as content, h5py.File(content, "r") as file:
             if "layer_names" in file.attrs:
                 raise ValueError("it is in Keras 2's format: load it with Keras's load_weights, and save it again")
             return _layers(file, model)
-    except (OSError, RuntimeError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise CheckpointError(" ".join(str(error).split())) from None
+    except (OSError, Unreadable) as error:
+        raise CheckpointError(reason(error)) from None
 
 
-def _member(path: Path, model: Any) -> io.BytesIO:
-    """Returns the weights within a .keras file, which is a zip archive, into memory, if they are of a sane size."""
+@contextmanager
+def _content(path: Path, model: Any) -> Iterator[IO[bytes]]:
+    """A context with the HDF5 file that a weight file is: of a .keras file, a zip archive, a member, in memory."""
+    with opened(path) as file:
+        yield io.BytesIO(_member(file, model)) if path.suffix == ".keras" else file
+
+
+def _member(file: IO[bytes], model: Any) -> bytes:
+    """Returns the weights within a .keras file if they are of a sane size."""
     most = 8 * sum(4 * weight.shape.num_elements() for weight in model.weights) + 2**24
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(file) as archive:
         size = archive.getinfo(_MEMBER).file_size
         if size > most:
             raise ValueError(f"its weights have {size:,} bytes, those of this network at most {most:,}")
-        with archive.open(_MEMBER) as file:
-            return io.BytesIO(file.read(most))
+        return archive.read(_MEMBER)
 
 
 def _layers(file: Any, model: Any) -> dict[str, list[Any]]:
@@ -144,6 +154,10 @@ def _arrays(group: Any, address: str = "", depth: int = 0, count: list[int] | No
             yield from _arrays(item, place, depth + 1, count)
         elif item.is_virtual or item.external:
             raise ValueError(f"{place} is kept in another file")
+        elif item.shape is None:
+            raise ValueError(f"{place} is empty")
+        elif math.prod(item.chunks or ()) > max(item.size, _FREE_CHUNK):  # which is unpacked whole
+            raise ValueError(f"{place} is stored in pieces that are larger than it")
         elif item.dtype.kind == "f":
             yield place, item
         elif not re.search(r"(seed_generator|normalization)\w*/", place):

@@ -22,7 +22,7 @@ from dltrain.config import experiment as experiments
 from dltrain.distributed import key as keys
 from dltrain.errors import ConfigError, DltrainError, TrainingError, UserError
 from dltrain.plugins import loading as plugins
-from dltrain.signals import EXIT_CODES
+from dltrain.signals import EXIT_CODES, noted
 
 ENDED = {-number: code for number, code in EXIT_CODES.items()}
 
@@ -138,9 +138,7 @@ class _Signals:
         self._came: list[int] = []
 
     def __enter__(self) -> Self:
-        # nohup wants SIGHUP ignored, and the workers inherit that.
-        ours = [each for each in EXIT_CODES if each != signal.SIGHUP or signal.getsignal(each) != signal.SIG_IGN]
-        self._before = {number: signal.signal(number, self._note) for number in ours}
+        self._before = {number: signal.signal(number, self._note) for number in noted()}
         return self
 
     def __exit__(

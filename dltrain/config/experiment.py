@@ -1,7 +1,6 @@
 """What an experiment consists of; how it is loaded, overridden, checked and written down again."""
 
 import dataclasses
-import logging
 import re
 import traceback
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
+from dltrain import untrusted
 from dltrain.config import bases, document, unread
 from dltrain.config.blocks import Checkpoint, Cluster, EarlyStopping, Stage, Teacher, Train
 from dltrain.config.document import Mark, Node, Problem
@@ -20,8 +20,6 @@ from dltrain.errors import AbsentData, ConfigError, KeyProblem, Misfit, said
 from dltrain.fields import Seed
 from dltrain.plugins import loading as plugins
 from dltrain.registry import AUGMENTATIONS, CALLBACKS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS, TRACKERS, Choice
-
-_log = logging.getLogger("dltrain")
 
 # The contract of each kind stands in its folder; a config may hold any class that is registered.
 Dataset = Annotated[Any, DATASETS]
@@ -335,7 +333,7 @@ class Config:
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             if not _is_of_keras(error) or plugins.fault(error):
                 raise
-            _log.debug("%s", "".join(traceback.format_exception(error)).rstrip())
+            untrusted.record(error)
             refused = KeyProblem("", f": no network can be built so: {said(error)}")
             raise ConfigError(self._problems("model", refused)) from None
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
+from dltrain.data.plain_types import misfit
 from dltrain.data.ragged import Ragged
 from dltrain.data.statistics import Pieces
 from dltrain.errors import KeyProblem
@@ -29,9 +31,12 @@ if TYPE_CHECKING:
 Plain = Any
 """What JSON can hold."""
 
+SHOWN = 80
+"""Letters of a value that a message shows."""
 _STATISTIC = "statistic"
 _FITTED = "fitted"
 Value = TypeVar("Value")
+AnyFeature = TypeVar("AnyFeature", bound="Feature")
 
 
 def fitted(default: Value) -> Value:
@@ -50,16 +55,19 @@ class Notice(str):
     Args:
         words: the sentence, such as "kind: 'blue' is unknown".
         kind: what such sentences have in common, such as "kind: values that are unknown"; none for the sentence.
+        absence: the kind that is noticed instead where there is no value; none where there is no such.
     """
 
-    __slots__ = ("kind",)
+    __slots__ = ("absence", "kind")
 
+    absence: str | None
     kind: str
 
-    def __new__(cls, words: str, kind: str | None = None) -> Self:
+    def __new__(cls, words: str, kind: str | None = None, absence: str | None = None) -> Self:
         """Returns the sentence; of a notice without another kind, with the kind that it has."""
         made = super().__new__(cls, words)
         made.kind = kind or (words.kind if isinstance(words, Notice) else str(words))
+        made.absence = absence or (words.absence if isinstance(words, Notice) else None)
         return made
 
 
@@ -420,12 +428,29 @@ class Feature(Choice):
         Raises:
             TypeError: if they are not those of this version.
         """
-        return cls(**{key: tupled(value) for key, value in fields.items() if key != "name"})
+        return typed(cls(**{key: tupled(value) for key, value in fields.items() if key != "name"}))
+
+
+def typed(feature: AnyFeature) -> AnyFeature:
+    """Returns a feature whose fields were read as JSON.
+
+    Raises:
+        TypeError: if one is not of its type.
+    """
+    if (path := misfit(feature, type(feature), type(feature).__name__)) is not None:
+        raise TypeError(f"{path} is of another type")
+    return feature
 
 
 def shape_words(shape: Sequence[int | None], between: str = "x") -> str:
     """Returns a shape as messages have it: 8x8x1; a length that differs is a question mark."""
     return between.join("?" if length is None else str(length) for length in shape)
+
+
+def shortened(value: Any) -> str:
+    """Returns a value that somebody gave as a message has it."""
+    shown = reprlib.repr(value)
+    return shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."
 
 
 def tupled(value: Any) -> Any:

@@ -188,7 +188,7 @@ class ObjectReader(TextReader):
         notices: dict[int, str | Sequence[str]] = {}
         for number, place in enumerate(places):
             if noticed := [
-                Notice(f"{name}: {words}", f"{name}: {words.kind}")
+                Notice(f"{name}: {words}", f"{name}: {words.kind}", words.absence and f"{name}: {words.absence}")
                 for name, encoded in of_names.items()
                 for words in encoded.noticed(number)
             ]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from dataclasses import dataclass
 from errno import EFBIG
 from pathlib import Path
@@ -76,8 +77,13 @@ class SizeLimit:
         return bytes(read)
 
 
+def memory() -> int:
+    """Returns the bytes of memory that the machine has: what is larger cannot be read into it."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
 def reason(error: Exception) -> str:
     """Returns why a file cannot be read, with what to type where it is too large."""
-    words = " ".join(str(getattr(error, "strerror", None) or error).split())
+    words = untrusted.reason(error)
     is_large = isinstance(error, OSError) and error.errno == EFBIG
     return f"{words}; if you trust it, set dataset.{KEY} to what it may have" if is_large else words

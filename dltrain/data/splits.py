@@ -20,6 +20,13 @@ from dltrain.lazy import np
 PARTS = ("train", "validation", "test")
 """The parts that data may have, by name."""
 
+PART_NAMES = {
+    "train": ("train", "training"),
+    "validation": ("validation", "val", "valid"),
+    "test": ("test", "testing"),
+}
+"""How people call each part, in any case."""
+
 
 @dataclass(frozen=True)
 class Provenance:

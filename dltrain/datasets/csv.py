@@ -3,27 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from dltrain.data import DataSpec, Feature, Pieces, Provenance, Split, Splits
-from dltrain.data.noticing import notice, noticing
+from dltrain.data.noticing import notice
 from dltrain.data.proposal import Proposal
 from dltrain.data.size_limit import SizeLimit
-from dltrain.datasets import Dataset
-from dltrain.datasets._sources.arrays import refusing
+from dltrain.datasets._sources.whole import Whole
 from dltrain.datasets._tables.proposal import table as proposed_table
-from dltrain.datasets._tables.targets import TASKS, Kind, TargetColumns, are_parts, drawn_parts, flags, named_parts
+from dltrain.datasets._tables.targets import (
+    Kind,
+    TargetColumns,
+    drawn_parts,
+    named_parts,
+    only_numbers,
+    weights_of,
+    with_parts,
+    with_weights,
+    within_float32,
+)
 from dltrain.errors import KeyProblem
-from dltrain.features._tables.columns import Encoding, Role, encode, is_date, learn, strays
+from dltrain.features._tables.columns import (
+    BETWEEN_HOURS,
+    Encoding,
+    Role,
+    between_hours,
+    encode,
+    learn,
+    pointed,
+    strays,
+)
 from dltrain.features._tables.encoding import MISSING, TableEncoding
 from dltrain.features._tables.files import Table, matching, read
 from dltrain.features._tables.reader import TableReader
 from dltrain.features._tables.times import as_times, is_day_first, is_time
 from dltrain.features._tables.values import (
-    as_numbers,
-    beyond_float32,
+    decimal_commas,
+    with_points,
 )
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.table import Table as TableFeature
@@ -36,7 +53,7 @@ if TYPE_CHECKING:
 
 
 @DATASETS.register("csv")
-class CSV(Dataset):
+class CSV(Whole):
     """Your own table with a header: CSV, TSV, Parquet or JSON lines, one file or several by a pattern.
 
     The kind of each column is inferred from its values unless you name it: numbers are standardised (missing ones are
@@ -122,40 +139,6 @@ class CSV(Dataset):
         """
         return proposed_table(path, target, cls, MISSING)
 
-    @property
-    def task(self) -> str:
-        """The task that suits the target: classification, multilabel or regression."""
-        try:
-            return TASKS[self._known[0]]
-        except ValueError:  # which `spec` reports, at its key
-            return "classification"
-
-    def spec(self) -> DataSpec:
-        """Describes the table, from all of its values.
-
-        Raises:
-            KeyProblem: if it cannot be used.
-        """
-        return self._known[1]
-
-    def sizes(self) -> dict[str, int]:
-        """Returns how many examples each part has, from all of the table; raises as `spec`."""
-        return self._known[2]
-
-    def load(self, like: DataSpec | None = None) -> Splits:
-        """Returns the three parts.
-
-        Args:
-            like: what was learnt from another table; none to learn it from this one.
-
-        Raises:
-            DataError: if the table cannot be used.
-        """
-        with refusing():
-            splits = self._own[1] if like is None else self._read(like)[1]
-        self.__dict__.pop("_own", None)  # the training data must not be kept twice
-        return splits
-
     def describe(self, spec: DataSpec) -> list[str]:
         """Returns which texts mean a missing value."""
         from dltrain.features._tables.description import missing
@@ -171,39 +154,33 @@ class CSV(Dataset):
     def _targets(self) -> tuple[str, ...]:
         return (self.target,) if isinstance(self.target, str) else self.target
 
-    @property
-    def _known(self) -> tuple[Kind, DataSpec, dict[str, int]]:
-        """The description of the table; read once for all configs of a process with the same files and settings."""
-        stamps = tuple((file, file.stat().st_mtime_ns, file.stat().st_size) for file in matching(self.path))
-        if (self, stamps) not in _KNOWN:
-            kind, splits = self._own
-            _KNOWN[self, stamps] = kind, splits.spec, {name: len(part) for name, part in splits.parts.items()}
-        return _KNOWN[self, stamps]
+    def files(self) -> list[Path]:
+        """Returns the file, or those that the pattern matches."""
+        return matching(self.path)
 
-    @cached_property
-    def _own(self) -> tuple[Kind, Splits]:
-        return self._read(None)
+    def splits(self, like: DataSpec | None) -> Splits:
+        """Returns the parts of the table.
 
-    def _read(self, like: DataSpec | None) -> tuple[Kind, Splits]:
-        with noticing() as noticed:
-            kind, splits = self._made(like)
-        return kind, replace(splits, noticed=tuple(noticed))
-
-    def _made(self, like: DataSpec | None) -> tuple[Kind, Splits]:
+        Raises:
+            ValueError: if it cannot be used.
+        """
         skip, limit = self.on_bad_example == "skip", SizeLimit(self.max_megabytes)
         table = read(self.path, self.delimiter, self.encoding, self.missing_values, skip, limit)
         self._check_names(table.frame.columns, table.nested)
+        commas = self._commas(table.frame, like)
+        frame = table.frame.with_columns([with_points(table.frame[name], are_decimal=True) for name in commas])
+        table = replace(table, frame=frame if like is None else pointed(frame, like.input.columns))
         asked = TargetColumns(self._targets, self.ignore_case)
         kind = asked.kind(table.frame, like) if self.kind == "auto" else self.kind
-        table = self._usable(table, kind, like)
+        table = self._usable(table, asked, kind, like)
         target, targets = asked.values(table, kind, like)
-        weights = None if self.weight is None else as_numbers(table.frame[self.weight]).to_numpy().astype(np.float32)
+        weights = weights_of(table, self.weight)
         parts = self._divided(table.frame, Split(np.arange(len(table.frame))[:, None], targets, weights), target)
         train = parts["train"]
         if train is None:
             raise KeyProblem("test_fraction", "and validation_fraction leave nothing for training")
         if like is None:
-            like = self._learnt(table, train, target)
+            like = self._learnt(table, train, target, commas)
         matrix = encode(table.frame, like.input.columns)
         _notice_strays(table, like, parts)
         skipped = tuple(table.skipped)
@@ -217,7 +194,7 @@ class CSV(Dataset):
         }
         if like.input.mean is None:
             like = like.with_input(like.input.adapt(Pieces(made["train"].inputs)))
-        return kind, Splits(like, made["train"], made.get("validation"), made.get("test"), skipped)
+        return Splits(like, made["train"], made.get("validation"), made.get("test"), skipped)
 
     def _check_names(self, names: list[str], nested: dict[str, str]) -> None:
         known = {*names}
@@ -233,42 +210,26 @@ class CSV(Dataset):
                     hint += "; to use all rows: dataset.split=none" if key == "split" else ""
                     raise KeyProblem(key, f"is not a column of {self.path.name}: {name!r}{hint}")
 
-    def _usable(self, table: Table, kind: Kind, like: DataSpec | None) -> Table:
+    def _usable(self, table: Table, asked: TargetColumns, kind: Kind, like: DataSpec | None) -> Table:
         """Returns the rows that have a target, and numbers where numbers are needed."""
         skip = self.on_bad_example == "skip"
-        for name in self._targets:
-            if is_date(table.frame[name]):
-                raise KeyProblem(
-                    "target", f"{name!r} is a date or time: convert it to a number, for example days since a start"
-                )
-            if table.frame[name].null_count() == len(table.frame):
-                raise KeyProblem("target", f"{name!r} has no values in {self.path.name}")
-            table = table.without(table.frame[name].is_null(), f"has no {name}", skip)
-            if kind == "labels":
-                wrong = flags(table.frame[name]).is_null()
-                table = table.without(wrong, f"{name} must be 0 or 1, as a label is", skip, name)
+        table = asked.usable(table, kind, skip)
         apart = {*self._apart, *self.ignore}
         inputs = [name for name in table.frame.columns if name not in apart]
-        for name in [*inputs, *self._numbers(kind)]:
-            words = f"{name} must be within float32, which ends at 3.4e38"
-            table = table.without(beyond_float32(table.frame[name]), words, skip, name)
-        for name in [*self.numeric, *self._numbers(kind)]:
-            stray = as_numbers(table.frame[name]).is_null() & table.frame[name].is_not_null()
-            table = table.without(stray, f"{name} must be a number", skip, name)
+        numbers = self._numbers(kind)
+        table = only_numbers(within_float32(table, [*inputs, *numbers], skip), [*self.numeric, *numbers], skip)
         for name in self.dates:
             order = is_day_first(table.frame[name]) if like is None else _day_first(like, name)
             stray = ~is_time(as_times(table.frame[name], order)) & table.frame[name].is_not_null()
             table = table.without(stray, f"{name} must be a date, for example 2020-12-31 23:59", skip, name)
-        if self.weight is not None:
-            weights = as_numbers(table.frame[self.weight])
-            light = (weights < 0).fill_null(True)
-            table = table.without(light, f"{self.weight} must be a number of at least 0", skip, self.weight)
-            if not as_numbers(table.frame[self.weight]).sum():
-                raise KeyProblem("weight", f"{self.weight!r} is 0 in each row")
-        if self.split is not None:
-            words = f"{self.split} must be train, validation or test"
-            table = table.without(~are_parts(table.frame[self.split]), words, skip, self.split)
-        return table
+        return with_parts(with_weights(table, self.weight, skip), self.split, skip)
+
+    def _commas(self, frame: pl.DataFrame, like: DataSpec | None) -> list[str]:
+        """Returns the columns that have decimal commas: of inputs, a run's are known."""
+        words = {*self.categorical, *self.text, *self.dates, *self.ignore}
+        words |= {*self._targets} if self.kind == "classes" else {*()}
+        names = frame.columns if like is None else self._apart
+        return decimal_commas(frame.select(name for name in names if name not in words))
 
     @property
     def _apart(self) -> list[str]:
@@ -284,7 +245,7 @@ class CSV(Dataset):
             return named_parts(frame[self.split], rows)
         return drawn_parts(rows, target, self.test_fraction, self.validation_fraction, self.split_seed)
 
-    def _learnt(self, table: Table, train: Split, target: Feature) -> DataSpec:
+    def _learnt(self, table: Table, train: Split, target: Feature, commas: list[str]) -> DataSpec:
         """Learns from the train part everything but the means and deviations of the inputs."""
         if isinstance(target, ClassLabel):
             classes = target.class_names
@@ -293,13 +254,12 @@ class CSV(Dataset):
                 raise KeyProblem("split", words)
         given: dict[str, Role] = {name: role for role in _ROLES for name in getattr(self, role)}
         encoding = Encoding(self.impute, self.one_hot_up_to, self.words, self.ignore_case)
-        columns = learn(table.frame.drop(self._apart), train.inputs[:, 0], given, encoding)
+        columns = learn(table.frame.drop(self._apart), train.inputs[:, 0], given, encoding, commas)
         if not columns:
             raise KeyProblem("path", "has no column beside the target to learn from")
         return DataSpec.of(TableFeature(columns=columns), target.adapt(Pieces(train.targets)))
 
 
-_KNOWN: dict[Any, tuple[Kind, DataSpec, dict[str, int]]] = {}
 _ROLES: tuple[Role, ...] = ("numeric", "categorical", "text", "dates", "ignore")
 
 
@@ -321,3 +281,7 @@ def _notice_strays(table: Table, spec: DataSpec, parts: dict[str, Split | None])
             words = f"it is read as {what}; {flags.sum()} of its values are not and count as missing"
         where = f"({shares}), for example {table.frame[name][first]!r}, {table.place(first)}"
         notice(f"column {name!r}: {words} {where}", is_whole)
+    for name, between in between_hours(table.frame, spec.input.columns).items():
+        first = int(between.arg_max() or 0)
+        where = f"{between.sum()} values have some, for example {table.frame[name][first]!r}, {table.place(first)}"
+        notice(f"column {name!r}: {BETWEEN_HOURS}; {where}")

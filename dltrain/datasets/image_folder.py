@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Container
 from dataclasses import replace
@@ -12,7 +11,7 @@ from typing import Any, ClassVar, Literal
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.data.noticing import notice, noticing
 from dltrain.data.proposal import Proposal
-from dltrain.data.size_limit import SizeLimit
+from dltrain.data.size_limit import SizeLimit, memory
 from dltrain.datasets import Dataset
 from dltrain.datasets._images.archives import Archive
 from dltrain.datasets._images.class_folders import class_names, listed
@@ -254,9 +253,9 @@ def _notice_ignored(files: tuple[str, ...]) -> None:
 
 
 def _check_memory(needed: int) -> None:
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > memory / 2:
+    most = memory()
+    if needed > most / 2:
         raise DataError(
             f"cache: memory needs {needed / 1e9:.1f} GB for the decoded images, more than half of this machine's "
-            f"{memory / 1e9:.1f} GB; use cache: disk, or a smaller size"
+            f"{most / 1e9:.1f} GB; use cache: disk, or a smaller size"
         )

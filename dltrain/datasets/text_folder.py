@@ -13,7 +13,7 @@ from dltrain.datasets._sources.proposal import held_out
 from dltrain.datasets._tables.targets import drawn_parts
 from dltrain.datasets._texts.files import parts
 from dltrain.datasets._texts.source import Texts, TextSource
-from dltrain.errors import KeyProblem
+from dltrain.errors import AbsentData, KeyProblem
 from dltrain.features._text.reader import SUFFIX, DocumentReader, below, text_of
 from dltrain.features.class_label import ClassLabel
 from dltrain.lazy import np
@@ -25,9 +25,9 @@ class TextFolder(TextSource):
     """Your own texts, a .txt file each, in a folder per class: path/good/1.txt, path/bad/2.txt.
 
     These folders may be in an archive (.zip, .tar, .tar.gz and so on), which is unpacked once into ~/.cache/dltrain (or
-    DLTRAIN_CACHE). If all folders are called train, validation (or val) or test, they are the parts, with a folder per
-    class in each; a part without a folder is split off. Files are UTF-8, with or without a byte order mark. Names that
-    start with a dot are ignored.
+    DLTRAIN_CACHE). Folders called train, validation (or val) and test, with a folder per class in each, are the parts;
+    a part without a folder is split off. Files are UTF-8, with or without a byte order mark. Names that start with a
+    dot are ignored.
 
     Args:
         path: the folder or archive, relative to the config's folder.
@@ -56,10 +56,9 @@ class TextFolder(TextSource):
         examples = sum(counts.values())
         return Proposal(keys, remarks, (f"{examples:,} texts of {len(counts)} classes",), examples, counts)
 
-    def stamp(self) -> Any:
-        """Returns date and size of the files."""
-        files = [file for of_class in parts(self._root).values() for some in of_class.values() for file in some]
-        return tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
+    def files(self) -> list[Path]:
+        """Returns all files of all classes."""
+        return [file for of_class in parts(self._root).values() for some in of_class.values() for file in some]
 
     def texts(self, like: DataSpec | None) -> Texts:
         """Returns the texts of all files, with the classes of their folders.
@@ -86,7 +85,7 @@ class TextFolder(TextSource):
                         continue
                     positions[part].append(len(places))
                     labels.append(classes.index(name))
-                    places.append(f"{file}:")
+                    places.append(str(file))
         self.refuse(problems)
         targets, target = np.array(labels, np.int32), ClassLabel(class_names=classes)
         chosen = {part: np.array(rows, np.int64) for part, rows in positions.items()}
@@ -105,4 +104,8 @@ class TextFolder(TextSource):
 
     @property
     def _root(self) -> Path:
-        return Archive(self.path).unpacked() if self.path.is_file() else self.path
+        if self.path.is_file():
+            return Archive(self.path).unpacked()
+        if not self.path.is_dir():
+            raise AbsentData("path", f"must be a folder of a folder per class, or an archive of it: {self.path}")
+        return self.path

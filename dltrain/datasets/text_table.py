@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,18 +10,20 @@ from dltrain.data import DataSpec, Split
 from dltrain.data.request import Reader
 from dltrain.data.size_limit import SizeLimit
 from dltrain.datasets._tables.targets import (
-    TASKS,
     TargetColumns,
-    are_parts,
     drawn_parts,
-    flags,
     named_parts,
+    only_numbers,
+    weights_of,
+    with_parts,
+    with_weights,
+    within_float32,
 )
 from dltrain.datasets._texts.source import Texts, TextSource
 from dltrain.errors import KeyProblem
 from dltrain.features._tables.encoding import MISSING
 from dltrain.features._tables.files import Table, matching, read
-from dltrain.features._tables.values import as_numbers, as_text
+from dltrain.features._tables.values import as_text, decimal_commas, with_points
 from dltrain.features._text.table_reader import TextTableReader
 from dltrain.fields import PositiveInt
 from dltrain.lazy import np
@@ -67,17 +70,9 @@ class TextTable(TextSource):
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise KeyProblem("label_column", f": the column {twice!r} is named twice")
 
-    @property
-    def task(self) -> str:
-        """The task that suits the target."""
-        try:
-            return str(self.spec().target.task)
-        except ValueError:  # which `spec` reports, at its key
-            return TASKS["classes"]
-
-    def stamp(self) -> Any:
-        """Returns date and size of the files."""
-        return tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in matching(self.path))
+    def files(self) -> list[Path]:
+        """Returns the file, or those that the pattern matches."""
+        return matching(self.path)
 
     def texts(self, like: DataSpec | None) -> Texts:
         """Returns the texts of all rows.
@@ -88,25 +83,17 @@ class TextTable(TextSource):
         skip = self.on_bad_example == "skip"
         table = read(self.path, self.delimiter, self.encoding, self.missing_values, skip, SizeLimit(self.max_megabytes))
         self._check_names(table)
+        commas = decimal_commas(table.frame.select(*self._targets, *filter(None, (self.weight,))))
+        pointed = [with_points(table.frame[name], are_decimal=True) for name in commas]
+        table = replace(table, frame=table.frame.with_columns(pointed))
         columns = TargetColumns(self._targets, key="label_column")
         kind = columns.kind(table.frame, like) if self.kind == "auto" else self.kind
-        for name in (*self._texts, *self._targets):
+        for name in self._texts:
             table = table.without(table.frame[name].is_null(), f"has no {name}", skip)
-        for name in self._targets:
-            if kind == "labels":
-                wrong = flags(table.frame[name]).is_null()
-                table = table.without(wrong, f"{name} must be 0 or 1, as a label is", skip, name)
-            elif kind == "numbers":
-                wrong = as_numbers(table.frame[name]).is_null()
-                table = table.without(wrong, f"{name} must be a number", skip, name)
-        weights = None
-        if self.weight is not None:
-            light = (as_numbers(table.frame[self.weight]) < 0).fill_null(True)
-            table = table.without(light, f"{self.weight} must be a number of at least 0", skip, self.weight)
-            weights = as_numbers(table.frame[self.weight]).to_numpy().astype(np.float32)
-        if self.split is not None:
-            words = f"{self.split} must be train, validation or test"
-            table = table.without(~are_parts(table.frame[self.split]), words, skip, self.split)
+        table = columns.usable(table, kind, skip)
+        numbers = [*(self._targets if kind == "numbers" else ()), *filter(None, (self.weight,))]
+        table = only_numbers(within_float32(table, numbers, skip), numbers, skip)
+        table = with_parts(with_weights(table, self.weight, skip), self.split, skip)
         target, targets = columns.values(table, kind, like)
         rows = Split(np.arange(len(table.frame))[:, None], targets)
         if self.split is not None:
@@ -117,9 +104,9 @@ class TextTable(TextSource):
         if self.pair_column is not None:
             pairs = as_text(table.frame[self.pair_column]).to_list()
             raws = [{"text": text, "pair": pair} for text, pair in zip(raws, pairs, strict=True)]
-        places = [f"{table.place(row)}:" for row in range(len(raws))]
+        places = [table.place(row) for row in range(len(raws))]
         chosen = {name: part.inputs[:, 0] for name, part in parts.items() if part is not None}
-        return Texts(raws, target, targets, places, chosen, weights, tuple(table.skipped))
+        return Texts(raws, target, targets, places, chosen, weights_of(table, self.weight), tuple(table.skipped))
 
     def reader(self, spec: DataSpec) -> Reader:
         """Returns a reader of further rows, and of texts a line each."""

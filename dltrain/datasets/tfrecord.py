@@ -26,6 +26,7 @@ from dltrain.features.vector import of_shape
 from dltrain.fields import PositiveInt
 from dltrain.lazy import np, tf
 from dltrain.registry import DATASETS, suggestion
+from dltrain.untrusted import Unreadable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,26 +167,30 @@ class TFRecord(Dataset):
     def _examples(self, key: str, files: list[Path]) -> Iterator[dict[str, Any]]:
         """Yields the values of each example."""
         for file in files:
-            number = 0
+            is_gzip, number = self._checked(key, file), 0
             try:
-                is_gzip = check_records(file, SizeLimit(self.max_megabytes))
                 with tf.device("CPU:0"):
                     records = tf.data.TFRecordDataset(str(file), "GZIP" if is_gzip else "")
                     records = records.map(self._parsed, num_parallel_calls=2, deterministic=True)
                     for values in records.as_numpy_iterator():
                         yield {name: self._value(feature, values[name]) for name, feature in self.features.items()}
                         number += 1
-            except OSError as error:
-                raise KeyProblem(key, f"cannot be read: {file}: {reason(error)}") from None
-            except DamagedRecord as error:
-                words = f"{file}: example {error.number} (from 0) cannot be used: {error}"
-                raise KeyProblem(key, words) from None
             except (tf.errors.OpError, ValueError) as error:
                 misfit = self._misfit(file, is_gzip, number)
                 if misfit and not number:  # the config is wrong, or all examples are
                     raise KeyProblem(misfit.key, f"{misfit.words}, {file}") from None
                 words = str(misfit or _told(error))
                 raise KeyProblem(key, f"{file}: example {number} (from 0) cannot be used: {words}") from None
+
+    def _checked(self, key: str, file: Path) -> bool:
+        """Returns whether a file is packed, if TensorFlow may read it."""
+        try:
+            return check_records(file, SizeLimit(self.max_megabytes))
+        except DamagedRecord as error:
+            words = f"{file}: example {error.number} (from 0) cannot be used: {error}"
+            raise KeyProblem(key, words) from None
+        except (OSError, Unreadable) as error:
+            raise KeyProblem(key, f"cannot be read: {file}: {reason(error)}") from None
 
     def _parsed(self, record: Any) -> Any:
         types = {"floats": tf.float32, "ints": tf.int64, "image": tf.string, "text": tf.string}

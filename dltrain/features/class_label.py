@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dltrain.data.feature import Encoded, Feature, Groups, fitted
+from dltrain.data.feature import Encoded, Feature, Groups, fitted, shortened
 from dltrain.features._names import listed
 from dltrain.lazy import np
 from dltrain.registry import FEATURES
@@ -36,8 +36,9 @@ class ClassLabel(Feature):
     def encode(self, raws: Any) -> Encoded:
         """Returns the positions of class names; a name that is no class cannot be used."""
         places = {name: place for place, name in enumerate(self.class_names)}
-        problems = {row: f"no class {raw!r}" for row, raw in enumerate(raws) if raw not in places}
-        return Encoded(np.array([places[raw] for raw in raws if raw in places], np.int32), problems)
+        labels = [places.get(raw) if isinstance(raw, str) else None for raw in raws]
+        problems = {row: f"no class {shortened(raws[row])}" for row, label in enumerate(labels) if label is None}
+        return Encoded(np.array([label for label in labels if label is not None], np.int32), problems)
 
     def decode(self, stored: Any) -> list[str]:
         """Returns the classes' names."""

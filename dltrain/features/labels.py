@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dltrain.data.feature import Encoded, Feature, Groups, fitted
+from dltrain.data.feature import Encoded, Feature, Groups, fitted, shortened
 from dltrain.features._names import listed
 from dltrain.features.class_label import differing_names
 from dltrain.lazy import np
@@ -36,11 +36,7 @@ class Labels(Feature):
     def encode(self, raws: Any) -> Encoded:
         """Returns 0 or 1 for each label; an example with a name that is no label cannot be used."""
         places = {name: place for place, name in enumerate(self.class_names)}
-        problems = {
-            row: f"no label {unknown[0]!r}"
-            for row, raw in enumerate(raws)
-            if (unknown := [name for name in raw if name not in places])
-        }
+        problems = {row: why for row, raw in enumerate(raws) if (why := _fault(raw, places))}
         usable = [raw for row, raw in enumerate(raws) if row not in problems]
         stored = np.zeros((len(usable), len(self.class_names)), np.float32)
         for row, raw in enumerate(usable):
@@ -104,3 +100,10 @@ class Labels(Feature):
     def corners(self) -> list[np.ndarray]:
         """Returns an example without a label, and one with all of them."""
         return [np.zeros(self.shape, np.float32), np.ones(self.shape, np.float32)]
+
+
+def _fault(raw: Any, places: Mapping[str, int]) -> str | None:
+    if not isinstance(raw, list | tuple):
+        return f"must be a list of labels, got {shortened(raw)}"
+    unknown = [name for name in raw if not isinstance(name, str) or name not in places]
+    return f"no label {shortened(unknown[0])}" if unknown else None

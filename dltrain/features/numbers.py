@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from dltrain.data.feature import Encoded, Feature, fitted, statistic
+from dltrain.data.feature import Encoded, Feature, fitted, shortened, statistic
 from dltrain.data.finding import Finding
 from dltrain.data.statistics import Moments, statistics_of
 from dltrain.features._channels import EXTREME
@@ -94,9 +94,10 @@ class Numbers(Feature):
         """Returns numbers that are given by name; an example without one of them cannot be used."""
         rows, problems = [], {}
         for place, raw in enumerate(raws):
-            missing = [name for name in self.names if not isinstance(raw.get(name), int | float)]
-            if missing:
-                problems[place] = f"{missing[0]} must be a number, got {raw.get(missing[0])!r}"
+            if not isinstance(raw, Mapping):
+                problems[place] = f"must be an object of {', '.join(self.names)}, got {shortened(raw)}"
+            elif missing := [name for name in self.names if not _is_number(raw.get(name))]:
+                problems[place] = f"{missing[0]} must be a number, got {shortened(raw.get(missing[0]))}"
             else:
                 rows.append([raw[name] for name in self.names])
         return Encoded(np.array(rows, np.float32).reshape(-1, len(self.names)), problems)
@@ -182,3 +183,8 @@ class Numbers(Feature):
         mean, deviation = np.array(self.offsets), np.array(self.scales)
         rows = (np.zeros(self.shape), mean - EXTREME * deviation, mean + EXTREME * deviation)
         return [row.astype(np.float32) for row in rows]
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is a number that float32 can hold."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= float(np.finfo("f").max)

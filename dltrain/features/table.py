@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from dltrain.data.feature import Encoded, Plain, fitted, tupled
+from dltrain.data.feature import Encoded, Plain, fitted, tupled, typed
 from dltrain.features._channels import EXTREME, Channels, normalization
 from dltrain.features._columns import odd_columns, vectors
 from dltrain.features._names import differing_categories
@@ -48,6 +48,7 @@ class Column:
         day_first: whether 3/4/2020 is in April, where part is one of a date.
         offset: what is subtracted from a value before it becomes float32, which holds about 7 digits.
         ignore_case: whether case means nothing in a category.
+        decimal_comma: whether training had decimal commas, where part is value: any comma of a number is one then.
         is_complete: whether each row of the train part had such a value: one without the column is then a mistake.
     """
 
@@ -61,6 +62,7 @@ class Column:
     day_first: bool = False
     offset: float = 0.0
     ignore_case: bool = False
+    decimal_comma: bool = False
     is_complete: bool = True
 
     def difference(self, other: Column) -> str:
@@ -319,7 +321,7 @@ class Table(Channels):
     def of_plain(cls, fields: Mapping[str, Any]) -> Self:
         """Returns the feature whose fields were written as JSON."""
         columns = tuple(Column(**{key: tupled(value) for key, value in column.items()}) for column in fields["columns"])
-        return cls(columns=columns, **{key: tupled(fields[key]) for key in ("mean", "standard_deviation")})
+        return typed(cls(columns=columns, **{key: tupled(fields[key]) for key in ("mean", "standard_deviation")}))
 
 
 _BOUNDS = {

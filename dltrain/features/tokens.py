@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dltrain.data.feature import Encoded, Feature, Notice, Plain, fitted
 from dltrain.data.ragged import Ragged, filled
-from dltrain.errors import KeyProblem
 from dltrain.features._text import tokenizing
 from dltrain.lazy import np
 from dltrain.registry import FEATURES
@@ -84,26 +83,26 @@ class Tokens(Feature):
         problems = {place: why for place, raw in enumerate(raws) if (why := self._fault(raw))}
         usable = [place for place in range(len(raws)) if place not in problems]
         rows: list[np.ndarray] = []
-        notices: dict[int, list[Notice]] = {}
+        notices: dict[int, str | Sequence[str]] = {}
+        unknown = self._special(tokenizing.UNKNOWN)
         for some in tokenizing.pieces(usable):
             for place, (ids, cut) in zip(some, self._ids([raws[place] for place in some]), strict=True):
                 rows.append(np.array(ids, np.int32))
-                if noticed := self._noticed(ids, cut):
+                if noticed := self._noticed(ids, cut, unknown):
                     notices[place] = noticed
-        stored = Ragged.of(rows, self._storage)
-        return Encoded(stored, problems, notices)  # type: ignore[arg-type]
+        return Encoded(Ragged.of(rows, self._storage), problems, notices)
 
     def decode(self, stored: Any) -> list[list[str]]:
         """Returns the tokens of each text, the special ones too, so that nothing is lost."""
-        made = tokenizing.tokenizer(self.tokenizer)
-        return [[made.id_to_token(int(number)) for number in ids if number != self.padding] for ids in stored]
+        made, padding = tokenizing.tokenizer(self.tokenizer), self.padding
+        return [[made.id_to_token(int(number)) for number in ids if number != padding] for ids in stored]
 
     def words(self, stored: Any) -> list[str]:
         """Returns each text as far as its tokens tell it, without special ones; a line between the two of a pair."""
-        made, separator = tokenizing.tokenizer(self.tokenizer), self.separator
+        made, separator, padding = tokenizing.tokenizer(self.tokenizer), self.separator, self.padding
         found = []
         for ids in stored:
-            numbers = [int(number) for number in ids if number != self.padding]
+            numbers = [int(number) for number in ids if number != padding]
             ends = [place for place, number in enumerate(numbers) if number == separator] if self.has_pairs else []
             parts = [numbers[: ends[0]], numbers[ends[0] :]] if ends else [numbers]
             found.append(" | ".join(made.decode(part, skip_special_tokens=True) for part in parts))
@@ -132,10 +131,10 @@ class Tokens(Feature):
 
     def vectors(self, stored: Any) -> np.ndarray | None:
         """Returns how often tokens of some groups occur, log(1 + count), of length 1, (examples, 512), float32."""
-        counts = np.zeros((len(stored), HASHED), np.float32)
+        counts, padding = np.zeros((len(stored), HASHED), np.float32), self.padding
         for row, ids in enumerate(stored):
             numbers = np.asarray(ids, np.int64)
-            np.add.at(counts[row], numbers[numbers != self.padding] * 40503 % HASHED, 1)
+            counts[row] = np.bincount(numbers[numbers != padding] * 40503 % HASHED, minlength=HASHED)
         counts = np.log1p(counts)
         lengths = np.linalg.norm(counts, axis=1, keepdims=True)
         return counts / np.maximum(lengths, 1e-12)
@@ -153,9 +152,8 @@ class Tokens(Feature):
         value = 'a pair of texts, `tokenizer.encode("text", "pair")`' if self.has_pairs else "a text"
         return [
             f"texts as ids of {self.vocabulary:,} tokens, at most {self.max_length}",
-            f"- int32 ids of {value} as `tokenizers.Tokenizer.from_file('tokenizer.json')` encodes it; the file lies "
-            "beside this card.",
-            f"- In a batch shorter texts are filled up with {self.padding} behind their end.",
+            f"the ids of {value} as `tokenizers.Tokenizer.from_file('tokenizer.json')` encodes it, where the file lies "
+            f"beside this card; in a batch shorter texts are filled up with {self.padding} behind their end.",
         ]
 
     def request_schema(self) -> dict[str, Any]:
@@ -186,22 +184,22 @@ class Tokens(Feature):
     def _special(self, token: str) -> int | None:
         return tokenizing.special_id(self.tokenizer, token) if self.tokenizer else None
 
-    def _texts(self, raw: Any) -> list[str]:
-        return [raw["text"], raw["pair"]] if isinstance(raw, dict) else [raw]
+    def _texts(self, raw: Any) -> list[Any]:
+        """Returns the one text of a value, or its two."""
+        return [raw[name] for name in ("text", "pair") if name in raw] if isinstance(raw, dict) else [raw]
 
     def _fault(self, raw: Any) -> str | None:
         if isinstance(raw, list):
             known = tokenizing.tokenizer(self.tokenizer)
             strange = [token for token in raw if not isinstance(token, str) or known.token_to_id(token) is None]
             return f"has no token {strange[0]!r}" if strange else None if raw else "is an empty text"
-        if self.has_pairs:
-            if not isinstance(raw, dict) or {*raw} != {"text", "pair"}:
-                return 'must be two texts, {"text": "...", "pair": "..."}'
-        elif isinstance(raw, dict) and {*raw} == {"text"}:
-            raw = raw["text"]
-        texts = [raw["text"], raw["pair"]] if self.has_pairs else [raw]
-        if not all(isinstance(text, str) for text in texts):
+        if self.has_pairs and (not isinstance(raw, dict) or {*raw} != {"text", "pair"}):
+            return 'must be two texts, {"text": "...", "pair": "..."}'
+        if isinstance(raw, dict) and not self.has_pairs and {*raw} != {"text"}:
             return f"must be a text, got {type(raw).__name__}"
+        texts = self._texts(raw)
+        if not all(isinstance(text, str) for text in texts):
+            return f"must be a text, got {type(raw if self.has_pairs else texts[0]).__name__}"
         return "is an empty text" if any(not text.strip() for text in texts) else None
 
     def _ids(self, raws: Sequence[Any]) -> list[tuple[list[int], bool]]:
@@ -211,18 +209,14 @@ class Tokens(Feature):
         given = {place: raw for place, raw in enumerate(raws) if isinstance(raw, list)}
         for place, raw in given.items():
             found[place] = [made.token_to_id(token) for token in raw[: self.max_length]], len(raw) > self.max_length
-        texts = {place: self._asked(raw) for place, raw in enumerate(raws) if place not in given}
-        for place, each in zip(texts, made.encode_batch([*texts.values()]), strict=True):
+        texts = {place: [*map(_sound, self._texts(raw))] for place, raw in enumerate(raws) if place not in given}
+        asked = [tuple(each) if self.has_pairs else each[0] for each in texts.values()]
+        for place, each in zip(texts, made.encode_batch(asked), strict=True):
             found[place] = each.ids, bool(each.overflowing)
         return found
 
-    def _asked(self, raw: Any) -> Any:
-        if not isinstance(raw, dict):
-            return _sound(raw)
-        return (_sound(raw["text"]), _sound(raw["pair"])) if self.has_pairs else _sound(raw["text"])
-
-    def _noticed(self, ids: Sequence[int], cut: bool) -> list[Notice]:
-        found, unknown = [], self._special(tokenizing.UNKNOWN)
+    def _noticed(self, ids: Sequence[int], cut: bool, unknown: int | None) -> list[Notice]:
+        found = []
         if cut:
             words = f"is longer than {self.max_length} tokens: what is behind them is cut"
             found.append(Notice(words, f"texts longer than {self.max_length} tokens, which are cut"))
@@ -239,20 +233,3 @@ class Tokens(Feature):
 def _sound(text: str) -> str:
     """Returns a text without halves of surrogate pairs, which no UTF-8 can hold."""
     return text.encode("utf-8", "replace").decode()
-
-
-def tokens_of(data: Any, who: str) -> Tokens:
-    """Returns the only input, which must be texts.
-
-    Args:
-        data: the `DataSpec`.
-        who: the name of the network that needs them.
-
-    Raises:
-        KeyProblem: if it is none.
-    """
-    found = [*data.inputs.values()]
-    if len(found) == 1 and isinstance(found[0], Tokens):
-        return found[0]
-    there = " and ".join(f"{name} of shape {each.model_shape}" for name, each in data.inputs.items())
-    raise KeyProblem("name", f"{who} needs one input of texts as tokens, got {there}")

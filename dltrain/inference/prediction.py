@@ -193,7 +193,7 @@ class Noticed:
     """Counts what was noticed, by kind: a message for each of thousands of examples would hide all others."""
 
     def __init__(self) -> None:
-        self._kinds: dict[str, tuple[int, str]] = {}
+        self._kinds: dict[str, tuple[int, str, str | None]] = {}
         self._usable = 0
 
     def add(self, row: Mapping[str, Any]) -> None:
@@ -204,27 +204,28 @@ class Noticed:
         """
         self._usable += "error" not in row
         for words in row.get("notices", ()):
-            kind = Notice(words).kind
-            count, first = self._kinds.get(kind, (0, f"{row['input']}: {words}"))
-            self._kinds[kind] = count + 1, first
+            of = Notice(words)
+            count, first, absence = self._kinds.get(of.kind, (0, f"{row['input']}: {words}", of.absence))
+            self._kinds[of.kind] = count + 1, first, absence
 
     @property
     def lines(self) -> list[str]:
         """A line for each of the first kinds, with their number and the first example; what is of all is a warning."""
         lines = [
-            f"{self._share(count)} examples: {kind}; the first {first}"
-            for kind, (count, first) in [*self._kinds.items()][:MOST_KINDS]
+            f"{self._share(count, absence)}: {kind}; the first {first}"
+            for kind, (count, first, absence) in [*self._kinds.items()][:MOST_KINDS]
         ]
         more = len(self._kinds) - len(lines)
         return (
             [*lines, f"notice: {more:,} more kinds; --format jsonl has the notices of each example"] if more else lines
         )
 
-    def _share(self, count: int) -> str:
-        """Returns how many of the examples that could be used; all of several may mean that no answer means much."""
-        if count == self._usable > 1:
-            return f"warning: in all {count:,}"
-        return f"notice: in {count:,} of {self._usable:,}"
+    def _share(self, count: int, absence: str | None) -> str:
+        """Returns how many of the usable examples; all that have a value may mean that no answer means much."""
+        present = self._usable - (self._kinds[absence][0] if absence in self._kinds else 0)
+        if count == present > 1:
+            return f"warning: in all {count:,} examples" + (" that have a value" if present < self._usable else "")
+        return f"notice: in {count:,} of {self._usable:,} examples"
 
 
 def _answered(predictor: Predictor, piece: Request, options: Mapping[str, Any]) -> list[dict[str, Any]]:

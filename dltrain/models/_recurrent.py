@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from dltrain.data import DataSpec
-from dltrain.features.tokens import tokens_of
 from dltrain.fields import Fraction, PositiveInt
 from dltrain.lazy import keras
-from dltrain.models import Model
+from dltrain.models._texts import TextNetwork
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recurrent(Model):
+class Recurrent(TextNetwork):
     """Token vectors, recurrent layers one upon another, and a linear layer over the last states.
 
     Args:
@@ -26,18 +25,9 @@ class Recurrent(Model):
     bidirectional: bool = True
     dropout: Fraction = 0.0
 
-    def check(self, data: DataSpec) -> None:
-        """Raises KeyProblem where the data are no texts."""
-        tokens_of(data, self.registered_name)
-
     def build(self, data: DataSpec) -> Any:
         """Returns the network, from ids to logits."""
-        from dltrain.layers.padding import PaddingMask
-
-        layers, tokens, inputs = keras.layers, tokens_of(data, self.registered_name), data.inputs()
-        ids = data.preprocess(inputs)
-        mask = PaddingMask(tokens.padding, name="mask")(ids)
-        x = layers.Embedding(tokens.vocabulary, self.width, name="embedding")(ids)
+        layers, (inputs, mask, x) = keras.layers, self._embedded(data, self.width)
         for number, units in enumerate(self.units, 1):
             layer = self._layer(units, number < len(self.units), f"layer{number}")
             x = (layers.Bidirectional(layer, name=f"both{number}") if self.bidirectional else layer)(x, mask=mask)

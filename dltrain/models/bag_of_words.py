@@ -3,15 +3,14 @@
 from typing import Any
 
 from dltrain.data import DataSpec
-from dltrain.features.tokens import tokens_of
 from dltrain.fields import Fraction, NonNegativeInt, PositiveInt
 from dltrain.lazy import keras
-from dltrain.models import Model
+from dltrain.models._texts import TextNetwork
 from dltrain.registry import MODELS
 
 
 @MODELS.register("bag_of_words")
-class BagOfWords(Model):
+class BagOfWords(TextNetwork):
     """The mean of the vectors of a text's tokens, and of its pairs of neighbours; then a linear layer.
 
     A. Joulin et al., "Bag of tricks for efficient text classification", 2017 (fastText), section 2: without the
@@ -29,16 +28,12 @@ class BagOfWords(Model):
     buckets: NonNegativeInt = 20_000
     dropout: Fraction = 0.0
 
-    def check(self, data: DataSpec) -> None:
-        """Raises KeyProblem where the data are no texts."""
-        tokens_of(data, "bag_of_words")
-
     def build(self, data: DataSpec) -> Any:
         """Returns the network, from ids to logits."""
         from dltrain.layers.padding import MaskedMean, PaddingMask
         from dltrain.layers.word_grams import WordGrams
 
-        tokens, inputs = tokens_of(data, "bag_of_words"), data.inputs()
+        tokens, inputs = self._tokens(data), data.inputs()
         x, size = data.preprocess(inputs), tokens.vocabulary
         if self.word_grams > 1:
             x = WordGrams(self.word_grams, size, self.buckets, tokens.padding, name="word_grams")(x)

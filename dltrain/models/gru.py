@@ -13,12 +13,6 @@ class GRU(Recurrent):
 
     K. Cho et al., "Learning phrase representations using RNN encoder-decoder", 2014, section 2.3; the reset gate behind
     the product, as cuDNN has it. Padding changes no state.
-
-    Args:
-        width: of a token's vector.
-        units: of each recurrent layer, in each direction.
-        bidirectional: read each text from its end too.
-        dropout: share of the outputs of each layer dropped in training, 0 to below 1.
     """
 
     def _layer(self, units: int, has_sequences: bool, name: str) -> Any:

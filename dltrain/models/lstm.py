@@ -13,12 +13,6 @@ class LSTM(Recurrent):
 
     S. Hochreiter and J. Schmidhuber, "Long short-term memory", 1997; the forget gate as F. Gers et al. 2000, both
     directions as M. Schuster and K. Paliwal 1997. Padding changes no state.
-
-    Args:
-        width: of a token's vector.
-        units: of each recurrent layer, in each direction.
-        bidirectional: read each text from its end too.
-        dropout: share of the outputs of each layer dropped in training, 0 to below 1.
     """
 
     def _layer(self, units: int, has_sequences: bool, name: str) -> Any:

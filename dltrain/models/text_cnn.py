@@ -3,15 +3,14 @@
 from typing import Any
 
 from dltrain.data import DataSpec
-from dltrain.features.tokens import tokens_of
 from dltrain.fields import Fraction, PositiveInt
 from dltrain.lazy import keras
-from dltrain.models import Model
+from dltrain.models._texts import TextNetwork
 from dltrain.registry import MODELS
 
 
 @MODELS.register("text_cnn")
-class TextCNN(Model):
+class TextCNN(TextNetwork):
     """Convolutions of several widths over token vectors, each filter's maximum over the text, then a linear layer.
 
     Y. Kim, "Convolutional neural networks for sentence classification", 2014, section 2; the variant "rand", whose
@@ -30,19 +29,12 @@ class TextCNN(Model):
     filters: PositiveInt = 100
     dropout: Fraction = 0.5
 
-    def check(self, data: DataSpec) -> None:
-        """Raises KeyProblem where the data are no texts."""
-        tokens_of(data, "text_cnn")
-
     def build(self, data: DataSpec) -> Any:
         """Returns the network, from ids to logits."""
-        from dltrain.layers.padding import Masked, MaskedMaximum, PaddingMask
+        from dltrain.layers.padding import Masked, MaskedMaximum
 
-        layers, tokens, inputs = keras.layers, tokens_of(data, "text_cnn"), data.inputs()
-        ids = data.preprocess(inputs)
-        mask = PaddingMask(tokens.padding, name="mask")(ids)
-        embedded = layers.Embedding(tokens.vocabulary, self.width, name="embedding")(ids)
-        embedded, maxima = Masked(name="tokens")(embedded, mask), []
+        layers, (inputs, mask, vectors) = keras.layers, self._embedded(data, self.width)
+        embedded, maxima = Masked(name="tokens")(vectors, mask), []
         for size in dict.fromkeys(self.kernel_sizes):
             x = layers.ZeroPadding1D((0, size - 1), name=f"beyond{size}")(embedded)
             x = layers.Conv1D(self.filters, size, activation="relu", name=f"convolution{size}")(x)

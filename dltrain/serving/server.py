@@ -7,6 +7,7 @@ import ipaddress
 import socket
 from collections.abc import Callable
 from importlib.util import find_spec
+from typing import Any
 
 from dltrain.errors import UserError
 from dltrain.inference.prediction import Predictor
@@ -45,8 +46,9 @@ def opened(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise UserError(f"--host {host}: {error.strerror or error}") from None
+    except (OSError, UnicodeError) as error:  # the latter for what no name can be, as a label of 64 letters
+        reason = error.strerror if isinstance(error, OSError) else "no name of a host"
+        raise UserError(f"--host {host}: {reason or error}") from None
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
@@ -90,10 +92,24 @@ def serve(
 
     warm(predictor)
     app = create(predictor, name, names(host), most_bytes, most_instances)
-    config = uvicorn.Config(
-        app, log_level="info" if log else "warning", access_log=log, server_header=False, lifespan="off",
-        limit_concurrency=256, timeout_keep_alive=5, timeout_graceful_shutdown=GRACE_SECONDS,
-    )  # fmt: skip
     shown = f"[{host}]" if ":" in host else host
     ready(f"http://{shown}:{listening.getsockname()[1]}/")
-    uvicorn.Server(config).run([listening])
+    uvicorn.Server(configured(app, log)).run([listening])
+
+
+def configured(app: Any, log: bool) -> Any:
+    """Returns how uvicorn serves an application.
+
+    Args:
+        app: an ASGI application.
+        log: say each request on standard error.
+    """
+    import uvicorn
+
+    from dltrain.serving.connection import Connection
+
+    return uvicorn.Config(
+        app, http=Connection, ws="none", log_level="info" if log else "warning", access_log=log,
+        server_header=False, lifespan="off", limit_concurrency=256, timeout_keep_alive=5,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )  # fmt: skip

@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+from dltrain.checkpoints.training_state import BestState
+
 
 class Best:
     """The best epoch so far; of equal ones the later, whose weights have trained longer.
@@ -15,7 +17,7 @@ class Best:
     """
 
     def __init__(
-        self, monitor: str, larger_is_better: bool, state: dict[str, Any] | None = None, is_latest: bool = False
+        self, monitor: str, larger_is_better: bool, state: BestState | None = None, is_latest: bool = False
     ) -> None:
         self.monitor = monitor
         self._is_latest = is_latest

@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+from dltrain.checkpoints.training_state import PatienceState
+
 
 class Patience:
     """Counts the epochs in which the monitored value has not improved.
@@ -21,14 +23,14 @@ class Patience:
         min_delta: float,
         monitor: str,
         larger_is_better: bool,
-        state: dict[str, Any] | None = None,
+        state: PatienceState | None = None,
     ) -> None:
         self._patience = patience
         self._min_delta = min_delta
         self._monitor = monitor
         self._sign = 1.0 if larger_is_better else -1.0
-        start = {"monitor": monitor, "best": None, "wait": 0}
-        self.state: dict[str, Any] = state if state is not None and state["monitor"] == monitor else start
+        start: PatienceState = {"monitor": monitor, "best": None, "wait": 0}
+        self.state: PatienceState = state if state is not None and state["monitor"] == monitor else start
 
     def update(self, row: dict[str, Any]) -> None:
         """Takes in an epoch's row; NaN is never an improvement, not even in the first epoch."""

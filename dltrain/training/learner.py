@@ -1,6 +1,6 @@
 """What a run trains, and how far it is: Learner."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from dltrain.assembly.batches import evaluation_feed, preparation, training_order, weight_means, weighted
 from dltrain.assembly.contract import monitor_of, plan_for
@@ -164,7 +164,8 @@ class Learner:
         store.restore(saved, self.network.variables)
         self.state = state
         state.fingerprint = self.splits.fingerprint  # of what is trained on from here on
-        if self.experiment.schedule.initial_state() is None:
+        initial = self.experiment.schedule.initial_state()
+        if state.plateau is not None and (initial is None or not _are_alike(initial, state.plateau)):
             state.plateau = None  # of a schedule that the run no longer has
         self.set_scale()
         patience = self.patience()  # which may be larger now than when it was used up
@@ -174,7 +175,7 @@ class Learner:
 
     def set_scale(self) -> None:
         """Applies the reductions by plateaus and restores to the learning rate."""
-        plateau = 1.0 if self.state.plateau is None else self.state.plateau["scale"]
+        plateau = 1.0 if self.state.plateau is None else self.state.plateau["scale"] or 0.0
         self.network.scale_rate(plateau * RESTORE_FACTOR**self.state.restores)
 
     def check_weights(self) -> None:
@@ -190,3 +191,8 @@ class Learner:
         """Returns the error for a value that is not finite."""
         step = self.state.step
         return not_finite(what, self.experiment, self.plan, step, self.network.rate_at(step - 1))
+
+
+def _are_alike(initial: Mapping[str, float | None], state: Mapping[str, float | None]) -> bool:
+    """Whether a state has the numbers that a schedule's first one has."""
+    return initial.keys() == state.keys() and all(initial[key] is None or state[key] is not None for key in state)

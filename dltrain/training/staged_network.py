@@ -16,6 +16,7 @@ from dltrain.config.experiment import Config
 from dltrain.data import Splits
 from dltrain.engine.compiled_loop import Engine, shortest
 from dltrain.engine.device import Devices
+from dltrain.errors import CheckpointError
 from dltrain.lazy import tf
 from dltrain.schedules import Plan, learning_rate
 
@@ -64,6 +65,9 @@ class StagedNetwork:
             number: the stage, counted from 0.
             fresh: nothing will be restored: the network gets its initial weights.
         """
+        if number >= len(self.spans):
+            words = f"its checkpoint is of stage {number + 1}, its config has {len(self.spans)}"
+            raise CheckpointError(f"the run cannot be resumed: {words}")
         self.span = self.spans[number]
         experiment, stage, full = self._config.experiment, self.span.settings, self._splits.spec
         spec = stage_data(full, stage)

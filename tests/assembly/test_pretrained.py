@@ -1,6 +1,7 @@
 """Training that begins with trained weights, and layers that stay as they are."""
 
 import json
+import os
 import re
 import shutil
 import zipfile
@@ -241,6 +242,17 @@ def _huge(file):
     file["layers/conv2d/vars"].create_dataset("0", (1 << 40,), "f4", chunks=(1 << 20,))
 
 
+def _empty(file):
+    del file["layers/conv2d/vars/0"]
+    file["layers/conv2d/vars"].create_dataset("0", data=h5py.Empty("f4"))
+
+
+def _in_large_pieces(file):
+    del file["layers/conv2d/vars/0"]
+    settings = {"maxshape": (None,) * 4, "chunks": (4096, 4096, 1, 4), "compression": "gzip"}
+    file["layers/conv2d/vars"].create_dataset("0", (3, 3, 1, 4), "f4", **settings)
+
+
 def _deeper(file):
     file.copy("layers/dense", "layers/dense_2")
 
@@ -251,6 +263,8 @@ def _deeper(file):
         (_linked, "layers/conv2d/vars/0 is a link"),
         (_outside, "layers/conv2d/vars/0 is kept in another file"),
         (_linked_above, "layers is a link"),
+        (_empty, "layers/conv2d/vars/0 is empty"),
+        (_in_large_pieces, "layers/conv2d/vars/0 is stored in pieces that are larger than it"),
         (_huge, "layer stage1_convolution is 3x3x1x4 in this network, 1099511627776 in the source"),
         (_deeper, "have a layer layers/dense_2, which it does not have"),
         (lambda file: file.pop("layers"), "it contains no layers"),
@@ -259,6 +273,25 @@ def _deeper(file):
 def test_a_file_of_weights_reads_nothing_else_and_is_of_this_network(before, after, tmp_path, spoil, message):
     path = weights_file(tmp_path / "bad.weights.h5", before, spoil)
     with pytest.raises(ConfigError, match=message):
+        fit(after, f"model.weights={path}")
+
+
+@pytest.mark.parametrize("name", ["a.keras", "a.weights.h5"])
+def test_a_file_of_weights_that_is_damaged_is_refused_in_a_line(before, after, tmp_path, name):
+    path = tmp_path / name
+    if name == "a.keras":
+        with zipfile.ZipFile(before.model) as good, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("model.weights.h5", good.read("model.weights.h5"))
+    else:
+        trained(before)[0].save_weights(path)
+    good = path.read_bytes()
+    for damage in (good[: len(good) // 2], good[:100] + bytes(500) + good[600:], b""):
+        path.write_bytes(damage)
+        with pytest.raises(ConfigError, match="model.weights .* cannot be used: "):
+            fit(after, f"model.weights={path}")
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(ConfigError, match="model.weights must be a run or a file|must be a regular file"):
         fit(after, f"model.weights={path}")
 
 

@@ -1,4 +1,8 @@
+import os
 import random
+import struct
+import warnings
+import zipfile
 
 import numpy as np
 import pytest
@@ -121,3 +125,60 @@ def test_a_state_that_nobody_planned_goes_with_the_next_and_crowds_out_none(run)
             assert store.latest_planned(run, before=40).state["step"] == 20
     names = sorted(path.name for path in run.checkpoints.iterdir())
     assert names == ["best.npz", "last.npz", "step-00000040.npz", "step-00000060.npz"]
+
+
+def rewritten(path, change):
+    """Writes the members of a zip file anew, with right checksums."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    path.unlink()  # it shares its bytes with others
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in change(members).items():
+            archive.writestr(name, content)
+
+
+def test_a_bit_in_the_header_of_an_array_is_one_error_whatever_the_parser_raises(run):
+    """Some make a SyntaxError of Python's tokenizer, others its TokenError, or a type that is none."""
+    first = next(iter(VARIABLES)) + ".npy"
+    good = run.last_checkpoint.read_bytes()
+    for at in range(10, 128):
+        for bit in range(8):
+            run.last_checkpoint.unlink()
+            run.last_checkpoint.write_bytes(good)
+
+            def flipped(members, at=at, bit=bit):
+                content = bytearray(members[first])
+                content[at] ^= 1 << bit
+                return {**members, first: bytes(content)}
+
+            rewritten(run.last_checkpoint, flipped)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                try:
+                    store.load(run, "last")
+                except CheckpointError as error:
+                    assert "is damaged, or not a checkpoint of dltrain: " in str(error)
+
+
+def test_members_that_share_their_bytes_are_refused(run):
+    with zipfile.ZipFile(run.last_checkpoint) as archive:
+        names = [info.filename for info in archive.infolist()]
+    good = run.last_checkpoint.read_bytes()
+    start = good.index(b"PK\x01\x02")
+    entry = good[start : start + 46 + len(names[0])]
+    end = bytearray(good[-22:])
+    extra = entry * 5000
+    end[8:12] = struct.pack("<HH", len(names) + 5000, len(names) + 5000)
+    end[12:16] = struct.pack("<I", len(good) - 22 - start + len(extra))
+    run.last_checkpoint.unlink()
+    run.last_checkpoint.write_bytes(good[:-22] + extra + bytes(end))
+    with pytest.raises(CheckpointError, match="its members overlap"):
+        store.load(run, "last")
+
+
+def test_a_checkpoint_that_is_no_file_is_not_waited_for(run):
+    run.last_checkpoint.unlink()
+    os.mkfifo(run.last_checkpoint)
+    with pytest.raises(CheckpointError, match="must be a regular file, is a named pipe"):
+        store.load(run, "last")
+    assert equal(store.latest(run)[0])

@@ -3,9 +3,11 @@ import io
 import random
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from dltrain.features._tables.delimited import _parse_odd, parse
+from dltrain.features._tables.files import read
 
 PIECES = ["a", "1", '"', ",", "\n", "\r\n", " b", "é", ""]
 
@@ -32,3 +34,27 @@ def test_rows_are_what_pythons_own_parser_finds(monkeypatch, chunk):
         )
         assert found.lines.tolist() == expected.lines.tolist()
         assert found.faults == expected.faults
+
+
+SPACES = [each for each in map(chr, range(0x3001)) if each.isspace() and each not in "\n\x1c\x1d\x1e\x1f"]
+
+
+@pytest.mark.parametrize("space", SPACES, ids=ascii)
+@pytest.mark.parametrize("cells", ["{0}a,b,c", "a{0},b,c", "a,{0}b,c", "a,b,c{0}", "a,{0}NA{0},c", "a,b,{0}"])
+def test_spaces_of_every_kind_are_taken_away_as_in_other_formats(tmp_path, cells, space):
+    row = cells.format(space)
+    found = parse(f"x,y,z\n{row}\nd,e,f\n".encode(), Path("t.csv"), ",", ("", "NA")).frame
+    frame = pl.DataFrame([row.split(","), ["d", "e", "f"]], schema=["x", "y", "z"], orient="row")
+    frame.write_parquet(tmp_path / "t.parquet")
+    of_parquet = read(tmp_path / "t.parquet", "auto", "utf-8", ("", "NA"), skip=False).frame
+    expected = [tuple(cell.strip() if cell.strip() not in ("", "NA") else None for cell in row.split(","))]
+    assert found.rows() == of_parquet.rows() == [*expected, ("d", "e", "f")]
+
+
+@pytest.mark.parametrize("kind", [pl.Categorical, pl.Enum(["a", " a ", "b ", "NA", " "])])
+def test_categories_of_parquet_are_texts(tmp_path, kind):
+    pl.DataFrame({"x": pl.Series(["a", " a ", "b ", "NA", " ", None], dtype=kind)}).write_parquet(
+        tmp_path / "t.parquet"
+    )
+    column = read(tmp_path / "t.parquet", "auto", "utf-8", ("", "NA"), skip=False).frame["x"]
+    assert column.to_list() == ["a", "a", "b", None, None, None]

@@ -36,7 +36,7 @@ def test_a_folder_per_class_is_split_by_class(tmp_path):
     }  # fmt: skip
     every = [words for part in splits.parts.values() for words in in_words(part, splits.spec)]
     assert len({*every}) == 20
-    places = [splits.train.provenance[row].removesuffix(":") for row in range(len(splits.train))]
+    places = [splits.train.provenance[row] for row in range(len(splits.train))]
     assert splits.spec.input.words(splits.train.inputs) == [
         " ".join(Path(place).read_text().split()) for place in places
     ]

@@ -112,6 +112,25 @@ def test_what_is_decoded_encodes_to_the_same(name, data):
         same(again.stored, encoded.stored)
 
 
+KEYS = st.sampled_from(["b64", "text", "pair", "size", "kind", "note", "x", "y"]) | st.text(max_size=3)
+ODD = st.sampled_from([10**400, -(2**63), 1e308, float("nan"), float("inf"), "1" * 5000, "2020-13-41", "AAAA", "==="])
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=9) | ODD,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=12,
+)
+"""What a request of anyone may hold: any JSON, and what Python reads beyond it."""
+
+
+@pytest.mark.parametrize("name", EACH)
+@given(raws=st.lists(PLAIN, max_size=4))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+def test_whatever_is_given_is_stored_or_told_to_be_a_problem(tensorflow, name, raws):
+    encoded = EACH[name][0].encode(raws)
+    assert len(encoded.stored) == len(raws) - len(encoded.problems)
+    assert all(place in range(len(raws)) and words for place, words in encoded.problems.items())
+
+
 @pytest.mark.parametrize("name", EACH)
 def test_corners_are_values_that_can_be_stored_and_decoded(name):
     feature, _ = EACH[name]
@@ -167,6 +186,25 @@ def test_what_training_had_no_value_of_may_be_missing():
         assert problems == {
             0: "size must be a number, got 'large'",
             1: "has no column 'size': 'Sizes' is unknown, did you mean \"size\"?",
+        }
+
+
+def test_each_row_of_a_table_is_what_it_is_alone_whatever_stands_beside_it():
+    table = Table(
+        columns=(Column("size", "size", fill=2.5), Column("kind", "kind", "category", categories=("red", "green")))
+    )
+    raws = [
+        [3, 1], {"size": 4, "kind": "green"}, [1, 7], {"size": "x", "kind": "red"}, "word", {"size": 5, "kind": "?!"},
+        [9, 2], [1], {"kind": "red"}, None, [8, 0],
+    ]  # fmt: skip
+    alone = [table.encode([raw]) for raw in raws]
+    for rows in (range(len(raws)), range(len(raws) - 1, -1, -1), range(0, len(raws), 2)):
+        together = table.encode([raws[row] for row in rows])
+        np.testing.assert_array_equal(together.stored, np.concatenate([alone[row].stored for row in rows]))
+        problems = {place: alone[row].problems[0] for place, row in enumerate(rows) if alone[row].problems}
+        assert together.problems == problems
+        assert together.notices == {
+            place: alone[row].notices[0] for place, row in enumerate(rows) if 0 in alone[row].notices
         }
 
 

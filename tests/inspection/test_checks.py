@@ -270,3 +270,8 @@ def test_labels_of_which_an_example_has_several_are_counted():
     targets[:, 1] = 0
     splits = Splits(data_spec((3,), ("x", "y")), part(inputs, targets)).with_statistics()
     assert found(splits)["missing class"].where == ("y",)
+
+
+def test_the_labels_of_a_handful_are_looked_at_too():
+    """Fewer than the neighbours that are asked of each."""
+    assert "target leak" not in found(table(train=10, test=3, classes=2))

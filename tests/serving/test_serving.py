@@ -196,6 +196,47 @@ def test_other_names_and_other_sites_pages_are_turned_away(asked, predictor):
     assert client(predictor, hosts=None).get("/health", headers={"host": "mine.example"}).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "host",
+    ["", "a@127.0.0.1", "127.0.0.1@evil.example", "127.0.0.1:80@evil.example", "127.0.0.1/", "127.0.0.1?", "127.0.0.1#",
+     "//127.0.0.1", "[127.0.0.1", "[::1]evil", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:123456", "127.0.0.1\\", "::1"],
+)  # fmt: skip
+def test_a_host_of_another_form_is_turned_away(asked, host):
+    assert asked.get("/health", headers={"host": host}).status_code == 421
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["", "null", "http://", "http://[", "http://[::1", "http://]", "//127.0.0.1:8000", "127.0.0.1:8000", "file://",
+     "ftp://127.0.0.1:8000", "http://a@127.0.0.1:8000", "http://127.0.0.1:8000/", "http://127.0.0.1:8000 evil",
+     "http://127.0.0.1:8001", "\xe9", "http://\xe9"],
+)  # fmt: skip
+def test_an_origin_of_another_form_is_turned_away(asked, predictor, origin):
+    for each in (asked, client(predictor, hosts=None)):
+        answer = each.post("/predict", json={}, headers={"origin": origin.encode("latin-1")})
+        assert answer.status_code == 403, answer.text
+    empty = client(predictor, hosts=None).get("/health", headers={"host": "", "origin": "http://"})
+    assert empty.status_code == 403
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        r'{"instances": [1], "\ud800": 1}',
+        r'{"\udfff": [1]}',
+        r'{"instances": ["\ud800"]}',
+        r'{"instances": [{"\ud800": "\udc00"}]}',
+        r'{"instances": [{"b64": "\ud800"}]}',
+        r'{"instances": [[1, "\ud800"]], "top_k": "\ud800"}',
+    ],
+)
+def test_half_of_a_surrogate_pair_is_answered_in_json(asked, table, body):
+    for each in (asked, client(table)):
+        answer = each.post("/predict", content=body, headers={"content-type": "application/json"})
+        assert answer.status_code in (400, 422), answer.text
+        answer.json()
+
+
 def test_a_fault_shows_the_client_no_traceback(asked, files, monkeypatch):
     def fail(*_):
         raise ZeroDivisionError("a secret")
@@ -217,7 +258,9 @@ def test_many_at_once_get_each_its_own_answer(asked, files):
 def test_requests_examples_and_their_time_are_counted(asked, files):
     asked.post("/predict", files=[("file", ("a.png", b"none")), ("file", ("b.png", files[0].read_bytes()))])
     asked.get("/nowhere")
-    text = asked.get("/metrics").text
+    answer = asked.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    text = answer.text
     lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     assert lines['dltrain_requests_total{path="/predict",status="200"}'] == "1"
     assert lines['dltrain_requests_total{path="other",status="404"}'] == "1"

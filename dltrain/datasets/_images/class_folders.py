@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from dltrain.datasets._images.archives import Listed
-from dltrain.datasets._images.listing import PARTS, Listing
+from dltrain.datasets._images.listing import Listing
+from dltrain.datasets._sources.part_folders import folders, part_folders
 from dltrain.errors import KeyProblem
-from dltrain.features._images.folders import entries, images_below, is_folder, is_image, names_of
+from dltrain.features._images.folders import entries, images_below, is_image, names_of
 from dltrain.features._images.headers import SUFFIXES
 from dltrain.lazy import np
 
@@ -18,7 +19,7 @@ def class_names(root: Path | Listed) -> tuple[str, ...]:
     Raises:
         KeyProblem: if there are fewer than two, or the parts are ambiguous.
     """
-    return _classes(root / _parts(root)["train"])
+    return _classes(root / part_folders(root)["train"])
 
 
 def listed(root: Path, known: tuple[str, ...] = ()) -> Listing:
@@ -31,48 +32,16 @@ def listed(root: Path, known: tuple[str, ...] = ()) -> Listing:
     Raises:
         ValueError: as above, or if a class has no image or a folder cannot be read.
     """
-    folders = {part: root / name for part, name in _parts(root).items()}
-    names = known or _classes(folders["train"])
+    of_part = {part: root / name for part, name in part_folders(root).items()}
+    names = known or _classes(of_part["train"])
     others: list[str] = []
-    parts = {part: _part(folder, names, others) for part, folder in folders.items()}
-    places = {part: str(folder) for part, folder in folders.items()}
+    parts = {part: _part(folder, names, others) for part, folder in of_part.items()}
+    places = {part: str(folder) for part, folder in of_part.items()}
     return Listing(names, parts, places, ignored=tuple(sorted(others)))
 
 
-def _parts(root: Path | Listed) -> dict[str, str]:
-    """Returns the name of the folder of each part that has one; an empty name is the root's.
-
-    Raises:
-        ValueError: if two folders are one part, or there are parts but none to train on.
-    """
-    folders = _folders(root)
-    named = {part: [name for name in folders if name.lower() in names] for part, names in PARTS.items()}
-    found = [name for names in named.values() for name in names]
-    # Beside other folders, one that holds none itself is a class: of photos of trains, or of valid forms.
-    if len(found) < len(folders) and not any(_folders(root / name) for name in found):
-        return {"train": ""}
-    for names in named.values():
-        if len(names) > 1:
-            raise KeyProblem(
-                "path", f"has two folders for the same part, {names[0]} and {names[1]}, in {root}: keep one"
-            )
-    if found and not named["train"]:
-        raise KeyProblem(
-            "path",
-            f"has the part {found[0]} in {root}, but no folder train beside it: "
-            f"put the classes to train on into a folder train, or rename {found[0]}",
-        )
-    return {part: names[0] for part, names in named.items() if names} or {"train": ""}
-
-
-def _folders(folder: Path | Listed) -> list[str]:
-    if isinstance(folder, Listed):
-        return sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
-    return sorted(entry.name for entry in entries(folder) if is_folder(entry))
-
-
 def _classes(folder: Path | Listed, known: tuple[str, ...] = ()) -> tuple[str, ...]:
-    names = _folders(folder)
+    names = folders(folder)
     if len(names) < (1 if known else 2):
         held = f"only {names[0]}" if names else "none"
         message = f"needs a folder of images for each of two classes or more, found {held} in {folder}"

@@ -8,9 +8,6 @@ from pathlib import Path
 
 from dltrain.lazy import np
 
-PARTS = {"train": ("train", "training"), "validation": ("validation", "val", "valid"), "test": ("test", "testing")}
-"""The names that each part may have, in any case."""
-
 
 @dataclass(frozen=True)
 class Listing:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dltrain.data.size_limit import SizeLimit, reason
-from dltrain.datasets._images.listing import PARTS, Listing
+from dltrain.data.splits import PART_NAMES
+from dltrain.datasets._images.listing import Listing
 from dltrain.errors import AbsentData, KeyProblem
 from dltrain.features._images.headers import SUFFIXES
 from dltrain.features._tables.delimited import csv_rows
@@ -107,11 +108,11 @@ class ImageTable:
                 continue
             name, label = (fields[places[key]].strip() for key in _COLUMNS)
             word = fields[places["split_column"]].strip() if "split_column" in places else "train"
-            part = next((part for part, names in PARTS.items() if word.lower() in names), None)
+            part = next((part for part, names in PART_NAMES.items() if word.lower() in names), None)
             if not name or not label:
                 troubles.append(f"{self.path}:{line}: has no {'label' if name else 'file'}")
             elif part is None:
-                words = [name for names in PARTS.values() for name in names]
+                words = [name for names in PART_NAMES.values() for name in names]
                 near = nearest(word.lower(), words) or ": use train, validation or test"
                 troubles.append(f"{self.path}:{line}: {word!r} is not a part{near}")
             else:
@@ -224,7 +225,7 @@ class _Rows:
             raise KeyProblem("path", _several(strange))
         numbered = all(label.isdecimal() and label.isascii() for label in labels)
         classes = sorted(labels, key=lambda label: (int(label), label)) if numbered else sorted(labels)
-        return _Rows(self.each, tuple(part for part in PARTS if part in found), known or tuple(classes))
+        return _Rows(self.each, tuple(part for part in PART_NAMES if part in found), known or tuple(classes))
 
 
 def _fields(text: str, delimiter: str, path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dltrain.data.proposal import Proposal
-from dltrain.datasets._images.listing import PARTS
+from dltrain.data.splits import PART_NAMES
 from dltrain.datasets._images.proposal import has_image, names_images
 from dltrain.datasets._sources.proposal import held_out
 from dltrain.errors import KeyProblem
@@ -88,7 +88,7 @@ def _of_table(
         told.append(f"rows that cannot be used (no target, too many fields ...): {len(block.load().skipped):,}")
     if target is None:
         told.append(f"for another target use --target: {_few(others)}")
-    parts = dict.fromkeys(PARTS) if split else {"train": None}
+    parts = dict.fromkeys(PART_NAMES) if split else {"train": None}
     return Proposal(keys, remarks | held_out(keys, parts), tuple(told), len(whole.frame), counts)
 
 
@@ -97,7 +97,7 @@ def _files(folder: Path, kind: str) -> list[Path]:
 
 
 def _are_parts(values: list[Any]) -> bool:
-    known = {name for names in PARTS.values() for name in names}
+    known = {name for names in PART_NAMES.values() for name in names}
     return {str(value).lower() for value in values} <= known and len(values) > 1
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from dltrain.data import PARTS, DataSpec, Feature, Split, notice_share, split_off
 from dltrain.data.noticing import notice
+from dltrain.data.splits import PART_NAMES
 from dltrain.errors import KeyProblem
 from dltrain.features._arrays.encoding import LOSES, is_lost_in_float32
-from dltrain.features._tables.columns import FEW, MOSTLY
+from dltrain.features._tables.columns import FEW, MOSTLY, is_date
 from dltrain.features._tables.files import Table
 from dltrain.features._tables.values import (
     TRUTH,
     are_written_numbers,
     as_numbers,
     as_text,
+    beyond_float32,
     known_categories,
     respelt,
 )
@@ -29,12 +32,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 Kind = Literal["classes", "labels", "numbers"]
-TASKS = {"classes": "classification", "labels": "multilabel", "numbers": "regression"}
-"""The task of each kind of target."""
-
 _KINDS: dict[str, Kind] = {"class_label": "classes", "labels": "labels", "numbers": "numbers"}
-_PARTS = {"train": "train", "training": "train", "validation": "validation", "val": "validation", "valid": "validation"}
-_PARTS |= {"test": "test", "testing": "test"}
+_PARTS = {name: part for part, names in PART_NAMES.items() for name in names}
 
 
 @dataclass(frozen=True)
@@ -75,6 +74,24 @@ class TargetColumns:
                 )
             return "classes"
         return "classes" if distinct <= FEW and (numbers == numbers.round()).all() else "numbers"
+
+    def usable(self, table: Table, kind: Kind, skip: bool) -> Table:
+        """Returns the rows that have a target, of labels one that is a label.
+
+        Raises:
+            KeyProblem: if a target cannot be learnt; if there are others, and they are not to be left out.
+        """
+        for name in self.names:
+            if is_date(table.frame[name]):
+                words = "is a date or time: convert it to a number, for example days since a start"
+                raise KeyProblem(self.key, f"{name!r} {words}")
+            if table.frame[name].null_count() == len(table.frame):
+                raise KeyProblem(self.key, f"{name!r} has no values in {table.files[0].name}")
+            table = table.without(table.frame[name].is_null(), f"has no {name}", skip)
+            if kind == "labels":
+                wrong = flags(table.frame[name]).is_null()
+                table = table.without(wrong, f"{name} must be 0 or 1, as a label is", skip, name)
+        return table
 
     def values(self, table: Table, kind: Kind, like: DataSpec | None) -> tuple[Feature, np.ndarray]:
         """Returns the target feature and the targets.
@@ -124,9 +141,48 @@ class TargetColumns:
         return ClassLabel(class_names=classes), values.replace_strict(codes).to_numpy().astype(np.int32)
 
 
-def are_parts(column: pl.Series) -> pl.Series:
-    """Returns which values of a column name a part."""
-    return as_text(column).str.to_lowercase().is_in(list(_PARTS)).fill_null(False)
+def within_float32(table: Table, names: Sequence[str], skip: bool) -> Table:
+    """Returns the rows whose numbers float32 can hold; raises as `Table.without`."""
+    for name in names:
+        words = f"{name} must be within float32, which ends at 3.4e38"
+        table = table.without(beyond_float32(table.frame[name]), words, skip, name)
+    return table
+
+
+def only_numbers(table: Table, names: Sequence[str], skip: bool) -> Table:
+    """Returns the rows that have no words in some columns; raises as `Table.without`."""
+    for name in names:
+        stray = as_numbers(table.frame[name]).is_null() & table.frame[name].is_not_null()
+        table = table.without(stray, f"{name} must be a number", skip, name)
+    return table
+
+
+def with_weights(table: Table, name: str | None, skip: bool) -> Table:
+    """Returns the rows that have a weight, all where no column has weights.
+
+    Raises:
+        KeyProblem: as `Table.without`, or if no row counts.
+    """
+    if name is None:
+        return table
+    light = (as_numbers(table.frame[name]) < 0).fill_null(True)
+    table = table.without(light, f"{name} must be a number of at least 0", skip, name)
+    if not as_numbers(table.frame[name]).sum():
+        raise KeyProblem("weight", f"{name!r} is 0 in each row")
+    return table
+
+
+def weights_of(table: Table, name: str | None) -> np.ndarray | None:
+    """Returns how much each row counts, (rows,), float32; none where no column says so."""
+    return None if name is None else as_numbers(table.frame[name]).to_numpy().astype(np.float32)
+
+
+def with_parts(table: Table, name: str | None, skip: bool) -> Table:
+    """Returns the rows whose part is named, all where no column names it; raises as `Table.without`."""
+    if name is None:
+        return table
+    known = as_text(table.frame[name]).str.to_lowercase().is_in(list(_PARTS)).fill_null(False)
+    return table.without(~known, f"{name} must be train, validation or test", skip, name)
 
 
 def named_parts(column: pl.Series, rows: Split) -> dict[str, Split | None]:

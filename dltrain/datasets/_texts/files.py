@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
-from dltrain.data import PARTS
-from dltrain.errors import AbsentData, KeyProblem
+from dltrain.datasets._sources.part_folders import folders, part_folders
+from dltrain.errors import KeyProblem
 from dltrain.features._text.reader import SUFFIX, below
-
-_NAMES = {"train": ("train", "training"), "validation": ("validation", "val", "valid"), "test": ("test", "testing")}
 
 
 def parts(root: Path) -> dict[str, dict[str, list[Path]]]:
@@ -19,16 +15,8 @@ def parts(root: Path) -> dict[str, dict[str, list[Path]]]:
     Raises:
         KeyProblem: if there are no two classes to train on, or a part has another one.
     """
-    folders = _folders(root)
-    named = {part: name for part in PARTS for name in folders if name.lower() in _NAMES[part]}
-    # Beside other folders, or with files of its own, one of such a name is a class.
-    if not named or len(named) < len(folders) or not all(_folders(root / name) for name in named.values()):
-        named = {"train": ""}
-    if "train" not in named:
-        raise KeyProblem("path", f"has the part {next(iter(named.values()))} in {root}, but no folder train beside it")
-    found = {
-        part: {name: below(root / folder / name) for name in _folders(root / folder)} for part, folder in named.items()
-    }
+    named = part_folders(root)
+    found = {part: {name: below(root / top / name) for name in folders(root / top)} for part, top in named.items()}
     classes = [*found["train"]]
     if len(classes) < 2:
         held = f"only {classes[0]}" if classes else "none"
@@ -42,17 +30,3 @@ def parts(root: Path) -> dict[str, dict[str, list[Path]]]:
             if not files and part == "train":
                 raise KeyProblem("path", f"has no {SUFFIX} file in {root / named[part] / name}")
     return found
-
-
-def _folders(folder: Path) -> list[str]:
-    return sorted(entry.name for entry in _entries(folder) if entry.is_dir())
-
-
-def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            yield from (entry for entry in entries if not entry.name.startswith("."))
-    except (FileNotFoundError, NotADirectoryError):
-        raise AbsentData("path", f"must be a folder of a folder per class, or an archive of it: {folder}") from None
-    except OSError as error:
-        raise KeyProblem("path", f"cannot be read: {folder}: {error.strerror}") from None

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from dltrain.data import PARTS, DataSpec, Feature, Provenance, Split, Splits
-from dltrain.data.noticing import notice, noticing
-from dltrain.datasets import Dataset
-from dltrain.datasets._sources.arrays import refusing
+from dltrain.data import PARTS, DataSpec, Encoded, Feature, Provenance, Split, Splits
+from dltrain.data.noticing import notice
+from dltrain.datasets._sources.whole import Whole
 from dltrain.errors import DataError, KeyProblem
 from dltrain.features._text import tokenizing
 from dltrain.features.tokens import Tokens
@@ -33,7 +32,6 @@ class Texts:
         parts: positions of the examples of each part.
         weights: how much each example counts in training; none where all count the same.
         skipped: a message for each example that was left out already.
-        ignored: files that are no texts.
     """
 
     raws: Sequence[Any]
@@ -43,11 +41,10 @@ class Texts:
     parts: dict[str, np.ndarray]
     weights: np.ndarray | None = None
     skipped: tuple[str, ...] = ()
-    ignored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextSource(Dataset):
+class TextSource(Whole):
     """The contract of sources of texts.
 
     Args:
@@ -76,31 +73,6 @@ class TextSource(Dataset):
         if self.max_length < 4:
             raise KeyProblem("max_length", f"must be at least 4, got {self.max_length}: two tokens frame a text")
 
-    def spec(self) -> DataSpec:
-        """Describes the data, from all of their texts.
-
-        Raises:
-            KeyProblem: if they cannot be used.
-        """
-        return self._known[0]
-
-    def sizes(self) -> dict[str, int]:
-        """Returns how many examples each part has; raises as `spec`."""
-        return self._known[1]
-
-    def load(self, like: DataSpec | None = None) -> Splits:
-        """Reads all texts, learns the tokenizer of those of the train part, and makes tokens of them.
-
-        Args:
-            like: the data that a run was trained on, whose classes and tokenizer are used.
-
-        Raises:
-            DataError: if the texts cannot be used.
-        """
-        with refusing(), noticing() as noticed:
-            splits = self._read(like)
-        return replace(splits, noticed=(*splits.noticed, *noticed))
-
     def texts(self, like: DataSpec | None) -> Texts:
         """Returns the texts and what is asked of them.
 
@@ -108,10 +80,6 @@ class TextSource(Dataset):
             ValueError: if they cannot be used.
         """
         raise NotImplementedError(f"{type(self).__name__} must have texts(like)")
-
-    def stamp(self) -> Any:
-        """Returns what differs once a file has changed: a description of the same stamp is not made again."""
-        raise NotImplementedError(f"{type(self).__name__} must have stamp()")
 
     def refuse(self, problems: Sequence[str]) -> None:
         """Raises KeyProblem, which names the first of the examples that cannot be used, unless they are skipped."""
@@ -121,27 +89,24 @@ class TextSource(Dataset):
             words = f"has texts that cannot be used:\n{shown}{more}\nto skip them, set on_bad_example: skip"
             raise KeyProblem("path", words)
 
-    @property
-    def _known(self) -> tuple[DataSpec, dict[str, int]]:
-        key = self, self.stamp()
-        if key not in _KNOWN:
-            splits = self._read(None)
-            _KNOWN[key] = splits.spec, {name: len(part) for name, part in splits.parts.items()}
-        return _KNOWN[key]
+    def splits(self, like: DataSpec | None) -> Splits:
+        """Learns the tokenizer of the texts of the train part, and makes tokens of all.
 
-    def _read(self, like: DataSpec | None) -> Splits:
+        Raises:
+            ValueError: if the texts cannot be used.
+        """
         found = self.texts(like)
         train = found.parts["train"]
         if not len(train):
             raise KeyProblem("test_fraction", "and validation_fraction leave nothing for training")
         tokens = self._tokens([found.raws[place] for place in train]) if like is None else like.input
         encoded = tokens.encode(found.raws)
-        problems = [f"{found.places[place]} {why}" for place, why in encoded.problems.items()]
+        problems = [f"{found.places[place]}: {why}" for place, why in encoded.problems.items()]
         self.refuse(problems)
         usable = np.array([place for place in range(len(found.raws)) if place not in encoded.problems], np.int64)
         rows = np.full(len(found.raws), -1)
         rows[usable] = np.arange(len(usable))
-        _notice(encoded, found, tokens)
+        _notice(encoded, found)
         parts: dict[str, Any] = dict.fromkeys(PARTS)
         for name, positions in found.parts.items():
             kept = positions[rows[positions] >= 0]
@@ -156,8 +121,7 @@ class TextSource(Dataset):
                 Provenance(found.places.__getitem__, kept),
             )
         spec = DataSpec.of(tokens, found.target) if like is None else like
-        skipped = (*found.skipped, *problems)
-        made = Splits(spec, parts.pop("train"), **parts, skipped=skipped, ignored=found.ignored)
+        made = Splits(spec, parts.pop("train"), **parts, skipped=(*found.skipped, *problems))
         return made.with_statistics(like)
 
     def _tokens(self, raws: Sequence[Any]) -> Tokens:
@@ -170,10 +134,7 @@ class TextSource(Dataset):
         return untaught.fit([[raw for raw in raws if raw]])
 
 
-_KNOWN: dict[Any, tuple[DataSpec, dict[str, int]]] = {}
-
-
-def _notice(encoded: Any, found: Texts, tokens: Tokens) -> None:
+def _notice(encoded: Encoded, found: Texts) -> None:
     """Says how many texts are cut, and how many tokens are unknown, in a line each."""
     of_kind: dict[str, list[int]] = {}
     for place in encoded.notices:

@@ -43,7 +43,8 @@ class ArrayEncoding:
             ValueError: if it is none that can be used.
         """
         try:
-            array = np.array(raw, np.float32)
+            with np.errstate(over="ignore"):  # what float32 cannot hold is told below
+                array = np.array(raw, np.float32)
         except (ValueError, TypeError, OverflowError):
             raise ValueError(f"must be numbers of shape {self}, nested lists") from None
         stored, problems = self.checked(self.fitting(array[np.newaxis]))

@@ -16,6 +16,7 @@ from dltrain import untrusted
 from dltrain.data.size_limit import MEGABYTE, reason
 from dltrain.errors import DataError, printable
 from dltrain.features._images.headers import Header, read_header
+from dltrain.features._images.scans import MOST_SCANS, has_too_many_scans
 from dltrain.lazy import np, tf
 
 MOST_PIXELS = 50_000_000
@@ -99,6 +100,8 @@ class Decoding:
             raise ValueError("it has no pixels")
         if header.height * header.width > MOST_PIXELS:
             raise ValueError(f"it has {header.height}x{header.width} pixels, more than {MOST_PIXELS:,}")
+        if header.kind == "jpeg" and has_too_many_scans(content):
+            raise ValueError(f"it is painted in more than {MOST_SCANS} scans")
         ratio = self._ratio(*header.upright) if header.kind == "jpeg" else 1
         with tf.device("CPU:0"):
             return self._fitted(self._decoded(header, content, ratio), header, ratio)

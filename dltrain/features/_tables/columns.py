@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +18,7 @@ from dltrain.features._tables.values import (
     as_values,
     known_categories,
     respelt,
+    with_points,
 )
 from dltrain.features.table import Column
 from dltrain.lazy import np
@@ -37,6 +39,7 @@ MOSTLY = 0.9
 """Share of numbers from which on a column is one of numbers, in which other words are missing values."""
 
 _DATE_PARTS = ("year", "month", "weekday", "day")
+BETWEEN_HOURS = "training had whole hours, minutes are not used"
 FINEST = 1000
 """Parts of a column's standard deviation that float32 must tell apart."""
 
@@ -61,14 +64,17 @@ class Encoding:
     ignore_case: bool = False
 
 
-def learn(frame: pl.DataFrame, rows: np.ndarray, given: dict[str, Role], encoding: Encoding) -> tuple[Column, ...]:
+def learn(
+    frame: pl.DataFrame, rows: np.ndarray, given: dict[str, Role], encoding: Encoding, commas: Collection[str] = ()
+) -> tuple[Column, ...]:
     """Learns what each number of an example is: plain numbers first, then categories.
 
     Args:
-        frame: the columns to learn from.
+        frame: the columns to learn from, with decimal points.
         rows: positions of the train part; no other row is looked at.
         given: what a column is, where the user said it.
         encoding: how columns become numbers.
+        commas: the columns that had decimal commas instead.
 
     Raises:
         ValueError: if a column that the user named has no values.
@@ -87,10 +93,12 @@ def learn(frame: pl.DataFrame, rows: np.ndarray, given: dict[str, Role], encodin
             role, why = _looks(series, frame[name])
         if role == "categorical" and name not in given:
             _notice_numbers(series.drop_nulls())
+        if role != "dates" and name not in given and (likeness := times.resemblance(series.drop_nulls())):
+            notice(f"column {name!r} {likeness}")
         if why:
             notice(f"column {name!r} is not used: {why}; to use it, name it under numeric, categorical or text")
         if role == "numeric":
-            numbers += _numeric(series, encoding.impute)
+            numbers += _numeric(series, encoding.impute, name in commas)
         elif role == "dates":
             numbers += _dates(series, frame[name])
         elif role == "text":
@@ -151,7 +159,7 @@ def _notice_numbers(values: pl.Series) -> None:
         )
 
 
-def _numeric(series: pl.Series, impute: str) -> list[Column]:
+def _numeric(series: pl.Series, impute: str, decimal_comma: bool) -> list[Column]:
     numbers = as_numbers(series)
     known = numbers.drop_nulls()
     middle: Any = 0.0 if impute == "zero" else known.median() if impute == "median" else known.mean()
@@ -161,7 +169,9 @@ def _numeric(series: pl.Series, impute: str) -> list[Column]:
             f"column {series.name!r}: {offset:.17g} is subtracted before its values become float32, which is too coarse"
         )
     is_complete, fill = not numbers.null_count(), float(middle or 0.0) - offset
-    columns = [Column(series.name, series.name, fill=fill, offset=offset, is_complete=is_complete)]
+    columns = [
+        Column(series.name, series.name, fill=fill, offset=offset, decimal_comma=decimal_comma, is_complete=is_complete)
+    ]
     if not is_complete:
         columns.append(Column(f"{series.name} missing", series.name, "missing", is_complete=False))
     return columns
@@ -214,6 +224,12 @@ def _frequent(series: pl.Series, words: int) -> list[str]:
 def _words(series: pl.Series) -> pl.Series:
     """Returns the words of each row, in small letters."""
     return as_text(series).fill_null("").str.to_lowercase().str.extract_all(r"\w+")
+
+
+def pointed(frame: pl.DataFrame, columns: Iterable[Column]) -> pl.DataFrame:
+    """Returns rows whose numbers have decimal points, by what training had."""
+    of_source = {each.source: each.decimal_comma for each in columns if each.part == "value" and each.source in frame}
+    return frame.with_columns([with_points(frame[name], are_decimal) for name, are_decimal in of_source.items()])
 
 
 def encode(frame: pl.DataFrame, columns: tuple[Column, ...]) -> np.ndarray:
@@ -297,6 +313,17 @@ def strays(frame: pl.DataFrame, columns: tuple[Column, ...]) -> dict[str, tuple[
         wrong = ~is_known & series.is_not_null()
         if wrong.any():
             found[column.source] = what, wrong
+    return found
+
+
+def between_hours(frame: pl.DataFrame, columns: Iterable[Column]) -> dict[str, pl.Series]:
+    """Returns which times have minutes where training had whole hours alone, by column: only their hour is used."""
+    found = {}
+    for column in columns:
+        if column.part == "hour":
+            seconds = as_times(frame[column.source], column.day_first)["seconds"]
+            if (between := (seconds % 3600 != 0).fill_null(False)).any():
+                found[column.source] = between
     return found
 
 

@@ -22,6 +22,8 @@ DELIMITERS = (",", ";", "\t", "|")
 
 _CHUNK = 2**24
 _NEWLINE, _RETURN, _QUOTE = b'\n\r"'
+_OTHER_SPACES = [text.encode() for text in ("\x85", "\xa0", "\u1680", "\u205f", "\u3000")] + [b"\xe2\x80"]
+"""The bytes with which each of Unicode's other spaces begins; the last ones are also those of dashes and quotes."""
 
 
 @dataclass(frozen=True)
@@ -199,11 +201,31 @@ def _parse_plain(content: bytes, layout: _Layout, path: Path, separator: str, mi
         return None
     if frame.shape != (len(bad) - 1 - len(faults), len(names)):
         return None
-    spaces = (f" {separator}".encode(), f"{separator} ".encode(), b" \n", b" \r", b"\n ", b'"')
-    if any(space in content for space in spaces):  # else there is nothing to take away
-        stripped = pl.all().str.strip_chars()
-        frame = frame.with_columns(pl.when(~stripped.is_in(missing)).then(stripped))
+    frame = stripped(frame, missing) if _may_have_spaces(content, separator) else frame
     return Rows(frame, layout.lines[1:][~bad[1:]], faults)
+
+
+def _may_have_spaces(content: bytes, separator: str) -> bool:
+    """Whether a field may begin or end with a space of any kind: to look for those takes far less time than `strip`."""
+    beside = (f" {separator}".encode(), f"{separator} ".encode(), b" \n", b" \r", b"\n ", b'"')
+    kinds = {b"\t", b"\v", b"\f", *([] if content.isascii() else _OTHER_SPACES)} - {separator.encode()}
+    # A single byte is found ten times as fast as several.
+    if any(space[:1] in content and space in content for space in (*beside, *kinds)):
+        return True
+    return b"\r" in content and content.count(b"\r") > content.count(b"\r\n")
+
+
+def stripped(frame: pl.DataFrame, missing: tuple[str, ...]) -> pl.DataFrame:
+    """Returns rows without spaces around texts, of whatever kind, and with nulls for texts that stand for no value.
+
+    Args:
+        frame: the rows.
+        missing: what stands for a value that is not there.
+    """
+    import polars as pl
+
+    texts = pl.col(pl.String).str.strip_chars()
+    return frame.with_columns(pl.when(~texts.is_in(missing)).then(texts).name.keep())
 
 
 def _parse_odd(content: bytes, path: Path, separator: str, missing: tuple[str, ...]) -> Rows:
@@ -211,12 +233,11 @@ def _parse_odd(content: bytes, path: Path, separator: str, missing: tuple[str, .
     import polars as pl
 
     reader = csv_rows(content.decode(), separator)
-    kept: list[list[str | None]] = []
+    kept: list[list[str]] = []
     lines: list[int] = []
     faults: list[Fault] = []
     names: list[str] = []
     line = 1
-    absent = {*missing, ""}
     while True:
         try:
             row = next(reader)
@@ -230,7 +251,7 @@ def _parse_odd(content: bytes, path: Path, separator: str, missing: tuple[str, .
         if row and not names:
             names = _names(row, path, line, separator)
         elif row and len(row) == len(names):
-            kept.append([None if value in absent else value for value in map(str.strip, row)])
+            kept.append(row)
             lines.append(line)
         elif row:
             faults.append(_fault(path, line, len(row), len(names)))
@@ -238,4 +259,4 @@ def _parse_odd(content: bytes, path: Path, separator: str, missing: tuple[str, .
     if not names:
         raise KeyProblem("path", f"has no header: {faults[0]}")
     frame = pl.DataFrame(kept, schema=dict.fromkeys(names, pl.String), orient="row")
-    return Rows(frame, np.array(lines, np.int64), faults)
+    return Rows(stripped(frame, (*missing, "")), np.array(lines, np.int64), faults)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from dltrain.data.feature import Encoded, Notice
 from dltrain.errors import KeyProblem
 from dltrain.features._arrays.encoding import ArrayEncoding
-from dltrain.features._tables.columns import encode, strays
+from dltrain.features._tables.columns import BETWEEN_HOURS, between_hours, encode, pointed, strays
 from dltrain.features._tables.delimited import Rows
-from dltrain.features._tables.files import cell, flat, nulled, with_points
+from dltrain.features._tables.files import cell, flat, nulled
 from dltrain.features._tables.values import beyond_float32
 from dltrain.features.table import Column
 from dltrain.lazy import np
@@ -32,12 +32,10 @@ class Seen:
 
     Args:
         rows: how many there were.
-        points: whether a column has decimal commas.
         nested: what columns hold that are left out.
     """
 
     rows: int = 0
-    points: dict[str, bool] = field(default_factory=dict)
     nested: dict[str, str] = field(default_factory=dict)
 
 
@@ -90,13 +88,28 @@ class TableEncoding:
         return RowEncoding((len(self.columns),), columns=self.columns)
 
     def encode(self, raws: Sequence[Any]) -> Encoded:
-        """Returns the rows that can be used, (usable, columns), float32; objects and lists of numbers do not mix.
+        """Returns the rows that can be used, (usable, columns), float32: each is an object or a list of numbers.
 
         Args:
             raws: the rows.
         """
-        is_of_cells = any(isinstance(raw, dict) for raw in raws)
-        return self.of_objects(raws) if is_of_cells else self.numbers.encode(raws)
+        is_object = np.array([isinstance(raw, dict | ValueError) for raw in raws], bool)
+        if not is_object.any():
+            return self.numbers.encode(raws)
+        if is_object.all():
+            return self.of_objects(raws)
+        stored: list[np.ndarray] = []
+        order: list[int] = []
+        problems: dict[int, str] = {}
+        notices: dict[int, str | Sequence[str]] = {}
+        for places, encode_all in ((~is_object, self.numbers.encode), (is_object, self.of_objects)):
+            rows = np.flatnonzero(places).tolist()
+            found = encode_all([raws[row] for row in rows])
+            stored.append(found.stored)
+            order += [row for place, row in enumerate(rows) if place not in found.problems]
+            problems |= {rows[place]: why for place, why in found.problems.items()}
+            notices |= {rows[place]: words for place, words in found.notices.items()}
+        return Encoded(np.concatenate(stored)[np.argsort(order)], dict(sorted(problems.items())), notices)
 
     def of_objects(self, raws: Sequence[Any]) -> Encoded:
         """Returns the rows that can be used, (usable, columns), float32.
@@ -119,9 +132,7 @@ class TableEncoding:
             for name, value in row.items():
                 cells[name].append(value)
         frame = nulled(pl.DataFrame(cells, schema=dict.fromkeys(sources, pl.String)), self.missing)
-        numbers = {column.source for column in self.columns if column.part == "value"}
-        frame = frame.with_columns(pl.col(*numbers).str.replace(_DECIMAL_COMMA, "$1.$2")) if numbers else frame
-        stored, bad, notices = self._usable(frame)
+        stored, bad, notices = self._usable(pointed(frame, self.columns))
         problems |= {places[row]: why for row, why in bad.items()}
         in_order = dict(sorted(problems.items()))
         return Encoded(stored, in_order, {places[row]: words for row, words in notices.items()})
@@ -167,9 +178,9 @@ class TableEncoding:
         Raises:
             ValueError: if a column is not there, or of another kind as a whole.
         """
-        frame = with_points(flat(rows.frame, seen.nested), seen.points)
+        frame = pointed(flat(rows.frame, seen.nested), self.columns)
         lines, problems = rows.lines.tolist(), {fault.line: fault.why for fault in rows.faults}
-        notices: dict[int, list[Notice]] = {}
+        notices: dict[int, str | Sequence[str]] = {}
         stored: Any = self.numbers.joined([])
         if len(frame):
             self._refuse_others(path, frame, lines, seen)
@@ -228,27 +239,40 @@ class TableEncoding:
         """
         found: dict[int, list[Notice]] = {}
 
-        def note(name: str, rows: pl.Series, words: str, kind: str) -> None:
+        def note(name: str, rows: pl.Series, words: str, kind: str, absence: str | None = None) -> None:
             for row in np.flatnonzero(rows.to_numpy()).tolist():
-                found.setdefault(row, []).append(Notice(words.format(repr(str(frame[name][row])[:40])), kind))
+                words_of_row = words.format(repr(str(frame[name][row])[:40]))
+                found.setdefault(row, []).append(Notice(words_of_row, kind, absence))
 
+        absences = {column.source: _absence(column) for column in reversed(self.columns) if column.part in _FILLED}
         for name, (what, wrong) in others.items():
             title = _escaped(f"column {name!r}")
             if what == "categories":
-                note(name, wrong, f"{title}: {{}} is unknown", f"column {name!r}: values that training did not have")
+                kind = f"column {name!r}: values that training did not have"
+                note(name, wrong, f"{title}: {{}} is unknown", kind, absences.get(name))
             else:
                 kind = f"column {name!r} was read as {what} in training: other values count as missing"
-                note(name, wrong, f"{title} was read as {what} in training: {{}} counts as missing", kind)
-        for column in self.columns:
-            if column.part == "value":
-                fill = f"column {column.source!r} is missing: {column.fill + column.offset:g} takes its place"
-                note(column.source, frame[column.source].is_null(), _escaped(fill), fill)
+                words = f"{title} was read as {what} in training: {{}} counts as missing"
+                note(name, wrong, words, kind, absences.get(name))
+        for name, between in between_hours(frame, self.columns).items():
+            title, kind = _escaped(f"column {name!r}"), f"column {name!r}: {BETWEEN_HOURS}"
+            note(name, between, f"{title}: {BETWEEN_HOURS}, got {{}}", kind, absences.get(name))
+        for name in dict.fromkeys(column.source for column in self.columns if column.source in absences):
+            note(name, frame[name].is_null(), _escaped(absences[name]), absences[name])
         return found
 
 
-_DECIMAL_COMMA = r"^([+-]?[0-9]+),([0-9]{1,2}|[0-9]{4,})$"
-"""A number with a decimal comma; three digits behind it may be thousands."""
 _KINDS = {"numbers": "a number", "dates": "a date, for example 2020-12-31 23:59"}
+
+
+_FILLED = {"value", "category", "year", "month", "weekday", "day", "hour", "time"}
+"""Parts of which a missing value is filled."""
+
+
+def _absence(column: Column) -> str:
+    """Returns what is noticed of a missing value."""
+    filled = {"value": f"{column.fill + column.offset:g} takes its place", "category": "it counts as unknown"}
+    return f"column {column.source!r} is missing: {filled.get(column.part, 'the middle of training takes its place')}"
 
 
 def _escaped(words: str) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dltrain.data.noticing import notice
 from dltrain.data.size_limit import SizeLimit, reason
 from dltrain.errors import AbsentData, KeyProblem
-from dltrain.features._tables.delimited import Fault, Rows, parse
+from dltrain.features._tables.delimited import Fault, Rows, parse, stripped
 from dltrain.lazy import np
 from dltrain.untrusted import Unreadable, opened, parsing
 
@@ -167,8 +167,7 @@ def read(
         last = f"holds no row that can be used: {skipped[0]}" if skipped else f"{path} has a header, no rows"
         raise KeyProblem("path", last)
     nested: dict[str, str] = {}
-    frame = with_points(flat(frame, nested), {})
-    return Table(frame, files, [part.lines for part in parts], skipped, nested)
+    return Table(flat(frame, nested), files, [part.lines for part in parts], skipped, nested)
 
 
 @contextmanager
@@ -357,14 +356,13 @@ def _odd_kinds(rows: dict[int, dict[str, Any]]) -> tuple[list[tuple[int, str]], 
 
 
 def nulled(frame: pl.DataFrame, missing: tuple[str, ...]) -> pl.DataFrame:
-    """Returns the rows without spaces around texts, with nulls for texts that stand for no value, and for NaN.
+    """Returns rows as a text file has them: `stripped` texts, categories among them, and nulls for NaN.
 
-    A text file has neither the spaces nor NaN, which pandas writes for a missing value.
+    pandas writes NaN for a missing value.
     """
     import polars as pl
 
-    texts = pl.col(pl.String).str.strip_chars()
-    frame = frame.with_columns(pl.when(~texts.is_in(missing)).then(texts).name.keep())
+    frame = stripped(frame.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String)), missing)
     return frame.with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None))
 
 
@@ -382,37 +380,3 @@ def flat(frame: pl.DataFrame, nested: dict[str, str]) -> pl.DataFrame:
             notice(f"column {name!r} holds durations, which are read as seconds")
             seconds.append(pl.col(name).dt.total_microseconds() / 1e6)
     return frame.drop(nested, strict=False).with_columns(seconds)
-
-
-def with_points(frame: pl.DataFrame, known: dict[str, bool]) -> pl.DataFrame:
-    """Returns numbers with points where all values of a column have decimal commas; says so.
-
-    Args:
-        frame: rows.
-        known: whether a column has decimal commas, where rows before these showed it; what these show is added.
-    """
-    import polars as pl
-
-    pointed: list[str] = []
-    for name in frame.columns:
-        if frame[name].dtype != pl.String or not frame[name].str.contains(",", literal=True).any():
-            continue
-        if name in known:
-            if known[name]:
-                pointed.append(name)
-            continue
-        known[name] = False
-        values = frame[name].drop_nulls()
-        example = values.filter(values.str.contains(",", literal=True))[0]
-        if values.str.contains(r"^[+-]?(0|[1-9]\d{0,2}(,\d{3})*)(\.\d+)?$").all():
-            notice(
-                f"column {name!r} has commas that may separate thousands or decimals, as in {example!r}: it is read as "
-                "words; write numbers without thousands, or with a decimal point"
-            )
-            continue
-        if not values.str.contains(r"^[+-]?\d+(,\d+)?([eE][+-]?\d+)?$").all():
-            continue
-        known[name] = True
-        pointed.append(name)
-        notice(f"column {name!r} has decimal commas: {example!r} is read as {example.replace(',', '.')}")
-    return frame.with_columns(pl.col(pointed).str.replace(",", ".", literal=True)) if pointed else frame

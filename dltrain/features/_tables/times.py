@@ -27,6 +27,11 @@ _CLOCK = (
     r"(?: ?(?P<half>[ap])\.?m\.?)?(?: ?(?P<offset>z|utc|gmt|[+-][0-9][0-9](?::?[0-9][0-9])?))?"
 )
 _FORM = rf"(?i-u)^(?:{_WEEKDAY}(?P<date>{_DATE}))?(?:^|$|[T ]|, )(?:{_CLOCK})?$"
+_LIKE = (
+    rf"(?i-u)^(?:{_WEEKDAY}(?:{_DATE})[T ,]+[0-9][0-9]?[:.h][0-9][0-9]|[0-9][0-9]?:[0-9][0-9])"
+    r"(?:[:.][0-9][0-9](?:[.,][0-9]+)?)?[ a-z/_()+.:-]{0,20}$"
+)
+"""What looks like a time: a clock, mostly behind a date, and perhaps words behind it, as of a zone."""
 _PAIR = rf"^([0-9][0-9]?)[-/]([0-9][0-9]?)[-/](?:{_YEAR})(?:[T ,]|$)"
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _PLAIN = {f"^{_DAY}$": "%Y-%m-%d", f"^{_DAY} [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}$": "%Y-%m-%d %H:%M:%S"}
@@ -36,6 +41,13 @@ _UNITS = {"seconds": 1e11, "milliseconds": 1e14, "microseconds": 1e17, "nanoseco
 """Of times since 1970, each with what all of them are below: seconds up to the year 5138, and so on."""
 _FIRST = 1e8
 """Seconds since 1970 from which on a number is taken for a time: 1973."""
+_COMMON = ("seconds", "milliseconds")
+_EARLIEST = 978_307_200
+"""Seconds since 1970 from which on numbers look like times: 2001."""
+_SOON = 2_051_222_400
+"""Seconds since 1970 up to which a number under any name looks like a time: 2035."""
+MOSTLY = 0.9
+"""Share of values that look like times from which on a column does."""
 PIVOT = 68
 """Two-digit years up to this one are 20xx, the others 19xx, as POSIX has it."""
 DAY = 86_400
@@ -95,7 +107,7 @@ def notices(series: pl.Series) -> list[str]:
     if len(firsts) and not ((firsts > 12) | (seconds > 12)).any() and (firsts != seconds).any():
         found.append("3/4/2020 is read as the 4th of March; no date shows which number is the month")
     text = series.cast(pl.String).str.strip_chars().unique()
-    groups = text.str.extract_groups(_FORM).struct.unnest()
+    groups = _groups(text)
     years = pl.concat([groups[name] for name in ("y3", "y4", "y5", "y6")])
     if (years.str.len_chars() == 2).any():
         found.append(f"years of two digits are 2000 to 20{PIVOT} and 19{PIVOT + 1} to 1999")
@@ -106,18 +118,53 @@ def notices(series: pl.Series) -> list[str]:
     return found
 
 
-def are_instants(series: pl.Series) -> bool:
-    """Whether whole numbers are all of one size that times since 1970 have, from 2001 to 2100."""
+def are_instants(series: pl.Series, end: float = 4_102_444_800) -> bool:
+    """Whether whole numbers are all of one size that times since 1970 have, from 2001 to 2100 or another end."""
     import polars as pl
 
     numbers = series.cast(pl.Float64, strict=False)
     if numbers.null_count() or not (numbers == numbers.round()).all():
         return False
-    units = _units(series.cast(pl.String).str.replace(r"\.0+$", "")).unique()
+    units = _units(_whole(series)).unique()
     if len(units) != 1 or units[0] is None:
         return False
     seconds = numbers * (1e11 / _UNITS[units[0]])
-    return bool(((seconds >= 978_307_200) & (seconds < 4_102_444_800)).all())
+    return bool(((seconds >= _EARLIEST) & (seconds < end)).all())
+
+
+def resemblance(values: pl.Series) -> str:
+    """Returns whether values look like times that `as_times` reads if asked to, or would in another form.
+
+    Args:
+        values: those of a column that was not taken for one of dates.
+
+    Returns:
+        what they look like, and how to have them read; nothing where they do not.
+    """
+    import polars as pl
+
+    if not (len(values) and (values.dtype.is_numeric() or values.dtype == pl.String)):
+        return ""
+    numbers = values.cast(pl.Float64, strict=False)
+    if not numbers.null_count():
+        least, most = float(numbers.min()), float(numbers.max())  # type: ignore[arg-type]
+        if least >= _EARLIEST and are_instants(values, _SOON):
+            unit = _units(_whole(values))[0]
+            return f"looks like {unit} since 1970; if it is, name it under dates" if unit in _COMMON else ""
+        are_days = least >= 1900_01_01 and most <= 2099_12_31 and is_time(as_times(_whole(values))).all()
+        return "looks like days written as 20200131; if it is, name it under dates" if are_days else ""
+    known = values.unique().cast(pl.String).str.strip_chars()
+    like = known.filter(known.str.contains(_LIKE))
+    if len(like) < MOSTLY * len(known):
+        return ""
+    example = f"such as {like.sort()[0]!r}"
+    return f"looks like times, {example}; write 2020-03-04 10:00 or 10:00, +01:00 for a zone, then name it under dates"
+
+
+def _whole(values: pl.Series) -> pl.Series:
+    import polars as pl
+
+    return values.cast(pl.String).str.replace(r"\.0+$", "")
 
 
 def _nothing(series: pl.Series) -> pl.Series:
@@ -138,10 +185,17 @@ def _pairs(series: pl.Series) -> tuple[pl.Series, pl.Series]:
     return firsts, seconds
 
 
+def _groups(text: pl.Series) -> pl.DataFrame:
+    """Returns the parts of dates and times, as `_FORM` names them; ISO 8601 may be without its marks."""
+    basic = text.str.replace(r"^([0-9]{8})\.0+$", "$1").str.replace(r"^([0-9]{8}T[0-9]{2})([0-9]{2})", "$1:$2")
+    basic = basic.str.replace(r"^([0-9]{8}T[0-9]{2}:[0-9]{2})([0-9]{2})", "$1:$2")
+    return basic.str.extract_groups(_FORM).struct.unnest()
+
+
 def _written(text: pl.Series, day_first: bool) -> pl.DataFrame:
     import polars as pl
 
-    groups = text.str.extract_groups(_FORM).struct.unnest()
+    groups = _groups(text)
     first, second = ("b", "a") if day_first else ("a", "b")
     month = pl.coalesce("m5", "m6").str.to_lowercase().str.slice(0, 3)
     named = month.replace_strict({name: str(place) for place, name in enumerate(_MONTHS, 1)}, default=None)

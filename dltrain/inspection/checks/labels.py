@@ -95,7 +95,9 @@ def _probabilities(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
     from threadpoolctl import threadpool_limits
 
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
-    models = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.1), KNeighborsClassifier(NEIGHBOURS)
+    known = len(labels) - -(-len(labels) // FOLDS)  # in the largest fold that is left out
+    neighbours = KNeighborsClassifier(min(NEIGHBOURS, known))
+    models = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.1), neighbours
     # Products this small are up to ten times slower on several threads where other work takes the cores.
     with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore")  # of columns that hang on each other, which shrinkage is for
