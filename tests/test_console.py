@@ -76,6 +76,9 @@ def test_the_command_of_a_run_is_what_was_typed(tensorflow, monkeypatch):
     devices = start("cpu", "float32", False)
     assert "cudart_stub" not in devices.noise
     assert describe(devices)["command"] == typed
+    for strange in ("", "[", "[" * 100_000, "null", "1", '{"a": 1}', "[1]", "[[]]", "9" * 5000):
+        monkeypatch.setenv(TYPED, strange)
+        assert describe(devices)["command"] == sys.argv
     monkeypatch.delenv(TYPED)
     assert describe(devices)["command"] == sys.argv
 

@@ -10,6 +10,7 @@ from typing import Any
 from dltrain import __version__
 from dltrain.engine.device import Devices, cpu_name
 from dltrain.training import checkout
+from dltrain.untrusted import Unreadable, parsing
 
 TYPED = "DLTRAIN_COMMAND"
 """The environment variable in which `launch` tells its workers what was typed, as JSON."""
@@ -27,5 +28,15 @@ def describe(devices: Devices) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
         "git": checkout.here(),
-        "command": json.loads(os.environ.get(TYPED, "null")) or sys.argv,
+        "command": _typed() or sys.argv,
     }
+
+
+def _typed() -> list[str]:
+    """Returns what was typed, as `launch` says; nothing where it says nothing, or somebody else says something else."""
+    try:
+        with parsing():
+            words = json.loads(os.environ.get(TYPED, "[]"))
+    except Unreadable:
+        return []
+    return words if isinstance(words, list) and all(isinstance(word, str) for word in words) else []
