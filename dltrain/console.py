@@ -81,9 +81,9 @@ class Reporter:
     def __enter__(self) -> Self:
         if not self._quiet and self._console.is_terminal:
             self._bar = Progress(
-                TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+                TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
                 BarColumn(bar_width=BAR_COLUMNS),
-                TextColumn("{task.fields[words]}", table_column=Column(no_wrap=True)),
+                TextColumn("{task.fields[words]}", markup=False, table_column=Column(no_wrap=True)),
                 console=self._console,
                 transient=True,
             )

@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 from dltrain.checkpoints import store
 from dltrain.cli import app
 from dltrain.console import Reporter
-from dltrain.errors import TrainingError
+from dltrain.errors import CheckpointError, TrainingError
+from dltrain.inference import trained_run
 from dltrain.runs import folder
 from dltrain.training import loop, trainer
 from dltrain.training.metrics_file import MetricsFile
@@ -92,3 +93,21 @@ def test_a_loss_that_is_not_finite(tmp_path, monkeypatch, tensorflow, epochs):
     assert told.exit_code == 1
     truth = "the last checkpoint is intact" if epochs else "there is no checkpoint yet"
     assert f"learning rate 0.1; {truth}.\nTry a smaller optimizer.learning_rate" in told.stderr
+
+
+@pytest.mark.parametrize("others", [None, b"PK", "good"], ids=["no other", "damaged", "good"])
+@pytest.mark.parametrize("best", [None, b"PK"], ids=["no best", "damaged best"])
+def test_another_checkpoint_is_advised_where_one_can_be_used(tmp_path, best, others):
+    run = folder.create(tmp_path, "a")
+    store.save(run, {}, {"step": 7}, is_best=False, keep=2)
+    for path in run.checkpoints.iterdir():
+        if others != "good":
+            path.unlink()
+            if others:
+                path.write_bytes(others)
+    if best:
+        (run.checkpoints / "best.npz").write_bytes(best)
+    with pytest.raises(CheckpointError, match="best.npz: ") as told:
+        trained_run.chosen(run, "best", Reporter(quiet=True), is_asked=True)
+    assert ("`--checkpoint last` uses" in str(told.value)) is (others == "good")
+    assert str(told.value).endswith("; there is no other that can be used: start a new run") is (others != "good")
