@@ -356,7 +356,8 @@ class replacing:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+        stem = os.fsdecode(os.fsencode(path.stem)[:200])  # a name may have 255 bytes
+        self._aside = path.with_name(f".{stem}.{os.getpid()}{path.suffix}")
 
     def __enter__(self) -> Path:
         self._aside.unlink(missing_ok=True)  # of a process of the same number that was killed

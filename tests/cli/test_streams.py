@@ -1,5 +1,6 @@
 """Standard streams that are closed or full, a working directory that is gone, and names that no file can have."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -10,6 +11,9 @@ from typer.testing import CliRunner
 
 import dltrain
 from dltrain.cli import app
+from dltrain.config.schema import field_types
+from dltrain.registry import DATASETS
+from dltrain.runs.folder import replacing
 
 COMMANDS = {
     "runs": 0,
@@ -116,3 +120,55 @@ def test_a_name_that_no_file_can_have_is_told(here, words):
     assert told.exit_code == 2, told.output
     assert LONG in told.stderr
     assert "Traceback" not in told.output
+
+
+def paths_of_datasets():
+    """Yields the blocks of a dataset that name a file, each by every key that does."""
+    for name in DATASETS.names():
+        cls = DATASETS[name]
+        needed = [field.name for field in dataclasses.fields(cls) if field.default is field.default_factory]
+        for key, kind in field_types(cls).items():
+            if "Path" in str(kind):
+                keys = dict.fromkeys([*needed, key], LONG)
+                yield f"{{name: {name}, {', '.join(f'{each}: {value}' for each, value in keys.items())}}}"
+
+
+KEYS = [
+    *(f"dataset={block}" for block in paths_of_datasets()),
+    *(f"model.weights={LONG}{suffix}" for suffix in ("", ".npz", ".keras", ".weights.h5")),
+    *(f"teacher={{run: {LONG}}}", f"dataset={{name: text_table, path: a.yaml, tokenizer: {LONG}}}"),
+    *(f"plugins=[{LONG}.py]", f"name={LONG}", f"name={'x' * 251}"),
+]
+
+
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: key.replace(LONG, "LONG")[:70])
+@pytest.mark.parametrize("command", ["show", "fit"])
+def test_a_key_with_a_name_that_no_file_can_have_is_told(here, command, key):
+    if LONG not in key and command == "show":
+        pytest.skip("what it shows is no file")
+    told = CliRunner().invoke(app, [command, "a.yaml", key, *(["--no-layers"] if command == "show" else ["-q"])])
+    assert isinstance(told.exception, SystemExit), told.exc_info
+    assert told.exit_code == 2, told.output
+    assert "x" * 200 in told.stderr
+    assert "Traceback" not in told.output
+
+
+@pytest.mark.parametrize("variable", ["DLTRAIN_CACHE", "XDG_CACHE_HOME", "HOME", "KERAS_HOME"])
+def test_a_variable_with_a_name_that_no_file_can_have_ends_no_command(here, variable, monkeypatch):
+    monkeypatch.setenv(variable, f"/{LONG}")
+    assert CliRunner().invoke(app, ["check", "a.yaml"]).exit_code == 0
+    assert CliRunner().invoke(app, ["runs"]).exit_code == 0
+
+
+def test_a_base_with_a_name_that_no_file_can_have_is_told(here):
+    (here / "b.yaml").write_text(f"base: {LONG}.yaml\n")
+    told = CliRunner().invoke(app, ["check", "b.yaml"])
+    assert told.exit_code == 2
+    assert "b.yaml:1:7: base must be an existing YAML file, got 'xxx" in told.stderr
+
+
+@pytest.mark.parametrize("stem", ["x" * 251, "\u00e9" * 125 + "x"])
+def test_a_file_of_the_longest_name_is_written(here, stem):
+    with replacing(here / f"{stem}.npz") as aside:
+        aside.write_text("good")
+    assert (here / f"{stem}.npz").read_text() == "good"
