@@ -16,6 +16,19 @@ def all_layers(model: Any, include_self: bool = True) -> list[Any]:
     return list(model._flatten_layers(include_self=include_self))
 
 
+def without_low_rank(layer: Any) -> list[Any]:
+    """Returns a layer's weights without the matrices that `enable_lora` puts beside its kernels."""
+    return [weight for weight in layer.weights if not weight.name.startswith("lora_kernel")]
+
+
+def merge_low_rank(model: Any) -> None:
+    """Adds to each kernel what its low-rank matrices make of it, and leaves these out: the network answers the same."""
+    for layer in all_layers(model):
+        if getattr(layer, "lora_enabled", False):
+            layer._kernel.assign(layer.kernel)
+            layer.lora_enabled = False
+
+
 def calls(layer: Any) -> list[Any]:
     """Returns the nodes of the graphs that a layer was called in, the latest last; none where it was never called."""
     return list(getattr(layer, "_inbound_nodes", None) or ())

@@ -3,7 +3,7 @@
 import fnmatch
 from typing import Any
 
-from dltrain.checkpoints.layer_names import head_of, named_layers
+from dltrain.checkpoints.layer_names import heads_of, named_layers
 from dltrain.config.blocks import Stage
 from dltrain.errors import KeyProblem
 from dltrain.lazy import keras
@@ -46,7 +46,7 @@ def kept_in(named: dict[str, Any], stage: Stage) -> list[str]:
     names = list(named)
     first = 0
     if stage.train_from is not None:
-        pattern = head_of(named) if stage.train_from == "head" else stage.train_from
+        pattern = heads_of(named)[0] if stage.train_from == "head" else stage.train_from
         found = [index for index, name in enumerate(names) if fnmatch.fnmatchcase(name, pattern)]
         if not found:
             there = suggestion(pattern.strip("*?"), names, "there are")

@@ -143,8 +143,8 @@ def _check_outputs(output: Any, asked: Any, name: str) -> None:
 
 
 def _initialize(block: Any, model: Any, spec: DataSpec) -> None:
-    """Gives a network its initial weights, by its own `initialize` where `weights` is not a path."""
-    if isinstance(block.weights, Path):
-        load_pretrained(block.weights, model, spec)
+    """Gives a network its initial weights, by its own `initialize` where `weights` is no path, or one that it reads."""
+    if isinstance(block.weights, Path) and not block.reads(block.weights):
+        load_pretrained(block.weights, model, spec, may_lack=block.may_lack)
     elif block.weights is not None:
-        block.initialize(model)
+        block.initialize(model, spec)

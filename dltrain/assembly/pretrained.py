@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from dltrain.checkpoints import store, weight_files
-from dltrain.checkpoints.layer_names import head_of, loose_weights, named_layers
+from dltrain.checkpoints.layer_names import heads_of, loose_weights, named_layers
 from dltrain.checkpoints.store import Checkpoint
 from dltrain.checkpoints.training_state import TrainingState
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.data import DataSpec
 from dltrain.errors import AbsentRun, KeyProblem, RunError, UserError
+from dltrain.keras_internals import merge_low_rank, without_low_rank
 from dltrain.lazy import keras
 from dltrain.registry import suggestion
 from dltrain.runs import folder
@@ -32,13 +34,13 @@ class InitialWeights:
     Args:
         words: their source, for messages.
         arrays: the weights of each layer, by the layer's name.
-        head: the name of the last of these layers.
+        heads: the names of the head's layers among these.
         spec: the data that they were trained on; none where unknown.
     """
 
     words: str
     arrays: dict[str, list[Any]]
-    head: str
+    heads: list[str]
     spec: DataSpec | None = None
 
 
@@ -78,6 +80,8 @@ def _place(config: Config, block: str, key: str, path: Path, root: Path) -> Path
     """Returns the run, or the file where a key takes one, that a path or a run's name means."""
     takes = "a run or a file" if key == "weights" else "a run"
     if path.exists():
+        if key == "weights" and config.experiment.model.reads(path):
+            return path
         if path.is_dir() and not Run(path).config.is_file():
             raise KeyProblem(key, f"must be {takes}: {path} is not a run: it contains no config.yaml")
         if path.is_file() and not (key == "weights" and path.name.endswith(weight_files.ENDINGS)):
@@ -127,7 +131,13 @@ def rebuilt(config: Config, saved: Checkpoint, spec: DataSpec | None = None) -> 
     return model
 
 
-def load_pretrained(path: Path, model: Any, spec: DataSpec, source: InitialWeights | None = None) -> None:
+def load_pretrained(
+    path: Path,
+    model: Any,
+    spec: DataSpec,
+    source: InitialWeights | None = None,
+    may_lack: Sequence[str] = (),
+) -> None:
     """Loads pretrained weights into a new network, all or none; the head's only if its outputs are the same.
 
     Args:
@@ -135,21 +145,22 @@ def load_pretrained(path: Path, model: Any, spec: DataSpec, source: InitialWeigh
         model: the network.
         spec: the data that it will be trained on.
         source: the weights, if they were read already.
+        may_lack: layers that start at random where the source has none of their names.
 
     Raises:
         KeyProblem: if they cannot be read or do not fit.
     """
     try:
         source = source or _read(path, model)
-        pairs, is_whole = _matched(model, spec, source)
+        pairs, at_random = _matched(model, spec, source, may_lack)
     except (UserError, OSError) as error:
         raise KeyProblem("weights", f"{path} cannot be used: {error}") from None
     for variable, value in pairs:
         variable.assign(value)
-    named = named_layers(model)
-    words = (
-        "all layers" if is_whole else f"all but {head_of(named)}, which starts at random: {_why(source, named, spec)}"
-    )
+    words = "all layers"
+    if at_random:
+        start = "starts" if len(at_random) == 1 else "start"
+        words = f"all but {', '.join(at_random)}, which {start} at random: {_why(source, named_layers(model), spec)}"
     _log.info(
         "%s", f"model.weights: loaded {source.words}, {words}; inputs are normalised by the statistics of the new data"
     )
@@ -164,17 +175,22 @@ def _read(path: Path, model: Any) -> InitialWeights:
                 "it is not a run: it contains no config.yaml" if path.is_dir() else "it is not in the folder of a run"
             )
         network, spec, saved = trained(run, None if path.is_dir() else path)
+        merge_low_rank(network)
         named = named_layers(network)
-        groups = {name: layer.weights for name, layer in named.items()} | {weight_files.LOOSE: loose_weights(network)}
+        groups = {name: without_low_rank(layer) for name, layer in named.items()} | {
+            weight_files.LOOSE: loose_weights(network)
+        }
         arrays = {name: [np.array(weight) for weight in weights] for name, weights in groups.items() if weights}
         kind = "the best weights" if path.is_dir() else f"{path.name}"
-        return InitialWeights(f"{kind} of {run.name} (step {saved.state['step']})", arrays, head_of(named), spec)
+        return InitialWeights(f"{kind} of {run.name} (step {saved.state['step']})", arrays, heads_of(named), spec)
     named = named_layers(model)
-    return InitialWeights(f"the weights of {path}", weight_files.read(path, model), head_of(named))
+    return InitialWeights(f"the weights of {path}", weight_files.read(path, model), heads_of(named))
 
 
-def _matched(model: Any, spec: DataSpec, source: InitialWeights) -> tuple[list[tuple[Any, Any]], bool]:
-    """Returns each weight of a network with its value, and whether the head's are among them.
+def _matched(
+    model: Any, spec: DataSpec, source: InitialWeights, may_lack: Sequence[str]
+) -> tuple[list[tuple[Any, Any]], list[str]]:
+    """Returns the weights of a network with their values, and the names of the layers whose are not among them.
 
     Raises:
         ValueError: at the first layer that the other network does not have, or has in another shape.
@@ -182,17 +198,22 @@ def _matched(model: Any, spec: DataSpec, source: InitialWeights) -> tuple[list[t
     if source.spec is not None and source.spec.inputs.signature != spec.inputs.signature:
         words = source.spec.mismatch(spec) or "they differ"
         raise KeyProblem("weights", f"must be from a network with the same inputs: {words} ({source.words})")
-    named, is_whole = named_layers(model), True
+    named, at_random = named_layers(model), list[str]()
     pairs: list[tuple[Any, Any]] = []
-    head = head_of(named)
+    heads = heads_of(named)
+    theirs = dict(zip(heads, source.heads, strict=False)) if len(heads) == 1 == len(source.heads) else {}
+    has_head = _same_outputs(source.spec, spec) and all(
+        _shapes_of(source.arrays.get(theirs.get(name, name), [])) == _shapes_of(without_low_rank(named[name]))
+        for name in heads
+    )
     for name, layer in named.items():
         if isinstance(layer, keras.layers.Normalization):
             continue
-        values = source.arrays.get(source.head if name == head else name)
-        shapes = [tuple(weight.shape) for weight in layer.weights]
-        found = None if values is None else [tuple(value.shape) for value in values]
-        if name == head and (found != shapes or not _same_outputs(source.spec, spec)):
-            is_whole = False
+        values = source.arrays.get(theirs.get(name, name))
+        weights = without_low_rank(layer)
+        shapes, found = _shapes_of(weights), None if values is None else _shapes_of(values)
+        if (name in heads and not has_head) or (found is None and name in may_lack):
+            at_random.append(name)
             continue
         if found is None:
             there = suggestion(name, list(source.arrays), "it has")
@@ -200,21 +221,21 @@ def _matched(model: Any, spec: DataSpec, source: InitialWeights) -> tuple[list[t
         if found != shapes:
             words = f"{_shapes(shapes)} in this network, {_shapes(found)} in the source"
             raise KeyProblem("weights", f"must fit this network: layer {name} is {words} ({source.words})")
-        pairs += zip(layer.weights, values or [], strict=True)
+        pairs += zip(weights, values or [], strict=True)
     own, loose = source.arrays.get(weight_files.LOOSE, []), loose_weights(model)
-    shapes, found = ([tuple(weight.shape) for weight in weights] for weights in (loose, own))
+    shapes, found = _shapes_of(loose), _shapes_of(own)
     if found != shapes:
         words = f"{_shapes(shapes) or 'none'} in this network, {_shapes(found) or 'none'} in the source"
         raise KeyProblem(
             "weights", f"must fit this network: the weights outside of layers are {words} ({source.words})"
         )
     pairs += zip(loose, own, strict=True)
-    known = {*named, source.head, weight_files.LOOSE}
+    known = {*named, *source.heads, *may_lack, weight_files.LOOSE}
     if strange := [name for name in source.arrays if name not in known]:
         raise KeyProblem(
             "weights", f"must fit this network: {source.words} have a layer {strange[0]}, which it does not have"
         )
-    return pairs, is_whole
+    return pairs, at_random
 
 
 def _same_outputs(one: DataSpec | None, other: DataSpec) -> bool:
@@ -223,12 +244,17 @@ def _same_outputs(one: DataSpec | None, other: DataSpec) -> bool:
 
 
 def _why(source: InitialWeights, named: dict[str, Any], data: DataSpec) -> str:
-    here = named[head_of(named)].weights[-1].shape[-1]
+    head = heads_of(named)[-1]
+    here = named[head].weights[-1].shape[-1]
     wanted = " and ".join(each.plural or each.registered_name for each in data.targets.values()) or "outputs"
-    there = source.arrays.get(source.head)
+    there = source.arrays.get(source.heads[-1])
     if source.spec is None or not there:
         return f"the file has no head for {here} {wanted}"
     return f"the source has {there[-1].shape[-1]} outputs, the data have {here} other {wanted}"
+
+
+def _shapes_of(values: Sequence[Any]) -> list[tuple[int, ...]]:
+    return [tuple(value.shape) for value in values]
 
 
 def _shapes(shapes: list[tuple[int, ...]]) -> str:

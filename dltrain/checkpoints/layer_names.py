@@ -34,9 +34,9 @@ def loose_weights(model: Any) -> list[Any]:
     return [weight for weight in model.weights if id(weight) not in held]
 
 
-def head_of(named: dict[str, Any]) -> str:
-    """Returns the name of the head: the layer of the classes, else the last one."""
-    return HEAD if HEAD in named else list(named)[-1]
+def heads_of(named: dict[str, Any]) -> list[str]:
+    """Returns the names of the head's layers, which a task makes, one for each target or several; else the last one."""
+    return [name for name in named if name == HEAD or name.startswith(f"{HEAD}_")] or list(named)[-1:]
 
 
 def snake_case(cls: type) -> str:

@@ -4,8 +4,6 @@ Nothing is read before its shape is known to fit.
 """
 
 import io
-import math
-import re
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -15,6 +13,7 @@ from typing import IO, Any
 
 from dltrain.checkpoints.layer_names import loose_weights, named_layers, snake_case
 from dltrain.errors import CheckpointError
+from dltrain.hdf5 import arrays
 from dltrain.lazy import keras
 from dltrain.untrusted import Unreadable, opened, parsing, reason
 
@@ -25,8 +24,6 @@ LOOSE = "(own)"
 """The layer name of weights that are in no layer."""
 
 _MEMBER = "model.weights.h5"
-_MAX_DEPTH, _MAX_ARRAYS = 16, 100_000
-_FREE_CHUNK = 2**20
 _NO_WEIGHTS = ("normalization", "seed_generator")
 
 
@@ -73,7 +70,7 @@ def _member(file: IO[bytes], model: Any) -> bytes:
 
 
 def _layers(file: Any, model: Any) -> dict[str, list[Any]]:
-    found = dict(_arrays(file))
+    found = dict(arrays(file))
     if not found:
         raise ValueError("it contains no layers: it was not written by Keras 3")
     named = {id(layer): (name, layer) for name, layer in named_layers(model).items()}
@@ -129,36 +126,3 @@ def _numbered(layers: Iterable[Any], inside: str) -> Iterator[tuple[Any, str]]:
             kind = snake_case(type(layer))
             yield layer, f"{inside}/{kind}_{seen[kind]}" if seen[kind] else f"{inside}/{kind}"
             seen[kind] += 1
-
-
-def _arrays(group: Any, address: str = "", depth: int = 0, count: list[int] | None = None) -> Iterator[tuple[str, Any]]:
-    """Yields every array below a group with its address.
-
-    Raises:
-        ValueError: if one, or what it is in, lies elsewhere than in its place in this file.
-    """
-    import h5py
-
-    count = [0] if count is None else count
-    for key in group:
-        place = f"{address}/{key}" if address else key
-        count[0] += 1
-        if depth > _MAX_DEPTH or count[0] > _MAX_ARRAYS:
-            raise ValueError(f"{address} contains more than a network can")
-        if not isinstance(group.get(key, getlink=True), h5py.HardLink):
-            raise ValueError(f"{place} is a link")
-        if place == "optimizer":
-            continue
-        item = group[key]
-        if isinstance(item, h5py.Group):
-            yield from _arrays(item, place, depth + 1, count)
-        elif item.is_virtual or item.external:
-            raise ValueError(f"{place} is kept in another file")
-        elif item.shape is None:
-            raise ValueError(f"{place} is empty")
-        elif math.prod(item.chunks or ()) > max(item.size, _FREE_CHUNK):  # which is unpacked whole
-            raise ValueError(f"{place} is stored in pieces that are larger than it")
-        elif item.dtype.kind == "f":
-            yield place, item
-        elif not re.search(r"(seed_generator|normalization)\w*/", place):
-            raise ValueError(f"{place} contains no numbers")

@@ -204,15 +204,17 @@ class DataSpec:
             return self.input.preprocess(inputs, name)
         return {key: each.preprocess(inputs[key], f"{name}_{key}") for key, each in self.inputs.items()}
 
-    def head(self, x: Any, inputs: Any = None, **settings: Any) -> Any:
+    def head(self, x: Any, inputs: Any = None, embedding: Any = None, **settings: Any) -> Any:
         """Returns the network's outputs, float32, as its task has them.
 
         Args:
             x: (batch, features), or what the task asks for.
             inputs: what `inputs()` returned, where the task's outputs depend on them.
+            embedding: what made vectors of the inputs' tokens, where tokens are answered by tokens.
             settings: more arguments of the last layer.
         """
-        return self.resolved_task.head(self, x, inputs, **settings)
+        more = {} if embedding is None else {"embedding": embedding}
+        return self.resolved_task.head(self, x, inputs, **more, **settings)
 
     @property
     def resolved_task(self) -> Any:

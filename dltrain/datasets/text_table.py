@@ -39,7 +39,8 @@ class TextTable(TextSource):
             columns.
         text_column: the column of the texts.
         pair_column: the column of the second text of each pair, such as an answer to a question; none for single texts.
-        label_column: the column to predict; a list for several numbers, or for labels of 0 and 1.
+        label_column: the column to predict; a list for several numbers, or for labels of 0 and 1; none to predict the
+            texts' own tokens, with `task.name: masked_lm`.
         kind: what the label column contains: classes, numbers, or (several columns) labels; auto infers it.
         split: the column with the part of each row: train, validation or test; none to split at random.
         weight: the column with the weight of each row in training; none if all rows count the same.
@@ -55,7 +56,7 @@ class TextTable(TextSource):
     path: Path
     text_column: str = "text"
     pair_column: str | None = None
-    label_column: str | tuple[str, ...] = "label"
+    label_column: str | tuple[str, ...] | None = "label"
     kind: Literal["auto", "classes", "labels", "numbers"] = "auto"
     split: str | None = None
     weight: str | None = None
@@ -86,15 +87,16 @@ class TextTable(TextSource):
         commas = decimal_commas(table.frame.select(*self._targets, *filter(None, (self.weight,))))
         pointed = [with_points(table.frame[name], are_decimal=True) for name in commas]
         table = replace(table, frame=table.frame.with_columns(pointed))
-        columns = TargetColumns(self._targets, key="label_column")
-        kind = columns.kind(table.frame, like) if self.kind == "auto" else self.kind
         for name in self._texts:
             table = table.without(table.frame[name].is_null(), f"has no {name}", skip)
-        table = columns.usable(table, kind, skip)
+        columns, kind = TargetColumns(self._targets, key="label_column"), None
+        if self._targets:
+            kind = columns.kind(table.frame, like) if self.kind == "auto" else self.kind
+            table = columns.usable(table, kind, skip)
         numbers = [*(self._targets if kind == "numbers" else ()), *filter(None, (self.weight,))]
         table = only_numbers(within_float32(table, numbers, skip), numbers, skip)
         table = with_parts(with_weights(table, self.weight, skip), self.split, skip)
-        target, targets = columns.values(table, kind, like)
+        target, targets = columns.values(table, kind, like) if kind else (None, None)
         rows = Split(np.arange(len(table.frame))[:, None], targets)
         if self.split is not None:
             parts = named_parts(table.frame[self.split], rows)
@@ -120,7 +122,7 @@ class TextTable(TextSource):
 
     @property
     def _targets(self) -> tuple[str, ...]:
-        return (self.label_column,) if isinstance(self.label_column, str) else self.label_column
+        return (self.label_column,) if isinstance(self.label_column, str) else self.label_column or ()
 
     def _check_names(self, table: Table) -> None:
         for key in ("text_column", "pair_column", "label_column", "split", "weight"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -71,6 +72,21 @@ class Tokens(Feature):
     def vocabulary(self) -> int:
         """How many ids there are; 0 before they are learnt."""
         return int(tokenizing.tokenizer(self.tokenizer).get_vocab_size()) if self.tokenizer else 0
+
+    def ids(self) -> dict[str, int]:
+        """Returns the id of each token."""
+        return dict(tokenizing.tokenizer(self.tokenizer).get_vocab(with_added_tokens=True)) if self.tokenizer else {}
+
+    @property
+    def special_ids(self) -> frozenset[int]:
+        """The ids of padding, unknown tokens, separators and the like: nobody wrote them."""
+        added = json.loads(self.tokenizer)["added_tokens"] if self.tokenizer else ()
+        found = {each["id"] for each in added if each["special"]}
+        return frozenset(found | {number for each in tokenizing.SPECIAL if (number := self._special(each)) is not None})
+
+    def begins_word(self) -> np.ndarray:
+        """Returns which tokens begin a word, and do not go on with one, by their ids, (vocabulary,), bool."""
+        return tokenizing.begins_word(self.tokenizer)
 
     def fit(self, pieces: Iterable[Sequence[Any]]) -> Tokens:
         """Returns the feature with a tokenizer that is learnt of texts."""

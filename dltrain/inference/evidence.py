@@ -138,6 +138,11 @@ def measured(experiment: Experiment, data: DataSpec, name: str, part: Split, out
                for name, some in of_target.items() for each in some}  # fmt: skip
     if trees.count(outputs) == 1 < count:
         outputs = trees.mapped(lambda each: np.broadcast_to(each, (count, *each.shape[1:])), outputs)
+
+    @tf.function(autograph=False)
+    def prepared(inputs: Any, targets: Any, positions: Any) -> Any:
+        return prepare(tf.constant(0, tf.int64), inputs, targets, positions=positions)[1]
+
     needs_inputs = prepare.last is not None or bool(task.part_metrics)
     for start in range(0, count if metrics or task.part_metrics else 0, MOST_EXAMPLES):
         positions = np.arange(start, min(start + MOST_EXAMPLES, count))
@@ -149,7 +154,7 @@ def measured(experiment: Experiment, data: DataSpec, name: str, part: Split, out
         if task.part_metrics:
             collected.append(arrays(task.inference(data, lambda *_, so=predicted, **__: so)(inputs)))
         if prepare.last is not None:
-            targets = prepare(tf.constant(0, tf.int64), inputs, targets, positions=tf.constant(positions))[1]
+            targets = prepared(inputs, targets, tf.constant(positions))
         for name, metric in metrics.values():
             metric.update_state(*((targets[name], predicted[name]) if name else (targets, predicted)))
     found = {column: float(metric.result()) for column, (_, metric) in metrics.items()}

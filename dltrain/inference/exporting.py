@@ -27,6 +27,7 @@ from dltrain.inference.export_folder import Written, noted, put, remove, tidy, w
 from dltrain.inference.model_card import write_card
 from dltrain.inference.outputs import arrays
 from dltrain.inference.trained_run import TrainedRun
+from dltrain.keras_internals import merge_low_rank
 from dltrain.lazy import keras, np
 from dltrain.plugins import loading as plugins
 from dltrain.registry import EXPORTS, suggestion
@@ -219,6 +220,7 @@ def _network(
 ) -> tuple[Any, Normalize | None]:
     """Returns the run's network with its weights, and what normalises its inputs where the network does not."""
     model = rebuilt(config, saved)
+    merge_low_rank(model)
     if normalization:
         return model, None
     words = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from dltrain.data import DataSpec
 from dltrain.errors import KeyProblem
@@ -23,6 +23,9 @@ class Model(Choice):
         freeze: layers that keep their weights, by name, for example `stage1_*`; their batch normalisation uses its
             moving statistics.
     """
+
+    may_lack: ClassVar[tuple[str, ...]] = ()
+    """Layers before the head that pretrained weights of another task may lack: they then start at random too."""
 
     weights: Path | None = None
     freeze: tuple[str, ...] = ()
@@ -64,11 +67,16 @@ class Model(Choice):
         """
         raise NotImplementedError
 
-    def initialize(self, model: Any) -> None:
-        """Loads the weights that `weights` names into a new network, where that is not a path.
+    def reads(self, path: Path) -> bool:
+        """Whether `initialize` loads what is at a path that exists, which is then no run and no file of Keras's."""
+        return False
+
+    def initialize(self, model: Any, data: DataSpec) -> None:
+        """Loads the weights that `weights` names into a new network, where that is no path, or one that it `reads`.
 
         Args:
             model: as `build` returned it.
+            data: what it was built for.
 
         Raises:
             UserError: if the weights cannot be downloaded or do not fit.

@@ -27,13 +27,15 @@ class Recurrent(TextNetwork):
 
     def build(self, data: DataSpec) -> Any:
         """Returns the network, from ids to logits."""
-        layers, (inputs, mask, x) = keras.layers, self._embedded(data, self.width)
+        layers, (inputs, mask, x, table) = keras.layers, self._embedded(data, self.width)
+        is_each = self.answers_each_token(data)
         for number, units in enumerate(self.units, 1):
-            layer = self._layer(units, number < len(self.units), f"layer{number}")
+            layer = self._layer(units, is_each or number < len(self.units), f"layer{number}")
             x = (layers.Bidirectional(layer, name=f"both{number}") if self.bidirectional else layer)(x, mask=mask)
             if self.dropout:
                 x = layers.Dropout(self.dropout, name=f"dropout{number}")(x)
-        return keras.Model(inputs, data.head(x), name=self.registered_name)
+        outputs = data.head(x, inputs, embedding=table) if is_each else data.head(x)
+        return keras.Model(inputs, outputs, name=self.registered_name)
 
     def _layer(self, units: int, has_sequences: bool, name: str) -> Any:
         raise NotImplementedError

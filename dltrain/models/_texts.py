@@ -3,30 +3,45 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from dltrain.data import DataSpec
 from dltrain.errors import KeyProblem
 from dltrain.features.tokens import Tokens
 from dltrain.lazy import keras
 from dltrain.models import Model
+from dltrain.registry import MODELS
 
 
 class Embedded(NamedTuple):
-    """A text in a network: its symbolic input, which places hold a token, and a vector for each place."""
+    """A text in a network: its symbolic input, which places hold a token, a vector for each, and the table of these."""
 
     inputs: Any
     mask: Any
     vectors: Any
+    table: Any
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextNetwork(Model):
     """A network over the tokens of a text."""
 
+    sees_each_token: ClassVar[bool] = True
+    """Whether it can answer each token, and not just the whole text."""
+
     def check(self, data: DataSpec) -> None:
-        """Raises KeyProblem where the data are no texts."""
+        """Raises KeyProblem where the data are no texts, or an answer for each token is asked for and not to be had."""
         self._tokens(data)
+        if not self.sees_each_token and self.answers_each_token(data):
+            kinds = {name: MODELS[name] for name in MODELS.names()}
+            able = [name for name, kind in kinds.items() if issubclass(kind, TextNetwork) and kind.sees_each_token]
+            words = f"{self.registered_name} answers whole texts, the task asks for each token: {', '.join(able)}"
+            raise KeyProblem("name", words)
+
+    def answers_each_token(self, data: DataSpec) -> bool:
+        """Whether the task asks for an answer at each token of a text."""
+        shape = data.output_shape
+        return isinstance(shape, tuple) and len(shape) == 2 and shape[0] is None
 
     def _tokens(self, data: DataSpec) -> Tokens:
         """Returns the only input, which must be texts."""
@@ -43,4 +58,6 @@ class TextNetwork(Model):
         tokens, inputs = self._tokens(data), data.inputs()
         ids = data.preprocess(inputs)
         mask = PaddingMask(tokens.padding, name="mask")(ids)
-        return Embedded(inputs, mask, keras.layers.Embedding(tokens.vocabulary, width, name="embedding")(ids))
+        kind = keras.layers.ReversibleEmbedding if self.answers_each_token(data) else keras.layers.Embedding
+        table = kind(tokens.vocabulary, width, name="embedding")
+        return Embedded(inputs, mask, table(ids), table)

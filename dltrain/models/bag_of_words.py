@@ -1,6 +1,6 @@
 """Bag of words: the mean of word vectors."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from dltrain.data import DataSpec
 from dltrain.fields import Fraction, NonNegativeInt, PositiveInt
@@ -22,6 +22,8 @@ class BagOfWords(TextNetwork):
         buckets: vectors that pairs and triples share, by a hash; the paper's 10 million are for very large corpora.
         dropout: share of the mean's numbers dropped in training, 0 to below 1.
     """
+
+    sees_each_token: ClassVar = False
 
     width: PositiveInt = 64
     word_grams: PositiveInt = 1

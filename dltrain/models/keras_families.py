@@ -82,7 +82,7 @@ class _KerasNetwork(Model):
             x = layers.Dropout(self.dropout, name="dropout")(x)
         return keras.Model(inputs, data.head(x), name=self.registered_name)
 
-    def initialize(self, model: Any) -> None:
+    def initialize(self, model: Any, data: DataSpec) -> None:
         """Loads ImageNet's weights into a new network.
 
         Raises:

@@ -1,6 +1,6 @@
 """Convolutions over texts."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from dltrain.data import DataSpec
 from dltrain.fields import Fraction, PositiveInt
@@ -24,6 +24,8 @@ class TextCNN(TextNetwork):
         dropout: share of the maxima dropped in training, 0 to below 1; the paper's 0.5.
     """
 
+    sees_each_token: ClassVar = False
+
     width: PositiveInt = 128
     kernel_sizes: tuple[PositiveInt, ...] = (3, 4, 5)
     filters: PositiveInt = 100
@@ -33,7 +35,7 @@ class TextCNN(TextNetwork):
         """Returns the network, from ids to logits."""
         from dltrain.layers.padding import Masked, MaskedMaximum
 
-        layers, (inputs, mask, vectors) = keras.layers, self._embedded(data, self.width)
+        layers, (inputs, mask, vectors, _) = keras.layers, self._embedded(data, self.width)
         embedded, maxima = Masked(name="tokens")(vectors, mask), []
         for size in dict.fromkeys(self.kernel_sizes):
             x = layers.ZeroPadding1D((0, size - 1), name=f"beyond{size}")(embedded)

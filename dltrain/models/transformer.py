@@ -44,7 +44,7 @@ class Transformer(TextNetwork):
         from dltrain.layers.padding import MaskedMean
         from dltrain.layers.sinusoidal_positions import SinusoidalPositions
 
-        layers, (inputs, mask, x) = keras.layers, self._embedded(data, self.width)
+        layers, (inputs, mask, x, table) = keras.layers, self._embedded(data, self.width)
         seen = layers.Reshape((1, -1), name="seen")(mask)
         if self.positions == "sinusoidal":
             x = SinusoidalPositions(name="positions")(layers.Rescaling(self.width**0.5, name="scale")(x))
@@ -53,8 +53,10 @@ class Transformer(TextNetwork):
         x = self._dropped(x, "positions")
         for number in range(1, self.depth + 1):
             x = self._block(x, seen, f"block{number}")
-        x = MaskedMean(name="mean")(_normalized(x, "final"), mask)
-        return keras.Model(inputs, data.head(x), name="transformer")
+        x = _normalized(x, "final")
+        if self.answers_each_token(data):
+            return keras.Model(inputs, data.head(x, inputs, embedding=table), name="transformer")
+        return keras.Model(inputs, data.head(MaskedMean(name="mean")(x, mask)), name="transformer")
 
     def _block(self, x: Any, seen: Any, name: str) -> Any:
         """Normalisation, self-attention, sum; normalisation, two dense layers, sum."""

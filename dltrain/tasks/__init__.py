@@ -84,13 +84,16 @@ class Task(Choice):
         """
         raise NotImplementedError(f"{type(self).__name__} must have output_shape(data)")
 
-    def head(self, data: DataSpec, x: Any, inputs: Any = None, **settings: Any) -> Any:
+    def head(self, data: DataSpec, x: Any, inputs: Any = None, embedding: Any = None, **settings: Any) -> Any:
         """Returns a network's outputs, float32, in the target's units.
 
         Args:
             data: what the network is for.
-            x: what it found, (batch, features).
+            x: what it found, (batch, features); (batch, tokens, features) where the shape of the outputs begins with
+                none, and each token has an answer.
             inputs: the network's symbolic inputs.
+            embedding: the keras.layers.ReversibleEmbedding that made vectors of the inputs' tokens, for outputs that
+                are tokens again; none where the network has none.
             settings: more arguments of the last Dense layer.
         """
         shape = self.output_shape(data)

@@ -54,7 +54,7 @@ class Regression(Task):
         """Returns a number for each target."""
         return (len(data.target.names),)
 
-    def head(self, data: DataSpec, x: Any, inputs: Any = None, **settings: Any) -> Any:
+    def head(self, data: DataSpec, x: Any, inputs: Any = None, embedding: Any = None, **settings: Any) -> Any:
         """Returns the numbers in their own units: those of the last layer have mean 0 and variance 1."""
         x = super().head(data, x, inputs, **settings)
         return keras.layers.Rescaling(data.target.scales, data.target.offsets, dtype="float32", name="units")(x)

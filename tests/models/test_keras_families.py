@@ -252,7 +252,7 @@ def test_imagenets_weights_come_from_kerass_cache_and_grey_is_repeated(keras_cac
     chosen, data = MODELS["mobilenet_v2"](weights="imagenet"), data_spec((96, 96, 1), ("a", "b", "c"))
     chosen.check(data)
     model = chosen.build(data)
-    chosen.initialize(model)
+    chosen.initialize(model, data)
     grey = images(data, 2)
     features = keras.Model(model.input, model.get_layer("logits").input)
     expected = trained(np.repeat(grey, 3, axis=-1) / 127.5 - 1)
@@ -262,9 +262,10 @@ def test_imagenets_weights_come_from_kerass_cache_and_grey_is_repeated(keras_cac
 
 def test_without_internet_the_file_and_its_place_are_named(keras_cache, capsys):
     chosen = MODELS["mobilenet_v3_small"](weights="imagenet")
-    model = chosen.build(data_spec((32, 32, 3), ("a", "b")))  # which needs no file
+    data = data_spec((32, 32, 3), ("a", "b"))
+    model = chosen.build(data)  # which needs no file
     with pytest.raises(UserError) as caught:
-        chosen.initialize(model)
+        chosen.initialize(model, data)
     words = str(caught.value)
     assert "no internet here" in words
     assert words.endswith(f"/weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5 into {keras_cache}")
@@ -276,9 +277,10 @@ def test_a_file_in_the_cache_that_does_not_fit_is_refused(keras_cache):
     other = keras.applications.MobileNet(weights=None, include_top=False, input_shape=(32, 32, 3))
     mobilenet_v2_file(keras_cache, other)
     chosen = MODELS["mobilenet_v2"](weights="imagenet")
-    model = chosen.build(data_spec((96, 96, 3), ("a", "b")))
+    data = data_spec((96, 96, 3), ("a", "b"))
+    model = chosen.build(data)
     with pytest.raises(UserError, match=r"mobilenet_v2 cannot be read .* delete their file in .*models"):
-        chosen.initialize(model)
+        chosen.initialize(model, data)
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,16 @@ from dltrain.errors import KeyProblem
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.tokens import Tokens
 from dltrain.features.vector import Vector
+from dltrain.models._texts import TextNetwork
 from dltrain.registry import MODELS
 
 TEXTS = ["one two three four five six seven eight nine ten"] * 3
 TOKENS = Tokens(kind="words", max_length=40).fit([TEXTS])
 SPEC = DataSpec.of(TOKENS, ClassLabel(class_names=("a", "b", "c")))
 V = TOKENS.vocabulary
+HUB = {"depth": 1, "heads": 2, "width": 8, "dense_width": 16, "positions": 40}
+BLOCK, POOLED, HEAD = 4 * (8 * 8 + 8) + 2 * 16 + (8 * 16 + 16) + (16 * 8 + 8), 8 * 8 + 8, 8 * 3 + 3
+NARROW = (V + 40 + 2 + 2) * 64 + 64 * 8 + 8  # tables of 64 numbers, which a dense layer makes 8
 NETWORKS = {
     "bag_of_words": ({"width": 8, "word_grams": 3, "buckets": 50}, (V + 50) * 8 + 8 * 3 + 3),
     "text_cnn": (
@@ -30,8 +34,18 @@ NETWORKS = {
         {"width": 8, "heads": 2, "depth": 1, "positions": "learnt"},
         V * 8 + 40 * 8 + 4 * (8 * 8 + 8) + (8 * 32 + 32) + (32 * 8 + 8) + 3 * 16 + 8 * 3 + 3,
     ),
+    "bert": (HUB, (V + 40 + 2 + 2) * 8 + BLOCK + POOLED + HEAD),
+    "electra": (HUB, NARROW + BLOCK + POOLED + HEAD),
+    "albert": (HUB | {"depth": 3}, NARROW + BLOCK + POOLED + HEAD),
+    **dict.fromkeys(("roberta", "xlm_roberta", "distil_bert"), (HUB, (V + 40 + 2) * 8 + BLOCK + POOLED + HEAD)),
+    "deberta_v3": (HUB, (V + 2 + 2 * 256 + 2) * 8 + BLOCK + POOLED + HEAD),
 }
 """Keys of a small network of each, and how many weights it has, by hand."""
+
+
+def test_every_network_over_texts_is_here():
+    names = {name for name in MODELS.names() if issubclass(MODELS[name], TextNetwork)}
+    assert NETWORKS.keys() == names
 
 
 @pytest.fixture(scope="module", params=NETWORKS)
@@ -49,6 +63,7 @@ def test_a_network_has_as_many_weights_as_by_hand(name):
     assert MODELS[name](**keys).build(SPEC).count_params() == count
 
 
+@pytest.mark.filterwarnings("ignore:(?s).*axis has size 1")  # which Keras's softmax says of a text of one token
 @pytest.mark.parametrize("length", [1, 2, 9])
 def test_padding_changes_no_output(network, length):
     alone = np.asarray(network(ids(length), training=False))

@@ -79,7 +79,7 @@ class StubSSD(Task):
     def output_shape(self, data: DataSpec) -> None:
         """Returns none: the network decides how many anchors; each is 4 offsets, logits and its own 4 numbers."""
 
-    def head(self, data: DataSpec, x: Any, inputs: Any) -> Any:
+    def head(self, data: DataSpec, x: Any, inputs: Any, embedding: Any = None) -> Any:
         """Returns (batch, anchors, 4 + classes + 1 + 4) of feature maps and of the size of the inputs."""
 
     def loss(self, data: DataSpec) -> Callable[[Any, Any], Any]:

@@ -76,7 +76,7 @@ class StubMaskedLanguage(Task):
     def output_shape(self, data: DataSpec) -> tuple[int | None, ...]:
         """Returns (tokens, vocabulary)."""
 
-    def head(self, data: DataSpec, x: Any, inputs: Any) -> Any:
+    def head(self, data: DataSpec, x: Any, inputs: Any, embedding: Any = None) -> Any:
         """Returns logits of each token, with the weights of the embedding."""
 
     def prepare(self, data: DataSpec) -> Change | None:

@@ -53,7 +53,7 @@ class StubForecasting(Task):
     def output_shape(self, data: DataSpec) -> tuple[int | None, ...]:
         """Returns (steps, variables)."""
 
-    def head(self, data: DataSpec, x: Any, inputs: Any) -> Any:
+    def head(self, data: DataSpec, x: Any, inputs: Any, embedding: Any = None) -> Any:
         """Returns a Dense layer's numbers in the scale of the window that the inputs are."""
 
     def prepare(self, data: DataSpec) -> Change | None:

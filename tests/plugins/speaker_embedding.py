@@ -63,7 +63,7 @@ class StubSpeaker(Task):
     def output_shape(self, data: DataSpec) -> tuple[int | None, ...]:
         """Returns (speakers,)."""
 
-    def head(self, data: DataSpec, x: Any, inputs: Any) -> Any:
+    def head(self, data: DataSpec, x: Any, inputs: Any, embedding: Any = None) -> Any:
         """Returns cosines of an embedding, a layer of its own name, with a vector for each speaker."""
 
     def loss(self, data: DataSpec) -> Callable[[Any, Any], Any]:

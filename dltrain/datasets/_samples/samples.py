@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import importlib
+import json
 import math
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from dltrain.datasets._samples.docstrings import Passage, passages, versions
 from dltrain.datasets._samples.glyphs import glyphs
 from dltrain.datasets._samples.reviews import reviews
 from dltrain.errors import DataError
@@ -176,6 +179,19 @@ class Reviews(Sample):
         """Writes reviews.csv with text and label."""
         rows = [[*each] for each in reviews(np.random.RandomState(self.seed), 12_000)]
         _write_csv(folder / "reviews.csv", ["text", "label"], rows)
+
+
+@SAMPLES.register("docstrings")
+class Docstrings(Sample):
+    """19,000 docstrings of six installed packages, from NumPy to TensorFlow, the class the package: docstrings.csv."""
+
+    def write(self, folder: Path) -> None:
+        """Writes docstrings.csv with text, masked, label, file and part, and the packages' versions, manifest.json."""
+        found = passages(np.random.RandomState(self.seed))
+        _write_csv(folder / "docstrings.csv", [*Passage._fields], ([*each] for each in found))
+        counts = Counter(each.label for each in found)
+        manifest = {"versions": versions(), "passages": dict(counts), "seed": self.seed}
+        (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
 
 
 @SAMPLES.register("wine_csv")

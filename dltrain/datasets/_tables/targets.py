@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from dltrain.data import PARTS, DataSpec, Feature, Split, notice_share, split_off
+from dltrain.data.feature import Groups
 from dltrain.data.noticing import notice
 from dltrain.data.splits import PART_NAMES
 from dltrain.errors import KeyProblem
@@ -199,19 +200,23 @@ def named_parts(column: pl.Series, rows: Split) -> dict[str, Split | None]:
 
 
 def drawn_parts(
-    rows: Split, target: Feature, test: HeldOut, validation: HeldOut, split_seed: int
+    rows: Split, target: Feature | None, test: HeldOut, validation: HeldOut, split_seed: int
 ) -> dict[str, Split | None]:
     """Returns parts of rows that are drawn at random, stratified by the classes of the target.
 
     Args:
         rows: all of them.
-        target: the feature of their targets.
+        target: the feature of their targets; none where there are none.
         test: the share of the test part.
         validation: the share of what remains.
         split_seed: seed of both.
     """
-    rest, test_part = split_off(rows, test, split_seed, target.groups(rows.targets))
-    train, validation_part = split_off(rest, validation, split_seed, target.groups(rest.targets))
+
+    def groups(split: Split) -> Groups | None:
+        return target.groups(split.targets) if target else None
+
+    rest, test_part = split_off(rows, test, split_seed, groups(rows))
+    train, validation_part = split_off(rest, validation, split_seed, groups(rest))
     notice_share("test", rest, test_part, test)
     notice_share("validation", train, validation_part, validation)
     return {"train": train, "validation": validation_part, "test": test_part}

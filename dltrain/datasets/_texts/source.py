@@ -26,8 +26,8 @@ class Texts:
 
     Args:
         raws: the texts, or pairs as {"text", "pair"}.
-        target: the feature of the targets.
-        targets: (examples, ...).
+        target: the feature of the targets; none where there are none.
+        targets: (examples, ...); none likewise.
         places: where each text is, for messages.
         parts: positions of the examples of each part.
         weights: how much each example counts in training; none where all count the same.
@@ -35,8 +35,8 @@ class Texts:
     """
 
     raws: Sequence[Any]
-    target: Feature
-    targets: np.ndarray
+    target: Feature | None
+    targets: np.ndarray | None
     places: Sequence[str]
     parts: dict[str, np.ndarray]
     weights: np.ndarray | None = None
@@ -50,7 +50,8 @@ class TextSource(Whole):
     Args:
         tokenizer: how texts become tokens: words, the most frequent ones of the training part; wordpiece, words and
             pieces of words as in BERT; bpe, as in GPT-2, which knows no unknown token; unigram, as in SentencePiece. Or
-            the path of a tokenizer.json, of a BERT's vocab.txt, or of the folder of a run, whose tokenizer is used.
+            the path of a tokenizer.json, of a BERT's vocab.txt, or of a folder with one, such as a run's (also without
+            the run's number: the newest) or that of pretrained weights.
         vocabulary_size: the most tokens that are learnt, five special ones among them.
         max_length: tokens of a text, the special ones among them; longer texts are cut, which is said.
         lowercase: take A for a; a tokenizer.json has this of its own.
@@ -67,6 +68,8 @@ class TextSource(Whole):
 
     def __post_init__(self) -> None:
         tokenizing.check_installed("name")
+        if isinstance(self.tokenizer, Path):
+            object.__setattr__(self, "tokenizer", tokenizing.place(self.tokenizer))
         least = len(tokenizing.SPECIAL) + 1
         if self.vocabulary_size < least:
             raise KeyProblem("vocabulary_size", f"must be at least {least}, got {self.vocabulary_size}")
@@ -116,7 +119,7 @@ class TextSource(Whole):
                 continue
             parts[name] = Split(
                 encoded.stored.take(rows[kept]),
-                found.targets[kept],
+                None if found.targets is None else found.targets[kept],
                 None if found.weights is None else found.weights[kept],
                 Provenance(found.places.__getitem__, kept),
             )

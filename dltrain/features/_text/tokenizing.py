@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import glob
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
@@ -12,6 +14,7 @@ from typing import Any, Literal
 
 from dltrain import untrusted
 from dltrain.errors import KeyProblem
+from dltrain.lazy import np
 
 Kind = Literal["words", "wordpiece", "bpe", "unigram"]
 
@@ -28,6 +31,8 @@ _ALIKE = {
 }
 """What other vocabularies call them."""
 
+FILE = "tokenizer.json"
+_VOCABULARIES = ("vocab.txt", "assets/tokenizer/vocabulary.txt")
 _MOST_BYTES = 2**27
 
 MOST_LETTERS = 1000
@@ -58,6 +63,17 @@ def special_id(content: str, token: str) -> int | None:
     made = tokenizer(content)
     found = (made.token_to_id(name) for name in _ALIKE[token])
     return next((number for number in found if number is not None), None)
+
+
+def begins_word(content: str) -> np.ndarray:
+    """Returns which tokens begin a word, by their ids, (vocabulary,), bool: all, where words are tokens."""
+    made = tokenizer(content)
+    kind = json.loads(content)["model"].get("type") or ""
+    marks = {"BPE": ("Ġ", "▁"), "Unigram": ("▁",)}.get(kind)
+    found = np.ones(made.get_vocab_size(), bool)
+    for token, number in made.get_vocab().items():
+        found[number] = token.startswith(marks) if marks else not token.startswith("##")
+    return found
 
 
 def learnt(
@@ -131,11 +147,20 @@ def _in_order(model: Any) -> Any:
     return models.Unigram([*map(tuple, known), *others], model["unk_id"])
 
 
+def place(path: Path) -> Path:
+    """Returns a path, or the newest run of that name where nothing is there: runs/reviews for runs/reviews-002."""
+    if path.exists():
+        return path
+    numbered = {int(found[1]): run for run in path.parent.glob(f"{glob.escape(path.name)}-*")
+                if (found := re.fullmatch(r".*-(\d{1,9})", run.name)) and (run / FILE).is_file()}  # fmt: skip
+    return numbered[max(numbered)] if numbered else path
+
+
 def of_file(path: Path, lowercase: bool, strip_accents: bool, max_length: int) -> str:
     """Reads a tokenizer: a tokenizer.json, or the vocab.txt of a BERT, a token per line.
 
     Args:
-        path: the file, or a folder, such as a run's, with one.
+        path: the file, or a folder with one: a run's, or one of pretrained weights.
         lowercase: of a vocab.txt, which does not say it: take A for a.
         strip_accents: likewise, take é for e.
         max_length: tokens of a text, the special ones among them, behind which it is cut.
@@ -144,8 +169,7 @@ def of_file(path: Path, lowercase: bool, strip_accents: bool, max_length: int) -
         KeyProblem: if it cannot be used.
     """
     if path.is_dir():
-        found = (path / name for name in ("tokenizer.json", "vocab.txt") if (path / name).is_file())
-        path = next(found, path / "tokenizer.json")
+        path = next((path / name for name in (FILE, *_VOCABULARIES) if (path / name).is_file()), path / FILE)
     try:
         with untrusted.parsing():
             text = untrusted.content(path, _MOST_BYTES).decode("utf-8-sig")
