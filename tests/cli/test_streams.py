@@ -32,12 +32,11 @@ COMMANDS = {
 """Each with its exit code."""
 
 CLOSED = (">&-", "2>&-", "<&-", "2>/dev/full", ">&- 2>&-", ">&- 2>&- <&-")
-CONFIG = """\
-dataset: {name: digits}
-model: {name: mlp}
+TAIL = """\
 optimizer: {name: sgd, learning_rate: 0.1}
 train: {epochs: 1}
 """
+CONFIG = "dataset: {name: digits}\nmodel: {name: mlp}\n" + TAIL
 
 
 @pytest.fixture
@@ -51,7 +50,7 @@ def here(make_run, tmp_path, monkeypatch):
 
 def typed(here, words, streams=""):
     """Returns the exit code, and what stood on streams that are open."""
-    line = f"exec {sys.executable} -m dltrain {words} {streams}"
+    line = f"{sys.executable} -m dltrain {words} {streams}"
     done = subprocess.run(["sh", "-c", line], cwd=here, capture_output=True, text=True, timeout=120)
     assert "Traceback" not in done.stdout + done.stderr
     assert "Exception ignored" not in done.stderr
@@ -66,6 +65,32 @@ def test_a_command_does_the_same_whatever_became_of_its_streams(here, words):
 @pytest.mark.parametrize("words", [words for words in COMMANDS if COMMANDS[words] == 0 and words != "gc --yes"])
 def test_results_that_cannot_be_written_are_a_failure_that_is_said(here, words):
     code, said = typed(here, words, ">/dev/full")
+    assert code == 1
+    assert "standard output: cannot be written: No space left on device; the command ended there" in said
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Returns a folder with a config, its run and an input."""
+    place = tmp_path_factory.mktemp("trained")
+    (place / "b.yaml").write_text("dataset: {name: iris}\nmodel: {name: mlp, units: [4]}\n" + TAIL)
+    (place / "x.csv").write_text("sepal length,sepal width,petal length,petal width\n5,3,1,0.2\n")
+    assert typed(place, "fit b.yaml -q")[0] == 0
+    return place
+
+
+TRAINED = (
+    "fit b.yaml", "fit b.yaml --json", "eval b-001", "predict b-001 x.csv", "predict b-001 x.csv --format csv",
+    "predict b-001 x.csv --json", "export b-001 --format keras", "report b-001", "lr-find b.yaml", "preview b.yaml",
+)  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", TRAINED)
+def test_a_command_of_a_network_does_the_same_whatever_became_of_its_streams(trained, words):
+    assert typed(trained, words, ">&- 2>&- <&-")[0] == 0
+    assert typed(trained, words, "2>/dev/full >/dev/null")[0] == 0
+    code, said = typed(trained, words, ">/dev/full")
     assert code == 1
     assert "standard output: cannot be written: No space left on device; the command ended there" in said
 
