@@ -104,7 +104,7 @@ MAY_IMPORT = {
     "importing": {"cache", "errors", "lazy"},
     "registry": {"beginning", "errors"},
     **{ground: set() for ground in ("beginning", "cache", "digest", "errors", "fields", "keras_internals", "lazy")},
-    **{ground: set() for ground in ("signals", "wording")},
+    **{ground: set() for ground in ("signals", "streams", "wording")},
     "programs": set(),
     "hdf5": {"untrusted"},
     "untrusted": {"errors"},

@@ -1,6 +1,7 @@
 """Words of the command line: a CONFIG ends in .yaml, key=value is an override, any other word is a RUN."""
 
 import json
+import math
 import re
 import sys
 from contextlib import redirect_stdout
@@ -30,6 +31,13 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only warnings,
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more details.")]
 Runs = Annotated[Path, typer.Option("--runs", help="The folder of the runs.")]
 RUNS = DEFAULT_ROOT
+
+
+def finite_number(value: float | None) -> float | None:
+    """Returns what an option was given; inf and nan are numbers to Python, which few things can be."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"must be a finite number, got {value}")
+    return value
 
 
 @dataclass(frozen=True)

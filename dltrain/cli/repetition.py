@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, RunWords, Verbose, echo, print_json, run_words
+from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, RunWords, Verbose, echo, finite_number, print_json, run_words
 from dltrain.cli.trust import Trust
 from dltrain.runs import folder
 
@@ -34,7 +34,10 @@ def verify(
 def reproduce(
     words: RunWords = None,
     tolerance: Annotated[
-        float, typer.Option(min=0, help="How far the final metrics may differ where the environment differs.")
+        float,
+        typer.Option(
+            min=0, callback=finite_number, help="How far the final metrics may differ where the environment differs."
+        ),
     ] = 0.02,
     trust: Trust = False,
     quiet: Quiet = False,
