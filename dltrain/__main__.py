@@ -6,11 +6,13 @@ import threading
 from contextlib import suppress
 
 from dltrain.signals import end_at_once
+from dltrain.streams import settle
 
 
 def main() -> None:
     """Runs the command line."""
     end_at_once()
+    settle()
     from dltrain.cli import app
 
     try:

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -49,9 +50,14 @@ class Reporter:
         log.handlers = [_Forwarding(self)]
         log.setLevel(logging.DEBUG if verbose else logging.INFO)
 
-    def log_to(self, path: Path) -> None:
-        """Writes all earlier and later messages to a log file."""
-        self._log = path
+    def log_to(self, path: Path, kept: Callable[[], str] = str) -> None:
+        """Writes all earlier and later messages to a log file.
+
+        Args:
+            path: the file.
+            kept: says what can be resumed, for the message where the file cannot be written; by default nothing.
+        """
+        self._log, self._kept = path, kept
         lines, self._unlogged = self._unlogged, []
         for line in lines:
             self._write(line)
@@ -75,9 +81,9 @@ class Reporter:
     def __enter__(self) -> Self:
         if not self._quiet and self._console.is_terminal:
             self._bar = Progress(
-                TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+                TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
                 BarColumn(bar_width=BAR_COLUMNS),
-                TextColumn("{task.fields[words]}", table_column=Column(no_wrap=True)),
+                TextColumn("{task.fields[words]}", markup=False, table_column=Column(no_wrap=True)),
                 console=self._console,
                 transient=True,
             )
@@ -130,9 +136,8 @@ class Reporter:
             with self._log.open("a", encoding="utf-8") as file:
                 file.write(printable(text) + "\n")
         except OSError as error:
-            raise TrainingError(
-                f"{self._log}: cannot be written: {error.strerror}; the last checkpoint is intact"
-            ) from None
+            words = "; ".join(filter(None, (f"cannot be written: {error.strerror}", self._kept())))
+            raise TrainingError(f"{self._log}: {words}") from None
 
 
 def _fitting(words: str, room: int) -> str:

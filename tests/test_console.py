@@ -76,6 +76,9 @@ def test_the_command_of_a_run_is_what_was_typed(tensorflow, monkeypatch):
     devices = start("cpu", "float32", False)
     assert "cudart_stub" not in devices.noise
     assert describe(devices)["command"] == typed
+    for strange in ("", "[", "[" * 100_000, "null", "1", '{"a": 1}', "[1]", "[[]]", "9" * 5000):
+        monkeypatch.setenv(TYPED, strange)
+        assert describe(devices)["command"] == sys.argv
     monkeypatch.delenv(TYPED)
     assert describe(devices)["command"] == sys.argv
 
@@ -94,3 +97,19 @@ def test_the_progress_line_keeps_epoch_steps_and_time_whatever_the_width(monkeyp
     for words in [*wanted, *(["loss 0.1234"] if width >= 75 else []), *(metrics.split("  ") if width == 200 else [])]:
         assert words in line
     assert max(map(len, line.splitlines())) <= width
+
+
+def test_brackets_in_names_are_shown_wherever_messages_go(monkeypatch, tmp_path):
+    shown = io.StringIO()
+    terminal = partial(console._Terminal, file=shown, force_terminal=True, width=200)
+    monkeypatch.setattr(console, "_Terminal", terminal)
+    names = "[serve] [red]x[/red] [/b] a[0]"
+    with Reporter(verbose=True) as reporter:
+        reporter.log_to(tmp_path / "log.txt")
+        reporter.step(f"epoch {names}", 1, 2, f"loss {names}", f"pace {names}")
+        reporter._bar.refresh()
+        for say in (reporter.say, reporter.warn, reporter.detail):
+            say(f"message {names}")
+    plain = " ".join(Text.from_ansi(shown.getvalue()).plain.split())
+    assert plain.count(names) >= 6
+    assert (tmp_path / "log.txt").read_text().count(names) == 3

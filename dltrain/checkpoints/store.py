@@ -79,10 +79,11 @@ def save(
         for old in [*_planned(run)[:-keep], *(other for other in run.checkpoints.glob("extra-*.npz") if other != path)]:
             old.unlink(missing_ok=True)
     except OSError as error:
-        raise TrainingError(
-            f"{path}: cannot be written: {error.strerror}; the previous checkpoint is intact.\n"
-            f"Free disk space, then resume with: dltrain fit --resume {run.path}"
-        ) from None
+        words = "there is no other checkpoint.\nFree disk space, then start again"
+        if any(other != path for other in _by_step(run)):
+            resume = f"dltrain fit --resume {run.path}"
+            words = f"the previous checkpoint is intact.\nFree disk space, then resume with: {resume}"
+        raise TrainingError(f"{path}: cannot be written: {error.strerror}; {words}") from None
 
 
 def _point(name: Path, path: Path) -> None:
@@ -101,6 +102,10 @@ def _place(run: Run, step: int, is_planned: bool = True) -> Path:
 def is_planned(path: Path) -> bool:
     """Whether every run of its config saves this checkpoint."""
     return path.name.startswith("step-")
+
+
+def _best(run: Run) -> Path:
+    return run.checkpoints / "best.npz"
 
 
 def _planned(run: Run) -> list[Path]:
@@ -148,7 +153,8 @@ def latest(run: Run) -> tuple[Checkpoint, list[str]]:
         CheckpointError: if none can be used.
     """
     troubles: list[str] = []
-    for path in [run.last_checkpoint, *reversed(_by_step(run))]:
+    best = _best(run)  # a whole state too, which outlasts those of the last steps
+    for path in [run.last_checkpoint, *reversed(_by_step(run)), *([best] if best.exists() else [])]:
         try:
             return _read(path), troubles
         except CheckpointError as error:
@@ -199,11 +205,13 @@ def make_newest(run: Run, saved: Checkpoint) -> bool:
     Returns:
         whether the best state that `saved` names still exists; otherwise `best` is now `saved` itself.
     """
-    best = next((path for path in [run.checkpoints / "best.npz", *_by_step(run)] if _is_best_of(path, saved)), None)
+    best = next((path for path in [_best(run), *_by_step(run)] if _is_best_of(path, saved)), None)
     origin = own_name(run, saved)
-    if not origin.exists():
+    if origin != saved.path and not _is_good(origin):
+        if origin.exists():  # a copy, where a file has one name
+            origin.replace(origin.with_suffix(".damaged"))
         _point(origin, saved.path)
-    _point(run.checkpoints / "best.npz", best or origin)
+    _point(_best(run), best or origin)
     _point(run.last_checkpoint, origin)
     for path in _by_step(run):
         if not _is_good(path):
@@ -214,8 +222,8 @@ def make_newest(run: Run, saved: Checkpoint) -> bool:
 
 
 def own_name(run: Run, saved: Checkpoint) -> Path:
-    """Returns the name of a checkpoint that contains its step: not `last`, which later names other files."""
-    if saved.path != run.last_checkpoint:
+    """Returns the name of a checkpoint that contains its step: not `last` or `best`, which later name other files."""
+    if saved.path not in (run.last_checkpoint, _best(run)):
         return saved.path
     names = [_place(run, saved.state["step"], planned) for planned in (True, False)]
     there = [name for name in names if name.exists()]
@@ -288,7 +296,7 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
 
 def best_is_last(run: Run) -> bool:
     """Whether the best state is the newest one: both are names of the same file."""
-    best, last = run.checkpoints / "best.npz", run.last_checkpoint
+    best, last = _best(run), run.last_checkpoint
     return best.exists() and last.exists() and best.samefile(last)
 
 

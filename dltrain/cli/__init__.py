@@ -1,9 +1,14 @@
 """What a person types: the `dltrain` command. Nothing here imports TensorFlow before a command's body needs it."""
 
 import errno
+import inspect
 import io
+import logging
+import os
 import sys
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -33,6 +38,9 @@ from dltrain.errors import DltrainError, UserError
 from dltrain.plugins import loading as plugins
 from dltrain.signals import Stoppable, Stopped
 
+_log = logging.getLogger("dltrain")
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
 
 class _Commands(TyperGroup):
     """Turns what went wrong into a message and an exit code; what is our own fault keeps its traceback."""
@@ -45,11 +53,7 @@ class _Commands(TyperGroup):
             echo(str(error), err=True)
             raise typer.Exit(error.exit_code) from None
         except Exception as error:
-            if (words := _unwritable(error)) is not None:
-                sys.stdout = io.StringIO()  # Python's last act is to flush it
-                echo(words, err=True)
-                raise typer.Exit(DltrainError.exit_code) from None
-            if (words := plugins.fault(error)) is None:
+            if (words := plugins.fault(error) or _of_the_system(error)) is None:
                 raise
             echo(words, err=True)
             raise typer.Exit(UserError.exit_code) from None
@@ -60,14 +64,39 @@ class _Commands(TyperGroup):
             echo("interrupted", err=True)
             raise typer.Exit(130) from None
 
+    def main(self, *arguments: Any, **how: Any) -> Any:
+        try:
+            try:
+                return super().main(*arguments, **how)
+            finally:
+                sys.stdout.flush()
+        except OSError as error:
+            if error.filename is not None or error.errno not in (*_FULL, errno.EPIPE):
+                raise
+            sys.stdout = io.StringIO()  # Python's last act is to flush it
+            if error.errno != errno.EPIPE:  # whoever reads no more knows it
+                echo(f"standard output: cannot be written: {error.strerror}; the command ended there", err=True)
+            sys.exit(DltrainError.exit_code)
 
-def _unwritable(error: Exception) -> str | None:
-    """Returns that standard output cannot be written, as on a full disk; none for another error, or a closed pipe."""
-    if not isinstance(error, OSError) or error.filename is not None:
+
+def _of_the_system(error: Exception) -> str | None:
+    """Returns what the system said about a file, such as that its name is too long; none of another error."""
+    if not isinstance(error, OSError):
         return None
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+    if error.errno == errno.ENOENT:
+        try:
+            Path.cwd()
+        except FileNotFoundError:
+            return "the working directory was removed: change to another one"
+    if error.filename is None or error.strerror is None:
         return None
-    return f"standard output: cannot be written: {error.strerror}; all else that the command did is done"
+    _log.debug("%s", "".join(traceback.format_exception(error)).rstrip())
+    return f"{os.fsdecode(error.filename)}: {error.strerror}"
+
+
+def _help(command: Callable[..., None]) -> str:
+    """Returns a command's help as it is written: in dltrain[serve] the extra is no markup."""
+    return escape(inspect.getdoc(command) or "")
 
 
 app = typer.Typer(
@@ -105,9 +134,10 @@ _PANELS: dict[str, dict[str, Callable[..., None]]] = {
 }
 for _panel, _commands in _PANELS.items():
     for _name, _command in _commands.items():
-        app.command(_name, help=escape(_command.__doc__ or ""), rich_help_panel=_panel)(_command)
+        app.command(_name, help=_help(_command), rich_help_panel=_panel)(_command)
 app.command(
     "launch",
+    help=_help(launching.launch),
     rich_help_panel="Train",
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )(launching.launch)

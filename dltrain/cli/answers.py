@@ -1,9 +1,10 @@
 """Writers of predictions: a table for people, CSV and JSON lines for programs; and a progress bar."""
 
-import csv
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TextIO
 
 import typer
@@ -46,33 +47,51 @@ class Table:
 
 
 class CSV:
-    """Writes predictions as comma-separated values."""
+    """Writes predictions as comma-separated values; a terminal gets control characters as escapes.
 
-    def __init__(self, columns: Sequence[str], file: TextIO) -> None:
-        self._columns = columns
-        self._writer = csv.writer(file, lineterminator="\n")
-        self._writer.writerow(columns)
+    Args:
+        columns: the heading.
+        file: where to.
+        raw: write texts that a spreadsheet takes for formulas as they are; otherwise an apostrophe stands before them.
+    """
+
+    def __init__(self, columns: Sequence[str], file: TextIO, raw: bool = False) -> None:
+        self._columns, self._raw, self._file, self._is_shown = columns, raw, file, file.isatty()
+        self._write(columns)
 
     def add(self, row: dict[str, Any]) -> bool:
         """Writes a row."""
         values = flat(row)
-        self._writer.writerow([_written(values.get(name)) for name in self._columns])
+        self._write([values.get(name) for name in self._columns])
         return False
+
+    def _write(self, values: Sequence[Any]) -> None:
+        self._file.write(",".join(map(self._cell, values)) + "\n")
+
+    def _cell(self, value: Any) -> str:
+        if not isinstance(value, str):
+            return "" if value is None else str(value)
+        text = written(value) if self._raw else harmless(written(value))
+        # A carriage return ends a row too, which Python's own writer forgets.
+        text = '"{}"'.format(text.replace('"', '""')) if re.search(r'[,"\r\n]', text) else text
+        return printable(text) if self._is_shown else text
 
     def flush(self) -> None:
         """Does nothing: all is written."""
 
 
 class JSONLines:
-    """Writes predictions as JSON lines, an object for each."""
+    """Writes predictions as JSON lines, an object for each; a terminal gets control characters as JSON's escapes."""
 
     def __init__(self, file: TextIO) -> None:
-        self._file = file
+        self._file, self._is_shown = file, file.isatty()
 
     def add(self, row: dict[str, Any]) -> bool:
         """Writes a row."""
-        line = json.dumps(finite(row), ensure_ascii=False, allow_nan=False)
-        self._file.write(line.encode(errors="backslashreplace").decode() + "\n")
+        line = json.dumps(finite(row), ensure_ascii=False, allow_nan=False).encode(errors="backslashreplace").decode()
+        if self._is_shown:
+            line = "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in line)
+        self._file.write(line + "\n")
         return False
 
     def flush(self) -> None:
@@ -87,7 +106,7 @@ class OfColumns:
         file: where to.
     """
 
-    def __init__(self, kind: type[Table | CSV], file: TextIO) -> None:
+    def __init__(self, kind: Callable[[Sequence[str], TextIO], Table | CSV], file: TextIO) -> None:
         self._kind, self._file = kind, file
         self._writer: Table | CSV | None = None
         self._waiting: list[dict[str, Any]] = []
@@ -115,16 +134,33 @@ class OfColumns:
         return is_enough
 
 
-def writer(kind: str, file: TextIO) -> OfColumns | JSONLines:
+def writer(kind: str, file: TextIO, raw: bool = False) -> OfColumns | JSONLines:
     """Returns the writer of a format.
 
     Args:
         kind: table, csv or jsonl.
         file: where to.
+        raw: as of `CSV`.
     """
     if kind == "jsonl":
         return JSONLines(file)
-    return OfColumns(Table if kind == "table" else CSV, file)
+    return OfColumns(Table if kind == "table" else partial(CSV, raw=raw), file)
+
+
+_FORMULA = re.compile(
+    r"""(?:^|(?<=;))  # a spreadsheet of some countries separates cells there
+    (?![-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?:;|\Z))  # numbers stay numbers
+    (?=[-=+@\t\r\n\uff1d\uff0b\uff0d\uff20])""",
+    re.VERBOSE | re.ASCII,
+)
+
+
+def harmless(text: str) -> str:
+    """Returns a text with an apostrophe where a spreadsheet would begin a formula, which may send data elsewhere.
+
+    https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    return _FORMULA.sub("'", text)
 
 
 def flat(row: dict[str, Any]) -> dict[str, Any]:
@@ -145,10 +181,6 @@ def flat(row: dict[str, Any]) -> dict[str, Any]:
         else:
             found[key] = _cell(value) if isinstance(value, dict) else value
     return found
-
-
-def _written(value: Any) -> Any:
-    return "" if value is None else written(value) if isinstance(value, str) else value
 
 
 def _cell(value: Any) -> str:

@@ -8,7 +8,18 @@ from typing import Annotated, Any, Literal, TextIO
 import typer
 
 from dltrain.cli import answers
-from dltrain.cli.arguments import RUNS, Json, Quiet, Runs, RunWords, Verbose, echo, is_of_use, print_json, run_words
+from dltrain.cli.arguments import (
+    RUNS,
+    Json,
+    Quiet,
+    Runs,
+    RunWords,
+    Verbose,
+    echo,
+    is_of_use,
+    print_json,
+    run_words,
+)
 from dltrain.cli.trust import Trust
 from dltrain.errors import ConfigError, DataError, RunError, UserError
 from dltrain.registry import EXPORTS
@@ -52,6 +63,12 @@ def predict(
             "--output", "-o", help="The file to write; it appears only when it is complete.", show_default=False
         ),
     ] = None,
+    raw: Annotated[
+        bool,
+        typer.Option(
+            "--raw", help="In CSV, no apostrophe before texts that a spreadsheet takes for formulas (= + - @)."
+        ),
+    ] = False,
     top_k: Annotated[int, typer.Option("--top-k", min=1, max=10**6, help="Show so many of the likeliest classes.")] = 1,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Show the probability of every class.")
@@ -88,6 +105,9 @@ def predict(
         raise ConfigError(
             [f"--json prints one object: it cannot be combined with {'--format' if form else '--output'}"]
         )
+    kind = form or (_KINDS.get(output.suffix.lower(), "table") if output else "table")
+    if raw and (as_json or kind != "csv"):
+        raise ConfigError([f"--raw is of CSV, got {'--json' if as_json else f'--format {kind}'}; add --format csv"])
     found = _found(run, runs)
 
     from dltrain.console import Reporter
@@ -103,12 +123,11 @@ def predict(
         predictor, part, given = prediction.load_with_part(found, checkpoint, split, reporter, overrides, batch_size)
         targets = predictor.actual(part.targets)
     options = _options(predictor.task, top_k, probabilities, others or [])
-    kind = form or (_KINDS.get(output.suffix.lower(), "table") if output else "table")
     kept: list[dict[str, Any]] = []
     count = failed = 0
     noticed = prediction.Noticed()
     with _opened(output) as file, answers.Bar(quiet or as_json) as bar:
-        writer = answers.writer(kind, file)
+        writer = answers.writer(kind, file, raw)
         for rows, total in prediction.predictions(predictor, given, options):
             for place, row in enumerate(rows):
                 if targets is not None:

@@ -21,6 +21,8 @@ from dltrain.errors import ConfigError, Problems, gathered
 MAX_BYTES = 128 * 1024
 MAX_VALUES = 10_000
 MAX_DEPTH = 32
+_LONGEST = 4000
+"""Letters of a message."""
 
 _TAG = "tag:yaml.org,2002:"
 _RESOLVERS = (
@@ -166,7 +168,10 @@ class Problem:
 
     @property
     def _said(self) -> str:
-        return self.message + "".join(f" ({words})" for words in self.mark.variables)
+        message = self.message
+        if len(message) > _LONGEST:  # a value that it quotes may be as long as the file
+            message = f"{message[: _LONGEST // 2]} ... {message[-_LONGEST // 2 :]}"
+        return message + "".join(f" ({words})" for words in self.mark.variables)
 
     def _placed(self, message: str) -> str:
         source = self.mark.source

@@ -358,8 +358,8 @@ class Feature(Choice):
 
         Args:
             stored: the values.
-            weights: how much the places of each value mattered to a network, 0 to 1; none for a value, or for all,
-                where that is not known.
+            weights: how much the places of each value spoke for a network's answer, -1 to 1, or mattered to it, 0 to
+                1; none for a value, or for all, where that is not known.
             like: the stored values whose range is the scale that they are shown in; none for their own.
         """
         from dltrain.data.showing import Text

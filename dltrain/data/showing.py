@@ -39,9 +39,11 @@ class Text:
 
     Args:
         words: in one line or several.
+        marks: the same in pieces, each with how much it spoke for a network's answer, -1 to 1; none where unknown.
     """
 
     words: str
+    marks: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)

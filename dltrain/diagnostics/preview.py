@@ -17,7 +17,7 @@ from dltrain.console import Reporter
 from dltrain.data import DataSpec, Splits, named, showing, trees, unnamed
 from dltrain.diagnostics.first_steps import DECODED, FirstExamples, first_examples
 from dltrain.engine.device import Devices
-from dltrain.errors import TrainingError
+from dltrain.errors import UserError
 from dltrain.figures.distributions import distributed
 from dltrain.figures.examples import Lines, Pictures, Rows
 from dltrain.figures.page import Page, Panel, Row
@@ -56,8 +56,8 @@ def preview(config: Config, out: Path, reporter: Reporter) -> dict[str, Any]:
         "steps_per_epoch", "steps"}
 
     Raises:
-        UserError: something the user can fix; nothing was written.
-        TrainingError: memory runs out, or the page cannot be written.
+        UserError: something the user can fix, such as a page that cannot be written; nothing was written.
+        TrainingError: memory runs out.
     """
     require_place(out)
     devices, splits = start_and_load(config, reporter)
@@ -70,7 +70,7 @@ def preview(config: Config, out: Path, reporter: Reporter) -> dict[str, Any]:
         with replacing(out) as aside:
             aside.write_bytes(content)
     except OSError as error:
-        raise TrainingError(f"{out}: cannot be written: {error.strerror or error}") from None
+        raise UserError(f"{out}: cannot be written: {error.strerror or error}") from None
     return {"path": str(out), **counts}
 
 

@@ -5,6 +5,7 @@ TFJob sets it, or from SLURM. This module starts nothing and connects to nothing
 """
 
 import json
+import math
 import re
 import zlib
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,9 @@ from dltrain.untrusted import Unreadable, parsing
 
 PORTS = range(12_000, 28_000)
 """The first port of a SLURM step is one of these: below those that systems give to outgoing connections."""
+
+_MOST = 4096
+"""Nodes, tasks and workers; a list of a few letters may name billions."""
 
 
 @dataclass(frozen=True)
@@ -114,12 +118,14 @@ def address(worker: str) -> tuple[str, int]:
     """
     match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/\[\]\0]+)):([0-9]{1,5})", worker)
     if match is None or not 0 < int(match[3]) < 2**16:
-        raise ValueError(f'"host:port" with a port of 1 to 65535 ("[address]:port" for IPv6), got {worker!r}')
+        raise ValueError(f'"host:port" with a port of 1 to 65535 ("[address]:port" for IPv6), got {_shown(worker)}')
     host = match[1] or match[2]
     try:
         host.encode("idna")
     except UnicodeError:
-        raise ValueError(f"a host whose labels, between its dots, have 1 to 63 characters, got {worker!r}") from None
+        raise ValueError(
+            f"a host whose labels, between its dots, have 1 to 63 characters, got {_shown(worker)}"
+        ) from None
     return host, int(match[3])
 
 
@@ -172,11 +178,12 @@ def _from_tf_config(environment: Mapping[str, str]) -> tuple[tuple[str, ...], in
     lists = {key: cluster.get(key) or [] for key in ("chief", "worker")}
     for key, hosts in lists.items():
         if not isinstance(hosts, list) or not all(isinstance(host, str) for host in hosts):
-            raise ClusterError(f'TF_CONFIG: cluster.{key} must be a list of "host:port", got {hosts!r}')
-    if kind not in lists or not index.isdecimal() or int(index) >= len(lists[kind]):
+            raise ClusterError(f'TF_CONFIG: cluster.{key} must be a list of "host:port", got {_shown(hosts)}')
+    if kind not in lists or not _is_whole(index) or int(index) >= len(lists[kind]):
         counts = " or ".join(f"a {key} of {len(hosts)}" for key, hosts in lists.items() if hosts)
-        raise ClusterError(f"TF_CONFIG: task must be the type and index of {counts or 'a worker'}, got {task!r}")
+        raise ClusterError(f"TF_CONFIG: task must be the type and index of {counts or 'a worker'}, got {_shown(task)}")
     workers = (*lists["chief"], *lists["worker"])
+    _require_few("workers", "TF_CONFIG", len(workers), text)
     _check(workers, "TF_CONFIG")
     return workers, int(index) + (len(lists["chief"]) if kind == "worker" else 0), "TF_CONFIG"
 
@@ -186,7 +193,7 @@ def _mapping(config: Any, key: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ClusterError(
             'TF_CONFIG must be {"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": N}}, '
-            f"got {value!r} as its {key}; to train on this machine alone: unset TF_CONFIG"
+            f"got {_shown(value)} as its {key}; to train on this machine alone: unset TF_CONFIG"
         )
     return value
 
@@ -199,15 +206,15 @@ def _from_slurm(environment: Mapping[str, str]) -> tuple[tuple[str, ...], int, s
     first node has the first ranks. Steps of one job have ports of their own. https://slurm.schedmd.com/srun.html
     """
     tasks = environment.get("SLURM_STEP_NUM_TASKS", "")
-    if not tasks.isdecimal() or int(tasks) < 2:
+    if not _is_whole(tasks) or int(tasks) < 2:
         return None
     names = ("SLURM_PROCID", "SLURM_STEP_NODELIST", "SLURM_STEP_TASKS_PER_NODE", "SLURM_JOB_ID", "SLURM_STEP_ID")
     if absent := [name for name in names if not environment.get(name)]:
         raise ClusterError(f"this is a SLURM step of {tasks} tasks, but {', '.join(absent)} is not set")
     rank, nodes, per_node, job, step = (environment[name] for name in names)
     hosts, counts = _expanded_nodes(nodes), _expanded_counts(per_node)
-    if len(hosts) != len(counts) or sum(counts) != int(tasks) or not rank.isdecimal() or int(rank) >= int(tasks):
-        told = "\n".join(f"{name}={environment[name]}" for name in ("SLURM_STEP_NUM_TASKS", *names[:3]))
+    if len(hosts) != len(counts) or sum(counts) != int(tasks) or not _is_whole(rank) or int(rank) >= int(tasks):
+        told = "\n".join(f"{name}={_shown(environment[name])}" for name in ("SLURM_STEP_NUM_TASKS", *names[:3]))
         raise ClusterError(f"SLURM's variables must agree on the tasks of this step, got\n{told}")
     places = [(node, local) for node, count in enumerate(counts) for local in range(count)]
     place = tuple(environment.get(name, str(due)) for name, due in zip(_PLACE, places[int(rank)], strict=True))
@@ -225,30 +232,53 @@ _PLACE = ("SLURM_NODEID", "SLURM_LOCALID")
 
 def _expanded_nodes(text: str) -> list[str]:
     """Returns the nodes of a list such as `gpu[01-03,07],login-a`, in its order."""
-    part = r"(?:[^\s,\[\]]|\[\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*\])+"
-    if not re.fullmatch(rf"{part}(?:,{part})*", text):
+    number = r"\d{1,9}"
+    part = rf"(?:[^\s,\[\]]|\[{number}(?:-{number})?(?:,{number}(?:-{number})?)*\])+"
+    if not re.fullmatch(rf"{part}(?:,{part})*", text, re.ASCII):
         raise ClusterError(
-            f"SLURM_STEP_NODELIST must be a list of nodes, for example gpu[01-03,07],login-a, got {text!r}"
+            f"SLURM_STEP_NODELIST must be a list of nodes, for example gpu[01-03,07],login-a, got {_shown(text)}"
         )
-    nodes = []
+    nodes: list[str] = []
     for entry in re.findall(part, text):
         pieces = re.split(r"\[(.*?)\]", entry)
         choices = [_expanded_ranges(piece) if place % 2 else [piece] for place, piece in enumerate(pieces)]
+        _require_few("nodes", "SLURM_STEP_NODELIST", len(nodes) + math.prod(map(len, choices)), text)
         nodes += ["".join(choice) for choice in product(*choices)]
     return nodes
 
 
 def _expanded_ranges(text: str) -> list[str]:
     """Returns the numbers of `01-03,07`, as wide as they are written."""
-    numbers = []
+    numbers: list[str] = []
     for entry in text.split(","):
         first, _, last = entry.partition("-")
-        numbers += [str(number).zfill(len(first)) for number in range(int(first), int(last or first) + 1)]
+        of_range = range(int(first), int(last or first) + 1)
+        _require_few("nodes", "SLURM_STEP_NODELIST", len(numbers) + len(of_range), text)
+        numbers += [str(number).zfill(len(first)) for number in of_range]
     return numbers
 
 
 def _expanded_counts(text: str) -> list[int]:
     """Returns how many tasks each node has, of a list such as `2(x3),1`."""
-    if not re.fullmatch(r"\d+(\(x\d+\))?(,\d+(\(x\d+\))?)*", text):
-        raise ClusterError(f"SLURM_STEP_TASKS_PER_NODE must be a list of counts, for example 2(x3),1, got {text!r}")
-    return [int(n) for n, times in re.findall(r"(\d+)(?:\(x(\d+)\))?", text) for _ in range(int(times or 1))]
+    if not re.fullmatch(r"\d{1,9}(\(x\d{1,9}\))?(,\d{1,9}(\(x\d{1,9}\))?)*", text, re.ASCII):
+        raise ClusterError(
+            f"SLURM_STEP_TASKS_PER_NODE must be a list of counts, for example 2(x3),1, got {_shown(text)}"
+        )
+    counts = [(int(n), int(times or 1)) for n, times in re.findall(r"(\d+)(?:\(x(\d+)\))?", text)]
+    _require_few("nodes", "SLURM_STEP_TASKS_PER_NODE", sum(times for _, times in counts), text)
+    _require_few("tasks", "SLURM_STEP_TASKS_PER_NODE", sum(n * times for n, times in counts), text)
+    return [n for n, times in counts for _ in range(times)]
+
+
+def _require_few(what: str, variable: str, count: int, text: str) -> None:
+    if count > _MOST:
+        raise ClusterError(f"{variable} must name at most {_MOST:,} {what}, got {_shown(text)}")
+
+
+def _is_whole(text: str) -> bool:
+    return re.fullmatch(r"\d{1,9}", text, re.ASCII) is not None
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."

@@ -125,10 +125,28 @@ class Tokens(Feature):
         return found
 
     def show(self, stored: Any, weights: Any = None, like: Any = None) -> list[Shown]:
-        """Returns the texts."""
+        """Returns the texts; with weights of their tokens, also in words with the sums of these."""
         from dltrain.data.showing import Text
 
-        return [Text(words) for words in self.words(stored)]
+        weights = [None] * len(stored) if weights is None else weights
+        return [
+            Text(words, () if of_tokens is None else self._marks(ids, of_tokens))
+            for words, ids, of_tokens in zip(self.words(stored), stored, weights, strict=True)
+        ]
+
+    def _marks(self, ids: Any, weights: Any) -> tuple[tuple[str, float], ...]:
+        """Returns the words of a text, without special tokens, each with the sum of its pieces' weights."""
+        made, begins, special = tokenizing.tokenizer(self.tokenizer), self.begins_word(), self.special_ids
+        words: list[tuple[list[int], float]] = []
+        for number, weight in zip(map(int, ids), map(float, weights), strict=True):
+            if number in special and number != self._special(tokenizing.UNKNOWN):
+                continue
+            if begins[number] or not words:
+                words.append(([number], weight))
+            else:
+                words[-1] = [*words[-1][0], number], words[-1][1] + weight
+        found = ((made.decode(pieces, skip_special_tokens=False).strip(), weight) for pieces, weight in words)
+        return tuple((word, max(-1.0, min(weight, 1.0))) for word, weight in found)
 
     def signature(self) -> Plain:
         """Returns which vocabulary it is, and whether there are pairs."""

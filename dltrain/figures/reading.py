@@ -9,6 +9,26 @@ import numpy as np
 from dltrain.data.showing import Lines, Picture, Row, Shown, Sound, Text
 from dltrain.wording import number
 
+
+class Marked(str):
+    """A cell of words of which pieces spoke for a network's answer, and others against it.
+
+    Args:
+        words: the whole.
+        marks: the pieces in their order, each with its weight, -1 to 1.
+    """
+
+    __slots__ = ("marks",)
+
+    marks: Sequence[tuple[str, float]]
+
+    def __new__(cls, words: str, marks: Sequence[tuple[str, float]]) -> Marked:
+        """Returns the words, with their marks."""
+        made = super().__new__(cls, words)
+        made.marks = marks
+        return made
+
+
 NUMBERS = 6
 """Of a vector that are shown in a table."""
 
@@ -42,8 +62,8 @@ def tabled(caption: str, items: Sequence[Shown]) -> tuple[list[str], list[list[s
         match item:
             case Row(cells=cells):
                 rows.append([*cells])
-            case Text(words=words):
-                rows.append([words])
+            case Text(words=words, marks=marks):
+                rows.append([Marked(words, marks) if marks else words])
             case Lines(values=values):
                 rows.append([number(value) for value in values.reshape(-1)[:NUMBERS]])
             case Sound(samples=samples, rate=rate):

@@ -16,6 +16,7 @@ from dltrain.engine.tensors import tensors
 from dltrain.errors import TrainingError
 from dltrain.inference import outputs
 from dltrain.inference.grad_cam import first_filters, grad_cam, only_image
+from dltrain.inference.gradient_times_input import gradient_times_input
 from dltrain.inference.outputs import BATCH, Stopped, arrays, finite, joined
 from dltrain.inference.part_metrics import evaluated
 from dltrain.inspection.findings import examine
@@ -81,7 +82,9 @@ def gather(
             return []
         taken = part.take(np.array(positions))
         inputs = trees.read(taken.inputs, slice(None))
-        seen = grad_cam(model, task, spec, inputs, size)
+        seen: Any = grad_cam(model, task, spec, inputs, size)
+        if seen is None:
+            seen = gradient_times_input(model, task, spec, inputs, size)
         return [
             Example(trees.at(inputs, index), trees.at(taken.targets, index), trees.at(outcome.outputs, position),
                     inspected.place(name, int(places[position])), None if seen is None else seen[index])

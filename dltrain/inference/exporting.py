@@ -126,8 +126,11 @@ def export(
             splits is not None,
         )
         place = place or run.exports
-        with writing(place):
+        try:
             place.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{place}: cannot be made: {error.strerror}; name another folder with -o") from None
+        with writing(place):
             tidy(place)
             written, refused = [], {}
             for each in formats:

@@ -189,4 +189,8 @@ def chosen(run: Run, checkpoint: str, reporter: Reporter, is_asked: bool = False
     except CheckpointError as error:
         if not is_asked:
             raise
+        try:
+            store.latest(run)
+        except CheckpointError:
+            raise CheckpointError(f"{error}; there is no other that can be used: start a new run") from None
         raise CheckpointError(f"{error}\n`--checkpoint last` uses the newest checkpoint that can be read") from None

@@ -9,12 +9,15 @@ import numpy as np
 
 from dltrain.data import Feature, Ragged, named, unnamed
 from dltrain.data.feature import shape_words
-from dltrain.data.showing import Picture, Shown
+from dltrain.data.showing import Picture, Shown, Text
 from dltrain.figures.mosaic import Filters
-from dltrain.figures.reading import tabled
+from dltrain.figures.reading import Marked, tabled
 from dltrain.report import parts
 from dltrain.report.outcome import Evidence, Example
 from dltrain.report.parts import Chapter, Figure, Gallery, Table
+
+LONGEST_TEXT = 1000
+"""Letters of a text that are shown among the mistakes."""
 
 Seen = tuple[Feature, list[Shown]]
 """An input, and what each of some examples looks like."""
@@ -27,7 +30,7 @@ def chapters_of(evidence: Evidence) -> list[Chapter]:
         worst = _mistakes(evidence) if evidence.wrong else Table(evidence.mistakes.title, (), ())
         chapters.append(Chapter("Mistakes", [worst]))
     looks: list[Any] = []
-    if any(example.grad_cam is not None for example in evidence.right):
+    if any(example.weights is not None for example in evidence.right):
         looks.append(_attention(evidence))
     if evidence.filters is not None:
         count, height, width, _ = evidence.filters.shape
@@ -68,9 +71,13 @@ def _mistakes(evidence: Evidence) -> Gallery | Table:
         (_named(example.place), mistake.predicted, mistake.actual, mistake.certainty, *row)
         for example, mistake, row in zip(evidence.wrong, mistakes.worst, rows, strict=True)
     ]
-    return Table(
-        mistakes.title, ("example", "predicted", "actual", "", *names), lines, mistakes.note, words=4, shown=25
-    )
+    is_marked = any(isinstance(cell, Marked) for line in lines for cell in line)
+    below = "words in orange spoke for the prediction, in blue against it: gradient times input"
+    notes = filter(None, [mistakes.note, below * is_marked])
+    columns = ("example", "predicted", "actual", "", *names)
+    has_texts = any(isinstance(item, Text) for _, of_input in items for item in of_input)
+    of_words, longest = (len(columns), LONGEST_TEXT) if has_texts else (4, Table.longest)
+    return Table(mistakes.title, columns, lines, "; ".join(notes), of_words, shown=25, longest=longest)
 
 
 def _shown(evidence: Evidence, examples: Sequence[Example], like: Example | None = None) -> list[Seen]:
@@ -84,7 +91,7 @@ def _shown(evidence: Evidence, examples: Sequence[Example], like: Example | None
     features = evidence.outcome.data.inputs
     values = [named(features, example.inputs) for example in examples]
     scale = None if like is None else named(features, like.inputs)
-    weights = [example.grad_cam for example in examples] if len(features) == 1 else None
+    weights = [example.weights for example in examples] if len(features) == 1 else None
     return [
         (
             feature,

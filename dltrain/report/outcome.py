@@ -58,14 +58,15 @@ class Example:
         target: what is right.
         outputs: of the network.
         place: where it came from.
-        grad_cam: how much each place of an image raises the score of the prediction, 0 to 1; none where unknown.
+        weights: how much each place of an image (Grad-CAM), or each token of a text, raises the score of the
+            prediction, -1 to 1; none where unknown.
     """
 
     inputs: np.ndarray
     target: Any
     outputs: np.ndarray
     place: str
-    grad_cam: np.ndarray | None
+    weights: np.ndarray | None
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from string import Template
 
 from dltrain.errors import printable
 from dltrain.figures.mosaic import Pictures
+from dltrain.figures.reading import Marked
 from dltrain.report.drawing import drawn, image, inline
 from dltrain.report.parts import WIDE, Chapter, Figure, Gallery, Part, Picture, Table
 from dltrain.runs import folder
@@ -42,6 +43,10 @@ class Claim:
     value: str
     words: str
     is_lesser: bool = False
+
+
+FOR, AGAINST, FAINTEST = "235 125 20", "60 125 215", 0.05
+"""The colours of words that spoke for an answer and against it, and the least share that is coloured."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +197,22 @@ def _table(table: Table) -> str:
 def _cell(words: str, is_word: bool, longest: int) -> str:
     kind = "" if not is_word else ' class="word"' if len(words) > WRAPPED else ' class="word short"'
     whole = f' title="{text(words, 500)}"' if len(words) > longest else ""
-    return f"<td{kind}{whole}>{text(words, longest)}</td>"
+    return f"<td{kind}{whole}>{_marked(words, longest) if isinstance(words, Marked) else text(words, longest)}</td>"
+
+
+def _marked(words: Marked, longest: int) -> str:
+    """Returns words whose pieces are coloured by their weight: orange for, blue against."""
+    found, letters = [], 0
+    for piece, weight in words.marks:
+        letters += len(piece) + 1
+        if letters > longest:
+            found.append("…")
+            break
+        colour = FOR if weight > 0 else AGAINST
+        share = round(abs(weight), 2)
+        style = f' style="background: rgb({colour} / {share})"' if share >= FAINTEST else ""
+        found.append(f'<span{style} title="{weight:.2f}">{text(piece)}</span>')
+    return " ".join(found)
 
 
 def _gallery(gallery: Gallery, files: dict[str, bytes]) -> str:

@@ -21,6 +21,9 @@ MOST_BYTES = 256 * 2**20
 """How large a table or a JSON file of a run may be: a million epochs in metrics.csv are smaller."""
 MOST_LEVELS = 32
 _LARGEST = 2**63
+_OWN_COLUMNS = re.compile("seconds|learning_rate|loss|val_.*", re.DOTALL)
+"""Of numbers in every run; another column may be one of words, which somebody added."""
+_RESTORE = "restore the file, or move it away to start a new one"
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,11 @@ class Run:
             with suppress(OSError):  # a run that is under way removes old ones; a link may lead nowhere
                 times.append(path.stat().st_mtime_ns)
         return max(times, default=None)
+
+    @property
+    def kept(self) -> str:
+        """What of the run can be resumed after something could not be written, in words."""
+        return "there is no checkpoint yet" if self.saved is None else "the last checkpoint is intact"
 
     @property
     def model(self) -> Path:
@@ -151,6 +159,7 @@ class Run:
 
     def _rows(self, text: str) -> list[dict[str, str]]:
         rows: list[dict[str, str]] = []
+        lines: list[int] = []
         reader = csv.DictReader(text[: text.rfind("\n") + 1].splitlines())
         for row in reader:
             # A row that is too long has the key None, one that is too short the value None.
@@ -158,10 +167,27 @@ class Run:
             if None in row or None in row.values() or not all(re.fullmatch(r"\d{1,18}", number) for number in numbers):
                 raise RunError(
                     f"{self.metrics}:{reader.line_num}: must have a value in each column and whole numbers as epoch "
-                    "and step, comma-separated; restore the file, or move it away to start a new one"
+                    f"and step, comma-separated; {_RESTORE}"
                 )
             rows.append(row)
+            lines.append(reader.line_num)
+        for name in rows[0] if rows else ():
+            wrong = [index for index, row in enumerate(rows) if row[name] and not _is_number(row[name])]
+            is_of_words = len(wrong) == sum(bool(row[name]) for row in rows) and not _OWN_COLUMNS.fullmatch(name)
+            if wrong and not is_of_words:
+                text = rows[wrong[0]][name]
+                raise RunError(
+                    f"{self.metrics}:{lines[wrong[0]]}: {name} must be a number, got {text[:40]!r}; {_RESTORE}"
+                )
         return rows
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _read(path: Path, parse: Callable[[str], Any]) -> Any:
@@ -330,7 +356,8 @@ class replacing:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+        stem = os.fsdecode(os.fsencode(path.stem)[:200])  # a name may have 255 bytes
+        self._aside = path.with_name(f".{stem}.{os.getpid()}{path.suffix}")
 
     def __enter__(self) -> Path:
         self._aside.unlink(missing_ok=True)  # of a process of the same number that was killed

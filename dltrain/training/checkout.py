@@ -25,6 +25,14 @@ _HARMLESS = re.compile(
 _MOST_BYTES = 2**24
 
 
+def here() -> dict[str, Any] | None:
+    """Returns what `of` does of the working directory; none where that was removed."""
+    try:
+        return of(Path.cwd())
+    except FileNotFoundError:
+        return None
+
+
 def of(folder: Path) -> dict[str, Any] | None:
     """Returns commit and `dirty` of the checkout around a folder; none outside of one, or where it cannot be read.
 

@@ -5,12 +5,12 @@ import os
 import platform
 import sys
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from dltrain import __version__
 from dltrain.engine.device import Devices, cpu_name
 from dltrain.training import checkout
+from dltrain.untrusted import Unreadable, parsing
 
 TYPED = "DLTRAIN_COMMAND"
 """The environment variable in which `launch` tells its workers what was typed, as JSON."""
@@ -27,6 +27,16 @@ def describe(devices: Devices) -> dict[str, Any]:
         "cpu": cpu_name(),
         "cores": os.cpu_count(),
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
-        "git": checkout.of(Path.cwd()),
-        "command": json.loads(os.environ.get(TYPED, "null")) or sys.argv,
+        "git": checkout.here(),
+        "command": _typed() or sys.argv,
     }
+
+
+def _typed() -> list[str]:
+    """Returns what was typed, as `launch` says; nothing where it says nothing, or somebody else says something else."""
+    try:
+        with parsing():
+            words = json.loads(os.environ.get(TYPED, "[]"))
+    except Unreadable:
+        return []
+    return words if isinstance(words, list) and all(isinstance(word, str) for word in words) else []

@@ -12,12 +12,13 @@ class NotFinite(TrainingError):
 
     Args:
         event: which value is not finite, and where in the run.
-        advice: what is saved, and what to try.
+        advice: what to try.
+        kept: what can be resumed, where there is a run.
     """
 
-    def __init__(self, event: str, advice: str) -> None:
+    def __init__(self, event: str, advice: str, kept: str = "") -> None:
         self.event, self.advice = event, advice
-        super().__init__(f"{event}; {advice}")
+        super().__init__(f"{'; '.join(filter(None, (event, kept)))}.\n{advice}")
 
 
 def not_finite(what: str, experiment: Experiment, plan: Plan, step: int, rate: float) -> NotFinite:
@@ -33,7 +34,6 @@ def not_finite(what: str, experiment: Experiment, plan: Plan, step: int, rate: f
     epoch = (step - 1) // plan.steps_per_epoch + 1
     return NotFinite(
         f"{what} is not finite at step {step} (epoch {epoch}), learning rate {rate:.4g}",
-        "the last checkpoint is intact.\n"
         f"Try a smaller optimizer.learning_rate{_warm_up_words(experiment, plan)} or optimizer.global_clipnorm=1; "
         "look for NaN and huge values in the data."
         + (

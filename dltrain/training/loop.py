@@ -103,7 +103,7 @@ class Loop:
                     break
                 except NotFinite as error:
                     if settings.on_nan == "stop":
-                        raise
+                        raise NotFinite(error.event, error.advice, self._run.kept) from None
                     self._restore_last(error)
         self._callbacks.end()
         if self._profile is not None:
@@ -246,14 +246,15 @@ class Loop:
         restores, most = self._state.restores + 1, self._experiment.train.max_restores
         if restores > most:
             words = f"The run returned to a checkpoint {most} times, the most that train.max_restores allows."
-            raise NotFinite(error.event, f"{error.advice}\n{words}") from None
+            raise NotFinite(error.event, f"{error.advice}\n{words}", self._run.kept) from None
         # To a planned one: where a signal or the clock had the state saved is not the same in every run.
         saved = store.latest_planned(self._run)
         if saved is not None and saved.state["step"] == self._went_back_to:
             # The harm was done before it: huge weights, though finite.
             saved = store.latest_planned(self._run, before=saved.state["step"]) or saved
         if saved is None:
-            raise NotFinite(error.event, f"{error.advice}\nThere is no good checkpoint to return to.") from None
+            words = "There is no good checkpoint to return to."
+            raise NotFinite(error.event, f"{error.advice}\n{words}") from None
         self._went_back_to, stage = saved.state["step"], self._state.stage
         self.learner.restore(saved)
         self._copy = None

@@ -18,7 +18,7 @@ class MetricsFile:
     """
 
     def __init__(self, run: Run, epoch: int) -> None:
-        self._path = run.metrics
+        self._run, self._path = run, run.metrics
         rows = [row for row in run.read_metrics() if int(row["epoch"]) <= epoch]
         self.columns: list[str] = list(rows[0]) if rows else []
         if run.metrics.exists():
@@ -39,9 +39,7 @@ class MetricsFile:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise TrainingError(
-                f"{self._path}: cannot be written: {error.strerror}; the last checkpoint is intact"
-            ) from None
+            raise TrainingError(f"{self._path}: cannot be written: {error.strerror}; {self._run.kept}") from None
 
     @staticmethod
     def _text(lines: list[list[Any]]) -> str:

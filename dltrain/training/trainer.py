@@ -137,7 +137,7 @@ def fit(
             run = resumed
         before = run.read_summary()
         run.read_metrics()  # a damaged table is refused before anything is written
-        reporter.log_to(run.log)
+        reporter.log_to(run.log, lambda: run.kept)
         if learner.is_finished and before.get("status") == "finished":
             reporter.say(f"{run.path} is finished: nothing left to do; to train further, add {_how_to_extend(learner)}")
             return {"run": str(run.path) if workers.is_chief else None, **before}
@@ -346,15 +346,16 @@ def _translated(error: BaseException, run: Run) -> BaseException:
     """Replaces an error of the system by a message for the user, where there is one."""
     if isinstance(error, Exception) and not isinstance(error, DltrainError) and (words := plugins.fault(error)):
         return TrainingError(words)
-    is_gone = not (run.config.is_file() and run.checkpoints.is_dir())
+    is_gone = not run.checkpoints.is_dir()  # which is there from the beginning on
     if isinstance(error, OSError | TrainingError) and is_gone:
-        return TrainingError(f"{run.path}: was deleted or moved while the run was writing to it; nothing is left of it")
+        moved = "if it was moved, resume it from where it is now: dltrain fit --resume FOLDER"
+        return TrainingError(f"{run.path}: was deleted or moved while the run was writing to it; {moved}")
     if isinstance(error, UserError) and not is_gone:
         kept = f"{run.path} keeps its checkpoints; when that is mended, type: dltrain fit --resume {run.path}"
         return TrainingError(f"{error}\n{kept if run.saved else f'{run.path} has no checkpoint yet'}")
     if isinstance(error, OSError):
         place = error.filename or run.path
-        return TrainingError(f"{place}: cannot be written: {error.strerror or error}; the last checkpoint is intact")
+        return TrainingError(f"{place}: cannot be written: {error.strerror or error}; {run.kept}")
     return error
 
 

@@ -127,6 +127,34 @@ def test_a_state_that_nobody_planned_goes_with_the_next_and_crowds_out_none(run)
     assert names == ["best.npz", "last.npz", "step-00000040.npz", "step-00000060.npz"]
 
 
+def test_a_run_resumes_from_its_best_state_where_all_later_ones_are_damaged(run):
+    for step in (8, 9):
+        store.save(run, VARIABLES, {"step": step}, is_best=False, keep=2)
+    for name in ("last", "step-00000008", "step-00000009"):
+        (run.checkpoints / f"{name}.npz").write_bytes(b"PK")
+    saved, troubles = store.latest(run)
+    assert equal(saved) and len(troubles) == 3
+    assert store.make_newest(run, saved)
+    assert equal(store.load(run, "last")) and equal(store.load(run, "best")) and equal(store.load_step(run, 7))
+    assert sorted(path.name for path in run.checkpoints.iterdir()) == [
+        "best.npz", "last.npz", "step-00000007.npz", "step-00000008.damaged", "step-00000009.damaged",
+    ]  # fmt: skip
+    store.save(run, VARIABLES, {"step": 8}, is_best=False, keep=1)
+    assert equal(store.load(run, "best")) and store.load(run, "last").state["step"] == 8
+
+
+def test_a_good_copy_replaces_the_damaged_file_of_the_same_step(run):
+    """As on a file system without hard links."""
+    content = run.last_checkpoint.read_bytes()
+    (run.checkpoints / "step-00000007.npz").unlink()
+    (run.checkpoints / "step-00000007.npz").write_bytes(b"PK")
+    saved, troubles = store.latest(run)
+    assert store.make_newest(run, saved) and not troubles
+    for name in ("last", "best", "step-00000007"):
+        assert (run.checkpoints / f"{name}.npz").read_bytes() == content
+    assert (run.checkpoints / "step-00000007.damaged").read_bytes() == b"PK"
+
+
 def rewritten(path, change):
     """Writes the members of a zip file anew, with right checksums."""
     with zipfile.ZipFile(path) as archive:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from typer.testing import CliRunner
@@ -27,6 +27,7 @@ PIECES = st.sampled_from(["\\", "\\\\", "udce9", "\udce9", "\udc80", "é", "a/b"
 pytestmark = pytest.mark.skipif(sys.platform == "darwin", reason="its file systems have no such names")
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.one_of(st.text(), st.lists(PIECES).map("".join)).filter(lambda text: not _is_surrogate(text)))
 def test_a_name_that_is_written_reads_back(text):
     assert named(written(text)) == text

@@ -245,6 +245,14 @@ def test_a_row_that_cannot_be_read_is_named_by_its_line(table, tmp_path):
     assert f"{path}:3: z must be a number, got 'word'\n" in done.stderr
 
 
+def test_classes_that_begin_a_formula_are_none_in_csv_unless_they_are_asked_for_raw(images):
+    words = ("--split", "test", "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(predict(images.path, *words).stdout)))
+    assert {each["actual"] for each in rows} == {"cat", "dog <b>", "'=cow"}
+    rows = list(csv.DictReader(io.StringIO(predict(images.path, *words, "--raw").stdout)))
+    assert {each["actual"] for each in rows} == {"cat", "dog <b>", "=cow"}
+
+
 def test_a_row_is_judged_by_itself_whatever_stands_beside_it(table, tmp_path):
     """Alone, beside a good one, or beside one with the same mistake: of JSON lines a column may be misspelt, too."""
     good = {"x": 1, "z": 2, "few": "a", "many": "m1", "day": "2020-01-01", "said": "s"}
@@ -348,6 +356,8 @@ def test_a_file_is_written_whole_or_not_at_all(digits, tmp_path, monkeypatch, nu
 def test_mistakes_at_the_command_line_are_said_before_anything_is_read(digits, tmp_path):
     assert "predict needs either INPUT" in predict(digits.path, code=2).stderr
     assert "--json prints one object" in predict(digits.path, "--split", "test", "--json", "-o", "a.csv", code=2).stderr
+    for words in (["--json"], ["--format", "jsonl"], [], ["-o", "a.jsonl"]):
+        assert "--raw is of CSV" in predict(digits.path, "--split", "test", "--raw", *words, code=2).stderr
     (tmp_path / "photo.png").write_text("")
     assert "type the RUN first" in predict(tmp_path / "photo.png", digits.path, code=2).stderr
 

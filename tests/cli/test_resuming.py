@@ -159,10 +159,11 @@ def test_a_full_disk_behind_standard_output_is_one_line(monkeypatch, capsys):
     full = open("/dev/full", "w")  # noqa: SIM115, PTH123  to close it fails
     with monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", full)
-        code = app(["list", "task"], standalone_mode=False)
+        with pytest.raises(SystemExit) as ended:
+            app(["list", "task"])
     with contextlib.suppress(OSError):
         full.close()
-    assert code == 1
+    assert ended.value.code == 1
     said = capsys.readouterr().err
     assert said.startswith("standard output: cannot be written: No space left on device")
     assert "Traceback" not in said

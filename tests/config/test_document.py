@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from dltrain.config import experiment
 from dltrain.config.document import MAX_BYTES, Source, dump, override, parse, read
 from dltrain.errors import ConfigError
 
@@ -183,3 +184,13 @@ def test_a_problem_in_an_override_points_into_the_argument():
     message = str(node.mark.problem("is wrong"))
     assert message.splitlines()[0] == "argument 'a.b=3': is wrong"
     assert message.splitlines()[2].index("^") == message.splitlines()[1].index("3")
+
+
+@pytest.mark.parametrize("text", ["model: {name: WORD}", "model: WORD", "WORD: 1", "seed: WORD", "model: {WORD: 1}"])
+def test_a_message_about_a_long_value_is_short(tmp_path, text):
+    path = tmp_path / "a.yaml"
+    path.write_text(text.replace("WORD", "x" * 100_000))
+    with pytest.raises(ConfigError) as told:
+        experiment.load(path)
+    assert all(len(str(problem)) < 5_000 for problem in told.value.problems)
+    assert "a.yaml:1:" in str(told.value)

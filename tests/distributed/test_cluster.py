@@ -252,3 +252,48 @@ def test_ranks_that_are_dealt_in_turn_are_refused():
 )
 def test_variables_of_slurm_that_do_not_agree_are_named(variables):
     assert "SLURM" in refusal(variables)
+
+
+DIGITS = "9" * 5000
+STRANGE = [
+    DIGITS, "\u00b2", "\u0663", "1" * 30, "-1", "[" * 1000, "x[1-", "\udcff", "n[1-9999999999]", "n[1-999999999]",
+    "n[0-9]" + "[0-9]" * 7, "1(x99999999999)", "1(x999999999)", "999999999(x2)", f"1(x{DIGITS})", f"n[{DIGITS}]",
+    "a" * 100_000, "1," * 50_000 + "1", "n[2-1]",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", STRANGE, ids=range(len(STRANGE)))
+@pytest.mark.parametrize("name", ["NUM_TASKS", "NODELIST", "TASKS_PER_NODE"])
+def test_a_strange_variable_of_slurm_is_refused_shortly_and_names_no_billions(name, text):
+    variables = step(0, "n[1-2]", "1(x2)", 2) | {f"SLURM_STEP_{name}": text}
+    if name == "NUM_TASKS":  # what is no number of tasks is no step
+        assert found(variables) is None
+    else:
+        said = refusal(variables)
+        assert "SLURM" in said and len(said) < 2_000
+
+
+@pytest.mark.parametrize("text", STRANGE, ids=range(len(STRANGE)))
+def test_a_strange_rank_of_slurm_is_refused_shortly(text):
+    said = refusal(step(0, "n[1-2]", "1(x2)", 2) | {"SLURM_PROCID": text})
+    assert "SLURM" in said and len(said) < 2_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps({"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": DIGITS}}),
+        json.dumps({"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 7}}).replace("7", DIGITS),
+        json.dumps({"cluster": {"worker": ["x" * 100_000 + ":1"]}, "task": {"type": "worker", "index": 0}}),
+        json.dumps({"cluster": {"worker": ["x" * 100_000]}, "task": {"type": "worker", "index": 0}}),
+        json.dumps({"cluster": {"worker": [["x"] * 10_000]}, "task": {"type": "worker", "index": 0}}),
+        json.dumps({"cluster": {"worker": "x" * 100_000}, "task": {"type": "worker", "index": 0}}),
+        json.dumps({"cluster": {"worker": ["a:1"] * 10_000}, "task": {"type": "worker", "index": 0}}),
+        json.dumps({"cluster": ["x"] * 10_000}),
+        json.dumps({"cluster": {"worker": ["a:1"]}, "task": {"type": "x" * 100_000}}),
+    ],
+    ids=range(9),
+)
+def test_a_tf_config_of_long_values_is_refused_shortly(text):
+    said = refusal({"TF_CONFIG": text})
+    assert said.startswith("TF_CONFIG") and len(said) < 2_000

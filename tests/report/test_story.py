@@ -82,6 +82,12 @@ def test_a_damaged_file_is_named_or_left_out(run, name, content):
     assert page
 
 
+def test_a_broken_number_is_named_with_its_line(run):
+    run.metrics.write_text(ROWS + "1,10,2.5,0.1,1.0,0.5,1.5,0.4\n2,20,3.0,0.05,1.0.1,0.7,1.2,0.6\n")
+    report, _ = reported(run)
+    assert any("metrics.csv:3: loss must be a number, got '1.0.1'" in words for words in report.warnings)
+
+
 def test_columns_of_words_and_of_nothing_are_left_out(run):
     run.metrics.write_text("epoch,step,seconds,learning_rate,loss,stage,<b>odd</b>\n1,10,2,0.1,1.0,first,2\n")
     report, page = reported(run)

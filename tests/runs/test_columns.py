@@ -7,9 +7,9 @@ from dltrain.runs.curves import curves, metrics
 from dltrain.runs.listing import entry
 
 
-def test_columns_are_curves_and_what_is_no_number_is_left_out(make_run):
+def test_columns_are_curves_and_what_is_not_finite_is_left_out(make_run):
     run = make_run("a-001")
-    run.metrics.write_text("epoch,step,seconds,loss,val_loss\n1,1,1,nan,\n2,2,2,0.5,x\n4,4,4,0.25,inf\n")
+    run.metrics.write_text("epoch,step,seconds,loss,val_loss\n1,1,1,nan,\n2,2,2,0.5,nan\n4,4,4,0.25,inf\n")
     found = curves(entry(run))
     assert found.keys() == {"loss"}
     assert (found["loss"].epochs, found["loss"].values) == ([2, 4], [0.5, 0.25])

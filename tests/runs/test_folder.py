@@ -1,3 +1,4 @@
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -96,6 +97,33 @@ def test_metrics_that_were_edited_are_refused_with_the_line(tmp_path, content, l
     run.metrics.write_bytes(content)
     with pytest.raises(RunError, match=rf"metrics\.csv:{line}: must have"):
         run.read_metrics()
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "words"),
+    [
+        ("epoch,step,loss\n1,10,0.5\n2,20,0.4x\n", 3, "loss must be a number, got '0.4x'"),
+        ("epoch,step,loss\n1,10,0.5\n2,20,\n3,30,0.4.1\n", 4, "loss must be a number, got '0.4.1'"),
+        ("epoch,step,loss\n1,10,half\n", 2, "loss must be a number, got 'half'"),
+        ("epoch,step,val_mine\n1,10,half\n", 2, "val_mine must be a number, got 'half'"),
+        ("epoch,step,seconds\n1,10,1h\n", 2, "seconds must be a number, got '1h'"),
+        ("epoch,step,mine\n1,10,a\n2,20,0.5\n", 2, "mine must be a number, got 'a'"),
+        ("epoch,step,loss\n1,10,0.5\n2,20," + "x" * 100_000 + "\n", 3, "loss must be a number, got 'x"),
+    ],
+)
+def test_a_broken_number_is_refused_with_its_line_and_column(tmp_path, content, line, words):
+    run = made(tmp_path, "a")
+    run.metrics.write_text(content)
+    with pytest.raises(RunError, match=rf"metrics\.csv:{line}: {re.escape(words)}") as told:
+        run.read_metrics()
+    assert len(str(told.value)) < 400
+
+
+@pytest.mark.parametrize("cell", ["nan", "inf", "-inf", "", "1e999", "-1.5", "first"])
+def test_cells_that_a_run_may_have_are_read(tmp_path, cell):
+    run = made(tmp_path, "a")
+    run.metrics.write_text(f"epoch,step,mine\n1,10,{cell}\n2,20,{cell}\n")
+    assert [row["mine"] for row in run.read_metrics()] == [cell, cell]
 
 
 def test_metrics_that_are_no_text_are_refused(tmp_path):

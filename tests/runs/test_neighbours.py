@@ -47,6 +47,7 @@ DAMAGES = {
     "data that are a list": ("summary.json", changed(data={"test": ["x"]})),
     "metrics of a long cell": ("metrics.csv", "epoch,step\n1," + "1" * 200_000 + "\n2,2\n"),
     "metrics of bytes": ("metrics.csv", b"\xff\xfe\0"),
+    "metrics with a broken number": ("metrics.csv", "epoch,step,loss\n1,1,0.5\n2,2,0.4x\n"),
     "metrics without steps": ("metrics.csv", "a,b\n1,2\n"),
 }
 
