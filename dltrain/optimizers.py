@@ -6,7 +6,7 @@ g is the gradient, w a weight, r the learning rate.
 import dataclasses
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from dltrain.errors import KeyProblem
 from dltrain.fields import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Share
@@ -51,6 +51,8 @@ class KerasOptimizer(Optimizer):
         l2: true L2, the papers' weight decay: adds l2 * w to the gradient of every trainable weight, after clipping.
         weight_decay: decoupled weight decay as in Keras: subtracts r * weight_decay * w from every weight; none for no
             decay.
+        weight_decay_of: all weights; or kernels, matrices and tables alone, neither biases nor the scales and shifts of
+            normalisations, as the papers of BERT and GPT-2 have it.
         clipnorm: scales each weight's gradient down to at most this norm; none for no limit.
         global_clipnorm: scales all gradients together down to at most this norm; none for no limit.
         clipvalue: limits each component of a gradient to plus or minus this; none for no limit.
@@ -64,6 +66,7 @@ class KerasOptimizer(Optimizer):
     learning_rate: PositiveFloat = 0.001
     l2: NonNegativeFloat = 0.0
     weight_decay: NonNegativeFloat | None = None
+    weight_decay_of: Literal["all", "kernels"] = "all"
     clipnorm: PositiveFloat | None = None
     global_clipnorm: PositiveFloat | None = None
     clipvalue: PositiveFloat | None = None
@@ -86,12 +89,14 @@ class KerasOptimizer(Optimizer):
         arguments = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         l2 = arguments.pop("l2")
         arguments.pop("layer_decay")  # which the shares are made of
+        arguments.pop("weight_decay_of")
         if self.ema_momentum is None:
             arguments.pop("ema_momentum")
         else:
             arguments["use_ema"] = True
         cls = self._keras() if plain else ONE_PASS.get(self._keras(), self._keras())
         cls = with_shares(cls, shares) if shares else cls
+        cls = with_decay_of_kernels(cls) if self.weight_decay_of == "kernels" else cls
         cls = with_whole_gradients(cls) if self.clipnorm or self.global_clipnorm or self.clipvalue else cls
         return (with_l2(cls, l2) if l2 else cls)(**arguments | {"learning_rate": learning_rate})
 
@@ -153,6 +158,22 @@ def with_shares(cls: Any, shares: tuple[float, ...]) -> Any:
 
     WithShares.__name__ = cls.__name__
     return WithShares
+
+
+def with_decay_of_kernels(cls: Any) -> Any:
+    """Returns a Keras optimizer class whose weight decay leaves out biases, and scales and shifts of normalisations."""
+
+    class WithDecayOfKernels(cls):
+        def _apply_weight_decay(self, variables: Any) -> None:
+            super()._apply_weight_decay([each for each in variables if _is_kernel(each)])
+
+    WithDecayOfKernels.__name__ = cls.__name__
+    return WithDecayOfKernels
+
+
+def _is_kernel(variable: Any) -> bool:
+    # By the name too: biases of attention have a number for each head and each of its units.
+    return len(variable.shape) > 1 and variable.name not in ("bias", "beta", "gamma")
 
 
 _DECAYS = ("weight_decay", "adam_weight_decay")

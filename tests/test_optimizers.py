@@ -181,6 +181,19 @@ def test_muon_refuses_what_is_no_regular_expression():
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS.names())
+@pytest.mark.parametrize("shares", [(), (1.0, 0.5, 0.5, 0.5)])
+def test_weight_decay_of_kernels_leaves_biases_and_normalisations_as_they_are(tensorflow, name, shares):
+    import keras
+
+    built = OPTIMIZERS[name](weight_decay=0.5, weight_decay_of="kernels").build(RATE, shares=shares)
+    shapes = {"kernel": (2, 3), "bias": (2, 3), "gamma": (3,), "scale": (3,)}  # attention's bias has two dimensions
+    weights = [keras.Variable(np.ones(shape, np.float32), name=kind) for kind, shape in shapes.items()]
+    built.build(weights)
+    built.apply([keras.ops.zeros(weight.shape) for weight in weights], weights)
+    assert [bool((weight.numpy() < 1).all()) for weight in weights] == [True, False, False, False]
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS.names())
 def test_a_share_of_the_rate_is_a_step_at_that_rate_weight_decay_included(tensorflow, name):
     import keras
 

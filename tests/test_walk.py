@@ -68,13 +68,14 @@ class Recipe:
         instances: the same for /predict, as JSON.
         tensors: the same as the network takes it; by name where there are several inputs.
         answers: what outputs of the network mean, (examples, ...): the answers of `predict`.
-        measure: a metric of `eval` by its name, from the answers about a part and what is right.
+        measure: a metric of `eval` by its name, from the answers about a part and what is right; none where they
+            do not tell it.
         plugins: files that it needs.
         commands: those that it is walked through, where another recipe goes through the others; none for all.
         outputs: computes what the network ends in; none for the network itself, opened with Keras.
     """
 
-    features: tuple[str, str]
+    features: tuple[str, ...]
     write: Callable[[Path, int], None]
     config: str
     source: str
@@ -296,6 +297,34 @@ def text_tensors(folder):
     return np.array([row + [0] * (longest - len(row)) for row in rows], np.int32)
 
 
+def hidden_vocabulary():
+    """Returns the tokenizer of sentences, whose words are known before."""
+    from dltrain.features.tokens import Tokens
+
+    words = [[word for each in SENTENCES for word in each] + [str(number) for number in range(60)]]
+    return Tokens(kind="words", max_length=20).fit([[" ".join(each) for each in words]])
+
+
+SENTENCES = (("rain", "falls", "in", "the", "cold", "autumn"), ("birds", "sing", "on", "a", "warm", "morning"))
+
+
+def write_sentences(folder, copies):
+    rows = [" ".join(SENTENCES[number % 2]) + f" {number}" for number in range(60)]
+    (folder / "sentences.csv").write_text("\n".join(["text", *rows, *rows[:copies], ""]))
+    (folder / "tokenizer.json").write_text(hidden_vocabulary().tokenizer)
+    (folder / "asked.txt").write_text("".join(f"[MASK] {' '.join(each[1:])} 7\n" for each in SENTENCES))
+
+
+def hidden_answers(outputs):
+    """Returns the likeliest word in place of each text's first one."""
+    names = {number: token for token, number in hidden_vocabulary().ids().items()}
+    return [{"masks": [names[int(row[1].argmax())]]} for row in outputs]
+
+
+def sentences(folder):
+    return (folder / "asked.txt").read_text().splitlines()
+
+
 TABLE_PARTS = {"train": 77, "validation": 19, "test": 24}
 TABLE: dict[str, Any] = {
     "write": write_table,
@@ -349,6 +378,22 @@ RECIPES = {
         tensors=text_tensors,
         answers=classes("bad", "good"),
         measure=accuracy,
+    ),
+    "hidden tokens": Recipe(
+        features=("tokens",),
+        write=write_sentences,
+        config=f"dataset: {{name: text_table, path: sentences.csv, label_column: none, tokenizer: tokenizer.json, "
+        f"max_length: 20, {PARTS}}}\nmodel: {{name: transformer, width: 16, depth: 1}}\ntask: {{name: masked_lm}}",
+        source="sentences.csv",
+        counts={"train": 38, "validation": 10, "test": 12},
+        asked=lambda folder: [str(folder / "asked.txt")],
+        lines=lambda folder: (folder / "asked.txt").read_text(),
+        instances=sentences,
+        tensors=lambda folder: hidden_vocabulary().encode(sentences(folder)).stored.padded(0).astype(np.int32),
+        answers=hidden_answers,
+        measure=None,
+        commands=("check", "show", "inspect", "preview", "fit", "resume", "predict", "stdin", "serve", "page")
+        + ("report", "export", "compare"),
     ),
     "csv of numbers": Recipe(
         features=("table", "numbers"),
@@ -725,7 +770,7 @@ def ends_alike(walk, inputs, folder):
         assert len(outputs) == 1
 
 
-@walks("export", only=("beads", "pairs", "image_folder", "csv of numbers"))
+@walks("export", only=("beads", "pairs", "image_folder", "hidden tokens", "csv of numbers"))
 def test_exports_end_in_what_the_network_does(walk, tmp_path):
     ends_alike(walk, taken(walk.recipe.tensors(walk.folder), slice(2)), tmp_path / "exports")
 

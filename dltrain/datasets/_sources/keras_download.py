@@ -59,7 +59,8 @@ class KerasDownload(Dataset):
             with redirect_stdout(sys.stderr):  # Keras shows the download's progress on standard output
                 train, test = (self._split(*part) for part in source.load_data())
         except Exception as error:  # whatever it is, it comes from reading these files
-            raise DataError(self._advice(error)) from error
+            by_hand = self.by_hand.format(folder=keras_folder("datasets"))
+            raise DataError(advice(self.registered_name, error, by_hand)) from error
         return split_into_parts(
             self.spec(), train, validation=self.validation_fraction, test=test, split_seed=self.split_seed, like=like
         )
@@ -70,15 +71,16 @@ class KerasDownload(Dataset):
             raise ValueError(f"labels must be 0 to {len(self.class_names) - 1}")
         return Split(np.ascontiguousarray(images).reshape(-1, *self.image_shape), labels)
 
-    def _advice(self, error: Exception) -> str:
-        by_hand = self.by_hand.format(folder=keras_folder("datasets"))
-        cause = error.__context__  # Keras hides a URLError behind a plain Exception
-        if isinstance(cause, URLError):
-            error = cause
-        reason = " ".join(str(getattr(error, "reason", error)).split()) or type(error).__name__
-        if isinstance(error, OSError | HTTPException) and not isinstance(error, BadGzipFile):
-            return f"dataset {self.registered_name} cannot be downloaded ({reason}): go online, or save {by_hand}"
-        return (
-            f"dataset {self.registered_name} cannot be read: a file is incomplete or damaged ({reason}); "
-            f"delete it and run again, or save {by_hand}"
-        )
+
+def advice(name: str, error: Exception, by_hand: str) -> str:
+    """Returns why a dataset of Keras's cannot be read, in a line, and which file to save where."""
+    cause = error.__context__  # Keras hides a URLError behind a plain Exception
+    if isinstance(cause, URLError):
+        error = cause
+    reason = " ".join(str(getattr(error, "reason", error)).split()) or type(error).__name__
+    if isinstance(error, OSError | HTTPException) and not isinstance(error, BadGzipFile):
+        return f"dataset {name} cannot be downloaded ({reason}): go online, or save {by_hand}"
+    return (
+        f"dataset {name} cannot be read: a file is incomplete or damaged ({reason}); "
+        f"delete it and run again, or save {by_hand}"
+    )
