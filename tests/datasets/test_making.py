@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dltrain.cli import app
+from dltrain.datasets._samples import docstrings
 from dltrain.datasets.image_folder import ImageFolder
 from dltrain.datasets.npz import NPZ
 from dltrain.registry import SAMPLES
@@ -24,6 +25,12 @@ def contents(folder):
 @pytest.fixture(params=[name for name in SAMPLES.names() if name != "wine_parquet"])
 def name(request):
     return request.param
+
+
+@pytest.fixture(autouse=True)
+def few_packages(monkeypatch):
+    """All six are a minute of reading."""
+    monkeypatch.setattr(docstrings, "PACKAGES", {"keras": "keras", "matplotlib": "matplotlib"})
 
 
 def test_without_a_name_all_are_listed():
@@ -136,3 +143,23 @@ def test_letters_are_arrays_that_a_config_reads(tmp_path):
     assert splits.spec.input.shape == (8, 8, 1)
     assert len(splits.spec.target.class_names) == 100
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [14400, 1600, 4000]
+
+
+def test_docstrings_of_a_file_are_in_one_part_and_none_is_there_twice(tmp_path):
+    assert dltrain("docstrings", tmp_path / "made").exit_code == 0
+    with (tmp_path / "made/docstrings.csv").open(encoding="utf-8", newline="") as file:
+        rows = [*csv.DictReader(file)]
+    with (tmp_path / "made/few.csv").open(encoding="utf-8", newline="") as file:
+        few = [*csv.DictReader(file)]
+    assert {row["label"] for row in rows} == {"keras", "matplotlib"}
+    assert len({" ".join(row["text"].split()) for row in rows}) == len(rows) > 1000
+    parts = {}
+    for row in rows:
+        parts.setdefault((row["label"], row["file"]), set()).add(row["part"])
+    assert all(len(found) == 1 for found in parts.values())
+    assert all(len(row["text"].split()) >= 20 for row in rows)
+    assert not any(word in row["masked"].lower().split() for row in rows for word in ("keras", "matplotlib", "np"))
+    assert sum(row["part"] == "train" for row in few) == 300
+    assert [row for row in few if row["part"] == "test"] == [row for row in rows if row["part"] == "test"]
+    manifest = json.loads((tmp_path / "made/manifest.json").read_text())
+    assert manifest["passages"] == {name: sum(row["label"] == name for row in rows) for name in ("keras", "matplotlib")}

@@ -22,6 +22,9 @@ from dltrain.fields import Seed
 from dltrain.lazy import np, tf
 from dltrain.registry import SAMPLES, Choice
 
+_FEW = 300
+"""Labelled docstrings, where pretraining has to make up for the others."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sample(Choice):
@@ -186,9 +189,15 @@ class Docstrings(Sample):
     """19,000 docstrings of six installed packages, from NumPy to TensorFlow, the class the package: docstrings.csv."""
 
     def write(self, folder: Path) -> None:
-        """Writes docstrings.csv with text, masked, label, file and part, and the packages' versions, manifest.json."""
-        found = passages(np.random.RandomState(self.seed))
+        """Writes docstrings.csv with text, masked, label, file and part; few.csv, with 300 of the train part; and the
+        packages' versions, manifest.json."""
+        random = np.random.RandomState(self.seed)
+        found = passages(random)
         _write_csv(folder / "docstrings.csv", [*Passage._fields], ([*each] for each in found))
+        train = [each for each in found if each.part == "train"]
+        few = [train[place] for place in sorted(random.permutation(len(train))[:_FEW])]
+        few += [each for each in found if each.part != "train"]
+        _write_csv(folder / "few.csv", [*Passage._fields], ([*each] for each in few))
         counts = Counter(each.label for each in found)
         manifest = {"versions": versions(), "passages": dict(counts), "seed": self.seed}
         (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
