@@ -21,6 +21,15 @@ def without_low_rank(layer: Any) -> list[Any]:
     return [weight for weight in layer.weights if not weight.name.startswith("lora_kernel")]
 
 
+def freeze_whole(layer: Any) -> None:
+    """Has a layer and all within it keep their weights.
+
+    Keras passes on only what changes: the matrices of `enable_lora`, in a layer that is frozen already, stay trained.
+    """
+    layer.trainable = True
+    layer.trainable = False
+
+
 def merge_low_rank(model: Any) -> None:
     """Adds to each kernel what its low-rank matrices make of it, and leaves these out: the network answers the same."""
     for layer in all_layers(model):

@@ -77,6 +77,9 @@ class KerasOptimizer(Optimizer):
         given = [name for name in ("clipnorm", "global_clipnorm", "clipvalue") if getattr(self, name) is not None]
         if len(given) > 1:
             raise KeyProblem(given[1], f"must not be given together with {given[0]}: choose one kind of clipping")
+        decays = [field.name for field in dataclasses.fields(self) if field.name in _DECAYS]
+        if self.weight_decay_of != "all" and not any(getattr(self, name) for name in decays):
+            raise KeyProblem("weight_decay_of", f"must be all where nothing decays: set {' or '.join(decays)}")
 
     def _keras(self) -> Any:
         """Returns the Keras class of the same arguments."""

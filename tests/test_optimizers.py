@@ -180,6 +180,12 @@ def test_muon_refuses_what_is_no_regular_expression():
         OPTIMIZERS["muon"](exclude_layers=("logits", "("))
 
 
+def test_a_choice_of_what_decays_where_nothing_does_is_refused():
+    with pytest.raises(ValueError, match="weight_decay_of must be all where nothing decays: set weight_decay"):
+        OPTIMIZERS["adam"](weight_decay_of="kernels")
+    OPTIMIZERS["adamw"](weight_decay_of="kernels")
+
+
 @pytest.mark.parametrize("name", OPTIMIZERS.names())
 @pytest.mark.parametrize("shares", [(), (1.0, 0.5, 0.5, 0.5)])
 def test_weight_decay_of_kernels_leaves_biases_and_normalisations_as_they_are(tensorflow, name, shares):

@@ -6,6 +6,7 @@ from typing import Any
 from dltrain.checkpoints.layer_names import heads_of, named_layers
 from dltrain.config.blocks import Stage
 from dltrain.errors import KeyProblem
+from dltrain.keras_internals import freeze_whole
 from dltrain.lazy import keras
 from dltrain.registry import suggestion
 
@@ -30,7 +31,7 @@ def freeze(model: Any, patterns: tuple[str, ...]) -> None:
                 KeyProblem(f"freeze[{index}]", f"must be the name of a layer with weights, got {pattern!r}{there}")
             )
         for name in found:
-            named[name].trainable = False
+            freeze_whole(named[name])
     if problems:
         raise ExceptionGroup("freeze", problems)
     if patterns and not model.trainable_weights:
@@ -64,4 +65,4 @@ def freeze_for(model: Any, stage: Stage) -> None:
     """Freezes the layers that a stage does not train; ValueError if its first layer does not exist."""
     named = named_layers(model)
     for name in kept_in(named, stage):
-        named[name].trainable = False
+        freeze_whole(named[name])

@@ -89,12 +89,13 @@ def _place(config: Config, block: str, key: str, path: Path, root: Path) -> Path
             raise KeyProblem(key, f"must be {takes}{endings}, got {path}")
         return path
     word = str(config.root.value[block].value[key].value)
+    hint = config.experiment.model.hint(word) if key == "weights" else ""
     if Path(word).name == word and not word.endswith(weight_files.ENDINGS):
         try:
             return folder.find(word, root).path.resolve()
         except RunError as error:
-            raise AbsentRun(key, f"must be {takes}, got {word!r}: {error}") from None
-    raise AbsentRun(key, f"must be {takes}, but there is none at {path}")
+            raise AbsentRun(key, f"must be {takes}, got {word!r}: {error}{hint}") from None
+    raise AbsentRun(key, f"must be {takes}, but there is none at {path}{hint}")
 
 
 def trained(run: Run, checkpoint: Path | None = None) -> tuple[Any, DataSpec, Checkpoint]:

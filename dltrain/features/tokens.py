@@ -150,7 +150,9 @@ class Tokens(Feature):
 
     def signature(self) -> Plain:
         """Returns which vocabulary it is, and whether there are pairs."""
-        digest = hashlib.sha256(self.tokenizer.encode()).hexdigest()
+        # How long texts may be is no matter of the vocabulary.
+        content = json.loads(self.tokenizer) | {"truncation": None, "padding": None} if self.tokenizer else None
+        digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
         return {"name": self.registered_name, "vocabulary": digest, "has_pairs": self.has_pairs}
 
     def difference(self, other: Any) -> str:

@@ -27,6 +27,9 @@ from dltrain.report.outcome import Evidence, Example
 MOST_EXAMPLES = 10_000
 """Examples that the network answers for a report, evenly spaced ones of more."""
 
+_MOST_NUMBERS = 2**25
+"""Of outputs that baselines end in, at a time."""
+
 MOST_MISTAKES = 25
 """Of the worst, shown one by one."""
 
@@ -147,8 +150,10 @@ def measured(experiment: Experiment, data: DataSpec, name: str, part: Split, out
         return prepare(tf.constant(0, tf.int64), inputs, targets, positions=positions)[1]
 
     needs_inputs = prepare.last is not None or bool(task.part_metrics)
-    for start in range(0, count if metrics or task.part_metrics else 0, MOST_EXAMPLES):
-        positions = np.arange(start, min(start + MOST_EXAMPLES, count))
+    numbers = sum(int(np.prod(each.shape[1:])) for each in trees.leaves(outputs))
+    size = max(1, min(MOST_EXAMPLES, _MOST_NUMBERS // max(numbers, 1)))
+    for start in range(0, count if metrics or task.part_metrics else 0, size):
+        positions = np.arange(start, min(start + size, count))
         some = part.take(positions)
         targets = tensors(data.targets, some.targets) if data.targets else tf.constant(some.targets)
         predicted = tf.nest.map_structure(tf.constant, trees.taken(outputs, positions))

@@ -67,6 +67,10 @@ class Model(Choice):
         """
         raise NotImplementedError
 
+    def hint(self, word: str) -> str:
+        """Returns what to say of a word for `weights` that is no run and no file, such as the nearest known one."""
+        return ""
+
     def reads(self, path: Path) -> bool:
         """Whether `initialize` loads what is at a path that exists, which is then no run and no file of Keras's."""
         return False

@@ -27,12 +27,32 @@ _OF_HUGGING_FACE = {
 _OFFSET = {"roberta": 2, "xlm-roberta": 2}
 """Positions that such a network has beside those of tokens."""
 
-_VOCABULARIES = ("assets/tokenizer/vocabulary.txt", "vocab.txt", "assets/tokenizer/vocabulary.json", "tokenizer.json")
+_ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh")
+"""Of Hugging Face's: KerasHub has its own for each network, and no others."""
+
+_VOCABULARIES = (
+    *("assets/tokenizer/vocabulary.txt", "vocab.txt", "assets/tokenizer/vocabulary.json", "vocab.json"),
+    "tokenizer.json",
+)
 
 
 def is_folder(path: Path) -> bool:
     """Whether a path is such a folder: it has a config.json, and is no run."""
     return (path / CONFIG).is_file() and not (path / "config.yaml").is_file()
+
+
+def require_complete(folder: Path) -> None:
+    """Raises UserError where a folder has no file of weights."""
+    is_theirs = is_hugging_face(folder)
+    names = ("model.safetensors", "model.safetensors.index.json") if is_theirs else (WEIGHTS,)
+    if not any((folder / name).is_file() for name in names):
+        raise UserError(f"{folder} has no {names[0]}")
+
+
+def called(name: str, kind: str) -> str:
+    """Returns what a kind of network's config.json calls one of KerasHub's numbers."""
+    theirs = _OF_HUGGING_FACE.get(name, (name,))
+    return name if kind[:1].isupper() else theirs[-1 if kind == "distilbert" else 0]
 
 
 def is_hugging_face(folder: Path) -> bool:
@@ -60,6 +80,11 @@ def numbers(folder: Path) -> tuple[str, dict[str, Any]]:
         ours: next((config[name] for name in reversed(theirs) if name in config), None)
         for ours, theirs in places.items()
     }
+    activation = config.get("hidden_act", config.get("activation", "gelu"))
+    if activation not in _ACTIVATIONS:
+        raise UserError(f"{folder / CONFIG}: its activation is {activation!r}, KerasHub has {', '.join(_ACTIVATIONS)}")
+    if (positions := config.get("position_embedding_type", "absolute")) != "absolute":
+        raise UserError(f"{folder / CONFIG}: its positions are {positions!r}, KerasHub has absolute ones")
     longest = found["max_sequence_length"]
     if isinstance(longest, int):
         found["max_sequence_length"] = longest - _OFFSET.get(kind, 0)
@@ -73,7 +98,7 @@ def vocabulary(folder: Path) -> dict[str, int] | None:
         UserError: if it cannot be read.
     """
     file = next((folder / name for name in _VOCABULARIES if (folder / name).is_file()), None)
-    if file is None:
+    if file is None or (file.name == "tokenizer.json" and "model" not in _json(file)):  # KerasHub's own settings
         return None
     if file.suffix == ".txt":
         tokens = _text(file).removesuffix("\n").split("\n")

@@ -41,13 +41,14 @@ class _HubEncoder(TextNetwork):
         positions: tokens of the longest text; pretrained weights have 512.
         vocabulary_size: rows of the token table; none for as many as the tokenizer has. Some pretrained ones have more.
         dropout: share of outputs dropped in training within the blocks and before the head; the papers' 0.1.
-        lora_rank: train only matrices of this rank beside the queries' and values' kernels, and the head (E. Hu et al.,
-            "LoRA: low-rank adaptation of large language models", 2021); none to train all. Files of weights and exports
-            hold the sums.
+        lora_rank: train only matrices of this rank beside the queries' and values' kernels, the head, and the dense
+            layer before it (E. Hu et al., "LoRA: low-rank adaptation of large language models", 2021, section 4.2);
+            needs `weights`; none to train all. Files of weights and exports hold the sums.
         weights: none for a random start; a name of KerasHub's pretrained weights, downloaded once and kept in its
             cache; a folder of KerasHub's or of Hugging Face's with them, `config.json` and the weights; a run (its
             folder, its name, or the stem of its name); or a run's checkpoint. All ask for the tokens that they were
-            trained on: `dataset.tokenizer`. Read only when a run starts.
+            trained on: `dataset.tokenizer`. Read only when a run starts. GELU is computed as in Google's code for BERT,
+            ALBERT and ELECTRA, by tanh: the outputs of Hugging Face's exact one differ by up to 6e-4.
     """
 
     registered_name: ClassVar[str]
@@ -73,12 +74,8 @@ class _HubEncoder(TextNetwork):
         numbers = self.numbers
         if numbers.width % numbers.heads:
             raise KeyProblem("width", f"must be a multiple of heads, {numbers.heads}, got {numbers.width}")
-        if isinstance(self.weights, Path) and not self.weights.exists():
-            word = self.weights.name
-            if hint := nearest(word, [*self.encoder.presets, "none"]):
-                raise KeyProblem(
-                    "weights", f"must be none, a pretrained network, a run or a folder, got {word!r}{hint}"
-                )
+        if self.lora_rank is not None and self.weights is None:
+            raise KeyProblem("lora_rank", "must be none without model.weights: all else would stay as it is drawn")
 
     @property
     def numbers(self) -> Size:
@@ -128,7 +125,13 @@ class _HubEncoder(TextNetwork):
             for layer in backbone.layers:
                 if layer.name == _POOLED:  # it belongs to the answer, and starts at random behind another task
                     layer.trainable = True
+            for weight in backbone.trainable_weights:
+                weight.trainable = weight.name.startswith("lora_kernel") or weight.path.startswith(_POOLED)
         return keras.Model(inputs, outputs, name=self.registered_name)
+
+    def hint(self, word: str) -> str:
+        """Returns the nearest of KerasHub's names."""
+        return nearest(word, [*self.encoder.presets, "none"])
 
     def reads(self, path: Path) -> bool:
         """Whether a path is a folder of pretrained weights in KerasHub's or Hugging Face's form."""
@@ -150,6 +153,9 @@ class _HubEncoder(TextNetwork):
                 for weight, value in zip(without_low_rank(there[layer.name]), layer.weights, strict=True):
                     weight.assign(value)
         _log.info("%s", f"model.weights: loaded {folder}, all but the head, which starts at random")
+        if presets.vocabulary(folder) is None:
+            words = "it has no list of them; make sure that dataset.tokenizer is its own"
+            _log.warning("%s", f"model.weights: the tokens of {folder} could not be compared: {words}")
 
     def _loaded(self, folder: Path, tokens: Tokens) -> Any:
         """Returns a backbone with the weights in a folder."""
@@ -185,6 +191,7 @@ class _HubEncoder(TextNetwork):
     def _misfits(self, folder: Path, tokens: Tokens) -> list[KeyProblem]:
         """Returns in which way the network that is in a folder is another one, or its tokens are others."""
         try:
+            presets.require_complete(folder)
             kind, found = presets.numbers(folder)
             vocabulary = presets.vocabulary(folder)
         except UserError as error:
@@ -192,9 +199,12 @@ class _HubEncoder(TextNetwork):
         if kind not in (self.encoder.backbone, self.encoder.hugging_face):
             return [KeyProblem("weights", f"must be of {self.registered_name}, {folder} is of {kind}")]
         problems, own = list[KeyProblem](), self._arguments(tokens)
-        for name, value in own.items():
-            if name in _KEYS and name in found and found[name] != value:
-                problems.append(KeyProblem(_KEYS[name], f"must be {found[name]} as in {folder}, got {value}"))
+        for name in [name for name in own if name in _KEYS]:
+            if name not in found:
+                words = f"cannot be used: {folder / presets.CONFIG} does not say {presets.called(name, kind)}"
+                problems.append(KeyProblem("weights", words))
+            elif found[name] != own[name]:
+                problems.append(KeyProblem(_KEYS[name], f"must be {found[name]} as in {folder}, got {own[name]}"))
         if vocabulary is not None and vocabulary != tokens.ids():
             words = f"are for other tokens: set dataset.tokenizer to the vocabulary of {folder}"
             problems.append(KeyProblem("weights", words))

@@ -41,12 +41,6 @@ class _KerasNetwork(Model):
     weights: Literal["imagenet"] | Path | None = None  # type: ignore[assignment]
     dropout: Fraction = 0.0
 
-    def __post_init__(self) -> None:
-        if isinstance(self.weights, Path) and not self.weights.exists():
-            word = self.weights.name
-            if hint := nearest(word, ["imagenet", "none"]):
-                raise KeyProblem("weights", f"must be none, imagenet, a run or a file, got {word!r}{hint}")
-
     def check(self, data: DataSpec) -> None:
         """Raises KeyProblem where the data are no images, too small ones, or not for ImageNet's weights."""
         height, width, channels = data.image(self.registered_name).model_shape
@@ -81,6 +75,10 @@ class _KerasNetwork(Model):
         if self.dropout:
             x = layers.Dropout(self.dropout, name="dropout")(x)
         return keras.Model(inputs, data.head(x), name=self.registered_name)
+
+    def hint(self, word: str) -> str:
+        """Returns imagenet or none where the word is nearly so."""
+        return nearest(word, ["imagenet", "none"])
 
     def initialize(self, model: Any, data: DataSpec) -> None:
         """Loads ImageNet's weights into a new network.

@@ -56,7 +56,11 @@ class MaskedLanguageModel(Task):
             there = " and ".join(each.plural or each.registered_name for each in inputs)
             raise KeyProblem("name", f": masked_lm needs texts as tokens, the data have {there}")
         if data.targets:
-            raise KeyProblem("name", ": masked_lm guesses the texts' own tokens: set dataset.label_column to none")
+            raise KeyProblem(
+                "name",
+                ": masked_lm guesses the texts' own tokens: it needs data without a target, "
+                "text_files, or text_table with label_column: none",
+            )
         if inputs[0].tokenizer and inputs[0].mask is None:
             raise KeyProblem("name", ": masked_lm needs a tokenizer with the token [MASK] or <mask>")
 

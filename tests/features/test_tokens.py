@@ -51,6 +51,37 @@ def test_what_is_decoded_encodes_to_the_same(tokens):
     np.testing.assert_array_equal(again.stored.offsets, encoded.stored.offsets)
 
 
+def test_a_mask_that_is_a_token_like_others_is_one_all_the_same(tmp_path):
+    content = json.loads(learnt("words").tokenizer)
+    content["added_tokens"] = []
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+    found = Tokens(tokenizer=tokenizing.of_file(tmp_path, True, True, 32))
+    (ids,) = found.encode(["the [MASK] was"]).stored
+    assert found.mask in ids.tolist()
+
+
+def test_ids_with_gaps_are_refused(tmp_path):
+    content = json.loads(learnt("words").tokenizer)
+    content["model"]["vocab"]["beyond"] = 999
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+    with pytest.raises(KeyProblem, match="must number its .* tokens from 0 without gaps"):
+        tokenizing.of_file(tmp_path, True, True, 32)
+
+
+def test_how_long_texts_may_be_is_no_matter_of_the_vocabulary(tmp_path):
+    (tmp_path / "tokenizer.json").write_text(learnt().tokenizer)
+    short, long = (Tokens(max_length=n, tokenizer=tokenizing.of_file(tmp_path, True, True, n)) for n in (8, 30))
+    assert short.signature() == long.signature() == learnt().signature()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_punctuation_is_a_word_by_itself(kind):
+    tokens = learnt(kind)
+    begins = tokens.begins_word()
+    marks = [number for token, number in tokens.ids().items() if token in (".", ",", "!", ";", "##.", "▁.")]
+    assert marks and begins[marks].all()
+
+
 def test_padding_is_no_token(tokens):
     encoded = tokens.encode(TEXTS[:3])
     padded = encoded.stored.padded(tokens.padding)

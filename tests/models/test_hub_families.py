@@ -1,18 +1,20 @@
 """BERT and its family: published weight counts, reference outputs, pretrained weights of others, low-rank training."""
 
 import json
+import re
 import zlib
 
 import keras
 import numpy as np
 import pytest
 
+from dltrain.assembly.freezing import freeze
 from dltrain.data import DataSpec
 from dltrain.errors import KeyProblem
 from dltrain.features._text import tokenizing
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.tokens import Tokens
-from dltrain.keras_internals import latest_output
+from dltrain.keras_internals import latest_output, merge_low_rank, without_low_rank
 from dltrain.models import _hub_presets as presets
 from dltrain.registry import MODELS
 from dltrain.tasks.masked_lm import MaskedLanguageModel
@@ -136,8 +138,19 @@ def test_a_folder_of_kerashub_is_loaded_whole(tmp_path):
     first = MODELS["bert"](**SMALL)
     backbone = first._backbone(TOKENS)
     backbone.save_to_preset(str(tmp_path / "mine"))
+    # As KerasHub saves its own: a vocabulary, and settings in a file that others use for whole tokenizers.
+    (tmp_path / "mine/assets/tokenizer").mkdir(parents=True)
+    vocabulary = sorted(TOKENS.ids(), key=TOKENS.ids().get)
+    (tmp_path / "mine/assets/tokenizer/vocabulary.txt").write_text("\n".join(vocabulary) + "\n")
+    (tmp_path / "mine/tokenizer.json").write_text(
+        json.dumps({"class_name": "BertTokenizer", "config": {"lowercase": True}})
+    )
     chosen = MODELS["bert"](weights=tmp_path / "mine", **SMALL)
     chosen.check(SPEC)
+    content = tokenizing.of_file(tmp_path / "mine", lowercase=True, strip_accents=True, max_length=20)
+    assert Tokens(tokenizer=content).ids() == TOKENS.ids()
+    with pytest.raises(KeyProblem, match="lowercase must be true, as"):
+        tokenizing.of_file(tmp_path / "mine", lowercase=False, strip_accents=True, max_length=20)
     model = chosen.build(SPEC)
     chosen.initialize(model, SPEC)
     ids = np.array([[2, 6, 7, 3], [2, 9, 3, 0]], np.int32)
@@ -166,11 +179,13 @@ def test_another_network_or_other_tokens_than_the_pretrained_are_refused_by_key(
 )
 def test_a_strange_config_of_pretrained_weights_is_refused(tmp_path, content):
     (tmp_path / "config.json").write_text(content)
+    (tmp_path / "model.weights.h5").write_bytes(b"")
+    (tmp_path / "model.safetensors").write_bytes(b"")
     chosen = MODELS["bert"](weights=tmp_path, **SMALL)
     assert chosen.reads(tmp_path)
-    with pytest.raises((KeyProblem, ExceptionGroup)):
+    with pytest.raises(ExceptionGroup) as caught:
         chosen.check(SPEC)
-        chosen.initialize(chosen.build(SPEC), SPEC)
+    assert {each.key for each in caught.value.exceptions} == {"weights"}
 
 
 def test_a_name_that_cannot_be_downloaded_says_what_to_do(monkeypatch):
@@ -188,14 +203,20 @@ def test_a_name_that_cannot_be_downloaded_says_what_to_do(monkeypatch):
     assert "https://www.kaggle.com/models/keras/bert/keras/bert_tiny_en_uncased" in caught.value.words
 
 
-def test_a_wrong_name_of_weights_has_the_nearest(tmp_path):
-    with pytest.raises(KeyProblem, match='did you mean "bert_tiny_en_uncased"'):
-        MODELS["bert"](weights=tmp_path / "bert_tiny_en_uncase")
+def test_a_wrong_name_of_weights_has_the_nearest_and_a_folder_that_is_gone_is_no_fault_of_a_finished_run(tmp_path):
+    chosen = MODELS["bert"](weights=tmp_path / "bert-tiny-en-uncased")
+    assert 'did you mean "bert_tiny_en_uncased"' in chosen.hint("bert_tiny_en_uncase")
+    chosen.check(SPEC)
 
 
 @pytest.mark.parametrize(
     ("keys", "key"),
-    [({"positions": 20}, "positions"), ({"vocabulary_size": 7}, "vocabulary_size"), ({"heads": 3}, "width")],
+    [
+        ({"positions": 20}, "positions"),
+        ({"vocabulary_size": 7}, "vocabulary_size"),
+        ({"heads": 3}, "width"),
+        ({"lora_rank": 2}, "lora_rank"),
+    ],
 )
 def test_numbers_that_do_not_fit_are_refused_by_key(keys, key):
     with pytest.raises((KeyProblem, ExceptionGroup)) as caught:
@@ -213,14 +234,11 @@ def test_of_a_pair_the_separator_begins_the_second_segment():
 
 
 def test_low_ranks_alone_are_trained_and_saved_as_sums(tmp_path):
-    chosen = MODELS["bert"](lora_rank=2, **SMALL)
+    chosen = MODELS["bert"](lora_rank=2, weights=tmp_path, **SMALL)
     model, plain = chosen.build(SPEC), MODELS["bert"](**SMALL).build(SPEC)
     trained = [weight.path.split("/") for weight in model.trainable_weights]
-    assert {path[-1] for path in trained if path[0].startswith("transformer")} == {
-        "lora_kernel_a",
-        "lora_kernel_b",
-        "bias",
-    }
+    of_blocks = {path[-1] for path in trained if path[0].startswith("transformer")}
+    assert of_blocks == {"lora_kernel_a", "lora_kernel_b"}
     assert {path[0] for path in trained if not path[0].startswith("transformer")} == {"pooled_dense", "logits"}
     for weight in model.trainable_weights:
         weight.assign(weight + 0.1)
@@ -250,3 +268,71 @@ def test_a_run_is_no_folder_of_pretrained_weights(tmp_path):
     assert presets.is_folder(tmp_path)
     (tmp_path / "config.yaml").write_text("")
     assert not presets.is_folder(tmp_path)
+
+
+@pytest.mark.parametrize("folder", ["mine", "theirs"])
+def test_a_folder_that_lacks_its_weights_or_a_number_is_refused_before_anything_starts(tmp_path, folder):
+    tokens = hugging_face_bert(tmp_path / "theirs")
+    chosen, data = MODELS["bert"](weights=tmp_path / folder, **REFERENCE), DataSpec.of(tokens, CLASSES)
+    if folder == "mine":
+        MODELS["bert"](**REFERENCE)._backbone(tokens).save_to_preset(str(tmp_path / "mine"))
+    chosen.check(data)
+    file = tmp_path / folder / "config.json"
+    config = json.loads(file.read_text())
+    (config if folder == "theirs" else config["config"]).pop(
+        "num_hidden_layers" if folder == "theirs" else "num_layers"
+    )
+    file.write_text(json.dumps(config))
+    with pytest.raises(ExceptionGroup) as caught:
+        chosen.check(data)
+    assert re.search(r"config.json does not say num_(hidden_)?layers", caught.value.exceptions[0].words)
+    next(path for path in (tmp_path / folder).iterdir() if path.name.startswith("model.")).unlink()
+    with pytest.raises(ExceptionGroup) as caught:
+        chosen.check(data)
+    assert re.search(r" has no model\.(weights\.h5|safetensors)$", caught.value.exceptions[0].words)
+
+
+@pytest.mark.parametrize("change", [{"hidden_act": "relu"}, {"position_embedding_type": "relative_key"}])
+def test_a_network_that_kerashub_computes_otherwise_is_refused(tmp_path, change):
+    tokens = hugging_face_bert(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | change))
+    with pytest.raises(ExceptionGroup) as caught:
+        MODELS["bert"](weights=tmp_path, **REFERENCE).check(DataSpec.of(tokens, CLASSES))
+    assert str(next(iter(change.values()))) in caught.value.exceptions[0].words
+
+
+def test_weights_whose_tokens_cannot_be_compared_say_so(tmp_path, caplog):
+    tokens = hugging_face_bert(tmp_path)
+    (tmp_path / "vocab.txt").unlink()
+    chosen, data = MODELS["bert"](weights=tmp_path, **REFERENCE), DataSpec.of(tokens, CLASSES)
+    chosen.check(data)
+    with caplog.at_level("WARNING", logger="dltrain"):
+        chosen.initialize(chosen.build(data), data)
+    assert "could not be compared" in caplog.text
+    with pytest.raises(KeyProblem, match=r"there is no tokenizer\.json of the tokenizers library and no vocab\.txt"):
+        tokenizing.of_file(tmp_path, lowercase=True, strip_accents=True, max_length=20)
+
+
+@pytest.mark.parametrize("name", [name for name, *_ in COUNTS])
+def test_a_frozen_layer_with_low_ranks_keeps_these_too(name, tmp_path):
+    model = MODELS[name](lora_rank=2, weights=tmp_path, **SMALL).build(SPEC)
+    blocks = [layer.name for layer in model.layers if any("lora_kernel" in each.name for each in layer.weights)]
+    assert blocks
+    freeze(model, tuple(blocks))
+    assert {weight.path.split("/")[0] for weight in model.trainable_weights} <= {"pooled_dense", "logits"}
+
+
+def test_the_best_weights_of_a_run_with_low_ranks_are_their_sums(tmp_path):
+    model = MODELS["bert"](lora_rank=2, weights=tmp_path, **SMALL).build(SPEC)
+    for weight in model.trainable_weights:
+        weight.assign(weight + 0.1)
+    ids = np.array([[2, 6, 7, 8, 3]], np.int32)
+    before = np.asarray(model(ids))
+    merge_low_rank(model)
+    np.testing.assert_allclose(np.asarray(model(ids)), before, atol=1e-5)
+    plain = MODELS["bert"](**SMALL).build(SPEC)
+    for layer, source in zip(plain.layers, model.layers, strict=True):
+        for weight, value in zip(layer.weights, without_low_rank(source), strict=True):
+            weight.assign(value)
+    np.testing.assert_allclose(np.asarray(plain(ids)), before, atol=1e-5)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from specs import data_spec
 
-from dltrain.assembly.pretrained import load_pretrained
-from dltrain.errors import UserError
+from dltrain.assembly.pretrained import load_pretrained, resolved
+from dltrain.config.experiment import load
+from dltrain.errors import ConfigError, UserError
 from dltrain.lazy import keras
 from dltrain.models.keras_families import preprocessed
 from dltrain.registry import MODELS
@@ -402,5 +403,11 @@ def test_a_file_that_is_absent_or_no_weights_is_refused(tensorflow, tmp_path):
 
 
 def test_other_words_for_weights_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="^weights must be none, imagenet, .*, got 'imagnet', did you mean"):
-        MODELS["vgg16"](weights=tmp_path / "imagnet")
+    path = tmp_path / "typo.yaml"
+    path.write_text(
+        "dataset: {name: image_folder, path: images}\nmodel: {name: vgg16, weights: imagnet}\n"
+        "optimizer: {name: adam}\ntrain: {epochs: 1, batch_size: 8}\n"
+    )
+    config = load(path, reads_data=False)
+    with pytest.raises(ConfigError, match="must be a run or a file, got 'imagnet': .*, did you mean \"imagenet\""):
+        resolved(config, tmp_path / "runs")

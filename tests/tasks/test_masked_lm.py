@@ -155,7 +155,7 @@ def test_data_without_texts_or_with_a_target_or_without_a_mask_are_refused(tmp_p
     task.check(DATA)
     with pytest.raises(KeyProblem, match="needs texts as tokens, the data have"):
         task.check(data_spec((4,), ("a", "b")))
-    with pytest.raises(KeyProblem, match="set dataset.label_column to none"):
+    with pytest.raises(KeyProblem, match="needs data without a target, text_files, or text_table"):
         task.check(DataSpec.of(TOKENS, ClassLabel(class_names=("a", "b"))))
     unmasked = TOKENS.replaced(tokenizer=TOKENS.tokenizer.replace("[MASK]", "[NONE]"))
     with pytest.raises(KeyProblem, match=r"needs a tokenizer with the token \[MASK\]"):

@@ -66,13 +66,17 @@ def special_id(content: str, token: str) -> int | None:
 
 
 def begins_word(content: str) -> np.ndarray:
-    """Returns which tokens begin a word, by their ids, (vocabulary,), bool: all, where words are tokens."""
+    """Returns which tokens begin a word, by their ids, (vocabulary,), bool: all, where words are tokens.
+
+    A token of punctuation alone is a word by itself.
+    """
     made = tokenizer(content)
     kind = json.loads(content)["model"].get("type") or ""
     marks = {"BPE": ("Ġ", "▁"), "Unigram": ("▁",)}.get(kind)
     found = np.ones(made.get_vocab_size(), bool)
     for token, number in made.get_vocab().items():
-        found[number] = token.startswith(marks) if marks else not token.startswith("##")
+        is_mark = not any(letter.isalnum() for letter in token)
+        found[number] = is_mark or (token.startswith(marks) if marks else not token.startswith("##"))
     return found
 
 
@@ -168,25 +172,63 @@ def of_file(path: Path, lowercase: bool, strip_accents: bool, max_length: int) -
     Raises:
         KeyProblem: if it cannot be used.
     """
-    if path.is_dir():
-        path = next((path / name for name in (FILE, *_VOCABULARIES) if (path / name).is_file()), path / FILE)
     try:
         with untrusted.parsing():
+            path = _within(path) if path.is_dir() else path
             text = untrusted.content(path, _MOST_BYTES).decode("utf-8-sig")
-            made = _of_vocabulary(text, lowercase, strip_accents) if path.suffix == ".txt" else tokenizer(text)
+            if path.suffix == ".txt":
+                _require_case(path, lowercase)
+                made = _of_vocabulary(text, lowercase, strip_accents)
+            else:
+                made = tokenizer(text)
     except OSError as error:
         raise KeyProblem("tokenizer", f"cannot be read: {path}: {error.strerror}") from None
     except untrusted.Unreadable as error:
         raise KeyProblem("tokenizer", f"must be a tokenizer.json or vocab.txt, got {path}: {error}") from error
     made = type(made).from_str(made.to_str())  # the one that is kept for this text stays as it is
+    known = made.get_vocab()
+    # A mask that is a token like others would be read as a bracket, a word and a bracket.
+    made.add_special_tokens([name for names in _ALIKE.values() for name in names if name in known])
     made.no_padding()
     made.enable_truncation(max_length)
     content = made.to_str()
+    if max(known.values(), default=-1) + 1 != len(known):
+        raise KeyProblem("tokenizer", f"must number its {len(known):,} tokens from 0 without gaps: {path}")
     absent = [name for name in (PADDING, UNKNOWN) if special_id(content, name) is None]
     if absent and (PADDING in absent or json.loads(content)["model"].get("type") != "BPE"):
         names = " and ".join(" or ".join(_ALIKE[name]) for name in absent)
         raise KeyProblem("tokenizer", f"must have the token {names}: {path}")
     return content
+
+
+def _within(folder: Path) -> Path:
+    """Returns the file of a folder that describes a tokenizer; raises ValueError where there is none."""
+    for name in (FILE, *_VOCABULARIES):
+        # KerasHub calls its own settings so.
+        if (folder / name).is_file() and (name != FILE or "model" in _settings(folder / name)):
+            return folder / name
+    raise ValueError(
+        "there is no tokenizer.json of the tokenizers library and no vocab.txt in it; Hugging Face has such a file of "
+        "each network"
+    )
+
+
+def _require_case(vocabulary: Path, lowercase: bool) -> None:
+    """Raises KeyProblem where the files beside a vocabulary say that it is for the other case."""
+    root = vocabulary.parent if vocabulary.name == "vocab.txt" else vocabulary.parents[2]
+    told = [_settings(root / "tokenizer_config.json").get("do_lower_case"),
+            (_settings(root / FILE).get("config") or {}).get("lowercase")]  # fmt: skip
+    for case in told:
+        if isinstance(case, bool) and case != lowercase:
+            raise KeyProblem("lowercase", f"must be {str(case).lower()}, as {root} says of its vocabulary")
+
+
+def _settings(file: Path) -> dict[str, Any]:
+    """Returns the object in a JSON file; nothing where there is no such file, or no object."""
+    if not file.is_file():
+        return {}
+    found = json.loads(untrusted.content(file, _MOST_BYTES))
+    return found if isinstance(found, dict) else {}
 
 
 def _of_vocabulary(text: str, lowercase: bool, strip_accents: bool) -> Any:
