@@ -67,9 +67,11 @@ def save(
     # NumPy makes an array of one variable after the other: never a second copy of the whole state.
     members = {**variables, _MANIFEST: np.frombuffer(json.dumps(content).encode(), np.uint8)}
     path = _place(run, state["step"], is_planned)
+    intact = _by_step(run)  # an earlier state of the same step among them, until it is replaced
     try:
         with replacing(path) as aside, aside.open("xb") as file:
             np.savez(file, allow_pickle=False, **members)
+        intact = [other for other in intact if other != path]
         with zipfile.ZipFile(path) as written:  # before anything older goes
             if written.testzip() is not None:
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
@@ -80,7 +82,7 @@ def save(
             old.unlink(missing_ok=True)
     except OSError as error:
         words = "there is no other checkpoint.\nFree disk space, then start again"
-        if any(other != path for other in _by_step(run)):
+        if intact:
             resume = f"dltrain fit --resume {run.path}"
             words = f"the previous checkpoint is intact.\nFree disk space, then resume with: {resume}"
         raise TrainingError(f"{path}: cannot be written: {error.strerror}; {words}") from None

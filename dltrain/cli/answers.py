@@ -149,7 +149,7 @@ def writer(kind: str, file: TextIO, raw: bool = False) -> OfColumns | JSONLines:
 
 _FORMULA = re.compile(
     r"""(?:^|(?<=;))  # a spreadsheet of some countries separates cells there
-    (?![-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?:;|\Z))  # numbers stay numbers
+    (?![-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?(?:;|\Z))  # numbers stay numbers
     (?=[-=+@\t\r\n\uff1d\uff0b\uff0d\uff20])""",
     re.VERBOSE | re.ASCII,
 )

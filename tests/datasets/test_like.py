@@ -95,6 +95,23 @@ def of_texts(folder, name):
     return DATASETS[name](path=folder / {"text_table": "a.csv", "text_folder": "texts"}[name])
 
 
+def of_text_files(folder):
+    for row in range(12):
+        (folder / "texts").mkdir(exist_ok=True)
+        (folder / f"texts/{row}.txt").write_text(f"text {row}\n\nanother of {row}")
+    return DATASETS["text_files"](path=folder / "texts")
+
+
+def of_keras_texts(name, monkeypatch):
+    texts = [[1 + row % 3, 2, 1 + row % 2] for row in range(40)]
+    source = types.SimpleNamespace(
+        load_data=lambda **_: ((texts, LABELS), (texts, LABELS)),
+        get_word_index=lambda: {"good": 1, "bad": 2, "film": 3},
+    )
+    monkeypatch.setattr(f"keras.datasets.{name}", source)
+    return DATASETS[name]()
+
+
 MADE = {
     **{name: lambda tf, folder, patch, name=name: of_keras(name, patch) for name in DOWNLOADS},
     **{
@@ -110,6 +127,8 @@ MADE = {
     "python": lambda tf, folder, patch: of_python(patch, "classes"),
     "python of numbers": lambda tf, folder, patch: of_python(patch, "numbers"),
     **{name: lambda tf, folder, patch, name=name: of_texts(folder, name) for name in ("text_folder", "text_table")},
+    "text_files": lambda tf, folder, patch: of_text_files(folder),
+    **{name: lambda tf, folder, patch, name=name: of_keras_texts(name, patch) for name in ("imdb", "reuters")},
     "tfds": lambda tf, folder, patch: of_tfds(patch),
     "tfrecord": lambda tf, folder, patch: of_records(tf, folder, "ints"),
     "tfrecord of numbers": lambda tf, folder, patch: of_records(tf, folder, "floats"),
