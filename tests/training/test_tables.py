@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from dltrain.__main__ import main
 from dltrain.checkpoints import store
 from dltrain.checkpoints.training_state import TrainingState
 from dltrain.cli import app
@@ -173,7 +172,7 @@ def test_a_bad_table_ends_with_one_message_and_exit_code_2(config_path, tmp_path
     for command in ("check", "fit"):
         monkeypatch.setattr(sys, "argv", ["dltrain", command, str(path)])
         with pytest.raises(SystemExit) as stopped:
-            main()
+            app()
         assert stopped.value.code == 2
         said = "".join(capsys.readouterr())
         assert "Traceback" not in said
