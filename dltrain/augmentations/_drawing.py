@@ -3,7 +3,7 @@
 from typing import Any
 
 from dltrain.data import DataSpec
-from dltrain.data.random_draws import RANDOM, drawn
+from dltrain.data.random_draws import drawn
 from dltrain.errors import KeyProblem
 from dltrain.lazy import tf
 
@@ -25,11 +25,6 @@ def uniform(shape: Any, seed: Any, low: float = 0.0, high: float = 1.0) -> Any:
 def happens(probability: float, draws: Any) -> Any:
     """Returns which of the draws between 0 and 1 say yes, with a probability of 0 to 1."""
     return draws < probability
-
-
-def folded(seed: Any, number: Any) -> Any:
-    """Returns another seed for each number."""
-    return tf.random.experimental.stateless_fold_in(seed, number, alg=RANDOM)
 
 
 def per_image(values: Any) -> Any:

@@ -4,10 +4,11 @@ import math
 from typing import Annotated, Any, ClassVar
 
 from dltrain.augmentations import Augmentation
-from dltrain.augmentations._drawing import folded, require_images, require_order, uniform, whole
+from dltrain.augmentations._drawing import require_images, require_order, uniform, whole
 from dltrain.augmentations._on_images import on_images
 from dltrain.augmentations._sampling import Fill, maps_of, moved, rotation
 from dltrain.data import Change, DataSpec
+from dltrain.data.random_draws import folded
 from dltrain.features.image import Image
 from dltrain.fields import PositiveFloat, Probability, Range
 from dltrain.lazy import tf

@@ -3,11 +3,12 @@
 from typing import Annotated, Any, ClassVar
 
 from dltrain.augmentations import Augmentation
-from dltrain.augmentations._drawing import folded, require_images, whole
+from dltrain.augmentations._drawing import require_images, whole
 from dltrain.augmentations._on_images import on_images
 from dltrain.augmentations._operations import OPERATIONS, SIGNED, operated
 from dltrain.augmentations._sampling import Fill
 from dltrain.data import Change, DataSpec
+from dltrain.data.random_draws import folded
 from dltrain.features.image import Image
 from dltrain.fields import PositiveInt, Range
 from dltrain.lazy import tf

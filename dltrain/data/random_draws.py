@@ -80,11 +80,16 @@ def drawn(
     return tf.slice(values, start, shape)
 
 
+def folded(seed: Any, number: Any) -> Any:
+    """Returns another seed for each number."""
+    return tf.random.experimental.stateless_fold_in(seed, number, alg=RANDOM)
+
+
 def _by_position(positions: Any, whole: list[Any], axis: int, seed: Any, low: Any, high: Any) -> Any:
     rest = whole[:axis] + whole[axis + 1 :]
 
     def one(position: Any) -> Any:
-        return _uniform(rest, tf.random.experimental.stateless_fold_in(seed, position, alg=RANDOM), low, high)
+        return _uniform(rest, folded(seed, position), low, high)
 
     values = tf.map_fn(one, tf.cast(positions, tf.int32), fn_output_signature=tf.int32)
     return tf.transpose(values, [*range(1, axis + 1), 0, *range(axis + 1, len(whole))])

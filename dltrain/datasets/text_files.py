@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from dltrain.data import DataSpec, Split
+from dltrain.data import DataSpec
 from dltrain.data.request import Reader
-from dltrain.datasets._images.archives import Archive
 from dltrain.datasets._sources.part_folders import part_folders
-from dltrain.datasets._tables.targets import drawn_parts
+from dltrain.datasets._texts.files import unpacked
 from dltrain.datasets._texts.source import Texts, TextSource
-from dltrain.errors import AbsentData, KeyProblem
+from dltrain.errors import KeyProblem
 from dltrain.features._text.reader import SUFFIX, DocumentReader, below, text_of
 from dltrain.lazy import np
 from dltrain.registry import DATASETS
@@ -62,15 +61,11 @@ class TextFiles(TextSource):
                 raws += [piece for piece, _ in pieces]
                 places += [f"{file}:{line}" if self.paragraphs else str(file) for _, line in pieces]
         self.refuse(problems)
-        own = np.array([place for place, (part, _) in enumerate(of_file) if part == "train"], np.int64)
-        test, validation = (
-            0.0 if part in found else share
-            for part, share in (("test", self.test_fraction), ("validation", self.validation_fraction))
-        )
-        drawn = drawn_parts(Split(own[:, None]), None, test, validation, self.split_seed)
-        chosen = {part: split.inputs[:, 0] for part, split in drawn.items() if split is not None}
-        chosen |= {name: np.array([place for place, (part, _) in enumerate(of_file) if part == name], np.int64)
-                   for name in found if name != "train"}  # fmt: skip
+        named = {
+            name: np.array([place for place, (part, _) in enumerate(of_file) if part == name], np.int64)
+            for name in found
+        }
+        chosen = self.with_drawn(named)
         rows = {
             part: np.array([row for place in files for row in of_file[place][1]], np.int64)
             for part, files in chosen.items()
@@ -90,11 +85,7 @@ class TextFiles(TextSource):
 
     def _parts(self) -> dict[str, list[Path]]:
         """Returns the files of each part."""
-        root = self.path
-        if root.is_file():
-            root = Archive(root).unpacked()
-        elif not root.is_dir():
-            raise AbsentData("path", f"must be a folder of {SUFFIX} files, or an archive of it: {root}")
+        root = unpacked(self.path, f"a folder of {SUFFIX} files")
         found = {part: below(root / name) for part, name in part_folders(root).items()}
         if not found["train"]:
             raise KeyProblem("path", f"has no {SUFFIX} file to train on in {root}")

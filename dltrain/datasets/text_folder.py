@@ -5,15 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
-from dltrain.data import DataSpec, Split
+from dltrain.data import DataSpec
 from dltrain.data.proposal import Proposal
 from dltrain.data.request import Reader
-from dltrain.datasets._images.archives import Archive
 from dltrain.datasets._sources.proposal import held_out
-from dltrain.datasets._tables.targets import drawn_parts
-from dltrain.datasets._texts.files import parts
+from dltrain.datasets._texts.files import parts, unpacked
 from dltrain.datasets._texts.source import Texts, TextSource
-from dltrain.errors import AbsentData, KeyProblem
+from dltrain.errors import KeyProblem
 from dltrain.features._text.reader import SUFFIX, DocumentReader, below, text_of
 from dltrain.features.class_label import ClassLabel
 from dltrain.lazy import np
@@ -89,13 +87,7 @@ class TextFolder(TextSource):
         self.refuse(problems)
         targets, target = np.array(labels, np.int32), ClassLabel(class_names=classes)
         chosen = {part: np.array(rows, np.int64) for part, rows in positions.items()}
-        own = Split(chosen["train"][:, None], targets[chosen["train"]])
-        test, validation = (
-            0.0 if part in chosen else share
-            for part, share in (("test", self.test_fraction), ("validation", self.validation_fraction))
-        )
-        drawn = drawn_parts(own, target, test, validation, self.split_seed)
-        chosen |= {part: split.inputs[:, 0] for part, split in drawn.items() if split is not None}
+        chosen = self.with_drawn(chosen, target, targets)
         return Texts(raws, target, targets, places, chosen, skipped=tuple(problems))
 
     def reader(self, spec: DataSpec) -> Reader:
@@ -104,8 +96,4 @@ class TextFolder(TextSource):
 
     @property
     def _root(self) -> Path:
-        if self.path.is_file():
-            return Archive(self.path).unpacked()
-        if not self.path.is_dir():
-            raise AbsentData("path", f"must be a folder of a folder per class, or an archive of it: {self.path}")
-        return self.path
+        return unpacked(self.path, "a folder of a folder per class")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dltrain.data import Batch, Change, DataSpec, Feature, unnamed
-from dltrain.data.random_draws import RANDOM, drawn, evaluating, sharing
+from dltrain.data.random_draws import drawn, evaluating, folded, sharing
 from dltrain.data.trees import mapped
 from dltrain.engine.order import HOST
 from dltrain.lazy import tf
@@ -70,7 +70,7 @@ class Preparation:
             batch = batch._replace(weights=self._weighted(batch))
         if self.last is not None:
             with sharing(*share), evaluating(positions):
-                batch = self.last(batch, _folded(seed, len(self.changes) + 1))
+                batch = self.last(batch, folded(seed, len(self.changes) + 1))
         return batch[:2] if batch.weights is None else tuple(batch)
 
     def _typed(self, batch: Batch) -> Batch:
@@ -112,14 +112,14 @@ class Preparation:
     def _pieces(self) -> list[Callable[[Batch, Any, tuple[int, int]], Batch]]:
         # Each by itself: of several in one piece XLA computes the first again for each pixel that the next looks at.
         def work(index: int, change: Change, batch: Batch, seed: Any) -> Batch:
-            return change(self._typed(batch), _folded(seed, index))
+            return change(self._typed(batch), folded(seed, index))
 
         return [_compiled(partial(work, index, change)) for index, change in enumerate(self.changes)]
 
     @cached_property
     def _mixed(self) -> Callable[[Batch, Any, tuple[int, int]], Batch]:
         def mixed(batch: Batch, seed: Any) -> Batch:
-            own = _folded(seed, len(self.changes))
+            own = folded(seed, len(self.changes))
             if len(self.mixes) == 1:
                 return self.mixes[0](batch, own)
             chosen = drawn((), seed, 0, len(self.mixes))
@@ -158,7 +158,3 @@ def _compiled(work: Change) -> Callable[[Batch, Any, tuple[int, int]], Batch]:
 
 def _cast(values: Any, feature: Feature) -> Any:
     return tf.cast(values, feature.dtype)
-
-
-def _folded(seed: Any, index: int) -> Any:
-    return tf.random.experimental.stateless_fold_in(seed, index, alg=RANDOM)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
 
 from dltrain.data import Batch, Change, DataSpec, Outcome, Split
-from dltrain.data.random_draws import drawn
+from dltrain.data.random_draws import drawn, folded
 from dltrain.data.spec import HEAD
 from dltrain.errors import KeyProblem
 from dltrain.features.tokens import Tokens
@@ -99,8 +99,7 @@ class MaskedLanguageModel(Task):
             shape = tf.unstack(tf.shape(ids))
 
             def draws(number: int, high: int) -> Any:
-                own = tf.random.experimental.stateless_fold_in(seed, number, alg="philox")
-                return drawn(shape, own, 0, high, {1: longest})
+                return drawn(shape, folded(seed, number), 0, high, {1: longest})
 
             is_chosen = self._chosen(ids, draws(0, 2**30), tf.gather(asked, ids), tf.gather(begins, ids))
             fate = draws(1, 10)

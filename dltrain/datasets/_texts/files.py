@@ -4,9 +4,27 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dltrain.datasets._images.archives import Archive
 from dltrain.datasets._sources.part_folders import folders, part_folders
-from dltrain.errors import KeyProblem
+from dltrain.errors import AbsentData, KeyProblem
 from dltrain.features._text.reader import SUFFIX, below
+
+
+def unpacked(path: Path, what: str) -> Path:
+    """Returns a folder, or that into which an archive of it was unpacked.
+
+    Args:
+        path: the folder or archive.
+        what: what it must be, for the message.
+
+    Raises:
+        AbsentData: if nothing is there, or something else.
+    """
+    if path.is_file():
+        return Archive(path).unpacked()
+    if not path.is_dir():
+        raise AbsentData("path", f"must be {what}, or an archive of it: {path}")
+    return path
 
 
 def parts(root: Path) -> dict[str, dict[str, list[Path]]]:

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from dltrain.cache import keras_folder
-from dltrain.data import DataSpec, Split
+from dltrain.data import DataSpec
 from dltrain.datasets._sources.keras_download import advice
-from dltrain.datasets._tables.targets import drawn_parts
 from dltrain.datasets._texts.source import Texts, TextSource
 from dltrain.errors import DataError
 from dltrain.features.class_label import ClassLabel
@@ -68,10 +67,7 @@ class KerasTexts(TextSource):
             by_hand = " and ".join(str(file) for file in self.files())
             raise DataError(advice(self.registered_name, error, by_hand)) from error
         target, count = ClassLabel(class_names=self.class_names), len(both[0][0])
-        train = Split(np.arange(count)[:, None], targets[:count])
-        drawn = drawn_parts(train, target, 0.0, self.validation_fraction, self.split_seed)
-        chosen = {part: split.inputs[:, 0] for part, split in drawn.items() if split is not None}
-        chosen["test"] = np.arange(count, len(raws))
+        chosen = self.with_drawn({"train": np.arange(count), "test": np.arange(count, len(raws))}, target, targets)
         places = [f"{self.registered_name} {number}" for number in range(len(raws))]
         return Texts(raws, target, targets, places, chosen)
 

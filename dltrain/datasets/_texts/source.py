@@ -10,6 +10,7 @@ from typing import Any, Literal
 from dltrain.data import PARTS, DataSpec, Encoded, Feature, Provenance, Split, Splits
 from dltrain.data.noticing import notice
 from dltrain.datasets._sources.whole import Whole
+from dltrain.datasets._tables.targets import drawn_parts
 from dltrain.errors import DataError, KeyProblem
 from dltrain.features._text import tokenizing
 from dltrain.features.tokens import Tokens
@@ -91,6 +92,25 @@ class TextSource(Whole):
             shown = "\n".join(problems[:_SHOWN])
             words = f"has texts that cannot be used:\n{shown}{more}\nto skip them, set on_bad_example: skip"
             raise KeyProblem("path", words)
+
+    def with_drawn(
+        self, named: dict[str, np.ndarray], target: Feature | None = None, targets: np.ndarray | None = None
+    ) -> dict[str, np.ndarray]:
+        """Returns the parts that there are, and those that are split off the train part in place of others.
+
+        Args:
+            named: positions of what each part holds that is there; of train at least.
+            target: the feature of the targets, whose classes stratify; none for none.
+            targets: of all positions; none likewise.
+        """
+        own = named["train"]
+        test, validation = (
+            0.0 if part in named else share
+            for part, share in (("test", self.test_fraction), ("validation", self.validation_fraction))
+        )
+        train = Split(own[:, None], None if targets is None else targets[own])
+        drawn = drawn_parts(train, target, test, validation, self.split_seed)
+        return named | {part: split.inputs[:, 0] for part, split in drawn.items() if split is not None}
 
     def splits(self, like: DataSpec | None) -> Splits:
         """Learns the tokenizer of the texts of the train part, and makes tokens of all.
