@@ -241,7 +241,7 @@ class Config:
             ConfigError: with every problem found.
         """
         experiment = self.experiment
-        checks = [("model", experiment.model.check), ("task", experiment.task.check)]
+        checks = [("task", experiment.task.check), ("model", experiment.model.check)]
         for index, augmentation in enumerate(experiment.augment):
             checks += [(f"augment[{index}]", each) for each in (augmentation.check, augmentation.check_places)]
         problems: list[Problem] = []
@@ -250,6 +250,9 @@ class Config:
                 check(spec)
             except (ValueError, ExceptionGroup) as error:
                 problems += self._problems(path, error)
+            else:
+                if path == "task":  # what a task asks for is known where the data are such as it takes
+                    spec = spec.bound(experiment.task)
         if problems:
             raise ConfigError(problems)
 

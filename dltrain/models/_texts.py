@@ -39,8 +39,8 @@ class TextNetwork(Model):
             raise KeyProblem("name", words)
 
     def answers_each_token(self, data: DataSpec) -> bool:
-        """Whether the task asks for an answer at each token of a text."""
-        shape = data.output_shape
+        """Whether the task asks for an answer at each token of a text; not where no task is bound to the data."""
+        shape = data.output_shape if data.task is not None else None
         return isinstance(shape, tuple) and len(shape) == 2 and shape[0] is None
 
     def _tokens(self, data: DataSpec) -> Tokens:

@@ -192,6 +192,9 @@ class _HubEncoder(TextNetwork):
         """Returns in which way the network that is in a folder is another one, or its tokens are others."""
         try:
             presets.require_complete(folder)
+            if presets.is_hugging_face(folder) and not self.encoder.hugging_face:
+                words = f"of {self.registered_name} must be in KerasHub's form, {folder} is in Hugging Face's"
+                return [KeyProblem("weights", words)]
             kind, found = presets.numbers(folder)
             vocabulary = presets.vocabulary(folder)
         except UserError as error:

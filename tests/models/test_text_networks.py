@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 
+from dltrain.config.experiment import load
 from dltrain.data import DataSpec
-from dltrain.errors import KeyProblem
+from dltrain.errors import ConfigError, KeyProblem
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.tokens import Tokens
 from dltrain.features.vector import Vector
@@ -130,3 +131,36 @@ def test_sinusoidal_positions_are_those_of_the_paper():
 def test_data_that_are_no_texts_are_refused(name):
     with pytest.raises(KeyProblem, match=f"{name} needs one input of texts as tokens, got vector of shape"):
         MODELS[name]().check(DataSpec.of(Vector(shape=(4,)), ClassLabel(class_names=("a", "b"))))
+
+
+TABLE = """
+dataset: {{name: text_table, path: texts.csv, label_column: none, tokenizer: words}}
+model: {{name: {model}}}
+{task}optimizer: {{name: adam}}
+train: {{epochs: 1, batch_size: 8}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("model", "task", "words"),
+    [
+        (
+            "text_cnn",
+            "task: {name: masked_lm}\n",
+            ["text_cnn answers whole texts, the task asks for each token: al"],
+        ),
+        ("text_cnn", "", ["task.name: classification needs classes, the data have no target"]),
+        ("transformer", "", ["task.name: classification needs classes, the data have no target"]),
+        ("transformer", "task: {name: masked_lm}\n", []),
+    ],
+)
+def test_a_config_is_told_what_its_network_cannot_answer_and_nothing_else(tmp_path, model, task, words):
+    (tmp_path / "texts.csv").write_text("\n".join(["text", *TEXTS, *(f"text {number}" for number in range(20))]))
+    (tmp_path / "text.yaml").write_text(TABLE.format(model=model, task=task))
+    try:
+        load(tmp_path / "text.yaml")
+        found = []
+    except ConfigError as error:
+        found = error.problems
+    assert len(found) == len(words)
+    assert all(each in str(problem) for each, problem in zip(words, found, strict=True))
