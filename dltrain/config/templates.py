@@ -17,14 +17,15 @@ def titles() -> dict[str, str]:
 
 
 def copy(name: str, path: Path) -> None:
-    """Writes a template, its paths and commands as they are for the new file; data lie in `data` of the working folder.
+    """Writes a template, its paths and commands as for the new file, and for `data` and `runs` of the working folder.
 
     Raises:
         UserError: if it cannot be written.
     """
     text = (_folder() / f"{name}.yaml").read_text(encoding="utf-8")
     text = text.replace(f"configs/{name}.yaml", str(path))
-    text = re.sub(r"configs/(?=\w+\.yaml)", "", text).replace(" ../data", f" {os.path.relpath('data', path.parent)}")
+    text = re.sub(r"configs/(?=\w+\.yaml)", "", text)
+    text = re.sub(r"(?<= )\.\./(data|runs)", lambda found: os.path.relpath(found[1], path.parent), text)
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:

@@ -218,6 +218,9 @@ def test_a_template_in_another_folder_names_its_data_and_itself_from_there(here)
     assert "dltrain fit deep/er/mine.yaml" in (here / "deep" / "er" / "mine.yaml").read_text()
     config = experiments.load(here / "deep" / "er" / "mine.yaml", data_may_be_absent=True)
     assert config.experiment.dataset.path == here / "data" / "shapes"
+    assert dltrain("init", "docstrings_bert", "-o", "deep/er/bert.yaml").exit_code == 0
+    config = experiments.load(here / "deep" / "er" / "bert.yaml", data_may_be_absent=True)
+    assert config.experiment.dataset.tokenizer == here / "runs" / "docstrings_masked_lm"
 
 
 def test_what_was_written_is_not_lost(here):
