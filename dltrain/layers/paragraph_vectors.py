@@ -149,6 +149,11 @@ class ParagraphVectors(keras.layers.Layer):
         begin = ops.zeros((ops.shape(ids)[0], self.width))
         return ops.fori_loop(0, self.steps, move, (begin, begin, begin))[0]
 
+    def known(self, ids: Any) -> Any:
+        """Returns how many words that it knows each document has, (batch,)."""
+        is_word = ops.convert_to_tensor((np.array(self.counts) > 0).astype(np.float32))
+        return ops.sum(ops.take(is_word, ids, axis=0), axis=1)
+
     def vectors_of_words(self) -> Any:
         """Returns a vector of each word, (vocabulary, width): those of contexts, or without these those guessed."""
         return self.outputs if self.mode == "dbow" else self.word_vectors

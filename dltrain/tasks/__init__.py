@@ -213,7 +213,10 @@ class Task(Choice):
         return []
 
     def vectors(self, data: DataSpec, model: Any) -> dict[str, tuple[Sequence[str] | None, np.ndarray]]:
-        """Returns tables of vectors that a network has learnt, by what they are of, for exports.
+        """Returns tables of vectors that a network has learnt, by what they are of, for exports and `similar`.
+
+        Where there are `documents` there are `words`, and `inference` gives `vectors` of texts, and how many words of
+        each are `known`.
 
         Returns:
             the names and (names, numbers); no names where the rows are the examples of the train part.

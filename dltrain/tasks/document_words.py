@@ -100,7 +100,7 @@ class DocumentWords(Task):
         return lambda targets, outputs: -outputs[:, 0]
 
     def inference(self, data: DataSpec, model: Any) -> Callable[[Any], Any]:
-        """Returns two embeddings of each document, and what of the train part is nearest to the first."""
+        """Returns two embeddings of each document, what of the train part is nearest to the first, and its words."""
         layer = paragraph_vectors(model)
         count = min(NEAREST, layer.documents)
 
@@ -114,6 +114,7 @@ class DocumentWords(Task):
                 "again": layer.embedded(inputs, 1),
                 "nearest": numbers,
                 "cosines": cosines,
+                "known": layer.known(inputs),
             }
 
         return embed
@@ -144,8 +145,12 @@ class DocumentWords(Task):
         return keras.ops.norm(outputs, axis=1)
 
     def answers(self, outcome: Outcome, options: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Returns the vector of each document."""
-        return [{"vector": row} for row in np.asarray(outcome.outputs["vectors"]).astype(np.float64).tolist()]
+        """Returns the vector of each document, or that it has no word of the train part."""
+        rows = np.asarray(outcome.outputs["vectors"]).astype(np.float64).tolist()
+        return [
+            {"vector": row} if known else {"error": "has no word that the train part has"}
+            for row, known in zip(rows, outcome.outputs["known"], strict=True)
+        ]
 
     def agree(self, data: DataSpec, outputs: Any, others: Any) -> np.ndarray:
         """Returns which vectors point the same way."""

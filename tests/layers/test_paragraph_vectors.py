@@ -123,7 +123,7 @@ def test_weights_are_as_many_as_the_published_rule_says(made, mode, window, coun
 @pytest.mark.parametrize("mode", MODES)
 def test_an_embedding_is_a_better_vector_than_others_whatever_stands_beside_it(tensorflow, made, mode, negatives):
     layer = made(mode, negatives, documents=2, steps=40)
-    embedded = tensorflow.function(layer.embedded, reduce_retracing=True)
+    embedded = tensorflow.function(layer.embedded, reduce_retracing=True, autograph=False)
     ids = np.array([[2, 3, 4, 2, 3], [7, 6, 0, 0, 0]], np.int32)
     found = np.asarray(embedded(ids))
     alone = np.asarray(embedded(ids[1:, :2]))
