@@ -82,6 +82,12 @@ def require_complete(folder: Path) -> None:
         raise UserError(f"{folder} has no {names[0]}")
 
 
+def weight_files(folder: Path) -> list[Path]:
+    """Returns a folder's config and its files of weights, in a fixed order."""
+    names = (CONFIG, "*.safetensors", "*.safetensors.index.json") if is_hugging_face(folder) else (CONFIG, WEIGHTS)
+    return sorted(file for name in names for file in folder.glob(name))
+
+
 def called(name: str, kind: str) -> str:
     """Returns what a kind of network's config.json calls one of KerasHub's numbers."""
     theirs = _OF_HUGGING_FACE.get(name, (name,))

@@ -138,6 +138,10 @@ class _HubEncoder(TextNetwork):
         """Whether a path is a folder of pretrained weights in KerasHub's or Hugging Face's form."""
         return presets.is_folder(path)
 
+    def weight_files(self, path: Path) -> list[Path]:
+        """Returns the config and the weights of such a folder."""
+        return presets.weight_files(path)
+
     def initialize(self, model: Any, data: DataSpec) -> None:
         """Loads pretrained weights into a new network.
 
@@ -192,7 +196,10 @@ class _HubEncoder(TextNetwork):
                 return Path(kagglehub.model_download(handle))
         except Exception as error:  # whatever it is, it comes from getting these files
             untrusted.record(error)
-            words = f"{name} cannot be downloaded ({untrusted.reason(error)[:200]}): go online, or save the files of"
+            first: BaseException = error  # the last ones tell of attempts and addresses
+            while (before := first.__cause__ or first.__context__) is not None:
+                first = before
+            words = f"{name} cannot be downloaded ({untrusted.reason(first)[:200]}): go online, or save the files of"
             raise KeyProblem(
                 "weights", f"{words} https://www.kaggle.com/models/{handle} into a folder and set model.weights to it"
             ) from error
