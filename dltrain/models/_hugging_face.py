@@ -1,5 +1,7 @@
 """Weights of text encoders in Hugging Face's form, read without trust into KerasHub's networks."""
 
+from __future__ import annotations
+
 import json
 import math
 import re
