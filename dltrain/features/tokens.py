@@ -130,13 +130,15 @@ class Tokens(Feature):
         return found
 
     def show(self, stored: Any, weights: Any = None, like: Any = None) -> list[Shown]:
-        """Returns the texts; with weights of their tokens, also in words with the sums of these."""
+        """Returns the texts and their tokens; with weights of their tokens, also in words with the sums of these."""
         from dltrain.data.showing import Text
 
         weights = [None] * len(stored) if weights is None else weights
         return [
-            Text(words, () if of_tokens is None else self._marks(ids, of_tokens))
-            for words, ids, of_tokens in zip(self.words(stored), stored, weights, strict=True)
+            Text(words, () if of_tokens is None else self._marks(ids, of_tokens), tuple(tokens))
+            for words, ids, of_tokens, tokens in zip(
+                self.words(stored), stored, weights, self.decode(stored), strict=True
+            )
         ]
 
     def _marks(self, ids: Any, weights: Any) -> tuple[tuple[str, float], ...]:
@@ -230,7 +232,9 @@ class Tokens(Feature):
 
         lengths = {part: self._lengths(stored) for part, stored in parts.items()}
         first = next(iter(lengths.values()))
-        return [compared("Tokens of a text", lengths, float(first.mean()), float(first.std()))]
+        full = float((first >= self.max_length).mean())
+        note = f"{full:.1%} have {self.max_length}, behind which texts are cut" if full else ""
+        return [compared("Tokens of a text", lengths, float(first.mean()), float(first.std()), note)]
 
     def describe(self, preprocessed: bool = False) -> list[str]:
         """Returns how many tokens there are, and how a text becomes ids."""

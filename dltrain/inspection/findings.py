@@ -32,7 +32,7 @@ KINDS = (
         "unusable",
         "ignored files",
     ),
-    *("small images", "odd shapes", "odd colours", "doubtful labels"),
+    *("small images", "odd shapes", "odd colours", "doubtful labels", "other script", "other language"),
     *("target leak", "near target leak", "telling words", "near leak", "near duplicates"),
 )
 """The order of findings of one severity; other kinds stand behind these, in that in which they are found."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dltrain.config import experiment as experiments
+from dltrain.datasets._texts.odd_texts import odd_texts
 from dltrain.diagnostics import data_report
 from dltrain.features._text.likeness import pairs
 from dltrain.features._text.words import counted, words_of
@@ -198,3 +199,63 @@ def test_texts_without_a_known_token_are_named(tmp_path, clean):
     finding = inspected(tmp_path)["empty texts"]
     assert finding["where"] == (f"{tmp_path}/texts.csv:14", f"{tmp_path}/texts.csv:192")
     assert finding["severity"] == "warning"
+
+
+@pytest.mark.parametrize(
+    ("text", "sign"),
+    [
+        ("das cafÃ© an der Ecke", "UTF-8 that was read as Latin-1: das cafÃ© an der Ecke"),
+        ("it\u00e2\u20ac\u2122s good", "UTF-8 that was read as Latin-1"),
+        ("ÐŸÑ€Ð¸Ð²ÐµÑ‚", "UTF-8 that was read as Latin-1"),
+        ("the caf\ufffd there", "letters that could not be read (U+FFFD)"),
+        ("one\x1b[31mred", r"control characters: one\x1b[31mred"),
+        ("caf\x92 there", "control characters"),
+    ],
+)
+def test_signs_of_a_wrong_encoding_are_shown(tmp_path, clean, text, sign):
+    texts, labels = [*clean[0]], clean[1]
+    texts[12] = text
+    table(tmp_path, texts, labels)
+    finding = inspected(tmp_path)["wrong encoding"]
+    (where,) = finding["where"]
+    assert where.startswith(f"{tmp_path}/texts.csv:14: {sign}")
+    assert finding["message"].startswith("1 of 200 texts (0.5%) show signs of a wrong encoding: 1 have ")
+
+
+@pytest.mark.parametrize(
+    "text", ["café Ärger ÂNGELO", "não, IRMÃ” disse", "naïve — “quoted” 5 £", "Привет, мир", "a\tb\r\nc"]
+)
+def test_letters_of_all_languages_are_no_sign_of_a_wrong_encoding(text):
+    assert [each.kind for each in odd_texts([text], ["here"])] == []
+
+
+ENGLISH = "the ship was in the harbour for days and it is not clear that they have seen this from the deck"
+OTHERS = {
+    "German": "der Bäcker ist nicht mit dem Teig zufrieden und die Kruste wird auch zu dunkel",
+    "French": "le boulanger est dans la rue et les enfants ne sont pas avec lui pour le pain",
+    "Spanish": "el barco no se ve en el puerto y los hombres de la casa esperan por las noticias",
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_text_in_another_language_than_the_rest_is_named(name):
+    texts = [f"{ENGLISH} {row}" for row in range(40)]
+    assert [*odd_texts(texts, texts)] == []
+    (finding,) = odd_texts([*texts, OTHERS[name]], [*texts, "here"])
+    assert (finding.kind, finding.severity, finding.where) == ("other language", "note", (f"here: {name}",))
+    assert "1 of 41 texts (2.4%) is in another language than the rest, English: 1 " in finding.message
+    assert [*odd_texts([*texts, *[OTHERS[name]] * 30], [""] * 70)] == []  # of two languages neither is odd
+
+
+def test_a_text_in_another_script_than_the_rest_is_named():
+    texts = [f"{ENGLISH} {row}" for row in range(40)]
+    odd = ["Привет, как дела сегодня", "東京は遠い町だと思います", "numbers 1 2 3", "def f(x): return de + la"]
+    (finding,) = odd_texts([*texts, *odd], [*texts, *map(str, range(4))])
+    assert (finding.kind, finding.where) == ("other script", ("0: Cyrillic", "1: Chinese or Japanese"))
+
+
+def test_texts_that_are_cut_say_what_to_do(tmp_path, clean):
+    table(tmp_path, *clean)
+    finding = inspected(tmp_path, ", max_length: 20")["reading"]
+    assert finding["message"].startswith("200 of 200 texts (100.0%): texts longer than 20 tokens")
+    assert finding["advice"] == "where what is cut matters, raise dataset.max_length"
