@@ -6,7 +6,8 @@ from dltrain.data import Groups, Terms
 from dltrain.lazy import np
 
 PRIOR = 1000.0
-"""Words that each class is taken to have beside its own, spread as those of all classes: rare ones say little."""
+"""Words that each class is taken to have beside its own, at most a tenth of all, spread as those of all classes: so few
+occurrences say little."""
 LEAST = 1.96
 """Standard deviations from which on a word stands out."""
 
@@ -25,7 +26,7 @@ def telling_words(terms: Terms, groups: Groups, most: int) -> list[list[str]]:
     if not terms.count:
         return [[] for _ in groups.names]
     total = np.bincount(terms.terms, terms.counts, terms.count)
-    prior = PRIOR * total / total.sum()
+    prior = min(PRIOR, total.sum() / 10) * total / total.sum()
     found = []
     for group in range(len(groups.names)):
         is_inside = groups.members == group if groups.are_exclusive else groups.members[:, group] > 0
