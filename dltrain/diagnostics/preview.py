@@ -228,22 +228,20 @@ def _examples(experiment: Experiment, data: DataSpec, first: FirstExamples, of_i
 
 def _word_rows(splits: Splits) -> list[Row]:
     """Returns the words of each class, or label, that stand out most in the train part."""
-    spec, train, found = splits.spec, splits.train, []
-    chosen = spaced(len(train), MOST_TEXTS)
-    targets = named(spec.targets, trees.read(train.targets, chosen))
-    groups = [each for name, feature in spec.targets.items() if (each := feature.groups(targets[name])) is not None]
-    for name, feature in spec.inputs.items() if groups else ():
-        terms = feature.terms(trees.read(named(spec.inputs, train.inputs)[name], chosen))
+    spec, found = splits.spec, []
+    train = splits.train.take(spaced(len(splits.train), MOST_TEXTS))
+    groups = spec.groups(train.targets)
+    for name, feature in spec.inputs.items() if groups is not None else ():
+        terms = feature.terms(named(spec.inputs, train.inputs)[name])
         if terms is None:
             continue
-        for each in groups:
-            order = np.argsort(-each.counts, kind="stable")[:MOST_CLASSES]
-            words = telling_words(terms, each, MOST_WORDS)
-            rows = [[each.names[at], "   ".join(words[at]) or "none"] for at in sorted(order.tolist())]
-            more = f"; the {len(rows)} largest of {len(each.names):,} classes" if len(each.names) > len(rows) else ""
-            heading = f"The words that stand out most (log-odds), train part{more}"
-            heading += f": {name}" if len(spec.inputs) > 1 else ""
-            found.append(Row((Rows(["label", "more frequent than in all others, the plainest first"], rows),), heading))
+        order = np.argsort(-groups.counts, kind="stable")[:MOST_CLASSES]
+        words = telling_words(terms, groups, MOST_WORDS)
+        rows = [[groups.names[at], "   ".join(words[at]) or "none"] for at in sorted(order.tolist())]
+        more = f"; the {len(rows)} largest of {len(groups.names):,} classes" if len(groups.names) > len(rows) else ""
+        heading = f"The words that stand out most (log-odds), train part{more}"
+        heading += f": {name}" if len(spec.inputs) > 1 else ""
+        found.append(Row((Rows(["label", "more frequent than in all others, the plainest first"], rows),), heading))
     return found
 
 
