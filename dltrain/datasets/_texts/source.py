@@ -72,9 +72,7 @@ class TextSource(Whole):
         tokenizing.check_installed("name")
         if isinstance(self.tokenizer, Path):
             object.__setattr__(self, "tokenizer", tokenizing.place(self.tokenizer))
-        least = len(tokenizing.SPECIAL) + 1
-        if self.vocabulary_size < least:
-            raise KeyProblem("vocabulary_size", f"must be at least {least}, got {self.vocabulary_size}")
+        tokenizing.check_size("vocabulary_size", self.vocabulary_size)
         if self.max_length < 4:
             raise KeyProblem("max_length", f"must be at least 4, got {self.max_length}: two tokens frame a text")
 

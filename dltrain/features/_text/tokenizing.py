@@ -56,6 +56,13 @@ def check_installed(key: str) -> None:
         raise KeyProblem(key, ": texts need the package tokenizers: pip install 'dltrain[text]'")
 
 
+def check_size(key: str, vocabulary_size: int) -> None:
+    """Raises KeyProblem where a vocabulary has no room for a token beside the special ones."""
+    least = len(SPECIAL) + 1
+    if vocabulary_size < least:
+        raise KeyProblem(key, f"must be at least {least}, got {vocabulary_size}")
+
+
 @functools.lru_cache(maxsize=8)
 def tokenizer(content: str) -> Any:
     """Returns the tokenizer that a JSON text describes.
@@ -76,6 +83,12 @@ def special_id(content: str, token: str) -> int | None:
     return next((number for number in found if number is not None), None)
 
 
+def special_ids(content: str) -> frozenset[int]:
+    """Returns the ids of padding, unknown tokens, separators and the like: nobody wrote them."""
+    found = {each["id"] for each in json.loads(content)["added_tokens"] if each["special"]}
+    return frozenset(found | {number for each in SPECIAL if (number := special_id(content, each)) is not None})
+
+
 def begins_word(content: str) -> np.ndarray:
     """Returns which tokens begin a word, by their ids, (vocabulary,), bool: all, where words are tokens.
 
@@ -92,7 +105,7 @@ def begins_word(content: str) -> np.ndarray:
 
 
 def learnt(
-    kind: Kind, texts: Sequence[str], vocabulary_size: int, lowercase: bool, strip_accents: bool, max_length: int
+    kind: Kind, texts: Sequence[str], vocabulary_size: int, lowercase: bool, strip_accents: bool, max_length: int | None
 ) -> str:
     """Learns a tokenizer of texts.
 
@@ -103,7 +116,7 @@ def learnt(
         vocabulary_size: the most tokens, the five special ones among them.
         lowercase: take A for a.
         strip_accents: take é for e.
-        max_length: tokens of a text, the special ones among them, behind which it is cut.
+        max_length: tokens of a text, the special ones among them, behind which it is cut; none for no end.
     """
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
@@ -139,7 +152,7 @@ def learnt(
         made = _of_pieces(made.get_vocab(), normalizer)
     elif kind == "unigram":
         made.model = _in_order(json.loads(made.to_str())["model"])
-    _framed(made).enable_truncation(max_length)
+    _cut(_framed(made), max_length)
     return str(made.to_str())
 
 
@@ -170,7 +183,7 @@ def place(path: Path) -> Path:
     return numbered[max(numbered)] if numbered else path
 
 
-def of_file(path: Path, lowercase: bool, strip_accents: bool, max_length: int) -> str:
+def of_file(path: Path, lowercase: bool, strip_accents: bool, max_length: int | None) -> str:
     """Reads a tokenizer from a file in one of the common forms.
 
     Args:
@@ -178,7 +191,7 @@ def of_file(path: Path, lowercase: bool, strip_accents: bool, max_length: int) -
             merges.txt; a model of SentencePiece; or a folder with one: a run's, or one of pretrained weights.
         lowercase: of a vocab.txt, which does not say it: take A for a.
         strip_accents: likewise, take é for e.
-        max_length: tokens of a text, the special ones among them, behind which it is cut.
+        max_length: tokens of a text, the special ones among them, behind which it is cut; none for no end.
 
     Raises:
         KeyProblem: if it cannot be used.
@@ -199,7 +212,7 @@ def of_file(path: Path, lowercase: bool, strip_accents: bool, max_length: int) -
     special = [name for names in _ALIKE.values() for name in names if name in known and name not in added]
     made.add_special_tokens([AddedToken(name, special=True, lstrip=name == "<mask>") for name in special])
     made.no_padding()
-    made.enable_truncation(max_length)
+    _cut(made, max_length)
     content = made.to_str()
     if max(known.values(), default=-1) + 1 != len(known):
         raise KeyProblem("tokenizer", f"must number its {len(known):,} tokens from 0 without gaps: {path}")
@@ -312,6 +325,13 @@ def _framed(made: Any) -> Any:
             special_tokens=[(token, known[token]) for token in (first, separator)],
         )
     return made
+
+
+def _cut(made: Any, max_length: int | None) -> None:
+    if max_length is None:
+        made.no_truncation()
+    else:
+        made.enable_truncation(max_length)
 
 
 def pieces(texts: list[Any], size: int = 1000) -> Iterator[list[Any]]:
