@@ -23,7 +23,7 @@ from dltrain.lazy import np, tf
 from dltrain.registry import SAMPLES, Choice
 
 _FEW = 300
-"""Labelled docstrings, where pretraining has to make up for the others."""
+"""Labelled texts, where pretraining has to make up for the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,9 +179,13 @@ class Reviews(Sample):
     """12,000 invented film reviews, positive or negative by what is negated and conceded, not by words: reviews.csv."""
 
     def write(self, folder: Path) -> None:
-        """Writes reviews.csv with text and label."""
-        rows = [[*each] for each in reviews(np.random.RandomState(self.seed), 12_000)]
-        _write_csv(folder / "reviews.csv", ["text", "label"], rows)
+        """Writes reviews.csv with text, label and part, and few.csv, with 300 of the train part."""
+        parts = ["train"] * 8400 + ["validation"] * 1200 + ["test"] * 2400
+        written = reviews(np.random.RandomState(self.seed), len(parts))
+        rows = [[*each, part] for each, part in zip(written, parts, strict=True)]
+        _write_csv(folder / "reviews.csv", ["text", "label", "part"], rows)
+        few = [row for place, row in enumerate(rows) if place < _FEW or row[-1] != "train"]
+        _write_csv(folder / "few.csv", ["text", "label", "part"], few)
 
 
 @SAMPLES.register("docstrings")
