@@ -426,7 +426,7 @@ class Feature(Choice):
         return []
 
     def starter(self, examples: Proposal) -> dict[str, Keys | Entries]:
-        """Returns what `init` writes of values such as these, by block: model, augment, keys of optimizer.
+        """Returns what `init` writes of values such as these, by block: model, augment, keys of optimizer and train.
 
         Args:
             examples: what was seen of them.

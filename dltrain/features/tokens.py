@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 HASHED = 512
 """Numbers that texts are compared by: tokens are counted in so many groups."""
 
+_EPOCHS = {5000: 10, 1000: 20, 0: 40}
+"""Of a starter config: fewer, the more examples there are."""
+
 
 @FEATURES.register("tokens")
 class Tokens(Feature):
@@ -85,9 +88,7 @@ class Tokens(Feature):
     @property
     def special_ids(self) -> frozenset[int]:
         """The ids of padding, unknown tokens, separators and the like: nobody wrote them."""
-        added = json.loads(self.tokenizer)["added_tokens"] if self.tokenizer else ()
-        found = {each["id"] for each in added if each["special"]}
-        return frozenset(found | {number for each in tokenizing.SPECIAL if (number := self._special(each)) is not None})
+        return tokenizing.special_ids(self.tokenizer) if self.tokenizer else frozenset()
 
     def begins_word(self) -> np.ndarray:
         """Returns which tokens begin a word, and do not go on with one, by their ids, (vocabulary,), bool."""
@@ -261,10 +262,15 @@ class Tokens(Feature):
         return [one, np.resize(np.delete(np.arange(self.vocabulary), self.padding), self.max_length).astype(np.int32)]
 
     def starter(self, examples: Proposal) -> dict[str, Keys | Entries]:
-        """Returns a network for texts."""
-        advice = "or lstm, transformer (slower), bag_of_words (order does not count): dltrain list model"
+        """Returns a network for texts, or for their hidden tokens where nothing else is asked."""
         rate: Keys = {"learning_rate": (0.001, "the peak; the first thing to try others of")}
-        return {"model": {"name": ("text_cnn", advice)}, "optimizer": rate}
+        if not examples.has_target:
+            model: Keys = {"name": ("transformer", "or bert, for its published sizes: dltrain list model bert")}
+            return {"model": model, "optimizer": rate}
+        advice = "or lstm, transformer (slower), bag_of_words (order does not count): dltrain list model"
+        epochs = next(count for least, count in _EPOCHS.items() if examples.examples >= least)
+        length: Keys = {"epochs": (epochs, "passes over the train part: texts are learnt in few of them")}
+        return {"model": {"name": ("text_cnn", advice)}, "optimizer": rate, "train": length}
 
     @property
     def _storage(self) -> Any:

@@ -65,7 +65,8 @@ _EPSILON = {"roberta": 1e-5, "xlm-roberta": 1e-5, "deberta-v2": 1e-7}
 
 _VOCABULARIES = (
     *("assets/tokenizer/vocabulary.txt", "vocab.txt", "assets/tokenizer/vocabulary.json", "vocab.json"),
-    "tokenizer.json",
+    *("assets/tokenizer/vocabulary.spm", "tokenizer.json"),
+    *("spiece.model", "spm.model", "sentencepiece.bpe.model"),
 )
 
 
@@ -164,7 +165,7 @@ def _require_alike(folder: Path, config: dict[str, Any], fixed: dict[str, tuple[
 
 
 def vocabulary(folder: Path) -> dict[str, int] | None:
-    """Returns the id of each token; none where the folder does not tell, or only as a SentencePiece model.
+    """Returns the id of each token; none where the folder does not tell.
 
     Raises:
         UserError: if it cannot be read.
@@ -172,6 +173,16 @@ def vocabulary(folder: Path) -> dict[str, int] | None:
     file = next((folder / name for name in _VOCABULARIES if (folder / name).is_file()), None)
     if file is None or (file.name == "tokenizer.json" and "model" not in _json(file)):  # KerasHub's own settings
         return None
+    if file.suffix in (".spm", ".model"):
+        from dltrain.features._text.sentence_piece import of_model
+
+        try:
+            with untrusted.parsing():
+                return dict(of_model(untrusted.content(file, _MOST_BYTES)).get_vocab())
+        except untrusted.Unreadable:  # of another kind
+            return None
+        except OSError as error:
+            raise UserError(f"{file} cannot be read: {untrusted.reason(error)}") from None
     if file.suffix == ".txt":
         tokens = _text(file).removesuffix("\n").split("\n")
         return {token: number for number, token in enumerate(tokens)}

@@ -319,7 +319,7 @@ def test_weights_whose_tokens_cannot_be_compared_say_so(tmp_path, caplog):
     with caplog.at_level("WARNING", logger="dltrain"):
         chosen.initialize(chosen.build(data), data)
     assert "could not be compared" in caplog.text
-    with pytest.raises(KeyProblem, match=r"there is no tokenizer\.json of the tokenizers library and no vocab\.txt"):
+    with pytest.raises(KeyProblem, match=r"there is no tokenizer\.json of the tokenizers library, no vocab\.txt"):
         tokenizing.of_file(tmp_path, lowercase=True, strip_accents=True, max_length=20)
 
 

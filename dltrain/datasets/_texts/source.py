@@ -52,11 +52,12 @@ class TextSource(Whole):
     Args:
         tokenizer: how texts become tokens: words, the most frequent ones of the training part; wordpiece, words and
             pieces of words as in BERT; bpe, as in GPT-2, which knows no unknown token; unigram, as in SentencePiece. Or
-            the path of a tokenizer.json, of a BERT's vocab.txt, or of a folder with one, such as a run's (also without
-            the run's number: the newest) or that of pretrained weights.
+            the path of a tokenizer.json, of a BERT's vocab.txt, of the vocab.json of GPT-2 or RoBERTa, beside its
+            merges.txt, of a SentencePiece model of unigrams (.model, .spm), or of a folder with one, such as a run's
+            (also without the run's number: the newest) or that of pretrained weights.
         vocabulary_size: the most tokens that are learnt, five special ones among them.
         max_length: tokens of a text, the special ones among them; longer texts are cut, which is said.
-        lowercase: take A for a; a tokenizer.json has this of its own.
+        lowercase: take A for a; a file has this of its own, but for a vocab.txt.
         strip_accents: take é for e; likewise.
         on_bad_example: error to stop at texts that are empty or cannot be read; skip to leave them out and name them.
     """
@@ -72,9 +73,7 @@ class TextSource(Whole):
         tokenizing.check_installed("name")
         if isinstance(self.tokenizer, Path):
             object.__setattr__(self, "tokenizer", tokenizing.place(self.tokenizer))
-        least = len(tokenizing.SPECIAL) + 1
-        if self.vocabulary_size < least:
-            raise KeyProblem("vocabulary_size", f"must be at least {least}, got {self.vocabulary_size}")
+        tokenizing.check_size("vocabulary_size", self.vocabulary_size)
         if self.max_length < 4:
             raise KeyProblem("max_length", f"must be at least 4, got {self.max_length}: two tokens frame a text")
 
