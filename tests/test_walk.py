@@ -164,6 +164,26 @@ def table_tensors(_):
     return np.array([[1.5, 1], [7.25, 3], [4, 0]], np.float32)  # an unknown kind is 0
 
 
+def write_notes(folder, copies):
+    random = np.random.RandomState(0)
+    rows = []
+    for _ in range(120):
+        size, is_large = random.uniform(0, 10), random.randint(2)
+        note = "It is a room" + is_large * ", very very very large" + " room room"
+        rows.append(f'{size:.3f},"{note} {random.randint(99)}",{2 * size + 5 * is_large:.3f}')
+    (folder / "houses.csv").write_text("\n".join(["size,note,y", *rows, *rows[:copies], ""]))
+    asked = [f'{each["size"]},"{each["note"] or ""}"' for each in note_instances(folder)]
+    (folder / "asked.csv").write_text("\n".join(["size,note", *asked, ""]))
+
+
+def note_instances(_):
+    return [{"size": 1.5, "note": "Very nice room"}, {"size": 7.25, "note": None}, {"size": 4, "note": "very, very"}]
+
+
+def note_tensors(_):
+    return np.log1p([[np.expm1(1.5), 1, 1], [np.expm1(7.25), 0, 0], [np.expm1(4), 0, 2]]).astype(np.float32)
+
+
 def label_answers(outputs):
     names, shares = ("big", "is_a"), sigmoid(outputs)
     chosen = [[place for place in range(2) if row[place] > 0.5] for row in shares]
@@ -444,6 +464,21 @@ RECIPES = {
         answers=number_answers,
         measure=error,
         **TABLE,
+    ),
+    "csv of tokens": Recipe(
+        features=("table", "numbers"),
+        write=write_notes,
+        config="dataset: {name: csv, path: houses.csv, target: y, kind: numbers, text: [note], tokenizer: words, "
+        f"words: 2, {PARTS}}}\n{MLP}",
+        source="houses.csv",
+        counts=TABLE_PARTS,
+        asked=lambda folder: [str(folder / "asked.csv")],
+        lines=lambda folder: (folder / "asked.csv").read_text(),
+        instances=note_instances,
+        tensors=note_tensors,
+        answers=number_answers,
+        measure=error,
+        commands=(*ONE_RUN, "check", "preview", "resume", "stdin", "export"),
     ),
     "csv of labels": Recipe(
         features=("table", "labels"),

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from dltrain.data import PARTS, DataSpec, Encoded, Feature, Provenance, Split, Splits
+from dltrain.data import PARTS, DataSpec, Encoded, Feature, Finding, Provenance, Split, Splits
 from dltrain.data.noticing import notice
 from dltrain.datasets._sources.whole import Whole
 from dltrain.datasets._tables.targets import drawn_parts
+from dltrain.datasets._texts.odd_texts import odd_texts
 from dltrain.errors import DataError, KeyProblem
 from dltrain.features._text import tokenizing
 from dltrain.features.tokens import Tokens
@@ -51,11 +52,12 @@ class TextSource(Whole):
     Args:
         tokenizer: how texts become tokens: words, the most frequent ones of the training part; wordpiece, words and
             pieces of words as in BERT; bpe, as in GPT-2, which knows no unknown token; unigram, as in SentencePiece. Or
-            the path of a tokenizer.json, of a BERT's vocab.txt, or of a folder with one, such as a run's (also without
-            the run's number: the newest) or that of pretrained weights.
+            the path of a tokenizer.json, of a BERT's vocab.txt, of the vocab.json of GPT-2 or RoBERTa, beside its
+            merges.txt, of a SentencePiece model of unigrams (.model, .spm), or of a folder with one, such as a run's
+            (also without the run's number: the newest) or that of pretrained weights.
         vocabulary_size: the most tokens that are learnt, five special ones among them.
         max_length: tokens of a text, the special ones among them; longer texts are cut, which is said.
-        lowercase: take A for a; a tokenizer.json has this of its own.
+        lowercase: take A for a; a file has this of its own, but for a vocab.txt.
         strip_accents: take é for e; likewise.
         on_bad_example: error to stop at texts that are empty or cannot be read; skip to leave them out and name them.
     """
@@ -71,9 +73,7 @@ class TextSource(Whole):
         tokenizing.check_installed("name")
         if isinstance(self.tokenizer, Path):
             object.__setattr__(self, "tokenizer", tokenizing.place(self.tokenizer))
-        least = len(tokenizing.SPECIAL) + 1
-        if self.vocabulary_size < least:
-            raise KeyProblem("vocabulary_size", f"must be at least {least}, got {self.vocabulary_size}")
+        tokenizing.check_size("vocabulary_size", self.vocabulary_size)
         if self.max_length < 4:
             raise KeyProblem("max_length", f"must be at least 4, got {self.max_length}: two tokens frame a text")
 
@@ -147,6 +147,11 @@ class TextSource(Whole):
         made = Splits(spec, parts.pop("train"), **parts, skipped=(*found.skipped, *problems))
         return made.with_statistics(like)
 
+    def findings(self, splits: Splits) -> Iterable[Finding]:
+        """Returns texts that are odd as they stand in their files; read again, for nobody else needs them."""
+        found = self.texts(splits.spec)
+        return odd_texts(found.raws, found.places)
+
     def _tokens(self, raws: Sequence[Any]) -> Tokens:
         keys = {name: getattr(self, name) for name in ("max_length", "lowercase", "strip_accents")}
         has_pairs = isinstance(raws[0], dict)
@@ -164,4 +169,9 @@ def _notice(encoded: Encoded, found: Texts) -> None:
         for words in encoded.noticed(place):
             of_kind.setdefault(words.kind, []).append(place)
     for kind, places in of_kind.items():
-        notice(f"{len(places):,} of {len(found.raws):,} texts: {kind}, for example {found.places[places[0]]}")
+        share = f"{len(places):,} of {len(found.raws):,} texts ({len(places) / len(found.raws):.1%})"
+        advice = "where what is cut matters, raise dataset.max_length" if "cut" in kind else _OF_UNKNOWN
+        notice(f"{share}: {kind}, for example {found.places[places[0]]}", advice=advice)
+
+
+_OF_UNKNOWN = "where they matter, raise dataset.vocabulary_size, or take pieces of words: dataset.tokenizer=wordpiece"
