@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import reprlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
@@ -122,6 +122,28 @@ class Groups:
     def positions(self, group: int) -> np.ndarray:
         """Returns the positions of a group's examples."""
         return np.flatnonzero(self.members == group if self.are_exclusive else self.members[:, group])
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Which words, or other things with a name, examples have: each that an example has is there once.
+
+    Args:
+        examples: the position of the example, (found,).
+        terms: the number of the word, from 0, (found,).
+        counts: how often the example has it, (found,).
+        name: what a word is called, by its number.
+    """
+
+    examples: np.ndarray
+    terms: np.ndarray
+    counts: np.ndarray
+    name: Callable[[int], str]
+
+    @property
+    def count(self) -> int:
+        """How many different words there are."""
+        return int(self.terms.max(initial=-1)) + 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,6 +334,15 @@ class Feature(Choice):
 
     def vectors(self, stored: Any) -> np.ndarray | None:
         """Returns numbers that are near where values are alike, (examples, numbers), float32; none where none are."""
+        return None
+
+    def terms(self, stored: Any, neighbours: bool = False) -> Terms | None:
+        """Returns which words each value has, for values that are made of such; none for others.
+
+        Args:
+            stored: the values.
+            neighbours: also pairs of words that stand beside each other.
+        """
         return None
 
     def findings(self, parts: Parts, brief: bool) -> Iterable[Finding]:

@@ -57,7 +57,7 @@ class Sentence(Tokens):
 
     def decode(self, stored: Any) -> list[Any]:
         """Returns the tokens of each sentence, the special ones too, so that nothing is lost."""
-        return [{"tokens": tokens} for tokens in super().decode(stored)]
+        return [{"tokens": tokens} for tokens in self._tokens(stored)]
 
     def describe(self, preprocessed: bool = False) -> list[str]:
         """Returns how many tokens there are, and how words become ids."""

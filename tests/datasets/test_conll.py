@@ -203,3 +203,18 @@ def test_init_proposes_files_that_look_so(tmp_path):
     assert CoNLL.proposed(write(tmp_path, "a,b\n1,2\n", "a.txt"), None) is None
     assert CoNLL.proposed(write(tmp_path, "x y\n1 2\n\n", "b.txt"), None) is None
     assert "conll" in DATASETS.names()
+
+
+def test_inspect_finds_copies_in_other_parts_and_the_same_sentence_with_other_tags(tmp_path):
+    from dltrain.inspection.findings import examine
+    from dltrain.inspection.inspected_data import InspectedData
+
+    other = RAIN.replace("B-LOC", "O")
+    write(tmp_path / "data", f"{ADA}\n{RAIN}\n{other}\nSo\x08 O\n", "train.conll")
+    write(tmp_path / "data", f"{ADA}\nin O\nU.S. B-LOC\n", "test.conll")
+    source = CoNLL(path=tmp_path / "data", tokenizer="words", validation_fraction=0.0)
+    splits = source.load()
+    found = {each.kind: each.where for each in examine(InspectedData(splits))}
+    assert [place.rpartition("/")[2] for place in found["leak"]] == ["train.conll:1"]
+    assert found["contradiction"][0].endswith("train.conll:7")
+    assert ["control characters" in each.message for each in source.findings(splits)] == [True]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from dltrain.data import PARTS, DataSpec, Encoded, Feature, Features, Provenance, Split, Splits
+from dltrain.data import PARTS, DataSpec, Encoded, Feature, Features, Finding, Provenance, Split, Splits
 from dltrain.data.noticing import notice
 from dltrain.data.trees import Array, taken
 from dltrain.datasets._sources.whole import Whole
 from dltrain.datasets._tables.targets import drawn_parts
+from dltrain.datasets._texts.odd_texts import odd_texts
 from dltrain.errors import DataError, KeyProblem
 from dltrain.features._text import tokenizing
 from dltrain.features.tokens import Tokens
@@ -164,6 +165,11 @@ class TextSource(Whole):
         made = Splits(spec, parts.pop("train"), **parts, skipped=(*found.skipped, *problems))
         return made.with_statistics(like)
 
+    def findings(self, splits: Splits) -> Iterable[Finding]:
+        """Returns texts that are odd as they stand in their files; read again, for nobody else needs them."""
+        found = self.texts(splits.spec)
+        return odd_texts(found.raws, found.places)
+
     def _tokens(self, raws: Sequence[Any]) -> Tokens:
         keys = {name: getattr(self, name) for name in ("max_length", "lowercase", "strip_accents")}
         has_pairs = isinstance(raws[0], dict)
@@ -181,4 +187,9 @@ def _notice(encoded: Encoded, found: Texts) -> None:
         for words in encoded.noticed(place):
             of_kind.setdefault(words.kind, []).append(place)
     for kind, places in of_kind.items():
-        notice(f"{len(places):,} of {len(found.raws):,} texts: {kind}, for example {found.places[places[0]]}")
+        share = f"{len(places):,} of {len(found.raws):,} texts ({len(places) / len(found.raws):.1%})"
+        advice = "where what is cut matters, raise dataset.max_length" if "cut" in kind else _OF_UNKNOWN
+        notice(f"{share}: {kind}, for example {found.places[places[0]]}", advice=advice)
+
+
+_OF_UNKNOWN = "where they matter, raise dataset.vocabulary_size, or take pieces of words: dataset.tokenizer=wordpiece"
