@@ -84,7 +84,7 @@ def _of_types(sentences: Sequence[TaggedSentence], spans: Spans) -> Table:
         rows.insert(0, _measures("all together", right.total(), wanted.total(), said.total()))
     note = "a span is right whose type, first and last word are; -: nothing to divide by"
     if odd:
-        note += f"; {odd:,} predicted spans begin with I, which conlleval counts as if it were B"
+        note += f"; predicted spans that begin with I, which conlleval takes for B: {odd:,}"
     return Table("By type", ("", "actual", "predicted", "precision", "recall", "F1"), rows, note)
 
 

@@ -151,7 +151,7 @@ def test_the_report_shows_types_confusion_and_the_worst_sentences():
     table, figure = spans.parts
     assert [row[0] for row in table.rows] == ["all together", "LOC", "PER"]
     assert table.rows[0][1:4] == ("6", "6", "0.833")
-    assert "1 predicted spans begin with I" in table.note
+    assert table.note.endswith("predicted spans that begin with I, which conlleval takes for B: 1")
     assert figure.panel.counts.tolist() == [[3, 0, 0], [0, 2, 1], [0, 0, 4]]
     (worst,) = mistakes.parts
     assert [row[1] for row in worst.rows] == ["[Ada]PER lives in [U.S.]LOC"]
