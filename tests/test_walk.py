@@ -369,6 +369,55 @@ def sentences(folder):
     return (folder / "asked.txt").read_text().splitlines()
 
 
+NAMES = {"Ada": "PER", "Carl": "PER", "Rome": "LOC", "Oslo": "LOC"}
+TAGS = ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
+
+
+def tagged_vocabulary():
+    """Returns the tokenizer of sentences with names, of a token for each word."""
+    from dltrain.features.tokens import Tokens
+
+    words = [*NAMES, "lives", "in", "sings", *map(str, range(60))]
+    return Tokens(kind="words", max_length=20, lowercase=False).fit([[" ".join(words)]])
+
+
+def write_tagged(folder, copies):
+    random, texts = np.random.RandomState(0), []
+    for number in range(60):
+        words = [random.choice([*NAMES]), random.choice(["lives", "sings"]), "in", random.choice([*NAMES]), str(number)]
+        words = words[random.randint(3) :]
+        tags = [f"B-{NAMES[word]}" if word in NAMES else "O" for word in words]
+        texts.append("".join(f"{word} {tag}\n" for word, tag in zip(words, tags, strict=True)))
+    (folder / "names.conll").write_text("\n".join([*texts, *texts[:copies]]))
+    (folder / "tokenizer.json").write_text(tagged_vocabulary().tokenizer)
+    (folder / "asked.txt").write_text("Ada lives in Oslo 7\nin Rome\n")
+
+
+def tagged(folder):
+    return [line.split() for line in (folder / "asked.txt").read_text().splitlines()]
+
+
+def tagged_tensors(folder):
+    """Reads sentences as a stranger does, with what lies in the run's folder."""
+    tokenizers = pytest.importorskip("tokenizers")
+    made = tokenizers.Tokenizer.from_file(str(next(folder.rglob("runs*/*/tokenizer.json"))))
+    rows = [made.encode(words, is_pretokenized=True).ids for words in tagged(folder)]
+    return np.array([row + [0] * (max(map(len, rows)) - len(row)) for row in rows], np.int32)
+
+
+def tag_answers(outputs):
+    counts = (5, 2)
+    return [
+        {"tags": [TAGS[row[place].argmax()] for place in range(1, 1 + count)]}
+        for row, count in zip(outputs, counts, strict=True)
+    ]
+
+
+def tag_accuracy(rows):
+    pairs = [pair for row in rows for pair in zip(row["tags"], row[ACTUAL], strict=True)]
+    return "accuracy", np.mean([one == other for one, other in pairs])
+
+
 TABLE_PARTS = {"train": 77, "validation": 19, "test": 24}
 TABLE: dict[str, Any] = {
     "write": write_table,
@@ -456,6 +505,20 @@ RECIPES = {
         + ("report", "export", "compare"),
         falls="loss",
         undefined=("loss",),
+    ),
+    "conll": Recipe(
+        features=("sentence", "tags"),
+        write=write_tagged,
+        config=f"dataset: {{name: conll, path: names.conll, tokenizer: tokenizer.json, {PARTS}}}\n"
+        "model: {name: lstm, width: 8, units: [8]}",
+        source="names.conll",
+        counts={"train": 38, "validation": 10, "test": 12},
+        asked=lambda folder: [str(folder / "asked.txt")],
+        lines=lambda folder: (folder / "asked.txt").read_text(),
+        instances=tagged,
+        tensors=tagged_tensors,
+        answers=tag_answers,
+        measure=tag_accuracy,
     ),
     "csv of numbers": Recipe(
         features=("table", "numbers"),
@@ -849,7 +912,7 @@ def ends_alike(walk, inputs, folder):
         assert len(outputs) == 1
 
 
-@walks("export", only=("beads", "pairs", "image_folder", "hidden tokens", "documents", "csv of numbers"))
+@walks("export", only=("beads", "pairs", "image_folder", "hidden tokens", "documents", "conll", "csv of numbers"))
 def test_exports_end_in_what_the_network_does(walk, tmp_path):
     ends_alike(walk, taken(walk.recipe.tensors(walk.folder), slice(2)), tmp_path / "exports")
 

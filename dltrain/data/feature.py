@@ -80,13 +80,13 @@ class Encoded:
         problems: why a value cannot be used, by its position among the raw ones.
         notices: what was changed or not recognised in a value that is used (unseen, cut, filled), by its position: a
             sentence or several; those that differ from value to value are a `Notice`, with their kind.
-        metadata: facts of each usable value that no network sees, by name, each (usable,).
+        metadata: facts of each usable value that no network sees, by name, each (usable,), or `Ragged`.
     """
 
     stored: Any
     problems: dict[int, str] = field(default_factory=dict)
     notices: dict[int, str | Sequence[str]] = field(default_factory=dict)
-    metadata: dict[str, np.ndarray] = field(default_factory=dict)
+    metadata: dict[str, np.ndarray | Ragged] = field(default_factory=dict)
 
     def noticed(self, place: int) -> list[Notice]:
         """Returns what was noticed of the value at a position."""
@@ -248,6 +248,10 @@ class Feature(Choice):
     def decode(self, stored: Any) -> list[Any]:
         """Returns stored values as plain ones; encoding these gives the same again."""
         raise NotImplementedError(f"{type(self).__name__} must have decode(stored)")
+
+    def actual(self, stored: Any) -> list[Any]:
+        """Returns what is right as answers have it, beside which it stands: by default the plain values."""
+        return self.decode(stored)
 
     def reader(self) -> Reader:
         """Returns what reads files, folders, standard input and requests: lines of text or JSON, one a value."""

@@ -231,8 +231,9 @@ def _word_rows(splits: Splits) -> list[Row]:
     """Returns the words of each class, or label, that stand out most in the train part."""
     spec, found = splits.spec, []
     train = splits.train.take(spaced(len(splits.train), MOST_TEXTS))
-    groups = spec.groups(train.targets)
-    for name, feature in spec.inputs.items() if groups is not None else ():
+    if (groups := spec.groups(train.targets)) is None:
+        return []
+    for name, feature in spec.inputs.items():
         terms = feature.terms(named(spec.inputs, train.inputs)[name])
         if terms is None:
             continue

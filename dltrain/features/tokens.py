@@ -135,8 +135,11 @@ class Tokens(Feature):
                     notices[place] = noticed
         return Encoded(Ragged.of(rows, self._storage), problems, notices)
 
-    def decode(self, stored: Any) -> list[list[str]]:
+    def decode(self, stored: Any) -> list[Any]:
         """Returns the tokens of each text, the special ones too, so that nothing is lost."""
+        return self._tokens(stored)
+
+    def _tokens(self, stored: Any) -> list[list[str]]:
         made, padding = tokenizing.tokenizer(self.tokenizer), self.padding
         return [[made.id_to_token(int(number)) for number in ids if number != padding] for ids in stored]
 
@@ -159,7 +162,7 @@ class Tokens(Feature):
         return [
             Text(words, () if of_tokens is None else self._marks(ids, of_tokens), tuple(tokens))
             for words, ids, of_tokens, tokens in zip(
-                self.words(stored), stored, weights, self.decode(stored), strict=True
+                self.words(stored), stored, weights, self._tokens(stored), strict=True
             )
         ]
 
@@ -182,7 +185,17 @@ class Tokens(Feature):
         # How long texts may be is no matter of the vocabulary.
         content = json.loads(self.tokenizer) | {"truncation": None, "padding": None} if self.tokenizer else None
         digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
-        return {"name": self.registered_name, "vocabulary": digest, "has_pairs": self.has_pairs}
+        return {"name": Tokens.registered_name, "vocabulary": digest, "has_pairs": self.has_pairs}
+
+    def mismatch(self, other: Feature) -> str | None:
+        """Returns in which way another feature's ids are not those that a network knows: texts and sentences are alike.
+
+        Args:
+            other: of other data.
+        """
+        if not isinstance(other, Tokens):
+            return super().mismatch(other)
+        return None if self.signature() == other.signature() else self.difference(other)
 
     def difference(self, other: Any) -> str:
         """Returns that the vocabulary is another, and how to take the same."""
@@ -325,7 +338,7 @@ class Tokens(Feature):
         given = {place: raw for place, raw in enumerate(raws) if isinstance(raw, list)}
         for place, raw in given.items():
             found[place] = [made.token_to_id(token) for token in raw[: self.max_length]], len(raw) > self.max_length
-        texts = {place: [*map(_sound, self._texts(raw))] for place, raw in enumerate(raws) if place not in given}
+        texts = {place: [*map(sound, self._texts(raw))] for place, raw in enumerate(raws) if place not in given}
         asked = [tuple(each) if self.has_pairs else each[0] for each in texts.values()]
         for place, each in zip(texts, made.encode_batch(asked), strict=True):
             found[place] = each.ids, bool(each.overflowing)
@@ -372,7 +385,7 @@ class Tokens(Feature):
         return None if unknown is None else int(mixed(np.array([unknown + 1]), 0)[0])
 
 
-def _sound(text: str) -> str:
+def sound(text: str) -> str:
     """Returns a text without halves of surrogate pairs, which no UTF-8 can hold."""
     return text.encode("utf-8", "replace").decode()
 

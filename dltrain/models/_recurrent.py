@@ -27,6 +27,8 @@ class Recurrent(TextNetwork):
 
     def build(self, data: DataSpec) -> Any:
         """Returns the network, from ids to logits."""
+        from dltrain.layers.padding import Unmasked
+
         layers, (inputs, mask, x, table) = keras.layers, self._embedded(data, self.width)
         is_each = self.answers_each_token(data)
         for number, units in enumerate(self.units, 1):
@@ -34,7 +36,7 @@ class Recurrent(TextNetwork):
             x = (layers.Bidirectional(layer, name=f"both{number}") if self.bidirectional else layer)(x, mask=mask)
             if self.dropout:
                 x = layers.Dropout(self.dropout, name=f"dropout{number}")(x)
-        outputs = data.head(x, inputs, embedding=table) if is_each else data.head(x)
+        outputs = data.head(Unmasked(name="unmasked")(x), inputs, embedding=table) if is_each else data.head(x)
         return keras.Model(inputs, outputs, name=self.registered_name)
 
     def _layer(self, units: int, has_sequences: bool, name: str) -> Any:

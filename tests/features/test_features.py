@@ -18,7 +18,9 @@ from dltrain.features.class_label import ClassLabel
 from dltrain.features.image import Image
 from dltrain.features.labels import Labels
 from dltrain.features.numbers import Numbers
+from dltrain.features.sentence import Sentence
 from dltrain.features.table import Column, Table
+from dltrain.features.tags import Tags
 from dltrain.features.tokens import Tokens
 from dltrain.features.vector import Vector
 from dltrain.registry import FEATURES
@@ -63,6 +65,14 @@ EACH = {
         Tokens(kind="wordpiece", vocabulary_size=60, max_length=9).fit([["the film was good", "a bad film, a café"]]),
         st.text(min_size=1).filter(str.strip),
     ),
+    "sentence": (
+        Sentence(vocabulary_size=60, max_length=9).fit([[["the", "film", "was", "good"], ["a", "café"]]]),
+        st.lists(st.text(min_size=1).filter(str.strip), min_size=1, max_size=6),
+    ),
+    "tags": (
+        Tags(tag_names=("O", "B-PER", "I-PER")),
+        st.lists(st.sampled_from(["O", "B-PER", "I-PER", None]), min_size=1, max_size=6),
+    ),
     "class_label": (ClassLabel(class_names=("a", "b", "c")), st.sampled_from(["a", "b", "c"])),
     "labels": (Labels(class_names=("a", "b")), st.lists(st.sampled_from(["a", "b"]), unique=True)),
     "numbers": (Numbers(names=("x", "y")), st.fixed_dictionaries({"x": FLOATS, "y": FLOATS})),
@@ -75,6 +85,7 @@ ONE = {
     "vector": [1, 2.5, -3, 0],
     "table": {"size": 3, "kind": "red", "many": "other", "day": "2012-02-29", "note": None},
     "tokens": "a good film",
+    "sentence": ["a", "good", "film"],
 }
 """A raw value of those that the server takes."""
 

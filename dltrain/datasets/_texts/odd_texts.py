@@ -66,10 +66,10 @@ def odd_texts(raws: Sequence[Any], places: Sequence[str]) -> Iterator[Finding]:
     """Yields signs of a wrong encoding, and texts in another script or language than the rest.
 
     Args:
-        raws: the texts, or pairs as {"text", "pair"}.
+        raws: the texts, pairs as {"text", "pair"}, or lists of words.
         places: where each is.
     """
-    texts = [" ".join(raw.values()) if isinstance(raw, dict) else raw for raw in raws]
+    texts = [raw if isinstance(raw, str) else " ".join(raw.values() if isinstance(raw, dict) else raw) for raw in raws]
     yield from _wrong_encoding(texts, places)
     for what, of_text in (("script", script), ("language", language)):
         yield from _others(what, of_text, texts, places)

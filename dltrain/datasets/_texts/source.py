@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from dltrain.data import PARTS, DataSpec, Encoded, Feature, Finding, Provenance, Split, Splits
+from dltrain.data import PARTS, DataSpec, Encoded, Feature, Features, Finding, Provenance, Split, Splits
 from dltrain.data.noticing import notice
+from dltrain.data.trees import Array, taken
 from dltrain.datasets._sources.whole import Whole
 from dltrain.datasets._tables.targets import drawn_parts
 from dltrain.datasets._texts.odd_texts import odd_texts
@@ -29,7 +30,7 @@ class Texts:
     Args:
         raws: the texts, or pairs as {"text", "pair"}.
         target: the feature of the targets; none where there are none.
-        targets: (examples, ...); none likewise.
+        targets: (examples, ...), or what `stored_targets` makes such of; none likewise.
         places: where each text is, for messages.
         parts: positions of the examples of each part.
         weights: how much each example counts in training; none where all count the same.
@@ -38,7 +39,7 @@ class Texts:
 
     raws: Sequence[Any]
     target: Feature | None
-    targets: np.ndarray | None
+    targets: Any
     places: Sequence[str]
     parts: dict[str, np.ndarray]
     weights: np.ndarray | None = None
@@ -62,6 +63,8 @@ class TextSource(Whole):
         on_bad_example: error to stop at texts that are empty or cannot be read; skip to leave them out and name them.
     """
 
+    feature: ClassVar[type[Tokens]] = Tokens
+
     tokenizer: Literal["words", "wordpiece", "bpe", "unigram"] | Path = "wordpiece"
     vocabulary_size: PositiveInt = 8000
     max_length: PositiveInt = 256
@@ -84,6 +87,16 @@ class TextSource(Whole):
             ValueError: if they cannot be used.
         """
         raise NotImplementedError(f"{type(self).__name__} must have texts(like)")
+
+    def stored_targets(self, found: Texts, encoded: Encoded, usable: np.ndarray) -> Array:
+        """Returns what is asked of the texts that can be used, as it is stored.
+
+        Args:
+            found: all texts.
+            encoded: the same as tokens.
+            usable: the positions of those that can be used.
+        """
+        return found.targets[usable]
 
     def refuse(self, problems: Sequence[str]) -> None:
         """Raises KeyProblem, which names the first of the examples that cannot be used, unless they are skipped."""
@@ -130,6 +143,7 @@ class TextSource(Whole):
         rows = np.full(len(found.raws), -1)
         rows[usable] = np.arange(len(usable))
         _notice(encoded, found)
+        targets = None if found.target is None else self.stored_targets(found, encoded, usable)
         parts: dict[str, Any] = dict.fromkeys(PARTS)
         for name, positions in found.parts.items():
             kept = positions[rows[positions] >= 0]
@@ -139,11 +153,14 @@ class TextSource(Whole):
                 continue
             parts[name] = Split(
                 encoded.stored.take(rows[kept]),
-                None if found.targets is None else found.targets[kept],
+                None if targets is None else taken(targets, rows[kept]),
                 None if found.weights is None else found.weights[kept],
                 Provenance(found.places.__getitem__, kept),
+                taken(encoded.metadata, rows[kept]),
             )
-        spec = DataSpec.of(tokens, found.target) if like is None else like
+        # One name for texts of any kind: networks that were pretrained on some are for the others.
+        inputs, asked = Features({Tokens.registered_name: tokens}), [found.target] if found.target else []
+        spec = DataSpec(inputs, Features.of(*asked)) if like is None else like
         made = Splits(spec, parts.pop("train"), **parts, skipped=(*found.skipped, *problems))
         return made.with_statistics(like)
 
@@ -157,8 +174,8 @@ class TextSource(Whole):
         has_pairs = isinstance(raws[0], dict)
         if isinstance(self.tokenizer, Path):
             content = tokenizing.of_file(self.tokenizer, self.lowercase, self.strip_accents, self.max_length)
-            return Tokens(**keys, has_pairs=has_pairs, tokenizer=content)
-        untaught = Tokens(kind=self.tokenizer, vocabulary_size=self.vocabulary_size, has_pairs=has_pairs, **keys)
+            return self.feature(**keys, has_pairs=has_pairs, tokenizer=content)
+        untaught = self.feature(kind=self.tokenizer, vocabulary_size=self.vocabulary_size, has_pairs=has_pairs, **keys)
         return untaught.fit([[raw for raw in raws if raw]])
 
 
