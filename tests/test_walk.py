@@ -950,7 +950,8 @@ def test_compare_finds_no_difference_between_a_run_and_its_copy(walk):
         for each in found["metrics"]
         if each["part"] == "test"
     }
-    assert means == {name: [value, value] for name, value in walk.fit()["test"].items()}
+    known = walk.fit()["test"].items()
+    assert means == {name: [value, value] for name, value in known if name not in walk.recipe.undefined}
 
 
 @walks("init")

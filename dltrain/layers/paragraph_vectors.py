@@ -118,7 +118,8 @@ class ParagraphVectors(keras.layers.Layer):
         rest = rest if self.mode != "dbow" else None
         wanted = rows(self.outputs, ids)
         known, of_document = self._beside(rest, wanted), wanted[..., : self.width]
-        drawn = ops.convert_to_tensor(self._quadrature(number)) if self.negatives else None
+        # Read before the loop: ONNX has no tables of weights within one.
+        drawn = rows(self.outputs, ops.convert_to_tensor(self._quadrature(number))) if self.negatives else None
         table = None if self.negatives else ops.convert_to_tensor(self.outputs)
 
         def gradient(step: Any, vectors: Any) -> Any:
@@ -126,7 +127,7 @@ class ParagraphVectors(keras.layers.Layer):
             logits = self._scaled(ops.matmul(of_document, vectors[:, :, None])[..., 0], scale) + known
             pulls = weights * (ops.sigmoid(-logits) if self.negatives else 1.0)
             pull = ops.einsum("bl,bld->bd", self._scaled(pulls, scale), of_document)
-            others = rows(self.outputs, ops.take(drawn, step, axis=0)) if table is None else table
+            others = ops.take(drawn, step, axis=0) if table is None else table
             away = self._scaled(ops.matmul(vectors, ops.transpose(others[:, : self.width]))[:, None], scale, axis=2)
             if rest is not None:
                 away = away + ops.matmul(rest, ops.transpose(others))
