@@ -34,6 +34,8 @@ class Task(Choice):
     """What makes probabilities of outputs; exports end in it."""
     mixes: ClassVar[bool] = False
     """Whether targets may be averaged, as `soft_targets` makes them: else examples cannot be mixed."""
+    compares: ClassVar[bool] = False
+    """Whether results mean little without those of its `baselines`, which `fit` and `eval` then measure too."""
     distils: ClassVar[bool] = False
     """Whether a teacher's outputs can be learnt from, by `distillation_loss`."""
     metrics: Sequence[Any] = ()

@@ -14,10 +14,13 @@ from hypothesis import strategies as st
 from dltrain.data import DataSpec, Feature, Features, Ragged
 from dltrain.data.request import LineReader, ObjectReader
 from dltrain.features._tables.columns import Encoding, learn
+from dltrain.features._series.tables import Layout
 from dltrain.features.class_label import ClassLabel
+from dltrain.features.future import Future
 from dltrain.features.image import Image
 from dltrain.features.labels import Labels
 from dltrain.features.numbers import Numbers
+from dltrain.features.series import Series
 from dltrain.features.table import Column, Table
 from dltrain.features.tokens import Tokens
 from dltrain.features.vector import Vector
@@ -46,6 +49,7 @@ def learnt_table():
 
 
 TABLE = learnt_table()
+STEPS = Series(window=2, horizon=1, layout=Layout(targets=("y",), past=("p",), known=("k",)))
 EACH = {
     "image": (Image(shape=(2, 3, 3)), st.lists(st.integers(0, 255), min_size=18, max_size=18)),
     "vector": (Vector(shape=(4,)), st.lists(FLOATS, min_size=4, max_size=4)),
@@ -63,6 +67,11 @@ EACH = {
         Tokens(kind="wordpiece", vocabulary_size=60, max_length=9).fit([["the film was good", "a bad film, a café"]]),
         st.text(min_size=1).filter(str.strip),
     ),
+    "series": (STEPS, st.lists(st.lists(FLOATS, min_size=3, max_size=3), min_size=3, max_size=3)),
+    "future": (
+        Future(horizon=2, names=("y",)),
+        st.lists(st.fixed_dictionaries({"y": st.one_of(FLOATS, st.none())}), min_size=2, max_size=2),
+    ),
     "class_label": (ClassLabel(class_names=("a", "b", "c")), st.sampled_from(["a", "b", "c"])),
     "labels": (Labels(class_names=("a", "b")), st.lists(st.sampled_from(["a", "b"]), unique=True)),
     "numbers": (Numbers(names=("x", "y")), st.fixed_dictionaries({"x": FLOATS, "y": FLOATS})),
@@ -75,6 +84,12 @@ ONE = {
     "vector": [1, 2.5, -3, 0],
     "table": {"size": 3, "kind": "red", "many": "other", "day": "2012-02-29", "note": None},
     "tokens": "a good film",
+    "series": [
+        {"time": "2020-01-31", "y": 1, "p": 2, "k": 3},
+        {"time": "2020-02-29", "y": 4, "p": None, "k": 5},
+        {"time": "2020-03-31", "y": 6, "p": 7.5, "k": 8},
+        {"time": "2020-04-30", "k": 9},
+    ],
 }
 """A raw value of those that the server takes."""
 

@@ -11,6 +11,7 @@ from dltrain.data.proposal import Proposal
 from dltrain.data.splits import PART_NAMES
 from dltrain.datasets._images.proposal import has_image, names_images
 from dltrain.datasets._sources.proposal import held_out
+from dltrain.datasets._tables.time_series_proposal import is_series
 from dltrain.errors import KeyProblem
 from dltrain.features._tables.files import BadRows, read
 from dltrain.registry import suggestion
@@ -45,8 +46,10 @@ def table(path: Path, target: str | None, make: Callable[..., Any], missing: tup
 
 def _of_table(
     path: Path, target: str | None, make: Callable[..., Any], missing: tuple[str, ...], skip: bool
-) -> Proposal:
+) -> Proposal | None:
     whole = read(path, "auto", "utf-8", missing, skip)
+    if not skip and is_series(whole, target):
+        return None
     names = whole.frame.columns
     if len(names) < 2:
         raise KeyProblem("path", f"needs a column to predict and others to predict it from, but has only {names[0]!r}")
