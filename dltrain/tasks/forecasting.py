@@ -256,12 +256,13 @@ class Forecasting(Task):
             steps = []
             for step, time in enumerate(times):
                 values = dict(zip(names, points[row, step].tolist(), strict=True))
-                quantiles = {
-                    target: dict(zip(map(str, self._asked), outputs[row, step, place].tolist(), strict=True))
-                    for place, target in enumerate(names)
-                }
                 of_step = {"step" if begin == UNDATED else "time": time, "values": values}
-                steps.append(of_step | ({"quantiles": quantiles} if self._asked else {}))
+                if self._asked:
+                    of_targets = (
+                        dict(zip(map(str, self._asked), each, strict=True)) for each in outputs[row, step].tolist()
+                    )
+                    of_step["quantiles"] = dict(zip(names, of_targets, strict=True))
+                steps.append(of_step)
             found.append(({"series": name} if name else {}) | {"steps": steps})
         return found
 

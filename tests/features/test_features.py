@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from dltrain.data import DataSpec, Feature, Features, Ragged
 from dltrain.data.request import LineReader, ObjectReader
-from dltrain.features._tables.columns import Encoding, learn
 from dltrain.features._series.tables import Layout
+from dltrain.features._tables.columns import Encoding, learn
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.future import Future
 from dltrain.features.image import Image
