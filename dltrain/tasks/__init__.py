@@ -17,6 +17,7 @@ from dltrain.registry import Choice, short_name
 
 if TYPE_CHECKING:
     from dltrain.data.proposal import Keys, Proposal
+    from dltrain.figures.page import Panel
     from dltrain.report.outcome import Mistakes
     from dltrain.report.parts import Chapter
 
@@ -201,6 +202,10 @@ class Task(Choice):
             part: what is answered.
         """
         return {}
+
+    def pictures(self, outcome: Outcome) -> Sequence[Panel]:
+        """Returns what answers look like, for `predict --png`; nothing where they are not drawn."""
+        return []
 
     def chapters(self, outcome: Outcome) -> list[Chapter]:
         """Returns figures and tables of how good outputs are, for the report."""

@@ -197,6 +197,30 @@ def _worst_drawn(outcome: Outcome, points: np.ndarray, has_quantiles: bool) -> l
     return [Chapter("Worst windows", figures)] if figures else []
 
 
+def forecasts(outcome: Outcome, points: np.ndarray, has_quantiles: bool) -> list[Stretches]:
+    """Returns windows with what is forecast behind them, a panel for each target.
+
+    Args:
+        outcome: the outputs, and what came where that is known.
+        points: the forecast of each window, (windows, horizon, targets).
+        has_quantiles: whether outputs have quantiles.
+    """
+    series, outputs = outcome.data.input, np.asarray(outcome.outputs, np.float64)
+    targets = None if outcome.split is None else np.asarray(outcome.targets[:], np.float64)
+    names, begins = _names(outcome), _begins(outcome)
+    found = []
+    for row in range(len(outputs)):
+        past = np.asarray(outcome.inputs[np.array([row])], np.float64)[0, : series.window]
+        for place, target in enumerate(outcome.data.target.names):
+            where = _where(outcome, names[row], int(begins[row])).removeprefix("; ")
+            found.append(window_panel(
+                f"{target}: {where}" if where else target, past[:, place], points[row, :, place],
+                None if targets is None else targets[row, :, place],
+                outputs[row, :, place] if has_quantiles else None,
+            ))  # fmt: skip
+    return found
+
+
 def window_panel(
     title: str, past: np.ndarray, point: np.ndarray, actual: np.ndarray | None, quantiles: np.ndarray | None
 ) -> Stretches:

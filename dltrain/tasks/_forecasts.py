@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from dltrain.data import spaced
@@ -13,8 +14,10 @@ MOST_WINDOWS = 50_000
 MOST_RESIDUALS = 5_000
 """Windows of the train part whose errors make the intervals of a baseline."""
 CHUNK = 4_096
-RIDGE = 1e-6
+RIDGE = 1e-8
 """Of the mean square of the lags: without it lags that say the same would have no solution."""
+LAGS = 9
+"""Steps that a short autoregression looks at, beside all of the window and half of it."""
 
 Forecast = Callable[[Any], Any]
 """Of pasts, (windows, steps, targets), what follows, (windows, horizon, targets)."""
@@ -44,58 +47,92 @@ def simple(horizon: int, season: int) -> dict[str, Forecast]:
     return found | {"drift: the last value and the window's mean change": drift}
 
 
-def autoregression(train: Any, futures: Any, window: int, targets: int, is_one: bool) -> Forecast:
-    """Returns the least-squares map from the window to the horizon, of each target from its own past.
-
-    Of several series it is fitted to windows with mean 0 and deviation 1, of one to the values themselves.
+@dataclass(frozen=True)
+class Autoregression:
+    """The least-squares map from the last steps of each target to its horizon.
 
     Args:
-        train: windows of the train part.
+        maps: of each target, (lags + 1, horizon); the last row is what is added.
+        level: what is subtracted from each target, (targets,); none for each window's own mean, and its deviation.
+    """
+
+    maps: np.ndarray
+    level: np.ndarray | None
+
+    @property
+    def lags(self) -> int:
+        """How many steps it looks at."""
+        return self.maps.shape[1] - 1
+
+    def __call__(self, past: np.ndarray) -> np.ndarray:
+        """Returns what follows, (windows, horizon, targets), of pasts, (windows, steps, targets)."""
+        scaled, level, scale = _scaled(past[:, past.shape[1] - self.lags :].astype(np.float64), self.level)
+        found = [scaled[..., target] @ each[:-1] + each[-1] for target, each in enumerate(self.maps)]
+        return np.stack(found, axis=-1) * scale + level
+
+
+def autoregression(train: Any, futures: Any, window: int, targets: int, is_one: bool) -> Autoregression:
+    """Returns the least-squares map from the window to the horizon, of each target from its own past.
+
+    Of several series it is fitted to windows with mean 0 and deviation 1. Of one, whether to these or to the values
+    themselves, and to how many of the last steps, is what forecasts the last fifth of the train part best.
+
+    Args:
+        train: windows of the train part, in the order of time where there is one series.
         futures: what followed.
         window: steps of the past.
         targets: how many channels are forecast, the first ones.
         is_one: whether there is one series.
     """
-    chosen = spaced(len(train), MOST_WINDOWS)
-    products = np.zeros((targets, window + 1, window + 1))
-    answers = np.zeros((targets, window + 1, futures.shape[1]))
-    # About the same middle, so that a large level leaves digits for what varies.
-    middle = np.zeros(targets) if not is_one else _past(train, chosen[:CHUNK], window, targets).mean(axis=(0, 1))
-    for start in range(0, len(chosen), CHUNK):
-        some = chosen[start : start + CHUNK]
+    places = spaced(len(train), MOST_WINDOWS)
+    if not is_one:
+        return _fitted(train, futures, places, window, window, targets, None)
+    last = len(places) - len(places) // 5
+    held, level = places[last:], _past(train, places[:CHUNK], window, targets).mean(axis=(0, 1))
+    past, actual = _past(train, held, window, targets), np.asarray(futures[held], np.float64)
+    best: tuple[float, int, np.ndarray | None] = (np.inf, window, None)
+    for lags in sorted({window, -(-window // 2), min(window, LAGS)}):
+        for of_form in (None, level):
+            found = _fitted(train, futures, places[:last], lags, window, targets, of_form)
+            error = float(means(np.abs(found(past) - actual), (0, 1, 2))) if len(held) else 0.0
+            best = min(best, (error, lags, of_form), key=lambda each: each[0])
+    return _fitted(train, futures, places, best[1], window, targets, best[2])
+
+
+def _fitted(
+    train: Any, futures: Any, places: np.ndarray, lags: int, window: int, targets: int, level: np.ndarray | None
+) -> Autoregression:
+    products = np.zeros((targets, lags + 1, lags + 1))
+    answers = np.zeros((targets, lags + 1, futures.shape[1]))
+    for start in range(0, len(places), CHUNK):
+        some = places[start : start + CHUNK]
         past, future = _past(train, some, window, targets), np.asarray(futures[some], np.float64)
-        scaled, level, scale = _scaled(past, middle, is_one)
+        scaled, middle, scale = _scaled(past[:, window - lags :], level)
+        wanted = (future - middle) / scale
         for target in range(targets):
-            wanted = (future[..., target] - level[..., target]) / scale[..., target]
-            usable = np.isfinite(wanted).all(axis=1)
-            lags = np.insert(scaled[usable][..., target], window, 1.0, axis=1)
-            products[target] += lags.T @ lags
-            answers[target] += lags.T @ wanted[usable]
-    maps = []
-    for square, of_target in zip(products, answers, strict=True):
-        ridge = RIDGE * np.trace(square) / len(square) * np.eye(len(square))
-        maps.append(np.linalg.solve(square + ridge + 1e-12 * np.eye(len(square)), of_target))
-
-    def forecast(past: np.ndarray) -> np.ndarray:
-        scaled, level, scale = _scaled(past.astype(np.float64), middle, is_one)
-        found = [scaled[..., target] @ each[:-1] + each[-1] for target, each in enumerate(maps)]
-        return np.stack(found, axis=-1) * scale + level
-
-    return forecast
+            usable = np.isfinite(wanted[..., target]).all(axis=1)
+            of_target = np.insert(scaled[usable][..., target], lags, 1.0, axis=1)
+            products[target] += of_target.T @ of_target
+            answers[target] += of_target.T @ wanted[usable][..., target]
+    ridges = [(RIDGE * np.trace(square) / len(square) + 1e-12) * np.eye(len(square)) for square in products]
+    maps = [
+        np.linalg.solve(square + ridge, each) for square, ridge, each in zip(products, ridges, answers, strict=True)
+    ]
+    return Autoregression(np.stack(maps), level)
 
 
 def _past(windows: Any, places: np.ndarray, window: int, targets: int) -> np.ndarray:
     return np.asarray(windows[places], np.float64)[:, :window, :targets]
 
 
-def _scaled(past: np.ndarray, middle: np.ndarray, is_one: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _scaled(past: np.ndarray, level: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns pasts in the scale that a map is fitted in, and what was subtracted and divided by."""
-    if is_one:
-        level = np.broadcast_to(middle, (len(past), 1, len(middle)))
-        return past - level, level, np.ones_like(level)
-    level, scale = past.mean(axis=1, keepdims=True), past.std(axis=1, keepdims=True)
+    if level is not None:
+        middle = np.broadcast_to(level, (len(past), 1, len(level)))
+        return past - middle, middle, np.ones_like(middle)
+    middle, scale = past.mean(axis=1, keepdims=True), past.std(axis=1, keepdims=True)
     scale = np.where(scale > 0, scale, 1.0)
-    return (past - level) / scale, level, scale
+    return (past - middle) / scale, middle, scale
 
 
 def answered(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dltrain.data import Batch, Change, DataSpec, Outcome, Split
@@ -20,6 +20,7 @@ from dltrain.tasks._forecasts import answered, autoregression, means, simple
 
 if TYPE_CHECKING:
     from dltrain.data.proposal import Keys, Proposal
+    from dltrain.figures.page import Panel
     from dltrain.report.outcome import Mistakes
     from dltrain.report.parts import Chapter
 
@@ -240,7 +241,7 @@ class Forecasting(Task):
         linear = autoregression(train.inputs, train.targets, window, targets, is_one)
         return {
             name: answered(each, train.inputs, train.targets, part.inputs, window, targets, self._asked)
-            for name, each in {**forecasts, f"linear autoregression of {window} steps": linear}.items()
+            for name, each in {**forecasts, f"linear autoregression of {linear.lags} steps": linear}.items()
         }
 
     def answers(self, outcome: Outcome, options: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -272,6 +273,12 @@ class Forecasting(Task):
         axes = "(steps, targets, quantiles)" if self._asked else "(steps, targets)"
         of = f", the quantiles {', '.join(map(str, self._asked))} in this order" if self._asked else ""
         return [f"{horizon} steps of {names} to forecast", f"{axes}, in the targets' own units{of}."]
+
+    def pictures(self, outcome: Outcome) -> Sequence[Panel]:
+        """Returns each series' last window with what is forecast behind it."""
+        from dltrain.tasks._forecast_chapters import forecasts
+
+        return forecasts(outcome, self._point(np.asarray(outcome.outputs, np.float64)), bool(self._asked))
 
     def chapters(self, outcome: Outcome) -> list[Chapter]:
         """Returns forecasts over the part, and errors by step, series, hour and weekday."""

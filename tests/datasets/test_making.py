@@ -82,9 +82,7 @@ def test_what_lacks_its_package_says_which_to_install(tmp_path, monkeypatch):
 
 def test_the_truth_of_invented_loads_is_what_noise_lies_about(tmp_path):
     assert dltrain("energy", tmp_path / "energy").exit_code == 0
-    rows, truth = (
-        list(csv.DictReader((tmp_path / "energy" / name).open())) for name in ("energy.csv", "truth.csv")
-    )
+    rows, truth = (list(csv.DictReader((tmp_path / "energy" / name).open())) for name in ("energy.csv", "truth.csv"))
     assert [(row["time"], row["district"]) for row in rows] == [(row["time"], row["district"]) for row in truth]
     one = [place for place, row in enumerate(rows) if row["district"] == "district01"]
     noise = np.array([float(rows[place]["load"]) - float(truth[place]["load"]) for place in one])
