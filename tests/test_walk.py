@@ -326,7 +326,7 @@ def sentences(folder):
 
 
 def write_series(folder, copies):
-    """Writes two shops' sales, of which one repeats itself after six days; and, as a third shop, some of the first's."""
+    """Writes two shops' sales, which repeat themselves after six days; and, as a third shop, some of the first's."""
     random, lines = np.random.RandomState(0), {}
     for shop, level in (("north", 100), ("south", 20)):
         days = np.datetime64("2024-01-01") + np.arange(120)
@@ -363,9 +363,11 @@ def series_tensors(folder):
 
 
 def series_answers(outputs):
-    days = ["2024-04-30", "2024-05-01", "2024-05-02"]
-    return [{"series": shop, "steps": [{"time": day, "values": {"sold": step[0]}} for day, step in zip(days, of_shop, strict=True)]}
-            for shop, of_shop in zip(("north", "south"), np.asarray(outputs, np.float64).tolist(), strict=True)]  # fmt: skip
+    days, found = ["2024-04-30", "2024-05-01", "2024-05-02"], []
+    for shop, of_shop in zip(("north", "south"), np.asarray(outputs, np.float64)[..., 0].tolist(), strict=True):
+        steps = [{"time": day, "values": {"sold": sold}} for day, sold in zip(days, of_shop, strict=True)]
+        found.append({"series": shop, "steps": steps})
+    return found
 
 
 def series_error(rows):
