@@ -28,6 +28,7 @@ class Future(Feature):
 
     task: ClassVar[str] = "forecasting"
     plural: ClassVar[str] = "steps to forecast"
+    may_lack: ClassVar[bool] = True
 
     horizon: int = 1
     names: tuple[str, ...] = ()

@@ -78,7 +78,8 @@ class Stretches:
                 axes.fill_between(trace.places, trace.low, trace.high, color=colour, alpha=0.22, linewidth=0)
             places, values = _thinned(trace.places, np.asarray(trace.values, float))
             dots = "o" if len(places) == 1 else ""
-            axes.plot(places, values, color=colour, linewidth=1.3, marker=dots, markersize=4, label=trace.name or "_")
+            name = sheet.fitted(trace.name, 160, SMALL) if trace.name else "_"
+            axes.plot(places, values, color=colour, linewidth=1.3, marker=dots, markersize=4, label=name)
         if self.marks:
             axes.set_xticks([place for place, _ in self.marks], [words for _, words in self.marks])
         else:

@@ -74,8 +74,8 @@ class Autoregression:
 def autoregression(train: Any, futures: Any, window: int, targets: int, is_one: bool) -> Autoregression:
     """Returns the least-squares map from the window to the horizon, of each target from its own past.
 
-    Of several series it is fitted to windows with mean 0 and deviation 1. Of one, whether to these or to the values
-    themselves, and to how many of the last steps, is what forecasts the last fifth of the train part best.
+    Of several series it is fitted to windows with mean 0 and deviation 1, of one to the values themselves, and to as
+    many of the last steps as forecast the last fifth of the train part best.
 
     Args:
         train: windows of the train part, in the order of time where there is one series.
@@ -90,13 +90,11 @@ def autoregression(train: Any, futures: Any, window: int, targets: int, is_one: 
     last = len(places) - len(places) // 5
     held, level = places[last:], _past(train, places[:CHUNK], window, targets).mean(axis=(0, 1))
     past, actual = _past(train, held, window, targets), np.asarray(futures[held], np.float64)
-    best: tuple[float, int, np.ndarray | None] = (np.inf, window, None)
+    errors = {}
     for lags in sorted({window, -(-window // 2), min(window, LAGS)}):
-        for of_form in (None, level):
-            found = _fitted(train, futures, places[:last], lags, window, targets, of_form)
-            error = float(means(np.abs(found(past) - actual), (0, 1, 2))) if len(held) else 0.0
-            best = min(best, (error, lags, of_form), key=lambda each: each[0])
-    return _fitted(train, futures, places, best[1], window, targets, best[2])
+        found = _fitted(train, futures, places[:last], lags, window, targets, level)
+        errors[lags] = float(means(np.abs(found(past) - actual), (0, 1, 2))) if len(held) else 0.0
+    return _fitted(train, futures, places, min(errors, key=lambda lags: errors[lags]), window, targets, level)
 
 
 def _fitted(

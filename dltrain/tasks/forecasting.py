@@ -16,7 +16,7 @@ from dltrain.fields import PositiveFloat, Share
 from dltrain.lazy import keras, np, tf
 from dltrain.registry import TASKS
 from dltrain.tasks import Task
-from dltrain.tasks._forecasts import answered, autoregression, means, simple
+from dltrain.tasks._forecasts import Forecast, answered, autoregression, means, simple
 
 if TYPE_CHECKING:
     from dltrain.data.proposal import Keys, Proposal
@@ -236,12 +236,13 @@ class Forecasting(Task):
         """
         series = data.input
         window, targets = series.window, series.targets
-        forecasts = simple(series.horizon, series.season)
+        forecasts: dict[str, Forecast] = {**simple(series.horizon, series.season)}
         is_one = len(set(train.metadata.get("series", ("",)))) == 1
         linear = autoregression(train.inputs, train.targets, window, targets, is_one)
+        forecasts[f"linear autoregression of {linear.lags} steps"] = linear
         return {
             name: answered(each, train.inputs, train.targets, part.inputs, window, targets, self._asked)
-            for name, each in {**forecasts, f"linear autoregression of {linear.lags} steps": linear}.items()
+            for name, each in forecasts.items()
         }
 
     def answers(self, outcome: Outcome, options: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -89,6 +89,11 @@ class Windows(Examples):
         """float32."""
         return np.dtype(np.float32)
 
+    @property
+    def is_steady(self) -> bool:
+        """Always: the series are in memory."""
+        return True
+
     def __len__(self) -> int:
         return len(self.starts)
 
@@ -106,10 +111,10 @@ class Windows(Examples):
 
     def read(self, positions: np.ndarray, seeds: np.ndarray | None = None) -> np.ndarray:
         """Gathers the windows at the positions, (some, length, channels)."""
-        places = self.starts[positions][:, None] + np.arange(self.length)
+        places = self.starts[positions][..., None] + np.arange(self.length)
         values = np.take(self.collection.values[:, : self.channels], places, axis=0)
         if self._seen is not None:
-            values[:, self._seen :, : self._hidden] = 0
+            values[..., self._seen :, : self._hidden] = 0
         if self._as_measured and self.collection.filled is not None:
             values[self.collection.filled[places]] = np.nan
         return values
