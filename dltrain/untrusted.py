@@ -98,7 +98,7 @@ def record(error: BaseException) -> None:
     _log.debug("%s", "".join(traceback.format_exception(error)).rstrip())
 
 
-def reason(error: Exception) -> str:
+def reason(error: BaseException) -> str:
     """Returns why a file cannot be read, in one line: what the system says, or its parser."""
     return " ".join(str(getattr(error, "strerror", None) or error).split())
 

@@ -24,9 +24,10 @@ def blocks(language):
 
 @pytest.mark.parametrize("text", blocks("yaml"))
 def test_configs_are_good(tmp_path, text):
-    rows = [f"{row * 9.5},{row},100{row % 3},2020-01-{row % 28 + 1},1,train" for row in range(40)]
+    header = "price,area,postcode,sold_on,description,importance,part"
+    rows = [f"{row * 9.5},{row},100{row % 3},2020-01-{row % 28 + 1},sunny at noon,1,train" for row in range(40)]
     (tmp_path / "houses").mkdir()
-    (tmp_path / "houses" / "1.csv").write_text("\n".join(["price,area,postcode,sold_on,importance,part", *rows]))
+    (tmp_path / "houses" / "1.csv").write_text("\n".join([header, *rows]))
     shutil.copy(CONFIGS / "resnet.yaml", tmp_path)  # which one builds on
     path = tmp_path / "readme.yaml"
     path.write_text(text)

@@ -160,6 +160,26 @@ def table_tensors(_):
     return np.array([[1.5, 1], [7.25, 3], [4, 0]], np.float32)  # an unknown kind is 0
 
 
+def write_notes(folder, copies):
+    random = np.random.RandomState(0)
+    rows = []
+    for _ in range(120):
+        size, is_large = random.uniform(0, 10), random.randint(2)
+        note = "It is a room" + is_large * ", very very very large" + " room room"
+        rows.append(f'{size:.3f},"{note} {random.randint(99)}",{2 * size + 5 * is_large:.3f}')
+    (folder / "houses.csv").write_text("\n".join(["size,note,y", *rows, *rows[:copies], ""]))
+    asked = [f'{each["size"]},"{each["note"] or ""}"' for each in note_instances(folder)]
+    (folder / "asked.csv").write_text("\n".join(["size,note", *asked, ""]))
+
+
+def note_instances(_):
+    return [{"size": 1.5, "note": "Very nice room"}, {"size": 7.25, "note": None}, {"size": 4, "note": "very, very"}]
+
+
+def note_tensors(_):
+    return np.log1p([[np.expm1(1.5), 1, 1], [np.expm1(7.25), 0, 0], [np.expm1(4), 0, 2]]).astype(np.float32)
+
+
 def label_answers(outputs):
     names, shares = ("big", "is_a"), sigmoid(outputs)
     chosen = [[place for place in range(2) if row[place] > 0.5] for row in shares]
@@ -376,6 +396,55 @@ def series_error(rows):
     return "mae", np.mean(sizes)
 
 
+NAMES = {"Ada": "PER", "Carl": "PER", "Rome": "LOC", "Oslo": "LOC"}
+TAGS = ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
+
+
+def tagged_vocabulary():
+    """Returns the tokenizer of sentences with names, of a token for each word."""
+    from dltrain.features.tokens import Tokens
+
+    words = [*NAMES, "lives", "in", "sings", *map(str, range(60))]
+    return Tokens(kind="words", max_length=20, lowercase=False).fit([[" ".join(words)]])
+
+
+def write_tagged(folder, copies):
+    random, texts = np.random.RandomState(0), []
+    for number in range(60):
+        words = [random.choice([*NAMES]), random.choice(["lives", "sings"]), "in", random.choice([*NAMES]), str(number)]
+        words = words[random.randint(3) :]
+        tags = [f"B-{NAMES[word]}" if word in NAMES else "O" for word in words]
+        texts.append("".join(f"{word} {tag}\n" for word, tag in zip(words, tags, strict=True)))
+    (folder / "names.conll").write_text("\n".join([*texts, *texts[:copies]]))
+    (folder / "tokenizer.json").write_text(tagged_vocabulary().tokenizer)
+    (folder / "asked.txt").write_text("Ada lives in Oslo 7\nin Rome\n")
+
+
+def tagged(folder):
+    return [line.split() for line in (folder / "asked.txt").read_text().splitlines()]
+
+
+def tagged_tensors(folder):
+    """Reads sentences as a stranger does, with what lies in the run's folder."""
+    tokenizers = pytest.importorskip("tokenizers")
+    made = tokenizers.Tokenizer.from_file(str(next(folder.rglob("runs*/*/tokenizer.json"))))
+    rows = [made.encode(words, is_pretokenized=True).ids for words in tagged(folder)]
+    return np.array([row + [0] * (max(map(len, rows)) - len(row)) for row in rows], np.int32)
+
+
+def tag_answers(outputs):
+    counts = (5, 2)
+    return [
+        {"tags": [TAGS[row[place].argmax()] for place in range(1, 1 + count)]}
+        for row, count in zip(outputs, counts, strict=True)
+    ]
+
+
+def tag_accuracy(rows):
+    pairs = [pair for row in rows for pair in zip(row["tags"], row[ACTUAL], strict=True)]
+    return "accuracy", np.mean([one == other for one, other in pairs])
+
+
 TABLE_PARTS = {"train": 77, "validation": 19, "test": 24}
 TABLE: dict[str, Any] = {
     "write": write_table,
@@ -460,6 +529,20 @@ RECIPES = {
         answers=series_answers,
         measure=series_error,
     ),
+    "conll": Recipe(
+        features=("sentence", "tags"),
+        write=write_tagged,
+        config=f"dataset: {{name: conll, path: names.conll, tokenizer: tokenizer.json, {PARTS}}}\n"
+        "model: {name: lstm, width: 8, units: [8]}",
+        source="names.conll",
+        counts={"train": 38, "validation": 10, "test": 12},
+        asked=lambda folder: [str(folder / "asked.txt")],
+        lines=lambda folder: (folder / "asked.txt").read_text(),
+        instances=tagged,
+        tensors=tagged_tensors,
+        answers=tag_answers,
+        measure=tag_accuracy,
+    ),
     "csv of numbers": Recipe(
         features=("table", "numbers"),
         config="dataset: {name: csv, path: table.csv, target: y, kind: numbers, ignore: [big, is_a], "
@@ -467,6 +550,21 @@ RECIPES = {
         answers=number_answers,
         measure=error,
         **TABLE,
+    ),
+    "csv of tokens": Recipe(
+        features=("table", "numbers"),
+        write=write_notes,
+        config="dataset: {name: csv, path: houses.csv, target: y, kind: numbers, text: [note], tokenizer: words, "
+        f"words: 2, {PARTS}}}\n{MLP}",
+        source="houses.csv",
+        counts=TABLE_PARTS,
+        asked=lambda folder: [str(folder / "asked.csv")],
+        lines=lambda folder: (folder / "asked.csv").read_text(),
+        instances=note_instances,
+        tensors=note_tensors,
+        answers=number_answers,
+        measure=error,
+        commands=(*ONE_RUN, "check", "preview", "resume", "stdin", "export"),
     ),
     "csv of labels": Recipe(
         features=("table", "labels"),
@@ -835,7 +933,7 @@ def ends_alike(walk, inputs, folder):
         assert len(outputs) == 1
 
 
-@walks("export", only=("beads", "pairs", "image_folder", "hidden tokens", "csv of numbers", "time_series"))
+@walks("export", only=("beads", "pairs", "image_folder", "hidden tokens", "conll", "csv of numbers", "time_series"))
 def test_exports_end_in_what_the_network_does(walk, tmp_path):
     ends_alike(walk, taken(walk.recipe.tensors(walk.folder), slice(2)), tmp_path / "exports")
 

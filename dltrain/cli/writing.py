@@ -54,7 +54,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace an existing config.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write a config to start with: look at PATH (images, a table, arrays) and propose one, or copy a TEMPLATE."""
+    """Write a config to start with: propose one for PATH (images, texts, a table, arrays), or copy a TEMPLATE."""
     if list_templates:
         found = templates.titles()
         width = max(map(len, found), default=0)
@@ -62,7 +62,7 @@ def init(
         print_json({"templates": found}) if as_json else echo(table)
         return
     if words is None:
-        raise ConfigError(["init needs a PATH (images, a table, arrays) or a TEMPLATE: dltrain init --list"])
+        raise ConfigError(["init needs a PATH (images, texts, a table, arrays) or a TEMPLATE: dltrain init --list"])
     path = Path(words)
     if path.exists() or _is_pattern(words):
         file = out or Path(f"{templates.name_of(path)}.yaml")

@@ -33,14 +33,14 @@ def propose(path: Path, target: str | None) -> tuple[str, Proposal]:
             if proposal is not None:
                 dataset(**proposal.keys).spec()  # which looks closer
         if proposal is not None:
-            if target is not None and "target" not in proposal.keys:
+            if target is not None and target not in proposal.keys.values():
                 raise ConfigError([f"--target names the column of a table: {path} is read by {name}"])
             return name, proposal
     is_empty = path.is_dir() and not any(path.iterdir())
     held = "is empty" if is_empty else "contains nothing that a dataset of dltrain can read"
     raise ConfigError(
-        [f"{path}: {held}: expected a folder of images per class, a table (.csv, .tsv, .parquet, .jsonl), or arrays "
-         "(.npz, .npy); `dltrain list dataset` names other sources"]
+        [f"{path}: {held}: expected a folder of images or texts per class, a table (.csv, .tsv, .parquet, .jsonl), a "
+         "folder of texts (.txt), or arrays (.npz, .npy); `dltrain list dataset` names other sources"]
     )  # fmt: skip
 
 
@@ -112,9 +112,10 @@ def text(path: Path, dataset: str, proposal: Proposal, spec: DataSpec, task: str
     """
     keys = {key: _relative(value, path.parent) for key, value in proposal.keys.items()}
     block = {key: (value, proposal.remarks.get(key, "")) for key, value in keys.items()}
-    length, suggested = _train(proposal), dict[str, Any]()
+    suggested = dict[str, Any]()
     for feature in spec.inputs.values():
         suggested |= feature.starter(proposal)
+    length = _train(proposal) | suggested.get("train", {})
     blocks: dict[str, Keys] = {
         "dataset": {"name": (dataset, f"all keys: dltrain list dataset {dataset}"), **block},
         "model": _model(spec, suggested),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import reprlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
@@ -80,13 +80,13 @@ class Encoded:
         problems: why a value cannot be used, by its position among the raw ones.
         notices: what was changed or not recognised in a value that is used (unseen, cut, filled), by its position: a
             sentence or several; those that differ from value to value are a `Notice`, with their kind.
-        metadata: facts of each usable value that no network sees, by name, each (usable,).
+        metadata: facts of each usable value that no network sees, by name, each (usable,), or `Ragged`.
     """
 
     stored: Any
     problems: dict[int, str] = field(default_factory=dict)
     notices: dict[int, str | Sequence[str]] = field(default_factory=dict)
-    metadata: dict[str, np.ndarray] = field(default_factory=dict)
+    metadata: dict[str, np.ndarray | Ragged] = field(default_factory=dict)
 
     def noticed(self, place: int) -> list[Notice]:
         """Returns what was noticed of the value at a position."""
@@ -122,6 +122,28 @@ class Groups:
     def positions(self, group: int) -> np.ndarray:
         """Returns the positions of a group's examples."""
         return np.flatnonzero(self.members == group if self.are_exclusive else self.members[:, group])
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Which words, or other things with a name, examples have: each that an example has is there once.
+
+    Args:
+        examples: the position of the example, (found,).
+        terms: the number of the word, from 0, (found,).
+        counts: how often the example has it, (found,).
+        name: what a word is called, by its number.
+    """
+
+    examples: np.ndarray
+    terms: np.ndarray
+    counts: np.ndarray
+    name: Callable[[int], str]
+
+    @property
+    def count(self) -> int:
+        """How many different words there are."""
+        return int(self.terms.max(initial=-1)) + 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,6 +251,10 @@ class Feature(Choice):
         """Returns stored values as plain ones; encoding these gives the same again."""
         raise NotImplementedError(f"{type(self).__name__} must have decode(stored)")
 
+    def actual(self, stored: Any) -> list[Any]:
+        """Returns what is right as answers have it, beside which it stands: by default the plain values."""
+        return self.decode(stored)
+
     def reader(self) -> Reader:
         """Returns what reads files, folders, standard input and requests: lines of text or JSON, one a value."""
         from dltrain.data.request import LineReader
@@ -310,6 +336,15 @@ class Feature(Choice):
 
     def vectors(self, stored: Any) -> np.ndarray | None:
         """Returns numbers that are near where values are alike, (examples, numbers), float32; none where none are."""
+        return None
+
+    def terms(self, stored: Any, neighbours: bool = False) -> Terms | None:
+        """Returns which words each value has, for values that are made of such; none for others.
+
+        Args:
+            stored: the values.
+            neighbours: also pairs of words that stand beside each other.
+        """
         return None
 
     def findings(self, parts: Parts, brief: bool) -> Iterable[Finding]:
@@ -397,7 +432,7 @@ class Feature(Choice):
         return []
 
     def starter(self, examples: Proposal) -> dict[str, Keys | Entries]:
-        """Returns what `init` writes of values such as these, by block: model, augment, keys of optimizer.
+        """Returns what `init` writes of values such as these, by block: model, augment, keys of optimizer and train.
 
         Args:
             examples: what was seen of them.

@@ -16,21 +16,23 @@ class Noticed:
     Args:
         words: it, in one line.
         is_warning: answers may mean nothing because of it.
+        advice: what to do.
     """
 
     words: str
     is_warning: bool = False
+    advice: str = "if this is wrong, say in dataset what the column is"
 
 
 _noticed: ContextVar[list[Noticed] | None] = ContextVar("noticed", default=None)
 
 
-def notice(words: str, is_warning: bool = False) -> None:
+def notice(words: str, is_warning: bool = False, advice: str = Noticed.advice) -> None:
     """Adds something that was noticed to what `noticing` collects; elsewhere it is shown at once."""
     found = _noticed.get()
     if found is None:
         _log.log(logging.WARNING if is_warning else logging.INFO, "%s", words)
-    elif (new := Noticed(words, is_warning)) not in found:
+    elif (new := Noticed(words, is_warning, advice)) not in found:
         found.append(new)
 
 

@@ -46,6 +46,7 @@ class Proposal:
         examples: how many there are, in all parts together.
         counts: examples of each class; empty where there are no classes.
         photographs: whether the inputs are images of several sizes or large ones, as a camera makes them.
+        has_target: whether something is to be predicted of the inputs, and not they themselves.
     """
 
     keys: dict[str, Any]
@@ -54,3 +55,4 @@ class Proposal:
     examples: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     photographs: bool = False
+    has_target: bool = True

@@ -19,6 +19,7 @@ from dltrain.data import trees
 from dltrain.data.feature import Encoded, Feature, Notice
 
 if TYPE_CHECKING:
+    from dltrain.data.ragged import Ragged
     from dltrain.data.splits import Split
     from dltrain.lazy import np
 
@@ -36,7 +37,7 @@ class Request:
         inputs: of those that can be used, as they are stored, (usable, *shape); a dict by name where there are several.
         problems: why an example cannot be used, by its position among the names.
         total: how many there are in all pieces together; none where that is not known.
-        metadata: facts of each usable example that no network sees, by name, each (usable,).
+        metadata: facts of each usable example that no network sees, by name, each (usable,), or `Ragged`.
         notices: what was changed or not recognised in an example that is used, by its position among the names.
         part: the part of the run's own data that they are of; "" where a user brought them.
         split: these examples of that part, with what is right.
@@ -46,7 +47,7 @@ class Request:
     inputs: Any
     problems: dict[int, str] = field(default_factory=dict)
     total: int | None = None
-    metadata: dict[str, np.ndarray] = field(default_factory=dict)
+    metadata: dict[str, np.ndarray | Ragged] = field(default_factory=dict)
     notices: dict[int, list[Notice]] = field(default_factory=dict)
     part: str = ""
     split: Split | None = None

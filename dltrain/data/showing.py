@@ -40,10 +40,12 @@ class Text:
     Args:
         words: in one line or several.
         marks: the same in pieces, each with how much it spoke for a network's answer, -1 to 1; none where unknown.
+        tokens: what a network sees of it; empty where that are no tokens.
     """
 
     words: str
     marks: tuple[tuple[str, float], ...] = ()
+    tokens: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -174,6 +174,10 @@ class DataSpec:
         """Returns the same with another feature for the only target."""
         return replace(self, targets=Features({next(iter(self.targets)): feature}))
 
+    def files(self) -> dict[str, bytes]:
+        """Returns the files that a stranger needs to make tensors and to read outputs: for run folder and exports."""
+        return self.inputs.files() | self.targets.files()
+
     def words(self, targets: Any) -> list[str]:
         """Returns what is right for each example, in one line; nothing where nothing is asked.
 

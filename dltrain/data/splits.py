@@ -10,6 +10,7 @@ from typing import Any
 from dltrain.data import trees
 from dltrain.data.feature import Groups
 from dltrain.data.noticing import Noticed, notice
+from dltrain.data.ragged import Ragged
 from dltrain.data.spec import DataSpec, Features, named
 from dltrain.data.statistics import Pieces
 from dltrain.data.trees import Tree
@@ -60,14 +61,15 @@ class Split:
         weights: how much each example counts in training, (examples,), float32, or a dict of such by target; none
             where all count the same.
         provenance: where each example came from; none where that is not known, or is a file that the inputs know.
-        metadata: facts of each example that no network sees (file, time, series, original size), by name.
+        metadata: facts of each example that no network sees (file, time, series, original size), by name, each
+            (examples,), or `Ragged`.
     """
 
     inputs: Tree
     targets: Tree = None
     weights: Tree | None = None
     provenance: Provenance | None = None
-    metadata: dict[str, np.ndarray] = field(default_factory=dict)
+    metadata: dict[str, np.ndarray | Ragged] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         examples = trees.count(self.inputs)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from dltrain.data import DataSpec, Splits
+from dltrain.data import DataSpec, Finding, Splits
 from dltrain.data.proposal import Proposal
 from dltrain.data.request import Reader
 from dltrain.errors import DltrainError
@@ -131,6 +132,14 @@ class Dataset(Source):
             DataError: if the data cannot be downloaded or used.
         """
         raise NotImplementedError
+
+    def findings(self, splits: Splits) -> Iterable[Finding]:
+        """Returns what is odd about raw values, which they may be read again for; `inspect` asks for it.
+
+        Args:
+            splits: what was loaded of them.
+        """
+        return ()
 
     def describe(self, spec: DataSpec) -> list[str]:
         """Returns, line of Markdown by line, what a stranger does with raw values before what their features say.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from dltrain.data import DataSpec, Feature, Pieces, Provenance, Split, Splits
 from dltrain.data.noticing import notice
@@ -24,6 +24,7 @@ from dltrain.datasets._tables.targets import (
     within_float32,
 )
 from dltrain.errors import KeyProblem
+from dltrain.features._tables import text_tokens
 from dltrain.features._tables.columns import (
     BETWEEN_HOURS,
     Encoding,
@@ -33,6 +34,7 @@ from dltrain.features._tables.columns import (
     learn,
     pointed,
     strays,
+    texts,
 )
 from dltrain.features._tables.encoding import MISSING, TableEncoding
 from dltrain.features._tables.files import Table, matching, read
@@ -42,6 +44,7 @@ from dltrain.features._tables.values import (
     decimal_commas,
     with_points,
 )
+from dltrain.features._text import tokenizing
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.table import Table as TableFeature
 from dltrain.fields import NonNegativeInt, PositiveInt
@@ -58,10 +61,10 @@ class CSV(Whole):
 
     The kind of each column is inferred from its values unless you name it: numbers are standardised (missing ones are
     filled in, and a further number marks them as missing); categories are one-hot or, where there are many, learnt
-    vectors; in texts the most frequent words are counted; dates and times become year, month, weekday, day and hour (or
-    time, in hours, where there are minutes). Columns that are constant, empty or an identifier of the row are left out,
-    and what else is not plain is said. Everything is learnt from the training part and stored with the run: `eval` on
-    other data uses the same.
+    vectors; in texts the most frequent words, or tokens of a tokenizer, are counted; dates and times become year,
+    month, weekday, day and hour (or time, in hours, where there are minutes). Columns that are constant, empty or an
+    identifier of the row are left out, and what else is not plain is said. Everything is learnt from the training part
+    and stored with the run: `eval` on other data uses the same.
 
     A value means the same in each format: true, True, yes and 1 are one category where a column has truth values alone,
     so are 2134, 2134.0 and 02134; times may have AM or PM, an offset (they become UTC), a month's name, a year of two
@@ -75,7 +78,7 @@ class CSV(Whole):
             text, truth values and up to 20 different whole numbers are classes.
         numeric: columns to read as numbers, whatever they look like.
         categorical: columns to read as categories, such as numbers that are codes.
-        text: columns whose words are counted.
+        text: columns whose words, or tokens, are counted.
         dates: columns to read as dates or times.
         ignore: columns that are not used.
         weight: the column with the weight of each row in training; none if all rows count the same.
@@ -86,7 +89,13 @@ class CSV(Whole):
         missing_values: texts that mean a missing value.
         impute: what replaces a missing number: median or mean of the train part, or zero.
         one_hot_up_to: the most categories of a one-hot column; with more, a vector is learnt for each category.
-        words: number of the most frequent words of each text column that are counted.
+        words: number of the most frequent words, or tokens, of each text column that are counted.
+        tokenizer: none to count words in small letters; else what makes tokens, such as pieces of words, of all texts,
+            one for all columns: words, wordpiece, bpe or unigram, which are learnt of the training part; or the path
+            of a file or folder with a tokenizer, as in `text_table`. The run keeps it as tokenizer.json.
+        vocabulary_size: the most tokens that are learnt, five special ones among them.
+        lowercase: take A for a in tokens; a file has this of its own, but for a vocab.txt.
+        strip_accents: take é for e; likewise.
         ignore_case: take categories, and classes, that differ in case alone for one.
         on_bad_example: error to stop at rows that cannot be used (too many fields, no target, a word instead of a
             number); skip to leave them out and name them.
@@ -112,6 +121,10 @@ class CSV(Whole):
     impute: Literal["median", "mean", "zero"] = "median"
     one_hot_up_to: NonNegativeInt = 10
     words: PositiveInt = 100
+    tokenizer: Literal["words", "wordpiece", "bpe", "unigram"] | Path | None = None
+    vocabulary_size: PositiveInt = 8000
+    lowercase: bool = True
+    strip_accents: bool = True
     ignore_case: bool = False
     on_bad_example: Literal["error", "skip"] = "error"
     max_megabytes: PositiveInt | None = None
@@ -126,6 +139,11 @@ class CSV(Whole):
                 if name in named:
                     raise KeyProblem(key, f"names {name!r}, which is already in {named[name]}")
                 named[name] = key
+        if self.tokenizer is not None:
+            tokenizing.check_installed("tokenizer")
+            tokenizing.check_size("vocabulary_size", self.vocabulary_size)
+        if isinstance(self.tokenizer, Path):
+            object.__setattr__(self, "tokenizer", tokenizing.place(self.tokenizer))
         delimiter = self.delimiter.replace("tab", "\t")
         if delimiter != "auto" and (len(delimiter) != 1 or not delimiter.isascii() or delimiter in '\0\r\n"'):
             raise KeyProblem("delimiter", f"must be auto, tab or one ASCII character, got {self.delimiter!r}")
@@ -147,7 +165,8 @@ class CSV(Whole):
 
     def reader(self, spec: DataSpec) -> TableReader:
         """Returns a reader of other rows for a network that was trained on `spec`."""
-        table = TableEncoding(spec.input.columns, self.missing_values, self.numeric, self.dates)
+        learnt: TableFeature = spec.input
+        table = TableEncoding(learnt.columns, self.missing_values, self.numeric, self.dates, learnt.tokenizer)
         return TableReader(table, self.delimiter, self.encoding, SizeLimit(self.max_megabytes))
 
     @property
@@ -181,7 +200,7 @@ class CSV(Whole):
             raise KeyProblem("test_fraction", "and validation_fraction leave nothing for training")
         if like is None:
             like = self._learnt(table, train, target, commas)
-        matrix = encode(table.frame, like.input.columns)
+        matrix = encode(table.frame, like.input.columns, like.input.tokenizer)
         _notice_strays(table, like, parts)
         skipped = tuple(table.skipped)
         place = replace(table, frame=table.frame.clear()).place  # which keeps no values
@@ -253,11 +272,23 @@ class CSV(Whole):
                 words = f"{self.split!r} leaves no row for training of class {classes[untaught[0]]!r}"
                 raise KeyProblem("split", words)
         given: dict[str, Role] = {name: role for role in _ROLES for name in getattr(self, role)}
-        encoding = Encoding(self.impute, self.one_hot_up_to, self.words, self.ignore_case)
-        columns = learn(table.frame.drop(self._apart), train.inputs[:, 0], given, encoding, commas)
+        inputs, rows = table.frame.drop(self._apart), train.inputs[:, 0]
+        tokenizer = self._tokenizer(texts(inputs, rows, given)) if self.tokenizer is not None else ""
+        encoding = Encoding(self.impute, self.one_hot_up_to, self.words, self.ignore_case, tokenizer)
+        columns = learn(inputs, rows, given, encoding, commas)
         if not columns:
             raise KeyProblem("path", "has no column beside the target to learn from")
-        return DataSpec.of(TableFeature(columns=columns), target.adapt(Pieces(train.targets)))
+        return DataSpec.of(TableFeature(columns=columns, tokenizer=tokenizer), target.adapt(Pieces(train.targets)))
+
+    def _tokenizer(self, columns: list[pl.Series]) -> str:
+        """Returns the tokenizer of the columns of texts."""
+        if not columns:
+            raise KeyProblem("tokenizer", "is for columns of texts, of which there is none: name one under text")
+        spelling = self.lowercase, self.strip_accents
+        if isinstance(self.tokenizer, Path):
+            return tokenizing.of_file(self.tokenizer, *spelling, max_length=None)
+        kind: Any = self.tokenizer
+        return text_tokens.learnt(columns, kind, self.vocabulary_size, *spelling)
 
 
 _ROLES: tuple[Role, ...] = ("numeric", "categorical", "text", "dates", "ignore")

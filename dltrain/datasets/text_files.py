@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any, ClassVar
 
 from dltrain.data import DataSpec
+from dltrain.data.proposal import Proposal
 from dltrain.data.request import Reader
 from dltrain.datasets._sources.part_folders import part_folders
-from dltrain.datasets._texts.files import unpacked
+from dltrain.datasets._sources.proposal import held_out
+from dltrain.datasets._texts.files import are_classes, unpacked
 from dltrain.datasets._texts.source import Texts, TextSource
 from dltrain.errors import KeyProblem
 from dltrain.features._text.reader import SUFFIX, DocumentReader, below, text_of
 from dltrain.lazy import np
 from dltrain.registry import DATASETS
+
+_TO_LEARN = (
+    "a network learns to guess hidden words of them, to be fine-tuned on fewer texts that have classes",
+    "for classes, put the files into a folder per class",
+)
 
 
 @DATASETS.register("text_files")
@@ -32,8 +40,27 @@ class TextFiles(TextSource):
         validation_fraction: share of the remaining files held out for tuning, likewise.
     """
 
+    task: ClassVar[str] = "masked_lm"
+
     path: Path
     paragraphs: bool = True
+
+    @classmethod
+    def proposed(cls, path: Path, target: str | None) -> Proposal | None:
+        """Proposes the block that reads texts; none where there are none, or they lie in a folder per class.
+
+        Raises:
+            ValueError: if it is of this kind, but cannot be used.
+        """
+        if not path.is_dir() or not below(path) or are_classes(path):
+            return None
+        keys: dict[str, Any] = {"path": path}
+        remarks = {"path": f"a folder of {SUFFIX} files, and folders of them"}
+        remarks |= held_out(keys, part_folders(path))
+        found = cls(**keys).texts(None)
+        count = len({place.rpartition(":")[0] for place in found.places})
+        told = f"{count:,} files of {len(found.raws):,} paragraphs, without classes", *_TO_LEARN
+        return Proposal(keys, remarks, told, len(found.raws), has_target=False)
 
     def files(self) -> list[Path]:
         """Returns all files."""

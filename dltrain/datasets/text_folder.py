@@ -9,7 +9,7 @@ from dltrain.data import DataSpec
 from dltrain.data.proposal import Proposal
 from dltrain.data.request import Reader
 from dltrain.datasets._sources.proposal import held_out
-from dltrain.datasets._texts.files import parts, unpacked
+from dltrain.datasets._texts.files import are_classes, parts, unpacked
 from dltrain.datasets._texts.source import Texts, TextSource
 from dltrain.errors import KeyProblem
 from dltrain.features._text.reader import SUFFIX, DocumentReader, below, text_of
@@ -45,7 +45,7 @@ class TextFolder(TextSource):
         Raises:
             ValueError: if it is of this kind, but cannot be used.
         """
-        if not path.is_dir() or not below(path):
+        if not path.is_dir() or not below(path) or not are_classes(path):
             return None
         found = parts(path)
         counts = {name: sum(len(of_class.get(name, ())) for of_class in found.values()) for name in found["train"]}

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dltrain.data import DataSpec, Split
+from dltrain.data.proposal import Proposal
 from dltrain.data.request import Reader
 from dltrain.data.size_limit import SizeLimit
+from dltrain.datasets._tables.proposal import texts as proposed_texts
 from dltrain.datasets._tables.targets import (
     TargetColumns,
     drawn_parts,
@@ -70,6 +72,15 @@ class TextTable(TextSource):
         names = [*self._texts, *self._targets, *filter(None, (self.split, self.weight))]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise KeyProblem("label_column", f": the column {twice!r} is named twice")
+
+    @classmethod
+    def proposed(cls, path: Path, target: str | None) -> Proposal | None:
+        """Proposes the block that reads a table of texts; none where the path is not one.
+
+        Raises:
+            ValueError: if it is of this kind, but cannot be used.
+        """
+        return proposed_texts(path, target, cls, MISSING)
 
     def files(self) -> list[Path]:
         """Returns the file, or those that the pattern matches."""

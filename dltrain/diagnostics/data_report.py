@@ -35,7 +35,8 @@ def inspect(config: Config) -> dict[str, Any]:
         dataset = dataclasses.replace(dataset, on_bad_example="skip")
     with config.blame("dataset"):
         splits = dataset.load()
-    data = InspectedData(splits, skips=is_asked)
+        odd = tuple(dataset.findings(splits))
+    data = InspectedData(splits, skips=is_asked, of_source=odd)
     return {
         "dataset": dataset.registered_name,
         "shape": unnamed({name: list(each.max_shape) for name, each in splits.spec.inputs.items()}),

@@ -14,11 +14,12 @@ from dltrain.assembly.network import assemble
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.config.experiment import Config, Experiment
 from dltrain.console import Reporter
-from dltrain.data import DataSpec, Splits, named, showing, trees, unnamed
+from dltrain.data import DataSpec, Splits, named, showing, spaced, trees, unnamed
 from dltrain.diagnostics.first_steps import DECODED, FirstExamples, first_examples
+from dltrain.diagnostics.word_odds import telling_words
 from dltrain.engine.device import Devices
 from dltrain.errors import UserError
-from dltrain.figures.distributions import distributed
+from dltrain.figures.distributions import MOST_CLASSES, distributed
 from dltrain.figures.examples import Lines, Pictures, Rows
 from dltrain.figures.page import Page, Panel, Row
 from dltrain.figures.panels import Curve
@@ -38,6 +39,9 @@ MOST_COLUMNS, TILES = 25, 5
 
 MOST_LINES, MOST_ROWS = 16, 6
 """Examples that are shown as lines, and as rows of a table or words."""
+
+MOST_TEXTS, MOST_WORDS = 20_000, 12
+"""Training examples whose words are counted, and words of a class that are shown."""
 
 POINTS = 2000
 """Points of the learning rate's curve: more than the page has pixels for it."""
@@ -102,6 +106,7 @@ def collect(config: Config, splits: Splits, devices: Devices) -> tuple[dict[str,
     rows = [
         *(_examples(experiment, spec, first, each) for each in inputs),
         *_value_rows(inputs, [*_targets(splits), curve(experiment, plan)]),
+        *_word_rows(splits),
     ]
     return counts, Page(str(experiment.name), summary(experiment, splits, plan, weights), tuple(rows))
 
@@ -209,11 +214,36 @@ def _examples(experiment: Experiment, data: DataSpec, first: FirstExamples, of_i
             panel = Lines(lines, labels[:MOST_LINES])
             heading += ": values over features" if isinstance(items[0], showing.Lines) else ": samples over time"
         case _:
-            asked = ", ".join(each.caption for each in data.targets.values()) or "label"
-            names, rows = tabled(of_input.name or data.input.caption, items[:MOST_ROWS])
-            cells = [[label, *row] for label, row in zip(labels, rows, strict=False)]
-            panel = Rows([asked, *names], cells)
+            asked = [", ".join(each.caption for each in data.targets.values())] if data.targets else []
+            caption = of_input.name or next(iter(data.inputs.values())).caption
+            tokens = [each.tokens for each in items[:MOST_ROWS] if isinstance(each, showing.Text)]
+            names, rows = tabled("text" if any(tokens) else caption, items[:MOST_ROWS])
+            cells = [[*([label] if asked else []), *row] for label, row in zip(labels, rows, strict=False)]
+            if any(tokens):
+                names = [*names, "as the network sees it: its tokens"]
+                cells = [[*row, " · ".join(of_row)] for row, of_row in zip(cells, tokens, strict=True)]
+            panel = Rows([*asked, *names], cells)
     return Row((panel,), heading)
+
+
+def _word_rows(splits: Splits) -> list[Row]:
+    """Returns the words of each class, or label, that stand out most in the train part."""
+    spec, found = splits.spec, []
+    train = splits.train.take(spaced(len(splits.train), MOST_TEXTS))
+    if (groups := spec.groups(train.targets)) is None:
+        return []
+    for name, feature in spec.inputs.items():
+        terms = feature.terms(named(spec.inputs, train.inputs)[name])
+        if terms is None:
+            continue
+        order = np.argsort(-groups.counts, kind="stable")[:MOST_CLASSES]
+        words = telling_words(terms, groups, MOST_WORDS)
+        rows = [[groups.names[at], "   ".join(words[at]) or "none"] for at in sorted(order.tolist())]
+        more = f"; the {len(rows)} largest of {len(groups.names):,} classes" if len(groups.names) > len(rows) else ""
+        heading = f"The words that stand out most (log-odds), train part{more}"
+        heading += f": {name}" if len(spec.inputs) > 1 else ""
+        found.append(Row((Rows(["label", "more frequent than in all others, the plainest first"], rows),), heading))
+    return found
 
 
 def _mixed_words(data: DataSpec, first: FirstExamples) -> list[str]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from dltrain.features._tables.encoding import TableEncoding
     from dltrain.figures.page import Panel
 
+OF_TEXTS = ("word", "token")
+"""The parts that are counts of what is in a text."""
 PLAIN = ("value", "category")
 """The parts of a table's columns that stand for the column itself."""
 CELLS = 9
@@ -40,11 +42,11 @@ class Column:
         name: of the table's column, with a word behind it where one column becomes several numbers.
         source: the table's column.
         part: which number of the source it is: value, missing, year, month, weekday (1 is Monday), day (days since the
-            1st of January 1970), hour (a whole number), time (hours exactly), word or category.
+            1st of January 1970), hour (a whole number), time (hours exactly), word, token (of a text) or category.
         fill: what takes the place of a missing value.
         categories: the known categories; the number is the position of one, counted from 1, and 0 for all others.
         embedding: length of the vector that is learnt for each category; none for one-hot.
-        word: the word that is counted, where part is word.
+        word: the word or token that is counted, where part is word or token.
         day_first: whether 3/4/2020 is in April, where part is one of a date.
         offset: what is subtracted from a value before it becomes float32, which holds about 7 digits.
         ignore_case: whether case means nothing in a category.
@@ -84,9 +86,11 @@ class Table(Channels):
 
     Args:
         columns: what each number of an example is.
+        tokenizer: of the texts whose tokens are counted, as the `tokenizers` library writes it; empty without such.
     """
 
     columns: tuple[Column, ...] = fitted(())
+    tokenizer: str = fitted("")
 
     @property
     def shape(self) -> tuple[int]:
@@ -192,7 +196,12 @@ class Table(Channels):
         from dltrain.features._tables.encoding import MISSING, TableEncoding
 
         known = {name for column in self.columns for name in column.categories}
-        return TableEncoding(self.columns, tuple(word for word in MISSING if word not in known))
+        missing = tuple(word for word in MISSING if word not in known)
+        return TableEncoding(self.columns, missing, tokenizer=self.tokenizer)
+
+    def files(self) -> dict[str, bytes]:
+        """Returns tokenizer.json, which the `tokenizers` library reads, where tokens are counted."""
+        return {"tokenizer.json": self.tokenizer.encode()} if self.tokenizer else {}
 
     def request_schema(self) -> dict[str, Any]:
         """Returns the schema of a row: an object of a cell for each column."""
@@ -222,6 +231,8 @@ class Table(Channels):
 
     def difference(self, other: Table) -> str:
         """Returns the first column that is missing, or is another: of another kind, or of other categories."""
+        if self.tokenizer != other.tokenizer:
+            return "its texts have other tokens; set dataset.tokenizer to the run's tokenizer.json to take the same"
         others = {column.name: column for column in other.columns}
         for column in self.columns:
             if column.name not in others:
@@ -290,7 +301,7 @@ class Table(Channels):
             column = self.columns[places["category"]]
             codes = values[:, places["category"]]
             return distributions.categories(column.name, column.categories, codes, column.embedding)
-        if "word" in places:
+        if {*OF_TEXTS} & {*places}:
             return distributions.words(
                 source, [str(self.columns[place].word) for place in of_source], values[:, of_source]
             )
@@ -321,7 +332,8 @@ class Table(Channels):
     def of_plain(cls, fields: Mapping[str, Any]) -> Self:
         """Returns the feature whose fields were written as JSON."""
         columns = tuple(Column(**{key: tupled(value) for key, value in column.items()}) for column in fields["columns"])
-        return typed(cls(columns=columns, **{key: tupled(fields[key]) for key in ("mean", "standard_deviation")}))
+        learnt = {key: tupled(fields[key]) for key in ("mean", "standard_deviation")}
+        return typed(cls(columns=columns, tokenizer=fields.get("tokenizer", ""), **learnt))
 
 
 _BOUNDS = {
@@ -337,4 +349,4 @@ _BOUNDS = {
 def _edges(column: Column, mean: float, deviation: float) -> tuple[float, float, float]:
     """Returns the mean of a column, and the least and the largest of its values that others must hold."""
     far = EXTREME * deviation
-    return mean, *_BOUNDS.get(column.part, (0.0 if column.part == "word" else mean - far, mean + far))
+    return mean, *_BOUNDS.get(column.part, (0.0 if column.part in OF_TEXTS else mean - far, mean + far))

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from dltrain.data.feature import Encoded, Feature, Notice, Plain, fitted
+from dltrain.data.feature import Encoded, Feature, Notice, Plain, Terms, fitted
+from dltrain.data.finding import Finding
+from dltrain.data.parts import Parts
 from dltrain.data.ragged import Ragged, filled
 from dltrain.features._text import tokenizing
+from dltrain.features._text.likeness import near_copies
+from dltrain.features._text.words import Words, counted, mixed, words_of
 from dltrain.lazy import np
 from dltrain.registry import FEATURES
 
@@ -20,6 +25,9 @@ if TYPE_CHECKING:
 
 HASHED = 512
 """Numbers that texts are compared by: tokens are counted in so many groups."""
+
+_EPOCHS = {5000: 10, 1000: 20, 0: 40}
+"""Of a starter config: fewer, the more examples there are."""
 
 
 @FEATURES.register("tokens")
@@ -80,9 +88,7 @@ class Tokens(Feature):
     @property
     def special_ids(self) -> frozenset[int]:
         """The ids of padding, unknown tokens, separators and the like: nobody wrote them."""
-        added = json.loads(self.tokenizer)["added_tokens"] if self.tokenizer else ()
-        found = {each["id"] for each in added if each["special"]}
-        return frozenset(found | {number for each in tokenizing.SPECIAL if (number := self._special(each)) is not None})
+        return tokenizing.special_ids(self.tokenizer) if self.tokenizer else frozenset()
 
     def begins_word(self) -> np.ndarray:
         """Returns which tokens begin a word, and do not go on with one, by their ids, (vocabulary,), bool."""
@@ -108,8 +114,11 @@ class Tokens(Feature):
                     notices[place] = noticed
         return Encoded(Ragged.of(rows, self._storage), problems, notices)
 
-    def decode(self, stored: Any) -> list[list[str]]:
+    def decode(self, stored: Any) -> list[Any]:
         """Returns the tokens of each text, the special ones too, so that nothing is lost."""
+        return self._tokens(stored)
+
+    def _tokens(self, stored: Any) -> list[list[str]]:
         made, padding = tokenizing.tokenizer(self.tokenizer), self.padding
         return [[made.id_to_token(int(number)) for number in ids if number != padding] for ids in stored]
 
@@ -125,13 +134,15 @@ class Tokens(Feature):
         return found
 
     def show(self, stored: Any, weights: Any = None, like: Any = None) -> list[Shown]:
-        """Returns the texts; with weights of their tokens, also in words with the sums of these."""
+        """Returns the texts and their tokens; with weights of their tokens, also in words with the sums of these."""
         from dltrain.data.showing import Text
 
         weights = [None] * len(stored) if weights is None else weights
         return [
-            Text(words, () if of_tokens is None else self._marks(ids, of_tokens))
-            for words, ids, of_tokens in zip(self.words(stored), stored, weights, strict=True)
+            Text(words, () if of_tokens is None else self._marks(ids, of_tokens), tuple(tokens))
+            for words, ids, of_tokens, tokens in zip(
+                self.words(stored), stored, weights, self._tokens(stored), strict=True
+            )
         ]
 
     def _marks(self, ids: Any, weights: Any) -> tuple[tuple[str, float], ...]:
@@ -153,7 +164,17 @@ class Tokens(Feature):
         # How long texts may be is no matter of the vocabulary.
         content = json.loads(self.tokenizer) | {"truncation": None, "padding": None} if self.tokenizer else None
         digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
-        return {"name": self.registered_name, "vocabulary": digest, "has_pairs": self.has_pairs}
+        return {"name": Tokens.registered_name, "vocabulary": digest, "has_pairs": self.has_pairs}
+
+    def mismatch(self, other: Feature) -> str | None:
+        """Returns in which way another feature's ids are not those that a network knows: texts and sentences are alike.
+
+        Args:
+            other: of other data.
+        """
+        if not isinstance(other, Tokens):
+            return super().mismatch(other)
+        return None if self.signature() == other.signature() else self.difference(other)
 
     def difference(self, other: Any) -> str:
         """Returns that the vocabulary is another, and how to take the same."""
@@ -175,13 +196,59 @@ class Tokens(Feature):
         lengths = np.linalg.norm(counts, axis=1, keepdims=True)
         return counts / np.maximum(lengths, 1e-12)
 
+    def terms(self, stored: Any, neighbours: bool = False) -> Terms | None:
+        """Returns the words of each text, marks among them; an unknown one is a word, too."""
+        if not self.tokenizer:
+            return None
+        kept = np.ones(self.vocabulary, bool)
+        unknown = self._special(tokenizing.UNKNOWN)
+        kept[[number for number in self.special_ids if number != unknown]] = False
+        found, made = counted(self._words([stored], kept), neighbours), tokenizing.tokenizer(self.tokenizer)
+
+        def name(word: int) -> str:
+            return str(made.decode(found.tokens(word), skip_special_tokens=False)).strip()
+
+        return Terms(found.texts, found.words, found.counts, name)
+
+    def findings(self, parts: Parts, brief: bool) -> Iterable[Finding]:
+        """Returns texts without a token that a network knows, and texts that are nearly the same."""
+        if brief or not self.tokenizer:
+            return
+        yield from self._empty(parts)
+        are_words = np.array([any(map(str.isalnum, token)) for token in self._names()])
+        are_words[[*self.special_ids]] = False
+        if (unknown := self._special(tokenizing.UNKNOWN)) is not None:
+            are_words[unknown] = True
+        yield from near_copies(parts, self._words(parts.values(), are_words), self._unknown_word)
+
+    def _empty(self, parts: Parts) -> Iterator[Finding]:
+        """Yields that texts have no token but special ones."""
+        of_nobody = np.zeros(self.vocabulary, bool)
+        of_nobody[[*self.special_ids]] = True
+        places = [
+            parts.place(part, int(index))
+            for part, stored in parts.items()
+            for index in np.flatnonzero(_counted(self._ragged(stored), ~of_nobody) == 0)
+        ]
+        if places:
+            count = "1 text has" if len(places) == 1 else f"{len(places):,} texts have"
+            yield Finding(
+                "empty texts",
+                "warning",
+                f"{count} no token of the vocabulary: to a network they are all the same",
+                tuple(places),
+                "delete them, or take a tokenizer that knows their letters: dataset.tokenizer=bpe knows each byte",
+            )
+
     def panels(self, parts: Mapping[str, Any]) -> Sequence[Panel]:
         """Returns how many tokens texts have, in each part."""
         from dltrain.figures.distributions import compared
 
         lengths = {part: self._lengths(stored) for part, stored in parts.items()}
         first = next(iter(lengths.values()))
-        return [compared("Tokens of a text", lengths, float(first.mean()), float(first.std()))]
+        full = float((first >= self.max_length).mean())
+        note = f"{full:.1%} have {self.max_length}, behind which texts are cut" if full else ""
+        return [compared("Tokens of a text", lengths, float(first.mean()), float(first.std()), note)]
 
     def describe(self, preprocessed: bool = False) -> list[str]:
         """Returns how many tokens there are, and how a text becomes ids."""
@@ -208,10 +275,15 @@ class Tokens(Feature):
         return [one, np.resize(np.delete(np.arange(self.vocabulary), self.padding), self.max_length).astype(np.int32)]
 
     def starter(self, examples: Proposal) -> dict[str, Keys | Entries]:
-        """Returns a network for texts."""
-        advice = "or lstm, transformer (slower), bag_of_words (order does not count): dltrain list model"
+        """Returns a network for texts, or for their hidden tokens where nothing else is asked."""
         rate: Keys = {"learning_rate": (0.001, "the peak; the first thing to try others of")}
-        return {"model": {"name": ("text_cnn", advice)}, "optimizer": rate}
+        if not examples.has_target:
+            model: Keys = {"name": ("transformer", "or bert, for its published sizes: dltrain list model bert")}
+            return {"model": model, "optimizer": rate}
+        advice = "or lstm, transformer (slower), bag_of_words (order does not count): dltrain list model"
+        epochs = next(count for least, count in _EPOCHS.items() if examples.examples >= least)
+        length: Keys = {"epochs": (epochs, "passes over the train part: texts are learnt in few of them")}
+        return {"model": {"name": ("text_cnn", advice)}, "optimizer": rate, "train": length}
 
     @property
     def _storage(self) -> Any:
@@ -245,7 +317,7 @@ class Tokens(Feature):
         given = {place: raw for place, raw in enumerate(raws) if isinstance(raw, list)}
         for place, raw in given.items():
             found[place] = [made.token_to_id(token) for token in raw[: self.max_length]], len(raw) > self.max_length
-        texts = {place: [*map(_sound, self._texts(raw))] for place, raw in enumerate(raws) if place not in given}
+        texts = {place: [*map(sound, self._texts(raw))] for place, raw in enumerate(raws) if place not in given}
         asked = [tuple(each) if self.has_pairs else each[0] for each in texts.values()]
         for place, each in zip(texts, made.encode_batch(asked), strict=True):
             found[place] = each.ids, bool(each.overflowing)
@@ -265,7 +337,39 @@ class Tokens(Feature):
             return stored.lengths
         return np.count_nonzero(filled(stored, self.padding) != self.padding, axis=1)
 
+    def _ragged(self, stored: Any) -> Ragged:
+        """Returns texts without what shorter ones are filled up with."""
+        read = stored if isinstance(stored, Ragged | np.ndarray) else stored[:]
+        if isinstance(read, Ragged):
+            return read
+        return Ragged.of([ids[ids != self.padding] for ids in read], self._storage)
 
-def _sound(text: str) -> str:
+    def _words(self, parts: Iterable[Any], kept: np.ndarray) -> Iterator[Words]:
+        """Yields words of the texts of all parts, of those tokens that are kept, by their ids."""
+        begins, before = self.begins_word(), 0
+        for stored in parts:
+            for some in words_of(self._ragged(stored), begins, kept):
+                yield replace(some, texts=some.texts + before)
+            before += len(stored)
+
+    def _names(self) -> list[str]:
+        """Returns the token of each id."""
+        made = tokenizing.tokenizer(self.tokenizer)
+        return [made.id_to_token(number) or "" for number in range(self.vocabulary)]
+
+    @property
+    def _unknown_word(self) -> int | None:
+        """The code of a word that is unknown; none where the tokenizer knows all."""
+        unknown = self._special(tokenizing.UNKNOWN)
+        return None if unknown is None else int(mixed(np.array([unknown + 1]), 0)[0])
+
+
+def sound(text: str) -> str:
     """Returns a text without halves of surrogate pairs, which no UTF-8 can hold."""
     return text.encode("utf-8", "replace").decode()
+
+
+def _counted(stored: Ragged, kept: np.ndarray) -> np.ndarray:
+    """Returns how many tokens of each text are among those that are asked for, by their ids, (texts,)."""
+    sums = np.concatenate([[0], np.cumsum(kept[stored.values])])
+    return np.asarray(sums[stored.offsets[1:]] - sums[stored.offsets[:-1]])

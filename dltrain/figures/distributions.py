@@ -56,7 +56,7 @@ def counts(title: str, parts: Mapping[str, Groups]) -> Bars:
     )
 
 
-def compared(title: str, parts: Mapping[str, np.ndarray], mean: float, deviation: float) -> Histogram:
+def compared(title: str, parts: Mapping[str, np.ndarray], mean: float, deviation: float, more: str = "") -> Histogram:
     """Returns how a number is distributed, in each part.
 
     Args:
@@ -64,8 +64,10 @@ def compared(title: str, parts: Mapping[str, np.ndarray], mean: float, deviation
         parts: values, (examples,), the train part's first.
         mean: over the train part.
         deviation: likewise.
+        more: what else there is to say.
     """
     edges, note = _edges(next(iter(parts.values())))
+    note = f"{note}; {more}" if more else note
     shares = {part: _shares(found, edges) for part, found in parts.items()}
     return Histogram(title, _measures(note, mean, deviation), edges, shares, mean, deviation)
 

@@ -15,6 +15,9 @@ from dltrain.wording import number
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+LETTER = 7.5
+"""Pixels of a letter, about."""
+
 
 @dataclass(frozen=True)
 class Pictures:
@@ -143,8 +146,22 @@ class Rows:
 
     def draw(self, sheet: Sheet, box: Box) -> None:
         """Writes the table."""
-        wide = box.width / len(self.names)
-        for column, name in enumerate(self.names):
-            sheet.write(box.left + column * wide, box.top, name, wide - 12, SMALL, weight="bold")
+        left = box.left
+        for column, (name, wide) in enumerate(zip(self.names, self.widths(box.width), strict=True)):
+            sheet.write(left, box.top, name, wide - 12, SMALL, weight="bold")
             for line, row in enumerate(self.rows, 1):
-                sheet.write(box.left + column * wide, box.top + line * LINE, row[column], wide - 12, SMALL)
+                sheet.write(left, box.top + line * LINE, row[column], wide - 12, SMALL)
+            left += wide
+
+    def widths(self, room: float) -> list[float]:
+        """Returns how wide each column is, in pixels: what it needs, or an equal share of what others leave.
+
+        Args:
+            room: all of them together.
+        """
+        needed = [LETTER * max(map(len, cells)) + 24 for cells in zip(self.names, *self.rows, strict=True)]
+        found, left = [0.0] * len(needed), room
+        for rank, column in enumerate(sorted(range(len(needed)), key=needed.__getitem__)):
+            found[column] = min(needed[column], left / (len(needed) - rank))
+            left -= found[column]
+        return [wide + left / len(found) for wide in found]

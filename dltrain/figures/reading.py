@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,6 +27,42 @@ class Marked(str):
         """Returns the words, with their marks."""
         made = super().__new__(cls, words)
         made.marks = marks
+        return made
+
+
+class Piece(NamedTuple):
+    """A word, or words that belong together.
+
+    Args:
+        words: them.
+        kind: what they are; empty for nothing in particular.
+        hue: the number of the kind's colour.
+        is_wrong: whether they are taken for something else elsewhere.
+    """
+
+    words: str
+    kind: str = ""
+    hue: int = 0
+    is_wrong: bool = False
+
+
+class Pieced(str):
+    """A cell of words of which some belong together.
+
+    Args:
+        pieces: in their order.
+    """
+
+    __slots__ = ("pieces",)
+
+    pieces: Sequence[Piece]
+
+    def __new__(cls, pieces: Sequence[Piece]) -> Pieced:
+        """Returns the words, with their pieces."""
+        made = super().__new__(
+            cls, " ".join(f"[{each.words}]{each.kind}" if each.kind else each.words for each in pieces)
+        )
+        made.pieces = pieces
         return made
 
 

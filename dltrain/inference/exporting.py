@@ -143,7 +143,7 @@ def export(
                     refused[each.registered_name] = str(error)
             card = None
             if written:
-                for name, content in spec.inputs.files().items():
+                for name, content in spec.files().items():
                     (place / name).write_bytes(content)
                 contract = {
                     "activation": activation,

@@ -109,7 +109,7 @@ class Predictor:
         if not data.targets:
             return None
         values = named(data.targets, trees.read(targets, slice(None)))
-        found = [feature.decode(values[name]) for name, feature in data.targets.items()]
+        found = [feature.actual(values[name]) for name, feature in data.targets.items()]
         return [unnamed(dict(zip(data.targets, row, strict=True))) for row in zip(*found, strict=True)]
 
     @cached_property

@@ -22,9 +22,18 @@ from dltrain.inspection.inspected_data import InspectedData
 KINDS = (
     *("single example", "missing class", "few examples", "imbalance"),
     *("constant columns", "duplicate columns", "tiny deviation", "huge deviation", "coarse values", "not a number"),
-    *("constant target", "leak", "contradiction", "duplicates", "unusable", "ignored files"),
-    *("small images", "odd shapes", "odd colours", "doubtful labels"),
-    *("target leak", "near target leak", "near leak", "near duplicates"),
+    *(
+        "wrong encoding",
+        "empty texts",
+        "constant target",
+        "leak",
+        "contradiction",
+        "duplicates",
+        "unusable",
+        "ignored files",
+    ),
+    *("small images", "odd shapes", "odd colours", "doubtful labels", "other script", "other language"),
+    *("target leak", "near target leak", "telling words", "near leak", "near duplicates"),
 )
 """The order of findings of one severity; other kinds stand behind these, in that in which they are found."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from dltrain.data import DataSpec, Feature, Groups, Parts, Split, Splits, digests, named
+from dltrain.data import DataSpec, Feature, Finding, Groups, Parts, Split, Splits, digests, named
 from dltrain.data.trees import Tree, leaves
 from dltrain.lazy import np
 
@@ -25,11 +25,13 @@ class InspectedData:
         splits: the parts.
         brief: whether there is only a moment.
         skips: whether the config asks to leave out what cannot be used.
+        of_source: what the source found odd about raw values.
     """
 
     splits: Splits
     brief: bool = False
     skips: bool = False
+    of_source: tuple[Finding, ...] = ()
 
     @property
     def spec(self) -> DataSpec:

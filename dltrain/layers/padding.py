@@ -79,3 +79,20 @@ class MaskedMaximum(keras.layers.Layer):
     def compute_output_shape(self, inputs_shape: Any, present_shape: Any = None) -> Any:
         """Returns the shape without the tokens."""
         return inputs_shape[0], *inputs_shape[2:]
+
+
+@keras.saving.register_keras_serializable(package="dltrain")
+class Unmasked(keras.layers.Layer):
+    """Hands on its input without Keras's mask, by which Keras would multiply losses, of which there is one per text."""
+
+    def call(self, inputs: Any) -> Any:
+        """Returns the same values."""
+        return keras.ops.copy(inputs)  # the tensor itself would carry the mask
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+        """Returns none."""
+        return
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Returns the shape of the input."""
+        return input_shape

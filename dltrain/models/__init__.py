@@ -75,6 +75,10 @@ class Model(Choice):
         """Whether `initialize` loads what is at a path that exists, which is then no run and no file of Keras's."""
         return False
 
+    def weight_files(self, path: Path) -> list[Path]:
+        """Returns the files that decide what `initialize` loads, at a path that it `reads`; for a digest."""
+        return [path]
+
     def initialize(self, model: Any, data: DataSpec) -> None:
         """Loads the weights that `weights` names into a new network, where that is no path, or one that it `reads`.
 

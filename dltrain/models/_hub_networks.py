@@ -110,6 +110,7 @@ ENCODERS = {
         pooled="gelu",
         drops_first=True,
         differs="tiny is BERT's.",
+        hugging_face="deberta-v2",
     ),
     "albert": Encoder(
         "AlbertBackbone",
@@ -146,5 +147,6 @@ ENCODERS = {
         ),
         vocabulary_argument="vocab_size",
         differs="tiny is nearly BERT's.",
+        hugging_face="electra",
     ),
 }

@@ -8,6 +8,7 @@ from typing import Any
 
 from dltrain import untrusted
 from dltrain.errors import UserError
+from dltrain.models import _hugging_face
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 
@@ -20,19 +21,52 @@ _OF_HUGGING_FACE = {
     "intermediate_dim": ("intermediate_size", "hidden_dim"),
     "embedding_dim": ("embedding_size",),
     "vocabulary_size": ("vocab_size",),
+    "vocab_size": ("vocab_size",),
     "max_sequence_length": ("max_position_embeddings",),
 }
 """What Hugging Face calls KerasHub's numbers; the second names are DistilBERT's."""
 
-_OFFSET = {"roberta": 2, "xlm-roberta": 2}
-"""Positions that such a network has beside those of tokens."""
-
 _ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh")
 """Of Hugging Face's: KerasHub has its own for each network, and no others."""
 
+_SEGMENTS = {"type_vocab_size": (2, 2)}
+_FIXED: dict[str, dict[str, tuple[Any, ...]]] = {
+    "BertBackbone": {"num_segments": (2, 2)},
+    "ElectraBackbone": {"num_segments": (2, 2)},
+    "AlbertBackbone": {"num_segments": (2, 2), "num_groups": (1, 1), "num_inner_repetitions": (1, 1)},
+    "DebertaV3Backbone": {"bucket_size": (256, 256)},
+    "bert": _SEGMENTS,
+    "electra": _SEGMENTS,
+    "albert": {**_SEGMENTS, "num_hidden_groups": (1, 1), "inner_group_num": (1, 1)},
+    "deberta-v2": {
+        "type_vocab_size": (0, 0),
+        "relative_attention": (False, True),
+        "position_buckets": (-1, 256),
+        "max_relative_positions": (-1, -1),
+        "pos_att_type": (None, ["p2c", "c2p"], ["c2p", "p2c"], "p2c|c2p", "c2p|p2c"),
+        "position_biased_input": (True, False),
+        "norm_rel_ebd": ("none", "layer_norm"),
+        "share_att_key": (False, True),
+        "conv_kernel_size": (0, 0),
+    },
+}
+"""By kind of network, of what its config may say: what it means to say nothing, and what is computed here."""
+
+_FIXED_OF_ALL = {
+    "hidden_act": ("gelu", *_ACTIVATIONS),
+    "activation": ("gelu", *_ACTIVATIONS),
+    "position_embedding_type": ("absolute", "absolute"),
+    "is_decoder": (False, False),
+}
+"""Likewise, of Hugging Face's configs."""
+
+_EPSILON = {"roberta": 1e-5, "xlm-roberta": 1e-5, "deberta-v2": 1e-7}
+"""What KerasHub adds to variances before it divides by their roots; otherwise 1e-12."""
+
 _VOCABULARIES = (
     *("assets/tokenizer/vocabulary.txt", "vocab.txt", "assets/tokenizer/vocabulary.json", "vocab.json"),
-    "tokenizer.json",
+    *("assets/tokenizer/vocabulary.spm", "tokenizer.json"),
+    *("spiece.model", "spm.model", "sentencepiece.bpe.model"),
 )
 
 
@@ -44,9 +78,15 @@ def is_folder(path: Path) -> bool:
 def require_complete(folder: Path) -> None:
     """Raises UserError where a folder has no file of weights."""
     is_theirs = is_hugging_face(folder)
-    names = ("model.safetensors", "model.safetensors.index.json") if is_theirs else (WEIGHTS,)
+    names = _hugging_face.WEIGHTS if is_theirs else (WEIGHTS,)
     if not any((folder / name).is_file() for name in names):
         raise UserError(f"{folder} has no {names[0]}")
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """Returns a folder's config and its files of weights, in a fixed order."""
+    names = (CONFIG, "*.safetensors", "*.safetensors.index.json") if is_hugging_face(folder) else (CONFIG, WEIGHTS)
+    return sorted(file for name in names for file in folder.glob(name))
 
 
 def called(name: str, kind: str) -> str:
@@ -72,27 +112,60 @@ def numbers(folder: Path) -> tuple[str, dict[str, Any]]:
     """
     config = _json(folder / CONFIG)
     if "model_type" not in config:
-        found = config.get("config")
-        return str(config.get("class_name")), found if isinstance(found, dict) else {}
+        kind, found = str(config.get("class_name")), config.get("config")
+        found = found if isinstance(found, dict) else {}
+        _require_alike(folder, found, _FIXED.get(kind, {}))
+        return kind, found
     kind = str(config["model_type"])
+    _require_alike(folder, config, _FIXED_OF_ALL | _FIXED.get(kind, {}))
     places = {ours: (theirs if kind == "distilbert" else theirs[:1]) for ours, theirs in _OF_HUGGING_FACE.items()}
     found = {
         ours: next((config[name] for name in reversed(theirs) if name in config), None)
         for ours, theirs in places.items()
     }
-    activation = config.get("hidden_act", config.get("activation", "gelu"))
-    if activation not in _ACTIVATIONS:
-        raise UserError(f"{folder / CONFIG}: its activation is {activation!r}, KerasHub has {', '.join(_ACTIVATIONS)}")
-    if (positions := config.get("position_embedding_type", "absolute")) != "absolute":
-        raise UserError(f"{folder / CONFIG}: its positions are {positions!r}, KerasHub has absolute ones")
     longest = found["max_sequence_length"]
     if isinstance(longest, int):
-        found["max_sequence_length"] = longest - _OFFSET.get(kind, 0)
+        found["max_sequence_length"] = longest - first_position(folder)
     return kind, {name: value for name, value in found.items() if value is not None}
 
 
+def first_position(folder: Path) -> int:
+    """Returns which row of the table of positions in a folder of Hugging Face's belongs to the first token.
+
+    RoBERTa numbers positions from behind the id of its padding.
+
+    Raises:
+        UserError: if it cannot be read.
+    """
+    config = _json(folder / CONFIG)
+    padding = config.get("pad_token_id")
+    if config["model_type"] not in ("roberta", "xlm-roberta"):
+        return 0
+    return padding + 1 if isinstance(padding, int) else 2
+
+
+def other_epsilon(folder: Path) -> str:
+    """Returns in words that the normalisations in a folder of Hugging Face's add another number than KerasHub's.
+
+    Raises:
+        UserError: if it cannot be read.
+    """
+    config = _json(folder / CONFIG)
+    ours = _EPSILON.get(str(config["model_type"]), 1e-12)
+    theirs = config.get("layer_norm_eps", ours)
+    return "" if theirs == ours else f"{CONFIG} has a layer_norm_eps of {theirs}, KerasHub of {ours}"
+
+
+def _require_alike(folder: Path, config: dict[str, Any], fixed: dict[str, tuple[Any, ...]]) -> None:
+    """Raises UserError where a config says something that dltrain's networks compute otherwise."""
+    for name, (default, *computed) in fixed.items():
+        if (value := config.get(name, default)) not in computed:
+            words = f"its {name} must be {' or '.join(map(json.dumps, computed))}, got {json.dumps(value)}"
+            raise UserError(f"{folder / CONFIG}: {words}: dltrain builds no other")
+
+
 def vocabulary(folder: Path) -> dict[str, int] | None:
-    """Returns the id of each token; none where the folder does not tell, or only as a SentencePiece model.
+    """Returns the id of each token; none where the folder does not tell.
 
     Raises:
         UserError: if it cannot be read.
@@ -100,6 +173,16 @@ def vocabulary(folder: Path) -> dict[str, int] | None:
     file = next((folder / name for name in _VOCABULARIES if (folder / name).is_file()), None)
     if file is None or (file.name == "tokenizer.json" and "model" not in _json(file)):  # KerasHub's own settings
         return None
+    if file.suffix in (".spm", ".model"):
+        from dltrain.features._text.sentence_piece import of_model
+
+        try:
+            with untrusted.parsing():
+                return dict(of_model(untrusted.content(file, _MOST_BYTES)).get_vocab())
+        except untrusted.Unreadable:  # of another kind
+            return None
+        except OSError as error:
+            raise UserError(f"{file} cannot be read: {untrusted.reason(error)}") from None
     if file.suffix == ".txt":
         tokens = _text(file).removesuffix("\n").split("\n")
         return {token: number for number, token in enumerate(tokens)}

@@ -38,10 +38,12 @@ class Recurrent(TextNetwork):
             inputs = data.inputs()
             x = self._through(data.preprocess(inputs), None, is_each=False)
             return keras.Model(inputs, data.head(x, inputs), name=self.registered_name)
+        from dltrain.layers.padding import Unmasked
+
         inputs, mask, vectors, table = self._embedded(data, self.width)
         is_each = self.answers_each_token(data)
         x = self._through(vectors, mask, is_each)
-        outputs = data.head(x, inputs, embedding=table) if is_each else data.head(x)
+        outputs = data.head(Unmasked(name="unmasked")(x), inputs, embedding=table) if is_each else data.head(x)
         return keras.Model(inputs, outputs, name=self.registered_name)
 
     def _through(self, x: Any, mask: Any, is_each: bool) -> Any:

@@ -16,6 +16,7 @@ from dltrain.fields import Fraction, PositiveInt
 from dltrain.keras_internals import without_low_rank
 from dltrain.lazy import keras
 from dltrain.models import _hub_presets as presets
+from dltrain.models import _hugging_face
 from dltrain.models._hub_networks import ENCODERS, Encoder, Size
 from dltrain.models._texts import TextNetwork
 from dltrain.registry import MODELS, nearest
@@ -48,7 +49,7 @@ class _HubEncoder(TextNetwork):
             cache; a folder of KerasHub's or of Hugging Face's with them, `config.json` and the weights; a run (its
             folder, its name, or the stem of its name); or a run's checkpoint. All ask for the tokens that they were
             trained on: `dataset.tokenizer`. Read only when a run starts. GELU is computed as in Google's code for BERT,
-            ALBERT and ELECTRA, by tanh: the outputs of Hugging Face's exact one differ by up to 6e-4.
+            ALBERT and ELECTRA, by tanh: the outputs of Hugging Face's exact one differ by up to 1e-3.
     """
 
     registered_name: ClassVar[str]
@@ -137,6 +138,10 @@ class _HubEncoder(TextNetwork):
         """Whether a path is a folder of pretrained weights in KerasHub's or Hugging Face's form."""
         return presets.is_folder(path)
 
+    def weight_files(self, path: Path) -> list[Path]:
+        """Returns the config and the weights of such a folder."""
+        return presets.weight_files(path)
+
     def initialize(self, model: Any, data: DataSpec) -> None:
         """Loads pretrained weights into a new network.
 
@@ -147,27 +152,35 @@ class _HubEncoder(TextNetwork):
         tokens = self._tokens(data)
         if problems := self._misfits(folder, tokens):
             raise ExceptionGroup("the weights do not fit", problems)
-        source, there = self._loaded(folder, tokens), {layer.name: layer for layer in model.layers}
-        for layer in source.layers:
-            if layer.weights and layer.name in there:
-                for weight, value in zip(without_low_rank(there[layer.name]), layer.weights, strict=True):
+        source, absent = self._loaded(folder, tokens)
+        loaded = {layer.name: layer for layer in source.layers if layer.weights and layer.name not in absent}
+        at_random = list[str]()
+        for layer in model.layers:
+            if layer.weights and layer.name in loaded:
+                for weight, value in zip(without_low_rank(layer), loaded[layer.name].weights, strict=True):
                     weight.assign(value)
-        _log.info("%s", f"model.weights: loaded {folder}, all but the head, which starts at random")
+            elif layer.weights:
+                at_random.append(layer.name)
+        words = f", all but {' and '.join(at_random)}, which start at random" if at_random else ""
+        _log.info("%s", f"model.weights: loaded {folder}{words}")
         if presets.vocabulary(folder) is None:
             words = "it has no list of them; make sure that dataset.tokenizer is its own"
             _log.warning("%s", f"model.weights: the tokens of {folder} could not be compared: {words}")
 
-    def _loaded(self, folder: Path, tokens: Tokens) -> Any:
-        """Returns a backbone with the weights in a folder."""
+    def _loaded(self, folder: Path, tokens: Tokens) -> tuple[Any, set[str]]:
+        """Returns a backbone with the weights in a folder, and the names of layers that it has none of."""
+        source, absent = self._backbone(tokens), set[str]()
         try:
             if not presets.is_hugging_face(folder):
-                source = self._backbone(tokens)
                 hdf5.load_whole(folder / presets.WEIGHTS, source)
-                return source
-            with untrusted.parsing():
-                return self._hub().from_preset(str(folder))
+            else:
+                first = presets.first_position(folder)
+                absent = _hugging_face.load(folder, self.encoder.hugging_face, first, source, self.may_lack)
+                if words := presets.other_epsilon(folder):
+                    _log.warning("%s", f"model.weights: outputs differ slightly from Hugging Face's: {words}")
         except (UserError, OSError, untrusted.Unreadable) as error:
-            raise KeyProblem("weights", f"{folder} cannot be used: {untrusted.reason(error)}") from None
+            raise KeyProblem("weights", f": {folder} cannot be used: {untrusted.reason(error)}") from None
+        return source, absent
 
     def _downloaded(self, name: str) -> Path:
         """Returns the folder of what KerasHub's name stands for, in its cache.
@@ -183,7 +196,10 @@ class _HubEncoder(TextNetwork):
                 return Path(kagglehub.model_download(handle))
         except Exception as error:  # whatever it is, it comes from getting these files
             untrusted.record(error)
-            words = f"{name} cannot be downloaded ({untrusted.reason(error)[:200]}): go online, or save the files of"
+            first: BaseException = error  # the last ones tell of attempts and addresses
+            while (before := first.__cause__ or first.__context__) is not None:
+                first = before
+            words = f"{name} cannot be downloaded ({untrusted.reason(first)[:200]}): go online, or save the files of"
             raise KeyProblem(
                 "weights", f"{words} https://www.kaggle.com/models/{handle} into a folder and set model.weights to it"
             ) from error
@@ -192,9 +208,6 @@ class _HubEncoder(TextNetwork):
         """Returns in which way the network that is in a folder is another one, or its tokens are others."""
         try:
             presets.require_complete(folder)
-            if presets.is_hugging_face(folder) and not self.encoder.hugging_face:
-                words = f"of {self.registered_name} must be in KerasHub's form, {folder} is in Hugging Face's"
-                return [KeyProblem("weights", words)]
             kind, found = presets.numbers(folder)
             vocabulary = presets.vocabulary(folder)
         except UserError as error:
@@ -206,6 +219,9 @@ class _HubEncoder(TextNetwork):
             if name not in found:
                 words = f"cannot be used: {folder / presets.CONFIG} does not say {presets.called(name, kind)}"
                 problems.append(KeyProblem("weights", words))
+            elif found[name] != own[name] and name == "embedding_dim":  # which has no key of its own
+                words = f"must have {found[name]} numbers of a token before its blocks, as in {folder}, got {own[name]}"
+                problems.append(KeyProblem("size", words))
             elif found[name] != own[name]:
                 problems.append(KeyProblem(_KEYS[name], f"must be {found[name]} as in {folder}, got {own[name]}"))
         if vocabulary is not None and vocabulary != tokens.ids():
@@ -255,6 +271,7 @@ _KEYS = {
     "num_heads": "heads",
     "hidden_dim": "width",
     "intermediate_dim": "dense_width",
+    "embedding_dim": "size",
     "max_sequence_length": "positions",
 }
 """The key of each of KerasHub's arguments that pretrained weights fix."""

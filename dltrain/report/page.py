@@ -15,7 +15,7 @@ from string import Template
 
 from dltrain.errors import printable
 from dltrain.figures.mosaic import Pictures
-from dltrain.figures.reading import Marked
+from dltrain.figures.reading import Marked, Pieced
 from dltrain.report.drawing import drawn, image, inline
 from dltrain.report.parts import WIDE, Chapter, Figure, Gallery, Part, Picture, Table
 from dltrain.runs import folder
@@ -47,6 +47,10 @@ class Claim:
 
 FOR, AGAINST, FAINTEST = "235 125 20", "60 125 215", 0.05
 """The colours of words that spoke for an answer and against it, and the least share that is coloured."""
+
+
+HUES = ("120 120 120", "235 125 20", "60 125 215", "40 160 80", "200 60 120", "150 90 200", "20 160 170", "190 160 20")
+"""The colours of kinds of words that belong together, the first for those that are nothing."""
 
 
 @dataclass(frozen=True)
@@ -197,7 +201,14 @@ def _table(table: Table) -> str:
 def _cell(words: str, is_word: bool, longest: int) -> str:
     kind = "" if not is_word else ' class="word"' if len(words) > WRAPPED else ' class="word short"'
     whole = f' title="{text(words, 500)}"' if len(words) > longest else ""
-    return f"<td{kind}{whole}>{_marked(words, longest) if isinstance(words, Marked) else text(words, longest)}</td>"
+    match words:
+        case Marked():
+            shown = _marked(words, longest)
+        case Pieced():
+            shown = _pieced(words, longest)
+        case _:
+            shown = text(words, longest)
+    return f"<td{kind}{whole}>{shown}</td>"
 
 
 def _marked(words: Marked, longest: int) -> str:
@@ -212,6 +223,23 @@ def _marked(words: Marked, longest: int) -> str:
         share = round(abs(weight), 2)
         style = f' style="background: rgb({colour} / {share})"' if share >= FAINTEST else ""
         found.append(f'<span{style} title="{weight:.2f}">{text(piece)}</span>')
+    return " ".join(found)
+
+
+def _pieced(words: Pieced, longest: int) -> str:
+    """Returns words of which those that belong together are coloured by what they are."""
+    found, letters = [], 0
+    for piece in words.pieces:
+        letters += len(piece.words) + 1
+        if letters > longest:
+            found.append("…")
+            break
+        if not piece.kind:
+            found.append(text(piece.words))
+            continue
+        style = f"background: rgb({HUES[piece.hue % len(HUES)]} / 0.3)"
+        style += "; text-decoration: underline" if piece.is_wrong else ""
+        found.append(f'<span style="{style}">{text(piece.words)} <small>{text(piece.kind)}</small></span>')
     return " ".join(found)
 
 

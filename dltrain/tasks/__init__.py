@@ -102,7 +102,7 @@ class Task(Choice):
         shape = self.output_shape(data)
 
         def dense(shape: Any, name: str) -> Any:
-            (units,) = shape
+            units = shape[-1]
             return keras.layers.Dense(units, dtype="float32", name=name, **settings)(x)
 
         if isinstance(shape, dict):

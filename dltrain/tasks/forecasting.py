@@ -213,8 +213,8 @@ class Forecasting(Task):
 
     def undefined(self, data: DataSpec, split: Split) -> dict[str, str]:
         """Returns why there is no mase, or no mape."""
-        found = {}
-        if "mase" in self.metrics and not np.isfinite(split.metadata.get("naive_error", np.zeros(0))).any():
+        found, errors = {}, np.asarray(split.metadata.get("naive_error", np.zeros(0)))
+        if "mase" in self.metrics and not np.isfinite(errors).any():
             found["mase"] = "no series of the train part differs from its value a season before"
         if "mape" in self.metrics:
             values = (np.asarray(split.targets[start : start + 4096]) for start in range(0, len(split), 4096))

@@ -14,9 +14,7 @@ from dltrain.fields import Share
 from dltrain.lazy import keras, np, tf
 from dltrain.registry import TASKS
 from dltrain.tasks import Task
-
-NOT_ASKED = -1
-"""The target of a token that was not hidden."""
+from dltrain.tasks._tokens import NOT_ASKED, accuracy, mean_of_asked, of_tokens
 
 KEPT = 20
 """The likeliest tokens of each place that are kept: all that are known would be a thousand times as many."""
@@ -124,15 +122,13 @@ class MaskedLanguageModel(Task):
         """Returns the mean over a text's hidden tokens, (batch,); 0 for a text that has none."""
 
         def crossentropy(targets: Any, logits: Any) -> Any:
-            ops = keras.ops
-            counts = ops.cast(targets != NOT_ASKED, "float32")
-            return ops.sum(_surprise(targets, logits), axis=1) / ops.maximum(ops.sum(counts, axis=1), 1.0)
+            return mean_of_asked(targets, _surprise(targets, logits))
 
         return crossentropy
 
     def build_metrics(self, data: DataSpec) -> list[Any]:
         """Returns the Keras metrics, of all hidden tokens."""
-        made = {"perplexity": _perplexity, "accuracy": _accuracy}
+        made = {"perplexity": _perplexity, "accuracy": accuracy}
         return [made[name]() for name in self.metrics]
 
     def inference(self, data: DataSpec, model: Any) -> Callable[[Any], Any]:
@@ -212,36 +208,5 @@ def _surprise(targets: Any, logits: Any) -> Any:
     return ops.where(is_asked, found, 0.0)
 
 
-def _of_tokens(name: str, measure: Callable[[Any, Any], Any], finish: Callable[[Any], Any]) -> Any:
-    """Returns a Keras metric: the mean of a number of each hidden token of all texts, finished."""
-    ops = keras.ops
-
-    class OfTokens(keras.Metric):
-        def __init__(self) -> None:
-            super().__init__(name=name, dtype="float32")
-            self.total = self.add_weight(shape=(), initializer="zeros", name="total")
-            self.count = self.add_weight(shape=(), initializer="zeros", name="count")
-
-        def update_state(self, targets: Any, outputs: Any, sample_weight: Any = None) -> None:
-            of_text = ops.sum(measure(targets, outputs), axis=1)
-            counts = ops.sum(ops.cast(targets != NOT_ASKED, "float32"), axis=1)
-            if sample_weight is not None:
-                of_text, counts = of_text * sample_weight, counts * sample_weight
-            self.total.assign_add(ops.sum(of_text))
-            self.count.assign_add(ops.sum(counts))
-
-        def result(self) -> Any:
-            return finish(self.total / ops.maximum(self.count, 1e-12))
-
-    return OfTokens()
-
-
 def _perplexity() -> Any:
-    return _of_tokens("perplexity", _surprise, keras.ops.exp)
-
-
-def _accuracy() -> Any:
-    def right(targets: Any, logits: Any) -> Any:
-        return keras.ops.cast(keras.ops.argmax(logits, axis=-1) == targets, "float32")
-
-    return _of_tokens("accuracy", right, lambda mean: mean)
+    return of_tokens("perplexity", _surprise, keras.ops.exp)

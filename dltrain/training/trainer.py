@@ -228,7 +228,7 @@ def _trained(config: Config, loop: Loop, run: Run, prepare: Callable[[], None], 
             run.plugins.mkdir(exist_ok=True)
             with folder.replacing(run.plugins / file.name) as aside:
                 aside.write_bytes(content)
-        for name, content in learner.splits.spec.inputs.files().items():
+        for name, content in learner.splits.spec.files().items():
             with folder.replacing(run.path / name) as aside:
                 aside.write_bytes(content)
         folder.write_json(run.summary, _summary(loop, "running"))

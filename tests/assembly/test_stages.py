@@ -47,6 +47,16 @@ def path(tensorflow, tmp_path):
     return path
 
 
+@pytest.fixture(scope="module")
+def whole(tensorflow, tmp_path_factory):
+    """A run of the config, to look at."""
+    path = tmp_path_factory.mktemp("whole") / "small.yaml"
+    path.write_text(CONFIG)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer, "report_at_end", lambda *_: None)
+        return fit(path)
+
+
 def fit(path, *overrides, resumed=None):
     config = experiments.load(path, list(overrides))
     return Run(Path(trainer.fit(config, Reporter(quiet=True), path.parent / "runs", Resume(resumed))["run"]))
@@ -72,16 +82,15 @@ def changed(run, first, last):
     return {path.split("/")[0] for path in before if not np.array_equal(before[path], after[path])}
 
 
-def test_each_stage_trains_its_layers_alone_at_its_own_rate(path):
-    run = fit(path)
+def test_each_stage_trains_its_layers_alone_at_its_own_rate(whole):
     convolutions = {"stage1_convolution", "stage2_convolution"}
-    assert changed(run, 1, 2) == {"logits"}
-    assert changed(run, 2, 4) == {"dense1", "logits"}
-    assert changed(run, 4, 8) == convolutions | {"dense1", "logits"}  # and not the normalisation
-    at = [int(row["step"]) - 1 for row in rows(run)]
+    assert changed(whole, 1, 2) == {"logits"}
+    assert changed(whole, 2, 4) == {"dense1", "logits"}
+    assert changed(whole, 4, 8) == convolutions | {"dense1", "logits"}  # and not the normalisation
+    at = [int(row["step"]) - 1 for row in rows(whole)]
     shares = [0.5 + 0.5 * np.cos(np.pi * step / 8) for step in at]
     peaks = [0.01, 0.004, 0.01, 0.01]
-    rates = [float(row["learning_rate"]) for row in rows(run)]
+    rates = [float(row["learning_rate"]) for row in rows(whole)]
     np.testing.assert_allclose(rates, np.multiply(peaks, shares), rtol=1e-5)
 
 
@@ -98,19 +107,18 @@ def test_the_optimizer_moves_at_the_rate_that_the_table_shows(path):
 
 
 @pytest.mark.parametrize("step", [1, 2, 4, 7])
-def test_a_run_cut_in_or_between_stages_ends_with_the_same_bits(path, killed_after, step):
-    whole = fit(path)
+def test_a_run_cut_in_or_between_stages_ends_with_the_same_bits(whole, path, killed_after, step):
     with killed_after(step):
         fit(path)
-    cut = Run(path.parent / "runs" / "small-002")
+    cut = Run(path.parent / "runs" / "small-001")
     fit(path, resumed=cut)
     one, other = (store.load(run, "last").arrays for run in (whole, cut))
     assert [name for name in one.keys() | other.keys() if not np.array_equal(one.get(name), other.get(name))] == []
     assert rows(whole) == rows(cut)
 
 
-def test_a_run_stopped_where_a_stage_begins_goes_on_in_that_stage(path, monkeypatch):
-    whole, enter = fit(path), Loop._enter
+def test_a_run_stopped_where_a_stage_begins_goes_on_in_that_stage(whole, path, monkeypatch):
+    enter = Loop._enter
 
     def stop_then(self, number):
         enter(self, number)
@@ -119,7 +127,7 @@ def test_a_run_stopped_where_a_stage_begins_goes_on_in_that_stage(path, monkeypa
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
         patch.setattr(Loop, "_enter", stop_then)
         fit(path)
-    stopped = Run(path.parent / "runs" / "small-002")
+    stopped = Run(path.parent / "runs" / "small-001")
     assert store.load(stopped, "last").state["stage"] == 1
     fit(path, resumed=stopped)
     one, other = (store.load(run, "last").arrays for run in (whole, stopped))
@@ -209,9 +217,8 @@ def test_a_network_whose_weights_depend_on_the_size_takes_one_size(path):
 
 
 def test_stages_that_change_are_another_run(path):
-    run = fit(path)
-    config = experiments.load(run.config, ["stages=[{epochs: 1}, {}]"])
     from dltrain.config import changes
 
-    sorted_changes = changes.classify(experiments.load(run.config).experiment, config.experiment)
+    config = experiments.load(path, ["stages=[{epochs: 1}, {}]"])
+    sorted_changes = changes.classify(experiments.load(path).experiment, config.experiment)
     assert sorted_changes.refused == ("stages",)

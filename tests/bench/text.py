@@ -3,12 +3,14 @@
 Each side trains the same network on the same generated reviews in a process of its own, as its documentation shows; the
 sides take turns, and medians and ratios are printed. dltrain's side includes its reports, metrics and checkpoints, but
 no validation; the first epoch, with start-up and compilation, does not count. PyTorch is left out where it is not
-installed.
+installed. Likewise `--what lengths`: batches as long as their longest text beside all of one length; `--what lora`: a
+few matrices trained beside the whole network; `--what tokens`: seconds and memory of making 100,000 texts tokens.
 """
 
 import argparse
 import csv
 import json
+import resource
 import statistics
 import subprocess
 import sys
@@ -37,32 +39,39 @@ def texts() -> tuple[list[str], np.ndarray]:
     return [text for text, _ in rows], np.array([label == "positive" for _, label in rows], np.int32)
 
 
+def fit(folder: Path, name: str, model: dict, words: list[str], labels: np.ndarray, **dataset) -> float:
+    """Returns examples per second of `dltrain fit`; the run is called by the name."""
+    with (folder / f"{name}.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("text", "label"), *zip(words, labels, strict=True)])
+    config = {
+        "dataset": {
+            "name": "text_table",
+            "path": f"{name}.csv",
+            "kind": "classes",
+            "tokenizer": "words",
+            "max_length": LONGEST,
+            "test_fraction": 0,
+            "validation_fraction": 0,
+            **dataset,
+        },
+        "model": model,
+        "optimizer": {"name": "adam"},
+        "train": {"epochs": EPOCHS, "batch_size": BATCH},
+        "report": False,
+    }
+    (folder / f"{name}.yaml").write_text(json.dumps(config))
+    command = [sys.executable, "-m", "dltrain", "fit", f"{name}.yaml", "--quiet"]
+    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    newest = max((folder / "runs").glob(f"{name}-*"))
+    with (newest / "metrics.csv").open() as file:
+        seconds = [float(row["seconds"]) for row in csv.DictReader(file)]
+    return len(words) * (EPOCHS - 1) / (seconds[-1] - seconds[0])
+
+
 def of_dltrain(network: str) -> float:
     """Returns examples per second of `dltrain fit`."""
     with tempfile.TemporaryDirectory() as folder:
-        with (Path(folder) / "reviews.csv").open("w", newline="") as file:
-            csv.writer(file).writerows([("text", "label"), *zip(*texts(), strict=True)])
-        config = {
-            "dataset": {
-                "name": "text_table",
-                "path": "reviews.csv",
-                "kind": "classes",
-                "tokenizer": "words",
-                "max_length": LONGEST,
-                "test_fraction": 0,
-                "validation_fraction": 0,
-            },
-            "model": NETWORKS[network],
-            "optimizer": {"name": "adam"},
-            "train": {"epochs": EPOCHS, "batch_size": BATCH},
-            "report": False,
-        }
-        (Path(folder) / "bench.yaml").write_text(json.dumps(config))
-        command = [sys.executable, "-m", "dltrain", "fit", "bench.yaml", "--quiet"]
-        subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-        with (Path(folder) / "runs/bench-001/metrics.csv").open() as file:
-            seconds = [float(row["seconds"]) for row in csv.DictReader(file)]
-    return TEXTS * (EPOCHS - 1) / (seconds[-1] - seconds[0])
+        return fit(Path(folder), "reviews", NETWORKS[network], *texts())
 
 
 def of_keras(network: str) -> float:
@@ -156,9 +165,87 @@ def of_torch(network: str) -> float:
     return TEXTS * (EPOCHS - 1) / (time.perf_counter() - start)
 
 
+def networks(names: list[str], rounds: int) -> None:
+    """Prints examples per second of each side, a line per network."""
+    sides = [side for side in SIDES if side != "torch" or find_spec("torch")]
+    for network in names:
+        found: dict[str, list[float]] = {side: [] for side in sides}
+        for _ in range(rounds):
+            for side in sides:
+                command = [sys.executable, __file__, "--side", side, "--networks", network]
+                done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+                found[side].append(float(done.stdout.split()[-1]))
+        _print(network, found)
+
+
+def lengths(names: list[str], rounds: int) -> None:
+    """Prints examples per second of texts of 4 to 256 words as they are, and all filled up to 256."""
+    random = np.random.RandomState(0)
+    counts = np.clip(random.lognormal(3.4, 0.9, TEXTS // 4), 4, 256).astype(int)
+    words = np.array([f"word{number}" for number in range(WORDS)])
+    mixed = [" ".join(random.choice(words, count)) for count in counts]
+    filled = [text + " filler" * (256 - count) for text, count in zip(mixed, counts, strict=True)]
+    labels = random.randint(0, 2, len(mixed))
+    for network in names:
+        model = NETWORKS[network] | ({"positions": 256} if network == "bert" else {})
+        found: dict[str, list[float]] = {"as long as the batch's longest": [], "all of 256": []}
+        with tempfile.TemporaryDirectory() as folder:
+            for _ in range(rounds):
+                for side, some in zip(found, (mixed, filled), strict=True):
+                    found[side].append(fit(Path(folder), "texts", model, some, labels, max_length=256))
+        _print(f"{network}, {counts.mean():.0f} words in the mean", found)
+
+
+def lora(rounds: int) -> None:
+    """Prints examples per second of fine-tuning a BERT of 4 x 256 by matrices of rank 8, and as a whole."""
+    words, labels = (some[: TEXTS // 4] for some in texts())
+    model = {"name": "bert", "size": "mini", "positions": LONGEST}
+    found: dict[str, list[float]] = {"lora_rank: 8": [], "all weights": []}
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        fit(root, "start", model, words, labels)
+        for _ in range(rounds):
+            for side, rank in zip(found, ({"lora_rank": 8}, {}), strict=True):
+                tuned = model | rank | {"weights": "start"}
+                found[side].append(fit(root, "tuned", tuned, words, labels, tokenizer="runs/start-001"))
+    _print("fine-tuning bert mini", found)
+
+
+def tokens() -> None:
+    """Prints what learning a vocabulary of 8,000 and making 100,000 texts tokens take."""
+    from dltrain.features.tokens import Tokens
+
+    random = np.random.RandomState(0)
+    words = np.array(["".join(random.choice([*"abcdefghijklmnopqrstuvwxyz"], 3 + rank % 7)) for rank in range(30_000)])
+    rank = np.minimum(random.zipf(1.2, 100_000 * 60), len(words)) - 1
+    many = [" ".join(row) for row in words[rank].reshape(100_000, 60)]
+    before = _peak()
+    for kind in ("words", "wordpiece", "bpe", "unigram"):
+        start = time.perf_counter()
+        learnt = Tokens(kind=kind, vocabulary_size=8_000, max_length=128).fit([many])
+        middle = time.perf_counter()
+        learnt.encode(many)
+        seconds = f"learnt in {middle - start:.1f} s, encoded in {time.perf_counter() - middle:.1f} s"
+        print(f"{kind}: {seconds}; peak {_peak() - before:,.0f} MB above the texts", flush=True)
+
+
+def _peak() -> float:
+    """Returns the most memory that this process has held, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def _print(name: str, found: dict[str, list[float]]) -> None:
+    """Prints the medians, and the first side's beside each."""
+    medians = {side: statistics.median(values) for side, values in found.items()}
+    ours = next(iter(medians.values()))
+    sides = [f"{side} {value:,.0f} (ratio {ours / value:.2f})" for side, value in medians.items()]
+    print(f"{name}: examples/s: {', '.join(sides)}", flush=True)
+
+
 def main() -> None:
-    """Prints a line per network, or what one side measures."""
+    """Prints what was asked for, or what one side measures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--what", default="networks", choices=("networks", "lengths", "lora", "tokens"))
     parser.add_argument("--networks", nargs="+", default=[*NETWORKS], choices=NETWORKS)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--side", choices=SIDES)
@@ -166,19 +253,14 @@ def main() -> None:
     if given.side:
         measure = {"dltrain": of_dltrain, "keras": of_keras, "torch": of_torch}[given.side]
         print(measure(given.networks[0]))
-        return
-    sides = [side for side in SIDES if side != "torch" or find_spec("torch")]
-    for network in given.networks:
-        found: dict[str, list[float]] = {side: [] for side in sides}
-        for _ in range(given.rounds):
-            for side in sides:
-                command = [sys.executable, __file__, "--side", side, "--networks", network]
-                done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-                found[side].append(float(done.stdout.split()[-1]))
-        medians = {side: statistics.median(values) for side, values in found.items()}
-        ours = medians["dltrain"]
-        others = [f"{side} {value:,.0f} (ratio {ours / value:.2f})" for side, value in medians.items()]
-        print(f"{network}: examples/s of {given.rounds} rounds: {', '.join(others)}", flush=True)
+    elif given.what == "networks":
+        networks(given.networks, given.rounds)
+    elif given.what == "lengths":
+        lengths(given.networks, given.rounds)
+    elif given.what == "lora":
+        lora(given.rounds)
+    else:
+        tokens()
 
 
 if __name__ == "__main__":

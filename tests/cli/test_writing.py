@@ -239,12 +239,12 @@ def test_what_was_written_is_not_lost(here):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "init needs a PATH (images, a table, arrays) or a TEMPLATE: dltrain init --list"),
+        ([], "init needs a PATH (images, texts, a table, arrays) or a TEMPLATE: dltrain init --list"),
         (["irs"], 'irs: no such file or folder, and no such template, did you mean "iris"?'),
-        (["empty"], "empty: is empty: expected a folder of images per class"),
+        (["empty"], "empty: is empty: expected a folder of images or texts per class"),
         (
             ["texts"],
-            "texts: contains nothing that a dataset of dltrain can read: expected a folder of images per class",
+            "texts: contains nothing that a dataset of dltrain can read: expected a folder of images or",
         ),
         (["one.csv"], "one.csv: needs a column to predict and others to predict it from, but has only 'size'"),
         (["loose"], "loose: needs a folder of images for each of two classes or more, found none in"),
@@ -335,3 +335,90 @@ def test_arrays_that_cannot_be_used_are_refused_in_a_line(here, kind, x, y, word
 def test_a_batch_fits_into_few_examples(here, count):
     np.savez(here / "few.npz", x=np.zeros((count, 2), np.float32), y=np.arange(count) % 3)
     begun("few.npz")
+
+
+def reviews(count=60):
+    """Returns texts of seven words or more, most of them different, and what they mean."""
+    words = ("film", "plot", "cast", "scene", "music", "script", "ending")
+    return [(f"The {words[n % 7]} number {n} was {'very good' if n % 2 else 'rather bad'}, I thought", n % 2)
+            for n in range(count)]  # fmt: skip
+
+
+def test_a_table_of_texts_gets_a_network_that_reads_them(here):
+    lines = [f'"{text}",{("bad", "good")[label]},films/{n}.html' for n, (text, label) in enumerate(reviews())]
+    (here / "reviews.csv").write_text("\n".join(["text,label,page", *lines, ""]))
+    said, experiment = begun("reviews.csv")
+    dataset = experiment.dataset
+    assert (dataset.registered_name, dataset.text_column, dataset.label_column) == ("text_table", "text", "label")
+    assert (dataset.max_length, experiment.model.registered_name) == (32, "text_cnn")
+    assert said["found"][1:4] == [
+        "target 'label': 2 classes (bad 30, good 30)",
+        "texts in 'text'",
+        "not used: page; dltrain list dataset csv: all columns, and words that are counted",
+    ]
+    _, experiment = begun("reviews.csv", "--target", "label", "-o", "other.yaml")
+    assert experiment.dataset.label_column == "label"
+    result = dltrain("init", "reviews.csv", "--target", "lable", "-o", "third.yaml")
+    assert result.exit_code == 2 and "is not a column of reviews.csv: 'lable', did you mean" in result.output
+
+
+def test_a_row_without_a_text_is_left_out(here):
+    lines = [json.dumps({"body": text if n else None, "stars": n % 7 / 2}) for n, (text, _) in enumerate(reviews())]
+    (here / "reviews.jsonl").write_text("\n".join([*lines, ""]))
+    said, experiment = begun("reviews.jsonl", "--target", "stars")
+    assert (experiment.dataset.text_column, experiment.dataset.on_bad_example) == ("body", "skip")
+    assert experiment.task.registered_name == "regression"
+    assert "rows that cannot be used (no text, no target ...): 1" in said["found"]
+
+
+@pytest.mark.parametrize("beside", ["number", "class", "date"])
+def test_texts_beside_what_else_is_learnt_from_stay_in_a_table(here, beside):
+    values = {"number": "{}.5", "class": "c{}", "date": "2024-01-0{}"}[beside]
+    lines = [f'"{text}",{values.format(n % 9 + 1)},{label}' for n, (text, label) in enumerate(reviews())]
+    (here / "reviews.csv").write_text("\n".join([f"text,{beside},label", *lines, ""]))
+    said, experiment = begun("reviews.csv")
+    assert (experiment.dataset.registered_name, experiment.model.registered_name) == ("csv", "mlp")
+    assert any(words.startswith("the most frequent words are counted of the texts in text") for words in said["found"])
+
+
+def test_without_tokenizers_a_table_of_texts_is_one_of_counted_words_and_says_what_is_missing(here, monkeypatch):
+    lines = [f'"{text}",{label}' for text, label in reviews()]
+    (here / "reviews.csv").write_text("\n".join(["text,label", *lines, ""]))
+    monkeypatch.setattr("dltrain.datasets._tables.proposal.find_spec", lambda name: None)
+    said, experiment = begun("reviews.csv")
+    assert experiment.dataset.registered_name == "csv"
+    assert any("pip install 'dltrain[text]'" in words for words in said["found"])
+
+
+def test_texts_in_a_folder_per_class_are_classes_and_in_one_folder_are_to_be_guessed(here):
+    for n, (text, label) in enumerate(reviews(40)):
+        for file in (here / "classes" / ("bad", "good")[label] / f"{n}.txt", here / "plain" / f"{n}.txt"):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"{text}, said she, and more\n\nI, too, saw it")
+    said, experiment = begun("classes")
+    assert (experiment.dataset.registered_name, experiment.model.registered_name) == ("text_folder", "text_cnn")
+    assert said["found"][0] == "classes: 40 texts of 2 classes"
+    said, experiment = begun("plain")
+    assert (experiment.dataset.registered_name, experiment.model.registered_name) == ("text_files", "transformer")
+    assert experiment.task.registered_name == "masked_lm"
+    assert said["found"][0] == "plain: 40 files of 80 paragraphs, without classes"
+    done = dltrain("init", "plain", "--target", "label", "-o", "other.yaml")
+    assert done.exit_code == 2 and "--target names the column of a table: plain is read by text_files" in done.output
+
+
+def test_a_folder_of_tables_that_are_called_txt_is_one_table(here):
+    (here / "years").mkdir()
+    for year in (2023, 2024):
+        table(here / "years" / f"{year}.txt")
+    assert begun("years")[1].dataset.registered_name == "csv"
+
+
+def test_texts_without_a_task_are_for_hidden_tokens(here):
+    (here / "texts").mkdir()
+    for n in range(12):
+        (here / "texts" / f"{n}.txt").write_text("the film was good and the plot was not")
+    (here / "mine.yaml").write_text(
+        "dataset: {name: text_files, path: texts}\nmodel: {name: transformer}\n"
+        "optimizer: {name: adam, learning_rate: 0.001}\ntrain: {epochs: 1, batch_size: 4}\n"
+    )
+    assert experiments.load(here / "mine.yaml").experiment.task.registered_name == "masked_lm"

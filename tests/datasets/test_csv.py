@@ -11,7 +11,7 @@ import pytest
 
 from dltrain.data import DataSpec
 from dltrain.datasets.csv import CSV
-from dltrain.errors import DataError
+from dltrain.errors import DataError, KeyProblem
 
 ROWS = 40
 WHOLE = {"test_fraction": 0.0, "validation_fraction": 0.0}
@@ -315,6 +315,79 @@ def test_columns_that_say_nothing_are_left_out_and_said(table):
 @pytest.mark.parametrize("name", ["id", "ID", "Id", "row_id", "customer ID", "customerId", "userID", "Index", "row"])
 def test_names_of_keys_are_seen(table, name):
     assert names(table(lines(cells=lambda row: f"{row}.5,{row},{row % 2}", header=f"x,{name},y"))) == ["x"]
+
+
+HOUSES = lines(
+    cells=lambda row: f'{row}.5,"{"Ünhappily" if row % 2 else "happily"}, house {row} is standing, far off",{row % 2}',
+    header="x,note,y",
+)
+
+
+@pytest.mark.parametrize("kind", ["words", "wordpiece", "bpe", "unigram"])
+def test_texts_may_be_counts_of_their_most_frequent_tokens(table, kind):
+    splits = table(HOUSES, tokenizer=kind, vocabulary_size=300, words=30, **WHOLE).load()
+    feature = splits.spec.input
+    counted = [column for column in feature.columns if column.source == "note"]
+    assert {column.part for column in counted} == {"token"} and 5 < len(counted) <= 30
+    assert not {column.word for column in counted} & {"[UNK]", "[CLS]", "[SEP]"}
+    stored = splits.train.inputs
+    assert splits.spec == type(splits.spec).of_plain(json.loads(json.dumps(splits.spec.plain())))
+    again = feature.encode(json.loads(json.dumps(feature.decode(stored))))
+    np.testing.assert_array_equal(again.stored, stored)
+    raws = [{"x": 1.5, "note": "a house, a HOUSE"}, {"x": 2, "note": None}]
+    rows = feature.encode(raws).stored
+    assert rows[0, 1:].any() and not rows[1, 1:].any()
+    from tokenizers import Tokenizer
+
+    found = Tokenizer.from_str(feature.files()["tokenizer.json"].decode()).encode(
+        raws[0]["note"], add_special_tokens=False
+    )
+    for place, column in enumerate(feature.columns[1:], 1):
+        assert rows[0, place] == pytest.approx(np.log1p(found.tokens.count(column.word)))
+
+
+def test_nothing_but_the_train_part_teaches_tokens(table):
+    split = lines(
+        cells=lambda row: (
+            f'"{"zebra zebra zebra" if row % 2 else "house is far"} {row}",{("train", "test")[row % 2]},{row // 2 % 2}'
+        ),
+        header="t,part,y",
+    )
+    spec = table(split, tokenizer="words", split="part", text=("t",)).spec()
+    assert "house" in spec.input.tokenizer and "zebra" not in spec.input.tokenizer
+
+
+def test_tokens_of_a_file_are_counted_and_others_are_told(table, tmp_path):
+    learnt = table(HOUSES, words=9, tokenizer="wordpiece", vocabulary_size=100, **WHOLE).load().spec
+    (tmp_path / "run-001").mkdir()
+    (tmp_path / "run-001/tokenizer.json").write_bytes(learnt.input.files()["tokenizer.json"])
+    same = table(HOUSES, words=9, tokenizer=tmp_path / "run", **WHOLE).load().spec
+    assert same.input == learnt.input and same.input.mismatch(learnt.input) is None
+    other = table(HOUSES, words=9, tokenizer="bpe", **WHOLE).load().spec
+    assert "its texts have other tokens" in other.input.mismatch(learnt.input)
+    assert table(HOUSES, **WHOLE).load().spec.input.files() == {}
+    (tmp_path / "run-001/tokenizer.json").unlink()
+    assert table(HOUSES, tokenizer="words", **WHOLE).load(learnt).spec == learnt
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"ignore": ("note",)}, "tokenizer is for columns of texts, of which there is none"),
+        ({"tokenizer": Path("none.json")}, "tokenizer cannot be read: none.json"),
+        ({"vocabulary_size": 5}, "vocabulary_size must be at least 6, got 5"),
+    ],
+)
+def test_a_tokenizer_that_cannot_be_used_is_told(table, fields, message):
+    with pytest.raises(ValueError, match=message):
+        table(HOUSES, **{"tokenizer": "words", **WHOLE, **fields}).spec()
+
+
+def test_without_the_package_a_tokenizer_names_the_extra(table, monkeypatch):
+    monkeypatch.setattr("dltrain.features._text.tokenizing.find_spec", lambda name: None)
+    table(HOUSES, **WHOLE).spec()
+    with pytest.raises(KeyProblem, match=r"texts need the package tokenizers: pip install 'dltrain\[text\]'"):
+        table(HOUSES, tokenizer="words", **WHOLE)
 
 
 @pytest.mark.parametrize("name", ["PAID", "SCORE_GRID", "paid", "VALID", "grid", "brow"])

@@ -32,10 +32,29 @@ def name(request):
     return request.param
 
 
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """A folder with two packages of 300 docstrings: reading the real ones takes a minute."""
+    root = tmp_path_factory.mktemp("site")
+    for package in ("first", "second"):
+        (root / package).mkdir()
+        (root / package / "__init__.py").touch()
+        for file in range(30):
+            texts = [f"Of {package}, as np.array does: {' '.join(f'w{file}x{number}y{i}' for i in range(20))}"
+                     for number in range(10)] + ["Copied " * 30, f"Too short, of {package}"]  # fmt: skip
+            if file < 2:
+                texts.append(f"Copied within {package} " * 10)
+            body = "\n".join(f'def f{number}():\n    """{text}"""' for number, text in enumerate(texts))
+            (root / package / f"file{file}.py").write_text(body)
+        (root / package / "template.py").write_text("def {{name}}(): ...")
+    return root
+
+
 @pytest.fixture(autouse=True)
-def few_packages(monkeypatch):
-    """All six are a minute of reading."""
-    monkeypatch.setattr(docstrings, "PACKAGES", {"keras": "keras", "matplotlib": "matplotlib"})
+def few_packages(monkeypatch, site):
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.setattr(docstrings, "PACKAGES", {"first": "first", "the-second": "second"})
+    monkeypatch.setattr(docstrings, "version", {"first": "1.5", "the-second": "2.5"}.get)
 
 
 def test_without_a_name_all_are_listed():
@@ -190,15 +209,16 @@ def test_docstrings_of_a_file_are_in_one_part_and_none_is_there_twice(tmp_path):
         rows = [*csv.DictReader(file)]
     with (tmp_path / "made/few.csv").open(encoding="utf-8", newline="") as file:
         few = [*csv.DictReader(file)]
-    assert {row["label"] for row in rows} == {"keras", "matplotlib"}
-    assert len({" ".join(row["text"].split()) for row in rows}) == len(rows) > 1000
+    assert {row["label"] for row in rows} == {"first", "the-second"}
+    assert len({" ".join(row["text"].split()) for row in rows}) == len(rows) == 2 * (300 + 1)
     parts = {}
     for row in rows:
         parts.setdefault((row["label"], row["file"]), set()).add(row["part"])
     assert all(len(found) == 1 for found in parts.values())
     assert all(len(row["text"].split()) >= 20 for row in rows)
-    assert not any(word in row["masked"].lower().split() for row in rows for word in ("keras", "matplotlib", "np"))
+    assert [row["masked"] for row in rows] == [row["text"].replace("np.array", "_.array") for row in rows]
     assert sum(row["part"] == "train" for row in few) == 300
     assert [row for row in few if row["part"] == "test"] == [row for row in rows if row["part"] == "test"]
     manifest = json.loads((tmp_path / "made/manifest.json").read_text())
-    assert manifest["passages"] == {name: sum(row["label"] == name for row in rows) for name in ("keras", "matplotlib")}
+    assert manifest["passages"] == {"first": 301, "the-second": 301}
+    assert manifest["versions"] == {"first": "1.5", "the-second": "2.5"}

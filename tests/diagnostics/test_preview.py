@@ -314,3 +314,41 @@ def test_settings_are_told_as_yaml_and_only_those_that_differ(tmp_path):
     experiment = experiments.load(path).experiment
     assert _words(experiment.model) == "cnn (stages: [{filters: 8}, {filters: 16, pool: max}], dense: [])"
     assert _words(experiment.task) == "classification (class_weights: {1: 2.0})"
+
+
+TEXTS = """\
+dataset: {name: text_table, path: x.csv, tokenizer: words, max_length: 8LABEL}
+model: {name: NETWORK}
+optimizer: {name: adam}
+train: {epochs: 1, batch_size: 8}
+"""
+
+
+def test_texts_are_shown_with_their_tokens_and_the_words_of_each_class(tmp_path):
+    rows = [f"the day was {'long , harbour' if row % 2 else 'and oven'} {row},{'ab'[row % 2]}" for row in range(60)]
+    (tmp_path / "x.csv").write_text("\n".join(["text,label", *(f'"{row[:-2]}",{row[-1]}' for row in rows)]))
+    text = TEXTS.replace("NETWORK", "bag_of_words").replace("LABEL", "")
+    _, page, panels = collected(tmp_path, text)
+    examples, words = (panel for row in page.rows for panel in row.panels if isinstance(panel, Rows))
+    assert examples.names == ["label", "text", "as the network sees it: its tokens"]
+    assert {row[0]: row[2].startswith("[CLS] · the · day · was · ") for row in examples.rows} == {"a": True, "b": True}
+    assert [row[0] for row in words.rows] == ["a", "b"]
+    assert "oven" in words.rows[0][1].split() and "harbour" not in words.rows[0][1].split()
+    assert "harbour" in words.rows[1][1].split() and "," not in words.rows[1][1].split()
+    assert "behind which texts are cut" in panels[Histogram].note
+    assert page.render()
+
+
+def test_texts_without_targets_have_no_column_of_labels(tmp_path):
+    rows = [f"the day was long and the oven warm {row}" for row in range(60)]
+    (tmp_path / "x.csv").write_text("\n".join(["text", *rows]))
+    text = TEXTS.replace("NETWORK", "bert").replace("LABEL", ", label_column: none") + "task: {name: masked_lm}\n"
+    _, page, panels = collected(tmp_path, text, ["model.depth=1", "model.width=8", "model.heads=1"])
+    assert panels[Rows].names == ["text", "as the network sees it: its tokens"]
+    assert page.render()
+
+
+def test_columns_are_as_wide_as_they_need():
+    narrow, wide = Rows(["label", "text"], [["a", "word " * 100]]).widths(1500)
+    assert narrow < 100 and narrow + wide == pytest.approx(1500)
+    assert Rows(["a", "b"], [["x" * 500, "y" * 500]]).widths(1500) == [750, 750]

@@ -20,8 +20,10 @@ from dltrain.features.future import Future
 from dltrain.features.image import Image
 from dltrain.features.labels import Labels
 from dltrain.features.numbers import Numbers
+from dltrain.features.sentence import Sentence
 from dltrain.features.series import Series
 from dltrain.features.table import Column, Table
+from dltrain.features.tags import Tags
 from dltrain.features.tokens import Tokens
 from dltrain.features.vector import Vector
 from dltrain.registry import FEATURES
@@ -72,6 +74,14 @@ EACH = {
         Future(horizon=2, names=("y",)),
         st.lists(st.fixed_dictionaries({"y": st.one_of(FLOATS, st.none())}), min_size=2, max_size=2),
     ),
+    "sentence": (
+        Sentence(vocabulary_size=60, max_length=9).fit([[["the", "film", "was", "good"], ["a", "café"]]]),
+        st.lists(st.text(min_size=1).filter(str.strip), min_size=1, max_size=6),
+    ),
+    "tags": (
+        Tags(tag_names=("O", "B-PER", "I-PER")),
+        st.lists(st.sampled_from(["O", "B-PER", "I-PER", None]), min_size=1, max_size=6),
+    ),
     "class_label": (ClassLabel(class_names=("a", "b", "c")), st.sampled_from(["a", "b", "c"])),
     "labels": (Labels(class_names=("a", "b")), st.lists(st.sampled_from(["a", "b"]), unique=True)),
     "numbers": (Numbers(names=("x", "y")), st.fixed_dictionaries({"x": FLOATS, "y": FLOATS})),
@@ -90,6 +100,7 @@ ONE = {
         {"time": "2020-03-31", "y": 6, "p": 7.5, "k": 8},
         {"time": "2020-04-30", "k": 9},
     ],
+    "sentence": ["a", "good", "film"],
 }
 """A raw value of those that the server takes."""
 

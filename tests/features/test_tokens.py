@@ -178,9 +178,9 @@ def test_the_padding_of_another_vocabulary_is_its_own(tmp_path):
     [
         ("vocab.txt", b"the\nfilm\n", "it has no token"),
         ("vocab.txt", b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\na\n", "1 tokens twice"),
-        ("vocab.txt", b"\xff\xfe", "must be a tokenizer.json or vocab.txt"),
-        ("tokenizer.json", b"{}", "must be a tokenizer.json or vocab.txt"),
-        ("tokenizer.json", b"[" * 100_000, "must be a tokenizer.json or vocab.txt"),
+        ("vocab.txt", b"\xff\xfe", "must be a tokenizer.json, a vocab.txt"),
+        ("tokenizer.json", b"{}", "must be a tokenizer.json, a vocab.txt"),
+        ("tokenizer.json", b"[" * 100_000, "must be a tokenizer.json, a vocab.txt"),
         ("tokenizer.json", None, "cannot be read"),
     ],
 )

@@ -319,7 +319,7 @@ def test_weights_whose_tokens_cannot_be_compared_say_so(tmp_path, caplog):
     with caplog.at_level("WARNING", logger="dltrain"):
         chosen.initialize(chosen.build(data), data)
     assert "could not be compared" in caplog.text
-    with pytest.raises(KeyProblem, match=r"there is no tokenizer\.json of the tokenizers library and no vocab\.txt"):
+    with pytest.raises(KeyProblem, match=r"there is no tokenizer\.json of the tokenizers library, no vocab\.txt"):
         tokenizing.of_file(tmp_path, lowercase=True, strip_accents=True, max_length=20)
 
 
@@ -345,12 +345,3 @@ def test_the_best_weights_of_a_run_with_low_ranks_are_their_sums(tmp_path):
         for weight, value in zip(layer.weights, without_low_rank(source), strict=True):
             weight.assign(value)
     np.testing.assert_allclose(np.asarray(plain(ids)), before, atol=1e-5)
-
-
-@pytest.mark.parametrize("name", ["electra", "deberta_v3"])
-def test_a_folder_of_hugging_face_that_kerashub_cannot_read_says_so(tmp_path, name):
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": name}))
-    (tmp_path / "model.safetensors").write_bytes(b"")
-    with pytest.raises(ExceptionGroup) as caught:
-        MODELS[name](weights=tmp_path, **SMALL).check(SPEC)
-    assert "must be in KerasHub's form" in caught.value.exceptions[0].words

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from dltrain.datasets._samples.docstrings import Passage, passages, versions
+from dltrain.datasets._samples.entities import entities
 from dltrain.datasets._samples.glyphs import glyphs
 from dltrain.datasets._samples.reviews import reviews
 from dltrain.errors import DataError
@@ -201,6 +202,25 @@ class Docstrings(Sample):
         counts = Counter(each.label for each in found)
         manifest = {"versions": versions(), "passages": dict(counts), "seed": self.seed}
         (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+@SAMPLES.register("entities")
+class Entities(Sample):
+    """5,500 sentences of invented news, persons, places, organisations and events tagged: train.conll and so on.
+
+    Half of the names of the other parts are not in the train part, and many may be of any type: the words around them
+    say which, often far from them. Words such as May, Will and Reading are names in some sentences alone.
+    """
+
+    def write(self, folder: Path) -> None:
+        """Writes train.conll, validation.conll and test.conll: a word and its tag per line, ten to a document."""
+        counts = {"train": 4000, "validation": 500, "test": 1000}
+        for part, sentences in entities(np.random.RandomState(self.seed), counts).items():
+            lines = []
+            for number, sentence in enumerate(sentences):
+                lines += ["-DOCSTART- O\n"] if number % 10 == 0 else []
+                lines.append("".join(f"{word} {tag}\n" for word, tag in sentence))
+            (folder / f"{part}.conll").write_text("\n".join(lines), encoding="utf-8")
 
 
 @SAMPLES.register("wine_csv")

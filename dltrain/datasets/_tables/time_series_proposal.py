@@ -48,9 +48,9 @@ class _Seen:
     words: str
 
 
-def is_series(table: Table, target: str | None) -> bool:
+def is_series(frame: pl.DataFrame, target: str | None) -> bool:
     """Whether rows follow each other in time, at equal distances, and the target, if it is named, is a number."""
-    seen = _seen(table)
+    seen = _seen(Table(frame, [Path("table")], [np.arange(len(frame))]))
     return seen is not None and (target is None or target in seen.numbers)
 
 

@@ -27,6 +27,13 @@ def unpacked(path: Path, what: str) -> Path:
     return path
 
 
+def are_classes(root: Path) -> bool:
+    """Whether the files lie in folders of two classes or more, and none beside them."""
+    top = root / part_folders(root)["train"]
+    of_class = [name for name in folders(top) if below(top / name)]
+    return len(of_class) > 1 and not any(file.suffix.lower() == SUFFIX for file in top.iterdir())
+
+
 def parts(root: Path) -> dict[str, dict[str, list[Path]]]:
     """Returns the files of each class of each part, classes and files sorted by name.
 

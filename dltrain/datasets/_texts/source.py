@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from dltrain.data import PARTS, DataSpec, Encoded, Feature, Provenance, Split, Splits
+from dltrain.data import PARTS, DataSpec, Encoded, Feature, Features, Finding, Provenance, Split, Splits
 from dltrain.data.noticing import notice
+from dltrain.data.trees import Array, taken
 from dltrain.datasets._sources.whole import Whole
 from dltrain.datasets._tables.targets import drawn_parts
+from dltrain.datasets._texts.odd_texts import odd_texts
 from dltrain.errors import DataError, KeyProblem
 from dltrain.features._text import tokenizing
 from dltrain.features.tokens import Tokens
@@ -28,7 +30,7 @@ class Texts:
     Args:
         raws: the texts, or pairs as {"text", "pair"}.
         target: the feature of the targets; none where there are none.
-        targets: (examples, ...); none likewise.
+        targets: (examples, ...), or what `stored_targets` makes such of; none likewise.
         places: where each text is, for messages.
         parts: positions of the examples of each part.
         weights: how much each example counts in training; none where all count the same.
@@ -37,7 +39,7 @@ class Texts:
 
     raws: Sequence[Any]
     target: Feature | None
-    targets: np.ndarray | None
+    targets: Any
     places: Sequence[str]
     parts: dict[str, np.ndarray]
     weights: np.ndarray | None = None
@@ -51,14 +53,17 @@ class TextSource(Whole):
     Args:
         tokenizer: how texts become tokens: words, the most frequent ones of the training part; wordpiece, words and
             pieces of words as in BERT; bpe, as in GPT-2, which knows no unknown token; unigram, as in SentencePiece. Or
-            the path of a tokenizer.json, of a BERT's vocab.txt, or of a folder with one, such as a run's (also without
-            the run's number: the newest) or that of pretrained weights.
+            the path of a tokenizer.json, of a BERT's vocab.txt, of the vocab.json of GPT-2 or RoBERTa, beside its
+            merges.txt, of a SentencePiece model of unigrams (.model, .spm), or of a folder with one, such as a run's
+            (also without the run's number: the newest) or that of pretrained weights.
         vocabulary_size: the most tokens that are learnt, five special ones among them.
         max_length: tokens of a text, the special ones among them; longer texts are cut, which is said.
-        lowercase: take A for a; a tokenizer.json has this of its own.
+        lowercase: take A for a; a file has this of its own, but for a vocab.txt.
         strip_accents: take é for e; likewise.
         on_bad_example: error to stop at texts that are empty or cannot be read; skip to leave them out and name them.
     """
+
+    feature: ClassVar[type[Tokens]] = Tokens
 
     tokenizer: Literal["words", "wordpiece", "bpe", "unigram"] | Path = "wordpiece"
     vocabulary_size: PositiveInt = 8000
@@ -71,9 +76,7 @@ class TextSource(Whole):
         tokenizing.check_installed("name")
         if isinstance(self.tokenizer, Path):
             object.__setattr__(self, "tokenizer", tokenizing.place(self.tokenizer))
-        least = len(tokenizing.SPECIAL) + 1
-        if self.vocabulary_size < least:
-            raise KeyProblem("vocabulary_size", f"must be at least {least}, got {self.vocabulary_size}")
+        tokenizing.check_size("vocabulary_size", self.vocabulary_size)
         if self.max_length < 4:
             raise KeyProblem("max_length", f"must be at least 4, got {self.max_length}: two tokens frame a text")
 
@@ -84,6 +87,16 @@ class TextSource(Whole):
             ValueError: if they cannot be used.
         """
         raise NotImplementedError(f"{type(self).__name__} must have texts(like)")
+
+    def stored_targets(self, found: Texts, encoded: Encoded, usable: np.ndarray) -> Array:
+        """Returns what is asked of the texts that can be used, as it is stored.
+
+        Args:
+            found: all texts.
+            encoded: the same as tokens.
+            usable: the positions of those that can be used.
+        """
+        return found.targets[usable]
 
     def refuse(self, problems: Sequence[str]) -> None:
         """Raises KeyProblem, which names the first of the examples that cannot be used, unless they are skipped."""
@@ -130,6 +143,7 @@ class TextSource(Whole):
         rows = np.full(len(found.raws), -1)
         rows[usable] = np.arange(len(usable))
         _notice(encoded, found)
+        targets = None if found.target is None else self.stored_targets(found, encoded, usable)
         parts: dict[str, Any] = dict.fromkeys(PARTS)
         for name, positions in found.parts.items():
             kept = positions[rows[positions] >= 0]
@@ -139,21 +153,29 @@ class TextSource(Whole):
                 continue
             parts[name] = Split(
                 encoded.stored.take(rows[kept]),
-                None if found.targets is None else found.targets[kept],
+                None if targets is None else taken(targets, rows[kept]),
                 None if found.weights is None else found.weights[kept],
                 Provenance(found.places.__getitem__, kept),
+                taken(encoded.metadata, rows[kept]),
             )
-        spec = DataSpec.of(tokens, found.target) if like is None else like
+        # One name for texts of any kind: networks that were pretrained on some are for the others.
+        inputs, asked = Features({Tokens.registered_name: tokens}), [found.target] if found.target else []
+        spec = DataSpec(inputs, Features.of(*asked)) if like is None else like
         made = Splits(spec, parts.pop("train"), **parts, skipped=(*found.skipped, *problems))
         return made.with_statistics(like)
+
+    def findings(self, splits: Splits) -> Iterable[Finding]:
+        """Returns texts that are odd as they stand in their files; read again, for nobody else needs them."""
+        found = self.texts(splits.spec)
+        return odd_texts(found.raws, found.places)
 
     def _tokens(self, raws: Sequence[Any]) -> Tokens:
         keys = {name: getattr(self, name) for name in ("max_length", "lowercase", "strip_accents")}
         has_pairs = isinstance(raws[0], dict)
         if isinstance(self.tokenizer, Path):
             content = tokenizing.of_file(self.tokenizer, self.lowercase, self.strip_accents, self.max_length)
-            return Tokens(**keys, has_pairs=has_pairs, tokenizer=content)
-        untaught = Tokens(kind=self.tokenizer, vocabulary_size=self.vocabulary_size, has_pairs=has_pairs, **keys)
+            return self.feature(**keys, has_pairs=has_pairs, tokenizer=content)
+        untaught = self.feature(kind=self.tokenizer, vocabulary_size=self.vocabulary_size, has_pairs=has_pairs, **keys)
         return untaught.fit([[raw for raw in raws if raw]])
 
 
@@ -164,4 +186,9 @@ def _notice(encoded: Encoded, found: Texts) -> None:
         for words in encoded.noticed(place):
             of_kind.setdefault(words.kind, []).append(place)
     for kind, places in of_kind.items():
-        notice(f"{len(places):,} of {len(found.raws):,} texts: {kind}, for example {found.places[places[0]]}")
+        share = f"{len(places):,} of {len(found.raws):,} texts ({len(places) / len(found.raws):.1%})"
+        advice = "where what is cut matters, raise dataset.max_length" if "cut" in kind else _OF_UNKNOWN
+        notice(f"{share}: {kind}, for example {found.places[places[0]]}", advice=advice)
+
+
+_OF_UNKNOWN = "where they matter, raise dataset.vocabulary_size, or take pieces of words: dataset.tokenizer=wordpiece"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dltrain.data.feature import Encoded, shortened
+from dltrain.data.ragged import Ragged
 from dltrain.errors import KeyProblem
 from dltrain.features._series import frequency as frequencies
 from dltrain.features._series.tables import circles_of, collected
@@ -22,7 +23,7 @@ UNDATED = -(2**63)
 """The time of a window that came without one."""
 
 
-def facts(times: Sequence[int], names: Sequence[str]) -> dict[str, np.ndarray]:
+def facts(times: Sequence[int], names: Sequence[str]) -> dict[str, np.ndarray | Ragged]:
     """Returns what no network sees of windows: when each forecast begins, and which series it is of."""
     of_series = np.empty(len(names), object)
     of_series[:] = names
@@ -123,7 +124,7 @@ def of_objects(feature: Series, raw: Sequence[Any]) -> tuple[np.ndarray, int, st
     if found.problems:
         raise ValueError(found.problems[0])
     name = raw[0].get(layout.series) if layout.series is not None else None
-    return found.stored[0], int(found.metadata["time"][0]), "" if name is None else str(name)
+    return found.stored[0], int(np.asarray(found.metadata["time"])[0]), "" if name is None else str(name)
 
 
 def _text(value: Any) -> str | None:

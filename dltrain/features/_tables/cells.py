@@ -18,7 +18,7 @@ def cells(stored: np.ndarray, columns: Sequence[Column]) -> list[dict[str, Any]]
     """Returns rows as objects of a cell for each column of the table; encoded again, they are the same rows.
 
     A value that was missing, or that training did not know, is none: it is stored as that again. Of a text there are
-    only the words that are counted.
+    only the words that are counted; of one that is read as tokens, a list of those that are counted.
 
     Args:
         stored: (rows, columns), float32.
@@ -36,6 +36,8 @@ def _maker(members: Members) -> Callable[[Sequence[float], Members], Any]:
     parts = {column.part for _, column in members}
     if parts == {"word"}:
         return _text
+    if parts == {"token"}:
+        return _tokens
     if parts == {"category"}:
         return _category
     return _number if parts <= {"value", "missing"} else _date
@@ -53,9 +55,16 @@ def _category(row: Sequence[float], members: Members) -> str | None:
 
 
 def _text(row: Sequence[float], members: Members) -> str | None:
-    words = [column.word for index, column in members if column.word for _ in range(round(np.expm1(row[index])))]
-    text = " ".join(words)
+    text = " ".join(_counted(row, members))
     return f"{text}." if text in MISSING and text else text or None
+
+
+def _tokens(row: Sequence[float], members: Members) -> list[str] | None:
+    return _counted(row, members) or None
+
+
+def _counted(row: Sequence[float], members: Members) -> list[str]:
+    return [column.word for index, column in members if column.word for _ in range(round(np.expm1(row[index])))]
 
 
 def _date(row: Sequence[float], members: Members) -> str | None:

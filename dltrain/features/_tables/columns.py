@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from dltrain.data.noticing import notice
 from dltrain.errors import KeyProblem
-from dltrain.features._tables import times
+from dltrain.features._tables import text_tokens, times
 from dltrain.features._tables.times import are_instants, as_times, is_day_first, is_time
 from dltrain.features._tables.values import (
     are_written_numbers,
@@ -20,7 +20,7 @@ from dltrain.features._tables.values import (
     respelt,
     with_points,
 )
-from dltrain.features.table import Column
+from dltrain.features.table import OF_TEXTS, Column
 from dltrain.lazy import np
 from dltrain.registry import nearest
 
@@ -54,14 +54,22 @@ class Encoding:
     Args:
         impute: what takes the place of a missing number: median or mean of the train part, or zero.
         one_hot_up_to: categories up to which a column is one-hot; beyond it a vector is learnt for each.
-        words: how many of the most frequent words of a text column are counted.
+        words: how many of the most frequent words, or tokens, of a text column are counted.
         ignore_case: whether categories that differ in case alone are one.
+        tokenizer: what makes tokens of texts, as the `tokenizers` library writes it; empty for words.
     """
 
     impute: Literal["median", "mean", "zero"]
     one_hot_up_to: int
     words: int
     ignore_case: bool = False
+    tokenizer: str = ""
+
+
+def texts(frame: pl.DataFrame, rows: np.ndarray, given: Mapping[str, Role]) -> list[pl.Series]:
+    """Returns the columns of texts that `learn` would find, the train part alone; its arguments are the same."""
+    found = [(frame[name].gather(rows), frame[name]) for name in frame.columns]
+    return [series for series, whole in found if (given.get(whole.name) or _looks(series, whole)[0]) == "text"]
 
 
 def learn(
@@ -103,12 +111,17 @@ def learn(
             numbers += _dates(series, frame[name])
         elif role == "text":
             numbers += [
-                Column(f"{name} {word}", name, "word", word=word, is_complete=not series.null_count())
-                for word in _frequent(series, encoding.words)
+                Column(f"{name} {word}", name, part, word=word, is_complete=not series.null_count())
+                for part, word in _frequent(series, encoding)
             ]
         elif role == "categorical":
             categories.append(_categorical(series, encoding.one_hot_up_to, encoding.ignore_case))
     return (*numbers, *categories)
+
+
+def looks(series: pl.Series) -> Role:
+    """Returns what a column is by its values."""
+    return _looks(series, series)[0]
 
 
 def _looks(series: pl.Series, whole: pl.Series) -> tuple[Role, str]:
@@ -216,9 +229,12 @@ def _categorical(series: pl.Series, one_hot_up_to: int, ignore_case: bool) -> Co
     )  # fmt: skip
 
 
-def _frequent(series: pl.Series, words: int) -> list[str]:
+def _frequent(series: pl.Series, encoding: Encoding) -> list[tuple[str, str]]:
+    if encoding.tokenizer:
+        return [("token", token) for token in text_tokens.frequent(series, encoding.tokenizer, encoding.words)]
     counted = _words(series).explode().drop_nulls().alias("word").value_counts()
-    return counted.sort(by=["count", "word"], descending=[True, False]).head(words)["word"].to_list()
+    ranked = counted.sort(by=["count", "word"], descending=[True, False])["word"]
+    return [("word", word) for word in ranked.head(encoding.words)]
 
 
 def _words(series: pl.Series) -> pl.Series:
@@ -232,8 +248,13 @@ def pointed(frame: pl.DataFrame, columns: Iterable[Column]) -> pl.DataFrame:
     return frame.with_columns([with_points(frame[name], are_decimal) for name, are_decimal in of_source.items()])
 
 
-def encode(frame: pl.DataFrame, columns: tuple[Column, ...]) -> np.ndarray:
+def encode(frame: pl.DataFrame, columns: tuple[Column, ...], tokenizer: str = "") -> np.ndarray:
     """Returns the numbers of each row, (rows, columns), float32, with what was learnt before.
+
+    Args:
+        frame: the rows.
+        columns: what each number is.
+        tokenizer: of their texts, where tokens are counted.
 
     Raises:
         ValueError: if a column is not there.
@@ -251,6 +272,9 @@ def encode(frame: pl.DataFrame, columns: tuple[Column, ...]) -> np.ndarray:
         series = frame[source]
         if members[0][1].part == "word":
             _count_words(series, {column.word: index for index, column in members}, matrix)
+        elif members[0][1].part == "token":
+            places = {column.word: index for index, column in members}
+            text_tokens.add_counts(series, tokenizer, places, matrix)
         else:
             for (index, _), numbers in zip(members, _numbers(series, [column for _, column in members]), strict=True):
                 matrix[:, index] = numbers.to_numpy()
@@ -301,7 +325,7 @@ def strays(frame: pl.DataFrame, columns: tuple[Column, ...]) -> dict[str, tuple[
     """
     found: dict[str, tuple[str, pl.Series]] = {}
     for column in columns:
-        if column.source in found or column.part in ("missing", "word"):
+        if column.source in found or column.part in ("missing", *OF_TEXTS):
             continue
         series = frame[column.source]
         if column.part == "category":

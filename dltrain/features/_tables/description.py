@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from dltrain.features._tables.times import PIVOT
 from dltrain.features._tables.values import TRUTH
-from dltrain.features.table import Column
+from dltrain.features.table import OF_TEXTS, Column
 
 SHOWN = 5
 """Categories of a number that stand in the table for people; the JSON below it has all of them."""
@@ -31,6 +31,9 @@ _KINDS = {
     "word": "log(1 + count), the natural logarithm, where count is how often `word` is among the words of the cell: "
     r"the sequences that the regular expression `\w+` finds (letters, digits and underscores, of any language) in the "
     "cell in small letters; 0 where the cell is missing.",
+    "token": "log(1 + count), the natural logarithm, where count is how often `word` is among the tokens that "
+    "`tokenizers.Tokenizer.from_file('tokenizer.json').encode(cell, add_special_tokens=False).tokens` has, of the file "
+    "beside this card; 0 where the cell is missing.",
     "year": "the year of the date.",
     "month": "the month of the date, 1 to 12.",
     "weekday": "the weekday of the date, Monday = 1 to Sunday = 7.",
@@ -71,7 +74,7 @@ def described(columns: Sequence[Column], most: int) -> list[str]:
     if "category" in kinds:
         truths = (", ".join(f"`{word}`" for word, means in TRUTH.items() if means is truth) for truth in (True, False))
         rules.append(f"- {_SPELLINGS.format(truths=' and likewise '.join(truths))}")
-    if kinds - {"value", "missing", "word", "category"}:
+    if kinds - {"value", "missing", "category", *OF_TEXTS}:
         rules.append(f"- {_DATE}")
     rows = [
         (place, each.source, each.part, repr(each.fill), repr(each.offset), _details(each))
@@ -112,6 +115,7 @@ def _keys(column: Column) -> dict[str, object]:
     keys = {
         "category": ("categories", "ignore_case"),
         "word": ("word",),
+        "token": ("word",),
         "value": ("fill", "offset"),
         "missing": (),
     }.get(column.part, ("fill", "day_first"))

@@ -14,6 +14,7 @@ from dltrain.features._arrays.encoding import ArrayEncoding
 from dltrain.features._tables.columns import BETWEEN_HOURS, between_hours, encode, pointed, strays
 from dltrain.features._tables.delimited import Rows
 from dltrain.features._tables.files import cell, flat, nulled
+from dltrain.features._tables.text_tokens import as_cell
 from dltrain.features._tables.values import beyond_float32
 from dltrain.features.table import Column
 from dltrain.lazy import np
@@ -75,12 +76,14 @@ class TableEncoding:
         missing: what stands for a value that is not there.
         numeric: columns that must hold numbers.
         dates: columns that must hold dates.
+        tokenizer: of texts, where tokens are counted.
     """
 
     columns: tuple[Column, ...]
     missing: tuple[str, ...] = MISSING
     numeric: tuple[str, ...] = ()
     dates: tuple[str, ...] = ()
+    tokenizer: str = ""
 
     @property
     def numbers(self) -> RowEncoding:
@@ -161,8 +164,11 @@ class TableEncoding:
                 others = [key for key in raw if key not in sources]
                 hints = (f": {key!r} is unknown{hint}" for key in others if (hint := nearest(key, [name])))
                 raise ValueError(f"has no column {name!r}{next(hints, '; null says that a value is missing')}")
+            value = raw.get(name)
+            if column.part == "token" and isinstance(value, list) and all(isinstance(each, str) for each in value):
+                value = as_cell(value)
             try:
-                found[name] = cell(raw.get(name))
+                found[name] = cell(value)
             except ValueError as error:
                 raise ValueError(f"{name} {error}") from None
         return found
@@ -204,7 +210,7 @@ class TableEncoding:
 
     def _usable(self, frame: pl.DataFrame) -> tuple[np.ndarray, dict[int, str], dict[int, list[Notice]]]:
         """Returns the rows that can be used, why others cannot, by row, and what is noticed of those that can."""
-        stored = encode(frame, self.columns)
+        stored = encode(frame, self.columns, self.tokenizer)
         others = strays(frame, self.columns)
         bad = self._wrong(frame, others)
         notices = {row: words for row, words in self._notices(frame, others).items() if row not in bad}

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from dltrain import untrusted
 from dltrain.errors import KeyProblem
+from dltrain.features._text import byte_level, sentence_piece
 from dltrain.lazy import np
 
 Kind = Literal["words", "wordpiece", "bpe", "unigram"]
@@ -32,7 +33,17 @@ _ALIKE = {
 """What other vocabularies call them."""
 
 FILE = "tokenizer.json"
-_VOCABULARIES = ("vocab.txt", "assets/tokenizer/vocabulary.txt")
+VOCABULARIES = (
+    *("vocab.txt", "assets/tokenizer/vocabulary.txt", "vocab.json", "assets/tokenizer/vocabulary.json"),
+    *("spiece.model", "spm.model", "sentencepiece.bpe.model", "sentencepiece.model", "tokenizer.model"),
+    "assets/tokenizer/vocabulary.spm",
+)
+"""What Hugging Face and KerasHub call files of vocabularies, in a folder that has no tokenizer.json."""
+
+SENTENCE_PIECE = (".model", ".spm")
+"""Suffixes of SentencePiece's models."""
+
+_FORMS = "a tokenizer.json, a vocab.txt, a vocab.json beside its merges.txt, or a SentencePiece model (.model, .spm)"
 _MOST_BYTES = 2**27
 
 MOST_LETTERS = 1000
@@ -43,6 +54,13 @@ def check_installed(key: str) -> None:
     """Raises KeyProblem, which names the extra, where the library is not installed."""
     if find_spec("tokenizers") is None:
         raise KeyProblem(key, ": texts need the package tokenizers: pip install 'dltrain[text]'")
+
+
+def check_size(key: str, vocabulary_size: int) -> None:
+    """Raises KeyProblem where a vocabulary has no room for a token beside the special ones."""
+    least = len(SPECIAL) + 1
+    if vocabulary_size < least:
+        raise KeyProblem(key, f"must be at least {least}, got {vocabulary_size}")
 
 
 @functools.lru_cache(maxsize=8)
@@ -65,6 +83,12 @@ def special_id(content: str, token: str) -> int | None:
     return next((number for number in found if number is not None), None)
 
 
+def special_ids(content: str) -> frozenset[int]:
+    """Returns the ids of padding, unknown tokens, separators and the like: nobody wrote them."""
+    found = {each["id"] for each in json.loads(content)["added_tokens"] if each["special"]}
+    return frozenset(found | {number for each in SPECIAL if (number := special_id(content, each)) is not None})
+
+
 def begins_word(content: str) -> np.ndarray:
     """Returns which tokens begin a word, by their ids, (vocabulary,), bool: all, where words are tokens.
 
@@ -81,7 +105,7 @@ def begins_word(content: str) -> np.ndarray:
 
 
 def learnt(
-    kind: Kind, texts: Sequence[str], vocabulary_size: int, lowercase: bool, strip_accents: bool, max_length: int
+    kind: Kind, texts: Sequence[str], vocabulary_size: int, lowercase: bool, strip_accents: bool, max_length: int | None
 ) -> str:
     """Learns a tokenizer of texts.
 
@@ -92,7 +116,7 @@ def learnt(
         vocabulary_size: the most tokens, the five special ones among them.
         lowercase: take A for a.
         strip_accents: take é for e.
-        max_length: tokens of a text, the special ones among them, behind which it is cut.
+        max_length: tokens of a text, the special ones among them, behind which it is cut; none for no end.
     """
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
@@ -128,8 +152,7 @@ def learnt(
         made = _of_pieces(made.get_vocab(), normalizer)
     elif kind == "unigram":
         made.model = _in_order(json.loads(made.to_str())["model"])
-    _frame(made)
-    made.enable_truncation(max_length)
+    _cut(_framed(made), max_length)
     return str(made.to_str())
 
 
@@ -160,37 +183,36 @@ def place(path: Path) -> Path:
     return numbered[max(numbered)] if numbered else path
 
 
-def of_file(path: Path, lowercase: bool, strip_accents: bool, max_length: int) -> str:
-    """Reads a tokenizer: a tokenizer.json, or the vocab.txt of a BERT, a token per line.
+def of_file(path: Path, lowercase: bool, strip_accents: bool, max_length: int | None) -> str:
+    """Reads a tokenizer from a file in one of the common forms.
 
     Args:
-        path: the file, or a folder with one: a run's, or one of pretrained weights.
+        path: a tokenizer.json; a BERT's vocab.txt, a token per line; the vocab.json of a byte-level BPE, beside its
+            merges.txt; a model of SentencePiece; or a folder with one: a run's, or one of pretrained weights.
         lowercase: of a vocab.txt, which does not say it: take A for a.
         strip_accents: likewise, take é for e.
-        max_length: tokens of a text, the special ones among them, behind which it is cut.
+        max_length: tokens of a text, the special ones among them, behind which it is cut; none for no end.
 
     Raises:
         KeyProblem: if it cannot be used.
     """
+    from tokenizers import AddedToken
+
     try:
         with untrusted.parsing():
             path = _within(path) if path.is_dir() else path
-            text = untrusted.content(path, _MOST_BYTES).decode("utf-8-sig")
-            if path.suffix == ".txt":
-                _require_case(path, lowercase)
-                made = _of_vocabulary(text, lowercase, strip_accents)
-            else:
-                made = tokenizer(text)
+            made = _read(path, lowercase, strip_accents)
     except OSError as error:
         raise KeyProblem("tokenizer", f"cannot be read: {path}: {error.strerror}") from None
     except untrusted.Unreadable as error:
-        raise KeyProblem("tokenizer", f"must be a tokenizer.json or vocab.txt, got {path}: {error}") from error
+        raise KeyProblem("tokenizer", f"must be {_FORMS}, got {path}: {error}") from error
     made = type(made).from_str(made.to_str())  # the one that is kept for this text stays as it is
-    known = made.get_vocab()
+    known, added = made.get_vocab(), {each["content"] for each in json.loads(made.to_str())["added_tokens"]}
     # A mask that is a token like others would be read as a bracket, a word and a bracket.
-    made.add_special_tokens([name for names in _ALIKE.values() for name in names if name in known])
+    special = [name for names in _ALIKE.values() for name in names if name in known and name not in added]
+    made.add_special_tokens([AddedToken(name, special=True, lstrip=name == "<mask>") for name in special])
     made.no_padding()
-    made.enable_truncation(max_length)
+    _cut(made, max_length)
     content = made.to_str()
     if max(known.values(), default=-1) + 1 != len(known):
         raise KeyProblem("tokenizer", f"must number its {len(known):,} tokens from 0 without gaps: {path}")
@@ -201,15 +223,46 @@ def of_file(path: Path, lowercase: bool, strip_accents: bool, max_length: int) -
     return content
 
 
+def _read(path: Path, lowercase: bool, strip_accents: bool) -> Any:
+    """Returns the tokenizer that a file describes; raises ValueError where it describes none."""
+    content = untrusted.content(path, _MOST_BYTES)
+    if path.suffix in SENTENCE_PIECE:
+        return _framed(sentence_piece.of_model(content, *_of_albert(path)))
+    text = content.decode("utf-8-sig")
+    if path.suffix == ".txt":
+        _require_case(path, lowercase)
+        return _of_vocabulary(text, lowercase, strip_accents)
+    if not byte_level.is_vocabulary(found := json.loads(text)):
+        return tokenizer(text)
+    merges = path.with_name("merges.txt")
+    if not merges.is_file():
+        raise ValueError("a vocabulary of byte-level BPE needs its merges.txt beside it")
+    settings = _settings(path.with_name("tokenizer_config.json"))
+    pairs = untrusted.content(merges, _MOST_BYTES).decode("utf-8-sig")
+    return _framed(byte_level.of_files(found, pairs, settings.get("add_prefix_space") is True))
+
+
+def _of_albert(model: Path) -> tuple[bool, bool, bool]:
+    """Returns whether a model is ALBERT's, and whether it is for small letters and for such without accents.
+
+    SentencePiece does not know it: Hugging Face's files beside it do.
+    """
+    settings = _settings(model.with_name("tokenizer_config.json"))
+    names = settings.get("tokenizer_class"), _settings(model.with_name("config.json")).get("model_type")
+    is_albert = any(str(name).lower().startswith("albert") for name in names)
+    keeps_accents = settings.get("keep_accents", not is_albert) is True
+    return is_albert, settings.get("do_lower_case", is_albert) is True, not keeps_accents
+
+
 def _within(folder: Path) -> Path:
     """Returns the file of a folder that describes a tokenizer; raises ValueError where there is none."""
-    for name in (FILE, *_VOCABULARIES):
+    for name in (FILE, *VOCABULARIES):
         # KerasHub calls its own settings so.
         if (folder / name).is_file() and (name != FILE or "model" in _settings(folder / name)):
             return folder / name
     raise ValueError(
-        "there is no tokenizer.json of the tokenizers library and no vocab.txt in it; Hugging Face has such a file of "
-        "each network"
+        "there is no tokenizer.json of the tokenizers library, no vocab.txt, vocab.json or SentencePiece model in it; "
+        "Hugging Face has such a file of each network"
     )
 
 
@@ -241,8 +294,7 @@ def _of_vocabulary(text: str, lowercase: bool, strip_accents: bool) -> Any:
         raise ValueError(f"it has no token {missing[0]}" if missing else f"it has {twice} tokens twice")
     normalizer = normalizers.BertNormalizer(lowercase=lowercase, strip_accents=strip_accents)
     made = _of_pieces({token: number for number, token in enumerate(tokens)}, normalizer)
-    _frame(made)
-    return made
+    return _framed(made)
 
 
 def _of_pieces(vocabulary: dict[str, int], normalizer: Any) -> Any:
@@ -256,14 +308,30 @@ def _of_pieces(vocabulary: dict[str, int], normalizer: Any) -> Any:
     return made
 
 
-def _frame(made: Any) -> None:
-    """Puts BERT's special tokens around a text, and between the two of a pair."""
+def _framed(made: Any) -> Any:
+    """Puts special tokens around a text, and between the two of a pair, as BERT has it or, with <s>, RoBERTa.
+
+    A tokenizer that has no such tokens stays as it is.
+    """
     from tokenizers import processors
 
-    ends = [(token, made.token_to_id(token)) for token in (FIRST, SEPARATOR)]
-    made.post_processor = processors.TemplateProcessing(
-        single=f"{FIRST} $A {SEPARATOR}", pair=f"{FIRST} $A {SEPARATOR} $B:1 {SEPARATOR}:1", special_tokens=ends
-    )
+    known = made.get_vocab()
+    first, separator = (next((name for name in _ALIKE[token] if name in known), None) for token in (FIRST, SEPARATOR))
+    if first is not None and separator is not None:
+        between = f"{separator} {separator} $B" if first == "<s>" else f"{separator} $B:1"
+        made.post_processor = processors.TemplateProcessing(
+            single=f"{first} $A {separator}",
+            pair=f"{first} $A {between} {separator}" + ":1" * (first != "<s>"),
+            special_tokens=[(token, known[token]) for token in (first, separator)],
+        )
+    return made
+
+
+def _cut(made: Any, max_length: int | None) -> None:
+    if max_length is None:
+        made.no_truncation()
+    else:
+        made.enable_truncation(max_length)
 
 
 def pieces(texts: list[Any], size: int = 1000) -> Iterator[list[Any]]:

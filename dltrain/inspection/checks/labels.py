@@ -19,10 +19,16 @@ MOST_FEATURES = 512
 """Beyond it features are projected onto 256 random directions, which keep distances."""
 OWN, OTHER = 0.05, 0.8
 """A label is doubted where it has at most the one probability, and another class at least the other."""
+OWN_BY_WORDS = 0.02
+"""The former where examples are compared by words: those of real texts are never as plain as digits."""
 SHARE = 1 / 400
 """Of labels that are doubted; below it nothing is said: some examples are hard (3 of scikit-learn's 1,797 digits)."""
 LEAST = 3
 """Doubted labels below which nothing is said of small data either."""
+MOST_WORDS = 10_000
+"""Words and pairs of words that examples are compared by: those that most examples have."""
+STRENGTH, ITERATIONS = 10.0, 30
+"""Of the logistic regression: the inverse of its regularisation, on rows of length 1; the most steps of its solver."""
 LISTED = 20
 """Examples that are listed, those whose label is least probable first."""
 
@@ -32,9 +38,10 @@ def doubtful(data: InspectedData) -> Iterator[Finding]:
     """Examples whose given label has a low probability by those of all others.
 
     Examples are compared by their features' `vectors`; the probability is the mean of a linear discriminant analysis
-    and of the ten nearest neighbours' votes, each cross-validated in five folds (as in C. G. Northcutt, L. Jiang and
-    I. L. Chuang, "Confident learning", 2021, section 3, but for its thresholds by class: one pair of numbers, 0.05 and
-    0.8, for all).
+    and of the ten nearest neighbours' votes. Examples that are made of words are compared by these (`terms`), and by
+    pairs of neighbours; the probability is that of logistic regression on TF-IDF. Each is cross-validated in five folds
+    (as in C. G. Northcutt, L. Jiang and I. L. Chuang, "Confident learning", 2021, section 3, but for its thresholds by
+    class: one pair of numbers, 0.05 and 0.8, for all).
     """
     for groups in data.groups:
         if groups["train"].are_exclusive:
@@ -51,13 +58,15 @@ def _doubtful(data: InspectedData, groups: dict[str, Groups]) -> Iterator[Findin
     chosen = chosen[counts[targets[chosen]] >= FOLDS]
     if len(np.unique(targets[chosen])) < 2:
         return
-    vectors = _vectors(data, chosen)
-    if vectors is None or not np.isfinite(vectors).all():
-        return
     classes, labels = np.unique(targets[chosen], return_inverse=True)
-    probabilities = _probabilities(vectors, labels)
+    most, probabilities = OWN_BY_WORDS, _by_words(data, chosen, labels)
+    if probabilities is None:
+        vectors = _vectors(data, chosen)
+        if vectors is None or not np.isfinite(vectors).all():
+            return
+        most, probabilities = OWN, _probabilities(vectors, labels)
     own = probabilities[np.arange(len(labels)), labels]
-    doubted = int(((own <= OWN) & (probabilities.max(axis=1) >= OTHER)).sum())
+    doubted = int(((own <= most) & (probabilities.max(axis=1) >= OTHER)).sum())
     if doubted < max(SHARE * len(labels), LEAST):
         return
     places = []
@@ -73,6 +82,61 @@ def _doubtful(data: InspectedData, groups: dict[str, Groups]) -> Iterator[Findin
         tuple(places),
         "check them: each is wrong, or the example is hard",
     )
+
+
+def _by_words(data: InspectedData, chosen: np.ndarray, labels: np.ndarray) -> np.ndarray | None:
+    """Returns the probability of each class by the words of examples, (examples, classes); none where some have none.
+
+    Args:
+        data: the data.
+        chosen: positions of the examples over all parts.
+        labels: the class of each.
+    """
+    from scipy.sparse import csr_matrix, hstack
+    from sklearn.feature_extraction.text import TfidfTransformer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from threadpoolctl import threadpool_limits
+
+    tables = []
+    for feature, parts in data.inputs:
+        terms = feature.terms(Joined([*parts.values()]).take(chosen), neighbours=True)
+        if terms is None:
+            return None
+        examples = np.bincount(terms.terms, minlength=1)
+        kept = np.argsort(-examples, kind="stable")[:MOST_WORDS]
+        kept = kept[examples[kept] > 1]
+        if len(kept):
+            place = (terms.counts, (terms.examples, terms.terms))
+            tables.append(csr_matrix(place, (len(chosen), len(examples)), dtype=np.float64)[:, kept])
+    if not tables:
+        return None
+    words = TfidfTransformer(sublinear_tf=True).fit_transform(hstack(tables, format="csr"))
+    model, folds = (
+        LogisticRegression(C=STRENGTH, max_iter=ITERATIONS),
+        StratifiedKFold(FOLDS, shuffle=True, random_state=0),
+    )
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore")  # of too few iterations: probabilities have settled long before
+        found = cross_val_predict(model, words, labels, cv=folds, method="predict_log_proba")
+    return _calibrated(np.asarray(found), labels)
+
+
+def _calibrated(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Returns probabilities as sure as they are right: regularised for few examples, they are all near to each other.
+
+    Temperature scaling (C. Guo et al., "On Calibration of Modern Neural Networks", 2017, section 4.2).
+
+    Args:
+        logits: (examples, classes).
+        labels: the class of each example.
+    """
+    tried = []
+    for sharpness in np.geomspace(0.25, 16, 37):
+        sharp = logits * sharpness
+        sharp = sharp - np.logaddexp.reduce(sharp, axis=1, keepdims=True)
+        tried.append((sharp[np.arange(len(labels)), labels].mean(), sharp))
+    return np.asarray(np.exp(max(tried, key=lambda each: each[0])[1]))
 
 
 def _vectors(data: InspectedData, chosen: np.ndarray) -> np.ndarray | None:

@@ -31,7 +31,7 @@ def noticed(data: InspectedData) -> Iterator[Finding]:
     """What values were taken for where that is not plain."""
     for each in data.splits.noticed:
         severity: Severity = "warning" if each.is_warning else "note"
-        yield Finding("reading", severity, each.words, (), "if this is wrong, say in dataset what the column is")
+        yield Finding("reading", severity, each.words, (), each.advice)
 
 
 @check(brief=False)
@@ -47,3 +47,9 @@ def ignored(data: InspectedData) -> Iterator[Finding]:
             files,
             "store images as .jpg or .png, or delete them",
         )
+
+
+@check(brief=False)
+def odd_raw_values(data: InspectedData) -> Iterator[Finding]:
+    """What the source finds odd about values before they are stored."""
+    yield from data.of_source

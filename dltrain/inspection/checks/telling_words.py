@@ -1,0 +1,80 @@
+"""A check for words that give the class away."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from dltrain.data import Finding, Groups, Terms, spaced
+from dltrain.inspection.findings import check
+from dltrain.inspection.inspected_data import InspectedData
+from dltrain.lazy import np
+
+ROWS = 20_000
+"""Training examples, evenly spaced, that are looked at."""
+INSIDE, OUTSIDE = 0.5, 0.01
+"""Shares of a class's examples, at least, and of all others, at most, that have a word which gives it away."""
+RIGHT = 0.95
+"""Of the examples that have the word, this share at least are of the class."""
+LUCK = 1e-3
+"""The most words that may be so by chance, among all words, where words say nothing of classes."""
+MOST = 5
+"""Words of a class that are named, the most frequent first."""
+
+
+class _Word(NamedTuple):
+    term: int
+    inside: int
+    outside: int
+
+
+@check(brief=False)
+def give_away(data: InspectedData) -> Iterator[Finding]:
+    """Words that predict a class, or a label, nearly perfectly, and that half of its training examples have."""
+    chosen = spaced(len(data.splits.train), ROWS)
+    for feature, parts in data.inputs:
+        if not data.groups or (terms := feature.terms(parts["train"][chosen])) is None:
+            continue
+        found = [line for groups in data.groups for line in _lines(terms, groups["train"], chosen)]
+        if found:
+            yield Finding(
+                "telling words",
+                "warning",
+                f"{_words(len(found))} away: a network may learn nothing else",
+                tuple(found),
+                "is it known before the class is, also of texts to come? If not (a source's name, a mark of whoever "
+                "labelled them), take it out of the texts",
+            )
+
+
+def _lines(terms: Terms, groups: Groups, chosen: np.ndarray) -> Iterator[str]:
+    members = groups.members[chosen]
+    for label, name in enumerate(groups.names):
+        is_inside = members == label if groups.are_exclusive else members[:, label] > 0
+        inside, outside = int(is_inside.sum()), int((~is_inside).sum())
+        for word in _telling(terms, is_inside)[:MOST]:
+            yield (
+                f"{terms.name(word.term)!r} gives {name!r} away: in {word.inside:,} of {inside:,} examples of it "
+                f"({word.inside / inside:.1%}), and {word.outside:,} of {outside:,} others "
+                f"({word.outside / outside:.1%}), train part"
+            )
+
+
+def _telling(terms: Terms, is_inside: np.ndarray) -> list[_Word]:
+    """Returns words that examples of a class have, and no others, the most frequent first."""
+    inside, outside = int(is_inside.sum()), int((~is_inside).sum())
+    if not (inside and outside and terms.count):
+        return []
+    every = np.bincount(terms.terms, minlength=terms.count)
+    own = np.bincount(terms.terms[is_inside[terms.examples]], minlength=terms.count)
+    others = every - own
+    # Were a class drawn anew for each example, so many of one class in a row would be as rare as this.
+    luck = math.log(LUCK / terms.count) / math.log(inside / (inside + outside))
+    is_telling = (own >= max(INSIDE * inside, luck)) & (others <= OUTSIDE * outside) & (own >= RIGHT * every)
+    words = [_Word(int(term), int(own[term]), int(others[term])) for term in np.flatnonzero(is_telling)]
+    return sorted(words, key=lambda word: (word.outside - word.inside, word.term))
+
+
+def _words(count: int) -> str:
+    return "1 word gives a class" if count == 1 else f"{count:,} words give classes"
