@@ -76,7 +76,7 @@ def test_columns_are_numbers_each_with_a_name_of_its_own(name):
         # Trees predict integers as classes and floats as numbers.
         assert (columns.dtype.kind == "i") == (name in ("class_label", "labels"))
     else:
-        assert name in ("image", "tokens", "series", "future")
+        assert name in ("image", "tokens", "sentence", "tags", "series", "future")
 
 
 @pytest.mark.parametrize("name", EACH)
@@ -84,7 +84,7 @@ def test_vectors_are_finite_and_near_where_values_are_alike(name):
     feature, stored = EACH[name]
     twice = joined([stored, stored[:1]])
     vectors = feature.vectors(twice)
-    if name in ("image", "table", "tokens", "vector"):
+    if name in ("image", "table", "tokens", "sentence", "vector"):
         assert vectors.dtype == np.float32
         assert np.isfinite(vectors).all()
         distances = ((vectors[:-1] - vectors[-1]) ** 2).sum(axis=1)
@@ -105,7 +105,7 @@ def test_moments_have_names_once_a_feature_has_learnt_them(name):
 def test_names_in_messages():
     names = [feature.column(0) for feature, _ in EACH.values()]
     assert names == ["the class", "channel 0", "target 'a'", "target 'x'", "column 'size'", "feature 0"] + [
-        f"{name} 0" for name in ("series", "future", "tokens")
+        f"{name} 0" for name in ("series", "future", "tokens", "sentence", "tags")
     ]
     assert Vector(shape=(3, 2)).column(1) == "channel 1"
 
@@ -146,6 +146,7 @@ def test_names_of_columns_and_classes_are_what_values_are():
     assert [list(feature.identity()) for feature, _ in EACH.values()] == [
         ["a", "b"], [], ["a", "b", "c"], [], ["size", "of", "kind"], [],
         list(EACH["series"][0].identity()), list(EACH["future"][0].identity()), list(TOKENS.identity()),
+        list(SENTENCE.identity()), list(EACH["tags"][0].identity()),
     ]  # fmt: skip
 
 
