@@ -19,6 +19,10 @@ def dltrain(*words):
     return CliRunner().invoke(app, ["datasets", "make", *map(str, words)])
 
 
+def lines(path):
+    return path.read_text().splitlines()
+
+
 def contents(folder):
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -81,10 +85,10 @@ def test_measured_series_are_those_of_the_package(tmp_path):
     statsmodels = pytest.importorskip("statsmodels.datasets", reason="pip install 'dltrain[samples]'")
     for name in MEASURED:
         assert dltrain(name, tmp_path / name).exit_code == 0
-    years = list(csv.reader((tmp_path / "sunspots" / "sunspots.csv").open()))[1:]
+    years = list(csv.reader(lines(tmp_path / "sunspots" / "sunspots.csv")))[1:]
     expected = statsmodels.sunspots.load_pandas().data
     assert [[int(year), float(value)] for year, value in years] == expected.to_numpy().tolist()
-    months = dict(list(csv.reader((tmp_path / "co2" / "co2.csv").open()))[1:])
+    months = dict(list(csv.reader(lines(tmp_path / "co2" / "co2.csv")))[1:])
     means = statsmodels.co2.load_pandas().data["co2"].resample("MS").mean().dropna()
     assert {f"{month:%Y-%m-%d}": pytest.approx(value, abs=1e-4) for month, value in means.items()} == {
         month: float(value) for month, value in months.items()
@@ -101,7 +105,7 @@ def test_what_lacks_its_package_says_which_to_install(tmp_path, monkeypatch):
 
 def test_the_truth_of_invented_loads_is_what_noise_lies_about(tmp_path):
     assert dltrain("energy", tmp_path / "energy").exit_code == 0
-    rows, truth = (list(csv.DictReader((tmp_path / "energy" / name).open())) for name in ("energy.csv", "truth.csv"))
+    rows, truth = (list(csv.DictReader(lines(tmp_path / "energy" / name))) for name in ("energy.csv", "truth.csv"))
     assert [(row["time"], row["district"]) for row in rows] == [(row["time"], row["district"]) for row in truth]
     one = [place for place, row in enumerate(rows) if row["district"] == "district01"]
     noise = np.array([float(rows[place]["load"]) - float(truth[place]["load"]) for place in one])
