@@ -9,6 +9,7 @@ from dltrain.data import DataSpec, Features, Ragged, Split
 from dltrain.exports import called
 from dltrain.features._series.tables import Layout
 from dltrain.features.image import Image
+from dltrain.features.sentence import Sentence
 from dltrain.features.series import Series
 from dltrain.features.table import Column, Table
 from dltrain.features.tokens import Tokens
@@ -40,6 +41,7 @@ INPUTS = {
     "table of categories": Features.of(table(KIND, SIDE)),
     "table of embeddings": Features.of(table(MANY)),
     "tokens": Features.of(Tokens(kind="words", max_length=7).fit([["the film was good", "a bad film"]])),
+    "sentence": Features.of(Sentence(kind="words", max_length=7).fit([[["the", "film", "was", "good"], ["a", "bad"]]])),
     "series": Features.of(
         Series(
             window=4,
