@@ -346,6 +346,16 @@ def test_texts_may_be_counts_of_their_most_frequent_tokens(table, kind):
         assert rows[0, place] == pytest.approx(np.log1p(found.tokens.count(column.word)))
 
 
+def test_no_text_is_taken_for_names_of_tokens_whatever_it_begins_with(table):
+    marked = table(HOUSES.replace(',"', ',"\x1f'), "marked.csv", tokenizer="words", words=30, **WHOLE).load()
+    plain = table(HOUSES, tokenizer="words", words=30, **WHOLE).load()
+    assert marked.spec == plain.spec
+    np.testing.assert_array_equal(marked.train.inputs, plain.train.inputs)
+    cells = ["house is standing", "\x1fhouse is standing", ["house", "is", "standing", "\x1fhouse", "unheard-of"]]
+    rows = plain.spec.input.encode([{"x": 1, "note": cell} for cell in cells]).stored
+    np.testing.assert_array_equal(rows[1:], rows[[0, 0]])
+
+
 def test_nothing_but_the_train_part_teaches_tokens(table):
     split = lines(
         cells=lambda row: (
