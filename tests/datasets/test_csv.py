@@ -346,6 +346,17 @@ def test_texts_may_be_counts_of_their_most_frequent_tokens(table, kind):
         assert rows[0, place] == pytest.approx(np.log1p(found.tokens.count(column.word)))
 
 
+def test_a_request_schema_takes_texts_and_the_tokens_that_are_shown_of_them(table):
+    jsonschema = pytest.importorskip("jsonschema")
+    splits = table(HOUSES, tokenizer="words", words=9, **WHOLE).load()
+    feature = splits.spec.input
+    for raw in (*feature.decode(splits.train.inputs[:2]), {"x": 1, "note": "a house"}, {"x": None, "note": None}):
+        jsonschema.validate(raw, feature.request_schema())
+    for note in (7, ["house", 7]):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({"x": 1, "note": note}, feature.request_schema())
+
+
 def test_no_text_is_taken_for_names_of_tokens_whatever_it_begins_with(table):
     marked = table(HOUSES.replace(',"', ',"\x1f'), "marked.csv", tokenizer="words", words=30, **WHOLE).load()
     plain = table(HOUSES, tokenizer="words", words=30, **WHOLE).load()
