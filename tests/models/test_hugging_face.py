@@ -208,6 +208,18 @@ def test_weights_that_are_missing_or_others_are_refused_in_words(tmp_path, chang
     assert found[0] == "weights" and words in found[1]
 
 
+@pytest.mark.parametrize("name", tokenizing.VOCABULARIES)
+def test_weights_are_for_the_tokens_that_their_own_folder_gives(tmp_path, name):
+    """A vocabulary beside a tokenizer.json lacks the tokens that were added later."""
+    tokens = written(tmp_path, "bert")
+    place = tmp_path / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("\n".join([*tokens.ids()][:7]) if place.suffix == ".txt" else '{"a": 0}')
+    loaded(tmp_path, "bert", tokens)
+    (tmp_path / "tokenizer.json").write_text("{")
+    assert "tokenizer.json cannot be read" in refusal(tmp_path, "bert", tokens)[1]
+
+
 def test_bfloat16_is_read_whoever_was_imported_before(tmp_path):
     import ml_dtypes
 
