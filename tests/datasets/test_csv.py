@@ -404,6 +404,26 @@ def test_a_tokenizer_that_cannot_be_used_is_told(table, fields, message):
         table(HOUSES, **{"tokenizer": "words", **WHOLE, **fields}).spec()
 
 
+@pytest.mark.parametrize("key", ["vocabulary_size", "lowercase", "strip_accents"])
+def test_a_key_of_tokens_that_is_read_by_nothing_is_refused(table, key):
+    value = 300 if key == "vocabulary_size" else False
+    table(HOUSES, tokenizer="words", **{key: value})
+    others = [None, Path("tokenizer.json"), Path("vocab.json"), Path("spiece.model")]
+    for kind in [*others, Path("vocab.txt"), Path("bert")]:
+        if kind not in others and key != "vocabulary_size":
+            table(HOUSES, tokenizer=kind, **{key: value})
+            continue
+        with pytest.raises(KeyProblem, match="has no effect (without|beside the) tokenizer.*: leave it out") as caught:
+            table(HOUSES, tokenizer=kind, **{key: value})
+        assert caught.value.key == key
+
+
+def test_all_keys_that_are_read_by_nothing_are_told_at_once(table):
+    with pytest.raises(ExceptionGroup) as caught:
+        table(HOUSES, lowercase=True, vocabulary_size=9)
+    assert [each.key for each in caught.value.exceptions] == ["lowercase", "vocabulary_size"]
+
+
 def test_without_the_package_a_tokenizer_names_the_extra(table, monkeypatch):
     monkeypatch.setattr("dltrain.features._text.tokenizing.find_spec", lambda name: None)
     table(HOUSES, **WHOLE).spec()
