@@ -136,6 +136,8 @@ def test_small_grey_scans_stay_grey_and_are_not_flipped(here):
     for kind in "ab":
         for number in range(4):
             picture(here / "scans" / kind / f"{number}.png", 12, 12, "L")
+    refused = dltrain("init", "scans", "--target", "grayscale")
+    assert refused.exit_code == 2 and "--target names the column of a table: scans is read by image" in refused.stderr
     _, experiment = begun("scans", "-o", "other.yaml")
     assert (experiment.dataset.size, experiment.dataset.color_mode) == (12, "grayscale")
     assert [each.registered_name for each in experiment.augment] == ["pad_and_crop"]
@@ -360,6 +362,24 @@ def test_a_table_of_texts_gets_a_network_that_reads_them(here):
     assert experiment.dataset.label_column == "label"
     result = dltrain("init", "reviews.csv", "--target", "lable", "-o", "third.yaml")
     assert result.exit_code == 2 and "is not a column of reviews.csv: 'lable', did you mean" in result.output
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "dataset", "target"),
+    [
+        ("sentiment,review", "c{n},{text}", "text_table", "sentiment"),
+        ("mood,review", "c{n},{text}", "text_table", "mood"),
+        ("mood,review,page", "c{n},{text},films/{row}.html", "text_table", "mood"),
+        ("size,mood,review", "{row}.5,c{n},{text}", "csv", "mood"),
+        ("category,review,size", "c{n},{text},{row}.5", "csv", "category"),
+    ],
+)
+def test_a_free_text_is_not_guessed_to_be_the_target(here, header, cells, dataset, target):
+    rows = [cells.format(n=row % 3, row=row, text=f'"{text}"') for row, (text, _) in enumerate(reviews())]
+    (here / "reviews.csv").write_text("\n".join([header, *rows, ""]))
+    said, experiment = begun("reviews.csv")
+    assert experiment.dataset.registered_name == dataset
+    assert said["found"][1].startswith(f"target '{target}': 3 classes (")
 
 
 def test_a_row_without_a_text_is_left_out(here):
