@@ -426,6 +426,23 @@ def test_texts_in_a_folder_per_class_are_classes_and_in_one_folder_are_to_be_gue
     assert done.exit_code == 2 and "--target names the column of a table: plain is read by text_files" in done.output
 
 
+@pytest.mark.parametrize("part", ["", "train"])
+@pytest.mark.parametrize(("loose", "dataset"), [(1, "text_folder"), (10, "text_folder"), (11, "text_files")])
+def test_a_few_texts_beside_classes_are_in_no_class_and_many_are_texts_without(here, part, loose, dataset):
+    place = here / "classes" / part
+    for n, (text, label) in enumerate(reviews(20)):
+        file = place / ("neg", "pos")[label] / f"{n}.txt"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    for n in range(loose):
+        (place / f"urls{n:02}.txt").write_text("http://somewhere\nhttp://elsewhere\n")
+    said, experiment = begun("classes")
+    assert experiment.dataset.registered_name == dataset
+    if dataset == "text_folder":
+        first = f"not used, as they are in no class: {Path(part) / 'urls00.txt'}"
+        assert said["found"][1].startswith(first) and said["found"][1].endswith("4 more") == (loose == 10)
+
+
 def test_a_folder_of_tables_that_are_called_txt_is_one_table(here):
     (here / "years").mkdir()
     for year in (2023, 2024):
