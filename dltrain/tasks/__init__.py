@@ -17,6 +17,7 @@ from dltrain.registry import Choice, short_name
 
 if TYPE_CHECKING:
     from dltrain.data.proposal import Keys, Proposal
+    from dltrain.figures.page import Panel
     from dltrain.report.outcome import Mistakes
     from dltrain.report.parts import Chapter
 
@@ -34,6 +35,8 @@ class Task(Choice):
     """What makes probabilities of outputs; exports end in it."""
     mixes: ClassVar[bool] = False
     """Whether targets may be averaged, as `soft_targets` makes them: else examples cannot be mixed."""
+    compares: ClassVar[bool] = False
+    """Whether results mean little without those of its `baselines`, which `fit` and `eval` then measure too."""
     distils: ClassVar[bool] = False
     """Whether a teacher's outputs can be learnt from, by `distillation_loss`."""
     metrics: Sequence[Any] = ()
@@ -105,6 +108,13 @@ class Task(Choice):
         if isinstance(shape, dict):
             return {name: dense(each, f"{HEAD}_{name}") for name, each in shape.items()}
         return dense(shape, HEAD)
+
+    def training_part(self, data: DataSpec, train: Split) -> Split:
+        """Returns the train part as training reads it, an example in the place of each: by default as it is.
+
+        Inspection, evaluation and `predict` see the part itself.
+        """
+        return train
 
     def prepare(self, data: DataSpec) -> Change | None:
         """Returns the last change of each batch, in evaluation too (tokens masked, targets packed); none for none.
@@ -199,6 +209,25 @@ class Task(Choice):
             part: what is answered.
         """
         return {}
+
+    def panels(self, data: DataSpec, train: Split) -> Sequence[Panel]:
+        """Returns what `preview` draws of the train part beside what its features say."""
+        return []
+
+    def vectors(self, data: DataSpec, model: Any) -> dict[str, tuple[Sequence[str] | None, np.ndarray]]:
+        """Returns tables of vectors that a network has learnt, by what they are of, for exports and `similar`.
+
+        Where there are `documents` there are `words`, and `inference` gives `vectors` of texts, and how many words of
+        each are `known`.
+
+        Returns:
+            the names and (names, numbers); no names where the rows are the examples of the train part.
+        """
+        return {}
+
+    def pictures(self, outcome: Outcome) -> Sequence[Panel]:
+        """Returns what answers look like, for `predict --png`; nothing where they are not drawn."""
+        return []
 
     def chapters(self, outcome: Outcome) -> list[Chapter]:
         """Returns figures and tables of how good outputs are, for the report."""
