@@ -33,7 +33,7 @@ def propose(path: Path, target: str | None) -> tuple[str, Proposal]:
             if proposal is not None:
                 dataset(**proposal.keys).spec()  # which looks closer
         if proposal is not None:
-            if target is not None and target not in proposal.keys.values():
+            if target is not None and target not in map(proposal.keys.get, ("target", "label_column")):
                 raise ConfigError([f"--target names the column of a table: {path} is read by {name}"])
             return name, proposal
     is_empty = path.is_dir() and not any(path.iterdir())

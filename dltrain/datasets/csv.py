@@ -93,8 +93,8 @@ class CSV(Whole):
         tokenizer: none to count words in small letters; else what makes tokens, such as pieces of words, of all texts,
             one for all columns: words, wordpiece, bpe or unigram, which are learnt of the training part; or the path
             of a file or folder with a tokenizer, as in `text_table`. The run keeps it as tokenizer.json.
-        vocabulary_size: the most tokens that are learnt, five special ones among them.
-        lowercase: take A for a in tokens; a file has this of its own, but for a vocab.txt.
+        vocabulary_size: the most tokens that are learnt, five special ones among them; none for 8,000.
+        lowercase: take A for a in tokens; none for true. A file has this of its own, but for a vocab.txt.
         strip_accents: take é for e; likewise.
         ignore_case: take categories, and classes, that differ in case alone for one.
         on_bad_example: error to stop at rows that cannot be used (too many fields, no target, a word instead of a
@@ -122,9 +122,9 @@ class CSV(Whole):
     one_hot_up_to: NonNegativeInt = 10
     words: PositiveInt = 100
     tokenizer: Literal["words", "wordpiece", "bpe", "unigram"] | Path | None = None
-    vocabulary_size: PositiveInt = 8000
-    lowercase: bool = True
-    strip_accents: bool = True
+    vocabulary_size: PositiveInt | None = None
+    lowercase: bool | None = None
+    strip_accents: bool | None = None
     ignore_case: bool = False
     on_bad_example: Literal["error", "skip"] = "error"
     max_megabytes: PositiveInt | None = None
@@ -139,9 +139,7 @@ class CSV(Whole):
                 if name in named:
                     raise KeyProblem(key, f"names {name!r}, which is already in {named[name]}")
                 named[name] = key
-        if self.tokenizer is not None:
-            tokenizing.check_installed("tokenizer")
-            tokenizing.check_size("vocabulary_size", self.vocabulary_size)
+        self._check_tokens()
         if isinstance(self.tokenizer, Path):
             object.__setattr__(self, "tokenizer", tokenizing.place(self.tokenizer))
         delimiter = self.delimiter.replace("tab", "\t")
@@ -215,6 +213,21 @@ class CSV(Whole):
             like = like.with_input(like.input.adapt(Pieces(made["train"].inputs)))
         return Splits(like, made["train"], made.get("validation"), made.get("test"), skipped)
 
+    def _check_tokens(self) -> None:
+        """Raises KeyProblem where a key of the tokenizer has no effect, or tokens cannot be made."""
+        keys = {"vocabulary_size", "lowercase", "strip_accents"}
+        unread, why = keys, "without tokenizer, such as wordpiece"
+        if self.tokenizer is not None:
+            tokenizing.check_installed("tokenizer")
+            unread, why = set[str](), f"beside the tokenizer {self.tokenizer}, which has this of its own"
+        if isinstance(self.tokenizer, Path):
+            unread = keys if self.tokenizer.suffix in (".json", *tokenizing.SENTENCE_PIECE) else {"vocabulary_size"}
+        if found := [key for key in sorted(unread) if getattr(self, key) is not None]:
+            problems = [KeyProblem(key, f"has no effect {why}: leave it out") for key in found]
+            raise problems[0] if len(problems) == 1 else ExceptionGroup("tokenizer", problems)
+        if self.vocabulary_size is not None:
+            tokenizing.check_size("vocabulary_size", self.vocabulary_size)
+
     def _check_names(self, names: list[str], nested: dict[str, str]) -> None:
         known = {*names}
         for key in ("target", *_ROLES, "weight", "split"):
@@ -284,12 +297,15 @@ class CSV(Whole):
         """Returns the tokenizer of the columns of texts."""
         if not columns:
             raise KeyProblem("tokenizer", "is for columns of texts, of which there is none: name one under text")
-        spelling = self.lowercase, self.strip_accents
+        spelling = self.lowercase is not False, self.strip_accents is not False
         if isinstance(self.tokenizer, Path):
             return tokenizing.of_file(self.tokenizer, *spelling, max_length=None)
         kind: Any = self.tokenizer
-        return text_tokens.learnt(columns, kind, self.vocabulary_size, *spelling)
+        return text_tokens.learnt(columns, kind, self.vocabulary_size or _VOCABULARY, *spelling)
 
+
+_VOCABULARY = 8000
+"""Tokens that are learnt, where nothing else is said."""
 
 _ROLES: tuple[Role, ...] = ("numeric", "categorical", "text", "dates", "ignore")
 

@@ -9,13 +9,16 @@ from dltrain.data import DataSpec
 from dltrain.data.proposal import Proposal
 from dltrain.data.request import Reader
 from dltrain.datasets._sources.proposal import held_out
-from dltrain.datasets._texts.files import are_classes, parts, unpacked
+from dltrain.datasets._texts.files import are_classes, beside_classes, parts, unpacked
 from dltrain.datasets._texts.source import Texts, TextSource
 from dltrain.errors import KeyProblem
 from dltrain.features._text.reader import SUFFIX, DocumentReader, below, text_of
 from dltrain.features.class_label import ClassLabel
 from dltrain.lazy import np
 from dltrain.registry import DATASETS
+
+_SHOWN = 6
+"""Files in no class that are named."""
 
 
 @DATASETS.register("text_folder")
@@ -52,7 +55,12 @@ class TextFolder(TextSource):
         keys: dict[str, Any] = {"path": path}
         remarks = {"path": f"a folder of {SUFFIX} files per class"} | held_out(keys, found)
         examples = sum(counts.values())
-        return Proposal(keys, remarks, (f"{examples:,} texts of {len(counts)} classes",), examples, counts)
+        told = [f"{examples:,} texts of {len(counts)} classes"]
+        if loose := beside_classes(path):
+            names = ", ".join(str(file.relative_to(path)) for file in loose[:_SHOWN])
+            more = f" and {len(loose) - _SHOWN:,} more" if len(loose) > _SHOWN else ""
+            told.append(f"not used, as they are in no class: {names}{more}")
+        return Proposal(keys, remarks, tuple(told), examples, counts)
 
     def files(self) -> list[Path]:
         """Returns all files of all classes."""

@@ -207,10 +207,11 @@ class Table(Channels):
         """Returns the schema of a row: an object of a cell for each column."""
         cells: dict[str, Any] = {}
         for column in self.columns:
-            kinds = {"value": ["number", "string", "null"]}.get(column.part, ["string", "null"])
-            cells.setdefault(column.source, {"type": kinds})
+            cells.setdefault(column.source, {"type": _TYPES.get(column.part, ["string", "null"])})
             if column.part == "category":
                 cells[column.source]["examples"] = [*column.categories[:MOST_CHOICES]]
+            if column.part == "token":
+                cells[column.source]["items"] = {"type": "string"}
         return {"type": "object", "properties": cells}
 
     def corners(self) -> list[np.ndarray]:
@@ -335,6 +336,9 @@ class Table(Channels):
         learnt = {key: tupled(fields[key]) for key in ("mean", "standard_deviation")}
         return typed(cls(columns=columns, tokenizer=fields.get("tokenizer", ""), **learnt))
 
+
+_TYPES = {"value": ["number", "string", "null"], "token": ["string", "array", "null"]}
+"""What a cell may be in a request, where it is not just a text or missing; an array is one of tokens."""
 
 _BOUNDS = {
     "missing": (0.0, 1.0),

@@ -8,6 +8,7 @@ from typing import Any
 
 from dltrain import untrusted
 from dltrain.errors import UserError
+from dltrain.features._text import tokenizing
 from dltrain.models import _hugging_face
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
@@ -62,12 +63,6 @@ _FIXED_OF_ALL = {
 
 _EPSILON = {"roberta": 1e-5, "xlm-roberta": 1e-5, "deberta-v2": 1e-7}
 """What KerasHub adds to variances before it divides by their roots; otherwise 1e-12."""
-
-_VOCABULARIES = (
-    *("assets/tokenizer/vocabulary.txt", "vocab.txt", "assets/tokenizer/vocabulary.json", "vocab.json"),
-    *("assets/tokenizer/vocabulary.spm", "tokenizer.json"),
-    *("spiece.model", "spm.model", "sentencepiece.bpe.model"),
-)
 
 
 def is_folder(path: Path) -> bool:
@@ -170,10 +165,14 @@ def vocabulary(folder: Path) -> dict[str, int] | None:
     Raises:
         UserError: if it cannot be read.
     """
-    file = next((folder / name for name in _VOCABULARIES if (folder / name).is_file()), None)
-    if file is None or (file.name == "tokenizer.json" and "model" not in _json(file)):  # KerasHub's own settings
+    try:
+        with untrusted.parsing():
+            file = tokenizing.vocabulary_file(folder)
+    except (OSError, untrusted.Unreadable) as error:
+        raise UserError(f"{folder / tokenizing.FILE} cannot be read: {untrusted.reason(error)}") from None
+    if file is None:
         return None
-    if file.suffix in (".spm", ".model"):
+    if file.suffix in tokenizing.SENTENCE_PIECE:
         from dltrain.features._text.sentence_piece import of_model
 
         try:
@@ -187,11 +186,9 @@ def vocabulary(folder: Path) -> dict[str, int] | None:
         tokens = _text(file).removesuffix("\n").split("\n")
         return {token: number for number, token in enumerate(tokens)}
     content = _json(file)
-    if file.name == "tokenizer.json":
-        from dltrain.features._text.tokenizing import tokenizer
-
+    if file.name == tokenizing.FILE:
         try:
-            return dict(tokenizer(_text(file)).get_vocab(with_added_tokens=True))
+            return dict(tokenizing.tokenizer(_text(file)).get_vocab(with_added_tokens=True))
         except untrusted.Unreadable as error:
             raise UserError(f"{file}: {error}") from None
     return content

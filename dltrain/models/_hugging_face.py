@@ -139,6 +139,8 @@ class _Tensors:
     """
 
     def __init__(self, folder: Path, open_files: ExitStack) -> None:
+        # NumPy has no bfloat16 of its own: without this, which comes with TensorFlow, BF16 tensors cannot be read.
+        import ml_dtypes  # noqa: F401
         from safetensors import safe_open
 
         whole, index = (folder / name for name in WEIGHTS)

@@ -136,6 +136,8 @@ def test_small_grey_scans_stay_grey_and_are_not_flipped(here):
     for kind in "ab":
         for number in range(4):
             picture(here / "scans" / kind / f"{number}.png", 12, 12, "L")
+    refused = dltrain("init", "scans", "--target", "grayscale")
+    assert refused.exit_code == 2 and "--target names the column of a table: scans is read by image" in refused.stderr
     _, experiment = begun("scans", "-o", "other.yaml")
     assert (experiment.dataset.size, experiment.dataset.color_mode) == (12, "grayscale")
     assert [each.registered_name for each in experiment.augment] == ["pad_and_crop"]
@@ -362,6 +364,24 @@ def test_a_table_of_texts_gets_a_network_that_reads_them(here):
     assert result.exit_code == 2 and "is not a column of reviews.csv: 'lable', did you mean" in result.output
 
 
+@pytest.mark.parametrize(
+    ("header", "cells", "dataset", "target"),
+    [
+        ("sentiment,review", "c{n},{text}", "text_table", "sentiment"),
+        ("mood,review", "c{n},{text}", "text_table", "mood"),
+        ("mood,review,page", "c{n},{text},films/{row}.html", "text_table", "mood"),
+        ("size,mood,review", "{row}.5,c{n},{text}", "csv", "mood"),
+        ("category,review,size", "c{n},{text},{row}.5", "csv", "category"),
+    ],
+)
+def test_a_free_text_is_not_guessed_to_be_the_target(here, header, cells, dataset, target):
+    rows = [cells.format(n=row % 3, row=row, text=f'"{text}"') for row, (text, _) in enumerate(reviews())]
+    (here / "reviews.csv").write_text("\n".join([header, *rows, ""]))
+    said, experiment = begun("reviews.csv")
+    assert experiment.dataset.registered_name == dataset
+    assert said["found"][1].startswith(f"target '{target}': 3 classes (")
+
+
 def test_a_row_without_a_text_is_left_out(here):
     lines = [json.dumps({"body": text if n else None, "stars": n % 7 / 2}) for n, (text, _) in enumerate(reviews())]
     (here / "reviews.jsonl").write_text("\n".join([*lines, ""]))
@@ -404,6 +424,23 @@ def test_texts_in_a_folder_per_class_are_classes_and_in_one_folder_are_to_be_gue
     assert said["found"][0] == "plain: 40 files of 80 paragraphs, without classes"
     done = dltrain("init", "plain", "--target", "label", "-o", "other.yaml")
     assert done.exit_code == 2 and "--target names the column of a table: plain is read by text_files" in done.output
+
+
+@pytest.mark.parametrize("part", ["", "train"])
+@pytest.mark.parametrize(("loose", "dataset"), [(1, "text_folder"), (10, "text_folder"), (11, "text_files")])
+def test_a_few_texts_beside_classes_are_in_no_class_and_many_are_texts_without(here, part, loose, dataset):
+    place = here / "classes" / part
+    for n, (text, label) in enumerate(reviews(20)):
+        file = place / ("neg", "pos")[label] / f"{n}.txt"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    for n in range(loose):
+        (place / f"urls{n:02}.txt").write_text("http://somewhere\nhttp://elsewhere\n")
+    said, experiment = begun("classes")
+    assert experiment.dataset.registered_name == dataset
+    if dataset == "text_folder":
+        first = f"not used, as they are in no class: {Path(part) / 'urls00.txt'}"
+        assert said["found"][1].startswith(first) and said["found"][1].endswith("4 more") == (loose == 10)
 
 
 def test_a_folder_of_tables_that_are_called_txt_is_one_table(here):

@@ -346,6 +346,27 @@ def test_texts_may_be_counts_of_their_most_frequent_tokens(table, kind):
         assert rows[0, place] == pytest.approx(np.log1p(found.tokens.count(column.word)))
 
 
+def test_a_request_schema_takes_texts_and_the_tokens_that_are_shown_of_them(table):
+    jsonschema = pytest.importorskip("jsonschema")
+    splits = table(HOUSES, tokenizer="words", words=9, **WHOLE).load()
+    feature = splits.spec.input
+    for raw in (*feature.decode(splits.train.inputs[:2]), {"x": 1, "note": "a house"}, {"x": None, "note": None}):
+        jsonschema.validate(raw, feature.request_schema())
+    for note in (7, ["house", 7]):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({"x": 1, "note": note}, feature.request_schema())
+
+
+def test_no_text_is_taken_for_names_of_tokens_whatever_it_begins_with(table):
+    marked = table(HOUSES.replace(',"', ',"\x1f'), "marked.csv", tokenizer="words", words=30, **WHOLE).load()
+    plain = table(HOUSES, tokenizer="words", words=30, **WHOLE).load()
+    assert marked.spec == plain.spec
+    np.testing.assert_array_equal(marked.train.inputs, plain.train.inputs)
+    cells = ["house is standing", "\x1fhouse is standing", ["house", "is", "standing", "\x1fhouse", "unheard-of"]]
+    rows = plain.spec.input.encode([{"x": 1, "note": cell} for cell in cells]).stored
+    np.testing.assert_array_equal(rows[1:], rows[[0, 0]])
+
+
 def test_nothing_but_the_train_part_teaches_tokens(table):
     split = lines(
         cells=lambda row: (
@@ -381,6 +402,26 @@ def test_tokens_of_a_file_are_counted_and_others_are_told(table, tmp_path):
 def test_a_tokenizer_that_cannot_be_used_is_told(table, fields, message):
     with pytest.raises(ValueError, match=message):
         table(HOUSES, **{"tokenizer": "words", **WHOLE, **fields}).spec()
+
+
+@pytest.mark.parametrize("key", ["vocabulary_size", "lowercase", "strip_accents"])
+def test_a_key_of_tokens_that_is_read_by_nothing_is_refused(table, key):
+    value = 300 if key == "vocabulary_size" else False
+    table(HOUSES, tokenizer="words", **{key: value})
+    others = [None, Path("tokenizer.json"), Path("vocab.json"), Path("spiece.model")]
+    for kind in [*others, Path("vocab.txt"), Path("bert")]:
+        if kind not in others and key != "vocabulary_size":
+            table(HOUSES, tokenizer=kind, **{key: value})
+            continue
+        with pytest.raises(KeyProblem, match="has no effect (without|beside the) tokenizer.*: leave it out") as caught:
+            table(HOUSES, tokenizer=kind, **{key: value})
+        assert caught.value.key == key
+
+
+def test_all_keys_that_are_read_by_nothing_are_told_at_once(table):
+    with pytest.raises(ExceptionGroup) as caught:
+        table(HOUSES, lowercase=True, vocabulary_size=9)
+    assert [each.key for each in caught.value.exceptions] == ["lowercase", "vocabulary_size"]
 
 
 def test_without_the_package_a_tokenizer_names_the_extra(table, monkeypatch):

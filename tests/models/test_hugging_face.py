@@ -7,6 +7,8 @@ padded pairs here.
 
 import json
 import os
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -204,6 +206,34 @@ def test_weights_that_are_missing_or_others_are_refused_in_words(tmp_path, chang
     tokens = written(tmp_path, "distil_bert", change(arrays("distil_bert")))
     found = refusal(tmp_path, "distil_bert", tokens)
     assert found[0] == "weights" and words in found[1]
+
+
+@pytest.mark.parametrize("name", tokenizing.VOCABULARIES)
+def test_weights_are_for_the_tokens_that_their_own_folder_gives(tmp_path, name):
+    """A vocabulary beside a tokenizer.json lacks the tokens that were added later."""
+    tokens = written(tmp_path, "bert")
+    place = tmp_path / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("\n".join([*tokens.ids()][:7]) if place.suffix == ".txt" else '{"a": 0}')
+    loaded(tmp_path, "bert", tokens)
+    (tmp_path / "tokenizer.json").write_text("{")
+    assert "tokenizer.json cannot be read" in refusal(tmp_path, "bert", tokens)[1]
+
+
+def test_bfloat16_is_read_whoever_was_imported_before(tmp_path):
+    import ml_dtypes
+
+    name = "embeddings.word_embeddings.weight"
+    save_file({name: np.array([[1.5, -2.0]], ml_dtypes.bfloat16)}, tmp_path / "model.safetensors")
+    script = f"""if True:
+        from contextlib import ExitStack
+        from pathlib import Path
+        from dltrain.models._hugging_face import _Tensors
+        with ExitStack() as files:
+            print(_Tensors(Path({str(tmp_path)!r}), files).value({name!r}).tolist())
+    """
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("[[1.5, -2.0]]\n", "")
 
 
 def test_a_pipe_in_place_of_weights_is_refused(tmp_path):

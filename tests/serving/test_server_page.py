@@ -17,6 +17,7 @@ from dltrain.features.vector import Vector
 NODE = shutil.which("node")
 PAGE = Path(dltrain.__file__).parent / "serving" / "page.html"
 TABLE = Table(columns=(Column("size", "size"), Column("kind", "kind", "category", categories=("a", "b"))))
+TEXTS = Table(columns=(Column("note good", "note", "token", word="good"),))
 
 
 class Sound(Feature):
@@ -41,6 +42,7 @@ class Words(Feature):
         ({"sound": Sound()}, "", "drop", []),
         ({"image": Image(shape=(8, 8, 5))}, "[1]", "values", [[[1]]]),
         ({"table": TABLE}, "b", "fields", [[{"size": "b", "kind": "b"}]]),
+        ({"table": TEXTS}, "a good one", "fields", [[{"note": "a good one"}]]),
         ({"vector": Vector(shape=(3,))}, "[1, 2, 3]", "values", [[[1, 2, 3]]]),
         ({"vector": Vector(shape=(3,))}, "none", "values", []),
         ({"words": Words()}, "a text", "values", [["a text"]]),

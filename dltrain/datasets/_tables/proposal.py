@@ -23,7 +23,10 @@ from dltrain.untrusted import opened
 if TYPE_CHECKING:
     import polars as pl
 
-_TARGETS = ("target", "label", "labels", "class", "y", "outcome", "response", "diagnosis", "species", "price")
+_TARGETS = (
+    *("target", "label", "labels", "class", "y", "outcome", "response", "diagnosis", "species", "sentiment", "price"),
+    "category",
+)
 _SPLITS = ("split", "part", "subset", "set", "partition")
 VOCABULARY = 20_000
 LENGTHS = (32, 64, 128, 256)
@@ -42,7 +45,7 @@ def table(path: Path, target: str | None, make: Callable[..., Any], missing: tup
 
     Args:
         path: where.
-        target: the column to predict; none to choose it by its name, or else the last one.
+        target: the column to predict; none to choose it by its name, or else the last one that is no free text.
         make: makes the dataset from its keys.
         missing: texts that mean a missing value.
     """
@@ -114,9 +117,15 @@ def _seen(path: Path, target: str | None, missing: tuple[str, ...], skip: bool) 
     splits = [lower[name] for name in _SPLITS if name in lower and lower[name] != target]
     split = next((name for name in splits if _are_parts(whole[name].unique().to_list())), None)
     guess = next((lower[name] for name in _TARGETS if name in lower and lower[name] != split), None)
-    chosen = target or guess or next(name for name in reversed(names) if name != split)
+    chosen = target or guess or _last(whole.select(name for name in names if name != split))
     others = [name for name in names if name not in (chosen, split)]
     return _Seen(whole, chosen, split, others, _text(whole.select(others)))
+
+
+def _last(columns: pl.DataFrame) -> str:
+    """Returns the last column that can be predicted: no free text, and not one that contains no information."""
+    names = columns.columns[::-1]
+    return next((name for name in names if looks(columns[name]) not in ("text", "ignore")), names[0])
 
 
 def _text(columns: pl.DataFrame) -> str | None:

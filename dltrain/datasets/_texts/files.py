@@ -28,10 +28,20 @@ def unpacked(path: Path, what: str) -> Path:
 
 
 def are_classes(root: Path) -> bool:
-    """Whether the files lie in folders of two classes or more, and none beside them."""
+    """Whether the files to train on lie in folders of two classes or more, at most half as many beside them."""
     top = root / part_folders(root)["train"]
-    of_class = [name for name in folders(top) if below(top / name)]
-    return len(of_class) > 1 and not any(file.suffix.lower() == SUFFIX for file in top.iterdir())
+    of_class = [files for name in folders(top) if (files := below(top / name))]
+    return len(of_class) > 1 and 2 * len(_loose(top)) <= sum(map(len, of_class))
+
+
+def beside_classes(root: Path) -> list[Path]:
+    """Returns the text files that lie in no class, such as a README.txt."""
+    return [file for top in part_folders(root).values() for file in _loose(root / top)]
+
+
+def _loose(folder: Path) -> list[Path]:
+    found = (file for file in folder.iterdir() if file.suffix.lower() == SUFFIX and not file.name.startswith("."))
+    return sorted(file for file in found if file.is_file())
 
 
 def parts(root: Path) -> dict[str, dict[str, list[Path]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
@@ -13,8 +14,8 @@ from dltrain.lazy import np
 if TYPE_CHECKING:
     import polars as pl
 
-_BEFORE = "\x1f"
-"""What stands before each token in a cell of tokens: Unicode's separator of units."""
+_BEFORE = f"\x1f{secrets.token_hex(16)}\x1f"
+"""What stands before each token in a cell of tokens: drawn anew in each process, so that no text of a user has it."""
 
 
 def learnt(
@@ -64,6 +65,7 @@ def _counted(series: pl.Series, tokenizer: str) -> Iterator[Counter[int]]:
     for texts in tokenizing.pieces(as_text(series).fill_null("").to_list()):
         for text, found in zip(texts, made.encode_batch(texts, add_special_tokens=False), strict=True):
             if text.startswith(_BEFORE):
-                yield Counter(made.token_to_id(token) for token in text.split(_BEFORE)[1:])
+                ids = map(made.token_to_id, text.split(_BEFORE)[1:])
+                yield Counter(number for number in ids if number is not None)
             else:
                 yield Counter(found.ids)

@@ -259,12 +259,24 @@ def _of_albert(model: Path) -> tuple[bool, bool, bool]:
     return is_albert, settings.get("do_lower_case", is_albert) is True, not keeps_accents
 
 
-def _within(folder: Path) -> Path:
-    """Returns the file of a folder that describes a tokenizer; raises ValueError where there is none."""
+def vocabulary_file(folder: Path) -> Path | None:
+    """Returns the file of a folder that describes its tokenizer, a tokenizer.json before others; none without such.
+
+    Raises:
+        OSError: if it cannot be opened.
+        ValueError: if it is no JSON, where it must be.
+    """
     for name in (FILE, *VOCABULARIES):
         # KerasHub calls its own settings so.
         if (folder / name).is_file() and (name != FILE or "model" in _settings(folder / name)):
             return folder / name
+    return None
+
+
+def _within(folder: Path) -> Path:
+    """Returns the file of a folder that describes a tokenizer; raises ValueError where there is none."""
+    if (found := vocabulary_file(folder)) is not None:
+        return found
     raise ValueError(
         "there is no tokenizer.json of the tokenizers library, no vocab.txt, vocab.json or SentencePiece model in it; "
         "Hugging Face has such a file of each network"
