@@ -8,8 +8,8 @@ import pytest
 from dltrain.config import experiment as experiments
 from dltrain.datasets._texts.odd_texts import odd_texts
 from dltrain.diagnostics import data_report
-from dltrain.features._text.likeness import pairs
-from dltrain.features._text.words import counted, words_of
+from dltrain.features._text.likeness import LEAST_RUNS, pairs
+from dltrain.features._text.words import Words, counted, words_of
 from dltrain.features.tokens import Tokens
 from dltrain.inspection.findings import examine
 from dltrain.inspection.inspected_data import InspectedData
@@ -97,8 +97,28 @@ def test_near_copies_are_found_whatever_the_tokens(kind, clean):
     stored = tokens.encode(texts).stored
     assert [each[:2] for each in pairs(words_of(stored, tokens.begins_word(), kept), None)] == [(7, 150)]
     # A share of the runs tells the same.
-    few = pairs(words_of(stored, tokens.begins_word(), kept), None, most=2000)
+    few = pairs(words_of(stored, tokens.begins_word(), kept), None, most=4000)
     assert [each[:2] for each in few] == [(7, 150)]
+
+
+def words_in(codes):
+    """Returns words of texts by their codes, (texts, words), in two pieces."""
+    texts, half = np.arange(len(codes)), len(codes) // 2
+    for some in (slice(half), slice(half, None)):
+        words, owners = codes[some].ravel().astype(np.uint64), np.repeat(texts[some], codes.shape[1])
+        yield Words(words, owners, words.astype(np.int64), np.arange(len(words) + 1))
+
+
+@pytest.mark.parametrize(("length", "found"), [(24, []), (120, [(5, 7995), (6, 7996)])])
+def test_a_phrase_that_short_texts_share_is_no_near_copy_where_a_share_of_runs_is_looked_at(length, found):
+    codes = np.random.RandomState(0).randint(1, 2**60, (8000, length))
+    codes[:, 7:17] = np.repeat(codes[::8, 7:17], 8, axis=0)
+    codes[7995], codes[7996, :110] = codes[5], codes[6, :110]
+    assert length - 4 >= LEAST_RUNS
+    everything = pairs(words_in(codes), None)
+    assert [each[:2] for each in everything] == [(5, 7995), (6, 7996)]
+    most = (length - 4) * 8000 // 3
+    assert [each[:2] for each in pairs(words_in(codes), None, most=most)] == found
 
 
 def test_of_many_texts_that_are_alike_each_is_named_once(tmp_path, clean):
