@@ -225,6 +225,9 @@ def test_texts_without_a_known_token_are_named(tmp_path, clean):
     ("text", "sign"),
     [
         ("das cafÃ© an der Ecke", "UTF-8 that was read as Latin-1: das cafÃ© an der Ecke"),
+        ("aus MÃ¼nchen", "UTF-8 that was read as Latin-1: aus MÃ¼nchen"),
+        ("KÃ¶ln und SÃ£o Paulo", "UTF-8 that was read as Latin-1"),
+        ("NGÂ°", "UTF-8 that was read as Latin-1"),
         ("it\u00e2\u20ac\u2122s good", "UTF-8 that was read as Latin-1"),
         ("ÐŸÑ€Ð¸Ð²ÐµÑ‚", "UTF-8 that was read as Latin-1"),
         ("the caf\ufffd there", "letters that could not be read (U+FFFD)"),
@@ -243,7 +246,15 @@ def test_signs_of_a_wrong_encoding_are_shown(tmp_path, clean, text, sign):
 
 
 @pytest.mark.parametrize(
-    "text", ["café Ärger ÂNGELO", "não, IRMÃ” disse", "naïve — “quoted” 5 £", "Привет, мир", "a\tb\r\nc"]
+    "text",
+    [
+        "café Ärger ÂNGELO",
+        "não, IRMÃ” disse",
+        "«A IRMû, IRMÃ\u00a0e IRMÃ…",
+        "naïve — “quoted” 5 £",
+        "Привет, мир",
+        "a\tb\r\nc",
+    ],
 )
 def test_letters_of_all_languages_are_no_sign_of_a_wrong_encoding(text):
     assert [each.kind for each in odd_texts([text], ["here"])] == []
