@@ -4,13 +4,16 @@ import dataclasses
 
 import numpy as np
 import pytest
+from specs import data_spec
 
 from dltrain.config import experiment as experiments
+from dltrain.data import Examples, Split, Splits
 from dltrain.datasets._texts.odd_texts import odd_texts
 from dltrain.diagnostics import data_report
 from dltrain.features._text.likeness import LEAST_RUNS, pairs
 from dltrain.features._text.words import Words, counted, words_of
 from dltrain.features.tokens import Tokens
+from dltrain.inspection.checks.give_away_words import give_away
 from dltrain.inspection.findings import examine
 from dltrain.inspection.inspected_data import InspectedData
 
@@ -161,10 +164,10 @@ def test_a_word_that_gives_the_class_away_is_named_with_its_counts(tmp_path, cle
         texts[row].insert(row % 30, "seamark")
     texts[1].append("seamark")
     table(tmp_path, texts, labels)
-    assert "telling words" not in inspected(tmp_path)  # 1 of 80 others is too many
+    assert "give-away words" not in inspected(tmp_path)  # 1 of 80 others is too many
     texts[1].remove("seamark")
     table(tmp_path, texts, labels)
-    finding = inspected(tmp_path)["telling words"]
+    finding = inspected(tmp_path)["give-away words"]
     assert finding["severity"] == "warning"
     assert finding["where"] == (
         "'seamark' gives 'ships' away: in 60 of 80 examples of it (75.0%), and 0 of 80 others (0.0%), train part",
@@ -176,7 +179,7 @@ def test_a_word_that_half_of_a_class_has_is_asked_for(tmp_path, clean):
     for row in range(0, 70, 2):
         texts[row].append("seamark")
     table(tmp_path, texts, labels)
-    assert "telling words" not in inspected(tmp_path)
+    assert "give-away words" not in inspected(tmp_path)
 
 
 def test_words_of_a_handful_of_texts_are_luck(tmp_path):
@@ -186,7 +189,7 @@ def test_words_of_a_handful_of_texts_are_luck(tmp_path):
         [[*text, "seamark"] if label == "ships" else text for text, label in zip(texts, labels, strict=True)],
         labels,
     )
-    assert "telling words" not in inspected(tmp_path)
+    assert "give-away words" not in inspected(tmp_path)
 
 
 def test_each_label_of_several_has_its_word(tmp_path, clean):
@@ -194,8 +197,40 @@ def test_each_label_of_several_has_its_word(tmp_path, clean):
     first, second = random.randint(0, 2, (2, 200))
     texts = [[*text, "seamark"] if label else text for text, label in zip(texts, second, strict=True)]
     table(tmp_path, texts, clean[1], first=first, second=second)
-    finding = inspected(tmp_path, ", label_column: [first, second]")["telling words"]
+    finding = inspected(tmp_path, ", label_column: [first, second]")["give-away words"]
     assert len(finding["where"]) == 1 and finding["where"][0].startswith("'seamark' gives 'second' away")
+
+
+class Counting(Examples):
+    """Values that count how many of them are read."""
+
+    def __init__(self, values, reads):
+        self.values, self.reads = values, reads
+
+    shape, dtype = property(lambda self: self.values.shape), property(lambda self: self.values.dtype)
+
+    def __len__(self):
+        return len(self.values)
+
+    def take(self, positions):
+        return Counting(self.values[positions], self.reads)
+
+    def read(self, positions, seeds=None):
+        self.reads.append(len(positions))
+        return self.values[positions]
+
+
+def test_only_values_that_are_made_of_words_are_read_for_them(tmp_path, clean):
+    images, labels, reads = np.zeros((30, 8, 8, 1), np.uint8), np.arange(30, dtype=np.int32) % 2, []
+    spec = data_spec((8, 8, 1), ("a", "b"), (0.0,), (1.0,))
+    assert [*give_away(InspectedData(Splits(spec, Split(Counting(images, reads), labels))))] == []
+    assert reads == []
+    table(tmp_path, [[*text, "seamark"] if row % 2 else text for row, text in enumerate(clean[0])], clean[1])
+    splits = loaded(tmp_path).experiment.dataset.load()
+    later = dataclasses.replace(splits.train, inputs=Counting(splits.train.inputs, reads))
+    (finding,) = give_away(InspectedData(dataclasses.replace(splits, train=later)))
+    assert "'seamark' gives 'bread' away" in finding.where[0]
+    assert reads == [160]
 
 
 def test_wrong_labels_of_texts_are_among_those_that_are_listed(tmp_path):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from dltrain.data import Finding, Groups, Terms, spaced
 from dltrain.inspection.findings import check
 from dltrain.inspection.inspected_data import InspectedData
+from dltrain.inspection.joined import Joined
 from dltrain.lazy import np
 
 ROWS = 20_000
@@ -34,12 +35,13 @@ def give_away(data: InspectedData) -> Iterator[Finding]:
     """Words that predict a class, or a label, nearly perfectly, and that half of its training examples have."""
     chosen = spaced(len(data.splits.train), ROWS)
     for feature, parts in data.inputs:
-        if not data.groups or (terms := feature.terms(parts["train"][chosen])) is None:
+        # Taken, not read: only what is made of words is read for them.
+        if not data.groups or (terms := feature.terms(Joined([parts["train"]]).take(chosen))) is None:
             continue
         found = [line for groups in data.groups for line in _lines(terms, groups["train"], chosen)]
         if found:
             yield Finding(
-                "telling words",
+                "give-away words",
                 "warning",
                 f"{_words(len(found))} away: a network may learn nothing else",
                 tuple(found),
