@@ -9,6 +9,7 @@ from specs import data_spec
 from dltrain.config import experiment as experiments
 from dltrain.data import Examples, Split, Splits
 from dltrain.datasets._texts.odd_texts import odd_texts
+from dltrain.datasets.text_table import TextTable
 from dltrain.diagnostics import data_report
 from dltrain.features._text.likeness import LEAST_RUNS, pairs
 from dltrain.features._text.words import Words, counted, words_of
@@ -174,6 +175,14 @@ def test_a_word_that_gives_the_class_away_is_named_with_its_counts(tmp_path, cle
     )
 
 
+@pytest.mark.parametrize("kind", ["words", "wordpiece", "unigram"])
+def test_a_word_that_the_vocabulary_does_not_know_is_called_so(kind):
+    tokens = Tokens(kind=kind, vocabulary_size=60).fit([["ships sail on", "ships sail far"]])
+    terms = tokens.terms(tokens.encode(["ships \u4e00\u4e01 sail", "\u4e02"]).stored)
+    names = {terms.name(word) for word in terms.terms.tolist()}
+    assert names == {"ships", "sail", "(unknown word)"}
+
+
 def test_a_word_that_half_of_a_class_has_is_asked_for(tmp_path, clean):
     texts, labels = [[*text] for text in clean[0]], clean[1]
     for row in range(0, 70, 2):
@@ -325,3 +334,25 @@ def test_texts_that_are_cut_say_what_to_do(tmp_path, clean):
     finding = inspected(tmp_path, ", max_length: 20")["reading"]
     assert finding["message"].startswith("200 of 200 texts (100.0%): texts longer than 20 tokens")
     assert finding["advice"] == "where what is cut matters, raise dataset.max_length"
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "advice"),
+    [
+        ("words", "raise dataset.vocabulary_size, or take pieces of words: dataset.tokenizer=wordpiece"),
+        ("wordpiece", "take dataset.tokenizer=bpe, which knows each byte"),
+        ("unigram", "take dataset.tokenizer=bpe, which knows each byte"),
+        ("own.json", "take the file of another tokenizer, or learn one: dataset.tokenizer=bpe knows each byte"),
+    ],
+)
+def test_unknown_tokens_say_what_helps_with_such_a_tokenizer(tmp_path, clean, tokenizer, advice):
+    texts = [*clean[0][:50]]
+    texts[45] = ["\u4e00\u4e01", "oven"]
+    table(tmp_path, texts, clean[1][:50])
+    own = Tokens(kind="words").fit([[" ".join(text) for text in texts[:40]]])
+    (tmp_path / "own.json").write_bytes(own.files()["tokenizer.json"])
+    path = tmp_path / tokenizer if "." in tokenizer else tokenizer
+    splits = TextTable(path=tmp_path / "texts.csv", split="part", tokenizer=path, max_length=20).load()
+    found = {each.words.partition(": ")[2].split(",")[0]: each.advice for each in splits.noticed}
+    assert found["tokens that are unknown"] == f"where they matter, {advice}"
+    assert found["texts longer than 20 tokens"] == "where what is cut matters, raise dataset.max_length"
