@@ -97,7 +97,7 @@ MAY_IMPORT = {
     "augmentations": {"features"} | GROUND,
     "optimizers": {"fused_optimizers", "keras_internals"} | GROUND,
     **dict.fromkeys(("schedules", "trackers", "exports"), GROUND),
-    "layers": {"keras_internals"},
+    "layers": {"data", "keras_internals"},
     "fused_optimizers": {"keras_internals"},
     "console": {"errors", "lazy"},
     "data": {"errors", "fields", "lazy", "registry", "untrusted"},

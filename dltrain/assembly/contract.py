@@ -180,7 +180,7 @@ def _check_monitors(config: Config, splits: Splits) -> None:
         ConfigError: at each key that names one which will not.
     """
     task, validated = config.experiment.task, splits.validation is not None
-    missing = task.undefined(splits.spec, splits.train)
+    missing = task.undefined(splits.spec, task.training_part(splits.spec, splits.train))
     if splits.validation is not None:
         undefined = task.undefined(splits.spec, splits.validation)
         missing |= {f"val_{name}": why for name, why in undefined.items()}

@@ -20,6 +20,7 @@ from dltrain.cli import (
     comparison,
     data,
     datasets,
+    documents,
     inspection,
     launching,
     machine,
@@ -129,7 +130,13 @@ _PANELS: dict[str, dict[str, Callable[..., None]]] = {
         "verify": repetition.verify,
         "reproduce": repetition.reproduce,
     },
-    "Use": {"predict": using.predict, "export": using.export, "serve": using.serve},
+    "Use": {
+        "predict": using.predict,
+        "similar": documents.similar,
+        "summarize": documents.summarize,
+        "export": using.export,
+        "serve": using.serve,
+    },
     "Tidy up": {"rm": runs.remove, "gc": runs.collect},
 }
 for _panel, _commands in _PANELS.items():

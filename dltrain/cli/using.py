@@ -163,7 +163,11 @@ def export(
     words: RunWords = None,
     formats: Annotated[
         list[str] | None,
-        typer.Option("--format", help="keras, saved_model, onnx, litert (or tflite) or litert-int8; may be repeated."),
+        typer.Option(
+            "--format",
+            help="keras, saved_model, onnx, litert (or tflite) or litert-int8; or, of a network with vectors of "
+            "documents and words, word2vec or parquet; may be repeated.",
+        ),
     ] = None,
     output: Annotated[
         Path | None,

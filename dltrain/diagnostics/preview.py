@@ -104,9 +104,10 @@ def collect(config: Config, splits: Splits, devices: Devices) -> tuple[dict[str,
         "steps": plan.total_steps,
     }
     inputs = _inputs(experiment, splits, first)
+    others = [*_targets(splits), *experiment.task.panels(spec, splits.train), curve(experiment, plan)]
     rows = [
         *(_examples(experiment, spec, first, each) for each in inputs),
-        *_value_rows(inputs, [*_targets(splits), curve(experiment, plan)]),
+        *_value_rows(inputs, others),
         *_word_rows(splits, groups),
     ]
     return counts, Page(str(experiment.name), summary(experiment, splits, plan, weights), tuple(rows))

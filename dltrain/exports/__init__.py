@@ -32,8 +32,11 @@ class Export(Choice):
         tolerance: the largest difference of outputs, relative to max(1, |output|).
         agreement: share of examples whose predictions must stay the same; replaces `tolerance` for formats with coarser
             numbers.
+        holds_vectors: whether it holds tables of vectors that a network has learnt, and not the network: a
+            `VectorExport`.
     """
 
+    holds_vectors: ClassVar[bool] = False
     file: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[str] = ""
@@ -58,4 +61,31 @@ class Export(Choice):
             path: the written file or folder.
             inputs: the examples.
         """
+        raise NotImplementedError
+
+
+class VectorExport(Export):
+    """The contract of formats that hold tables of vectors that a network has learnt, and not the network.
+
+    Attributes:
+        suffix: of each file, whose stem is what the vectors are of.
+    """
+
+    holds_vectors: ClassVar[bool] = True
+    suffix: ClassVar[str]
+    file: ClassVar[str] = ""
+    tolerance: ClassVar[float] = 0.0
+
+    def write_vectors(self, path: Path, names: list[str], vectors: np.ndarray) -> None:
+        """Writes a table.
+
+        Args:
+            path: the file, which does not exist.
+            names: of the vectors.
+            vectors: (names, numbers), float32.
+        """
+        raise NotImplementedError
+
+    def read_vectors(self, path: Path) -> np.ndarray:
+        """Reads the vectors of a written file, (names, numbers)."""
         raise NotImplementedError

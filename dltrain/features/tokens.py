@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from dltrain.data.feature import Encoded, Feature, Notice, Plain, Terms, fitted
+from dltrain.data.feature import Encoded, Feature, Notice, Plain, Terms, fitted, statistic
 from dltrain.data.finding import Finding
 from dltrain.data.parts import Parts
 from dltrain.data.ragged import Ragged, filled
@@ -49,6 +49,8 @@ class Tokens(Feature):
         strip_accents: take é for e.
         has_pairs: whether each value is two texts.
         tokenizer: the whole of it as the `tokenizers` library writes it; empty before it is learnt.
+        counts: how often each id occurs in the train part, 0 for special ones; empty where tokens are not whole words.
+        texts: how many texts the train part has; 0 likewise.
     """
 
     dtype: ClassVar = "int32"
@@ -60,6 +62,8 @@ class Tokens(Feature):
     strip_accents: bool = True
     has_pairs: bool = False
     tokenizer: str = fitted("")
+    counts: tuple[int, ...] = statistic(())
+    texts: int = statistic(0)
 
     @property
     def shape(self) -> tuple[None]:
@@ -104,6 +108,23 @@ class Tokens(Feature):
         texts = [text for some in pieces for raw in some for text in self._texts(raw)]
         keys = self.vocabulary_size, self.lowercase, self.strip_accents, self.max_length
         return self.replaced(tokenizer=tokenizing.learnt(self.kind, texts, *keys))
+
+    def adapt(self, pieces: Any) -> Feature:
+        """Returns the feature with the longest text, and, where tokens are whole words, how often each occurs."""
+        found = super().adapt(pieces)
+        if not tokenizing.has_words(self.tokenizer):
+            return found
+        counts, texts = np.zeros(self.vocabulary, np.int64), 0
+        for stored in pieces:
+            ids = stored.values if isinstance(stored, Ragged) else np.concatenate([*stored])
+            counts += np.bincount(np.asarray(ids, np.int64).ravel(), minlength=self.vocabulary)
+            texts += len(stored)
+        counts[[*self.special_ids]] = 0
+        return found.replaced(counts=tuple(counts.tolist()), texts=texts)
+
+    def plain(self) -> dict[str, Any]:
+        """Returns the feature as JSON has it, without counts where there are none."""
+        return {key: value for key, value in super().plain().items() if value or key not in ("counts", "texts")}
 
     def encode(self, raws: Sequence[Any]) -> Encoded:
         """Returns texts as ids, with notices of what is cut and of tokens that are unknown."""

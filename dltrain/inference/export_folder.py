@@ -104,7 +104,9 @@ def put(aside: Path, path: Path) -> None:
 def tidy(place: Path) -> None:
     """Removes what processes that were killed had begun to write."""
     for path in place.glob(".*"):
-        match = re.fullmatch(r"\.(?:model|model_int8|saved_model)(?:\.old)?\.(\d+)(?:\.\w+)?", path.name)
+        match = re.fullmatch(
+            r"\.(?:model|model_int8|saved_model|documents|words)(?:\.old)?\.(\d+)(?:\.\w+)?", path.name
+        )
         if match and not _is_alive(int(match[1])):
             remove(path)
 

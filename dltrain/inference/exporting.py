@@ -27,6 +27,8 @@ from dltrain.inference.export_folder import Written, noted, put, remove, tidy, w
 from dltrain.inference.model_card import write_card
 from dltrain.inference.outputs import arrays
 from dltrain.inference.trained_run import TrainedRun
+from dltrain.inference.vector_tables import NO_VECTORS, write_vectors
+from dltrain.inspection.inspected_data import InspectedData
 from dltrain.keras_internals import merge_low_rank
 from dltrain.lazy import keras, np
 from dltrain.plugins import loading as plugins
@@ -135,6 +137,13 @@ def export(
             written, refused = [], {}
             for each in formats:
                 reporter.say(f"{each.registered_name}: writing")
+                if each.holds_vectors:
+                    tables = config.experiment.task.vectors(spec, model)
+                    names = None if splits is None else InspectedData(splits, brief=True)
+                    written += write_vectors(each, tables, names, place)
+                    if not tables:
+                        refused[each.registered_name] = NO_VECTORS
+                    continue
                 try:
                     if splits is None and each.agreement is not None:
                         raise _Refused("needs the run's data for the ranges of its numbers: add dataset.path=...")

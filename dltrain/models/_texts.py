@@ -28,15 +28,22 @@ class TextNetwork(Model):
 
     sees_each_token: ClassVar[bool] = True
     """Whether it can answer each token, and not just the whole text."""
+    ends_by_itself: ClassVar[bool] = False
+    """Whether it decides what its outputs are, where a task leaves that to the network."""
 
     def check(self, data: DataSpec) -> None:
         """Raises KeyProblem where the data are no texts, or an answer for each token is asked for and not to be had."""
         self._tokens(data)
         if not self.sees_each_token and self.answers_each_token(data):
-            kinds = {name: MODELS[name] for name in MODELS.names()}
-            able = [name for name, kind in kinds.items() if issubclass(kind, TextNetwork) and kind.sees_each_token]
+            able = [name for name, kind in _networks().items() if kind.sees_each_token]
             words = f"{self.registered_name} answers whole texts, the task asks for each token: {', '.join(able)}"
             raise KeyProblem("name", words)
+        if data.task is not None and not self.ends_by_itself and data.output_shape is None:
+            able = [name for name, kind in _networks().items() if kind.ends_by_itself]
+            task = data.task.registered_name
+            raise KeyProblem(
+                "name", f"{self.registered_name} has no outputs of its own, as {task} needs: {', '.join(able)}"
+            )
 
     def answers_each_token(self, data: DataSpec) -> bool:
         """Whether the task asks for an answer at each token of a text; not where no task is bound to the data."""
@@ -61,3 +68,9 @@ class TextNetwork(Model):
         kind = keras.layers.ReversibleEmbedding if self.answers_each_token(data) else keras.layers.Embedding
         table = kind(tokens.vocabulary, width, name="embedding")
         return Embedded(inputs, mask, table(ids), table)
+
+
+def _networks() -> dict[str, type[TextNetwork]]:
+    """Returns all networks over texts, by name."""
+    kinds: dict[str, Any] = {name: MODELS[name] for name in MODELS.names()}
+    return {name: kind for name, kind in kinds.items() if issubclass(kind, TextNetwork)}

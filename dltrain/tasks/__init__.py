@@ -17,6 +17,7 @@ from dltrain.registry import Choice, short_name
 
 if TYPE_CHECKING:
     from dltrain.data.proposal import Keys, Proposal
+    from dltrain.figures.page import Panel
     from dltrain.report.outcome import Mistakes
     from dltrain.report.parts import Chapter
 
@@ -105,6 +106,13 @@ class Task(Choice):
         if isinstance(shape, dict):
             return {name: dense(each, f"{HEAD}_{name}") for name, each in shape.items()}
         return dense(shape, HEAD)
+
+    def training_part(self, data: DataSpec, train: Split) -> Split:
+        """Returns the train part as training reads it, an example in the place of each: by default as it is.
+
+        Inspection, evaluation and `predict` see the part itself.
+        """
+        return train
 
     def prepare(self, data: DataSpec) -> Change | None:
         """Returns the last change of each batch, in evaluation too (tokens masked, targets packed); none for none.
@@ -197,6 +205,21 @@ class Task(Choice):
             data: what the data are.
             train: the train part, of which all may be known.
             part: what is answered.
+        """
+        return {}
+
+    def panels(self, data: DataSpec, train: Split) -> Sequence[Panel]:
+        """Returns what `preview` draws of the train part beside what its features say."""
+        return []
+
+    def vectors(self, data: DataSpec, model: Any) -> dict[str, tuple[Sequence[str] | None, np.ndarray]]:
+        """Returns tables of vectors that a network has learnt, by what they are of, for exports and `similar`.
+
+        Where there are `documents` there are `words`, and `inference` gives `vectors` of texts, and how many words of
+        each are `known`.
+
+        Returns:
+            the names and (names, numbers); no names where the rows are the examples of the train part.
         """
         return {}
 

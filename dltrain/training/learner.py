@@ -100,9 +100,11 @@ class Learner:
         return state.stopped or (state.step >= self.plan.total_steps and state.means is None)
 
     def undefined(self, part: str) -> dict[str, str]:
-        """Returns the metrics that are undefined on a part, and why."""
-        split = self.splits.part(part)
-        return self.experiment.task.undefined(self.splits.spec, split) if split else {}
+        """Returns the metrics that are undefined on a part, and why; of the train part those of training."""
+        split, task, data = self.splits.part(part), self.experiment.task, self.splits.spec
+        if split is None:
+            return {}
+        return task.undefined(data, task.training_part(data, split) if part == "train" else split)
 
     def patience(self) -> Patience | None:
         """Returns the state of early stopping; none where nothing stops early."""
@@ -119,7 +121,8 @@ class Learner:
         Args:
             part: train only on this part of the training data.
         """
-        train = weighted(part or self.splits.train, self._weight_means)
+        train = self.experiment.task.training_part(self.splits.spec, part or self.splits.train)
+        train = weighted(train, self._weight_means)
         order = training_order(self.experiment, self.splits.spec, train, self.devices)
         prepare = preparation(self.experiment, self.splits, self.network.span.settings)
         return feed(train, order, prepare, self.devices.strategy, self.state.step)

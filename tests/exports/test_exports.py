@@ -39,7 +39,7 @@ RECURRENT = (
     "dataset: {name: digits}\nmodel: {name: graph, layers: [{layer: Reshape, target_shape: [8, 8]}, "
     "{layer: LSTM, units: 4}]}\n"
 )
-FORMATS = [name for name in EXPORTS.names() if EXPORTS[name].agreement is None]
+FORMATS = [name for name in EXPORTS.names() if EXPORTS[name].agreement is None and not EXPORTS[name].holds_vectors]
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +211,8 @@ def test_an_unknown_format_and_an_absent_runtime_are_said_before_anything_is_don
 
 
 def test_the_terminal_shows_results_alone(runs, tmp_path):
-    names = [name for name in EXPORTS.names() if all(find_spec(module) for module in EXPORTS[name].needs)]
+    names = [name for name in EXPORTS.names() if not EXPORTS[name].holds_vectors]
+    names = [name for name in names if all(find_spec(module) for module in EXPORTS[name].needs)]
     words = [word for name in names for word in ("--format", name)]
     command = [
         sys.executable,

@@ -18,6 +18,7 @@ from dltrain.datasets._samples.docstrings import Passage, passages, versions
 from dltrain.datasets._samples.entities import entities
 from dltrain.datasets._samples.glyphs import glyphs
 from dltrain.datasets._samples.reviews import reviews
+from dltrain.datasets._samples.topics import topics
 from dltrain.errors import DataError
 from dltrain.fields import Seed
 from dltrain.lazy import np, tf
@@ -183,6 +184,16 @@ class Reviews(Sample):
         """Writes reviews.csv with text and label."""
         rows = [[*each] for each in reviews(np.random.RandomState(self.seed), 12_000)]
         _write_csv(folder / "reviews.csv", ["text", "label"], rows)
+
+
+@SAMPLES.register("topics")
+class Topics(Sample):
+    """3,000 documents in invented words, each about several of five topics and mostly about one: topics.csv."""
+
+    def write(self, folder: Path) -> None:
+        """Writes topics.csv with text and topic."""
+        rows = [[*each] for each in topics(np.random.RandomState(self.seed), 3_000)]
+        _write_csv(folder / "topics.csv", ["text", "topic"], rows)
 
 
 @SAMPLES.register("docstrings")

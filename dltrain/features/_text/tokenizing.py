@@ -104,6 +104,11 @@ def begins_word(content: str) -> np.ndarray:
     return found
 
 
+def has_words(content: str) -> bool:
+    """Whether the tokens of a tokenizer are whole words."""
+    return bool(content) and json.loads(content)["model"].get("type") == "WordLevel"
+
+
 def learnt(
     kind: Kind, texts: Sequence[str], vocabulary_size: int, lowercase: bool, strip_accents: bool, max_length: int | None
 ) -> str:
