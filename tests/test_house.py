@@ -88,8 +88,8 @@ MAY_IMPORT = {
     # A page is drawn of plain numbers: inference collects them, and the tasks say how their answers are drawn.
     "report": {"figures", "runs", "data", "errors", "untrusted", "wording"},
     "figures": {"data", "errors", "untrusted", "wording"},
-    # What an example is; how it is drawn is said inside of methods.
-    "features": {"data", "errors", "untrusted", "figures", "lazy", "registry", "report", "wording"},
+    # What an example is; how it is drawn, and what brings it to its scale in a network, is said inside of methods.
+    "features": {"data", "errors", "untrusted", "figures", "layers", "lazy", "registry", "report", "wording"},
     "plugins": {"importing", "registry", "data", "fields", "lazy", "cache", "errors", "untrusted"},
     "models": {"features", "layers", "plugins", "hdf5", "keras_internals"} | GROUND,
     "datasets": {"features", "plugins"} | GROUND,

@@ -371,6 +371,57 @@ def sentences(folder):
     return (folder / "asked.txt").read_text().splitlines()
 
 
+def write_series(folder, copies):
+    """Writes two shops' sales, which repeat themselves after six days; and, as a third shop, some of the first's."""
+    random, lines = np.random.RandomState(0), {}
+    for shop, level in (("north", 100), ("south", 20)):
+        days = np.datetime64("2024-01-01") + np.arange(120)
+        sales = level * (1 + 0.3 * np.sin(2 * np.pi * np.arange(120) / 6)) + random.normal(0, level / 30, 120)
+        lines[shop] = [
+            f"{day},{shop},{sold:.3f},{place % 5}" for place, (day, sold) in enumerate(zip(days, sales, strict=True))
+        ]
+    whole = [line for rows in lines.values() for line in rows]
+    twice = [line.replace("north", "twin") for line in lines["north"][: copies + 14]] if copies else []
+    (folder / "sales.csv").write_text("\n".join(["day,shop,sold,staff", *whole, *twice, ""]))
+    behind = np.datetime64("2024-04-30") + np.arange(3)
+    known = [f"{day},{shop},,{step % 5}" for shop in lines for step, day in enumerate(behind)]
+    asked = [*lines["north"], *known[:3], *lines["south"], *known[3:]]
+    (folder / "asked.csv").write_text("\n".join(["day,shop,sold,staff", *asked, ""]))
+
+
+def series_instances(folder):
+    rows = [dict(zip(("day", "shop", "sold", "staff"), line.split(","), strict=True))
+            for line in (folder / "asked.csv").read_text().splitlines()[1:]]  # fmt: skip
+    return [[{**row, "sold": float(row["sold"]) if row["sold"] else None} for row in rows if row["shop"] == shop]
+            for shop in ("north", "south")]  # fmt: skip
+
+
+def series_tensors(folder):
+    """Returns the last 12 days of each shop, and the 3 days whose staff is known."""
+    found = []
+    for rows in series_instances(folder):
+        past, ahead = rows[-15:-3], rows[-3:]
+        steps = [[each["sold"], float(each["staff"])] for each in past] + [
+            [0.0, float(each["staff"])] for each in ahead
+        ]
+        found.append(steps)
+    return np.array(found, np.float32)
+
+
+def series_answers(outputs):
+    days, found = ["2024-04-30", "2024-05-01", "2024-05-02"], []
+    for shop, of_shop in zip(("north", "south"), np.asarray(outputs, np.float64)[..., 0].tolist(), strict=True):
+        steps = [{"time": day, "values": {"sold": sold}} for day, sold in zip(days, of_shop, strict=True)]
+        found.append({"series": shop, "steps": steps})
+    return found
+
+
+def series_error(rows):
+    sizes = [abs(step["values"]["sold"] - actual["sold"]) for row in rows
+             for step, actual in zip(row["steps"], row[ACTUAL], strict=True)]  # fmt: skip
+    return "mae", np.mean(sizes)
+
+
 NAMES = {"Ada": "PER", "Carl": "PER", "Rome": "LOC", "Oslo": "LOC"}
 TAGS = ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
 
@@ -508,6 +559,20 @@ RECIPES = {
         falls="loss",
         falls_to=1,  # vectors begin near 0, where slopes are small
         undefined=("loss",),
+    ),
+    "time_series": Recipe(
+        features=("series", "future"),
+        write=write_series,
+        config="dataset: {name: time_series, path: sales.csv, time: day, target: sold, series: shop, known: [staff], "
+        "window: 12, horizon: 3, test: 24, validation: 12}\nmodel: {name: linear_forecast}",
+        source="sales.csv",
+        counts={"train": 140, "validation": 20, "test": 44},
+        asked=lambda folder: [str(folder / "asked.csv")],
+        lines=lambda folder: (folder / "asked.csv").read_text(),
+        instances=series_instances,
+        tensors=series_tensors,
+        answers=series_answers,
+        measure=series_error,
     ),
     "conll": Recipe(
         features=("sentence", "tags"),
@@ -915,7 +980,10 @@ def ends_alike(walk, inputs, folder):
         assert len(outputs) == 1
 
 
-@walks("export", only=("beads", "pairs", "image_folder", "hidden tokens", "documents", "conll", "csv of numbers"))
+@walks(
+    "export",
+    only=("beads", "pairs", "image_folder", "hidden tokens", "documents", "conll", "csv of numbers", "time_series"),
+)
 def test_exports_end_in_what_the_network_does(walk, tmp_path):
     ends_alike(walk, taken(walk.recipe.tensors(walk.folder), slice(2)), tmp_path / "exports")
 

@@ -32,10 +32,13 @@ class Table:
 
     def add(self, row: dict[str, Any]) -> bool:
         """Takes a row; returns whether there are enough to be printed."""
-        shown = {name: metric(value) if isinstance(value, float) else str(value) for name, value in flat(row).items()}
-        if "error" in row and len(self._columns) > 1:
-            shown[next(name for name in self._columns if name not in shown)] = "error"  # standard error says which
-        self._rows.append(shown)
+        for step in by_step(row):
+            shown = {
+                name: metric(value) if isinstance(value, float) else str(value) for name, value in flat(step).items()
+            }
+            if "error" in row and len(self._columns) > 1:
+                shown[next(name for name in self._columns if name not in shown)] = "error"  # standard error says which
+            self._rows.append(shown)
         return len(self._rows) >= BLOCK
 
     def flush(self) -> None:
@@ -61,8 +64,9 @@ class CSV:
 
     def add(self, row: dict[str, Any]) -> bool:
         """Writes a row."""
-        values = flat(row)
-        self._write([values.get(name) for name in self._columns])
+        for step in by_step(row):
+            values = flat(step)
+            self._write([values.get(name) for name in self._columns])
         return False
 
     def _write(self, values: Sequence[Any]) -> None:
@@ -126,7 +130,7 @@ class OfColumns:
             self._writer.flush()
 
     def _begin(self, row: dict[str, Any]) -> bool:
-        columns = [name for name in flat(row) if name not in ("notices", "error")]
+        columns = [name for name in flat(next(by_step(row))) if name not in ("notices", "error")]
         self._writer = self._kind([*columns, "error"], self._file)
         is_enough = False
         for each in self._waiting:
@@ -163,6 +167,19 @@ def harmless(text: str) -> str:
     return _FORMULA.sub("'", text)
 
 
+def by_step(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yields a prediction of several steps step by step, each with the actual values of its own; others as they are."""
+    steps = row.get("steps")
+    if not isinstance(steps, list):
+        yield row
+        return
+    actual = row.get("actual")
+    for place, step in enumerate(steps):
+        own = {"actual": actual[place]} if isinstance(actual, list) else {}
+        rest = {key: value for key, value in row.items() if key not in ("input", "steps", "actual")}
+        yield {"input": row["input"], **rest, **step, **own}
+
+
 def flat(row: dict[str, Any]) -> dict[str, Any]:
     """Returns a prediction as one value for each column; a list is one value, its items, separated by semicolons."""
     found: dict[str, Any] = {}
@@ -176,6 +193,8 @@ def flat(row: dict[str, Any]) -> dict[str, Any]:
             found |= {
                 f"{key} {name}" if key == "actual" or name in _OURS else name: number for name, number in value.items()
             }
+        elif key == "quantiles" and isinstance(value, dict):
+            found |= {f"{name} {level}": each for name, of in value.items() for level, each in of.items()}
         elif isinstance(value, list):
             found[key] = ";".join(_cell(item) for item in value)
         else:

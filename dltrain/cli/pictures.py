@@ -11,6 +11,7 @@ from rich.text import Text
 from dltrain.cli.arguments import one_line
 from dltrain.errors import RunError
 from dltrain.figures import curves
+from dltrain.figures.page import Page, Row
 from dltrain.figures.terminal import MARKS, draw
 from dltrain.report import overlay
 from dltrain.report.comparison import comparison_report
@@ -76,6 +77,23 @@ def place(command: str, names: Sequence[str]) -> Path:
     """Returns the PNG's name where none was given."""
     words = [name.strip("*-")[:LONGEST] for name in names[:3]] + [f"{len(names) - 3}-more"] * (len(names) > 3)
     return Path(f"{command}-{re.sub(r'[^A-Za-z0-9_.-]', '_', '-'.join(words))}.png")
+
+
+def write_panels(out: Path, title: str, panels: Sequence[Any]) -> None:
+    """Writes what predictions look like, two panels beside each other.
+
+    Args:
+        out: the file.
+        title: of the page.
+        panels: what is drawn.
+
+    Raises:
+        RunError: if there are none, or the file cannot be written.
+    """
+    if not panels:
+        raise RunError("--png: the run's task draws no predictions, or there are none")
+    pairs = [tuple(panels[start : start + 2]) for start in range(0, len(panels), 2)]
+    write(out, Page(title, {}, tuple(Row(pair, columns=min(2, len(panels))) for pair in pairs)).render())
 
 
 def write(out: Path, content: bytes) -> None:

@@ -1,6 +1,7 @@
 """`dltrain fit` and `dltrain eval`."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -126,6 +127,8 @@ def fit(
     for split in ("validation", "test"):
         if metrics := measured(summary, split):
             echo(f"{split} (best weights)  {metric_line(metrics)}")
+    for split, of_split in summary.get("baselines", {}).items():
+        echo_baselines(split, of_split)
     echo(f"run  {summary['run']}")
 
 
@@ -155,6 +158,7 @@ def evaluate(
     else:
         line = metric_line(result["metrics"])
         echo(f"{result['run']}  {checkpoint} weights  {result['split']} ({result['examples']} examples)  {line}")
+        echo_baselines(result["split"], result.get("baselines", {}))
 
 
 def bench(
@@ -177,6 +181,18 @@ def bench(
 
     found = bench.bench(resolved(config, runs, fresh=False), Reporter(quiet, verbose))
     print_json(found) if as_json else echo(_bench_words(found))
+
+
+def echo_baselines(split: str, baselines: Mapping[str, Mapping[str, float | None]]) -> None:
+    """Prints what those measure on a part who know less than a network.
+
+    Args:
+        split: the part.
+        baselines: metrics, by what they are called.
+    """
+    width = max(map(len, baselines), default=0)
+    for name, metrics in baselines.items():
+        echo(f"{split}, {name.ljust(width)}  {metric_line(metrics)}")
 
 
 def _resumed(

@@ -30,6 +30,8 @@ DeviceOption = Annotated[
     str | None,
     typer.Option("--device", help="auto, cpu, gpu or gpu:N; by default as in the run's config.", show_default=False),
 ]
+MOST_PANELS = 24
+"""Predictions that are drawn."""
 _KINDS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 
 
@@ -63,6 +65,10 @@ def predict(
             "--output", "-o", help="The file to write; it appears only when it is complete.", show_default=False
         ),
     ] = None,
+    png: Annotated[
+        Path | None,
+        typer.Option("--png", help="Draw forecasts, with what is before them, into this file.", show_default=False),
+    ] = None,
     raw: Annotated[
         bool,
         typer.Option(
@@ -88,7 +94,8 @@ def predict(
     runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
-    """Predict for INPUT with RUN's network: classes with probabilities, labels, or numbers in their units.
+    """Predict for INPUT with RUN's network: classes with probabilities, labels, numbers in their units, or the steps
+    behind the end of a series, a row each.
 
     Inputs are prepared as in training, with the statistics that the checkpoint holds. Inputs that cannot be read are
     named on standard error; all others are predicted. What was changed or not recognised, such as an unknown category,
@@ -109,6 +116,10 @@ def predict(
     if raw and (as_json or kind != "csv"):
         raise ConfigError([f"--raw is of CSV, got {'--json' if as_json else f'--format {kind}'}; add --format csv"])
     found = _found(run, runs)
+    if png is not None:
+        from dltrain.figures.place import require_place
+
+        require_place(png, option="--png")
 
     from dltrain.console import Reporter
     from dltrain.inference import prediction
@@ -124,11 +135,17 @@ def predict(
         targets = predictor.actual(part.targets)
     options = _options(predictor.task, top_k, probabilities, others or [])
     kept: list[dict[str, Any]] = []
+    panels: list[Any] = []
+
+    def draw(piece: Any, outputs: Any) -> None:
+        if png is not None and len(panels) < MOST_PANELS:
+            panels.extend(predictor.pictures(piece, outputs))
+
     count = failed = 0
     noticed = prediction.Noticed()
     with _opened(output) as file, answers.Bar(quiet or as_json) as bar:
         writer = answers.writer(kind, file, raw)
-        for rows, total in prediction.predictions(predictor, given, options):
+        for rows, total in prediction.predictions(predictor, given, options, draw):
             for place, row in enumerate(rows):
                 if targets is not None:
                     row = {"input": row["input"], "actual": targets[count + place], **row}
@@ -149,6 +166,10 @@ def predict(
             writer.flush()
     for line in noticed.lines:
         echo(line, err=True)
+    if png is not None:
+        from dltrain.cli import pictures
+
+        pictures.write_panels(png, found.name, panels[:MOST_PANELS])
     if as_json:
         about = {"run": found.name, "checkpoint": checkpoint, "split": split, "examples": count, "failed": failed}
         print_json({**about, "predictions": kept})

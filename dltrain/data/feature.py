@@ -213,6 +213,8 @@ class Feature(Choice):
     """Of a target: what such answers are called in messages; empty for the registered name."""
     task: ClassVar[str] = ""
     """Of a target: the task where a config names none."""
+    may_lack: ClassVar[bool] = False
+    """Of a target: whether NaN stands for what was not measured, which its task leaves out."""
     has_places: ClassVar[bool] = False
     """Of a target: whether it moves with the pixels of an image."""
 

@@ -44,6 +44,11 @@ class Examples:
         return None
 
     @property
+    def is_steady(self) -> bool:
+        """Whether reading takes no longer than copying, and draws nothing: a few such examples are held in memory."""
+        return False
+
+    @property
     def nbytes(self) -> int:
         """Bytes of all values, as they are read."""
         sides = [side for side in self.shape[1:] if side is not None]

@@ -21,6 +21,9 @@ RESIDENT_BYTES = 2 * 1024**3
 """A split up to this size is kept on the device: 2 GiB leave room for the network on any GPU of today."""
 
 
+HELD_BYTES = 2**26
+"""Of examples that are gathered from what is in memory: up to 64 MiB are gathered once, and kept on the device."""
+
 READ_AHEAD_BYTES = 2**28
 """Batches that wait for their turn take up to 256 MiB: 2 to 16 batches."""
 
@@ -287,14 +290,18 @@ Feed = ResidentFeed | StreamedFeed
 
 
 def is_resident(split: Split) -> bool:
-    """Whether a split is small enough to be kept on the device, and none of it is read later."""
+    """Whether a split is small enough to be kept on the device, and none of it is read later, or little from memory."""
     arrays = leaves(split.inputs) + leaves(split.targets)
-    return is_read(*arrays) and sum(array.nbytes for array in arrays) <= RESIDENT_BYTES
+    later = [array for array in arrays if not is_read(array)]
+    if not all(array.is_steady for array in later) or sum(array.nbytes for array in later) > HELD_BYTES:
+        return False
+    return sum(array.nbytes for array in arrays) <= RESIDENT_BYTES
 
 
 def feed(split: Split, order: Order, preparation: Preparation, strategy: Any, first_step: int = 0) -> Feed:
     """Returns the feed that suits the split's size; its first batch is that of `first_step`."""
     if is_resident(split):
         devices = strategy.extended.worker_devices if order.replicas > 1 else ()
-        return ResidentFeed(split, order, preparation, devices)
+        read = split if is_read(split.inputs, split.targets) else split.read()
+        return ResidentFeed(read, order, preparation, devices)
     return StreamedFeed(split, order, preparation, strategy, first_step)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -88,7 +88,7 @@ class Chart:
             axes.yaxis.set_major_formatter(lambda value, _: number(value))
             axes.yaxis.set_minor_formatter(lambda value, _: "")
         for line in self.lines:
-            _stroke(axes, line)
+            _stroke(axes, replace(line, name=sheet.fitted(line.name, 180, SMALL)))
         first, last = float(epochs.min()), float(epochs.max())
         if self.best is not None and last > first:
             axes.axvline(self.best, color=FAINT, linewidth=1, linestyle=(0, (3, 3)), label=f"best: {self.best}")

@@ -1,6 +1,7 @@
 """Evaluating a run's network on a part of its data, or on other data of the same kind."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from dltrain.assembly.batches import evaluation_feed
@@ -8,6 +9,7 @@ from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.config import experiment as experiments
 from dltrain.config.experiment import Config
 from dltrain.console import Reporter
+from dltrain.inference.evidence import baseline_metrics
 from dltrain.inference.part_metrics import evaluated, words
 from dltrain.inference.trained_run import TrainedRun
 from dltrain.runs.folder import Run
@@ -30,7 +32,8 @@ def evaluate(
 
     Returns:
         {"run", "checkpoint", "split", "examples", "metrics": {name: value}}; the split may be "all". Where metrics are
-        undefined for these data, they are none, and "undefined" says why, by name.
+        undefined for these data, they are none, and "undefined" says why, by name; "baselines" has the metrics of those
+        who know less, by name, where the task compares.
 
     Raises:
         UserError: if config, data or checkpoint cannot be used.
@@ -53,11 +56,13 @@ def evaluate(
         task = trained.config.experiment.task
         metrics = evaluated(trained.network(devices), task, trained.spec, name, part, feed)
         undefined = task.undefined(trained.spec, part)
+        compares = task.compares and name != "train"
+        baselines = baseline_metrics(config.experiment, replace(splits, spec=trained.spec), name) if compares else {}
     measured = "all" if is_whole else name
     for sentence in words("whole" if is_whole else name, undefined):
         reporter.warn(sentence)
     found = {"run": run.name, "checkpoint": checkpoint, "split": measured, "examples": len(part), "metrics": metrics}
-    return found | ({"undefined": undefined} if undefined else {})
+    return found | ({"undefined": undefined} if undefined else {}) | ({"baselines": baselines} if baselines else {})
 
 
 def _undivided(config: Config) -> list[str]:

@@ -84,12 +84,12 @@ def gather(
         if not positions:
             return []
         taken = part.take(np.array(positions))
-        inputs = trees.read(taken.inputs, slice(None))
+        inputs, targets = (trees.read(tree, slice(None)) for tree in (taken.inputs, taken.targets))
         seen: Any = grad_cam(model, task, spec, inputs, size)
         if seen is None:
             seen = gradient_times_input(model, task, spec, inputs, size)
         return [
-            Example(trees.at(inputs, index), trees.at(taken.targets, index), trees.at(outcome.outputs, position),
+            Example(trees.at(inputs, index), trees.at(targets, index), trees.at(outcome.outputs, position),
                     inspected.place(name, int(places[position])), None if seen is None else seen[index])
             for index, position in enumerate(positions)
         ]  # fmt: skip

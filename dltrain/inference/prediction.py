@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -86,6 +86,16 @@ class Predictor:
         outcome = Outcome(self.spec, request.part, request.split, request.metadata, outputs, request.inputs)
         return self.task.answers(outcome, wanted)
 
+    def pictures(self, request: Request, outputs: Any) -> Sequence[Any]:
+        """Returns what outputs look like, panels of a page; nothing where the task does not draw them.
+
+        Args:
+            request: the examples that were asked about.
+            outputs: of those that can be used.
+        """
+        outcome = Outcome(self.spec, request.part, request.split, request.metadata, outputs, request.inputs)
+        return self.task.pictures(outcome)
+
     def actual(self, targets: Any) -> list[Any] | None:
         """Returns the actual values as predictions; none where the task makes its targets of the inputs.
 
@@ -163,7 +173,10 @@ def _with_weights(trained: TrainedRun, devices: Devices, checkpoint: str) -> Pre
 
 
 def predictions(
-    predictor: Predictor, given: Iterable[Request], options: Mapping[str, Any]
+    predictor: Predictor,
+    given: Iterable[Request],
+    options: Mapping[str, Any],
+    drawn: Callable[[Request, Any], None] = lambda request, outputs: None,
 ) -> Iterator[tuple[list[dict[str, Any]], int | None]]:
     """Yields an answer for each example that is given, some at a time, in their order, and how many there are in total.
 
@@ -174,13 +187,14 @@ def predictions(
         predictor: the network.
         given: the examples, some at a time.
         options: what is asked for, of the task's options.
+        drawn: is given the examples that can be used, with their outputs.
 
     Raises:
         OptionError: if the task does not have what is asked for.
     """
     chosen(predictor.task, options)
     for piece in given:
-        usable = iter(_answered(predictor, piece, options))
+        usable = iter(_answered(predictor, piece, options, drawn))
         rows = []
         for place, name in enumerate(piece.names):
             found = {"error": piece.problems[place]} if place in piece.problems else next(usable)
@@ -228,10 +242,13 @@ class Noticed:
         return f"notice: in {count:,} of {self._usable:,} examples"
 
 
-def _answered(predictor: Predictor, piece: Request, options: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _answered(
+    predictor: Predictor, piece: Request, options: Mapping[str, Any], drawn: Callable[[Request, Any], None]
+) -> list[dict[str, Any]]:
     """Returns the answers for the examples that can be used."""
     if len(piece.names) == len(piece.problems):
         return []
     outputs = predictor.outputs(piece.inputs)
+    drawn(piece, outputs)
     pairs = zip(predictor.answers(piece, outputs, options), finite(outputs), strict=True)
     return [answer if is_finite else {"error": "the network's output is not finite"} for answer, is_finite in pairs]

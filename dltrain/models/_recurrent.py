@@ -1,4 +1,4 @@
-"""What recurrent networks over texts share."""
+"""What recurrent networks over texts and series share."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +11,14 @@ from dltrain.models._texts import TextNetwork
 
 @dataclass(frozen=True, kw_only=True)
 class Recurrent(TextNetwork):
-    """Token vectors, recurrent layers one upon another, and a linear layer over the last states.
+    """Token vectors or steps of a series, recurrent layers one upon another, and a linear layer over the last states.
+
+    Of a series all steps of the horizon come at once from the last states.
 
     Args:
-        width: of a token's vector.
+        width: of a token's vector; read only where there are texts.
         units: of each recurrent layer, in each direction.
-        bidirectional: read each text from its end too.
+        bidirectional: read each text, or window, from its end too.
         dropout: share of the outputs of each layer dropped in training, 0 to below 1.
     """
 
@@ -25,19 +27,40 @@ class Recurrent(TextNetwork):
     bidirectional: bool = True
     dropout: Fraction = 0.0
 
+    def check(self, data: DataSpec) -> None:
+        """Raises KeyProblem where the data are neither texts nor steps of numbers."""
+        if not _are_steps(data):
+            super().check(data)
+
     def build(self, data: DataSpec) -> Any:
-        """Returns the network, from ids to logits."""
+        """Returns the network, from ids or steps to outputs."""
+        if _are_steps(data):
+            inputs = data.inputs()
+            x = self._through(data.preprocess(inputs), None, is_each=False)
+            return keras.Model(inputs, data.head(x, inputs), name=self.registered_name)
         from dltrain.layers.padding import Unmasked
 
-        layers, (inputs, mask, x, table) = keras.layers, self._embedded(data, self.width)
+        inputs, mask, vectors, table = self._embedded(data, self.width)
         is_each = self.answers_each_token(data)
+        x = self._through(vectors, mask, is_each)
+        outputs = data.head(Unmasked(name="unmasked")(x), inputs, embedding=table) if is_each else data.head(x)
+        return keras.Model(inputs, outputs, name=self.registered_name)
+
+    def _through(self, x: Any, mask: Any, is_each: bool) -> Any:
+        """Returns what the recurrent layers make of (batch, steps, features): their last states, or each."""
+        layers = keras.layers
         for number, units in enumerate(self.units, 1):
             layer = self._layer(units, is_each or number < len(self.units), f"layer{number}")
             x = (layers.Bidirectional(layer, name=f"both{number}") if self.bidirectional else layer)(x, mask=mask)
             if self.dropout:
                 x = layers.Dropout(self.dropout, name=f"dropout{number}")(x)
-        outputs = data.head(Unmasked(name="unmasked")(x), inputs, embedding=table) if is_each else data.head(x)
-        return keras.Model(inputs, outputs, name=self.registered_name)
+        return x
 
     def _layer(self, units: int, has_sequences: bool, name: str) -> Any:
         raise NotImplementedError
+
+
+def _are_steps(data: DataSpec) -> bool:
+    """Whether the only input is numbers, step by step, (steps, channels)."""
+    found = [*data.inputs.values()]
+    return len(found) == 1 and found[0].dtype == "float32" and len(found[0].model_shape) == 2

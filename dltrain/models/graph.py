@@ -77,7 +77,7 @@ class Graph(Model):
         x = self._vector(outputs[self._name(len(made) - 1)], data)
         try:
             # The loss wants float32, whatever the precision.
-            x = data.head(x) if self.head else keras.layers.Identity(dtype="float32", name="logits")(x)
+            x = data.head(x, inputs) if self.head else keras.layers.Identity(dtype="float32", name="logits")(x)
             return keras.Model(inputs, x, name="graph")
         except Exception as error:
             _raise_if_memory(error)

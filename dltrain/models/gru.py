@@ -1,4 +1,4 @@
-"""GRU networks over texts."""
+"""GRU networks over texts and series."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from dltrain.registry import MODELS
 
 @MODELS.register("gru")
 class GRU(Recurrent):
-    """Gated recurrent units over token vectors, one layer upon another, and a linear layer over the last states.
+    """Gated recurrent units over tokens or steps, layer upon layer, and a linear layer over the last states.
 
     K. Cho et al., "Learning phrase representations using RNN encoder-decoder", 2014, section 2.3; the reset gate behind
     the product, as cuDNN has it. Padding changes no state.

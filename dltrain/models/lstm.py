@@ -1,4 +1,4 @@
-"""LSTM networks over texts."""
+"""LSTM networks over texts and series."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from dltrain.registry import MODELS
 
 @MODELS.register("lstm")
 class LSTM(Recurrent):
-    """Long short-term memory over token vectors, one layer upon another, and a linear layer over the last states.
+    """Long short-term memory over tokens or steps, layer upon layer, and a linear layer over the last states.
 
     S. Hochreiter and J. Schmidhuber, "Long short-term memory", 1997; the forget gate as F. Gers et al. 2000, both
     directions as M. Schuster and K. Paliwal 1997. Padding changes no state.

@@ -79,5 +79,5 @@ class MLP(Model):
             x = layers.Activation(self.activation, name=f"activation{number}")(x)
             if self.dropout:
                 x = layers.Dropout(self.dropout, name=f"dropout{number}")(x)
-        logits = data.head(x, **penalty)
+        logits = data.head(x, inputs, **penalty)
         return keras.Model(inputs, logits, name="mlp")

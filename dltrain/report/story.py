@@ -149,7 +149,7 @@ def _results(summary: dict[str, Any], evidence: Evidence | None) -> Table:
     note = "measured with the weights that were kept"
     if evidence and evidence.baselines:
         whole = evidence.examples.get(evidence.outcome.part, 0)
-        note += "; a baseline ignores the inputs and knows only the targets of the train part"
+        note += "; a baseline knows less than a network, as its name says"
         if len(evidence.outcome.targets) < whole:
             note += (
                 f"; the figures below are of {len(evidence.outcome.targets):,} of the {whole:,} examples, evenly spaced"

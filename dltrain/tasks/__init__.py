@@ -35,6 +35,8 @@ class Task(Choice):
     """What makes probabilities of outputs; exports end in it."""
     mixes: ClassVar[bool] = False
     """Whether targets may be averaged, as `soft_targets` makes them: else examples cannot be mixed."""
+    compares: ClassVar[bool] = False
+    """Whether results mean little without those of its `baselines`, which `fit` and `eval` then measure too."""
     distils: ClassVar[bool] = False
     """Whether a teacher's outputs can be learnt from, by `distillation_loss`."""
     metrics: Sequence[Any] = ()
@@ -222,6 +224,10 @@ class Task(Choice):
             the names and (names, numbers); no names where the rows are the examples of the train part.
         """
         return {}
+
+    def pictures(self, outcome: Outcome) -> Sequence[Panel]:
+        """Returns what answers look like, for `predict --png`; nothing where they are not drawn."""
+        return []
 
     def chapters(self, outcome: Outcome) -> list[Chapter]:
         """Returns figures and tables of how good outputs are, for the report."""

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -35,6 +35,7 @@ from dltrain.errors import (
     TrainingError,
     UserError,
 )
+from dltrain.inference.evidence import baseline_metrics
 from dltrain.inference.report import report_at_end
 from dltrain.inference.trained_run import chosen, warn_of_changed_code
 from dltrain.plugins import loading as plugins
@@ -236,8 +237,9 @@ def _trained(config: Config, loop: Loop, run: Run, prepare: Callable[[], None], 
             loop.tracking.start()
             loop.run(stop)
             measured = _measure_best(learner, run, stop, parts)
+            compared = _compared(learner, measured)
             plain = write_model(config, learner, run)
-        summary = _summary(loop, "finished", measured)
+        summary = _summary(loop, "finished", measured | compared)
         folder.write_json(run.summary, summary)
     except BaseException as error:
         failed = _translated(workers.translated(error), run)
@@ -310,6 +312,14 @@ def _measure_best(learner: Learner, run: Run, stop: StopRequest | SharedStop, pa
         if part:
             learner.reporter.note(f"{name} ({len(part)} examples, best weights)  {metric_line(measured[name])}")
     return measured
+
+
+def _compared(learner: Learner, measured: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what the task's baselines measure on the last part, where results mean little without; else nothing."""
+    there = [name for name, metrics in measured.items() if metrics]
+    if not there or not learner.experiment.task.compares:
+        return {}
+    return {"baselines": {there[-1]: baseline_metrics(learner.experiment, learner.splits, there[-1])}}
 
 
 def _summary(

@@ -103,6 +103,13 @@ def of_text_files(folder):
     return DATASETS["text_files"](path=folder / "texts")
 
 
+def of_series(folder):
+    days = np.datetime64("2024-01-01") + np.arange(40)
+    lines = [f"{day},{row % 7},{row % 3}" for row, day in enumerate(days)]
+    (folder / "a.csv").write_text("\n".join(["time,y,k", *lines]))
+    return DATASETS["time_series"](path=folder / "a.csv", target="y", known=("k",), window=4, horizon=2)
+
+
 def of_sentences(folder):
     lines = [f"Ada B-PER\nis O\n{row} O\nin O\nRome B-LOC\n" for row in range(40)]
     (folder / "a.conll").write_text("\n".join(lines))
@@ -134,6 +141,7 @@ MADE = {
     "python": lambda tf, folder, patch: of_python(patch, "classes"),
     "python of numbers": lambda tf, folder, patch: of_python(patch, "numbers"),
     **{name: lambda tf, folder, patch, name=name: of_texts(folder, name) for name in ("text_folder", "text_table")},
+    "time_series": lambda tf, folder, patch: of_series(folder),
     "text_files": lambda tf, folder, patch: of_text_files(folder),
     "conll": lambda tf, folder, patch: of_sentences(folder),
     **{name: lambda tf, folder, patch, name=name: of_keras_texts(name, patch) for name in ("imdb", "reuters")},

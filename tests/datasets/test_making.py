@@ -4,6 +4,7 @@ import csv
 import json
 import sys
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -18,11 +19,19 @@ def dltrain(*words):
     return CliRunner().invoke(app, ["datasets", "make", *map(str, words)])
 
 
+def lines(path):
+    return path.read_text().splitlines()
+
+
 def contents(folder):
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.fixture(params=[name for name in SAMPLES.names() if name != "wine_parquet"])
+MEASURED = ("co2", "sunspots")
+"""Those that no seed changes, of a package that may be missing."""
+
+
+@pytest.fixture(params=[name for name in SAMPLES.names() if name not in ("wine_parquet", *MEASURED)])
 def name(request):
     return request.param
 
@@ -70,6 +79,40 @@ def test_the_seed_decides_every_byte(tensorflow, tmp_path, name):
     assert one == same
     assert one != other
     assert sorted(path.name for path in (tmp_path / "deep").iterdir()) == ["one", "other", "same"]
+
+
+def test_measured_series_are_those_of_the_package(tmp_path):
+    statsmodels = pytest.importorskip("statsmodels.datasets", reason="pip install 'dltrain[samples]'")
+    for name in MEASURED:
+        assert dltrain(name, tmp_path / name).exit_code == 0
+    years = list(csv.reader(lines(tmp_path / "sunspots" / "sunspots.csv")))[1:]
+    expected = statsmodels.sunspots.load_pandas().data
+    assert [[int(year), float(value)] for year, value in years] == expected.to_numpy().tolist()
+    months = dict(list(csv.reader(lines(tmp_path / "co2" / "co2.csv")))[1:])
+    means = statsmodels.co2.load_pandas().data["co2"].resample("MS").mean().dropna()
+    assert {f"{month:%Y-%m-%d}": pytest.approx(value, abs=1e-4) for month, value in means.items()} == {
+        month: float(value) for month, value in months.items()
+    }
+
+
+def test_what_lacks_its_package_says_which_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr("dltrain.datasets._samples.time_series.find_spec", lambda name: None)
+    result = dltrain("co2", tmp_path / "co2")
+    assert result.exit_code == 2
+    assert "pip install 'dltrain[samples]'" in result.stderr
+    assert not (tmp_path / "co2").exists()
+
+
+def test_the_truth_of_invented_loads_is_what_noise_lies_about(tmp_path):
+    assert dltrain("energy", tmp_path / "energy").exit_code == 0
+    rows, truth = (list(csv.DictReader(lines(tmp_path / "energy" / name))) for name in ("energy.csv", "truth.csv"))
+    assert [(row["time"], row["district"]) for row in rows] == [(row["time"], row["district"]) for row in truth]
+    one = [place for place, row in enumerate(rows) if row["district"] == "district01"]
+    noise = np.array([float(rows[place]["load"]) - float(truth[place]["load"]) for place in one])
+    share = float(noise[1:] @ noise[:-1] / (noise @ noise))
+    assert share == pytest.approx(0.8, abs=0.05)
+    words = json.loads((tmp_path / "energy" / "truth.json").read_text())
+    assert words["mae_by_step"] == sorted(words["mae_by_step"])
 
 
 def test_what_is_there_is_never_overwritten(tensorflow, tmp_path, name):

@@ -7,7 +7,9 @@ import pytest
 
 from dltrain.data import DataSpec, Features, Ragged, Split
 from dltrain.exports import called
+from dltrain.features._series.tables import Layout
 from dltrain.features.image import Image
+from dltrain.features.series import Series
 from dltrain.features.table import Column, Table
 from dltrain.features.tokens import Tokens
 from dltrain.features.vector import Vector
@@ -38,6 +40,17 @@ INPUTS = {
     "table of categories": Features.of(table(KIND, SIDE)),
     "table of embeddings": Features.of(table(MANY)),
     "tokens": Features.of(Tokens(kind="words", max_length=7).fit([["the film was good", "a bad film"]])),
+    "series": Features.of(
+        Series(
+            window=4,
+            horizon=2,
+            layout=Layout(targets=("y",), past=("p",), known=("k",)),
+            mean=(1.0, 2.0, 3.0),
+            deviation=(2.0, 0.5, 1.0),
+            spread=(1.5,),
+            floor=(0.1,),
+        )
+    ),
     "several": Features({"picture": Image(shape=(4, 4, 1)), "row": table(SIZE, KIND), "other": table(SIDE, MANY)}),
 }
 FORMATS = [name for name in EXPORTS.names() if EXPORTS[name].agreement is None and not EXPORTS[name].holds_vectors]

@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 
 from dltrain.data import DataSpec, Feature, Features, Ragged
 from dltrain.data.request import LineReader, ObjectReader
+from dltrain.features._series.tables import Layout
 from dltrain.features._tables.columns import Encoding, learn
 from dltrain.features.class_label import ClassLabel
+from dltrain.features.future import Future
 from dltrain.features.image import Image
 from dltrain.features.labels import Labels
 from dltrain.features.numbers import Numbers
 from dltrain.features.sentence import Sentence
+from dltrain.features.series import Series
 from dltrain.features.table import Column, Table
 from dltrain.features.tags import Tags
 from dltrain.features.tokens import Tokens
@@ -48,6 +51,7 @@ def learnt_table():
 
 
 TABLE = learnt_table()
+STEPS = Series(window=2, horizon=1, layout=Layout(targets=("y",), past=("p",), known=("k",)))
 EACH = {
     "image": (Image(shape=(2, 3, 3)), st.lists(st.integers(0, 255), min_size=18, max_size=18)),
     "vector": (Vector(shape=(4,)), st.lists(FLOATS, min_size=4, max_size=4)),
@@ -64,6 +68,11 @@ EACH = {
     "tokens": (
         Tokens(kind="wordpiece", vocabulary_size=60, max_length=9).fit([["the film was good", "a bad film, a café"]]),
         st.text(min_size=1).filter(str.strip),
+    ),
+    "series": (STEPS, st.lists(st.lists(FLOATS, min_size=3, max_size=3), min_size=3, max_size=3)),
+    "future": (
+        Future(horizon=2, names=("y",)),
+        st.lists(st.fixed_dictionaries({"y": st.one_of(FLOATS, st.none())}), min_size=2, max_size=2),
     ),
     "sentence": (
         Sentence(vocabulary_size=60, max_length=9).fit([[["the", "film", "was", "good"], ["a", "café"]]]),
@@ -85,6 +94,12 @@ ONE = {
     "vector": [1, 2.5, -3, 0],
     "table": {"size": 3, "kind": "red", "many": "other", "day": "2012-02-29", "note": None},
     "tokens": "a good film",
+    "series": [
+        {"time": "2020-01-31", "y": 1, "p": 2, "k": 3},
+        {"time": "2020-02-29", "y": 4, "p": None, "k": 5},
+        {"time": "2020-03-31", "y": 6, "p": 7.5, "k": 8},
+        {"time": "2020-04-30", "k": 9},
+    ],
     "sentence": ["a", "good", "film"],
 }
 """A raw value of those that the server takes."""

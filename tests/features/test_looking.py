@@ -3,14 +3,19 @@
 import numpy as np
 import pytest
 
-from dltrain.data import DataSpec, Features, Finding, Parts, Pieces, Split, Splits
+from dltrain.data import DataSpec, Features, Finding, Parts, Pieces, Ragged, Split, Splits
 from dltrain.data.finding import ORDER
 from dltrain.data.trees import joined
+from dltrain.features._series.tables import Layout
 from dltrain.features.class_label import ClassLabel
+from dltrain.features.future import Future
 from dltrain.features.image import Image
 from dltrain.features.labels import Labels
 from dltrain.features.numbers import Numbers
+from dltrain.features.sentence import Sentence
+from dltrain.features.series import Series
 from dltrain.features.table import Column, Table
+from dltrain.features.tags import Tags
 from dltrain.features.tokens import Tokens
 from dltrain.features.vector import Vector
 from dltrain.inspection.findings import KINDS, examine
@@ -29,6 +34,7 @@ TABLE = Table(
 )
 CODES = np.stack([RANDOM.rand(COUNT), np.zeros(COUNT), np.arange(COUNT) % 3], axis=1).astype(np.float32)
 TOKENS = Tokens(kind="words", max_length=9).fit([[f"word{row} and word{row + 1}" for row in range(COUNT)]])
+SENTENCE = Sentence(kind="words", max_length=9).fit([[[f"word{row}", "and"] for row in range(COUNT + 1)]])
 EACH = {
     "class_label": (ClassLabel(class_names=("a", "b")), np.arange(COUNT, dtype=np.int32) % 2),
     "image": (Image(shape=(40, 36, 3)), RANDOM.randint(0, 256, (COUNT, 40, 36, 3)).astype(np.uint8)),
@@ -36,7 +42,11 @@ EACH = {
     "numbers": (Numbers(names=("x", "y")), RANDOM.rand(COUNT, 2).astype(np.float32)),
     "table": (TABLE, CODES),
     "vector": (Vector(shape=(4,)), RANDOM.rand(COUNT, 4).astype(np.float32)),
+    "series": (Series(window=3, layout=Layout(targets=("y",))), RANDOM.rand(COUNT, 3, 1).astype(np.float32)),
+    "future": (Future(horizon=2, names=("y",)), RANDOM.rand(COUNT, 2, 1).astype(np.float32)),
     "tokens": (TOKENS, TOKENS.encode([f"word{row} and word{row + 1}" for row in range(COUNT)]).stored),
+    "sentence": (SENTENCE, SENTENCE.encode([[f"word{row}", "and", f"word{row + 1}"] for row in range(COUNT)]).stored),
+    "tags": (Tags(tag_names=("O", "B-X")), Ragged.of([np.array([0, -1, row % 2]) for row in range(COUNT)], np.int32)),
 }
 """Of each feature an example, and stored values with nothing odd about them."""
 
@@ -66,7 +76,7 @@ def test_columns_are_numbers_each_with_a_name_of_its_own(name):
         # Trees predict integers as classes and floats as numbers.
         assert (columns.dtype.kind == "i") == (name in ("class_label", "labels"))
     else:
-        assert name in ("image", "tokens")
+        assert name in ("image", "tokens", "sentence", "tags", "series", "future")
 
 
 @pytest.mark.parametrize("name", EACH)
@@ -74,7 +84,7 @@ def test_vectors_are_finite_and_near_where_values_are_alike(name):
     feature, stored = EACH[name]
     twice = joined([stored, stored[:1]])
     vectors = feature.vectors(twice)
-    if name in ("image", "table", "tokens", "vector"):
+    if name in ("image", "table", "tokens", "sentence", "vector"):
         assert vectors.dtype == np.float32
         assert np.isfinite(vectors).all()
         distances = ((vectors[:-1] - vectors[-1]) ** 2).sum(axis=1)
@@ -94,7 +104,9 @@ def test_moments_have_names_once_a_feature_has_learnt_them(name):
 
 def test_names_in_messages():
     names = [feature.column(0) for feature, _ in EACH.values()]
-    assert names == ["the class", "channel 0", "target 'a'", "target 'x'", "column 'size'", "feature 0", "tokens 0"]
+    assert names == ["the class", "channel 0", "target 'a'", "target 'x'", "column 'size'", "feature 0"] + [
+        f"{name} 0" for name in ("series", "future", "tokens", "sentence", "tags")
+    ]
     assert Vector(shape=(3, 2)).column(1) == "channel 1"
 
 
@@ -132,7 +144,9 @@ def test_values_of_one_feature_and_of_several_have_a_fingerprint(name):
 
 def test_names_of_columns_and_classes_are_what_values_are():
     assert [list(feature.identity()) for feature, _ in EACH.values()] == [
-        ["a", "b"], [], ["a", "b", "c"], [], ["size", "of", "kind"], [], list(TOKENS.identity()),
+        ["a", "b"], [], ["a", "b", "c"], [], ["size", "of", "kind"], [],
+        list(EACH["series"][0].identity()), list(EACH["future"][0].identity()), list(TOKENS.identity()),
+        list(SENTENCE.identity()), list(EACH["tags"][0].identity()),
     ]  # fmt: skip
 
 

@@ -7,10 +7,13 @@ import pytest
 
 from dltrain.data import DataSpec, Ragged, showing
 from dltrain.data.feature import Feature
+from dltrain.features._series.tables import Layout
 from dltrain.features.class_label import ClassLabel
+from dltrain.features.future import Future
 from dltrain.features.image import Image
 from dltrain.features.labels import Labels
 from dltrain.features.numbers import Numbers
+from dltrain.features.series import Series
 from dltrain.features.table import Column, Table
 from dltrain.features.tokens import Tokens
 from dltrain.features.vector import Vector
@@ -22,6 +25,11 @@ from dltrain.registry import FEATURES
 TOKENS = Tokens(kind="words", max_length=9).fit([["the film was good", "a bad film"]])
 EXAMPLES = {
     "tokens": (TOKENS, TOKENS.encode(["the film", "a bad zebra was good", "film"]).stored),
+    "series": (
+        Series(window=3, horizon=1, layout=Layout(targets=("y", "z"), known=("k",))),
+        np.arange(36, dtype=np.float32).reshape(3, 4, 3),
+    ),
+    "future": (Future(horizon=2, names=("y", "z")), np.arange(12, dtype=np.float32).reshape(3, 2, 2)),
     "class_label": (ClassLabel(class_names=("a", "b")), np.array([0, 1, 1], np.int32)),
     "image": (Image(shape=(4, 5, 3), mean=(1.0,) * 3, standard_deviation=(2.0,) * 3), np.zeros((3, 4, 5, 3), np.uint8)),
     "labels": (Labels(class_names=("a", "b")), np.array([[0, 0], [1, 1], [0, 1]], np.float32)),
@@ -113,6 +121,7 @@ def test_what_a_stranger_does_is_said_only_where_the_network_does_not():
         ("class_label", ["a", "b", "b"]),
         ("labels", ["none", "a, b", "b"]),
         ("numbers", ["0, 1e+30", "-2, 1,234", "3, 3"]),
+        ("future", ["0, 1 to 2, 3", "4, 5 to 6, 7", "8, 9 to 10, 11"]),
     ],
 )
 def test_targets_are_said_in_one_line(name, words):

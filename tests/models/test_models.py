@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from specs import data_spec
 
+from dltrain.models._forecasting import ForecastingNetwork
 from dltrain.models._texts import TextNetwork
 from dltrain.models.cnn import Stage
 from dltrain.registry import MODELS
@@ -171,9 +172,10 @@ def trainable(model):
 
 
 def test_every_model_is_in_both_tables():
-    # Keras's own have a table in test_keras_families.py, those over texts in test_text_networks.py.
+    # Keras's own have a table in test_keras_families.py, those over texts in test_text_networks.py,
+    # those over series in test_forecasting_networks.py.
     names = {name for name in MODELS.names() if MODELS[name].__module__ != "dltrain.models.keras_families"}
-    names -= {name for name in names if issubclass(MODELS[name], TextNetwork)}
+    names -= {name for name in names if issubclass(MODELS[name], TextNetwork | ForecastingNetwork)}
     assert {row[0] for row in PUBLISHED} == FORMS.keys() == names
 
 

@@ -12,6 +12,7 @@ from dltrain.data.proposal import Proposal
 from dltrain.data.splits import PART_NAMES
 from dltrain.datasets._images.proposal import has_image, names_images
 from dltrain.datasets._sources.proposal import held_out
+from dltrain.datasets._tables.time_series_proposal import is_series
 from dltrain.errors import KeyProblem
 from dltrain.features._tables.columns import FEW, looks
 from dltrain.features._tables.files import BadRows, read
@@ -36,7 +37,8 @@ _FILES = (".csv", ".tsv", ".tab", ".parquet", ".pq", ".jsonl", ".ndjson", ".csv.
 def table(path: Path, target: str | None, make: Callable[..., Any], missing: tuple[str, ...]) -> Proposal | None:
     """Looks for a table with a header: one file, or all of a folder that are of one kind.
 
-    None where a column of texts is all that there is to learn from: that is `text_table`'s, where it can be used.
+    None where a column of texts is all that there is to learn from: that is `text_table`'s, where it can be used;
+    nor where rows follow each other in time: these are `time_series`'s.
 
     Args:
         path: where.
@@ -177,6 +179,8 @@ def _of_table(
     path: Path, target: str | None, make: Callable[..., Any], missing: tuple[str, ...], skip: bool
 ) -> Proposal | None:
     seen = _seen(path, target, missing, skip)
+    if not skip and is_series(seen.whole, target):
+        return None
     has_tokenizers = find_spec("tokenizers") is not None
     if seen.text and has_tokenizers:
         return None

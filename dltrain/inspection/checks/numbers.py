@@ -48,8 +48,9 @@ def not_numbers(data: InspectedData) -> Iterator[Finding]:
     places = []
     for name, part in data.parts.items():
         wrong = np.zeros(len(part), bool)
-        for _, parts in data.targets:
-            wrong |= _not_finite(parts[name])
+        for feature, parts in data.targets:
+            if not feature.may_lack:
+                wrong |= _not_finite(parts[name])
         for feature, parts in data.inputs:
             # One NaN makes the mean one: the train part need not be read in a hurry.
             means = [row.mean for row in feature.moments()]

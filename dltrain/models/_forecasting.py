@@ -1,0 +1,27 @@
+"""What forecasting networks begin with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dltrain.data import DataSpec
+from dltrain.errors import KeyProblem
+from dltrain.features.series import Series
+from dltrain.models import Model
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForecastingNetwork(Model):
+    """A network over windows of series: `Series` says what it may ask of them, `Forecasting.head` how it ends."""
+
+    def check(self, data: DataSpec) -> None:
+        """Raises KeyProblem where the data are no windows of series that are to be forecast."""
+        self._series(data)
+
+    def _series(self, data: DataSpec) -> Series:
+        """Returns the only input, which must be windows of series."""
+        found = [*data.inputs.values()]
+        if len(found) == 1 and isinstance(found[0], Series) and found[0].horizon:
+            return found[0]
+        there = " and ".join(f"{name} of shape {each.model_shape}" for name, each in data.inputs.items())
+        raise KeyProblem("name", f"{self.registered_name} needs one input of series to forecast, got {there}")
