@@ -11,6 +11,8 @@ import json
 import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
 from dltrain.data.plain_types import misfit
@@ -119,6 +121,10 @@ class Groups:
             return np.bincount(self.members[known], minlength=len(self.names))
         return np.count_nonzero(self.members, axis=0)
 
+    def take(self, positions: Any) -> Groups:
+        """Returns the groups of the examples at the positions."""
+        return Groups(self.names, self.members[positions])
+
     def positions(self, group: int) -> np.ndarray:
         """Returns the positions of a group's examples."""
         return np.flatnonzero(self.members == group if self.are_exclusive else self.members[:, group])
@@ -140,10 +146,31 @@ class Terms:
     counts: np.ndarray
     name: Callable[[int], str]
 
-    @property
+    @cached_property
     def count(self) -> int:
         """How many different words there are."""
         return int(self.terms.max(initial=-1)) + 1
+
+    def in_groups(self, groups: Groups, counts: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Returns the words of each group's examples, rising, and the sum of what is counted of each.
+
+        Args:
+            groups: of the same examples.
+            counts: what is counted: 1 or how often an example has a word, (found,).
+        """
+        from scipy.sparse import csr_matrix
+
+        if groups.are_exclusive:
+            examples = np.flatnonzero((groups.members >= 0) & (groups.members < len(groups.names)))
+            members = groups.members[examples]
+        else:
+            examples, members = np.nonzero(groups.members)
+        ones, total = np.ones(len(examples), np.int64), len(groups.members)
+        owners = csr_matrix((ones, (members, examples)), (len(groups.names), total))
+        # Of words that a group has alone: time grows with what is found, however many groups and words there are.
+        found = csr_matrix(owners @ csr_matrix((counts, (self.examples, self.terms)), (total, self.count)))
+        found.sort_indices()
+        return [(found.indices[start:end], found.data[start:end]) for start, end in pairwise(found.indptr.tolist())]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from dltrain.assembly.network import assemble
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.config.experiment import Config, Experiment
 from dltrain.console import Reporter
-from dltrain.data import DataSpec, Splits, named, showing, spaced, trees, unnamed
+from dltrain.data import DataSpec, Groups, Splits, named, showing, spaced, trees, unnamed
 from dltrain.diagnostics.first_steps import DECODED, FirstExamples, first_examples
 from dltrain.diagnostics.word_odds import telling_words
 from dltrain.engine.device import Devices
@@ -26,6 +26,7 @@ from dltrain.figures.panels import Curve
 from dltrain.figures.place import require_place
 from dltrain.figures.reading import tabled
 from dltrain.inference.experiment_summary import summary
+from dltrain.inspection.joined import Joined
 from dltrain.runs.folder import replacing
 from dltrain.schedules import Plan, learning_rate
 from dltrain.training.batch_size import with_batch_size
@@ -107,7 +108,7 @@ def collect(config: Config, splits: Splits, devices: Devices) -> tuple[dict[str,
     rows = [
         *(_examples(experiment, spec, first, each) for each in inputs),
         *_value_rows(inputs, others),
-        *_word_rows(splits),
+        *_word_rows(splits, groups),
     ]
     return counts, Page(str(experiment.name), summary(experiment, splits, plan, weights), tuple(rows))
 
@@ -227,19 +228,26 @@ def _examples(experiment: Experiment, data: DataSpec, first: FirstExamples, of_i
     return Row((panel,), heading)
 
 
-def _word_rows(splits: Splits) -> list[Row]:
-    """Returns the words of each class, or label, that stand out most in the train part."""
-    spec, found = splits.spec, []
-    train = splits.train.take(spaced(len(splits.train), MOST_TEXTS))
-    if (groups := spec.groups(train.targets)) is None:
+def _word_rows(splits: Splits, groups: Groups | None) -> list[Row]:
+    """Returns the words of each class, or label, that stand out most in the train part.
+
+    Args:
+        splits: the data.
+        groups: of the examples of the train part; none where none belong together.
+    """
+    if groups is None:
         return []
-    for name, feature in spec.inputs.items():
-        terms = feature.terms(named(spec.inputs, train.inputs)[name])
+    spec, found = splits.spec, []
+    chosen = spaced(len(splits.train), MOST_TEXTS)
+    groups = groups.take(chosen)
+    shown = sorted(np.argsort(-groups.counts, kind="stable")[:MOST_CLASSES].tolist())
+    for name, values in named(spec.inputs, splits.train.inputs).items():
+        # Taken, not read: only what is made of words is read for them.
+        terms = spec.inputs[name].terms(Joined([values]).take(chosen))
         if terms is None:
             continue
-        order = np.argsort(-groups.counts, kind="stable")[:MOST_CLASSES]
-        words = telling_words(terms, groups, MOST_WORDS)
-        rows = [[groups.names[at], "   ".join(words[at]) or "none"] for at in sorted(order.tolist())]
+        words = telling_words(terms, groups, MOST_WORDS, shown)
+        rows = [[groups.names[at], "   ".join(of_class) or "none"] for at, of_class in zip(shown, words, strict=True)]
         more = f"; the {len(rows)} largest of {len(groups.names):,} classes" if len(groups.names) > len(rows) else ""
         heading = f"The words that stand out most (log-odds), train part{more}"
         heading += f": {name}" if len(spec.inputs) > 1 else ""

@@ -23,8 +23,13 @@ if TYPE_CHECKING:
     from dltrain.data.showing import Shown
     from dltrain.figures.page import Panel
 
+UNKNOWN_WORD = "(unknown word)"
+"""What words are called of which the vocabulary has no letter; the texts have others there."""
 HASHED = 512
 """Numbers that texts are compared by: tokens are counted in so many groups."""
+
+UNKNOWN_TOKENS = "tokens that are unknown"
+"""The kind of notices of texts that have such."""
 
 _EPOCHS = {5000: 10, 1000: 20, 0: 40}
 """Of a starter config: fewer, the more examples there are."""
@@ -218,7 +223,7 @@ class Tokens(Feature):
         return counts / np.maximum(lengths, 1e-12)
 
     def terms(self, stored: Any, neighbours: bool = False) -> Terms | None:
-        """Returns the words of each text, marks among them; an unknown one is a word, too."""
+        """Returns the words of each text, marks among them; an unknown one is a word, too, and called so."""
         if not self.tokenizer:
             return None
         kept = np.ones(self.vocabulary, bool)
@@ -227,7 +232,11 @@ class Tokens(Feature):
         found, made = counted(self._words([stored], kept), neighbours), tokenizing.tokenizer(self.tokenizer)
 
         def name(word: int) -> str:
-            return str(made.decode(found.tokens(word), skip_special_tokens=False)).strip()
+            ids = found.tokens(word)
+            known = [number for number in ids if number != unknown]
+            if len(known) < len(ids) and not any(map(str.isalnum, made.decode(known))):
+                return UNKNOWN_WORD
+            return str(made.decode(ids, skip_special_tokens=False)).strip()
 
         return Terms(found.texts, found.words, found.counts, name)
 
@@ -350,7 +359,7 @@ class Tokens(Feature):
             words = f"is longer than {self.max_length} tokens: what is behind them is cut"
             found.append(Notice(words, f"texts longer than {self.max_length} tokens, which are cut"))
         if unknown is not None and (count := list(ids).count(unknown)):
-            found.append(Notice(f"has {count} of {len(ids)} tokens that are unknown", "tokens that are unknown"))
+            found.append(Notice(f"has {count} of {len(ids)} tokens that are unknown", UNKNOWN_TOKENS))
         return found
 
     def _lengths(self, stored: Any) -> np.ndarray:

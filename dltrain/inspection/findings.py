@@ -22,18 +22,10 @@ from dltrain.inspection.inspected_data import InspectedData
 KINDS = (
     *("single example", "missing class", "few examples", "imbalance"),
     *("constant columns", "duplicate columns", "tiny deviation", "huge deviation", "coarse values", "not a number"),
-    *(
-        "wrong encoding",
-        "empty texts",
-        "constant target",
-        "leak",
-        "contradiction",
-        "duplicates",
-        "unusable",
-        "ignored files",
-    ),
+    *("wrong encoding", "empty texts", "constant target", "leak", "contradiction", "duplicates"),
+    *("unusable", "ignored files"),
     *("small images", "odd shapes", "odd colours", "doubtful labels", "other script", "other language"),
-    *("target leak", "near target leak", "telling words", "near leak", "near duplicates"),
+    *("target leak", "near target leak", "give-away words", "near leak", "near duplicates"),
 )
 """The order of findings of one severity; other kinds stand behind these, in that in which they are found."""
 

@@ -339,6 +339,22 @@ def test_texts_are_shown_with_their_tokens_and_the_words_of_each_class(tmp_path)
     assert page.render()
 
 
+class Untaken(Counted):
+    """Inputs that nobody may copy either."""
+
+    def take(self, positions):
+        raise AssertionError
+
+
+def test_only_inputs_that_are_made_of_words_are_copied_and_read_for_them():
+    read = []
+    spec = data_spec((8, 8, 1), ("a", "b"), (0.0,), (1.0,))
+    train = Split(Untaken(np.zeros((30, 8, 8, 1), np.uint8), read), np.arange(30, dtype=np.int32) % 2)
+    assert preview._word_rows(Splits(spec, train), spec.groups(train.targets)) == []
+    assert preview._word_rows(Splits(spec, train), None) == []
+    assert read == []
+
+
 def test_texts_without_targets_have_no_column_of_labels(tmp_path):
     rows = [f"the day was long and the oven warm {row}" for row in range(60)]
     (tmp_path / "x.csv").write_text("\n".join(["text", *rows]))

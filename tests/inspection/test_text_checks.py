@@ -4,13 +4,17 @@ import dataclasses
 
 import numpy as np
 import pytest
+from specs import data_spec
 
 from dltrain.config import experiment as experiments
+from dltrain.data import Examples, Split, Splits
 from dltrain.datasets._texts.odd_texts import odd_texts
+from dltrain.datasets.text_table import TextTable
 from dltrain.diagnostics import data_report
-from dltrain.features._text.likeness import pairs
-from dltrain.features._text.words import counted, words_of
+from dltrain.features._text.likeness import LEAST_RUNS, pairs
+from dltrain.features._text.words import Words, counted, words_of
 from dltrain.features.tokens import Tokens
+from dltrain.inspection.checks.give_away_words import give_away
 from dltrain.inspection.findings import examine
 from dltrain.inspection.inspected_data import InspectedData
 
@@ -97,8 +101,28 @@ def test_near_copies_are_found_whatever_the_tokens(kind, clean):
     stored = tokens.encode(texts).stored
     assert [each[:2] for each in pairs(words_of(stored, tokens.begins_word(), kept), None)] == [(7, 150)]
     # A share of the runs tells the same.
-    few = pairs(words_of(stored, tokens.begins_word(), kept), None, most=2000)
+    few = pairs(words_of(stored, tokens.begins_word(), kept), None, most=4000)
     assert [each[:2] for each in few] == [(7, 150)]
+
+
+def words_in(codes):
+    """Returns words of texts by their codes, (texts, words), in two pieces."""
+    texts, half = np.arange(len(codes)), len(codes) // 2
+    for some in (slice(half), slice(half, None)):
+        words, owners = codes[some].ravel().astype(np.uint64), np.repeat(texts[some], codes.shape[1])
+        yield Words(words, owners, words.astype(np.int64), np.arange(len(words) + 1))
+
+
+@pytest.mark.parametrize(("length", "found"), [(24, []), (120, [(5, 7995), (6, 7996)])])
+def test_a_phrase_that_short_texts_share_is_no_near_copy_where_a_share_of_runs_is_looked_at(length, found):
+    codes = np.random.RandomState(0).randint(1, 2**60, (8000, length))
+    codes[:, 7:17] = np.repeat(codes[::8, 7:17], 8, axis=0)
+    codes[7995], codes[7996, :110] = codes[5], codes[6, :110]
+    assert length - 4 >= LEAST_RUNS
+    everything = pairs(words_in(codes), None)
+    assert [each[:2] for each in everything] == [(5, 7995), (6, 7996)]
+    most = (length - 4) * 8000 // 3
+    assert [each[:2] for each in pairs(words_in(codes), None, most=most)] == found
 
 
 def test_of_many_texts_that_are_alike_each_is_named_once(tmp_path, clean):
@@ -141,14 +165,22 @@ def test_a_word_that_gives_the_class_away_is_named_with_its_counts(tmp_path, cle
         texts[row].insert(row % 30, "seamark")
     texts[1].append("seamark")
     table(tmp_path, texts, labels)
-    assert "telling words" not in inspected(tmp_path)  # 1 of 80 others is too many
+    assert "give-away words" not in inspected(tmp_path)  # 1 of 80 others is too many
     texts[1].remove("seamark")
     table(tmp_path, texts, labels)
-    finding = inspected(tmp_path)["telling words"]
+    finding = inspected(tmp_path)["give-away words"]
     assert finding["severity"] == "warning"
     assert finding["where"] == (
         "'seamark' gives 'ships' away: in 60 of 80 examples of it (75.0%), and 0 of 80 others (0.0%), train part",
     )
+
+
+@pytest.mark.parametrize("kind", ["words", "wordpiece", "unigram"])
+def test_a_word_that_the_vocabulary_does_not_know_is_called_so(kind):
+    tokens = Tokens(kind=kind, vocabulary_size=60).fit([["ships sail on", "ships sail far"]])
+    terms = tokens.terms(tokens.encode(["ships \u4e00\u4e01 sail", "\u4e02"]).stored)
+    names = {terms.name(word) for word in terms.terms.tolist()}
+    assert names == {"ships", "sail", "(unknown word)"}
 
 
 def test_a_word_that_half_of_a_class_has_is_asked_for(tmp_path, clean):
@@ -156,7 +188,7 @@ def test_a_word_that_half_of_a_class_has_is_asked_for(tmp_path, clean):
     for row in range(0, 70, 2):
         texts[row].append("seamark")
     table(tmp_path, texts, labels)
-    assert "telling words" not in inspected(tmp_path)
+    assert "give-away words" not in inspected(tmp_path)
 
 
 def test_words_of_a_handful_of_texts_are_luck(tmp_path):
@@ -166,7 +198,7 @@ def test_words_of_a_handful_of_texts_are_luck(tmp_path):
         [[*text, "seamark"] if label == "ships" else text for text, label in zip(texts, labels, strict=True)],
         labels,
     )
-    assert "telling words" not in inspected(tmp_path)
+    assert "give-away words" not in inspected(tmp_path)
 
 
 def test_each_label_of_several_has_its_word(tmp_path, clean):
@@ -174,8 +206,40 @@ def test_each_label_of_several_has_its_word(tmp_path, clean):
     first, second = random.randint(0, 2, (2, 200))
     texts = [[*text, "seamark"] if label else text for text, label in zip(texts, second, strict=True)]
     table(tmp_path, texts, clean[1], first=first, second=second)
-    finding = inspected(tmp_path, ", label_column: [first, second]")["telling words"]
+    finding = inspected(tmp_path, ", label_column: [first, second]")["give-away words"]
     assert len(finding["where"]) == 1 and finding["where"][0].startswith("'seamark' gives 'second' away")
+
+
+class Counting(Examples):
+    """Values that count how many of them are read."""
+
+    def __init__(self, values, reads):
+        self.values, self.reads = values, reads
+
+    shape, dtype = property(lambda self: self.values.shape), property(lambda self: self.values.dtype)
+
+    def __len__(self):
+        return len(self.values)
+
+    def take(self, positions):
+        return Counting(self.values[positions], self.reads)
+
+    def read(self, positions, seeds=None):
+        self.reads.append(len(positions))
+        return self.values[positions]
+
+
+def test_only_values_that_are_made_of_words_are_read_for_them(tmp_path, clean):
+    images, labels, reads = np.zeros((30, 8, 8, 1), np.uint8), np.arange(30, dtype=np.int32) % 2, []
+    spec = data_spec((8, 8, 1), ("a", "b"), (0.0,), (1.0,))
+    assert [*give_away(InspectedData(Splits(spec, Split(Counting(images, reads), labels))))] == []
+    assert reads == []
+    table(tmp_path, [[*text, "seamark"] if row % 2 else text for row, text in enumerate(clean[0])], clean[1])
+    splits = loaded(tmp_path).experiment.dataset.load()
+    later = dataclasses.replace(splits.train, inputs=Counting(splits.train.inputs, reads))
+    (finding,) = give_away(InspectedData(dataclasses.replace(splits, train=later)))
+    assert "'seamark' gives 'bread' away" in finding.where[0]
+    assert reads == [160]
 
 
 def test_wrong_labels_of_texts_are_among_those_that_are_listed(tmp_path):
@@ -205,6 +269,9 @@ def test_texts_without_a_known_token_are_named(tmp_path, clean):
     ("text", "sign"),
     [
         ("das cafÃ© an der Ecke", "UTF-8 that was read as Latin-1: das cafÃ© an der Ecke"),
+        ("aus MÃ¼nchen", "UTF-8 that was read as Latin-1: aus MÃ¼nchen"),
+        ("KÃ¶ln und SÃ£o Paulo", "UTF-8 that was read as Latin-1"),
+        ("NGÂ°", "UTF-8 that was read as Latin-1"),
         ("it\u00e2\u20ac\u2122s good", "UTF-8 that was read as Latin-1"),
         ("ÐŸÑ€Ð¸Ð²ÐµÑ‚", "UTF-8 that was read as Latin-1"),
         ("the caf\ufffd there", "letters that could not be read (U+FFFD)"),
@@ -223,7 +290,15 @@ def test_signs_of_a_wrong_encoding_are_shown(tmp_path, clean, text, sign):
 
 
 @pytest.mark.parametrize(
-    "text", ["café Ärger ÂNGELO", "não, IRMÃ” disse", "naïve — “quoted” 5 £", "Привет, мир", "a\tb\r\nc"]
+    "text",
+    [
+        "café Ärger ÂNGELO",
+        "não, IRMÃ” disse",
+        "«A IRMû, IRMÃ\u00a0e IRMÃ…",
+        "naïve — “quoted” 5 £",
+        "Привет, мир",
+        "a\tb\r\nc",
+    ],
 )
 def test_letters_of_all_languages_are_no_sign_of_a_wrong_encoding(text):
     assert [each.kind for each in odd_texts([text], ["here"])] == []
@@ -259,3 +334,25 @@ def test_texts_that_are_cut_say_what_to_do(tmp_path, clean):
     finding = inspected(tmp_path, ", max_length: 20")["reading"]
     assert finding["message"].startswith("200 of 200 texts (100.0%): texts longer than 20 tokens")
     assert finding["advice"] == "where what is cut matters, raise dataset.max_length"
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "advice"),
+    [
+        ("words", "raise dataset.vocabulary_size, or take pieces of words: dataset.tokenizer=wordpiece"),
+        ("wordpiece", "take dataset.tokenizer=bpe, which knows each byte"),
+        ("unigram", "take dataset.tokenizer=bpe, which knows each byte"),
+        ("own.json", "take the file of another tokenizer, or learn one: dataset.tokenizer=bpe knows each byte"),
+    ],
+)
+def test_unknown_tokens_say_what_helps_with_such_a_tokenizer(tmp_path, clean, tokenizer, advice):
+    texts = [*clean[0][:50]]
+    texts[45] = ["\u4e00\u4e01", "oven"]
+    table(tmp_path, texts, clean[1][:50])
+    own = Tokens(kind="words").fit([[" ".join(text) for text in texts[:40]]])
+    (tmp_path / "own.json").write_bytes(own.files()["tokenizer.json"])
+    path = tmp_path / tokenizer if "." in tokenizer else tokenizer
+    splits = TextTable(path=tmp_path / "texts.csv", split="part", tokenizer=path, max_length=20).load()
+    found = {each.words.partition(": ")[2].split(",")[0]: each.advice for each in splits.noticed}
+    assert found["tokens that are unknown"] == f"where they matter, {advice}"
+    assert found["texts longer than 20 tokens"] == "where what is cut matters, raise dataset.max_length"

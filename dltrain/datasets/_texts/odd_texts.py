@@ -14,11 +14,16 @@ from dltrain.data.finding import Finding
 from dltrain.errors import printable
 from dltrain.lazy import np
 
-_NOT_ASCII = "\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ"
+_LATIN, _WINDOWS = "\u0080-\u00bf", "€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ"
+_NOT_ASCII = _LATIN + _WINDOWS
+"""What Latin-1 and Windows-1252 have for the bytes 80 to BF, with which no letter of UTF-8 begins."""
+_ENDS = f"{_WINDOWS}\u00a0«»"
+"""Those of them that may stand behind a word."""
 _SIGNS = {
-    # Behind a capital they may be a letter and a quotation mark: IRMÃ”.
+    # Behind a capital they may be a letter and a quotation mark, as in IRMÃ”, but no other sign: MÃ¼nchen.
     "UTF-8 that was read as Latin-1": re.compile(
-        f"(?<![A-ZÀ-Þ])[ÂÃ][{_NOT_ASCII}]|â€[{_NOT_ASCII}]|â\u0080[\u0080-\u00bf]|(?:[ÐÑ][{_NOT_ASCII}]){{2}}|ï»¿|ï¿½"
+        f"(?<![A-ZÀ-Þ])[ÂÃ][{_NOT_ASCII}]|[ÂÃ](?![{_ENDS}])[{_LATIN}]|â€[{_NOT_ASCII}]|â\u0080[{_LATIN}]"
+        f"|(?:[ÐÑ][{_NOT_ASCII}]){{2}}|ï»¿|ï¿½"
     ),
     "letters that could not be read (U+FFFD)": re.compile("\ufffd"),
     "control characters": re.compile("[\x00-\x08\x0e-\x1f\x7f\x80-\x9f]"),

@@ -15,12 +15,19 @@ from dltrain.datasets._tables.targets import drawn_parts
 from dltrain.datasets._texts.odd_texts import odd_texts
 from dltrain.errors import DataError, KeyProblem
 from dltrain.features._text import tokenizing
-from dltrain.features.tokens import Tokens
+from dltrain.features.tokens import UNKNOWN_TOKENS, Tokens
 from dltrain.fields import PositiveInt
 from dltrain.lazy import np
 
 _SHOWN = 10
 """Examples that cannot be used of which a message names so many."""
+_OF_CUT = "where what is cut matters, raise dataset.max_length"
+_OF_UNKNOWN = {
+    "words": "raise dataset.vocabulary_size, or take pieces of words: dataset.tokenizer=wordpiece",
+    **dict.fromkeys(("wordpiece", "bpe", "unigram"), "take dataset.tokenizer=bpe, which knows each byte"),
+    "file": "take the file of another tokenizer, or learn one: dataset.tokenizer=bpe knows each byte",
+}
+"""What to do about unknown tokens, by the tokenizer; learnt pieces lack letters that the train part has not."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +149,7 @@ class TextSource(Whole):
         usable = np.array([place for place in range(len(found.raws)) if place not in encoded.problems], np.int64)
         rows = np.full(len(found.raws), -1)
         rows[usable] = np.arange(len(usable))
-        _notice(encoded, found)
+        self._notice(encoded, found)
         targets = None if found.target is None else self.stored_targets(found, encoded, usable)
         parts: dict[str, Any] = dict.fromkeys(PARTS)
         for name, positions in found.parts.items():
@@ -178,17 +185,14 @@ class TextSource(Whole):
         untaught = self.feature(kind=self.tokenizer, vocabulary_size=self.vocabulary_size, has_pairs=has_pairs, **keys)
         return untaught.fit([[raw for raw in raws if raw]])
 
-
-def _notice(encoded: Encoded, found: Texts) -> None:
-    """Says how many texts are cut, and how many tokens are unknown, in a line each."""
-    of_kind: dict[str, list[int]] = {}
-    for place in encoded.notices:
-        for words in encoded.noticed(place):
-            of_kind.setdefault(words.kind, []).append(place)
-    for kind, places in of_kind.items():
-        share = f"{len(places):,} of {len(found.raws):,} texts ({len(places) / len(found.raws):.1%})"
-        advice = "where what is cut matters, raise dataset.max_length" if "cut" in kind else _OF_UNKNOWN
-        notice(f"{share}: {kind}, for example {found.places[places[0]]}", advice=advice)
-
-
-_OF_UNKNOWN = "where they matter, raise dataset.vocabulary_size, or take pieces of words: dataset.tokenizer=wordpiece"
+    def _notice(self, encoded: Encoded, found: Texts) -> None:
+        """Says how many texts are cut, and how many have unknown tokens, in a line each."""
+        of_kind: dict[str, list[int]] = {}
+        for place in encoded.notices:
+            for words in encoded.noticed(place):
+                of_kind.setdefault(words.kind, []).append(place)
+        of_unknown = _OF_UNKNOWN["file" if isinstance(self.tokenizer, Path) else self.tokenizer]
+        for kind, places in of_kind.items():
+            share = f"{len(places):,} of {len(found.raws):,} texts ({len(places) / len(found.raws):.1%})"
+            advice = f"where they matter, {of_unknown}" if kind == UNKNOWN_TOKENS else _OF_CUT
+            notice(f"{share}: {kind}, for example {found.places[places[0]]}", advice=advice)

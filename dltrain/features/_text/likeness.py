@@ -4,7 +4,8 @@ Texts are compared by their runs of five words (W-shingling: A. Z. Broder, "On t
 documents", 1997): near copies are two that share `RESEMBLANCE` of all runs that either has, or of which one has
 `CONTAINMENT` of its runs in the other. Not all pairs are looked at: of each run the texts that have it are known, and
 each is brought together with the one before it and with the first; so that time grows with the words, however many
-texts share a run. Of more than `MOST_RUNS` runs a share is looked at, the same ones in each text.
+texts share a run. Of more than `MOST_RUNS` runs a share is looked at, the same ones in each text; texts of which fewer
+than `LEAST_SAMPLED` are among them are left out: a single phrase may be all that is left of a short one.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ RESEMBLANCE = 0.8
 CONTAINMENT = 0.9
 LEAST_RUNS = 20
 """Of a text that is looked for within a longer one: a short one may stand in many."""
+LEAST_SAMPLED = 10
+"""Runs of a text that are looked at, where not all are."""
 MOST_UNKNOWN = 2
 """Unknown words of a run, which all look alike."""
 MOST_RUNS = 2**23
@@ -95,19 +98,32 @@ def pairs(words: Iterable[Words], unknown: int | None, most: int = MOST_RUNS) ->
         unknown: the code of an unknown word; none where there is none.
         most: runs that are kept in memory.
     """
-    runs, texts = _runs(words, unknown, most)
+    runs, texts, whole = _runs(words, unknown, most)
+    sizes = np.bincount(texts, minlength=len(whole))
+    known = ((sizes >= LEAST_SAMPLED) | (sizes == whole))[texts]
+    runs, texts = runs[known], texts[known]
     if not len(runs):
         return []
     _, ranks = np.unique(runs, return_inverse=True)
     sizes = np.bincount(texts)
-    return [*_alike(_candidates(ranks, texts, sizes), ranks, texts, sizes)]
+    return [*_alike(_candidates(ranks, texts, sizes), ranks, texts, sizes, whole)]
 
 
-def _runs(words: Iterable[Words], unknown: int | None, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the different runs of each text, and the text that each is of, in the order of texts and runs."""
+def _runs(words: Iterable[Words], unknown: int | None, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns different runs of each text, and the text that each is of, in the order of texts and runs.
+
+    Args:
+        words: of all texts.
+        unknown: the code of an unknown word; none where there is none.
+        most: runs that are kept; of more a share is.
+
+    Returns:
+        the runs, the positions of their texts, and how many different runs each text has, those that are not kept too.
+    """
     found: list[np.ndarray] = []
     owners: list[np.ndarray] = []
-    step, count = 1, 0
+    whole = [np.zeros(0, np.int64)]
+    step, count, before = 1, 0, 0
     for some in words:
         codes, texts = some.codes, some.texts
         if len(codes) < RUN:
@@ -120,6 +136,8 @@ def _runs(words: Iterable[Words], unknown: int | None, most: int) -> tuple[np.nd
         order = np.lexsort((runs, texts))
         runs, texts = runs[order], texts[order]
         kept = np.concatenate([[True], (runs[1:] != runs[:-1]) | (texts[1:] != texts[:-1])])[: len(runs)]
+        whole.append(np.bincount(texts[kept] - before))
+        before += len(whole[-1])
         kept &= runs % np.uint64(step) == 0
         found.append(runs[kept])
         owners.append(texts[kept])
@@ -131,8 +149,8 @@ def _runs(words: Iterable[Words], unknown: int | None, most: int) -> tuple[np.nd
             owners = [texts[each] for texts, each in zip(owners, chosen, strict=True)]
             count = sum(map(len, found))
     if not found:
-        return np.zeros(0, np.uint64), np.zeros(0, np.int64)
-    return np.concatenate(found), np.concatenate(owners)
+        return np.zeros(0, np.uint64), np.zeros(0, np.int64), whole[0]
+    return np.concatenate(found), np.concatenate(owners), np.concatenate(whole)
 
 
 def _candidates(ranks: np.ndarray, texts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
@@ -151,8 +169,18 @@ def _candidates(ranks: np.ndarray, texts: np.ndarray, sizes: np.ndarray) -> np.n
     return found[times >= 0.1 * sizes[found].min(axis=1)]
 
 
-def _alike(candidates: np.ndarray, ranks: np.ndarray, texts: np.ndarray, sizes: np.ndarray) -> Iterator[Pair]:
-    """Yields those of the pairs that share enough."""
+def _alike(
+    candidates: np.ndarray, ranks: np.ndarray, texts: np.ndarray, sizes: np.ndarray, whole: np.ndarray
+) -> Iterator[Pair]:
+    """Yields those of the pairs that share enough.
+
+    Args:
+        candidates: pairs of texts, (pairs, 2).
+        ranks: the runs of all texts.
+        texts: the text of each.
+        sizes: how many of the runs each text has.
+        whole: how many it would have, were no share of the runs taken.
+    """
     width = np.int64(ranks.max()) + 1
     keys = texts * width + ranks  # rising, as texts and the runs of each are
     starts = np.concatenate([[0], np.cumsum(sizes)])
@@ -171,7 +199,7 @@ def _alike(candidates: np.ndarray, ranks: np.ndarray, texts: np.ndarray, sizes: 
         resemblance = shared / (lengths + sizes[larger] - shared)
         containment = shared / lengths
         are_alike = resemblance >= RESEMBLANCE
-        is_within = ~are_alike & (containment >= CONTAINMENT) & (lengths >= LEAST_RUNS)
+        is_within = ~are_alike & (containment >= CONTAINMENT) & (whole[smaller] >= LEAST_RUNS)
         for index in np.flatnonzero(are_alike | is_within).tolist():
             share = containment[index] if is_within[index] else resemblance[index]
             yield Pair(int(some[index, 0]), int(some[index, 1]), float(share), bool(is_within[index]))

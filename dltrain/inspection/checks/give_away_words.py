@@ -9,6 +9,7 @@ from typing import NamedTuple
 from dltrain.data import Finding, Groups, Terms, spaced
 from dltrain.inspection.findings import check
 from dltrain.inspection.inspected_data import InspectedData
+from dltrain.inspection.joined import Joined
 from dltrain.lazy import np
 
 ROWS = 20_000
@@ -34,12 +35,13 @@ def give_away(data: InspectedData) -> Iterator[Finding]:
     """Words that predict a class, or a label, nearly perfectly, and that half of its training examples have."""
     chosen = spaced(len(data.splits.train), ROWS)
     for feature, parts in data.inputs:
-        if not data.groups or (terms := feature.terms(parts["train"][chosen])) is None:
+        # Taken, not read: only what is made of words is read for them.
+        if not data.groups or (terms := feature.terms(Joined([parts["train"]]).take(chosen))) is None:
             continue
-        found = [line for groups in data.groups for line in _lines(terms, groups["train"], chosen)]
+        found = [line for groups in data.groups for line in _lines(terms, groups["train"].take(chosen))]
         if found:
             yield Finding(
-                "telling words",
+                "give-away words",
                 "warning",
                 f"{_words(len(found))} away: a network may learn nothing else",
                 tuple(found),
@@ -48,12 +50,12 @@ def give_away(data: InspectedData) -> Iterator[Finding]:
             )
 
 
-def _lines(terms: Terms, groups: Groups, chosen: np.ndarray) -> Iterator[str]:
-    members = groups.members[chosen]
-    for label, name in enumerate(groups.names):
-        is_inside = members == label if groups.are_exclusive else members[:, label] > 0
-        inside, outside = int(is_inside.sum()), int((~is_inside).sum())
-        for word in _telling(terms, is_inside)[:MOST]:
+def _lines(terms: Terms, groups: Groups) -> Iterator[str]:
+    every, sizes = np.bincount(terms.terms, minlength=terms.count), groups.counts
+    found = terms.in_groups(groups, np.ones(len(terms.terms), np.int64))
+    for name, inside, (words, own) in zip(groups.names, sizes.tolist(), found, strict=True):
+        outside = len(groups.members) - inside
+        for word in _telling(words, own, every, inside, outside)[:MOST]:
             yield (
                 f"{terms.name(word.term)!r} gives {name!r} away: in {word.inside:,} of {inside:,} examples of it "
                 f"({word.inside / inside:.1%}), and {word.outside:,} of {outside:,} others "
@@ -61,19 +63,24 @@ def _lines(terms: Terms, groups: Groups, chosen: np.ndarray) -> Iterator[str]:
             )
 
 
-def _telling(terms: Terms, is_inside: np.ndarray) -> list[_Word]:
-    """Returns words that examples of a class have, and no others, the most frequent first."""
-    inside, outside = int(is_inside.sum()), int((~is_inside).sum())
-    if not (inside and outside and terms.count):
+def _telling(words: np.ndarray, own: np.ndarray, every: np.ndarray, inside: int, outside: int) -> list[_Word]:
+    """Returns words that examples of a class have, and no others, the most frequent first.
+
+    Args:
+        words: those that its examples have.
+        own: how many of these have each of them.
+        every: how many of all examples have each word there is.
+        inside: the number of its examples.
+        outside: the number of all others.
+    """
+    if not (inside and outside and len(words)):
         return []
-    every = np.bincount(terms.terms, minlength=terms.count)
-    own = np.bincount(terms.terms[is_inside[terms.examples]], minlength=terms.count)
-    others = every - own
+    others = every[words] - own
     # Were a class drawn anew for each example, so many of one class in a row would be as rare as this.
-    luck = math.log(LUCK / terms.count) / math.log(inside / (inside + outside))
-    is_telling = (own >= max(INSIDE * inside, luck)) & (others <= OUTSIDE * outside) & (own >= RIGHT * every)
-    words = [_Word(int(term), int(own[term]), int(others[term])) for term in np.flatnonzero(is_telling)]
-    return sorted(words, key=lambda word: (word.outside - word.inside, word.term))
+    luck = math.log(LUCK / len(every)) / math.log(inside / (inside + outside))
+    is_telling = (own >= max(INSIDE * inside, luck)) & (others <= OUTSIDE * outside) & (own >= RIGHT * every[words])
+    found = [_Word(int(words[at]), int(own[at]), int(others[at])) for at in np.flatnonzero(is_telling)]
+    return sorted(found, key=lambda word: (word.outside - word.inside, word.term))
 
 
 def _words(count: int) -> str:
