@@ -13,8 +13,10 @@ from dltrain.features.future import Future
 from dltrain.features.image import Image
 from dltrain.features.labels import Labels
 from dltrain.features.numbers import Numbers
+from dltrain.features.sentence import Sentence
 from dltrain.features.series import Series
 from dltrain.features.table import Column, Table
+from dltrain.features.tags import Tags
 from dltrain.features.tokens import Tokens
 from dltrain.features.vector import Vector
 from dltrain.figures.distributions import distributed
@@ -23,6 +25,7 @@ from dltrain.figures.reading import tabled
 from dltrain.registry import FEATURES
 
 TOKENS = Tokens(kind="words", max_length=9).fit([["the film was good", "a bad film"]])
+SENTENCE = Sentence(kind="words").fit([[["a", "b"]]])
 EXAMPLES = {
     "tokens": (TOKENS, TOKENS.encode(["the film", "a bad zebra was good", "film"]).stored),
     "series": (
@@ -38,6 +41,8 @@ EXAMPLES = {
         Table(columns=(Column("x", "x"), Column("k", "k", "category", categories=("a",)))),
         np.array([[0.5, 1], [2, 0], [-1e30, 1]], np.float32),
     ),
+    "sentence": (SENTENCE, SENTENCE.encode([["a", "b"], ["b"], ["new", "a", "b"]]).stored),
+    "tags": (Tags(tag_names=("O", "B-X")), Ragged.of([np.array(each) for each in ([0, 1], [1], [0, -1, 0])], np.int32)),
     "vector": (Vector(shape=(4,)), np.arange(12, dtype=np.float32).reshape(3, 4)),
 }
 
@@ -87,7 +92,9 @@ def test_values_are_shown_one_by_one(name, count):
 def test_corners_are_shown(name):
     feature, _ = EXAMPLES[name]
     corners = feature.corners()
-    stored = Ragged.of(corners, np.int32) if name == "tokens" else np.stack(corners) if corners else []
+    stored = (
+        Ragged.of(corners, np.int32) if name in ("tokens", "sentence", "tags") else np.stack(corners) if corners else []
+    )
     assert len(feature.show(stored) if corners else []) == len(corners)
 
 
