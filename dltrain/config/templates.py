@@ -25,7 +25,8 @@ def copy(name: str, path: Path) -> None:
     text = (_folder() / f"{name}.yaml").read_text(encoding="utf-8")
     text = text.replace(f"configs/{name}.yaml", str(path))
     text = re.sub(r"configs/(?=\w+\.yaml)", "", text)
-    text = re.sub(r"(?<= )\.\./(data|runs)", lambda found: os.path.relpath(found[1], path.parent), text)
+    here = os.path.relpath(os.curdir, path.parent)
+    text = re.sub(r"(?<= )\.\./(data|runs)", lambda found: os.path.normpath(f"{here}/{found[1]}"), text)
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
