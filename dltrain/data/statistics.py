@@ -53,7 +53,7 @@ class Pieces:
 
     def __iter__(self) -> Iterator[np.ndarray | Ragged]:
         if self.are_sampled:
-            places = np.unique(np.linspace(0, len(self.values) - 1, SAMPLE).astype(int))
+            places = spaced(len(self.values), SAMPLE)
             yield from (self.values[places[start : start + 32]] for start in range(0, len(places), 32))
         elif isinstance(self.values, Ragged):
             yield from (self.values[start : start + SAMPLE] for start in range(0, len(self.values), SAMPLE))
@@ -96,6 +96,11 @@ def statistics_of(pieces: Iterable[np.ndarray], channels: int) -> tuple[tuple[fl
 def spaced(count: int, most: int) -> np.ndarray:
     """Returns at most so many of the places 0 to count - 1, evenly spaced, the first and the last of them included."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))
+
+
+def of_length_1(vectors: np.ndarray) -> np.ndarray:
+    """Returns vectors, (..., numbers), divided by their lengths; those of zeros stay so."""
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12))
 
 
 def _float_moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

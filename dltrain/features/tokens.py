@@ -12,6 +12,7 @@ from dltrain.data.feature import Encoded, Feature, Notice, Plain, Terms, fitted,
 from dltrain.data.finding import Finding
 from dltrain.data.parts import Parts
 from dltrain.data.ragged import Ragged, filled
+from dltrain.data.statistics import of_length_1
 from dltrain.features._text import tokenizing
 from dltrain.features._text.likeness import near_copies
 from dltrain.features._text.words import Words, counted, mixed, words_of
@@ -218,9 +219,7 @@ class Tokens(Feature):
         for row, ids in enumerate(stored):
             numbers = np.asarray(ids, np.int64)
             counts[row] = np.bincount(numbers[numbers != padding] * 40503 % HASHED, minlength=HASHED)
-        counts = np.log1p(counts)
-        lengths = np.linalg.norm(counts, axis=1, keepdims=True)
-        return counts / np.maximum(lengths, 1e-12)
+        return of_length_1(np.log1p(counts))
 
     def terms(self, stored: Any, neighbours: bool = False) -> Terms | None:
         """Returns the words of each text, marks among them; an unknown one is a word, too, and called so."""

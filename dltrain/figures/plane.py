@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dltrain.data import spaced
 from dltrain.figures.panels import titled
 from dltrain.figures.sheet import SMALL, Box, Sheet
 
@@ -47,7 +48,7 @@ class Plane:
         box = titled(sheet, box, self.title, self.note)
         axes = sheet.axes(box._replace(height=box.height - 12))
         axes.spines["bottom"].set(visible=False)
-        drawn = np.unique(np.linspace(0, len(self.points) - 1, min(len(self.points), POINTS)).astype(int))
+        drawn = spaced(len(self.points), POINTS)
         points, members = self.points[drawn], self.members[drawn]
         for place in np.unique(members):
             colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place // len(COLOURS) % len(MARKERS)]

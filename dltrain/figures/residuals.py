@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dltrain.data import spaced
 from dltrain.figures.panels import ticks, titled
 from dltrain.figures.sheet import ACCENT, FAINT, FRAME, INK, SHADES, SMALL, Box, Sheet
 
@@ -42,7 +43,7 @@ class Scatter:
 
     def draw(self, sheet: Sheet, box: Box) -> None:
         """Draws the points and the line that they should be on."""
-        drawn = np.unique(np.linspace(0, len(self.x) - 1, min(len(self.x), POINTS)).astype(int))
+        drawn = spaced(len(self.x), POINTS)
         is_finite = np.isfinite(self.x[drawn]) & np.isfinite(self.y[drawn])
         drawn = drawn[is_finite]
         note = self.note

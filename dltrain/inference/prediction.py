@@ -83,8 +83,7 @@ class Predictor:
             OptionError: if the task does not have what is asked for.
         """
         wanted = chosen(self.task, options)
-        outcome = Outcome(self.spec, request.part, request.split, request.metadata, outputs, request.inputs)
-        return self.task.answers(outcome, wanted)
+        return self.task.answers(self._outcome(request, outputs), wanted)
 
     def pictures(self, request: Request, outputs: Any) -> Sequence[Any]:
         """Returns what outputs look like, panels of a page; nothing where the task does not draw them.
@@ -93,8 +92,7 @@ class Predictor:
             request: the examples that were asked about.
             outputs: of those that can be used.
         """
-        outcome = Outcome(self.spec, request.part, request.split, request.metadata, outputs, request.inputs)
-        return self.task.pictures(outcome)
+        return self.task.pictures(self._outcome(request, outputs))
 
     def actual(self, targets: Any) -> list[Any] | None:
         """Returns the actual values as predictions; none where the task makes its targets of the inputs.
@@ -111,6 +109,9 @@ class Predictor:
         values = named(data.targets, trees.read(targets, slice(None)))
         found = [feature.actual(values[name]) for name, feature in data.targets.items()]
         return [unnamed(dict(zip(data.targets, row, strict=True))) for row in zip(*found, strict=True)]
+
+    def _outcome(self, request: Request, outputs: Any) -> Outcome:
+        return Outcome(self.spec, request.part, request.split, request.metadata, outputs, request.inputs)
 
     @cached_property
     def _call(self) -> Any:

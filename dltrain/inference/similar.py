@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from dltrain.console import Reporter
-from dltrain.data import DataSpec
+from dltrain.data.statistics import of_length_1
 from dltrain.errors import UserError
-from dltrain.inference.outputs import inferred
+from dltrain.inference.prediction import Predictor
 from dltrain.inference.trained_run import TrainedRun
 from dltrain.inference.vector_tables import names_of
 from dltrain.inspection.inspected_data import InspectedData
@@ -41,9 +41,8 @@ def similar(
     """
     trained = TrainedRun.open(run, checkpoint, reporter)
     devices, splits, train = trained.own_part("train")
-    spec, task = trained.spec, trained.config.experiment.task
-    model = trained.network(devices).model
-    tables = task.vectors(spec, model)
+    predictor = Predictor(trained.config, trained.spec, trained.network(devices).model, checkpoint)
+    tables = predictor.task.vectors(predictor.spec, predictor.model)
     if "documents" not in tables:
         raise UserError(f"{run.path}: has learnt no vectors of documents; a run of another task is needed")
     vectors = tables["documents"][1]
@@ -55,11 +54,12 @@ def similar(
         place = names.index(document)
         asked = vectors[place]
     else:
-        asked = _embedded(run, spec, task, model, trained, text or "")
-    texts = spec.input.words(train.inputs)
+        asked = _embedded(run, predictor, text or "")
+    found = nearest(asked, vectors, count, place)
+    texts = predictor.spec.input.words(train.inputs.take(np.array([row for row, _ in found], np.int64)))
     documents = [
-        {"name": names[row], "cosine": cosine, "text": texts[row][:SHOWN]}
-        for row, cosine in nearest(asked, vectors, count, place)
+        {"name": names[row], "cosine": cosine, "text": words[:SHOWN]}
+        for (row, cosine), words in zip(found, texts, strict=True)
     ]
     words, of_words = tables["words"]
     known = {word: row for row, word in enumerate(words or ())}
@@ -83,18 +83,18 @@ def nearest(vector: np.ndarray, table: np.ndarray, count: int, without: int | No
         count: how many.
         without: a row that is left out; none for all.
     """
-    cosines = _unit(table) @ _unit(vector)
+    cosines = of_length_1(table) @ of_length_1(vector)
     if without is not None:
         cosines[without] = -np.inf
     order = np.argsort(-cosines, kind="stable")[: min(count, len(table) - (without is not None))]
     return [(int(row), float(cosines[row])) for row in order]
 
 
-def _embedded(run: Run, spec: DataSpec, task: Any, model: Any, trained: TrainedRun, text: str) -> np.ndarray:
-    request = trained.config.experiment.dataset.reader(spec).read_values([text])
+def _embedded(run: Run, predictor: Predictor, text: str) -> np.ndarray:
+    request = predictor.reader.read_values([text])
     if request.problems:
         raise UserError(f"the text {text[:60]!r} {request.problems[0]}")
-    outputs = inferred(task.inference(spec, model), spec, request.inputs)
+    outputs = predictor.outputs(request.inputs)
     vector = np.asarray(outputs["vectors"][0])
     if not np.asarray(outputs["known"])[0]:
         raise UserError(
@@ -102,7 +102,3 @@ def _embedded(run: Run, spec: DataSpec, task: Any, model: Any, trained: TrainedR
             "part, or name one of its documents with --document"
         )
     return vector
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from dltrain.data.statistics import of_length_1
 from dltrain.errors import DataError, UserError
-from dltrain.inference.outputs import inferred
 from dltrain.inference.prediction import Predictor
 
 RELEVANCE = 0.7
@@ -45,15 +45,15 @@ def summarize(predictor: Predictor, text: str, count: int, method: str) -> dict[
         raise DataError("the text has no sentences")
     request = predictor.reader.read_values(sentences)
     usable = [place for place in range(len(sentences)) if place not in request.problems]
-    outputs = inferred(predictor.task.inference(predictor.spec, predictor.model), predictor.spec, request.inputs)
+    outputs = predictor.outputs(request.inputs)
     if not isinstance(outputs, dict) or "vectors" not in outputs:
         raise UserError("the run's network gives no vectors of texts: summaries need a run that embeds documents")
     is_known = np.asarray(outputs["known"]) > 0
     places = [place for place, known in zip(usable, is_known, strict=True) if known]
     if not places:
         raise DataError("the text has no sentence with a word that the run's network knows")
-    units = _unit(np.asarray(outputs["vectors"])[is_known])
-    middle = units @ _unit(units.mean(axis=0))
+    units = of_length_1(np.asarray(outputs["vectors"])[is_known])
+    middle = units @ of_length_1(units.mean(axis=0))
     chosen = sorted(
         by_relevance(units, middle, count) if method == "mmr" else np.argsort(-middle, kind="stable")[:count]
     )
@@ -89,7 +89,3 @@ def sentences_of(text: str) -> Sequence[str]:
         elif piece:
             found.append(piece)
     return found
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dltrain.data import Groups
+from dltrain.data import Groups, spaced
+from dltrain.data.statistics import of_length_1
 from dltrain.figures.plane import Plane
 from dltrain.report.parts import WIDE, Figure, Table
 
@@ -24,7 +25,7 @@ def plane(vectors: np.ndarray, groups: Groups | None, part: str) -> Figure:
         groups: their classes; none where there are none.
         part: of the data.
     """
-    units = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    units = of_length_1(vectors)
     centred = units - units.mean(axis=0)
     _, sizes, axes = np.linalg.svd(centred, full_matrices=False)
     points = centred @ axes[:2].T
@@ -46,11 +47,9 @@ def neighbours(vectors: np.ndarray, texts: Sequence[str], classes: Sequence[str]
         texts: of the first documents, at most `MOST_READ`: neighbours are looked for among these.
         classes: of all documents, in words; empty where there are none.
     """
-    some = vectors[: len(texts)]
-    units = some / np.maximum(np.linalg.norm(some, axis=1, keepdims=True), 1e-12)
-    asked = np.unique(np.linspace(0, len(texts) - 1, min(_ASKED, len(texts))).astype(int))
+    units = of_length_1(vectors[: len(texts)])
     rows = []
-    for place in asked:
+    for place in spaced(len(texts), _ASKED):
         cosines = units @ units[place]
         cosines[place] = -np.inf
         for rank, near in enumerate(np.argsort(-cosines, kind="stable")[: min(_NEAREST, len(texts) - 1)]):

@@ -1,4 +1,4 @@
-"""Metrics of labels that an example has or has not, on a network's logits."""
+"""Metrics in the graph: means over parts of examples, and those of labels that an example has or has not, on logits."""
 
 from __future__ import annotations
 
@@ -25,6 +25,34 @@ def reading(metric: Any, prepare: Read) -> Any:
 
     metric.update_state = update_state
     return metric
+
+
+def mean(name: str, measured: Callable[[Any, Any, Any], tuple[Any, Any]], finish: Callable[[Any], Any] | None) -> Any:
+    """Returns a Keras metric: the mean of a number of parts of examples, such as tokens or steps, over all of these.
+
+    Args:
+        name: the metric's.
+        measured: returns of targets, outputs and weights, or none, the sum of the numbers and how many these are.
+        finish: what is done to the mean; none for nothing.
+    """
+    ops = keras.ops
+
+    class Mean(keras.Metric):
+        def __init__(self) -> None:
+            super().__init__(name=name, dtype="float32")
+            self.total = self.add_weight(shape=(), initializer="zeros", name="total")
+            self.count = self.add_weight(shape=(), initializer="zeros", name="count")
+
+        def update_state(self, targets: Any, outputs: Any, sample_weight: Any = None) -> None:
+            total, count = measured(targets, outputs, sample_weight)
+            self.total.assign_add(total)
+            self.count.assign_add(count)
+
+        def result(self) -> Any:
+            found = self.total / ops.maximum(self.count, 1e-12)
+            return found if finish is None else finish(found)
+
+    return Mean()
 
 
 def auc(name: str, labels: int, read: Read) -> Any:

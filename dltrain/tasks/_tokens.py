@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dltrain.lazy import keras
+from dltrain.tasks._metrics import mean
 
 NOT_ASKED = -1
 """The target of a token that is not asked about, padding among them."""
@@ -23,34 +24,24 @@ def mean_of_asked(targets: Any, of_token: Any) -> Any:
     return ops.sum(of_token, axis=1) / ops.maximum(counts, 1.0)
 
 
-def of_tokens(name: str, measure: Callable[[Any, Any], Any], finish: Callable[[Any], Any] = lambda mean: mean) -> Any:
+def of_tokens(name: str, measure: Callable[[Any, Any], Any], finish: Callable[[Any], Any] | None = None) -> Any:
     """Returns a Keras metric: the mean of a number over the tokens of all texts that are asked about, finished.
 
     Args:
         name: of the metric.
         measure: of (targets, outputs), the number of each token, 0 where it is not asked about.
-        finish: of the mean.
+        finish: of the mean; none for nothing.
     """
     ops = keras.ops
 
-    class OfTokens(keras.Metric):
-        def __init__(self) -> None:
-            super().__init__(name=name, dtype="float32")
-            self.total = self.add_weight(shape=(), initializer="zeros", name="total")
-            self.count = self.add_weight(shape=(), initializer="zeros", name="count")
+    def measured(targets: Any, outputs: Any, sample_weight: Any) -> tuple[Any, Any]:
+        of_text = ops.sum(measure(targets, outputs), axis=1)
+        counts = ops.sum(ops.cast(targets != NOT_ASKED, "float32"), axis=1)
+        if sample_weight is not None:
+            of_text, counts = of_text * sample_weight, counts * sample_weight
+        return ops.sum(of_text), ops.sum(counts)
 
-        def update_state(self, targets: Any, outputs: Any, sample_weight: Any = None) -> None:
-            of_text = ops.sum(measure(targets, outputs), axis=1)
-            counts = ops.sum(ops.cast(targets != NOT_ASKED, "float32"), axis=1)
-            if sample_weight is not None:
-                of_text, counts = of_text * sample_weight, counts * sample_weight
-            self.total.assign_add(ops.sum(of_text))
-            self.count.assign_add(ops.sum(counts))
-
-        def result(self) -> Any:
-            return finish(self.total / ops.maximum(self.count, 1e-12))
-
-    return OfTokens()
+    return mean(name, measured, finish)
 
 
 def accuracy() -> Any:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dltrain.data import DataSpec, Examples, Outcome, Ragged, Split
+from dltrain.data.statistics import of_length_1
 from dltrain.data.word_frequencies import kept
 from dltrain.errors import KeyProblem
 from dltrain.features.class_label import ClassLabel
@@ -299,11 +300,6 @@ def paragraph_vectors(model: Any) -> Any:
     if len(found) != 1:
         raise KeyProblem("name", _WITHOUT)
     return found[0]
-
-
-def of_length_1(vectors: np.ndarray) -> np.ndarray:
-    """Returns vectors divided by their lengths."""
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
 
 
 def probe_accuracy(vectors: np.ndarray, classes: np.ndarray) -> float:

@@ -17,6 +17,7 @@ from dltrain.lazy import keras, np, tf
 from dltrain.registry import TASKS
 from dltrain.tasks import Task
 from dltrain.tasks._forecasts import Forecast, answered, autoregression, means, simple
+from dltrain.tasks._metrics import mean
 
 if TYPE_CHECKING:
     from dltrain.data.proposal import Keys, Proposal
@@ -327,23 +328,12 @@ def _mean(name: str, count: int, point: Any, measure: Any, counts: Any = None, f
     """
     ops = keras.ops
 
-    class Mean(keras.Metric):
-        def __init__(self) -> None:
-            super().__init__(name=name, dtype="float32")
-            self.total = self.add_weight(shape=(), initializer="zeros", name="total")
-            self.count = self.add_weight(shape=(), initializer="zeros", name="count")
+    def measured(packed: Any, outputs: Any, sample_weight: Any) -> tuple[Any, Any]:
+        known, targets = _known(packed, count)
+        if counts is not None:
+            known = known * ops.cast(counts(targets), "float32")
+        if sample_weight is not None:
+            known = known * ops.reshape(sample_weight, (-1, 1, 1))
+        return ops.sum(measure(targets, point(outputs)) * known), ops.sum(known)
 
-        def update_state(self, packed: Any, outputs: Any, sample_weight: Any = None) -> None:
-            known, targets = _known(packed, count)
-            if counts is not None:
-                known = known * ops.cast(counts(targets), "float32")
-            if sample_weight is not None:
-                known = known * ops.reshape(sample_weight, (-1, 1, 1))
-            self.total.assign_add(ops.sum(measure(targets, point(outputs)) * known))
-            self.count.assign_add(ops.sum(known))
-
-        def result(self) -> Any:
-            mean = self.total / ops.maximum(self.count, 1e-12)
-            return mean if finish is None else finish(mean)
-
-    return Mean()
+    return mean(name, measured, finish)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dltrain.data import DataSpec, Outcome, Split
-from dltrain.data.spec import HEAD
 from dltrain.errors import KeyProblem
 from dltrain.features._text import spans
 from dltrain.features.sentence import STARTS, WORDS, Sentence
@@ -71,10 +70,6 @@ class Tagging(Task):
     def output_shape(self, data: DataSpec) -> tuple[None, int]:
         """Returns a logit for each tag, at each token of a sentence."""
         return (None, len(data.target.tag_names))
-
-    def head(self, data: DataSpec, x: Any, inputs: Any = None, embedding: Any = None, **settings: Any) -> Any:
-        """Returns logits of each token: a Dense layer."""
-        return keras.layers.Dense(len(data.target.tag_names), dtype="float32", name=HEAD, **settings)(x)
 
     def loss(self, data: DataSpec) -> Callable[[Any, Any], Any]:
         """Returns the mean cross-entropy over a sentence's words, (batch,)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from dltrain.data.statistics import spaced
 from dltrain.features._series import frequency as frequencies
 from dltrain.features._series.season import autocorrelation, season_of
 from dltrain.features._series.windows import Collection
@@ -54,6 +55,6 @@ def of_parts(names: Sequence[str], parts: Mapping[str, Any]) -> list[Panel]:
 
 def marks(collection: Collection, places: np.ndarray) -> list[tuple[float, str]]:
     """Returns some steps of the grid, with their times in words."""
-    chosen = places[np.unique(np.linspace(0, len(places) - 1, MOST_MARKS).astype(int))]
+    chosen = places[spaced(len(places), MOST_MARKS)]
     texts = frequencies.texts(collection.frequency, collection.frequency.instants(chosen))
     return [(float(place), text.removesuffix("T00:00:00")) for place, text in zip(chosen, texts, strict=True)]

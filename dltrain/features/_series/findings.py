@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from dltrain.data.finding import Finding
+from dltrain.data.statistics import spaced
 from dltrain.features._series import frequency as frequencies
 from dltrain.features._series.windows import Collection, Windows
 from dltrain.lazy import np
@@ -61,7 +62,7 @@ def _named(feature: Series, collection: Collection, number: int, channel: int) -
 
 
 def _chosen(collection: Collection) -> list[int]:
-    return [*np.unique(np.linspace(0, len(collection.names) - 1, MOST_SERIES).astype(int)).tolist()]
+    return [*spaced(len(collection.names), MOST_SERIES).tolist()]
 
 
 def _constant(feature: Series, collection: Collection, end: int) -> Iterator[Finding]:

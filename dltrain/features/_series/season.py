@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dltrain.data.statistics import spaced
 from dltrain.features._series.windows import Collection
 from dltrain.lazy import np
 
@@ -44,9 +45,8 @@ def autocorrelation(collection: Collection, end: int, targets: int, most: int) -
         targets: how many of the channels are looked at, the first ones.
         most: the longest lag; it is at most a third of the shortest series that counts.
     """
-    chosen = np.unique(np.linspace(0, len(collection.names) - 1, MOST_SERIES).astype(int))
     curves = []
-    for number in chosen.tolist():
+    for number in spaced(len(collection.names), MOST_SERIES).tolist():
         where = collection.of(number)
         length = min(end - int(collection.firsts[number]), where.stop - where.start)
         values = collection.values[where.start : where.start + max(length, 0), :targets][-MOST_STEPS:]
