@@ -373,11 +373,10 @@ def naive_errors(collection: Collection, feature: Series, end: int) -> np.ndarra
     """
     found = np.full((len(collection.names), feature.targets), np.nan, np.float32)
     for number in range(len(found)):
-        where = collection.of(number)
-        length = min(end - int(collection.firsts[number]), where.stop - where.start)
-        values = collection.values[where.start : where.start + max(length, 0), : feature.targets].astype(np.float64)
+        where = collection.before(number, end)
+        values = collection.values[where, : feature.targets].astype(np.float64)
         if collection.filled is not None:
-            values[collection.filled[where.start : where.start + len(values)]] = np.nan
+            values[collection.filled[where]] = np.nan
         errors = np.abs(values[feature.season :] - values[: max(len(values) - feature.season, 0)])
         counts = np.isfinite(errors).sum(axis=0)
         sums = np.where(np.isfinite(errors), errors, 0).sum(axis=0)

@@ -36,7 +36,7 @@ def chapters(outcome: Outcome, points: np.ndarray, has_quantiles: bool) -> list[
     targets = np.asarray(outcome.targets[:], np.float64)
     errors = points - targets
     found = [Chapter("Forecasts", _drawn(outcome, points, targets, has_quantiles))]
-    return [*found, Chapter("Errors", _errors(outcome, errors, targets)), *_worst_drawn(outcome, points, has_quantiles)]
+    return [*found, Chapter("Errors", _errors(outcome, errors)), *_worst_drawn(outcome, points, has_quantiles)]
 
 
 def _names(outcome: Outcome) -> np.ndarray:
@@ -88,28 +88,28 @@ def _marks(series: Any, begins: np.ndarray, places: np.ndarray) -> list[tuple[fl
     return [(float(places[row]), text) for row, text in zip(chosen, texts, strict=True)]
 
 
-def _errors(outcome: Outcome, errors: np.ndarray, targets: np.ndarray) -> list[Figure | Table]:
+def _errors(outcome: Outcome, errors: np.ndarray) -> list[Figure | Table]:
     names, series = outcome.data.target.names, outcome.data.input
     by_step = means(np.abs(errors), 0)
     lines = [Line(name, np.arange(1, series.horizon + 1), by_step[:, place], place) for place, name in enumerate(names)]
     found: list[Figure | Table] = [
         Figure("error-by-step", Chart("mean absolute error by step", lines, from_zero=True, over="step", is_named=True))
     ]
-    rows = [_row(f"step {step + 1}", errors[:, step], targets[:, step]) for step in range(series.horizon)]
+    rows = [_row(f"step {step + 1}", errors[:, step]) for step in range(series.horizon)]
     columns = ("", "mean absolute error", "root mean square error", "mean residual")
     note = "in the targets' units; a residual is predicted minus actual"
     found.append(Table("Errors by step of the horizon", columns, rows, note))
     of_series = _names(outcome)
     known = [*dict.fromkeys(of_series.tolist())]
     if len(known) > 1:
-        each = [(name, errors[of_series == name], targets[of_series == name]) for name in known]
+        each = [(name, errors[of_series == name]) for name in known]
         each.sort(key=lambda one: -float(np.nan_to_num(means(np.abs(one[1]), (0, 1, 2)))))
-        rows = [_row(name, *of_name) for name, *of_name in each]
+        rows = [_row(name, of_name) for name, of_name in each]
         found.append(Table("Errors by series, the largest first", columns, rows, note))
     return [*found, *_by_clock(outcome, errors, columns)]
 
 
-def _row(name: str, errors: np.ndarray, _: np.ndarray) -> tuple[str, ...]:
+def _row(name: str, errors: np.ndarray) -> tuple[str, ...]:
     axes = tuple(range(errors.ndim))
     size = float(means(np.abs(errors), axes))
     square = float(means(errors**2, axes))
@@ -128,10 +128,10 @@ def _by_clock(outcome: Outcome, errors: np.ndarray, columns: Sequence[str]) -> l
     found = []
     if frequency.step < DAY:
         hours = clocks["hour"].astype(int)
-        rows = [_row(f"{hour:02}:00", flat[hours == hour], flat) for hour in np.unique(hours).tolist()]
+        rows = [_row(f"{hour:02}:00", flat[hours == hour]) for hour in np.unique(hours).tolist()]
         found.append(Table("Errors by hour of the day", columns, rows, shown=24))
     days = clocks["weekday"].astype(int)
-    rows = [_row(WEEKDAYS[day], flat[days == day], flat) for day in np.unique(days).tolist()]
+    rows = [_row(WEEKDAYS[day], flat[days == day]) for day in np.unique(days).tolist()]
     return [*found, Table("Errors by weekday", columns, rows)]
 
 
@@ -159,7 +159,9 @@ def worst(outcome: Outcome, points: np.ndarray, count: int) -> Mistakes:
     found = [
         Mistake(
             int(row), _line(targets[row]), _line(points[row]),
-            f"{number(sizes[row])} times the usual error" + _where(outcome, names[row], int(begins[row])),
+            "; ".join(filter(None, [
+                f"{number(sizes[row])} times the usual error", _where(outcome, names[row], int(begins[row])),
+            ])),
         )
         for row in order
     ]  # fmt: skip
@@ -170,8 +172,7 @@ def worst(outcome: Outcome, points: np.ndarray, count: int) -> Mistakes:
 def _where(outcome: Outcome, name: str, begin: int) -> str:
     series = outcome.data.input
     time = "" if begin == UNDATED else frequencies.texts(series.frequency, np.array([begin]), series.layout.zone)[0]
-    words = ", ".join(filter(None, [name, time and f"from {time}"]))
-    return f"; {words}" if words else ""
+    return ", ".join(filter(None, [name, time and f"from {time}"]))
 
 
 def _line(values: np.ndarray) -> str:
@@ -191,7 +192,7 @@ def _worst_drawn(outcome: Outcome, points: np.ndarray, has_quantiles: bool) -> l
     for place, row in enumerate(order):
         past = np.asarray(outcome.inputs[np.array([row])], np.float64)[0, : series.window, 0]
         figures.append(Figure(f"worst-window-{place + 1}", window_panel(
-            _where(outcome, names[row], int(begins[row])).removeprefix("; ") or f"window {row + 1}", past,
+            _where(outcome, names[row], int(begins[row])) or f"window {row + 1}", past,
             points[row, :, 0], targets[row, :, 0], outputs[row, :, 0] if has_quantiles else None,
         )))  # fmt: skip
     return [Chapter("Worst windows", figures)] if figures else []
@@ -212,7 +213,7 @@ def forecasts(outcome: Outcome, points: np.ndarray, has_quantiles: bool) -> list
     for row in range(len(outputs)):
         past = np.asarray(outcome.inputs[np.array([row])], np.float64)[0, : series.window]
         for place, target in enumerate(outcome.data.target.names):
-            where = _where(outcome, names[row], int(begins[row])).removeprefix("; ")
+            where = _where(outcome, names[row], int(begins[row]))
             found.append(window_panel(
                 f"{target}: {where}" if where else target, past[:, place], points[row, :, place],
                 None if targets is None else targets[row, :, place],

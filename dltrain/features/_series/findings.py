@@ -49,13 +49,6 @@ def findings(feature: Series, parts: Parts, brief: bool) -> Iterator[Finding]:
         yield from _strange_test(feature, collection)
 
 
-def _train(collection: Collection, number: int, end: int) -> np.ndarray:
-    """Returns the steps of a series that are in the train part."""
-    where = collection.of(number)
-    length = max(0, min(end - int(collection.firsts[number]), where.stop - where.start))
-    return collection.values[where.start : where.start + length]
-
-
 def _named(feature: Series, collection: Collection, number: int, channel: int) -> str:
     name = collection.names[number]
     return f"{name}: {feature.channels[channel]}" if name else feature.channels[channel]
@@ -68,7 +61,7 @@ def _chosen(collection: Collection) -> list[int]:
 def _constant(feature: Series, collection: Collection, end: int) -> Iterator[Finding]:
     found = []
     for number in range(len(collection.names)):
-        values = _train(collection, number, end)[:, : feature.targets]
+        values = collection.values[collection.before(number, end)][:, : feature.targets]
         for channel, column in enumerate(values.T):
             known = column[np.isfinite(column)]
             if len(known) > 1 and (known == known[0]).all():
@@ -89,7 +82,7 @@ def _leaks(feature: Series, collection: Collection, end: int) -> Iterator[Findin
     columns = len(feature.channels) - len(feature.layout.circles)
     past = feature.targets + len(feature.layout.past)
     for number in _chosen(collection):
-        values = _train(collection, number, end).astype(np.float64)
+        values = collection.values[collection.before(number, end)].astype(np.float64)
         for channel in range(feature.targets, columns):
             for target in range(feature.targets):
                 if words := _leak(values[:, target], values[:, channel], feature.horizon, channel >= past):
@@ -136,7 +129,7 @@ def _jumps(feature: Series, collection: Collection, end: int) -> Iterator[Findin
     found = []
     width = max(feature.season, 8)
     for number in _chosen(collection):
-        values = _train(collection, number, end)[:, : feature.targets].astype(np.float64)
+        values = collection.values[collection.before(number, end)][:, : feature.targets].astype(np.float64)
         for channel, column in enumerate(values.T):
             change = np.abs(np.diff(column))
             usual = np.nanmedian(change) if np.isfinite(change).any() else 0.0

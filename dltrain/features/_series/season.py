@@ -47,9 +47,7 @@ def autocorrelation(collection: Collection, end: int, targets: int, most: int) -
     """
     curves = []
     for number in spaced(len(collection.names), MOST_SERIES).tolist():
-        where = collection.of(number)
-        length = min(end - int(collection.firsts[number]), where.stop - where.start)
-        values = collection.values[where.start : where.start + max(length, 0), :targets][-MOST_STEPS:]
+        values = collection.values[collection.before(number, end), :targets][-MOST_STEPS:]
         curves += [found for column in values.T if len(found := _of(column.astype(np.float64), most)) > 2]
     if not curves:
         return np.ones(1)

@@ -52,6 +52,12 @@ class Collection:
         """Returns where the steps of a series are."""
         return slice(int(self.offsets[number]), int(self.offsets[number + 1]))
 
+    def before(self, number: int, end: int) -> slice:
+        """Returns where the steps of a series are that come before a step of the grid."""
+        where = self.of(number)
+        length = min(end - int(self.firsts[number]), where.stop - where.start)
+        return slice(where.start, where.start + max(length, 0))
+
 
 class Windows(Examples):
     """Stretches of series, of one length: the memory is that of the series, however many there are.
