@@ -156,7 +156,7 @@ def _require_alike(folder: Path, config: dict[str, Any], fixed: dict[str, tuple[
     for name, (default, *computed) in fixed.items():
         if (value := config.get(name, default)) not in computed:
             words = f"its {name} must be {' or '.join(map(json.dumps, computed))}, got {json.dumps(value)}"
-            raise UserError(f"{folder / CONFIG}: {words}: dltrain builds no other")
+            raise UserError(f"{folder / CONFIG}: {words}; no other is built")
 
 
 def vocabulary(folder: Path) -> dict[str, int] | None:
