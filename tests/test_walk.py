@@ -422,6 +422,52 @@ def series_error(rows):
     return "mae", np.mean(sizes)
 
 
+def write_gestures(folder, copies):
+    """Writes series of 6 to 14 steps, of two channels, which rise together or against each other."""
+    random, cases = np.random.RandomState(0), {"TRAIN": [], "TEST": []}
+    for number in range(80):
+        name, steps = ("same", "other")[number % 2], random.randint(6, 15)
+        one = np.linspace(-1, 1, steps) + random.normal(0, 0.3, steps)
+        two = (1 if name == "same" else -1) * np.linspace(-1, 1, steps) + random.normal(0, 0.3, steps)
+        channels = (",".join(f"{value:.3f}" for value in channel) for channel in (one, two))
+        cases["TRAIN" if number < 60 else "TEST"].append(f"{':'.join(channels)}:{name}")
+    cases["TRAIN"] += cases["TRAIN"][:copies]
+    header = "@problemName Gestures\n@univariate false\n@dimensions 2\n@equalLength false\n@classLabel true same other"
+    for part, lines in cases.items():
+        (folder / f"Gestures_{part}.ts").write_text("\n".join([header, "@data", *lines, ""]))
+    (folder / "asked.ts").write_text("\n".join([header, "@data", *cases["TEST"][:4], ""]))
+
+
+def gestures(folder):
+    lines = (folder / "asked.ts").read_text().split("@data\n")[1].split()
+    channels = [[[*map(float, channel.split(","))] for channel in line.split(":")[:-1]] for line in lines]
+    return [[*map(list, zip(*each, strict=True))] for each in channels]
+
+
+def gesture_tensors(folder):
+    found = gestures(folder)
+    longest = max(map(len, found))
+    return np.array([each + [[np.nan, np.nan]] * (longest - len(each)) for each in found], np.float32)
+
+
+def write_panels(folder, copies):
+    """Writes series as `write_gestures` does, of one channel and of one length, and a row for each step."""
+    random, rows, asked = np.random.RandomState(0), [], []
+    for number in range(60 + copies):
+        random = np.random.RandomState(number % 60)
+        name = ("rises", "falls")[number % 2]
+        values = (1 if name == "rises" else -1) * np.linspace(-1, 1, 8) + random.normal(0, 0.3, 8)
+        rows += [f"s{number},{step},{value:.3f},{name}" for step, value in enumerate(values)]
+    asked = [row.rpartition(",")[0] for row in rows[:24]]
+    (folder / "panels.csv").write_text("\n".join(["id,step,level,kind", *rows, ""]))
+    (folder / "asked.csv").write_text("\n".join(["id,step,level", *asked, ""]))
+
+
+def panels(folder):
+    rows = [line.split(",") for line in (folder / "asked.csv").read_text().splitlines()[1:]]
+    return [[float(row[2]) for row in rows if row[0] == f"s{number}"] for number in range(3)]
+
+
 NAMES = {"Ada": "PER", "Carl": "PER", "Rome": "LOC", "Oslo": "LOC"}
 TAGS = ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
 
@@ -573,6 +619,35 @@ RECIPES = {
         tensors=series_tensors,
         answers=series_answers,
         measure=series_error,
+    ),
+    "ts files": Recipe(
+        features=("whole_series", "class_label"),
+        write=write_gestures,
+        config="dataset: {name: ts, path: Gestures_TRAIN.ts, validation_fraction: 0.2}\n"
+        "model: {name: inception_time, filters: 4, bottleneck: 4, depth: 3, kernel_sizes: [6, 3]}",
+        source="Gestures_TRAIN.ts",
+        counts={"train": 48, "validation": 12, "test": 20},
+        asked=lambda folder: [str(folder / "asked.ts")],
+        lines=lambda folder: "".join(f"{json.dumps(each)}\n" for each in gestures(folder)),
+        instances=gestures,
+        tensors=gesture_tensors,
+        answers=classes("same", "other"),
+        measure=accuracy,
+    ),
+    "series_table": Recipe(
+        features=("whole_series", "class_label"),
+        write=write_panels,
+        config="dataset: {name: series_table, path: panels.csv, series: id, time: step, target: kind, scaling: series, "
+        f"{PARTS}}}\nmodel: {{name: gru, units: [8]}}",
+        source="panels.csv",
+        counts={"train": 38, "validation": 10, "test": 12},
+        asked=lambda folder: [str(folder / "asked.csv")],
+        lines=lambda folder: "".join(f"{json.dumps(each)}\n" for each in panels(folder)),
+        instances=panels,
+        tensors=lambda folder: np.array(panels(folder), np.float32)[..., None],
+        answers=classes("falls", "rises"),
+        measure=accuracy,
+        commands=(*ONE_RUN, "check", "inspect", "preview", "resume", "stdin"),
     ),
     "conll": Recipe(
         features=("sentence", "tags"),
@@ -982,7 +1057,17 @@ def ends_alike(walk, inputs, folder):
 
 @walks(
     "export",
-    only=("beads", "pairs", "image_folder", "hidden tokens", "documents", "conll", "csv of numbers", "time_series"),
+    only=(
+        "beads",
+        "pairs",
+        "image_folder",
+        "hidden tokens",
+        "documents",
+        "conll",
+        "csv of numbers",
+        "time_series",
+        "ts files",
+    ),
 )
 def test_exports_end_in_what_the_network_does(walk, tmp_path):
     ends_alike(walk, taken(walk.recipe.tensors(walk.folder), slice(2)), tmp_path / "exports")

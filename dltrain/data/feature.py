@@ -301,6 +301,15 @@ class Feature(Choice):
         """
         return x
 
+    def present(self, x: Any, name: str = "mask") -> Any:
+        """Returns which places of raw values are no padding, (batch, places), bool; none where there is no padding.
+
+        Args:
+            x: raw values, (batch, *shape).
+            name: of the layer that finds out.
+        """
+        return None
+
     def signature(self) -> Plain:
         """Returns all that weights depend on (shape, classes, vocabulary), statistics apart."""
         fields = {each.name for each in dataclasses.fields(self) if not each.metadata.get(_STATISTIC)}

@@ -28,9 +28,14 @@ class Lines:
 
     Args:
         values: (positions,) of one line, or (positions, ..., lines), float64.
+        over: what the positions are, such as steps, so that a curve over them says more than numbers; empty where
+            each is a number of its own.
+        weights: how much each position spoke for a network's answer, -1 to 1; none where that is not known.
     """
 
     values: np.ndarray
+    over: str = ""
+    weights: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

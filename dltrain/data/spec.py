@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 HEAD = "logits"
 """The layer that a task's head makes: it belongs to the data, not to the network."""
 
+NORMALIZATION = "normalization"
+"""The layer that `preprocess` makes of the only input."""
+
 INPUTS = "inputs"
 """The name of a network's only symbolic input."""
 
@@ -197,7 +200,7 @@ class DataSpec:
         """All that weights depend on: data of another signature are data for another network."""
         return {"inputs": self.inputs.signature, "targets": self.targets.signature}
 
-    def preprocess(self, inputs: Any, name: str = "normalization") -> Any:
+    def preprocess(self, inputs: Any, name: str = NORMALIZATION) -> Any:
         """Returns what each network begins with, made of raw values in the graph; a dict where there are several.
 
         Args:

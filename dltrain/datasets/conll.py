@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -12,6 +11,7 @@ from dltrain.data.noticing import notice
 from dltrain.data.proposal import Proposal
 from dltrain.data.request import Reader
 from dltrain.data.size_limit import SizeLimit
+from dltrain.datasets._sources.part_files import PARTS, part_of
 from dltrain.datasets._sources.proposal import held_out
 from dltrain.datasets._texts.source import Texts, TextSource
 from dltrain.errors import AbsentData, KeyProblem
@@ -24,13 +24,6 @@ from dltrain.features.tokens import Tokens
 from dltrain.fields import PositiveInt
 from dltrain.lazy import np
 from dltrain.registry import DATASETS
-
-PARTS = {
-    "train": ("train", "training"),
-    "validation": ("validation", "val", "valid", "dev", "devel", "testa"),
-    "test": ("test", "testing", "testb"),
-}
-"""How files of each part are called, in any case, as a word of their name: eng.testa, en_ewt-ud-dev.conllu."""
 
 
 class _Kept(NamedTuple):
@@ -100,10 +93,10 @@ class CoNLL(TextSource):
             ValueError: if it is of this kind, but cannot be used.
         """
         if path.is_dir():
-            named = [file for file in _files(path) if _part(file)]
-            if not any(_part(file) == "train" and _is_such(file) for file in named):
+            named = [file for file in _files(path) if part_of(file)]
+            if not any(part_of(file) == "train" and _is_such(file) for file in named):
                 return None
-            first, parts = next(file for file in named if _part(file) == "train"), [*map(_part, named)]
+            first, parts = next(file for file in named if part_of(file) == "train"), [*map(part_of, named)]
         elif path.is_file() and _is_such(path):
             first, parts = path, ["train"]
         else:
@@ -133,7 +126,7 @@ class CoNLL(TextSource):
             raise AbsentData("path", f"must be a CoNLL file, or a folder of such: {self.path}")
         found: dict[str, Path] = {}
         for file in _files(self.path):
-            if (part := _part(file)) is None:
+            if (part := part_of(file)) is None:
                 continue
             if part in found:
                 words = f"has two files for the {part} part, {found[part].name} and {file.name}"
@@ -270,12 +263,6 @@ def _unknown(kept: _Kept, names: Sequence[str], is_run: bool) -> str:
 
 def _files(folder: Path) -> list[Path]:
     return sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
-
-
-def _part(file: Path) -> str | None:
-    """Returns the part that a file's name says; none where it says none."""
-    words = re.split(r"[._-]", file.name.lower())
-    return next((part for part, names in PARTS.items() if {*words} & {*names}), None)
 
 
 def _is_such(file: Path) -> bool:

@@ -14,6 +14,7 @@ from dltrain.datasets._sources.arrays import Part, assemble, describe, reader_wi
 from dltrain.datasets._sources.proposal import arrays, two_files
 from dltrain.errors import KeyProblem
 from dltrain.features._arrays.files import Header, Origin, mapped, read_array, read_header, reading
+from dltrain.features.whole_series import Scaling
 from dltrain.fields import PositiveInt
 from dltrain.lazy import np
 from dltrain.registry import DATASETS
@@ -38,6 +39,8 @@ class NPY(Dataset):
         test_targets: the file of the test labels.
         test_fraction: share of all examples held out for testing, 0 to below 1, stratified by class; unused if
             `test_inputs` is given.
+        series: none; or train or series, where inputs are series, (examples, steps, channels) or (examples, steps),
+            scaled as in the dataset ts.
         max_megabytes: the most that a file of labels may have, which is read into memory, in megabytes; none for 8,192.
     """
 
@@ -47,6 +50,7 @@ class NPY(Dataset):
     targets: Path
     test_inputs: Path | None = None
     test_targets: Path | None = None
+    series: Scaling | None = None
     max_megabytes: PositiveInt | None = None
 
     def __post_init__(self) -> None:
@@ -110,4 +114,4 @@ class NPY(Dataset):
         targets_name = Origin(targets_key, targets.name)
         with reading(targets_key, targets), opened(targets, SizeLimit(self.max_megabytes).most) as file:
             labels = read_array(targets_name, file, targets.stat().st_size)
-        return Part(Origin(inputs_key, inputs.name), targets_name, found, labels)
+        return Part(Origin(inputs_key, inputs.name), targets_name, found, labels, self.series)

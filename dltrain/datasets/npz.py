@@ -15,6 +15,7 @@ from dltrain.datasets._sources.arrays import Part, assemble, describe, reader_wi
 from dltrain.datasets._sources.proposal import arrays, one_file
 from dltrain.errors import KeyProblem
 from dltrain.features._arrays.files import Header, Origin, opened_npz, read_header, read_member, reading
+from dltrain.features.whole_series import Scaling
 from dltrain.fields import PositiveInt
 from dltrain.lazy import np
 from dltrain.registry import DATASETS, suggestion
@@ -31,6 +32,8 @@ class NPZ(Dataset):
 
     Args:
         path: the file, relative to the config's folder.
+        series: none; or train or series, where x is series, (examples, steps, channels) or (examples, steps),
+            scaled as in the dataset ts.
         test_fraction: share of all examples held out for testing, 0 to below 1, stratified by class; unused if the file
             has `x_test`.
         validation_fraction: share of the remaining examples held out for tuning, 0 to below 1, stratified by class;
@@ -42,6 +45,7 @@ class NPZ(Dataset):
     task: ClassVar[str] = "classification"
 
     path: Path
+    series: Scaling | None = None
     max_megabytes: PositiveInt | None = None
 
     @classmethod
@@ -91,6 +95,7 @@ class NPZ(Dataset):
                     self._label(y),
                     self._array(archive, x) if with_inputs else self._header(archive, x),
                     self._array(archive, y),
+                    self.series,
                 )
                 for part, (x, y) in self._names(found).items()
             }

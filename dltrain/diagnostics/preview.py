@@ -214,7 +214,8 @@ def _examples(experiment: Experiment, data: DataSpec, first: FirstExamples, of_i
             lines = [each.values if isinstance(each, showing.Lines) else each.samples for each in items[:MOST_LINES]
                      if isinstance(each, showing.Lines | showing.Sound)]  # fmt: skip
             panel = Lines(lines, labels[:MOST_LINES])
-            heading += ": values over features" if isinstance(items[0], showing.Lines) else ": samples over time"
+            over = items[0].over or "features" if isinstance(items[0], showing.Lines) else ""
+            heading += f": values over {over}" if over else ": samples over time"
         case _:
             asked = [", ".join(each.caption for each in data.targets.values())] if data.targets else []
             caption = of_input.name or next(iter(data.inputs.values())).caption

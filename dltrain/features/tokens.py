@@ -100,6 +100,12 @@ class Tokens(Feature):
         """The ids of padding, unknown tokens, separators and the like: nobody wrote them."""
         return tokenizing.special_ids(self.tokenizer) if self.tokenizer else frozenset()
 
+    def present(self, x: Any, name: str = "mask") -> Any:
+        """Returns which places hold a token, (batch, tokens), bool."""
+        from dltrain.layers.padding import PaddingMask
+
+        return PaddingMask(self.padding, name=name)(x)
+
     def begins_word(self) -> np.ndarray:
         """Returns which tokens begin a word, and do not go on with one, by their ids, (vocabulary,), bool."""
         return tokenizing.begins_word(self.tokenizer)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dltrain.figures.panels import LINE
-from dltrain.figures.sheet import FAINT, FRAME, SHADES, SMALL, Box, Sheet
+from dltrain.figures.sheet import ACCENT, FAINT, FRAME, SHADES, SMALL, Box, Sheet
 from dltrain.wording import number
 
 if TYPE_CHECKING:
@@ -94,37 +94,58 @@ class Lines:
     Args:
         vectors: (positions,) or (positions, ..., lines) of each example.
         labels: what each is.
+        notes: what else there is to say of each, below its label; empty for nothing.
+        weights: how much the positions of each spoke for an answer, -1 to 1; empty where that is not known.
+        columns: how many are beside each other.
     """
 
     vectors: Sequence[np.ndarray]
     labels: Sequence[str]
+    notes: Sequence[str] = ()
+    weights: Sequence[np.ndarray | None] = ()
+    columns: int = 8
 
-    COLUMNS = 8
-    HIGH = 110
+    HIGH, NOTE = 110, 18
 
     @property
     def height(self) -> float:
         """In pixels."""
-        return -(-len(self.labels) // self.COLUMNS) * self.HIGH
+        return -(-len(self.labels) // self.columns) * self._line_height
+
+    @property
+    def _line_height(self) -> float:
+        return self.HIGH + self.NOTE * bool(self.notes)
 
     def draw(self, sheet: Sheet, box: Box) -> None:
         """Draws the vectors with their labels above; the first says what the scale is."""
-        wide = box.width / self.COLUMNS
+        wide, above = box.width / self.columns, 20 + self.NOTE * bool(self.notes)
         low = min(float(vector.min(initial=np.inf)) for vector in self.vectors)
         high = max(float(vector.max(initial=-np.inf)) for vector in self.vectors)
         if low > high:  # all are empty
             low, high = 0.0, 1.0
         room = (high - low or 1.0) * 0.05
         for index, (vector, label) in enumerate(zip(self.vectors, self.labels, strict=True)):
-            line, column = divmod(index, self.COLUMNS)
-            left, top = box.left + column * wide, box.top + line * self.HIGH
+            line, column = divmod(index, self.columns)
+            left, top = box.left + column * wide, box.top + line * self._line_height
             sheet.write(left + 44, top, label, wide - 54, SMALL)
-            axes = sheet.axes(Box(left + 44, top + 20, wide - 54, self.HIGH - 36))
+            if self.notes:
+                sheet.write(left + 44, top + self.NOTE, self.notes[index], wide - 54, SMALL, color=FAINT)
+            axes = sheet.axes(Box(left + 44, top + above, wide - 54, self.HIGH - 36))
             positions = np.arange(1, len(vector) + 1)
+            if self.weights and (weights := self.weights[index]) is not None:
+                extent = (0.5, len(vector) + 0.5, low - room, high + room)
+                axes.imshow(_shaded(weights), extent=extent, aspect="auto", interpolation="nearest")
             axes.plot(positions, vector, color=SHADES[0], linewidth=1, marker="." if len(vector) <= 30 else "")
             axes.set(ylim=(low - room, high + room), yticks=[], xticks=[])
             if column == 0:
                 axes.set_yticks([low, high], [number(low), number(high)])
+
+
+def _shaded(weights: np.ndarray) -> np.ndarray:
+    """Returns orange where weights are above 0, blue where they are below, (1, positions, 4), 0 to 1."""
+    orange, blue = ([int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)] for colour in (ACCENT, SHADES[1]))
+    colours = np.where(weights[:, None] > 0, orange, blue)
+    return np.concatenate([colours, 0.8 * np.abs(weights)[:, None]], axis=1)[None]
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ def tabled(caption: str, items: Sequence[Shown]) -> tuple[list[str], list[list[s
 
     Args:
         caption: what such examples are called.
-        items: of one kind; pictures have no columns.
+        items: of one kind; pictures, and curves over something, have no columns.
     """
     names, rows = _columns(caption, items), []
     for item in items:
@@ -101,8 +101,8 @@ def tabled(caption: str, items: Sequence[Shown]) -> tuple[list[str], list[list[s
                 rows.append([*cells])
             case Text(words=words, marks=marks):
                 rows.append([Marked(words, marks) if marks else words])
-            case Lines(values=values):
-                rows.append([number(value) for value in values.reshape(-1)[:NUMBERS]])
+            case Lines(values=values, over=over):
+                rows.append([] if over else [number(value) for value in values.reshape(-1)[:NUMBERS]])
             case Sound(samples=samples, rate=rate):
                 rows.append([f"{number(len(samples) / rate)} s"])
             case Picture():
@@ -116,7 +116,7 @@ def _columns(caption: str, items: Sequence[Shown]) -> list[str]:
             return [*names]
         case Text() | Sound():
             return [caption]
-        case Lines():
+        case Lines(over=over) if not over:
             widest = max(item.values.size for item in items if isinstance(item, Lines))
             return [f"feature {index + 1}" for index in range(min(widest, NUMBERS))]
     return []

@@ -1,12 +1,14 @@
-"""Which tokens of a text spoke for a network's answer, and which against it."""
+"""Which tokens of a text, or steps of a series, spoke for a network's answer, and which against it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from dltrain.data import DataSpec
+from dltrain.data import DataSpec, Feature
+from dltrain.data.spec import NORMALIZATION
 from dltrain.engine.tensors import tensors
 from dltrain.keras_internals import calls, latest_output
 from dltrain.lazy import keras, tf
@@ -15,11 +17,11 @@ from dltrain.lazy import keras, tf
 def gradient_times_input(
     model: Any, task: Any, spec: DataSpec, inputs: Any, batch_size: int
 ) -> list[np.ndarray] | None:
-    """Returns how much each token adds to the score of the prediction, -1 to 1, (tokens,) of each example.
+    """Returns how much each token, or step, adds to the score of the prediction, -1 to 1, (tokens,) of each example.
 
     M. Denil, A. Demiraj and N. de Freitas, "Extraction of salient sentences from labelled documents", 2014, section
-    3.2, with the sign: the gradient of the task's score, such as the largest logit, times the token's vector. The
-    largest of an example is 1 or -1.
+    3.2, with the sign: the gradient of the task's score, such as the largest logit, times the token's vector, or times
+    what a network makes of a step first, its distance from the mean. The largest of an example is 1 or -1.
 
     Args:
         model: the network.
@@ -29,11 +31,9 @@ def gradient_times_input(
         batch_size: examples at a time.
 
     Returns:
-        none where the input is no row of ids, or the network makes no vectors of them first.
+        none where the input is neither a row of ids nor steps, or the network makes no vectors of them first.
     """
-    features = [*spec.inputs.values()]
-    is_ids = len(features) == 1 and features[0].dtype == "int32" and features[0].model_shape == (None,)
-    vectors = _vectors(model) if is_ids else None
+    vectors = _vectors(model, [*spec.inputs.values()])
     if vectors is None:
         return None
     before, after = keras.Model(model.input, vectors), keras.Model([model.input, vectors], model.output)
@@ -52,10 +52,15 @@ def gradient_times_input(
     return [row / max(np.abs(row).max(initial=0), 1e-12) for row in found]
 
 
-def _vectors(model: Any) -> Any:
-    """Returns the symbolic vectors that a network makes of ids, (batch, places, width); none where it makes none."""
-    for layer in model.layers:
-        if layer.weights and calls(layer):
-            output = latest_output(layer)
-            return output if len(output.shape) == 3 else None
-    return None
+def _vectors(model: Any, features: Sequence[Feature]) -> Any:
+    """Returns the symbolic vectors that a network makes of ids, or of steps, (batch, places, width); else none."""
+    if len(features) != 1:
+        return None
+    if features[0].dtype == "int32" and features[0].model_shape == (None,):
+        made = [layer for layer in model.layers if layer.weights and calls(layer)]
+    elif features[0].shape == features[0].model_shape and len(features[0].shape) == 2:
+        made = [layer for layer in model.layers if layer.name == NORMALIZATION]
+    else:
+        return None
+    output = latest_output(made[0]) if made else None
+    return output if output is not None and len(output.shape) == 3 else None

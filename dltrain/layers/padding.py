@@ -1,4 +1,4 @@
-"""What networks need that leave out the padding behind a shorter text: a mask, and means and maxima under it."""
+"""What networks need that leave out the padding behind shorter examples: a mask, and means and maxima under it."""
 
 from typing import Any
 
@@ -42,6 +42,22 @@ class Masked(keras.layers.Layer):
     def call(self, inputs: Any, present: Any) -> Any:
         """Multiplies by the mask."""
         return inputs * keras.ops.cast(present, inputs.dtype)[..., None]
+
+    def compute_output_shape(self, inputs_shape: Any, present_shape: Any = None) -> Any:
+        """Returns the shape of the first input."""
+        return inputs_shape
+
+
+@keras.saving.register_keras_serializable(package="dltrain")
+class Lowest(keras.layers.Layer):
+    """Puts a value below all others where the mask is false, so that no maximum over neighbours sees what was there.
+
+    Inputs: (batch, steps, width), and (batch, steps), bool. Output: as the first.
+    """
+
+    def call(self, inputs: Any, present: Any) -> Any:
+        """Chooses; the value is one that float16 can hold."""
+        return keras.ops.where(present[..., None], inputs, keras.ops.cast(-6e4, inputs.dtype))
 
     def compute_output_shape(self, inputs_shape: Any, present_shape: Any = None) -> Any:
         """Returns the shape of the first input."""

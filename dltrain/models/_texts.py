@@ -60,11 +60,9 @@ class TextNetwork(Model):
 
     def _embedded(self, data: DataSpec, width: int) -> Embedded:
         """Returns the text as vectors of a width."""
-        from dltrain.layers.padding import PaddingMask
-
         tokens, inputs = self._tokens(data), data.inputs()
         ids = data.preprocess(inputs)
-        mask = PaddingMask(tokens.padding, name="mask")(ids)
+        mask = tokens.present(ids)
         kind = keras.layers.ReversibleEmbedding if self.answers_each_token(data) else keras.layers.Embedding
         table = kind(tokens.vocabulary, width, name="embedding")
         return Embedded(inputs, mask, table(ids), table)

@@ -102,14 +102,13 @@ class _HubEncoder(TextNetwork):
 
     def build(self, data: DataSpec) -> Any:
         """Returns the network, from ids to logits."""
-        from dltrain.layers.padding import PaddingMask
         from dltrain.layers.segments import Segments
 
         tokens, inputs = self._tokens(data), data.inputs()
         ids, backbone = data.preprocess(inputs), self._backbone(tokens)
         known = {
             "token_ids": ids,
-            "padding_mask": PaddingMask(tokens.padding, name="mask")(ids),
+            "padding_mask": tokens.present(ids),
             "segment_ids": Segments(tokens.padding, tokens.separator, name="segments")(ids),
         }
         # Its `call`, unlike the backbone itself, makes its layers this network's own, which can be named and frozen.

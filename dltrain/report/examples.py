@@ -9,15 +9,19 @@ import numpy as np
 
 from dltrain.data import Feature, Ragged, named, unnamed
 from dltrain.data.feature import shape_words
-from dltrain.data.showing import Picture, Shown, Text
+from dltrain.data.showing import Lines, Picture, Shown, Text
+from dltrain.figures.examples import Lines as Curves
 from dltrain.figures.mosaic import Filters
 from dltrain.figures.reading import Marked, tabled
 from dltrain.report import parts
-from dltrain.report.outcome import Evidence, Example
-from dltrain.report.parts import Chapter, Figure, Gallery, Table
+from dltrain.report.outcome import Evidence, Example, Mistake
+from dltrain.report.parts import WIDE, Chapter, Figure, Gallery, Table
 
 LONGEST_TEXT = 1000
 """Letters of a text that are shown among the mistakes."""
+
+MOST_CURVES = 12
+"""Mistakes that are drawn as curves."""
 
 Seen = tuple[Feature, list[Shown]]
 """An input, and what each of some examples looks like."""
@@ -27,8 +31,8 @@ def chapters_of(evidence: Evidence) -> list[Chapter]:
     """Returns the chapters that need the network."""
     chapters = list(evidence.chapters)
     if evidence.mistakes is not None:
-        worst = _mistakes(evidence) if evidence.wrong else Table(evidence.mistakes.title, (), ())
-        chapters.append(Chapter("Mistakes", [worst]))
+        worst = _mistakes(evidence) if evidence.wrong else [Table(evidence.mistakes.title, (), ())]
+        chapters.append(Chapter("Mistakes", worst))
     looks: list[Any] = []
     if any(example.weights is not None for example in evidence.right):
         looks.append(_attention(evidence))
@@ -41,8 +45,8 @@ def chapters_of(evidence: Evidence) -> list[Chapter]:
     return chapters
 
 
-def _mistakes(evidence: Evidence) -> Gallery | Table:
-    """Returns the worst mistakes as pictures, or as rows."""
+def _mistakes(evidence: Evidence) -> list[parts.Part]:
+    """Returns the worst mistakes as pictures, or as rows, with curves above them where they are such."""
     mistakes = evidence.mistakes
     if mistakes is None:
         raise ValueError("the task has no mistakes to show")
@@ -60,7 +64,7 @@ def _mistakes(evidence: Evidence) -> Gallery | Table:
         below = "below each image, Grad-CAM in orange: the places that raise the score of the prediction"
         has_maps = any(picture.overlay is not None for picture in pictures)
         notes = filter(None, [mistakes.note, below * has_maps, pictures[0].note])
-        return Gallery("mistakes", mistakes.title, found, "; ".join(notes))
+        return [Gallery("mistakes", mistakes.title, found, "; ".join(notes))]
     names: list[str] = []
     rows: list[list[str]] = [[] for _ in evidence.wrong]
     for feature, of_input in items:
@@ -72,12 +76,28 @@ def _mistakes(evidence: Evidence) -> Gallery | Table:
         for example, mistake, row in zip(evidence.wrong, mistakes.worst, rows, strict=True)
     ]
     is_marked = any(isinstance(cell, Marked) for line in lines for cell in line)
-    below = "words in orange spoke for the prediction, in blue against it: gradient times input"
-    notes = filter(None, [mistakes.note, below * is_marked])
+    is_shaded = any(isinstance(item, Lines) and item.weights is not None for _, of_input in items for item in of_input)
+    what = "words" * is_marked or "steps" * is_shaded
+    below = f"{what} in orange spoke for the prediction, in blue against it: gradient times input" if what else ""
+    notes = filter(None, [mistakes.note, below])
     columns = ("example", "predicted", "actual", "", *names)
     has_texts = any(isinstance(item, Text) for _, of_input in items for item in of_input)
     of_words, longest = (len(columns), LONGEST_TEXT) if has_texts else (4, Table.longest)
-    return Table(mistakes.title, columns, lines, "; ".join(notes), of_words, shown=25, longest=longest)
+    table = Table(mistakes.title, columns, lines, "; ".join(notes), of_words, shown=25, longest=longest)
+    return [*_curves(items, evidence, mistakes.worst), table]
+
+
+def _curves(items: Sequence[Seen], evidence: Evidence, worst: Sequence[Mistake]) -> list[parts.Part]:
+    """Returns a figure of the first of some mistakes as curves; none where no input is such."""
+    for _, of_input in items:
+        lines = [item for item in of_input if isinstance(item, Lines) and item.over][:MOST_CURVES]
+        if lines:
+            labels = [f"{each.predicted}, not {each.actual}" for each in worst[: len(lines)]]
+            places = [_named(example.place) for example in evidence.wrong[: len(lines)]]
+            weights = [item.weights for item in lines]
+            panel = Curves([item.values for item in lines], labels, places, weights, columns=4)
+            return [Figure("mistakes", panel, WIDE)]
+    return []
 
 
 def _shown(evidence: Evidence, examples: Sequence[Example], like: Example | None = None) -> list[Seen]:

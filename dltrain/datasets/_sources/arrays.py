@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dltrain.data import DataSpec, Provenance, Split, Splits
+from dltrain.data import DataSpec, Feature, Provenance, Split, Splits
 from dltrain.data.noticing import notice, noticing
 from dltrain.data.request import Reader
 from dltrain.data.size_limit import SizeLimit
@@ -16,8 +16,10 @@ from dltrain.errors import DataError
 from dltrain.features._arrays.encoding import LOSES, are_finite, is_lost_in_float32
 from dltrain.features._arrays.files import Header, Origin
 from dltrain.features._arrays.reader import ArrayReader
+from dltrain.features._series.whole_reader import WholeSeriesReader
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.vector import of_shape
+from dltrain.features.whole_series import Scaling, WholeSeries
 from dltrain.fields import HeldOut
 from dltrain.lazy import np
 
@@ -34,12 +36,20 @@ class Part:
         targets_name: the origin of the labels.
         inputs: one row per example, or only its header.
         targets: one label per example.
+        series: how inputs are scaled that are series, (examples, steps, channels) or (examples, steps); else none.
     """
 
     inputs_name: Origin
     targets_name: Origin
     inputs: np.ndarray | Header
     targets: np.ndarray
+    series: Scaling | None = None
+
+    def feature(self, shape: tuple[int, ...]) -> Feature:
+        """Returns what the inputs are, of examples of a shape."""
+        if self.series is None:
+            return of_shape(shape)
+        return WholeSeries(steps=shape[0], channels=shape[1], scaling=self.series)
 
 
 @contextmanager
@@ -88,7 +98,7 @@ def describe(parts: Mapping[str, Part], like: DataSpec | None = None) -> tuple[D
             whose = "the train part" if like is None else "the run"
             raise part.targets_name.problem(f"has labels that {whose} does not have: {_few(unknown)}")
         targets[name] = np.array([names.index(str(label)) for label in held], np.int32)[codes]
-    return DataSpec.of(of_shape(shape), ClassLabel(class_names=tuple(names))), targets
+    return DataSpec.of(train.feature(shape), ClassLabel(class_names=tuple(names))), targets
 
 
 def sizes_of_parts(parts: Mapping[str, Part], validation_fraction: HeldOut, test_fraction: HeldOut) -> dict[str, int]:
@@ -145,7 +155,7 @@ def reader_within(limit: SizeLimit, spec: DataSpec) -> Reader:
         spec: the data that the network was trained on.
     """
     reader = spec.inputs.reader()
-    return replace(reader, limit=limit) if isinstance(reader, ArrayReader) else reader
+    return replace(reader, limit=limit) if isinstance(reader, ArrayReader | WholeSeriesReader) else reader
 
 
 def _row_of(part: Part) -> Callable[[int], str]:
@@ -156,6 +166,9 @@ def _example_shape(part: Part) -> tuple[int, ...]:
     shape, dtype = part.inputs.shape, part.inputs.dtype
     if dtype.kind not in "uifb":
         raise part.inputs_name.problem(f"must contain numbers, got {dtype}")
+    if part.series is not None and len(shape) not in (2, 3):
+        words = f"must be (examples, steps, channels) or (examples, steps), as series are, got shape {shape}"
+        raise part.inputs_name.problem(words)
     if len(shape) not in (2, 3, 4):
         raise part.inputs_name.problem(
             f"must be (examples, features), (examples, height, width) or "
@@ -165,7 +178,12 @@ def _example_shape(part: Part) -> tuple[int, ...]:
         raise part.inputs_name.problem(f"contains no values: its shape is {shape}")
     if shape[0] != len(part.targets):
         raise part.inputs_name.problem(f"and the labels must be equally many, got {shape[0]} and {len(part.targets)}")
-    return (*shape[1:], 1) if len(shape) == 3 else shape[1:]
+    return (*shape[1:], 1) if len(shape) == _bare(part) else shape[1:]
+
+
+def _bare(part: Part) -> int:
+    """Returns how many axes inputs have that lack the one of channels, of which they have one."""
+    return 3 if part.series is None else 2
 
 
 def _labels(part: Part) -> np.ndarray:
@@ -185,7 +203,7 @@ def _inputs(part: Part) -> np.ndarray:
     inputs = part.inputs
     if isinstance(inputs, Header):
         raise TypeError(f"{part.inputs_name.key}: the array itself is needed, not its header")
-    if inputs.dtype != np.uint8:
+    if inputs.dtype != np.uint8 or part.series is not None:
         if is_lost_in_float32(inputs):
             notice(f"{part.inputs_name.words or part.inputs_name.key} {LOSES}", is_warning=True)
         with np.errstate(over="ignore"):  # what float32 cannot hold is found below
@@ -196,7 +214,7 @@ def _inputs(part: Part) -> np.ndarray:
             if not finite.all():
                 first = start + int(finite.argmin())
                 raise part.inputs_name.problem(f"contains NaN or infinite values, first in row {first} (from 0)")
-    return inputs[..., np.newaxis] if inputs.ndim == 3 else inputs
+    return inputs[..., np.newaxis] if inputs.ndim == _bare(part) else inputs
 
 
 def _kind(labels: np.ndarray) -> str:

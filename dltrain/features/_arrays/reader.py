@@ -65,7 +65,7 @@ class ArrayReader:
         try:
             if path.suffix.lower() not in SUFFIXES:
                 raise ValueError(f"must be {self.takes}" if path.is_file() else absence(path))
-            array = self.encoding.fitting(_array(path, self.limit))
+            array = self.encoding.fitting(array_of(path, self.limit))
         except ValueError as error:
             yield self._unusable(source, error)
             return
@@ -102,7 +102,8 @@ def absence(path: Path) -> str:
     return "is a folder" if path.is_dir() else "must be a regular file"
 
 
-def _array(path: Path, limit: SizeLimit) -> np.ndarray:
+def array_of(path: Path, limit: SizeLimit) -> np.ndarray:
+    """Returns the array of an .npy file, or the only one, or x, of an .npz file."""
     with reading("path", path):
         if path.suffix.lower() == ".npy":
             with opened(path) as file:

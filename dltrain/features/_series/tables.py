@@ -91,9 +91,9 @@ def collected(table: Table, layout: Layout, grid: Frequency | str = "auto", is_a
     _check_columns(frame.columns, layout)
     if not layout.is_wide:
         codes, names = _series(table, layout)
-        values = _values(table, (*layout.targets, *layout.past, *layout.known))
+        values = values_of(table, (*layout.targets, *layout.past, *layout.known))
         return _on_grid(table, layout, grid, codes, names, values, is_asked)
-    wide = [_values(table, (name, *layout.past, *layout.known)) for name in layout.targets]
+    wide = [values_of(table, (name, *layout.past, *layout.known)) for name in layout.targets]
     codes = np.repeat(np.arange(len(wide)), len(frame))
     return _on_grid(table, layout, grid, codes, layout.targets, np.concatenate(wide), is_asked)
 
@@ -121,7 +121,7 @@ def _series(table: Table, layout: Layout) -> tuple[np.ndarray, tuple[str, ...]]:
     return column.replace_strict(places).to_numpy().astype(np.int64), tuple(places)
 
 
-def _values(table: Table, names: Sequence[str]) -> np.ndarray:
+def values_of(table: Table, names: Sequence[str]) -> np.ndarray:
     """Returns the numbers of some columns, (rows, columns), float64."""
     found = []
     for name in names:
@@ -165,7 +165,7 @@ def _on_grid(
     is_next = codes[1:] == codes[:-1]
     gaps = np.diff(instants)[is_next]
     frequency = _frequency(grid, instants, gaps, are_numbers)
-    _refuse_rows(
+    refuse_rows(
         table, rows[~frequency.is_on(instants)], "frequency",
         lambda row: f"{table.frame[layout.time][row]} is not on the grid of times, {frequency.words}: resample, "
         "or set another frequency",
@@ -259,12 +259,12 @@ def _check_order(table: Table, layout: Layout, codes: np.ndarray, rows: np.ndarr
     gaps = np.diff(instants)
     before = dict(zip(rows[1:].tolist(), rows[:-1].tolist(), strict=True)) if (is_next & (gaps <= 0)).any() else {}
     column = table.frame[layout.time]
-    _refuse_rows(
+    refuse_rows(
         table, rows[1:][is_next & (gaps == 0)], "time",
         lambda row: f"{layout.time} {column[row]} is there twice, before at {table.place(before[row])}: keep one row"
         + ("" if layout.series else "; of several series, name the column that tells them apart: dataset.series"),
     )  # fmt: skip
-    _refuse_rows(
+    refuse_rows(
         table, rows[1:][is_next & (gaps < 0)], "time",
         lambda row: f"{layout.time} {column[row]} comes behind {column[before[row]]}: rows must be in order of time",
     )  # fmt: skip
@@ -308,11 +308,11 @@ def _refuse_gaps(
     def lacks(name: str, row: int) -> str:
         return f"{name} is missing at {column[row]}; {advice}"
 
-    _refuse_rows(table, rows[1:][wide], "on_gap", steps)
+    refuse_rows(table, rows[1:][wide], "on_gap", steps)
     names = ("a target" if layout.is_wide else layout.targets[0], *layout.targets[1 : len(layout.answered)])
     for place, name in enumerate((*names, *layout.past, *layout.known)):
         inner = _inner(np.isfinite(values[:, place]), codes)
-        _refuse_rows(table, rows[inner], "on_gap", partial(lacks, name))
+        refuse_rows(table, rows[inner], "on_gap", partial(lacks, name))
 
 
 def _inner(is_known: np.ndarray, codes: np.ndarray) -> np.ndarray:
@@ -360,10 +360,10 @@ def circles_of(layout: Layout, frequency: Frequency, instants: np.ndarray) -> np
 
 
 def _refuse(table: Table, is_bad: np.ndarray, key: str, why: Callable[[int], str]) -> None:
-    _refuse_rows(table, np.flatnonzero(is_bad), key, why)
+    refuse_rows(table, np.flatnonzero(is_bad), key, why)
 
 
-def _refuse_rows(table: Table, bad: np.ndarray, key: str, why: Callable[[int], str]) -> None:
+def refuse_rows(table: Table, bad: np.ndarray, key: str, why: Callable[[int], str]) -> None:
     """Raises KeyProblem, which names the first of some rows, if there are any."""
     if not len(bad):
         return

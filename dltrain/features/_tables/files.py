@@ -85,9 +85,17 @@ class Table:
         refuse(messages, skip)
         if len(rows) == len(bad):
             raise KeyProblem("path", f"holds no row that can be used: {messages[0]}")
+        return replace(self.only(~bad.to_numpy()), skipped=self.skipped + messages)
+
+    def only(self, chosen: np.ndarray) -> Table:
+        """Returns the table of some of its rows.
+
+        Args:
+            chosen: which, (rows,), bool.
+        """
         ends = np.cumsum([len(lines) for lines in self.lines])[:-1]
-        kept = [lines[~of_file] for lines, of_file in zip(self.lines, np.split(bad.to_numpy(), ends), strict=True)]
-        return replace(self, frame=self.frame.filter(~bad), lines=kept, skipped=self.skipped + messages)
+        kept = [lines[of_file] for lines, of_file in zip(self.lines, np.split(chosen, ends), strict=True)]
+        return replace(self, frame=self.frame.filter(chosen), lines=kept)
 
 
 def _short(value: object) -> str:
