@@ -6,6 +6,7 @@ from typing import Any
 from dltrain.data import DataSpec
 from dltrain.fields import Fraction, PositiveInt
 from dltrain.lazy import keras
+from dltrain.models._steps import are_steps
 from dltrain.models._texts import TextNetwork
 
 
@@ -29,14 +30,14 @@ class Recurrent(TextNetwork):
 
     def check(self, data: DataSpec) -> None:
         """Raises KeyProblem where the data are neither texts nor steps of numbers."""
-        if not _are_steps(data):
+        if not are_steps(data):
             super().check(data)
 
     def build(self, data: DataSpec) -> Any:
         """Returns the network, from ids or steps to outputs."""
-        if _are_steps(data):
+        if are_steps(data):
             inputs = data.inputs()
-            x = self._through(data.preprocess(inputs), None, is_each=False)
+            x = self._through(data.preprocess(inputs), data.input.present(inputs), is_each=False)
             return keras.Model(inputs, data.head(x, inputs), name=self.registered_name)
         from dltrain.layers.padding import Unmasked
 
@@ -58,9 +59,3 @@ class Recurrent(TextNetwork):
 
     def _layer(self, units: int, has_sequences: bool, name: str) -> Any:
         raise NotImplementedError
-
-
-def _are_steps(data: DataSpec) -> bool:
-    """Whether the only input is numbers, step by step, (steps, channels)."""
-    found = [*data.inputs.values()]
-    return len(found) == 1 and found[0].dtype == "float32" and len(found[0].model_shape) == 2

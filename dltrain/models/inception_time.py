@@ -20,7 +20,7 @@ class InceptionTime(Model):
     normalisation has a momentum of 0.9, and padding behind a shorter series changes nothing.
 
     Args:
-        filters: of each of the four branches of a module; its output has four times as many channels.
+        filters: of each branch of a module, of which there is one more than kernel sizes.
         depth: number of modules; after every third one, what went into these three is added, through a convolution of
             length 1.
         kernel_sizes: lengths of the convolutions, in steps.
@@ -46,7 +46,7 @@ class InceptionTime(Model):
             x = self._module(steps, x, f"module{number}")
             if number % 3 == 0:
                 name = f"shortcut{number // 3}"
-                shortcut = steps.convolution(shortcut, 4 * self.filters, 1, name)
+                shortcut = steps.convolution(shortcut, x.shape[-1], 1, name)
                 shortcut = steps.normalized(shortcut, f"{name}_normalization")
                 x = layers.Add(name=f"{name}_sum")([shortcut, x])
                 x = shortcut = layers.Activation("relu", name=f"{name}_activation")(x)
