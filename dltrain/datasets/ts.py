@@ -67,8 +67,10 @@ class TS(Whole):
         remarks = (remarks if len(parts) > 1 else {"path": "series with a class or a number each"}) | held_out(
             keys, parts
         )
-        keys["scaling"] = "series"
-        remarks["scaling"] = "each by its own mean and deviation; train where levels tell classes apart"
+        is_one = cases["train"].header.channels == 1
+        keys["scaling"] = "series" if is_one else "train"
+        own, alike = "each by its own mean and deviation", "by those of the train part: levels count"
+        remarks["scaling"] = f"{own}; train, {alike}" if is_one else f"{alike}; series, {own}"
         if any(np.isnan(row).any() for each in cases.values() for row in each.rows):
             keys["on_missing"] = "fill"
             remarks["on_missing"] = "numbers are missing: draws a line between the neighbours"

@@ -25,7 +25,7 @@ class MaskedBatchNormalization(keras.layers.BatchNormalization):
             return super().call(inputs, training=False)
         ops = keras.ops
         x = ops.cast(inputs, "float32")
-        weights = ops.cast(present, "float32")[..., None]
+        weights = ops.expand_dims(ops.cast(present, "float32"), -1)
         share = self._mean(weights)
         mean = self._mean(x * weights) / share
         variance = self._mean(weights * ops.square(x - mean)) / share

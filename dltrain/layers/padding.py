@@ -41,7 +41,7 @@ class Masked(keras.layers.Layer):
 
     def call(self, inputs: Any, present: Any) -> Any:
         """Multiplies by the mask."""
-        return inputs * keras.ops.cast(present, inputs.dtype)[..., None]
+        return inputs * keras.ops.expand_dims(keras.ops.cast(present, inputs.dtype), -1)
 
     def compute_output_shape(self, inputs_shape: Any, present_shape: Any = None) -> Any:
         """Returns the shape of the first input."""
@@ -57,7 +57,7 @@ class Lowest(keras.layers.Layer):
 
     def call(self, inputs: Any, present: Any) -> Any:
         """Chooses; the value is one that float16 can hold."""
-        return keras.ops.where(present[..., None], inputs, keras.ops.cast(-6e4, inputs.dtype))
+        return keras.ops.where(keras.ops.expand_dims(present, -1), inputs, keras.ops.cast(-6e4, inputs.dtype))
 
     def compute_output_shape(self, inputs_shape: Any, present_shape: Any = None) -> Any:
         """Returns the shape of the first input."""
@@ -73,7 +73,7 @@ class MaskedMean(keras.layers.Layer):
 
     def call(self, inputs: Any, present: Any) -> Any:
         """Sums and divides."""
-        weights = keras.ops.cast(present, inputs.dtype)[..., None]
+        weights = keras.ops.expand_dims(keras.ops.cast(present, inputs.dtype), -1)
         return keras.ops.sum(inputs * weights, axis=1) / keras.ops.maximum(keras.ops.sum(weights, axis=1), 1)
 
     def compute_output_shape(self, inputs_shape: Any, present_shape: Any = None) -> Any:
@@ -90,7 +90,7 @@ class MaskedMaximum(keras.layers.Layer):
 
     def call(self, inputs: Any, present: Any) -> Any:
         """Takes the maximum of what is left."""
-        return keras.ops.max(inputs * keras.ops.cast(present, inputs.dtype)[..., None], axis=1)
+        return keras.ops.max(inputs * keras.ops.expand_dims(keras.ops.cast(present, inputs.dtype), -1), axis=1)
 
     def compute_output_shape(self, inputs_shape: Any, present_shape: Any = None) -> Any:
         """Returns the shape without the tokens."""

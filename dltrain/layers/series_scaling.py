@@ -13,8 +13,8 @@ class StepMask(keras.layers.Layer):
     """
 
     def call(self, inputs: Any) -> Any:
-        """Compares with itself, which NaN does not equal; LiteRT has no other way to ask."""
-        return keras.ops.equal(inputs[..., 0], inputs[..., 0])
+        """Asks the first channel."""
+        return keras.ops.logical_not(keras.ops.isnan(inputs[..., 0]))
 
     def compute_output_spec(self, inputs: Any) -> Any:
         """Returns shape and type of the output."""
@@ -42,16 +42,17 @@ class SeriesScaling(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         """Subtracts and divides where there is a step."""
         ops = keras.ops
-        present = ops.equal(inputs, inputs)
-        x = ops.where(present, inputs, 0.0)
+        absent = ops.isnan(inputs)
+        weights = 1.0 - ops.cast(absent, "float32")
+        # In this order: of a `where` whose second value is a constant, tf2onnx makes a product, and NaN * 0 is NaN.
+        x = ops.where(absent, 0.0, inputs)
         mean, deviation = (ops.convert_to_tensor(each, "float32") for each in (self.mean, self.deviation))
         if self.is_own:
-            weights = ops.cast(present, "float32")
             count = ops.maximum(ops.sum(weights, axis=1, keepdims=True), 1.0)
             mean = ops.sum(x, axis=1, keepdims=True) / count
             variance = ops.sum(weights * ops.square(x - mean), axis=1, keepdims=True) / count
             deviation = ops.maximum(ops.sqrt(variance), 1e-3 * deviation)
-        return ops.where(present, (x - mean) / deviation, 0.0)
+        return weights * (x - mean) / deviation
 
     def compute_output_shape(self, shape: Any) -> Any:
         """Returns the shape of the input."""

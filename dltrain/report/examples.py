@@ -92,7 +92,7 @@ def _curves(items: Sequence[Seen], evidence: Evidence, worst: Sequence[Mistake])
     for _, of_input in items:
         lines = [item for item in of_input if isinstance(item, Lines) and item.over][:MOST_CURVES]
         if lines:
-            labels = [f"{each.predicted}, not {each.actual}" for each in worst[: len(lines)]]
+            labels = [f"predicted {each.predicted}, actual {each.actual}" for each in worst[: len(lines)]]
             places = [_named(example.place) for example in evidence.wrong[: len(lines)]]
             weights = [item.weights for item in lines]
             panel = Curves([item.values for item in lines], labels, places, weights, columns=4)

@@ -3,6 +3,7 @@
 import csv
 import json
 import sys
+from importlib.metadata import PackageNotFoundError, distribution
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from dltrain.cli import app
 from dltrain.datasets._samples import docstrings
 from dltrain.datasets.image_folder import ImageFolder
 from dltrain.datasets.npz import NPZ
+from dltrain.datasets.ts import TS
 from dltrain.registry import SAMPLES
 
 
@@ -27,7 +29,10 @@ def contents(folder):
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-MEASURED = ("co2", "sunspots")
+ARCHIVED = {"leaves": "OSULeaf", "vowels": "JapaneseVowels", "gunpoint": "GunPoint", "basic_motions": "BasicMotions"}
+"""Those of the archive of series with classes, and the archive's names."""
+
+MEASURED = ("co2", "sunspots", *ARCHIVED)
 """Those that no seed changes, of a package that may be missing."""
 
 
@@ -83,7 +88,7 @@ def test_the_seed_decides_every_byte(tensorflow, tmp_path, name):
 
 def test_measured_series_are_those_of_the_package(tmp_path):
     statsmodels = pytest.importorskip("statsmodels.datasets", reason="pip install 'dltrain[samples]'")
-    for name in MEASURED:
+    for name in ("co2", "sunspots"):
         assert dltrain(name, tmp_path / name).exit_code == 0
     years = list(csv.reader(lines(tmp_path / "sunspots" / "sunspots.csv")))[1:]
     expected = statsmodels.sunspots.load_pandas().data
@@ -95,12 +100,36 @@ def test_measured_series_are_those_of_the_package(tmp_path):
     }
 
 
-def test_what_lacks_its_package_says_which_to_install(tmp_path, monkeypatch):
+SHAPES = {"leaves": (442, 427, 1, 6), "vowels": (640, None, 12, 9), "gunpoint": (200, 150, 1, 2),
+          "basic_motions": (80, 100, 6, 4)}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ARCHIVED)
+def test_measured_series_with_classes_are_those_of_the_archive(tmp_path, name):
+    try:
+        distribution("sktime")
+    except PackageNotFoundError:
+        pytest.skip("pip install 'dltrain[samples]'")
+    assert dltrain(name, tmp_path / name).exit_code == 0
+    splits = TS(path=tmp_path / name / f"{ARCHIVED[name]}_TRAIN.ts", validation_fraction=0.0).load()
+    count, steps, channels, classes = SHAPES[name]
+    assert len(splits.train) + len(splits.test) == count
+    assert splits.spec.input.shape == (steps, channels)
+    assert len(splits.spec.target.class_names) == classes
+
+
+@pytest.mark.parametrize("name", ["co2", "leaves"])
+def test_what_lacks_its_package_says_which_to_install(tmp_path, monkeypatch, name):
     monkeypatch.setattr("dltrain.datasets._samples.time_series.find_spec", lambda name: None)
-    result = dltrain("co2", tmp_path / "co2")
+    monkeypatch.setattr("dltrain.datasets._samples.series_with_classes.distribution", lacking)
+    result = dltrain(name, tmp_path / name)
     assert result.exit_code == 2
     assert "pip install 'dltrain[samples]'" in result.stderr
-    assert not (tmp_path / "co2").exists()
+    assert not (tmp_path / name).exists()
+
+
+def lacking(name):
+    raise PackageNotFoundError(name)
 
 
 def test_the_truth_of_invented_loads_is_what_noise_lies_about(tmp_path):

@@ -8,6 +8,7 @@ from dltrain.data import DataSpec, Ragged
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.tokens import Tokens
 from dltrain.features.vector import Vector
+from dltrain.features.whole_series import WholeSeries
 from dltrain.inference.gradient_times_input import gradient_times_input
 from dltrain.registry import MODELS
 from dltrain.tasks.classification import Classification
@@ -40,6 +41,16 @@ def test_the_shares_of_pairs_are_those_of_their_first_tokens():
     assert [len(each) for each in gradient_times_input(model, Classification(), DATA, STORED, 3)] == [
         *STORED.lengths.tolist()
     ]
+
+
+def test_the_steps_of_series_have_shares_and_those_behind_their_end_have_none():
+    feature = WholeSeries(channels=2, mean=(1.0, 0.0), standard_deviation=(2.0, 1.0))
+    data = DataSpec.of(feature, ClassLabel(class_names=("a", "b")))
+    stored = feature.encode([np.random.RandomState(0).normal(size=(length, 2)) for length in (3, 9, 5)]).stored
+    for name in ("gru", "resnet_1d"):
+        found = gradient_times_input(MODELS[name]().build(data), Classification(), data, stored, 3)
+        assert [len(each) for each in found] == [3, 9, 5]
+        assert all(np.abs(each).max() == pytest.approx(1) for each in found)
 
 
 def test_data_that_are_no_ids_have_none():
