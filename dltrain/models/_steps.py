@@ -8,6 +8,7 @@ from typing import Any
 from dltrain.data import DataSpec
 from dltrain.errors import KeyProblem
 from dltrain.lazy import keras
+from dltrain.models import Model
 
 
 def are_steps(data: DataSpec) -> bool:
@@ -16,16 +17,16 @@ def are_steps(data: DataSpec) -> bool:
     return len(found) == 1 and found[0].dtype == "float32" and len(found[0].model_shape) == 2
 
 
-def check_steps(data: DataSpec, who: str) -> None:
-    """Raises KeyProblem where the data are no steps of numbers.
+@dataclass(frozen=True, kw_only=True)
+class SeriesNetwork(Model):
+    """A network over the steps of a series."""
 
-    Args:
-        data: what the data are.
-        who: the name of the network that needs such.
-    """
-    if not are_steps(data):
-        there = " and ".join(f"{name} of shape {each.model_shape}" for name, each in data.inputs.items())
-        raise KeyProblem("name", f"{who} needs one input of series, (steps, channels), got {there}")
+    def check(self, data: DataSpec) -> None:
+        """Raises KeyProblem where the data are no steps of numbers."""
+        if not are_steps(data):
+            there = " and ".join(f"{name} of shape {each.model_shape}" for name, each in data.inputs.items())
+            words = f"{self.registered_name} needs one input of series, (steps, channels), got {there}"
+            raise KeyProblem("name", words)
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,12 @@ from typing import Any
 from dltrain.data import DataSpec
 from dltrain.fields import PositiveInt
 from dltrain.lazy import keras
-from dltrain.models import Model
-from dltrain.models._steps import Steps, check_steps
+from dltrain.models._steps import SeriesNetwork, Steps
 from dltrain.registry import MODELS
 
 
 @MODELS.register("inception_time")
-class InceptionTime(Model):
+class InceptionTime(SeriesNetwork):
     """Inception modules over series: convolutions of three lengths and a maximum side by side, with residual sums.
 
     H. Ismail Fawaz et al., "InceptionTime: finding AlexNet for time series classification", 2019, figures 1 and 2, and
@@ -32,10 +31,6 @@ class InceptionTime(Model):
     depth: PositiveInt = 6
     kernel_sizes: tuple[PositiveInt, ...] = (40, 20, 10)
     bottleneck: PositiveInt = 32
-
-    def check(self, data: DataSpec) -> None:
-        """Raises KeyProblem where the data are no series."""
-        check_steps(data, "inception_time")
 
     def build(self, data: DataSpec) -> Any:
         """Returns the network, from raw series to outputs."""

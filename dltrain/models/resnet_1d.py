@@ -5,13 +5,12 @@ from typing import Any
 from dltrain.data import DataSpec
 from dltrain.fields import PositiveInt
 from dltrain.lazy import keras
-from dltrain.models import Model
-from dltrain.models._steps import Steps, check_steps
+from dltrain.models._steps import SeriesNetwork, Steps
 from dltrain.registry import MODELS
 
 
 @MODELS.register("resnet_1d")
-class ResNet1D(Model):
+class ResNet1D(SeriesNetwork):
     """Residual blocks of three convolutions over series, and the mean over the steps.
 
     Z. Wang, W. Yan and T. Oates, "Time series classification from scratch with deep neural networks: a strong
@@ -26,10 +25,6 @@ class ResNet1D(Model):
 
     filters: tuple[PositiveInt, ...] = (64, 128, 128)
     kernel_sizes: tuple[PositiveInt, ...] = (8, 5, 3)
-
-    def check(self, data: DataSpec) -> None:
-        """Raises KeyProblem where the data are no series."""
-        check_steps(data, "resnet_1d")
 
     def build(self, data: DataSpec) -> Any:
         """Returns the network, from raw series to outputs."""

@@ -110,6 +110,16 @@ def of_series(folder):
     return DATASETS["time_series"](path=folder / "a.csv", target="y", known=("k",), window=4, horizon=2)
 
 
+def of_whole_series(folder, name):
+    if name == "ts":
+        lines = [f"{','.join('1' * (2 + row % 3))},{row}:{'ab'[row % 2]}" for row in range(40)]
+        (folder / "a.ts").write_text("\n".join(["@univariate true", "@classLabel true a b", "@data", *lines]))
+        return DATASETS[name](path=folder / "a.ts")
+    lines = [f"{row},{step},{row + step},{'ab'[row % 2]}" for row in range(40) for step in range(2 + row % 3)]
+    (folder / "a.csv").write_text("\n".join(["id,t,x,kind", *lines]))
+    return DATASETS[name](path=folder / "a.csv", series="id", time="t", target="kind")
+
+
 def of_sentences(folder):
     lines = [f"Ada B-PER\nis O\n{row} O\nin O\nRome B-LOC\n" for row in range(40)]
     (folder / "a.conll").write_text("\n".join(lines))
@@ -142,6 +152,7 @@ MADE = {
     "python of numbers": lambda tf, folder, patch: of_python(patch, "numbers"),
     **{name: lambda tf, folder, patch, name=name: of_texts(folder, name) for name in ("text_folder", "text_table")},
     "time_series": lambda tf, folder, patch: of_series(folder),
+    **{name: lambda tf, folder, patch, name=name: of_whole_series(folder, name) for name in ("ts", "series_table")},
     "text_files": lambda tf, folder, patch: of_text_files(folder),
     "conll": lambda tf, folder, patch: of_sentences(folder),
     **{name: lambda tf, folder, patch, name=name: of_keras_texts(name, patch) for name in ("imdb", "reuters")},

@@ -14,6 +14,7 @@ from dltrain.features.series import Series
 from dltrain.features.table import Column, Table
 from dltrain.features.tokens import Tokens
 from dltrain.features.vector import Vector
+from dltrain.features.whole_series import WholeSeries
 from dltrain.inference.comparison import COMPARED, Compared
 from dltrain.registry import EXPORTS, FEATURES
 
@@ -53,6 +54,16 @@ INPUTS = {
             floor=(0.1,),
         )
     ),
+    **{
+        f"whole_series, {name}": Features.of(
+            WholeSeries(**keys, channels=2, mean=(1.0, -2.0), standard_deviation=(2.0, 0.5))
+        )
+        for name, keys in {
+            "of one length": {"steps": 4},
+            "scaled by itself": {"steps": 4, "scaling": "series"},
+            "ragged": {"lengths": (5,)},
+        }.items()
+    },
     "several": Features({"picture": Image(shape=(4, 4, 1)), "row": table(SIZE, KIND), "other": table(SIDE, MANY)}),
 }
 FORMATS = [name for name in EXPORTS.names() if EXPORTS[name].agreement is None and not EXPORTS[name].holds_vectors]
@@ -76,17 +87,18 @@ def network(features):
     return keras.Model(inputs, outputs), spec, Split(stored if len(stored) > 1 else called(stored), np.zeros(40))
 
 
-def _summed(ids):
+def _summed(values):
     import keras
 
-    return keras.layers.GlobalAveragePooling1D()(keras.layers.Embedding(30, 4)(ids))
+    vectors = values if len(values.shape) == 3 else keras.layers.Embedding(30, 4)(values)
+    return keras.layers.GlobalAveragePooling1D()(vectors)
 
 
 def _some(feature, random):
     """Returns values that are drawn of the corners, but for the first two where there are more."""
     corners = feature.corners()
     drawn = [corners[place] for place in random.randint(2 if len(corners) > 2 else 0, len(corners), 40)]
-    return Ragged.of(drawn, np.int32) if None in feature.shape else np.stack(drawn)
+    return Ragged.of(drawn, feature.dtype) if None in feature.shape else np.stack(drawn)
 
 
 def needs(name):

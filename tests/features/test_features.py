@@ -26,6 +26,7 @@ from dltrain.features.table import Column, Table
 from dltrain.features.tags import Tags
 from dltrain.features.tokens import Tokens
 from dltrain.features.vector import Vector
+from dltrain.features.whole_series import WholeSeries
 from dltrain.registry import FEATURES
 
 FLOATS = st.floats(-(2.0**100), 2.0**100, width=32)
@@ -70,6 +71,10 @@ EACH = {
         st.text(min_size=1).filter(str.strip),
     ),
     "series": (STEPS, st.lists(st.lists(FLOATS, min_size=3, max_size=3), min_size=3, max_size=3)),
+    "whole_series": (
+        WholeSeries(channels=2),
+        st.lists(st.lists(FLOATS, min_size=2, max_size=2), min_size=1, max_size=5),
+    ),
     "future": (
         Future(horizon=2, names=("y",)),
         st.lists(st.fixed_dictionaries({"y": st.one_of(FLOATS, st.none())}), min_size=2, max_size=2),
@@ -101,6 +106,7 @@ ONE = {
         {"time": "2020-04-30", "k": 9},
     ],
     "sentence": ["a", "good", "film"],
+    "whole_series": [[1, 2], [3, 4.5]],
 }
 """A raw value of those that the server takes."""
 

@@ -18,6 +18,7 @@ from dltrain.features.table import Column, Table
 from dltrain.features.tags import Tags
 from dltrain.features.tokens import Tokens
 from dltrain.features.vector import Vector
+from dltrain.features.whole_series import WholeSeries
 from dltrain.inspection.findings import KINDS, examine
 from dltrain.inspection.fingerprint import fingerprint
 from dltrain.inspection.inspected_data import InspectedData
@@ -43,6 +44,10 @@ EACH = {
     "table": (TABLE, CODES),
     "vector": (Vector(shape=(4,)), RANDOM.rand(COUNT, 4).astype(np.float32)),
     "series": (Series(window=3, layout=Layout(targets=("y",))), RANDOM.rand(COUNT, 3, 1).astype(np.float32)),
+    "whole_series": (
+        WholeSeries(channels=2),
+        Ragged.of([RANDOM.rand(3 + row % 4, 2) for row in range(COUNT)], np.float32),
+    ),
     "future": (Future(horizon=2, names=("y",)), RANDOM.rand(COUNT, 2, 1).astype(np.float32)),
     "tokens": (TOKENS, TOKENS.encode([f"word{row} and word{row + 1}" for row in range(COUNT)]).stored),
     "sentence": (SENTENCE, SENTENCE.encode([[f"word{row}", "and", f"word{row + 1}"] for row in range(COUNT)]).stored),

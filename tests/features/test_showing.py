@@ -19,6 +19,7 @@ from dltrain.features.table import Column, Table
 from dltrain.features.tags import Tags
 from dltrain.features.tokens import Tokens
 from dltrain.features.vector import Vector
+from dltrain.features.whole_series import WholeSeries
 from dltrain.figures.distributions import distributed
 from dltrain.figures.page import Page, Row
 from dltrain.figures.reading import tabled
@@ -32,6 +33,7 @@ EXAMPLES = {
         Series(window=3, horizon=1, layout=Layout(targets=("y", "z"), known=("k",))),
         np.arange(36, dtype=np.float32).reshape(3, 4, 3),
     ),
+    "whole_series": (WholeSeries(channels=2), Ragged.of([np.ones((each, 2)) for each in (3, 1, 40)], np.float32)),
     "future": (Future(horizon=2, names=("y", "z")), np.arange(12, dtype=np.float32).reshape(3, 2, 2)),
     "class_label": (ClassLabel(class_names=("a", "b")), np.array([0, 1, 1], np.int32)),
     "image": (Image(shape=(4, 5, 3), mean=(1.0,) * 3, standard_deviation=(2.0,) * 3), np.zeros((3, 4, 5, 3), np.uint8)),

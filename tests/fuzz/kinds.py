@@ -340,7 +340,30 @@ def read_lines(path: Path) -> None:
     answered(ObjectReader({"label": label, "x": Vector(shape=(3,))}), path)
 
 
+def series() -> dict[str, bytes]:
+    """Returns .ts files of one length and of several, and tables of whole series."""
+    one = "# said\n@problemName x\n@univariate true\n@seriesLength 3\n@classLabel true a b\n@data\n1,2,3:a\n3,?,1:b\n"
+    two = "@dimensions 2\n@equalLength false\n@targetLabel true\n@data\n1,2:3,4:0.5\n1:2:1e3\n-1,NaN,2:1,2,3:2\n"
+    rows = [f"{row},{step},{row + step / 2},{'ab'[row % 2]}" for row in range(12) for step in range(2 + row % 3)]
+    table = "\n".join(["id,t,x,kind", *rows]).encode()
+    return {"a.ts": one.encode(), "b.ts": two.encode(), "c.csv": table, "d.csv.gz": gzip.compress(table)}
+
+
+def read_series(path: Path) -> None:
+    """Reads series as data and as a request."""
+    from dltrain.datasets.series_table import SeriesTable
+    from dltrain.datasets.ts import TS
+    from dltrain.features.whole_series import WholeSeries
+
+    answered(WholeSeries(channels=2 if path.name.startswith("b") else 1, on_missing="fill").reader(), path)
+    if path.suffix == ".ts":
+        TS(path=path, on_missing="fill", test_fraction=0.0, validation_fraction=0.0).load()
+    else:
+        SeriesTable(path=path, series="id", time="t", target="kind", on_missing="fill").load()
+
+
 KINDS = {
+    "series": Kind(series, read_series),
     "arrays": Kind(arrays, read_arrays),
     "tables": Kind(tables, read_tables),
     "archives": Kind(archives, read_archives),
