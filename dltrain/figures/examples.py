@@ -137,10 +137,15 @@ class Lines:
             if self.weights and (weights := self.weights[index]) is not None:
                 extent = (0.5, len(vector) + 0.5, low - room, high + room)
                 axes.imshow(_shaded(weights), extent=extent, aspect="auto", interpolation="nearest")
-            axes.plot(positions, vector, color=SHADES[0], linewidth=1, marker="." if len(vector) <= 30 else "")
+            axes.plot(positions, vector, color=SHADES[0], linewidth=1, marker=_marker(vector))
             axes.set(ylim=(low - room, high + room), yticks=[], xticks=[])
             if column == 0:
                 axes.set_yticks([low, high], [number(low), number(high)])
+
+
+def _marker(vector: np.ndarray) -> str:
+    """Returns a dot for each position of a short line; none where several lines would be hidden by theirs."""
+    return "." if vector.ndim == 1 and len(vector) <= 30 else ""
 
 
 def _shaded(weights: np.ndarray) -> np.ndarray:

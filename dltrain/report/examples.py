@@ -84,18 +84,21 @@ def _mistakes(evidence: Evidence) -> list[parts.Part]:
     has_texts = any(isinstance(item, Text) for _, of_input in items for item in of_input)
     of_words, longest = (len(columns), LONGEST_TEXT) if has_texts else (4, Table.longest)
     table = Table(mistakes.title, columns, lines, "; ".join(notes), of_words, shown=25, longest=longest)
-    return [*_curves(items, evidence, mistakes.worst), table]
+    return [*_curves(items, mistakes.worst), table]
 
 
-def _curves(items: Sequence[Seen], evidence: Evidence, worst: Sequence[Mistake]) -> list[parts.Part]:
+def _curves(items: Sequence[Seen], worst: Sequence[Mistake]) -> list[parts.Part]:
     """Returns a figure of the first of some mistakes as curves; none where no input is such."""
     for _, of_input in items:
         lines = [item for item in of_input if isinstance(item, Lines) and item.over][:MOST_CURVES]
         if lines:
-            labels = [f"predicted {each.predicted}, actual {each.actual}" for each in worst[: len(lines)]]
-            places = [_named(example.place) for example in evidence.wrong[: len(lines)]]
+            shown = worst[: len(lines)]
+            predicted, actual = (
+                [f"predicted {each.predicted}" for each in shown],
+                [f"actual {each.actual}" for each in shown],
+            )
             weights = [item.weights for item in lines]
-            panel = Curves([item.values for item in lines], labels, places, weights, columns=4)
+            panel = Curves([item.values for item in lines], predicted, actual, weights, columns=4)
             return [Figure("mistakes", panel, WIDE)]
     return []
 

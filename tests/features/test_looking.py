@@ -81,7 +81,7 @@ def test_columns_are_numbers_each_with_a_name_of_its_own(name):
         # Trees predict integers as classes and floats as numbers.
         assert (columns.dtype.kind == "i") == (name in ("class_label", "labels"))
     else:
-        assert name in ("image", "tokens", "sentence", "tags", "series", "future")
+        assert name in ("image", "tokens", "sentence", "tags", "series", "future", "whole_series")
 
 
 @pytest.mark.parametrize("name", EACH)
@@ -89,7 +89,7 @@ def test_vectors_are_finite_and_near_where_values_are_alike(name):
     feature, stored = EACH[name]
     twice = joined([stored, stored[:1]])
     vectors = feature.vectors(twice)
-    if name in ("image", "table", "tokens", "sentence", "vector"):
+    if name in ("image", "table", "tokens", "sentence", "vector", "whole_series"):
         assert vectors.dtype == np.float32
         assert np.isfinite(vectors).all()
         distances = ((vectors[:-1] - vectors[-1]) ** 2).sum(axis=1)
@@ -104,15 +104,16 @@ def test_moments_have_names_once_a_feature_has_learnt_them(name):
     feature, stored = EACH[name]
     learnt = feature.adapt(Pieces(stored)).moments()
     assert len({row.name for row in learnt}) == len(learnt)
-    assert len(learnt) == {"image": 3, "numbers": 2, "table": 2, "vector": 4}.get(name, 0)
+    assert len(learnt) == {"image": 3, "numbers": 2, "table": 2, "vector": 4, "whole_series": 2}.get(name, 0)
 
 
 def test_names_in_messages():
-    names = [feature.column(0) for feature, _ in EACH.values()]
+    names = [feature.column(0) for name, (feature, _) in EACH.items() if name != "whole_series"]
     assert names == ["the class", "channel 0", "target 'a'", "target 'x'", "column 'size'", "feature 0"] + [
         f"{name} 0" for name in ("series", "future", "tokens", "sentence", "tags")
     ]
     assert Vector(shape=(3, 2)).column(1) == "channel 1"
+    assert [WholeSeries(channels=2, names=names).column(0) for names in ((), ("x", "y"))] == ["channel 1", "x"]
 
 
 def test_words_that_are_counted_may_be_constant_and_numbers_may_not():
