@@ -111,7 +111,7 @@ WRONG = {
     "a text in place of a number": (HEADER, ["1,two:up"], ":6: step 2 must be a number, or \\? .* got 'two'"),
     "an infinite number": (HEADER, ["1,inf:up"], ":6: step 2 is infinite"),
     "an empty series": (HEADER, [":up"], ":6: step 1 must be a number"),
-    "a class that the header lacks": (HEADER, ["1:up", "2:down", "3:left"], ":8: class 'left' is not one of .* up, down"),
+    "a class that the header lacks": (HEADER, ["1:up", "2:down", "3:left"], ":8: class 'left' is .* up, down"),
     "no class": (HEADER, ["1,2,3"], ":6: must end in : and the class"),
     "two channels of one": (HEADER, ["1,2:3,4:up"], ":6: has 2 channels, .* series of 1"),
     "channels of two lengths": (["@classLabel true a b", "@data"], ["1,2:3:a"], ":3: channel 1 has 2 .* 2 has 1"),
