@@ -9,8 +9,10 @@ from specs import data_spec
 from dltrain.data import DataSpec
 from dltrain.errors import KeyProblem
 from dltrain.features._series.tables import Layout
+from dltrain.features.class_label import ClassLabel
 from dltrain.features.future import Future
 from dltrain.features.series import Series
+from dltrain.features.tokens import Tokens
 from dltrain.models._forecasting import ForecastingNetwork
 from dltrain.registry import MODELS
 from dltrain.tasks.forecasting import Forecasting
@@ -36,24 +38,37 @@ PUBLISHED = {
         "nbeats", {"variant": "interpretable", "units": 256, "seasonal_units": 2048}, 90, 18,
         91 * 256 + 3 * 257 * 256 + 257 * 6 + 91 * 2048 + 3 * 2049 * 2048 + 2049 * 4 * 9,
     ),
+    # S. Bai et al.'s code: a direction, a gain and a bias of each convolution, a shortcut where channels differ.
+    "tcn": (
+        "tcn", {"filters": 5, "kernel_size": 2, "levels": 3}, 8, 3,
+        (2 * 1 * 5 + 10) + (2 * 5 * 5 + 10) + (1 * 5 + 5) + 4 * (2 * 5 * 5 + 10) + (5 + 1) * 3,
+    ),
     # 4 gates, and 3 with two biases each; then a Dense layer of the steps.
     "lstm": ("lstm", {"units": (5,), "bidirectional": False}, 8, 3, 4 * (5 + 1 + 1) * 5 + (5 + 1) * 3),
     "gru": ("gru", {"units": (5,), "bidirectional": False}, 8, 3, 3 * (5 + 1 + 2) * 5 + (5 + 1) * 3),
+    # Its decoder reads 5 states, and the Dense layer makes one step at a time.
+    "decoding gru": (
+        "gru", {"units": (5,), "bidirectional": False, "decoder": True}, 8, 3,
+        3 * (5 + 1 + 2) * 5 + 3 * (5 + 5 + 2) * 5 + (5 + 1),
+    ),
 }  # fmt: skip
 
 SMALL = {
     "linear_forecast": ("linear_forecast", {}),
     "nbeats": ("nbeats", {"units": 8, "blocks": 2, "layers": 1}),
     "interpretable nbeats": ("nbeats", {"variant": "interpretable", "units": 8, "blocks": 2, "layers": 1}),
+    "tcn": ("tcn", {"filters": 6, "kernel_size": 2, "dropout": 0.1}),
     "lstm": ("lstm", {"units": (4,)}),
     "gru": ("gru", {"units": (4,)}),
+    "decoding lstm": ("lstm", {"units": (4, 3), "decoder": True, "bidirectional": False}),
+    "decoding gru": ("gru", {"units": (4,), "decoder": True, "dropout": 0.1}),
     "mlp": ("mlp", {"units": (4,)}),
 }
 """A small form of each network over series, and of each option that changes its graph."""
 
 
 def test_every_network_over_series_alone_is_here():
-    names = {name for name in MODELS.names() if issubclass(MODELS[name], ForecastingNetwork)}
+    names = {name for name in MODELS.names() if issubclass(MODELS[name], ForecastingNetwork)} | {"tcn"}
     assert names <= {row[0] for row in PUBLISHED.values()}
     assert names <= {row[0] for row in SMALL.values()}
 
@@ -162,3 +177,23 @@ def test_it_predicts_the_same_after_saving_and_keeps_its_outputs_exact_in_mixed_
         keras.config.set_dtype_policy("float32")
     assert mixed.output.dtype == "float32"
     assert {weight.dtype for weight in mixed.trainable_weights} == {"float32"}
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_a_decoded_step_hangs_on_what_is_known_ahead_of_it_and_before_it_alone(tensorflow, name):
+    data = spec(window=4, horizon=3, known=("k",))
+    model = MODELS[name](units=(6,), decoder=True).build(data)
+    x = np.random.RandomState(0).normal(size=(1, 7, 2)).astype("float32")
+    before = np.asarray(model(x))
+    for step in range(3):
+        known = x.copy()
+        known[0, 4 + step, 1] += 1
+        differs = np.asarray(model(known) != before)[0, :, 0]
+        np.testing.assert_array_equal(differs, np.arange(3) >= step)
+
+
+@pytest.mark.parametrize("feature", [Series(window=8, layout=Layout(targets=("y",))), Tokens(kind="words")])
+def test_a_decoder_without_steps_to_decode_is_refused(feature):
+    data = DataSpec.of(feature, ClassLabel(class_names=("a", "b")))
+    with pytest.raises(KeyProblem, match=r"^decoder must be false unless series are forecast$"):
+        MODELS["lstm"](decoder=True).check(data)
