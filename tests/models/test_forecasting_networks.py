@@ -43,6 +43,11 @@ PUBLISHED = {
         "tcn", {"filters": 5, "kernel_size": 2, "levels": 3}, 8, 3,
         (2 * 1 * 5 + 10) + (2 * 5 * 5 + 10) + (1 * 5 + 5) + 4 * (2 * 5 * 5 + 10) + (5 + 1) * 3,
     ),
+    # Y. Nie et al.'s code, 336 steps to 96 in 42 patches, without the two numbers by which it scales each channel.
+    "patch_tst": (
+        "patch_tst", {"width": 128, "heads": 16, "depth": 3, "dense_width": 256}, 336, 96,
+        17 * 128 + 42 * 128 + 3 * (4 * 129 * 128 + 129 * 256 + 257 * 128 + 4 * 128) + (42 * 128 + 1) * 96,
+    ),
     # 4 gates, and 3 with two biases each; then a Dense layer of the steps.
     "lstm": ("lstm", {"units": (5,), "bidirectional": False}, 8, 3, 4 * (5 + 1 + 1) * 5 + (5 + 1) * 3),
     "gru": ("gru", {"units": (5,), "bidirectional": False}, 8, 3, 3 * (5 + 1 + 2) * 5 + (5 + 1) * 3),
@@ -58,6 +63,10 @@ SMALL = {
     "nbeats": ("nbeats", {"units": 8, "blocks": 2, "layers": 1}),
     "interpretable nbeats": ("nbeats", {"variant": "interpretable", "units": 8, "blocks": 2, "layers": 1}),
     "tcn": ("tcn", {"filters": 6, "kernel_size": 2, "dropout": 0.1}),
+    "patch_tst": (
+        "patch_tst",
+        {"patch_length": 3, "patch_stride": 2, "width": 6, "heads": 2, "depth": 1, "dense_width": 5},
+    ),
     "lstm": ("lstm", {"units": (4,)}),
     "gru": ("gru", {"units": (4,)}),
     "decoding lstm": ("lstm", {"units": (4, 3), "decoder": True, "bidirectional": False}),
