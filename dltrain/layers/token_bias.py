@@ -25,7 +25,9 @@ class TokenBias(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """Adds them."""
-        return inputs[..., : self.vocabulary] + self.bias
+        if inputs.shape[-1] > self.vocabulary:
+            inputs = inputs[..., : self.vocabulary]
+        return inputs + self.bias
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Returns the shape of the input, with as many logits as there are tokens."""

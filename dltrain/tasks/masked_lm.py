@@ -14,6 +14,7 @@ from dltrain.fields import Share
 from dltrain.lazy import keras, np, tf
 from dltrain.registry import TASKS
 from dltrain.tasks import Task
+from dltrain.tasks._metrics import reading
 from dltrain.tasks._tokens import NOT_ASKED, accuracy, mean_of_asked, of_tokens
 
 KEPT = 20
@@ -122,6 +123,7 @@ class MaskedLanguageModel(Task):
         """Returns the mean over a text's hidden tokens, (batch,); 0 for a text that has none."""
 
         def crossentropy(targets: Any, logits: Any) -> Any:
+            targets, logits = self._hidden(targets, logits)
             return mean_of_asked(targets, _surprise(targets, logits))
 
         return crossentropy
@@ -129,7 +131,23 @@ class MaskedLanguageModel(Task):
     def build_metrics(self, data: DataSpec) -> list[Any]:
         """Returns the Keras metrics, of all hidden tokens."""
         made = {"perplexity": _perplexity, "accuracy": accuracy}
-        return [made[name]() for name in self.metrics]
+        return [reading(made[name](), self._hidden) for name in self.metrics]
+
+    def _hidden(self, targets: Any, logits: Any) -> tuple[Any, Any]:
+        """Returns targets and logits of as many places as may be hidden, those that are among them.
+
+        Softmax over the others, which nothing asks for, would take most of a step.
+
+        Args:
+            targets: (batch, tokens).
+            logits: (batch, tokens, vocabulary); (batch, 1, vocabulary) where they are the same at each place.
+        """
+        tokens = tf.shape(targets)[1]
+        share = 1.0 if self.whole_words else self.share  # the last word may be a text's only one
+        most = tf.minimum(tf.cast(share * tf.cast(tokens, "float32"), "int32") + 1, tokens)
+        places = tf.math.top_k(tf.cast(targets != NOT_ASKED, "int32"), most).indices
+        found = tf.gather(targets, places, batch_dims=1)
+        return found, logits if logits.shape[1] == 1 else tf.gather(logits, places, batch_dims=1)
 
     def inference(self, data: DataSpec, model: Any) -> Callable[[Any], Any]:
         """Returns the likeliest tokens at each place, the likeliest first, and their probabilities."""

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from specs import data_spec
 
 from dltrain.data import DataSpec, Outcome, Split
@@ -85,8 +86,8 @@ def test_whole_words_are_hidden_with_all_their_pieces(kind):
     assert pieces > 1000
 
 
-def logits_and_targets():
-    _, targets = hidden()
+def logits_and_targets(task=None):
+    _, targets = hidden(task)
     logits = np.random.RandomState(1).normal(size=(*targets.shape, TOKENS.vocabulary)).astype(np.float32)
     shares = np.exp(logits.astype(float)) / np.exp(logits.astype(float)).sum(-1, keepdims=True)
     known = np.where(targets == NOT_ASKED, 0, targets)
@@ -94,20 +95,38 @@ def logits_and_targets():
     return logits, targets, surprise
 
 
-def test_the_loss_is_a_mean_per_text_and_padding_changes_it_not():
-    logits, targets, surprise = logits_and_targets()
+TASKS = [
+    MaskedLanguageModel(),
+    MaskedLanguageModel(share=0.01),
+    MaskedLanguageModel(share=0.9),
+    MaskedLanguageModel(whole_words=True),
+]
+
+
+@pytest.mark.parametrize("task", TASKS, ids=["share 0.15", "share 0.01", "share 0.9", "whole words"])
+def test_the_loss_is_a_mean_per_text_and_padding_changes_it_not(task):
+    logits, targets, surprise = logits_and_targets(task)
     expected = surprise.sum(1) / (targets != NOT_ASKED).sum(1)
-    loss = MaskedLanguageModel().loss(DATA)
+    loss = task.loss(DATA)
     np.testing.assert_allclose(np.asarray(loss(targets, logits)), expected, rtol=1e-5)
+    compiled = tf.function(loss, jit_compile=True)
+    np.testing.assert_allclose(np.asarray(compiled(targets, logits)), expected, rtol=1e-5)
     wider = np.pad(targets, ((0, 0), (0, 9)), constant_values=NOT_ASKED)
     again = loss(wider, np.pad(logits, ((0, 0), (0, 9), (0, 0))))
     np.testing.assert_allclose(np.asarray(again), expected, rtol=1e-5)
     assert np.asarray(loss(np.full((1, 5), NOT_ASKED), logits[:1, :5])).tolist() == [0]
 
 
-def test_perplexity_and_accuracy_are_of_all_hidden_tokens():
-    logits, targets, surprise = logits_and_targets()
-    task = MaskedLanguageModel()
+def test_all_pieces_of_a_text_of_one_word_count():
+    task, logits = MaskedLanguageModel(whole_words=True), logits_and_targets()[0]
+    expected = -tf.nn.log_softmax(logits[:1, :5])[:, :, 7]
+    loss = task.loss(DATA)(np.full((1, 5), 7), logits[:1, :5])
+    np.testing.assert_allclose(np.asarray(loss), np.mean(expected, axis=1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("task", TASKS, ids=["share 0.15", "share 0.01", "share 0.9", "whole words"])
+def test_perplexity_and_accuracy_are_of_all_hidden_tokens(task):
+    logits, targets, surprise = logits_and_targets(task)
     perplexity, accuracy = task.build_metrics(DATA)
     for some in (slice(0, 150), slice(150, 400)):
         for metric in (perplexity, accuracy):
