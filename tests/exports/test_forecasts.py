@@ -9,6 +9,7 @@ from dltrain.data import DataSpec
 from dltrain.features._series.tables import Layout
 from dltrain.features.future import Future
 from dltrain.features.series import Series
+from dltrain.inference.comparison import difference
 from dltrain.registry import EXPORTS, MODELS
 from dltrain.tasks.forecasting import Forecasting
 
@@ -45,4 +46,10 @@ def test_a_forecast_is_the_same_elsewhere(tensorflow, tmp_path, name, format_):
     kind().write(model, path, takes, {"inputs": x})
     wanted, got = np.asarray(model(x)), kind().answers(path, {"inputs": x})
     assert got.shape == (5, 3, 2, 3)
-    assert np.abs(got - wanted).max() <= kind.tolerance * np.abs(wanted).max()
+    assert difference(got, wanted) <= kind.tolerance
+
+
+def test_a_step_near_zero_of_a_large_forecast_is_as_exact_as_its_largest_step():
+    wanted = np.array([[[500.0], [0.1], [-480.0]], [[0.5], [0.1], [-0.4]]], np.float32)
+    assert difference(wanted + np.float32(3e-5) * (np.abs(wanted) < 0.2) * [[[1.0]], [[0.0]]], wanted) < 1e-6
+    assert difference(wanted + np.float32(3e-5) * (np.abs(wanted) < 0.2) * [[[0.0]], [[1.0]]], wanted) > 1e-5
