@@ -196,7 +196,8 @@ def large(rows: int) -> None:
     import polars as pl
 
     count = rows // LARGE
-    times = pl.Series(np.datetime64("2000-01-01T00") + np.arange(count)).dt.strftime("%Y-%m-%dT%H:%M")
+    hours = np.datetime64("2000-01-01T00", "ms") + 3_600_000 * np.arange(count)
+    times = pl.Series(hours).dt.strftime("%Y-%m-%dT%H:%M")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "series.csv"
         with path.open("wb") as file:
