@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -13,7 +13,7 @@ from dltrain.data.proposal import Proposal
 from dltrain.data.request import Reader
 from dltrain.data.size_limit import SizeLimit
 from dltrain.datasets._sources.proposal import held_out
-from dltrain.datasets._texts.source import Texts, TextSource
+from dltrain.datasets._texts.source import OF_CUT, Texts, TextSource
 from dltrain.errors import AbsentData, KeyProblem
 from dltrain.features._tables.encoding import MISSING
 from dltrain.features._text import spans
@@ -193,7 +193,7 @@ class CoNLL(TextSource):
         return Texts([each.sentence.words for each in kept], target, tags_of, places, chosen, skipped=tuple(problems))
 
     def stored_targets(self, found: Texts, encoded: Encoded, usable: np.ndarray) -> Ragged:
-        """Returns the tag of each word at its first token."""
+        """Returns the tag of each word at its first token, and says how many tags stand behind a cut."""
         target: Any = found.target
         places = {tag: place for place, tag in enumerate(target.tag_names)}
         starts, lengths, rows = encoded.metadata[STARTS], encoded.stored.lengths, []
@@ -201,6 +201,7 @@ class CoNLL(TextSource):
             rows.append(np.full(length, NOT_ASKED, np.int16))
             tags: Any = found.targets
             rows[-1][firsts] = [places[tag] for tag in tags[row][: len(firsts)]]
+        self._notice_lost(found, dict(zip(usable.tolist(), map(len, starts), strict=True)))
         return Ragged.of(rows, np.int16)
 
     def reader(self, spec: DataSpec) -> Reader:
@@ -221,6 +222,18 @@ class CoNLL(TextSource):
             more = "; to take such as conlleval does, set impossible_tags: accept" if is_order else ""
             return f"{file}:{sentence.numbers[place]}: {words}{more}"
         return ""
+
+    def _notice_lost(self, found: Texts, kept: Mapping[int, int]) -> None:
+        """Says how many words of each part stand behind the cut of their sentence, of those that kept so many."""
+        tags: Any = found.targets
+        lost = {
+            part: sum(len(tags[row]) - kept[row] for row in rows.tolist() if row in kept)
+            for part, rows in found.parts.items()
+        }
+        if total := sum(lost.values()):
+            of_parts = ", ".join(f"{part} {count:,}" for part, count in lost.items() if count)
+            words = f"words behind the cut of their sentences: {total:,} ({of_parts})"
+            notice(f"{words}; their tags are neither learnt nor measured", advice=OF_CUT)
 
     def _chosen(self, kept: Sequence[_Kept], named: Sequence[str]) -> dict[str, np.ndarray]:
         """Returns the positions of the sentences of each part."""

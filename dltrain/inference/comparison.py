@@ -28,10 +28,13 @@ class Compared:
     Args:
         inputs: all of them, as the exported network takes them.
         edges: how many of them, the last ones, are corners.
+        are_real: which places of each example are not filled up, (inputs, places), where an output belongs to each
+            place; none where outputs are of whole examples.
     """
 
     inputs: Batch
     edges: int
+    are_real: np.ndarray | None = None
 
     @classmethod
     def of(
@@ -47,12 +50,18 @@ class Compared:
             has_examples: whether the part is of data; otherwise it is corners alone.
         """
         stored = trees.read(part.take(spaced(len(part), most)).inputs, slice(None))
-        if not has_examples:
-            inputs = by_name(spec, arrays(tensors(spec.inputs, stored)))
-            return cls(inputs if normalize is None else normalize(inputs), trees.count(stored))
-        edges = corners(spec.inputs, stored)
-        inputs = by_name(spec, arrays(tensors(spec.inputs, trees.joined([stored, *edges]))))
-        return cls(inputs if normalize is None else normalize(inputs), sum(map(trees.count, edges)))
+        edges = corners(spec.inputs, stored) if has_examples else []
+        count = sum(map(trees.count, edges)) if has_examples else trees.count(stored)
+        stored = trees.joined([stored, *edges])
+        inputs = by_name(spec, arrays(tensors(spec.inputs, stored)))
+        return cls(inputs if normalize is None else normalize(inputs), count, _real_places(spec, stored))
+
+    def at_real_places(self, outputs: Tree) -> Tree:
+        """Returns outputs with 0 where a shorter example is filled up, which nobody reads."""
+        real = self.are_real
+        if real is None:
+            return outputs
+        return trees.mapped(lambda each: np.where(real.reshape(*real.shape, *[1] * (each.ndim - 2)), each, 0), outputs)
 
     def parted(self, outputs: Tree) -> tuple[Tree, Tree]:
         """Returns the outputs of the examples, and those of the corners."""
@@ -73,6 +82,7 @@ class Compared:
         """
         if trees.mapped(np.shape, got) != trees.mapped(np.shape, wanted):
             return float("inf")
+        got, wanted, raw = map(self.at_real_places, (got, wanted, raw))
         (got, edges), (wanted, wanted_edges) = self.parted(got), self.parted(wanted)
         found = difference(got, wanted) if trees.count(wanted) else 0.0
         if self.edges:
@@ -80,6 +90,14 @@ class Compared:
             scale = np.nan_to_num(np.maximum(1, np.max(rows, axis=0)), posinf=1.0)
             found = max(found, difference(edges, wanted_edges, scale))
         return found
+
+
+def _real_places(spec: DataSpec, stored: Tree) -> np.ndarray | None:
+    """Returns which places of texts are their own where a network answers each; none where it answers the whole."""
+    shape = None if spec.task is None else spec.output_shape
+    if not isinstance(stored, Ragged) or not isinstance(shape, tuple) or shape[:1] != (None,):
+        return None
+    return np.arange(stored.longest) < stored.lengths[:, None]
 
 
 def by_name(spec: DataSpec, values: Any) -> dict[str, Any]:

@@ -105,7 +105,8 @@ def export(
         raise UserError(f"{place or run.exports}: is no UTF-8, which libraries of formats need: name a folder with -o")
     # float32 on a CPU, whatever it was trained in: what runtimes take, and what can be compared.
     trained = TrainedRun.open(run, checkpoint, reporter, [*overrides, "device=cpu", "train.precision=float32"])
-    config, saved, spec = trained.config, trained.saved, trained.spec
+    config, saved = trained.config, trained.saved
+    spec = trained.spec.bound(config.experiment.task)
     splits = None
     if absent := config.absence():
         trained.start()
@@ -293,7 +294,7 @@ def _written(each: Any, asked: _Asked, place: Path, reporter: Reporter) -> Writt
         apart = compared.difference(got, wanted, _answers(asked.raw, compared.inputs))
         share = agreeing = None
         if agreement is not None:
-            agree = asked.task.agree(asked.spec, wanted, got)
+            agree = asked.task.agree(asked.spec, *map(compared.at_real_places, (wanted, got)))
             of_examples, of_edges = compared.parted(agree)
             share, agreeing = float(of_examples.mean()), int(of_edges.sum())
         limit = each.tolerance if agreement is None else agreement

@@ -13,7 +13,7 @@ from dltrain.inference.prediction import Predictor
 from dltrain.inference.trained_run import TrainedRun
 from dltrain.inference.vector_tables import names_of
 from dltrain.inspection.inspected_data import InspectedData
-from dltrain.registry import suggestion
+from dltrain.registry import nearest as closest
 from dltrain.runs.folder import Run
 
 SHOWN = 200
@@ -50,7 +50,8 @@ def similar(
     place = None
     if document is not None:
         if document not in names:
-            raise UserError(f"{run.path}: has no document {document!r}{suggestion(document, names)}")
+            hint = closest(document, names) or f"; the first of its {len(names):,} is {names[0]}"
+            raise UserError(f"{run.path}: has no document {document!r}{hint}")
         place = names.index(document)
         asked = vectors[place]
     else:

@@ -24,7 +24,8 @@ class Doc2Vec(TextNetwork):
         mode: dbow, which guesses each word from the document's vector alone; dm_mean, from the mean of it and those of
             the words around; dm_concat, from all of them side by side, in the order of the words, the largest by far.
         width: of a vector; the paper's 400 is for 100,000 documents.
-        window: words before and behind, of the dm modes; the paper's windows have 8 words in all.
+        window: words before and behind, of the dm modes; the paper's windows have 8 words in all. word2vec and gensim
+            shorten theirs at random for each word: to 3 in the mean where it is 5.
         embedding_steps: of the embedding of a new text.
         embedding_rate: of these, the first; it falls to 0.
     """
@@ -34,7 +35,7 @@ class Doc2Vec(TextNetwork):
 
     mode: Literal["dbow", "dm_mean", "dm_concat"] = "dbow"
     width: PositiveInt = 100
-    window: PositiveInt = 5
+    window: PositiveInt = 3
     embedding_steps: PositiveInt = 50
     embedding_rate: PositiveFloat = 0.1
 

@@ -45,7 +45,7 @@ Spans = Callable[[Sequence[str]], Sequence[tuple[str, int, int]]]
 
 
 def chapters(
-    sentences: Sequence[TaggedSentence], kinds: Mapping[str, str], spans: Spans | None, part: str
+    sentences: Sequence[TaggedSentence], kinds: Mapping[str, str], spans: Spans | None, part: str, lost: int = 0
 ) -> list[Chapter]:
     """Returns what a report says of tags.
 
@@ -54,6 +54,7 @@ def chapters(
         kinds: the type of each tag, such as PER of B-PER: what is taken for what.
         spans: finds spans in tags; none where these mark none.
         part: what the sentences are called.
+        lost: words behind the cut of their sentence.
     """
     names = [*dict.fromkeys(kinds.values())]
     places = {tag: names.index(kind) for tag, kind in kinds.items()}
@@ -63,6 +64,8 @@ def chapters(
     parts: list[Part] = [_of_types(sentences, spans) if spans else _of_tags(names, counts)]
     wrong = int(counts.sum() - np.trace(counts))
     note = f"{part} part: {wrong:,} of {len(actual):,} words are taken for another type; darker: a larger share"
+    if lost:
+        note += f"; words behind the cut of their sentence, which count nowhere: {lost:,}"
     if len(names) > MOST_NAMED:
         note += f"; each cell sums neighbouring tags of the {len(names):,}"
     panel = Confusion("Confusion of words", note, names, counts)

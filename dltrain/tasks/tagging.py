@@ -176,7 +176,8 @@ class Tagging(Task):
                 seen, of_words = words[: len(starts)].tolist(), np.asarray(shares)[starts].tolist()
                 found.append(sentences.TaggedSentence(seen, actual, predicted, of_words, places[row]))
         every = kinds or {tag: tag for tag in target.tag_names}
-        return sentences.chapters(found, every, self._spans if target.have_spans else None, outcome.part)
+        lost = sum(len(words) - len(starts) for words, starts in zip(*facts[:2], strict=True))
+        return sentences.chapters(found, every, self._spans if target.have_spans else None, outcome.part, lost)
 
     def describe(self, data: DataSpec) -> list[str]:
         """Returns how many tags there are, and that outputs are logits of these."""

@@ -69,6 +69,9 @@ def test_similar_takes_a_document_of_the_train_part_by_its_name(folder):
     assert [each["text"][:3] for each in found] == ["law"] * 3
     assert name not in [each["name"] for each in found]
     assert "did you mean" in refusal("similar", folder, "--document", name[:-1] + "333")
+    unlike = refusal("similar", folder, "--document", "zz")
+    assert f"the first of its 40 is {name[:-1]}2" in "".join(unlike.split("\n"))
+    assert unlike.count(".csv") == 1
 
 
 def test_what_similar_cannot_place_is_told(folder):

@@ -55,6 +55,10 @@ def test_a_long_sentence_is_cut_behind_a_word_which_is_said(tmp_path):
     splits = loaded(write(tmp_path, f"{ADA}\n{RAIN}"), max_length=5)
     assert tags_of(splits) == [["B-PER", "I-PER", "O"], ["O", "O", "B-LOC"]]
     assert any("texts longer than 5 tokens, which are cut" in each.words for each in splits.noticed)
+    lost = "words behind the cut of their sentences: 2 (train 2); their tags are neither learnt nor measured"
+    assert [each.words for each in splits.noticed if "behind the cut" in each.words] == [lost]
+    whole = loaded(tmp_path / "a.conll", max_length=20)
+    assert not any("behind the cut" in each.words for each in whole.noticed)
 
 
 CONLL_2003 = "-DOCSTART- -X- -X- O\n\nEU NNP B-NP B-ORG\nrejects VBZ B-VP O\n\n"

@@ -138,17 +138,22 @@ def test_self_recall_counts_documents_that_are_nearest_to_themselves():
     assert task.measure(nearer) == {"self_recall": pytest.approx(1 / 3)}
 
 
+OF_GENSIM = {"dbow": (1.0, 1.0), "dm_mean": (1.0, 1.0)}
+"""self_recall and probe_accuracy of gensim 4.4.0 on the train part of such documents: vectors of 32 numbers, 60 epochs,
+a rate that falls from 0.025 to 0.0001, a window of 5 that it shortens at random, 5 negatives, no sub-sampling."""
+
 CONFIG = """
 dataset: {{name: text_table, path: topics.csv, label_column: topic, tokenizer: words, test_fraction: 0.2,
   validation_fraction: 0}}
 task: {{name: document_words, sample: none}}
 model: {{name: doc2vec, mode: {mode}, width: 32}}
-optimizer: {{name: adam, learning_rate: 0.02}}
+optimizer: {{name: adam, learning_rate: 0.05}}
+schedule: {{name: polynomial}}
 train: {{epochs: 60, batch_size: 16}}
 """
 
 
-@pytest.fixture(scope="module", params=["dbow"])
+@pytest.fixture(scope="module", params=OF_GENSIM)
 def run(request, tensorflow, tmp_path_factory):
     folder = tmp_path_factory.mktemp("topics")
     random = np.random.RandomState(0)
@@ -164,16 +169,17 @@ def run(request, tensorflow, tmp_path_factory):
     with at_home():
         result = CliRunner().invoke(app, ["fit", str(config), "--runs", str(folder / "runs"), "--json"])
     assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
+    return json.loads(result.stdout) | {"mode": request.param}
 
 
-def test_vectors_recall_their_documents_and_tell_their_topics(run):
+def test_vectors_recall_their_documents_and_tell_their_topics_as_those_of_gensim_do(run):
     assert run["test"]["probe_accuracy"] >= 0.9  # learnt of 48 documents
     assert run["test"]["self_recall"] >= 0.99
     assert run["test"]["loss"] is None
     with at_home():
         result = CliRunner().invoke(app, ["eval", run["run"], "--split", "train", "--json"])
     found = json.loads(result.stdout)
-    assert found["metrics"]["self_recall"] >= 0.98
-    assert found["metrics"]["probe_accuracy"] >= 0.95
+    recall, accuracy = OF_GENSIM[run["mode"]]
+    assert found["metrics"]["self_recall"] >= max(0.99, recall - 0.01)
+    assert found["metrics"]["probe_accuracy"] >= max(0.95, accuracy - 0.05)
     assert "embedded anew" in found["undefined"]["loss"]

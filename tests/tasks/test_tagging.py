@@ -141,6 +141,9 @@ def test_words_behind_a_cut_have_no_tag():
     outputs = {"tags": np.zeros((1, 4), np.int32), "probabilities": np.ones((1, 4))}
     (answer,) = Tagging().answers(Outcome(DATA, "", None, split.metadata, outputs, split.inputs), {})
     assert answer == {"words": ["Ada", "in"], "tags": ["O", "O"], "spans": []}
+    known = Split(encoded.stored, Ragged.of([np.array([-1, 3, 0, -1])], np.int16), metadata=encoded.metadata)
+    (_, figure) = Tagging().chapters(Outcome(DATA, "test", known, known.metadata, outputs))[0].parts
+    assert "words behind the cut of their sentence, which count nowhere: 2" in figure.panel.note
 
 
 def test_the_report_shows_types_confusion_and_the_worst_sentences():

@@ -21,7 +21,7 @@ from dltrain.lazy import np
 
 _SHOWN = 10
 """Examples that cannot be used of which a message names so many."""
-_OF_CUT = "where what is cut matters, raise dataset.max_length"
+OF_CUT = "where what is cut matters, raise dataset.max_length"
 _OF_UNKNOWN = {
     "words": "raise dataset.vocabulary_size, or take pieces of words: dataset.tokenizer=wordpiece",
     **dict.fromkeys(("wordpiece", "bpe", "unigram"), "take dataset.tokenizer=bpe, which knows each byte"),
@@ -194,5 +194,5 @@ class TextSource(Whole):
         of_unknown = _OF_UNKNOWN["file" if isinstance(self.tokenizer, Path) else self.tokenizer]
         for kind, places in of_kind.items():
             share = f"{len(places):,} of {len(found.raws):,} texts ({len(places) / len(found.raws):.1%})"
-            advice = f"where they matter, {of_unknown}" if kind == UNKNOWN_TOKENS else _OF_CUT
+            advice = f"where they matter, {of_unknown}" if kind == UNKNOWN_TOKENS else OF_CUT
             notice(f"{share}: {kind}, for example {found.places[places[0]]}", advice=advice)

@@ -1,0 +1,50 @@
+"""What an export is compared on: what a shorter example is filled up with is no answer."""
+
+import numpy as np
+import pytest
+
+from dltrain.data import DataSpec, Features, Ragged, Split
+from dltrain.features.sentence import Sentence
+from dltrain.features.tags import Tags
+from dltrain.features.tokens import Tokens
+from dltrain.inference.comparison import COMPARED, Compared
+from dltrain.registry import TASKS
+
+TEXTS = ["the film was good", "bad", "a film"]
+
+
+def compared_of(task):
+    """Returns what an export of a network that answers each place is asked, and which places texts have."""
+    words = [text.split() for text in TEXTS] if task == "tagging" else TEXTS
+    feature = (Sentence if task == "tagging" else Tokens)(kind="words", max_length=9).fit([words])
+    stored = feature.encode(words).stored
+    inputs = Features({"tokens": feature.adapt([stored])})
+    tags = Tags(tag_names=("O", "B"))
+    targets = Features.of(tags) if task == "tagging" else Features()
+    compared = Compared.of(DataSpec(inputs, targets).bound(TASKS[task]()), Split(stored), COMPARED)
+    rows = [*stored, *feature.corners()]
+    return compared, Ragged.of(rows, np.int32)
+
+
+@pytest.mark.parametrize("task", ["tagging", "masked_lm"])
+def test_outputs_behind_the_end_of_a_text_do_not_count(tensorflow, task):
+    compared, texts = compared_of(task)
+    real = np.arange(texts.longest) < texts.lengths[:, None]
+    wanted = np.random.RandomState(0).normal(size=(*real.shape, 2))
+    beyond = np.where(real[..., None], wanted, -wanted)
+    within = np.where(real[..., None], -wanted, wanted)
+    assert not real.all()
+    assert compared.difference(beyond, wanted, wanted) == 0
+    assert compared.difference(within, wanted, wanted) > 0
+    agree = TASKS[task]().agree
+    both = [compared.at_real_places(each) for each in (wanted, beyond, within)]
+    assert agree(None, both[0], both[1]).all()
+    assert not agree(None, both[0], both[2])[: len(TEXTS)].any()
+
+
+def test_outputs_of_whole_texts_count_as_they_are(tensorflow):
+    feature = Tokens(kind="words", max_length=9).fit([TEXTS])
+    stored = feature.encode(TEXTS).stored
+    compared = Compared.of(DataSpec(Features.of(feature.adapt([stored]))), Split(stored), COMPARED)
+    outputs = np.ones((len(TEXTS) + compared.edges, 3))
+    assert compared.at_real_places(outputs) is outputs
