@@ -86,8 +86,9 @@ class TimeSeries(Whole):
             matter.
         on_gap: what happens where steps or values are missing: error names them; fill repeats the value before, and
             never measures what was filled in; split has no window across them.
-        scaling: of the target in each window, undone in the outputs: standard, by mean and deviation of the window;
-            last_value, by its last value; none, by mean and deviation of the train part.
+        scaling: of the target in each window, undone in the outputs: standard, by mean and deviation of the window, so
+            that series of any size count the same; last_value, by its last value and a deviation that all windows
+            share; none, by mean and deviation of the train part.
         season: steps after which the series repeat themselves, for the seasonal naive forecast and mase; auto finds it,
             none longer than the window.
         delimiter: the character that separates the fields of a CSV file; auto infers it from the header.

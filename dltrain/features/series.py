@@ -282,7 +282,7 @@ class Series(Feature):
 
     def starter(self, examples: Proposal) -> dict[str, Keys | Entries]:
         """Returns the network that `init` writes."""
-        advice = "DLinear; or lstm, gru, mlp: dltrain list model"
+        advice = "DLinear; or nbeats, tcn, patch_tst, gru: dltrain list model"
         rate: Keys = {"learning_rate": (0.001, "the peak; the first thing to try others of")}
         return {"model": {"name": ("linear_forecast", advice)}, "optimizer": rate}
 

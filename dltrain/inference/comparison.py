@@ -71,9 +71,9 @@ class Compared:
     def difference(self, got: Tree, wanted: Tree, raw: Tree) -> float:
         """Returns the largest difference, infinite where outputs are not finite or of another shape.
 
-        That of an example is relative to max(1, |output|). Extreme inputs make large sums of which little may remain:
-        that of a corner is relative to the largest |output| of this corner before the last activation, or to 1. Where
-        Keras itself does not answer a corner with finite numbers, the same is asked of the format.
+        That of an example is relative to its largest |output|, or to 1. Extreme inputs make large sums of which little
+        may remain: that of a corner is relative to the largest |output| of this corner before the last activation, or
+        to 1. Where Keras itself does not answer a corner with finite numbers, the same is asked of the format.
 
         Args:
             got: what the format answers.
@@ -131,12 +131,13 @@ def difference(got: Tree, wanted: Tree, scale: np.ndarray | None = None) -> floa
         got: outputs.
         wanted: others of these shapes.
         scale: what that of each example is relative to, (examples,), and where outputs may be the same without being
-            finite; none for max(1, |wanted|).
+            finite; none for the largest |wanted| of each, or 1: a forecast that crosses 0 is made of large sums.
     """
 
     def one(got: np.ndarray, wanted: np.ndarray) -> float:
         if scale is None:
-            return float((np.abs(got - wanted) / np.maximum(1, np.abs(wanted))).max())
+            largest = np.abs(wanted).reshape(len(wanted), -1).max(axis=1).reshape(-1, *[1] * (wanted.ndim - 1))
+            return float((np.abs(got - wanted) / np.maximum(1, largest)).max())
         with np.errstate(invalid="ignore"):
             found = np.abs(got - wanted) / scale.reshape(-1, *[1] * (wanted.ndim - 1))
         return float(np.where((got == wanted) | (np.isnan(got) & np.isnan(wanted)), 0, found).max())

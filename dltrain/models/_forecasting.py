@@ -20,8 +20,13 @@ class ForecastingNetwork(Model):
 
     def _series(self, data: DataSpec) -> Series:
         """Returns the only input, which must be windows of series."""
-        found = [*data.inputs.values()]
-        if len(found) == 1 and isinstance(found[0], Series) and found[0].horizon:
-            return found[0]
+        if is_forecast(data):
+            return data.input
         there = " and ".join(f"{name} of shape {each.model_shape}" for name, each in data.inputs.items())
         raise KeyProblem("name", f"{self.registered_name} needs one input of series to forecast, got {there}")
+
+
+def is_forecast(data: DataSpec) -> bool:
+    """Whether the only input is windows of series that are to be forecast."""
+    found = [*data.inputs.values()]
+    return len(found) == 1 and isinstance(found[0], Series) and found[0].horizon > 0

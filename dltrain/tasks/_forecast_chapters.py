@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dltrain.data import Outcome, spaced
+from dltrain.data import Outcome
 from dltrain.features._series import frequency as frequencies
 from dltrain.features._series.ends import UNDATED
 from dltrain.features._series.frequency import DAY
@@ -83,7 +83,7 @@ def _drawn(outcome: Outcome, points: np.ndarray, targets: np.ndarray, has_quanti
 
 
 def _marks(series: Any, begins: np.ndarray, places: np.ndarray) -> list[tuple[float, str]]:
-    chosen = spaced(len(begins), 6)
+    chosen = np.arange(0, len(begins), -(-len(begins) // 6))  # evenly far apart, as a reader takes them to be
     texts = frequencies.texts(series.frequency, begins[chosen], series.layout.zone)
     return [(float(places[row]), text) for row, text in zip(chosen, texts, strict=True)]
 
