@@ -15,11 +15,13 @@ class Picture:
         pixels: (height, width) or (height, width, 3), uint8.
         overlay: the same with what a network looked at; none where that is not known.
         note: how values became pixels, where that does not go without saying; the same for all that are made together.
+        sound: what the picture is of, where that can be heard.
     """
 
     pixels: np.ndarray
     overlay: np.ndarray | None = None
     note: str = ""
+    sound: Sound | None = None
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 from dltrain.data import DataSpec
 from dltrain.data.proposal import Proposal
 from dltrain.data.request import Reader
+from dltrain.datasets._sources.class_folders import unpacked
 from dltrain.datasets._sources.part_folders import part_folders
 from dltrain.datasets._sources.proposal import held_out
-from dltrain.datasets._texts.files import are_classes, unpacked
+from dltrain.datasets._texts.files import of_classes
 from dltrain.datasets._texts.source import Texts, TextSource
 from dltrain.errors import KeyProblem
 from dltrain.features._text.reader import SUFFIX, DocumentReader, below, text_of
@@ -52,7 +53,7 @@ class TextFiles(TextSource):
         Raises:
             ValueError: if it is of this kind, but cannot be used.
         """
-        if not path.is_dir() or not below(path) or are_classes(path):
+        if not path.is_dir() or not below(path) or of_classes(path).are_classes():
             return None
         keys: dict[str, Any] = {"path": path}
         remarks = {"path": f"a folder of {SUFFIX} files, and folders of them"}

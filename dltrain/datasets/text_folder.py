@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 from dltrain.data import DataSpec
 from dltrain.data.proposal import Proposal
 from dltrain.data.request import Reader
+from dltrain.datasets._sources.class_folders import unpacked
 from dltrain.datasets._sources.proposal import held_out
-from dltrain.datasets._texts.files import are_classes, beside_classes, parts, unpacked
+from dltrain.datasets._texts.files import of_classes
 from dltrain.datasets._texts.source import Texts, TextSource
 from dltrain.errors import KeyProblem
 from dltrain.features._text.reader import SUFFIX, DocumentReader, below, text_of
@@ -48,15 +49,15 @@ class TextFolder(TextSource):
         Raises:
             ValueError: if it is of this kind, but cannot be used.
         """
-        if not path.is_dir() or not below(path) or not are_classes(path):
+        if not path.is_dir() or not below(path) or not of_classes(path).are_classes():
             return None
-        found = parts(path)
+        found = of_classes(path).parts()
         counts = {name: sum(len(of_class.get(name, ())) for of_class in found.values()) for name in found["train"]}
         keys: dict[str, Any] = {"path": path}
         remarks = {"path": f"a folder of {SUFFIX} files per class"} | held_out(keys, found)
         examples = sum(counts.values())
         told = [f"{examples:,} texts of {len(counts)} classes"]
-        if loose := beside_classes(path):
+        if loose := of_classes(path).beside():
             names = ", ".join(str(file.relative_to(path)) for file in loose[:_SHOWN])
             more = f" and {len(loose) - _SHOWN:,} more" if len(loose) > _SHOWN else ""
             told.append(f"not used, as they are in no class: {names}{more}")
@@ -64,7 +65,9 @@ class TextFolder(TextSource):
 
     def files(self) -> list[Path]:
         """Returns all files of all classes."""
-        return [file for of_class in parts(self._root).values() for some in of_class.values() for file in some]
+        return [
+            file for of_class in of_classes(self._root).parts().values() for some in of_class.values() for file in some
+        ]
 
     def texts(self, like: DataSpec | None) -> Texts:
         """Returns the texts of all files, with the classes of their folders.
@@ -72,7 +75,7 @@ class TextFolder(TextSource):
         Raises:
             ValueError: if they cannot be used.
         """
-        found = parts(self._root)
+        found = of_classes(self._root).parts()
         classes = tuple(found["train"]) if like is None else like.target.class_names
         raws: list[str] = []
         labels: list[int] = []

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import io
 import re
+import wave
 from html import escape
 
 import numpy as np
 
+from dltrain.data.showing import Sound
 from dltrain.figures.sheet import ACCENT, FAINT, FRAME, INK, PAPER, SHADES, Box, paper
 from dltrain.report.parts import Figure
 
@@ -21,6 +23,8 @@ VARIABLES = {
 MARGIN = 8
 SIDE = 176
 """Pixels: an image's longer side, at most."""
+LONGEST_SOUND = 2**16
+"""Samples of a sound that a page holds, 4 s at 16,000 a second: a page of 25 stays below 5 MB."""
 SMALL = 64
 """Pixels: images up to this side are kept as they are, and enlarged without being blurred."""
 
@@ -75,6 +79,19 @@ def image(pixels: np.ndarray) -> tuple[str, bool]:
         picture.save(file, "JPEG", quality=85)
     kind = "png" if is_small else "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}", is_small
+
+
+def heard(sound: Sound) -> str:
+    """Returns the beginning of a sound as the address of itself, a WAV file of one channel and 16 bits."""
+    samples = np.asarray(sound.samples[:LONGEST_SOUND])
+    single = samples if samples.ndim == 1 else samples.mean(axis=1)
+    file = io.BytesIO()
+    with wave.open(file, "wb") as written:
+        written.setnchannels(1)
+        written.setsampwidth(2)
+        written.setframerate(sound.rate)
+        written.writeframes((np.clip(single, -1, 1) * 32767).round().astype("<i2").tobytes())
+    return f"data:audio/wav;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def overlaid(pixels: np.ndarray, heat: np.ndarray) -> np.ndarray:

@@ -144,7 +144,7 @@ def _pictures(shown: Sequence[Seen]) -> list[Picture]:
 
 def _pictured(picture: Picture, lines: Sequence[str], place: str) -> parts.Picture:
     overlay = [] if picture.overlay is None else [picture.overlay]
-    return parts.Picture([picture.pixels, *overlay], lines, place)
+    return parts.Picture([picture.pixels, *overlay], lines, place, picture.sound)
 
 
 def _named(place: str) -> str:

@@ -16,7 +16,7 @@ from string import Template
 from dltrain.errors import printable
 from dltrain.figures.mosaic import Pictures
 from dltrain.figures.reading import Marked, Pieced
-from dltrain.report.drawing import drawn, image, inline
+from dltrain.report.drawing import drawn, heard, image, inline
 from dltrain.report.parts import WIDE, Chapter, Figure, Gallery, Part, Picture, Table
 from dltrain.runs import folder
 from dltrain.runs.folder import Run
@@ -257,6 +257,8 @@ def _picture(picture: Picture) -> str:
         address, is_small = image(pixels)
         kind = ' class="small"' if is_small else ""
         images.append(f'<img{kind} alt="" src="{address}">')
+    if picture.sound is not None:
+        images.append(f'<audio controls preload="none" src="{heard(picture.sound)}"></audio>')
     lines = [f"<b>{text(line, 48)}</b>" if index == 0 else text(line, 80) for index, line in enumerate(picture.lines)]
     place = f' title="{text(picture.place, 500)}"' if picture.place else ""
     return f"<figure{place}>{''.join(images)}<figcaption>{'<br>'.join(lines)}</figcaption></figure>"

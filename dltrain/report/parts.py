@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dltrain.data.showing import Sound
 from dltrain.figures.page import Panel
 
 if TYPE_CHECKING:
@@ -61,11 +62,13 @@ class Picture:
         images: (height, width) or (height, width, 3), uint8, one or two.
         lines: the first is the most important.
         place: where it came from.
+        sound: what can be heard of it; none for nothing.
     """
 
     images: Sequence[np.ndarray]
     lines: Sequence[str] = ()
     place: str = ""
+    sound: Sound | None = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import dataclasses
 import sys
 import types
+import wave
 
 import numpy as np
 import pytest
@@ -120,6 +121,15 @@ def of_whole_series(folder, name):
     return DATASETS[name](path=folder / "a.csv", series="id", time="t", target="kind")
 
 
+def of_sounds(folder):
+    for row in range(20):
+        (folder / f"sounds/{row % 2}").mkdir(parents=True, exist_ok=True)
+        with wave.open(str(folder / f"sounds/{row % 2}/{row}.wav"), "wb") as file:
+            file.setparams((1, 1, 1_000, 0, "NONE", ""))
+            file.writeframes(bytes(range(row, 200 + row)))
+    return DATASETS["audio_folder"](path=folder / "sounds", rate=1_000, clip_seconds=0.1, bands=4)
+
+
 def of_sentences(folder):
     lines = [f"Ada B-PER\nis O\n{row} O\nin O\nRome B-LOC\n" for row in range(40)]
     (folder / "a.conll").write_text("\n".join(lines))
@@ -145,6 +155,7 @@ MADE = {
     "synthetic": lambda *_: DATASETS["synthetic"](shape=(3,), train_examples=40),
     "csv": lambda tf, folder, patch: of_table(folder, "kind"),
     "csv of numbers": lambda tf, folder, patch: of_table(folder, "size"),
+    "audio_folder": lambda tf, folder, patch: of_sounds(folder),
     "image_folder": lambda tf, folder, patch: of_folder(folder),
     "npy": lambda tf, folder, patch: of_arrays(folder, "npy"),
     "npz": lambda tf, folder, patch: of_arrays(folder, "npz"),

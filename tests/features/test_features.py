@@ -15,6 +15,7 @@ from dltrain.data import DataSpec, Feature, Features, Ragged
 from dltrain.data.request import LineReader, ObjectReader
 from dltrain.features._series.tables import Layout
 from dltrain.features._tables.columns import Encoding, learn
+from dltrain.features.audio import Audio
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.future import Future
 from dltrain.features.image import Image
@@ -54,6 +55,8 @@ def learnt_table():
 TABLE = learnt_table()
 STEPS = Series(window=2, horizon=1, layout=Layout(targets=("y",), past=("p",), known=("k",)))
 EACH = {
+    "audio": (Audio(rate=1000, samples=8, window=4, hop=2, bands=4, coefficients=2),
+              st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=20)),
     "image": (Image(shape=(2, 3, 3)), st.lists(st.integers(0, 255), min_size=18, max_size=18)),
     "vector": (Vector(shape=(4,)), st.lists(FLOATS, min_size=4, max_size=4)),
     "table": (
@@ -95,6 +98,7 @@ EACH = {
 
 
 ONE = {
+    "audio": [0.5, -0.25, 0, 1],
     "image": np.arange(18).reshape(2, 3, 3).tolist(),
     "vector": [1, 2.5, -3, 0],
     "table": {"size": 3, "kind": "red", "many": "other", "day": "2012-02-29", "note": None},

@@ -9,6 +9,7 @@ from typing import Any
 
 from dltrain import untrusted
 from dltrain.data.request import STDIN, LineReader, Request
+from dltrain.features._files import files_below
 
 SUFFIX = ".txt"
 MOST_BYTES = 2**24
@@ -63,7 +64,7 @@ class DocumentReader(LineReader):
 
 def below(folder: Path) -> list[Path]:
     """Returns the text files below a folder, sorted by the names on the way to them."""
-    return sorted(file for file in folder.rglob("*") if _is_shown(file.relative_to(folder)) and file.is_file())
+    return files_below(folder, (SUFFIX,))
 
 
 def text_of(path: Path) -> str:
@@ -91,10 +92,6 @@ def as_text(content: bytes) -> str:
         raise ValueError(
             f"must be UTF-8, got the byte 0x{content[error.start]:02x} at {error.start} (line {line}); save it as UTF-8"
         ) from None
-
-
-def _is_shown(path: Path) -> bool:
-    return path.suffix.lower() == SUFFIX and not any(name.startswith(".") for name in path.parts)
 
 
 def _no_text() -> str:

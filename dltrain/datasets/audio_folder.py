@@ -1,0 +1,281 @@
+"""The user's own sounds, in a folder per class or named by a table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from dltrain.data import DataSpec, Split, Splits
+from dltrain.data.noticing import notice, noticing
+from dltrain.data.proposal import Proposal
+from dltrain.data.request import Reader
+from dltrain.data.spectra import FrontEnd
+from dltrain.datasets import Dataset
+from dltrain.datasets._sources.arrays import refusing
+from dltrain.datasets._sources.class_folders import ClassFolders, unpacked
+from dltrain.datasets._sources.proposal import held_out
+from dltrain.datasets._sources.splitting import sizes_of, split_into_parts
+from dltrain.errors import DataError, KeyProblem
+from dltrain.features._audio.clips import Clips, SoundFiles
+from dltrain.features._audio.decoding import SUFFIXES, Channel, Decoding, Header, check_installed
+from dltrain.features._files import files_below
+from dltrain.features.audio import Audio
+from dltrain.features.class_label import ClassLabel
+from dltrain.fields import PositiveFloat, PositiveInt
+from dltrain.lazy import np
+from dltrain.registry import DATASETS
+
+_SHOWN = 10
+"""Files that cannot be used of which a message names so many."""
+
+
+@DATASETS.register("audio_folder")
+class AudioFolder(Dataset):
+    """Your own sounds (WAV, FLAC, Ogg, MP3), in a folder per class: path/ann/1.wav, path/bob/x/2.flac.
+
+    These folders may be in an archive (.zip, .tar, .tar.gz and so on), which is unpacked once into ~/.cache/dltrain (or
+    DLTRAIN_CACHE). Folders called train, validation (or val) and test, with a folder per class in each, are the parts;
+    a part without a folder is split off. Names that start with a dot are ignored.
+
+    Sounds are decoded when they are first needed, in several threads, and resampled by a filter that leaves nothing
+    above half the rate. Training sees a clip of each at a place that is drawn anew in each epoch; validation and test
+    the middle, or several clips. A sound that is shorter than a clip is repeated.
+
+    Args:
+        path: the folder or archive, relative to the config's folder.
+        rate: samples per second to which sounds are resampled: half of it is the highest frequency that is left.
+        channel: mix for the mean of all channels; left or right for one alone.
+        clip_seconds: how long a clip is.
+        eval_clips: clips of a sound, evenly spaced from its beginning to its end, whose outputs are averaged in
+            evaluation; 1 for its middle.
+        front_end: what the network sees: log_mel, the logarithms of the power in mel bands over time, as an image of
+            one channel; mfcc, their discrete cosine transform; spectrogram, the magnitudes of all frequencies, each in
+            its own scale over time, as VGGVox has it; waveform, the samples.
+        window_milliseconds: of the stretch that one spectrum is computed of.
+        hop_milliseconds: from one such stretch to the next.
+        bands: mel bands, of log_mel and mfcc.
+        coefficients: of mfcc, from the first, which is the loudness.
+        on_bad_example: error to stop at files that are no sound that can be read, or are empty; skip to leave them out
+            and name them.
+        cache: where decoded sounds are kept: memory; or none, to decode them in each epoch.
+        test_fraction: share of all sounds held out for testing, 0 to below 1, stratified by class; unused if there is a
+            test part.
+        validation_fraction: share of the remaining sounds held out for tuning, likewise.
+    """
+
+    task: ClassVar[str] = "classification"
+
+    path: Path
+    rate: PositiveInt = 16_000
+    channel: Channel = "mix"
+    clip_seconds: PositiveFloat = 3.0
+    eval_clips: PositiveInt = 1
+    front_end: FrontEnd = "log_mel"
+    window_milliseconds: PositiveFloat = 25.0
+    hop_milliseconds: PositiveFloat = 10.0
+    bands: PositiveInt = 64
+    coefficients: PositiveInt = 20
+    on_bad_example: Literal["error", "skip"] = "error"
+    cache: Literal["memory", "none"] = "memory"
+
+    def __post_init__(self) -> None:
+        check_installed("name")
+        if self.front_end == "mfcc" and self.coefficients > self.bands:
+            raise KeyProblem("coefficients", f"must be at most bands, {self.bands}, got {self.coefficients}")
+        audio = self._audio
+        if audio.window < 2 or audio.hop < 1:
+            key = "window_milliseconds" if audio.window < 2 else "hop_milliseconds"
+            raise KeyProblem(key, f"must be longer: a sample lasts {1000 / self.rate:.3g} ms")
+        if audio.samples < audio.window:
+            raise KeyProblem("clip_seconds", f"must be at least window_milliseconds, {self.window_milliseconds:g} ms")
+
+    @classmethod
+    def proposed(cls, path: Path, target: str | None) -> Proposal | None:
+        """Proposes the block that reads sounds; none where there are none in folders.
+
+        Raises:
+            ValueError: if it is of this kind, but cannot be used.
+        """
+        if not path.is_dir() or not _below(path) or not _of_classes(path).are_classes():
+            return None
+        check_installed("path")
+        found = _of_classes(path).parts()
+        counts = {name: sum(len(of_class.get(name, ())) for of_class in found.values()) for name in found["train"]}
+        files = [file for of_class in found.values() for some in of_class.values() for file in some]
+        headers = [each for each in map(_header, files[:: -(-len(files) // 64)]) if each]
+        if not headers:
+            raise KeyProblem("path", f"contains no sound that can be read among {len(files):,} files")
+        rates = sorted(header.rate for header in headers)
+        seconds = sorted(header.samples / header.rate for header in headers)
+        rate, half = min(rates[len(rates) // 2], 16_000), seconds[len(seconds) // 2]
+        keys: dict[str, Any] = {"path": path, "rate": rate, "clip_seconds": round(min(max(half, 0.1), 3.0), 1)}
+        remarks = {
+            "path": "a folder of sounds per class",
+            "rate": "samples a second to which all are resampled",
+            "clip_seconds": f"half of the sounds last {half:.1f} s or more; training sees a clip of each at random",
+        } | held_out(keys, found)
+        told = (
+            f"{len(files):,} sounds of {len(counts)} classes",
+            f"from {seconds[0]:.1f} to {seconds[-1]:.1f} s, {' and '.join(f'{each:,}' for each in sorted({*rates}))} "
+            f"samples a second in {len(headers):,} that were looked at",
+        )
+        return Proposal(keys, remarks, told, len(files), counts)
+
+    def spec(self) -> DataSpec:
+        """Describes clips and classes, from the names of the folders; opens no file.
+
+        Raises:
+            ValueError: if there are no classes, or the path cannot be used.
+        """
+        return self._spec(_of_classes(self._root).classes())
+
+    def sizes(self) -> dict[str, int] | None:
+        """Returns how many sounds each part has, none of them opened; none where bad ones are skipped. Raises as
+        `spec`."""
+        if self.on_bad_example == "skip":
+            return None
+        found = {part: [*map(len, of_class.values())] for part, of_class in _of_classes(self._root).parts().items()}
+        own = {part: sum(counts) for part, counts in found.items()}
+        held = own.get("validation", self.validation_fraction), own.get("test", self.test_fraction)
+        return sizes_of(found["train"], *held)
+
+    def load(self, like: DataSpec | None = None) -> Splits:
+        """Lists the files, reads what each says of itself, and decodes some for mean and deviation.
+
+        Args:
+            like: the data that a run was trained on, whose classes are used.
+
+        Raises:
+            DataError: if folders or files cannot be used.
+        """
+        with refusing(), noticing() as noticed:
+            found = _of_classes(self._root).parts()
+            classes = tuple(found["train"]) if like is None else like.target.class_names
+            each = [
+                (file, classes.index(_known(name, classes)), part)
+                for part, of_class in found.items()
+                for name, files in of_class.items()
+                for file in files
+            ]
+            headers = self._headers([file for file, _, _ in each])
+            problems = [
+                f"{file}: {words}" for (file, _, _), words in zip(each, headers, strict=True) if isinstance(words, str)
+            ]
+            self._refuse(problems)
+            usable = [
+                (*example, header) for example, header in zip(each, headers, strict=True) if isinstance(header, Header)
+            ]
+            self._notice([(file, header) for file, _, _, header in usable])
+        spec = self._spec(classes)
+        audio = spec.input
+        sounds = SoundFiles([file for file, _, _, _ in usable], self._decoding, self.cache)
+        clips = Clips(sounds, audio.samples, audio.clips, len(usable))
+        labels = np.array([label for _, label, _, _ in usable], np.int32)
+        splits = {
+            part: Split(clips.take(rows), labels[rows])
+            for part in found
+            if len(rows := np.array([row for row, example in enumerate(usable) if example[2] == part], np.int64))
+        }
+        if "train" not in splits:
+            raise DataError("dataset.path has no sound that can be used in the train part")
+        parts = split_into_parts(
+            spec,
+            splits["train"],
+            validation=splits.get("validation", self.validation_fraction),
+            test=splits.get("test", self.test_fraction),
+            split_seed=self.split_seed,
+            like=like,
+            skipped=tuple(problems),
+        )
+        return replace(parts, noticed=(*parts.noticed, *noticed))
+
+    def describe(self, spec: DataSpec) -> list[str]:
+        """Returns how a file becomes samples."""
+        how = "the mean of its channels" if self.channel == "mix" else f"its {self.channel} channel"
+        words = f"Before the network: decode the file, take {how}, resample it to {self.rate:,} samples a second."
+        return [words, ""]
+
+    def reader(self, spec: DataSpec) -> Reader:
+        """Returns a reader of other sounds for a network that was trained on `spec`."""
+        return spec.inputs.reader()
+
+    @property
+    def _audio(self) -> Audio:
+        return Audio(
+            rate=self.rate,
+            samples=max(1, round(self.clip_seconds * self.rate)),
+            front_end=self.front_end,
+            window=round(self.window_milliseconds * self.rate / 1000),
+            hop=round(self.hop_milliseconds * self.rate / 1000),
+            bands=self.bands,
+            coefficients=self.coefficients,
+            clips=self.eval_clips,
+            channel=self.channel,
+        )
+
+    def _spec(self, classes: tuple[str, ...]) -> DataSpec:
+        return DataSpec.of(self._audio, ClassLabel(class_names=classes))
+
+    @property
+    def _decoding(self) -> Decoding:
+        return Decoding(self.rate, self.channel)
+
+    @property
+    def _root(self) -> Path:
+        return unpacked(self.path, "a folder of a folder per class")
+
+    def _headers(self, files: list[Path]) -> list[Header | str]:
+        """Returns what each file says of itself, or why it cannot be used."""
+        found: list[Header | str] = []
+        for file in files:
+            try:
+                header = self._decoding.header(file)
+                found.append(header if header.samples else "has no samples")
+            except ValueError as error:
+                found.append(str(error))
+        return found
+
+    def _refuse(self, problems: list[str]) -> None:
+        if problems and self.on_bad_example == "error":
+            more = f"\n... and {len(problems) - _SHOWN:,} more" if len(problems) > _SHOWN else ""
+            shown = "\n".join(problems[:_SHOWN])
+            words = f"has files that cannot be used:\n{shown}{more}\nto skip them, set on_bad_example: skip"
+            raise KeyProblem("path", words)
+
+    def _notice(self, files: list[tuple[Path, Header]]) -> None:
+        """Says how many sounds are resampled, have several channels, or are shorter than a clip, in a line each."""
+        kinds: dict[str, list[Path]] = {}
+        for file, header in files:
+            if header.rate != self.rate:
+                kinds.setdefault(f"resampled from {header.rate:,} to {self.rate:,} samples a second", []).append(file)
+            if header.channels > 1:
+                how = "the mean of them" if self.channel == "mix" else f"the {self.channel} one"
+                kinds.setdefault(f"of {header.channels} channels, of which {how} is taken", []).append(file)
+            if header.samples < self.clip_seconds * header.rate:
+                words = f"shorter than clip_seconds, {self.clip_seconds:g} s, which are repeated"
+                kinds.setdefault(words, []).append(file)
+        for words, some in kinds.items():
+            share = f"{len(some):,} of {len(files):,} sounds ({len(some) / len(files):.1%})"
+            notice(f"{share}: {words}, for example {some[0]}")
+
+
+def _known(name: str, classes: tuple[str, ...]) -> str:
+    if name not in classes:
+        raise KeyProblem("path", f"has a class that the run does not know: {name!r} ({', '.join(classes)})")
+    return name
+
+
+def _below(folder: Path) -> list[Path]:
+    return files_below(folder, SUFFIXES)
+
+
+def _of_classes(root: Path) -> ClassFolders:
+    return ClassFolders(root, _below, "sound file")
+
+
+def _header(file: Path) -> Header | None:
+    try:
+        return Decoding(1).header(file)
+    except ValueError:
+        return None

@@ -1,0 +1,1 @@
+"""What the feature audio is made of."""

@@ -1,0 +1,133 @@
+"""How a sound file becomes samples at the rate of training, by the soundfile and soxr libraries."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from dltrain import untrusted
+from dltrain.data.feature import Notice
+from dltrain.data.size_limit import MEGABYTE
+from dltrain.errors import KeyProblem
+from dltrain.lazy import np
+
+SUFFIXES = (".flac", ".mp3", ".oga", ".ogg", ".wav")
+"""Of files that are taken for sounds."""
+MOST_MEGABYTES = 512
+"""Larger files are refused before they are read."""
+MOST_SAMPLES = 2**29
+"""Longer sounds are refused before they are decoded: three hours at 48,000 samples a second; 2 GB as float32."""
+QUIET = 1e-4
+"""Sounds that never go beyond it are taken for silence: 3 steps of 16 bits."""
+
+Channel = Literal["mix", "left", "right"]
+
+
+def check_installed(key: str) -> None:
+    """Raises KeyProblem, which names the extra, where a library is not installed."""
+    if find_spec("soundfile") is None or find_spec("soxr") is None:
+        raise KeyProblem(key, ": sounds need the packages soundfile and soxr: pip install 'dltrain[audio]'")
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself.
+
+    Args:
+        rate: samples per second.
+        samples: of each channel; a truncated file has fewer.
+        channels: how many.
+    """
+
+    rate: int
+    samples: int
+    channels: int
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How a file becomes samples.
+
+    Args:
+        rate: samples per second of the result.
+        channel: mix for the mean of all channels; left or right for the first or second alone.
+        most_megabytes: of a file.
+    """
+
+    rate: int
+    channel: Channel = "mix"
+    most_megabytes: int = MOST_MEGABYTES
+
+    def header(self, path: Path) -> Header:
+        """Reads what a file says of itself, and none of its samples.
+
+        Raises:
+            ValueError: if it is no sound that can be used.
+        """
+        with self._opened(path) as sound:
+            return self._checked(sound)
+
+    def __call__(self, source: Path | bytes) -> tuple[np.ndarray, list[Notice]]:
+        """Decodes a sound.
+
+        Args:
+            source: a file, or what is in one.
+
+        Returns:
+            samples in about -1 to 1, (samples,), float32; and what was changed or is odd.
+
+        Raises:
+            ValueError: if it is none that can be used.
+        """
+        with self._opened(source) as sound:
+            header = self._checked(sound)
+            samples = sound.read(dtype="float32", always_2d=True)
+        notices = []
+        if len(samples) < header.samples:
+            words = f"has {len(samples):,} of the {header.samples:,} samples that its header names"
+            notices.append(Notice(words, "sounds that end before their header says"))
+        if not len(samples):
+            raise ValueError("has no samples")
+        if not np.isfinite(samples).all():
+            raise ValueError("holds NaN or infinite values")
+        if header.channels > 1:
+            how = "the mean of its channels" if self.channel == "mix" else f"its {self.channel} channel alone"
+            notices.append(Notice(f"has {header.channels} channels, taken as {how}"))
+        if self.channel == "mix":
+            single = samples.mean(axis=1)
+        else:
+            single = samples[:, min(("left", "right").index(self.channel), header.channels - 1)]
+        if header.rate != self.rate:
+            import soxr
+
+            notices.append(Notice(f"resampled from {header.rate:,} to {self.rate:,} samples a second"))
+            single = soxr.resample(single, header.rate, self.rate)
+        return np.ascontiguousarray(single, np.float32), notices
+
+    @contextmanager
+    def _opened(self, source: Path | bytes) -> Iterator[Any]:
+        import soundfile
+
+        try:
+            opened: IO[bytes] = (
+                io.BytesIO(source)
+                if isinstance(source, bytes)
+                else untrusted.opened(source, self.most_megabytes * MEGABYTE)
+            )
+            with opened as file, untrusted.parsing(), soundfile.SoundFile(file) as sound:
+                yield sound
+        except OSError as error:
+            raise ValueError(f"cannot be read: {error.strerror or error}") from None
+        except untrusted.Unreadable as error:
+            raise ValueError(f"is no sound that can be read ({', '.join(SUFFIXES)}): {error}") from None
+
+    def _checked(self, sound: Any) -> Header:
+        header = Header(int(sound.samplerate), int(sound.frames), int(sound.channels))
+        if header.samples * header.channels > MOST_SAMPLES:
+            raise ValueError(f"has {header.samples * header.channels:,} samples, at most {MOST_SAMPLES:,} are read")
+        return header

@@ -1,0 +1,128 @@
+"""Sounds in a folder per class."""
+
+import numpy as np
+import pytest
+
+from dltrain.datasets.audio_folder import AudioFolder
+from dltrain.errors import DataError
+
+soundfile = pytest.importorskip("soundfile")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Returns a folder of 10 sounds of each of two classes, the first of another rate and of two channels."""
+    random = np.random.RandomState(0)
+    for number in range(20):
+        place = tmp_path / "sounds" / "ab"[number % 2] / "below" / f"{number:02}.wav"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        samples = random.uniform(-0.5, 0.5, 1_500 if number else (3_000, 2))
+        soundfile.write(place, samples, 1_000 if number else 2_000)
+    return tmp_path / "sounds"
+
+
+def source(folder, **keys):
+    return AudioFolder(**{"path": folder, "rate": 1_000, "clip_seconds": 1.0, "bands": 8, **keys})
+
+
+def test_folders_are_classes_and_parts_are_drawn_of_each(folder):
+    data = source(folder, test_fraction=0.2, validation_fraction=0.25)
+    splits = data.load()
+    assert data.spec().target.class_names == splits.spec.target.class_names == ("a", "b")
+    assert data.sizes() == {name: len(part) for name, part in splits.parts.items()}
+    assert [np.bincount(part.targets).tolist() for part in splits.parts.values()] == [[6, 6], [2, 2], [2, 2]]
+    for part in splits.parts.values():
+        for file, label in zip(part.inputs.paths, part.targets, strict=True):
+            assert file.parts[-3] == "ab"[label]
+            if file.stem != "00":
+                whole, _ = soundfile.read(file, dtype="float32")
+                place = part.inputs.paths.index(file)
+                np.testing.assert_array_equal(part.inputs[[place]][0], whole[250:1_250])
+
+
+def test_the_users_own_parts_are_kept(folder):
+    for number, (part, name) in enumerate([("train", "a"), ("train", "b"), ("test", "a"), ("test", "b")]):
+        place = folder.parent / "parts" / part / name / f"{number}.flac"
+        place.parent.mkdir(parents=True)
+        soundfile.write(place, np.full(1_000, 0.1 * number), 1_000)
+    splits = source(folder.parent / "parts", validation_fraction=0).load()
+    assert [[file.name for file in part.inputs.paths] for part in splits.parts.values()] == [
+        ["0.flac", "1.flac"],
+        ["2.flac", "3.flac"],
+    ]
+
+
+def test_what_is_changed_is_said_by_kind(folder):
+    said = [str(noticed) for noticed in source(folder, clip_seconds=2.0).load().noticed]
+    assert any("1 of 20 sounds (5.0%): resampled from 2,000 to 1,000" in words for words in said)
+    assert any("1 of 20 sounds (5.0%): of 2 channels, of which the mean of them" in words for words in said)
+    assert any("20 of 20 sounds (100.0%): shorter than clip_seconds, 2 s" in words for words in said)
+
+
+def test_files_that_are_no_sounds_are_all_named_or_left_out(folder):
+    (folder / "a" / "below" / "10.wav").write_bytes(b"no sound")
+    soundfile.write(folder / "b" / "empty.wav", np.zeros(0), 1_000)
+    with pytest.raises(DataError) as told:
+        source(folder).load()
+    assert "10.wav: is no sound that can be read" in str(told.value)
+    assert "empty.wav: has no samples" in str(told.value)
+    splits = source(folder, on_bad_example="skip").load()
+    assert sum(map(len, splits.parts.values())) == 19
+    assert len(splits.skipped) == 2
+    assert source(folder, on_bad_example="skip").sizes() is None
+
+
+def test_statistics_come_from_the_train_part_alone(folder):
+    before = source(folder).load()
+    for file in before.test.inputs.paths:
+        soundfile.write(file, np.full(1_500, 0.9), 1_000)
+    after = source(folder).load()
+    assert after.test.inputs.paths == before.test.inputs.paths
+    assert before.spec.input.mean is not None
+    assert after.spec.input.mean == before.spec.input.mean
+
+
+def test_a_run_gives_its_classes_to_further_sounds(folder):
+    like = source(folder).load().spec
+    (folder / "c").mkdir()
+    soundfile.write(folder / "c" / "1.wav", np.zeros(1_500), 1_000)
+    with pytest.raises(DataError, match="has a class that the run does not know: 'c'"):
+        source(folder).load(like)
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"window_milliseconds": 1.0}, "window_milliseconds must be longer: a sample lasts 1 ms"),
+        ({"hop_milliseconds": 0.1}, "hop_milliseconds must be longer"),
+        ({"clip_seconds": 0.01}, "clip_seconds must be at least window_milliseconds, 25 ms"),
+        ({"front_end": "mfcc"}, "coefficients must be at most bands, 8, got 20"),
+    ],
+)
+def test_settings_that_fit_no_clip_are_refused(folder, keys, words):
+    with pytest.raises(ValueError, match=words):
+        source(folder, **keys)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda folder: None, "must be a folder of a folder per class"),
+        (lambda folder: (folder / "a").mkdir(parents=True), "two classes or more, found only a"),
+        (
+            lambda folder: [(folder / name).mkdir(parents=True) for name in "ab"],
+            "has no sound file in .*a",
+        ),
+    ],
+)
+def test_a_path_without_sounds_is_refused(tmp_path, make, words):
+    make(tmp_path / "none")
+    with pytest.raises(DataError, match=words):
+        source(tmp_path / "none").load()
+
+
+def test_init_proposes_rate_and_clips_of_what_is_there(folder):
+    found = AudioFolder.proposed(folder, None)
+    assert (found.keys["rate"], found.keys["clip_seconds"]) == (1_000, 1.5)
+    assert found.examples == 20
+    assert AudioFolder.proposed(folder / "a", None) is None
