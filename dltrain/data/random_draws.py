@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from dltrain.lazy import tf
+from dltrain.lazy import np, tf
 
 RANDOM = "philox"
 """TensorFlow's algorithm of random numbers for data: the same whole numbers on every device, compiled or not."""
@@ -83,6 +83,24 @@ def drawn(
 def folded(seed: Any, number: Any) -> Any:
     """Returns another seed for each number."""
     return tf.random.experimental.stateless_fold_in(seed, number, alg=RANDOM)
+
+
+def uniform(seeds: np.ndarray) -> np.ndarray:
+    """Returns a number above 0 and at most 1 for each pair of seeds: splitmix64 of both.
+
+    For what is drawn while examples are read; seeds that follow each other, as `Examples.read` gets them, are as good
+    as any.
+
+    Args:
+        seeds: (some, 2), int64.
+    """
+    mixed = np.zeros(len(seeds), np.uint64)
+    for column in np.asarray(seeds).astype(np.uint64).T:
+        mixed = (mixed ^ column) + np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        mixed ^= mixed >> np.uint64(31)
+    return ((mixed >> np.uint64(11)).astype(np.float64) + 1) / 2.0**53
 
 
 def _by_position(positions: Any, whole: list[Any], axis: int, seed: Any, low: Any, high: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -10,6 +12,7 @@ from dltrain.data import DataSpec, Split, Splits
 from dltrain.data.noticing import notice, noticing
 from dltrain.data.proposal import Proposal
 from dltrain.data.request import Reader
+from dltrain.data.size_limit import memory
 from dltrain.data.spectra import FrontEnd
 from dltrain.datasets import Dataset
 from dltrain.datasets._sources.arrays import refusing
@@ -26,6 +29,10 @@ from dltrain.fields import PositiveFloat, PositiveInt
 from dltrain.lazy import np
 from dltrain.registry import DATASETS
 
+_OF_IGNORED = f"sounds end in {', '.join(SUFFIXES)}, and lie in the folder of a class"
+_ADVICE = "if this is wrong, set dataset.rate, dataset.channel or dataset.clip_seconds"
+_LONGEST_WINDOW = 4096
+"""Samples of a stretch that a spectrum is computed of: transforms are products with a matrix."""
 _SHOWN = 10
 """Files that cannot be used of which a message names so many."""
 
@@ -84,6 +91,9 @@ class AudioFolder(Dataset):
         if self.front_end == "mfcc" and self.coefficients > self.bands:
             raise KeyProblem("coefficients", f"must be at most bands, {self.bands}, got {self.coefficients}")
         audio = self._audio
+        if audio.window > _LONGEST_WINDOW:
+            words = f"must be at most {_LONGEST_WINDOW:,} samples, {1000 * _LONGEST_WINDOW / self.rate:g} ms"
+            raise KeyProblem("window_milliseconds", words)
         if audio.window < 2 or audio.hop < 1:
             key = "window_milliseconds" if audio.window < 2 else "hop_milliseconds"
             raise KeyProblem(key, f"must be longer: a sample lasts {1000 / self.rate:.3g} ms")
@@ -115,7 +125,13 @@ class AudioFolder(Dataset):
             "rate": "samples a second to which all are resampled",
             "clip_seconds": f"half of the sounds last {half:.1f} s or more; training sees a clip of each at random",
         } | held_out(keys, found)
+        beside = _of_classes(path).beside()
         told = (
+            *(
+                [f"not used, as they are in no class: {len(beside):,} files, such as {beside[0].name}"]
+                if beside
+                else []
+            ),
             f"{len(files):,} sounds of {len(counts)} classes",
             f"from {seconds[0]:.1f} to {seconds[-1]:.1f} s, {' and '.join(f'{each:,}' for each in sorted({*rates}))} "
             f"samples a second in {len(headers):,} that were looked at",
@@ -169,9 +185,22 @@ class AudioFolder(Dataset):
             self._notice([(file, header) for file, _, _, header in usable])
         spec = self._spec(classes)
         audio = spec.input
+        clips_of_each = audio.clips if like is None else like.input.clips
+        if clips_of_each != audio.clips:
+            with noticing() as more:
+                words = f"dataset.eval_clips is {audio.clips}: it stays {clips_of_each}, as the run was trained"
+                notice(words, is_warning=True, advice="train a run with these eval_clips")
+            noticed += more
+        if self.cache == "memory":
+            _check_memory(sum(header.samples * self.rate // header.rate for *_, header in usable) * 4)
         sounds = SoundFiles([file for file, _, _, _ in usable], self._decoding, self.cache)
-        clips = Clips(sounds, audio.samples, audio.clips, len(usable))
+        if self.on_bad_example == "skip":
+            broken = sounds.problems()
+            problems += [broken[place] for place in sorted(broken)]
+            sounds, usable = sounds.without(broken), [each for place, each in enumerate(usable) if place not in broken]
+        clips = Clips(sounds, audio.samples, clips_of_each, len(usable))
         labels = np.array([label for _, label, _, _ in usable], np.int32)
+        self._require_classes(each, usable, classes)
         splits = {
             part: Split(clips.take(rows), labels[rows])
             for part in found
@@ -188,7 +217,37 @@ class AudioFolder(Dataset):
             like=like,
             skipped=tuple(problems),
         )
-        return replace(parts, noticed=(*parts.noticed, *noticed))
+        ignored = self._ignored({file for file, _, _ in each})
+        if ignored:
+            kinds = Counter(file.suffix.lower() or "no suffix" for file in ignored)
+            words = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
+            many = "1 file is" if len(ignored) == 1 else f"{len(ignored):,} files are"
+            with noticing() as more:
+                notice(f"{many} ignored ({words}), in no class or no sound: {ignored[0]}", advice=_OF_IGNORED)
+            noticed += more
+        return replace(parts, ignored=tuple(map(str, ignored)), noticed=(*parts.noticed, *noticed))
+
+    def _ignored(self, used: Collection[Path]) -> list[Path]:
+        """Returns the files below the root that are not used, without those whose names start with a dot."""
+        root = self._root
+        return sorted(
+            file
+            for file in root.rglob("*")
+            if file not in used
+            and not any(name.startswith(".") for name in file.relative_to(root).parts)
+            and file.is_file()
+        )
+
+    def _require_classes(self, each: Sequence[Any], usable: Sequence[Any], classes: tuple[str, ...]) -> None:
+        """Raises DataError where files that are left out were all that a class has in a part."""
+        kept = {(part, label) for _, label, part, _ in usable}
+        lost = sorted({(part, label) for _, label, part in each} - kept)
+        if lost:
+            words = [
+                f"dataset.path has no sound of {classes[label]} that can be used in the {part} part"
+                for part, label in lost
+            ]
+            raise DataError("\n".join(words))
 
     def describe(self, spec: DataSpec) -> list[str]:
         """Returns how a file becomes samples."""
@@ -231,7 +290,8 @@ class AudioFolder(Dataset):
         for file in files:
             try:
                 header = self._decoding.header(file)
-                found.append(header if header.samples else "has no samples")
+                is_empty = not header.samples * self.rate // header.rate
+                found.append("has no samples" if is_empty else header)
             except ValueError as error:
                 found.append(str(error))
         return found
@@ -252,12 +312,23 @@ class AudioFolder(Dataset):
             if header.channels > 1:
                 how = "the mean of them" if self.channel == "mix" else f"the {self.channel} one"
                 kinds.setdefault(f"of {header.channels} channels, of which {how} is taken", []).append(file)
+            if header.samples < header.named_samples:
+                kinds.setdefault("which end before their header says", []).append(file)
             if header.samples < self.clip_seconds * header.rate:
                 words = f"shorter than clip_seconds, {self.clip_seconds:g} s, which are repeated"
                 kinds.setdefault(words, []).append(file)
         for words, some in kinds.items():
             share = f"{len(some):,} of {len(files):,} sounds ({len(some) / len(files):.1%})"
-            notice(f"{share}: {words}, for example {some[0]}")
+            notice(f"{share}: {words}, for example {some[0]}", advice=_ADVICE)
+
+
+def _check_memory(needed: int) -> None:
+    most = memory()
+    if needed > most / 2:
+        raise DataError(
+            f"cache: memory needs {needed / 1e9:.1f} GB for the decoded sounds, more than half of this machine's "
+            f"{most / 1e9:.1f} GB; use cache: none"
+        )
 
 
 def _known(name: str, classes: tuple[str, ...]) -> str:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from dltrain.data import spectra
-from dltrain.data.feature import Encoded, Feature, Notice, Plain, statistic
+from dltrain.data.feature import Encoded, Feature, Notice, Plain, shortened, statistic
 from dltrain.data.finding import Finding
 from dltrain.data.parts import Parts
 from dltrain.data.spectra import FrontEnd
 from dltrain.data.statistics import statistics_of
 from dltrain.features._audio.clips import Clips, InMemory
-from dltrain.features._audio.decoding import QUIET, Channel, Decoding
+from dltrain.features._audio.decoding import LOUDEST, QUIET, Channel, Decoding
 from dltrain.lazy import np
 from dltrain.registry import FEATURES
 
@@ -32,7 +32,7 @@ _PICTURE_FRAMES = 256
 _LOUDEST = 60.0
 """Decibels below a picture's loudest place at which it is black."""
 _SOME = 2048
-"""Sounds of a part that are looked at for findings and figures."""
+"""Sounds of a part whose loudness is drawn, at most."""
 
 
 @FEATURES.register("audio")
@@ -116,6 +116,13 @@ class Audio(Feature):
         """Returns what samples and front end are; how long clips are is the network's affair."""
         return {key: value for key, value in super().signature().items() if key not in ("samples", "channel", "clips")}
 
+    def difference(self, other: Any) -> str:
+        """Returns which rate or front end is another."""
+        names = ("rate", "front_end", "window", "hop", "bands", "coefficients")
+        ours, theirs = ({name: getattr(each, name) for name in names} for each in (self, other))
+        known = [f"{name} {ours[name]}, got {theirs[name]}" for name in names if ours[name] != theirs[name]]
+        return f"it takes sounds of {'; '.join(known)}"
+
     def encode(self, raws: Sequence[Any]) -> Encoded:
         """Returns sounds as they are stored: (usable, samples), the middle of each; as `Clips` where there are more."""
         sounds: list[np.ndarray] = []
@@ -159,13 +166,14 @@ class Audio(Feature):
                 raise ValueError(f"b64 must be base64: {error}") from None
         try:
             with np.errstate(over="ignore"):
-                samples = np.array(raw, np.float32)
+                array = np.array(raw)
+                samples = array.astype(np.float32) if array.dtype.kind in "iuf" else np.zeros(0, np.float32)
         except (ValueError, TypeError, OverflowError):
             samples = np.zeros(0, np.float32)
         if samples.ndim != 1 or not len(samples):
-            raise ValueError(f"must be a list of samples, {self.rate:,} a second, got {type(raw).__name__}")
-        if not np.isfinite(samples).all():
-            raise ValueError("holds NaN, infinite values, or some that float32 cannot hold")
+            raise ValueError(f"must be a list of numbers, samples at {self.rate:,} a second, got {shortened(raw)}")
+        if not np.abs(samples).max() <= LOUDEST:
+            raise ValueError("holds NaN, infinite values, or some beyond 2,147,483,648: samples are -1 to 1")
         return samples, []
 
     @property
@@ -206,7 +214,7 @@ class Audio(Feature):
                 for shift, clip in enumerate(np.abs(np.asarray(stored[start : start + 64]))):
                     if clip.max() < QUIET:
                         silent.append(parts.place(part, start + shift))
-                    elif (clip >= 0.999).mean() > 0.001:
+                    elif 0.999 <= clip.max() <= 1.001 and (clip >= 0.999).mean() > 0.001:
                         clipped.append(parts.place(part, start + shift))
         if silent:
             many = "1 sound is" if len(silent) == 1 else f"{len(silent):,} sounds are"
@@ -240,7 +248,8 @@ class Audio(Feature):
             decibels = 10 * np.log10(power + spectra.FLOOR)
         else:
             decibels = spectra.log_mel(clip[None], self.rate, self.window, hop, self.bands)[0] * (10 / np.log(10))
-        shares = 1 + (decibels - decibels.max()) / _LOUDEST
+        loudest = max(float(decibels.max()), 0.0)  # so that silence is black
+        shares = 1 + (decibels - loudest) / _LOUDEST
         return np.asarray((np.clip(shares, 0, 1) * 255).round().astype(np.uint8).T[::-1])
 
     def _as_picture(self, weights: np.ndarray, rows: int, frames: int) -> np.ndarray:

@@ -111,7 +111,7 @@ class SoundFrontEnd(keras.layers.Layer):
 
 
 _DOUBLINGS = 11
-"""Of the sum that takes direct current away: it is of 2048 samples, behind which less than a billionth is left."""
+"""Of the sum that takes direct current away: it is of 2048 samples, behind which a billionth is left."""
 
 
 def _emphasized(x: Any) -> Any:

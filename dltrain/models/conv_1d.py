@@ -42,7 +42,7 @@ class Conv1D(Model):
         if len(shape) != 2:
             raise KeyProblem("name", f"conv_1d needs steps of numbers, such as front_end: waveform, got shape {shape}")
         least = self.stride * self.pooling ** len(self.filters)
-        if (shape[0] or least) < least:
+        if shape[0] < least:
             raise KeyProblem("filters", f"with this stride and pooling need {least:,} steps or more, got {shape[0]:,}")
 
     def build(self, data: DataSpec) -> Any:

@@ -25,6 +25,8 @@ SIDE = 176
 """Pixels: an image's longer side, at most."""
 LONGEST_SOUND = 2**16
 """Samples of a sound that a page holds, 4 s at 16,000 a second: a page of 25 stays below 5 MB."""
+_HEARD_RATE = 16_000
+"""Samples a second that a page plays, at most."""
 SMALL = 64
 """Pixels: images up to this side are kept as they are, and enlarged without being blurred."""
 
@@ -83,13 +85,15 @@ def image(pixels: np.ndarray) -> tuple[str, bool]:
 
 def heard(sound: Sound) -> str:
     """Returns the beginning of a sound as the address of itself, a WAV file of one channel and 16 bits."""
-    samples = np.asarray(sound.samples[:LONGEST_SOUND])
+    samples = np.asarray(sound.samples)
     single = samples if samples.ndim == 1 else samples.mean(axis=1)
+    every = -(-sound.rate // _HEARD_RATE)  # means of neighbours: what a page plays is for the ear alone
+    single = single[: len(single) // every * every].reshape(-1, every).mean(axis=1)[:LONGEST_SOUND]
     file = io.BytesIO()
     with wave.open(file, "wb") as written:
         written.setnchannels(1)
         written.setsampwidth(2)
-        written.setframerate(sound.rate)
+        written.setframerate(sound.rate // every)
         written.writeframes((np.clip(single, -1, 1) * 32767).round().astype("<i2").tobytes())
     return f"data:audio/wav;base64,{base64.b64encode(file.getvalue()).decode()}"
 

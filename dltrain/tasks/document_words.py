@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dltrain.data import DataSpec, Examples, Outcome, Ragged, Split
+from dltrain.data.random_draws import uniform
 from dltrain.data.statistics import of_length_1
 from dltrain.data.word_frequencies import kept
 from dltrain.errors import KeyProblem
@@ -271,21 +272,6 @@ class Documents(Examples):
         is_number[offsets[:-1]] = True
         values[is_number], values[~is_number] = self.numbers[positions], texts.values[is_read]
         return Ragged(values, offsets)
-
-
-def uniform(seeds: np.ndarray) -> np.ndarray:
-    """Returns a number above 0 and at most 1 for each pair of seeds: splitmix64 of both.
-
-    Args:
-        seeds: (some, 2), int64.
-    """
-    mixed = np.zeros(len(seeds), np.uint64)
-    for column in np.asarray(seeds).astype(np.uint64).T:
-        mixed = (mixed ^ column) + np.uint64(0x9E3779B97F4A7C15)
-        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        mixed ^= mixed >> np.uint64(31)
-    return ((mixed >> np.uint64(11)).astype(np.float64) + 1) / 2.0**53
 
 
 def paragraph_vectors(model: Any) -> Any:

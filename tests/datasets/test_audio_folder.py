@@ -72,6 +72,48 @@ def test_files_that_are_no_sounds_are_all_named_or_left_out(folder):
     assert source(folder, on_bad_example="skip").sizes() is None
 
 
+@pytest.mark.parametrize("eval_clips", [1, 3])
+def test_how_many_clips_are_averaged_changes_nothing_that_is_learnt(folder, eval_clips):
+    for file in folder.rglob("*.wav"):
+        samples, rate = soundfile.read(file)
+        samples[: len(samples) // 5] = 0
+        soundfile.write(file, samples, rate)
+    assert source(folder, eval_clips=eval_clips).load().spec.input.mean == source(folder).load().spec.input.mean
+
+
+def test_sounds_that_cannot_be_decoded_are_skipped_too(folder):
+    soundfile.write(folder / "a" / "nan.wav", np.full(1_500, np.nan), 1_000, "FLOAT")
+    with pytest.raises(DataError, match=r"nan.wav: holds NaN"):
+        source(folder, test_fraction=0, validation_fraction=0).load().train.read()
+    splits = source(folder, on_bad_example="skip").load()
+    assert [words.partition(": ")[2] for words in splits.skipped] == [
+        "holds NaN, infinite values, or some beyond 2,147,483,648: samples are -1 to 1"
+    ]
+
+
+def test_a_class_whose_sounds_are_all_left_out_is_told(folder):
+    (folder / "c").mkdir()
+    (folder / "c" / "1.wav").write_bytes(b"no sound")
+    with pytest.raises(DataError, match="has no sound of c that can be used in the train part"):
+        source(folder, on_bad_example="skip").load()
+
+
+def test_what_is_no_sound_of_a_class_is_told(folder):
+    soundfile.write(folder / "loose.wav", np.zeros(100), 1_000)
+    (folder / "a" / "song.m4a").write_bytes(b"m4a")
+    splits = source(folder).load()
+    assert [name.rpartition("/")[2] for name in splits.ignored] == ["song.m4a", "loose.wav"]
+    assert any("2 files are ignored (1 .m4a, 1 .wav)" in str(noticed) for noticed in splits.noticed)
+    assert "not used" in AudioFolder.proposed(folder, None).found[0]
+
+
+def test_another_number_of_clips_than_the_runs_is_told(folder):
+    like = source(folder, eval_clips=3).load().spec
+    splits = source(folder).load(like)
+    assert splits.test.inputs.read(np.arange(1)).shape == (1, 3, 1_000)
+    assert any("dataset.eval_clips is 1: it stays 3" in str(noticed) for noticed in splits.noticed)
+
+
 def test_statistics_come_from_the_train_part_alone(folder):
     before = source(folder).load()
     for file in before.test.inputs.paths:
@@ -95,6 +137,7 @@ def test_a_run_gives_its_classes_to_further_sounds(folder):
     [
         ({"window_milliseconds": 1.0}, "window_milliseconds must be longer: a sample lasts 1 ms"),
         ({"hop_milliseconds": 0.1}, "hop_milliseconds must be longer"),
+        ({"window_milliseconds": 5_000.0, "clip_seconds": 9.0}, "window_milliseconds must be at most 4,096 samples"),
         ({"clip_seconds": 0.01}, "clip_seconds must be at least window_milliseconds, 25 ms"),
         ({"front_end": "mfcc"}, "coefficients must be at most bands, 8, got 20"),
     ],

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from dltrain.cli import app
 from dltrain.data import DataSpec, Features, Outcome, Ragged, Split
+from dltrain.data.random_draws import uniform
 from dltrain.errors import KeyProblem
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.image import Image
@@ -16,7 +17,7 @@ from dltrain.features.tokens import Tokens
 from dltrain.models.bag_of_words import BagOfWords
 from dltrain.models.doc2vec import Doc2Vec
 from dltrain.registry import TASKS
-from dltrain.tasks.document_words import Documents, DocumentWords, probe_accuracy, uniform
+from dltrain.tasks.document_words import Documents, DocumentWords, probe_accuracy
 
 TOPICS = 5
 TEXTS = Ragged.of([np.array(each) for each in ([2, 3, 2, 2, 1, 4], [], [3], [0, 0], [2] * 50)], np.uint16)

@@ -124,7 +124,7 @@ class Voice:
 
 
 def _fallen(pulses: np.ndarray, tilt: float) -> np.ndarray:
-    """Returns pulses that fall off: y[t] = x[t] + tilt y[t-1], by a sum of 256 terms."""
+    """Returns pulses that fall off: y[t] = x[t] + tilt y[t-1], cut off behind 256 terms."""
     return np.convolve(pulses, tilt ** np.arange(256))[: len(pulses)]
 
 

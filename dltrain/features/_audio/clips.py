@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from dltrain.data.progress import with_progress
+from dltrain.data.random_draws import uniform
 from dltrain.data.trees import Examples
 from dltrain.errors import DataError
 from dltrain.features._audio.decoding import Decoding
@@ -85,6 +87,19 @@ class SoundFiles:
         """Decodes the sounds at the places; raises as `read`."""
         self.read(places)
 
+    def problems(self) -> dict[int, str]:
+        """Decodes every sound; returns why some cannot be used, by their place."""
+        words = f"checking that {len(self.paths):,} sounds can be decoded"
+        found = enumerate(with_progress(words, self._threads.map(self._decoded, range(len(self.paths)))))
+        return {place: each for place, each in found if isinstance(each, str)}
+
+    def without(self, places: Collection[int]) -> SoundFiles:
+        """Returns all sounds but those at some places; what is decoded of them is kept."""
+        left = [place for place in range(len(self.paths)) if place not in places]
+        found = SoundFiles([self.paths[place] for place in left], self._decoding, self._keep)
+        found._kept = {row: self._kept[place] for row, place in enumerate(left) if place in self._kept}
+        return found
+
     def _decoded(self, place: int) -> np.ndarray | str:
         if (known := self._kept.get(place)) is not None:
             return known
@@ -146,16 +161,22 @@ class Clips(Examples):
             (some, samples), float32; without seeds, where there are several views, (some, views, samples).
         """
         views = 1 if seeds is not None else self._views
+        shares = None if seeds is None else uniform(seeds)
         found = np.empty((len(positions), views, self._samples), np.float32)
         for row, sound in enumerate(self.whole(positions)):
             last = max(len(sound) - self._samples, 0)
-            if seeds is not None:
-                starts = [int(seeds[row][1]) % (last + 1)]
+            if shares is not None:
+                starts = [min(int(shares[row] * (last + 1)), last)]
             else:
                 starts = [last // 2] if views == 1 else [last * view // (views - 1) for view in range(views)]
             for view, start in enumerate(starts):
                 found[row, view] = np.resize(sound[start : start + self._samples], self._samples)
         return found[:, 0] if views == 1 else found
+
+    def __getitem__(self, positions: Any) -> np.ndarray:
+        """Returns the middle of each sound at the positions, integers or a slice, however many views there are."""
+        single = Clips(self._sounds, self._samples, 1, self._count, self._chosen)
+        return single.read(np.arange(len(self))[positions])
 
     def opened(self) -> Iterator[int]:
         """Decodes all sounds, some at a time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,14 +17,21 @@ from dltrain.data.size_limit import MEGABYTE
 from dltrain.errors import KeyProblem
 from dltrain.lazy import np
 
-SUFFIXES = (".flac", ".mp3", ".oga", ".ogg", ".wav")
+SUFFIXES = (".aif", ".aiff", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav")
 """Of files that are taken for sounds."""
 MOST_MEGABYTES = 512
 """Larger files are refused before they are read."""
 MOST_SAMPLES = 2**29
 """Longer sounds are refused before they are decoded: three hours at 48,000 samples a second; 2 GB as float32."""
+SLOWEST = 100
+"""Samples a second: a header that names fewer is taken for damaged."""
+LOUDEST = 2.0**31
+"""Samples beyond it are of no sound; front ends compute with their squares."""
 QUIET = 1e-4
 """Sounds that never go beyond it are taken for silence: 3 steps of 16 bits."""
+
+_ENDLESS = 2**31 - 64
+"""Bytes that streams name whose length was not known when their header was written, or more."""
 
 Channel = Literal["mix", "left", "right"]
 
@@ -40,13 +48,15 @@ class Header:
 
     Args:
         rate: samples per second.
-        samples: of each channel; a truncated file has fewer.
+        samples: of each channel, as far as the file goes.
         channels: how many.
+        named_samples: that the header names: more than there are in a file that was cut off.
     """
 
     rate: int
     samples: int
     channels: int
+    named_samples: int
 
 
 @dataclass(frozen=True)
@@ -88,13 +98,17 @@ class Decoding:
             header = self._checked(sound)
             samples = sound.read(dtype="float32", always_2d=True)
         notices = []
-        if len(samples) < header.samples:
-            words = f"has {len(samples):,} of the {header.samples:,} samples that its header names"
-            notices.append(Notice(words, "sounds that end before their header says"))
         if not len(samples):
-            raise ValueError("has no samples")
-        if not np.isfinite(samples).all():
-            raise ValueError("holds NaN or infinite values")
+            raise ValueError("has no samples that can be decoded")
+        if len(samples) < header.named_samples:
+            words = f"has {len(samples):,} of the {header.named_samples:,} samples that its header names"
+            notices.append(Notice(words, "sounds that end before their header says"))
+        loudest = float(np.abs(samples).max())
+        if not loudest <= LOUDEST:
+            raise ValueError("holds NaN, infinite values, or some beyond 2,147,483,648: samples are -1 to 1")
+        if loudest > 8:
+            words = f"goes to {loudest:,.0f}, where samples are -1 to 1: it is taken as it is"
+            notices.append(Notice(words, "sounds that go far beyond 1, which are taken as they are"))
         if header.channels > 1:
             how = "the mean of its channels" if self.channel == "mix" else f"its {self.channel} channel alone"
             notices.append(Notice(f"has {header.channels} channels, taken as {how}"))
@@ -107,6 +121,8 @@ class Decoding:
 
             notices.append(Notice(f"resampled from {header.rate:,} to {self.rate:,} samples a second"))
             single = soxr.resample(single, header.rate, self.rate)
+            if not len(single):
+                raise ValueError(f"is shorter than a sample at {self.rate:,} a second")
         return np.ascontiguousarray(single, np.float32), notices
 
     @contextmanager
@@ -124,10 +140,23 @@ class Decoding:
         except OSError as error:
             raise ValueError(f"cannot be read: {error.strerror or error}") from None
         except untrusted.Unreadable as error:
-            raise ValueError(f"is no sound that can be read ({', '.join(SUFFIXES)}): {error}") from None
+            words = re.sub(r"^Error opening <[^>]*>: ", "", str(error))
+            raise ValueError(f"is no sound that can be read ({', '.join(SUFFIXES)}): {words}") from None
 
     def _checked(self, sound: Any) -> Header:
-        header = Header(int(sound.samplerate), int(sound.frames), int(sound.channels))
-        if header.samples * header.channels > MOST_SAMPLES:
-            raise ValueError(f"has {header.samples * header.channels:,} samples, at most {MOST_SAMPLES:,} are read")
-        return header
+        rate, samples, channels = int(sound.samplerate), int(sound.frames), int(sound.channels)
+        if rate < SLOWEST:
+            raise ValueError(f"names {rate:,} samples a second in its header, expected {SLOWEST} or more")
+        needed = max(samples * channels, samples * self.rate // rate)
+        if needed > MOST_SAMPLES:
+            raise ValueError(f"has {needed:,} samples, at most {MOST_SAMPLES:,} are read")
+        return Header(rate, samples, channels, max(samples, _named(sound)))
+
+
+def _named(sound: Any) -> int:
+    """Returns how many samples of each channel the header of a WAV file names; 0 where it tells no true number."""
+    # The library corrects the number, and says so in its log.
+    found = re.search(r"data : (\d+) \(should be (\d+)\)", sound.extra_info)
+    if found is None or not int(found[2]) or int(found[1]) >= _ENDLESS:
+        return 0
+    return int(sound.frames * (int(found[1]) / int(found[2])))
