@@ -27,7 +27,7 @@ from dltrain.features._tables.encoding import MISSING
 from dltrain.features._tables.files import Table, matching, read
 from dltrain.features._tables.values import as_text
 from dltrain.features.class_label import ClassLabel
-from dltrain.features.whole_series import OnMissing, Scaling, of_arrays
+from dltrain.features.whole_series import OnMissing, Scaling, WholeSeries, of_arrays
 from dltrain.fields import PositiveInt
 from dltrain.lazy import np
 from dltrain.registry import DATASETS, suggestion
@@ -58,7 +58,8 @@ class SeriesTable(Whole):
         split: the column with the part of each series: train, validation or test; none to split at random.
         scaling: train, by mean and deviation of each channel over the train part; series, by those of each series: then
             only shapes count, not levels.
-        on_missing: error, or fill: a straight line between the neighbours takes the place of numbers that are missing.
+        on_missing: error, or fill: a straight line between the neighbours takes the place of numbers that are missing,
+            at the ends of a series its nearest number.
         delimiter: the character that separates the fields of a CSV file; auto infers it from the header.
         encoding: character encoding of a CSV or JSON lines file.
         missing_values: texts that mean a missing value, beside the empty one.
@@ -117,18 +118,19 @@ class SeriesTable(Whole):
             if name is not None and name not in table.frame.columns:
                 hint = suggestion(name, table.frame.columns)
                 raise KeyProblem(key, f"is not a column of {self.path.name}: {name!r}{hint}")
-        layout = self._layout
+        layout = self._layout if like is None else self._layout_of(like.input)
         found = layout.found(table)
         self._refuse_changes(table, found)
         is_first = np.zeros(len(table.frame), bool)
         is_first[found.firsts] = True
         firsts = table.only(is_first)
-        names = layout.columns(table.frame.columns) if not layout.is_wide else ()
+        columns_read = layout.columns(table.frame.columns)
+        names, step_names = ((), columns_read) if layout.is_wide else (columns_read, ())
         del table
         place = replace(firsts, frame=firsts.frame.clear()).place  # which keeps no values
         feature = of_arrays(
-            found.values, names=names, scaling=self.scaling, on_missing=self.on_missing
-        ) if like is None else like.input  # fmt: skip
+            found.values, names=names, step_names=step_names, scaling=self.scaling, on_missing=self.on_missing
+        ) if like is None else like.input.replaced(on_missing=self.on_missing)  # fmt: skip
         encoded = feature.encode(found.values)
         refuse_unusable(encoded, place, len(found.values))
         columns = TargetColumns(self._targets)
@@ -157,12 +159,19 @@ class SeriesTable(Whole):
 
     def reader(self, spec: DataSpec) -> Reader:
         """Returns a reader of further tables, and of series in other files."""
-        feature, layout = spec.input, self._layout
-        if not layout.is_wide:
-            layout = replace(layout, values=feature.names)
         return WholeSeriesReader(
-            feature, SizeLimit(self.max_megabytes), layout, self.delimiter, self.encoding, self.missing_values
+            spec.input,
+            SizeLimit(self.max_megabytes),
+            self._layout_of(spec.input),
+            self.delimiter,
+            self.encoding,
+            self.missing_values,
         )
+
+    def _layout_of(self, feature: WholeSeries) -> Panels:
+        """Returns which columns are those that a run was trained on, in their order there."""
+        names = feature.step_names if self._layout.is_wide else feature.names
+        return replace(self._layout, values=names) if names else self._layout
 
     def _refuse_changes(self, table: Table, found: Found) -> None:
         """Raises KeyProblem where what is said of a whole series changes within it."""

@@ -39,7 +39,8 @@ class TS(Whole):
         path: the file or folder, relative to the config's folder.
         scaling: train, by mean and deviation of each channel over the train part; series, by those of each series: then
             only shapes count, not levels.
-        on_missing: error, or fill: a straight line between the neighbours takes the place of numbers that are missing.
+        on_missing: error, or fill: a straight line between the neighbours takes the place of numbers that are missing,
+            at the ends of a series its nearest number.
         max_megabytes: the most that a file may have; none for 8,192.
         test_fraction: share of all series held out for testing, 0 to below 1, stratified by class; unused if there is a
             file of the test part.
@@ -114,6 +115,9 @@ class TS(Whole):
         if "train" not in found:
             words = f"has no file to train on, with the word TRAIN in its name, such as Leaves_TRAIN{SUFFIX}"
             raise KeyProblem("path", f"{words}, in {self.path}")
+        if len({name_without_part(file) for file in found.values()}) > 1:
+            words = f"has files of several problems, {' and '.join(file.name for file in found.values())}"
+            raise KeyProblem("path", f"{words}, in {self.path}: set path to the one to train on")
         return {part: found[part] for part in PARTS if part in found}
 
     def cases(self, file: Path) -> Cases:
@@ -134,9 +138,13 @@ class TS(Whole):
         train = of_part["train"]
         for cases in of_part.values():
             _check_alike(cases, train)
-        feature = (
-            like.input if like is not None else self._feature([row for each in of_part.values() for row in each.rows])
-        )
+        if like is not None and (train.header.asked == "numbers") != isinstance(like.target, Numbers):
+            words = f"has {train.header.asked} to predict, the run was trained for {like.target.caption}"
+            raise KeyProblem("path", f"{words}: {train.path}")
+        if like is None:
+            feature = self._feature([row for each in of_part.values() for row in each.rows])
+        else:
+            feature = like.input.replaced(on_missing=self.on_missing)
         target = like.target if like is not None else _target(train)
         made = {}
         for part, cases in of_part.items():

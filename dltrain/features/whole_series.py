@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from dltrain.data.feature import Encoded, Feature, Notice, Plain, fitted, shape_words, shortened
+from dltrain.data.feature import Encoded, Feature, Notice, Plain, fitted, shape_words, shortened, statistic
 from dltrain.data.ragged import Ragged
 from dltrain.features._channels import EXTREME, Channels
 from dltrain.lazy import np
@@ -40,8 +40,12 @@ class WholeSeries(Channels):
         steps: how many each has; none where lengths differ.
         channels: how many numbers a step has.
         names: of the channels; empty where they have none.
+        step_names: of the columns of a table whose rows are series; empty where it is none.
         scaling: train, by mean and deviation of each channel over the train part; series, by those of each series.
-        on_missing: error, or fill: a straight line between the neighbours takes the place of numbers that are missing.
+        on_missing: error, or fill: a straight line between the neighbours takes the place of numbers that are missing,
+            at the ends of a series its nearest number.
+        within: root mean square over the series of the train part of each channel's deviation in a series; 1 where it
+            is constant.
     """
 
     padding: ClassVar[float] = float("nan")
@@ -50,8 +54,10 @@ class WholeSeries(Channels):
     steps: int | None = None
     channels: int = 1
     names: tuple[str, ...] = fitted(())
+    step_names: tuple[str, ...] = fitted(())
     scaling: Scaling = "train"
     on_missing: OnMissing = "error"
+    within: tuple[float, ...] | None = statistic(None)
 
     @property
     def shape(self) -> tuple[int | None, int]:
@@ -61,7 +67,10 @@ class WholeSeries(Channels):
     def adapt(self, pieces: Any) -> Self:
         """Returns the feature with mean and deviation of each channel, and the longest series."""
         values = (piece.values if isinstance(piece, Ragged) else piece for piece in pieces)
-        return super().adapt(values).replaced(lengths=Feature.adapt(self, pieces).lengths)
+        found = super().adapt(values).replaced(lengths=Feature.adapt(self, pieces).lengths)
+        variances = [np.asarray(each, np.float64).var(axis=0) for piece in pieces for each in piece]
+        within = np.sqrt(np.mean(variances, axis=0)) if variances else np.ones(self.channels)
+        return found.replaced(within=tuple(np.where(within > 0, within, 1.0).tolist()))
 
     def present(self, x: Any, name: str = "mask") -> Any:
         """Returns which steps there are, (batch, steps), bool; none where all series are of one length."""
@@ -75,8 +84,9 @@ class WholeSeries(Channels):
 
         if self.steps is not None and self.scaling == "train":
             return super().preprocess(x, name)
-        mean, deviation = (list(each) for each in (self._means, self._deviations))
-        return SeriesScaling(mean, deviation, self.scaling == "series", name=name)(x)
+        is_own = self.scaling == "series"
+        mean, deviation = list(self._means), list((self.within if is_own else None) or self._deviations)
+        return SeriesScaling(mean, deviation, is_own, name=name)(x)
 
     @property
     def _means(self) -> Sequence[float]:
@@ -137,7 +147,10 @@ class WholeSeries(Channels):
         if not isinstance(raw, list | np.ndarray) or not len(raw):
             raise ValueError(f"must be {self._wanted}, got {shortened(raw)}")
         try:
-            array = np.array(raw, np.float64)
+            array = np.array(raw)
+            if array.dtype.kind not in "iufO":  # texts and truth values are no numbers
+                raise ValueError
+            array = array.astype(np.float64)
         except (ValueError, TypeError, OverflowError):
             raise ValueError(f"must be {self._wanted}") from None
         if array.ndim == 1 and self.channels == 1:
@@ -179,8 +192,10 @@ class WholeSeries(Channels):
             if absent.any():
                 row[absent, channel] = np.interp(places[absent], places[~absent], row[~absent, channel])
         count = int(missing.sum())
-        words = f"{count:,} of {row.size:,} numbers were missing: they lie on a line between their neighbours"
-        return Notice(words, "numbers that were missing: they lie on a line between their neighbours")
+        kind = "they lie on a line between their neighbours"
+        if missing[[0, -1]].any():
+            kind += ", at the ends on the nearest number"
+        return Notice(f"{count:,} of {row.size:,} numbers were missing: {kind}", f"numbers that were missing: {kind}")
 
     def _place(self, step: int, channel: int) -> str:
         return f"step {step + 1}" + (f" of {self.column(channel)}" if self.channels > 1 else "")
@@ -232,12 +247,13 @@ class WholeSeries(Channels):
         """Returns series of one length, in the scale that a network sees, (examples, numbers), float32."""
         steps = min(self.max_shape[0], COMPARED)
         mean, deviation = (np.array(each, np.float64) for each in (self._means, self._deviations))
+        floor = 1e-3 * np.array(self.within or self._deviations)
         found = np.empty((len(stored), steps, self.channels), np.float32)
         for place, each in enumerate(stored):
             x = np.asarray(each, np.float64)
             if self.scaling == "series":
                 mean, own = x.mean(axis=0), x.std(axis=0)
-                x = (x - mean) / np.maximum(own, 1e-3 * deviation)
+                x = (x - mean) / np.maximum(own, floor)
             else:
                 x = (x - mean) / deviation
             at = np.linspace(0, len(x) - 1, steps)

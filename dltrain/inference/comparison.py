@@ -131,12 +131,15 @@ def difference(got: Tree, wanted: Tree, scale: np.ndarray | None = None) -> floa
         got: outputs.
         wanted: others of these shapes.
         scale: what that of each example is relative to, (examples,), and where outputs may be the same without being
-            finite; none for the largest |wanted| of each, or 1: a forecast that crosses 0 is made of large sums.
+            finite; none for |wanted| or 1: of forecasts (examples, steps, ...) for the largest over the steps of each
+            target, for one that crosses 0 is made of large sums.
     """
 
     def one(got: np.ndarray, wanted: np.ndarray) -> float:
         if scale is None:
-            largest = np.abs(wanted).reshape(len(wanted), -1).max(axis=1).reshape(-1, *[1] * (wanted.ndim - 1))
+            largest = np.abs(wanted)
+            if wanted.ndim > 2 and largest.size:
+                largest = largest.max(axis=1, keepdims=True)
             return float((np.abs(got - wanted) / np.maximum(1, largest)).max())
         with np.errstate(invalid="ignore"):
             found = np.abs(got - wanted) / scale.reshape(-1, *[1] * (wanted.ndim - 1))

@@ -73,8 +73,11 @@ class MaskedMean(keras.layers.Layer):
 
     def call(self, inputs: Any, present: Any) -> Any:
         """Sums and divides."""
-        weights = keras.ops.expand_dims(keras.ops.cast(present, inputs.dtype), -1)
-        return keras.ops.sum(inputs * weights, axis=1) / keras.ops.maximum(keras.ops.sum(weights, axis=1), 1)
+        ops = keras.ops
+        # Half precision counts no further than to 2048 one by one.
+        weights = ops.expand_dims(ops.cast(present, "float32"), -1)
+        total = ops.sum(ops.cast(inputs, "float32") * weights, axis=1)
+        return ops.cast(total / ops.maximum(ops.sum(weights, axis=1), 1), inputs.dtype)
 
     def compute_output_shape(self, inputs_shape: Any, present_shape: Any = None) -> Any:
         """Returns the shape without the tokens."""

@@ -25,7 +25,7 @@ class ParagraphVectors(keras.layers.Layer):
     `window` places away (dm_mean), or all of these side by side (dm_concat), the padding's where a text begins or ends.
     Different from the papers: a document counts as the mean over its words; `drawn` negatives of each document are
     shared by its words, and each counts `negatives / drawn`, so that the expected gradient is that of `negatives` for
-    each word; the window is not shortened at random, as word2vec does.
+    each word; word2vec shortens the window at random, this does not.
 
     Input in training: the number of each document, then the ids of its words, (batch, 1 + words), int32. Output: the
     mean log-likelihood of a word, (batch, 1).

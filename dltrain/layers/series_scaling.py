@@ -29,9 +29,9 @@ class SeriesScaling(keras.layers.Layer):
 
     Args:
         mean: of each channel in the train part.
-        deviation: likewise.
-        is_own: take mean and deviation of each series itself; a deviation below a thousandth of the train part's
-            counts as that much, so that a constant series does not become noise.
+        deviation: likewise; where `is_own`, that within a series of the train part.
+        is_own: take mean and deviation of each series itself; a deviation below a thousandth of that of the train
+            part's series counts as that much, so that a constant series does not become noise.
     """
 
     def __init__(self, mean: list[float], deviation: list[float], is_own: bool = False, **kwargs: Any) -> None:

@@ -50,7 +50,8 @@ class Steps:
 
         if self.present is not None:
             x = Lowest(name=f"{name}_mask")(x, self.present)
-        return keras.layers.MaxPooling1D(size, strides=1, padding="same", name=name)(x)
+        # Behind the end the lowest number is left, which half precision cannot multiply.
+        return self._zeroed(keras.layers.MaxPooling1D(size, strides=1, padding="same", name=name)(x), f"{name}_zeros")
 
     def normalized(self, x: Any, name: str) -> Any:
         """Batch normalisation, in training by the mean and variance of the steps that there are."""

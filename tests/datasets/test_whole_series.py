@@ -72,6 +72,28 @@ def test_parts_are_those_of_the_files_and_validation_is_split_off_the_train_part
     assert len(TS(path=tmp_path).load().test) == 2
 
 
+def test_the_last_word_for_a_part_says_it_and_problems_are_not_mixed(tmp_path):
+    path = written(tmp_path, RAGGED, name="Training_Load_TRAIN.ts")
+    written(tmp_path, RAGGED[:2], name="Training_Load_TEST.ts")
+    assert {*TS(path=path).parts()} == {*TS(path=tmp_path).parts()} == {"train", "test"}
+    (tmp_path / "Training_Load_TEST.ts").rename(tmp_path / "Coffee_TEST.ts")
+    with pytest.raises(KeyProblem, match="files of several problems"):
+        TS(path=tmp_path).parts()
+
+
+def test_numbers_are_not_measured_as_classes(tmp_path):
+    like = source(tmp_path, RAGGED).load().spec
+    numbers = ["@univariate true", "@targetLabel true", "@data"]
+    with pytest.raises(KeyProblem, match="has numbers to predict, the run was trained for label"):
+        source(tmp_path, ["1,2,3:0", "3,2:1"], numbers).splits(like)
+
+
+def test_what_is_missing_may_be_filled_for_a_run_that_was_trained_without(tmp_path):
+    like = source(tmp_path, RAGGED).load().spec
+    splits = source(tmp_path, ["1,?,3:up", "3,2:down"], on_missing="fill").load(like)
+    assert splits.train.inputs[0][:, 0].tolist() == [1, 2, 3]
+
+
 def test_statistics_are_those_of_the_train_part_alone(tmp_path):
     path = written(tmp_path, RAGGED)
     test = written(tmp_path, ["1,2:up", "2,1:down"], name="Waves_TEST.ts")
@@ -200,6 +222,21 @@ def test_columns_of_a_wide_table_are_the_steps_of_each_row(tmp_path):
     assert splits.train.inputs[:, :, 0].tolist() == [[number, 1, 2] for number in range(6)]
 
 
+def test_columns_are_those_that_a_run_was_trained_on_in_whatever_order_a_table_has_them(tmp_path):
+    long = table(tmp_path, ROWS, **LONG).load()
+    swapped = [",".join([*row.split(",")[:2], *row.split(",")[3:1:-1], row.split(",")[4]]) for row in ROWS]
+    again = table(tmp_path, swapped, "id,t,y,x,kind", **LONG).load(long.spec)
+    assert [each.tolist() for each in again.train.inputs] == [each.tolist() for each in long.train.inputs]
+    keys = {"form": "wide", "target": "kind", **NOTHING_HELD_OUT}
+    wide = table(tmp_path, [f"{'ab'[row % 2]},{row},1,2" for row in range(6)], "kind,s1,s2,s3", **keys).load()
+    other = table(tmp_path, [f"2,{row},{'ab'[row % 2]},1" for row in range(6)], "s3,s1,kind,s2", **keys)
+    np.testing.assert_array_equal(other.load(wide.spec).train.inputs, wide.train.inputs)
+    (asked,) = other.reader(wide.spec).read([str(tmp_path / "table.csv")], 10)
+    np.testing.assert_array_equal(asked.inputs, wide.train.inputs)
+    with pytest.raises(KeyProblem, match="not a column of the table: 's2'"):
+        table(tmp_path, ["1,1,a"], "s3,s1,kind", **keys).splits(wide.spec)
+
+
 def test_a_column_says_the_part_of_each_series_and_numbers_are_predicted(tmp_path):
     rows = [f"{('train', 'test')[number > 5]},{number / 4},{number},1" for number in range(8)]
     keys = {"form": "wide", "target": "size", "split": "part", "kind": "numbers"}
@@ -215,7 +252,10 @@ def changed(line, row):
 REFUSED = {
     "a text": (changed(1, "s0,0.1,much,1,a"), LONG, "table.csv:3: x must be a number, got 'much'"),
     "a class that changes": (changed(1, "s0,0.1,1,1,b"), LONG, "table.csv:3: kind is 'b', .* series 's0' it is 'a'"),
-    "times out of order": (changed(2, "s0,0.1,1,1,a"), LONG, "table.csv:4: t 0.1 does not come behind"),
+    "times out of order": (changed(2, "s0,0.0,1,1,a"), LONG, "table.csv:4: t 0.0 does not come behind"),
+    "a time that is there twice": (changed(2, "s0,0.1,1,1,a"), LONG, "table.csv:4: t 0.1 is there twice"),
+    "a missing time": (changed(2, "s0,,1,1,a"), LONG, "^path .*|table.csv:4: t is missing"),
+    "rows of a series apart": ([*ROWS, ROWS[0]], LONG | {"time": None}, "goes on with a id whose rows ended before"),
     "a missing number": (changed(1, "s0,0.1,,1,a"), LONG, "table.csv:2: step 2 of x is missing"),
     "a missing series": (changed(1, ",0.1,1,1,a"), LONG, "table.csv:3: id is missing"),
     "no such column": (ROWS, LONG | {"series": "idd"}, 'not a column .* did you mean "id"'),

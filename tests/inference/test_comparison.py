@@ -7,7 +7,7 @@ from dltrain.data import DataSpec, Features, Ragged, Split
 from dltrain.features.sentence import Sentence
 from dltrain.features.tags import Tags
 from dltrain.features.tokens import Tokens
-from dltrain.inference.comparison import COMPARED, Compared
+from dltrain.inference.comparison import COMPARED, Compared, difference
 from dltrain.registry import TASKS
 
 TEXTS = ["the film was good", "bad", "a film"]
@@ -48,3 +48,12 @@ def test_outputs_of_whole_texts_count_as_they_are(tensorflow):
     compared = Compared.of(DataSpec(Features.of(feature.adapt([stored]))), Split(stored), COMPARED)
     outputs = np.ones((len(TEXTS) + compared.edges, 3))
     assert compared.at_real_places(outputs) is outputs
+
+
+def test_a_difference_is_not_hidden_by_a_large_number_beside_it():
+    assert difference(np.array([[1e6, 0.1]]), np.array([[1e6, 5.0]])) == pytest.approx(0.98)
+    wanted = np.zeros((1, 4, 2))
+    wanted[0, :, 0], wanted[0, :, 1] = 1e6, (-440, 0, 2, 5)
+    got = wanted.copy()
+    got[0, 3, 1] = 4
+    assert difference(got, wanted) == pytest.approx(1 / 440)

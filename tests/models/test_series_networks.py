@@ -132,6 +132,37 @@ def test_series_are_scaled_as_the_config_says(tensorflow, scaling):
     np.testing.assert_allclose(found, np.nan_to_num(expected), rtol=1e-4, atol=1e-5)
 
 
+def test_series_of_levels_far_apart_have_a_scale_of_their_own(tensorflow):
+    random = np.random.RandomState(0)
+    waves = np.sin(np.arange(40))[:, None] + random.uniform(0, 1e5, (50, 1, 1))
+    feature = WholeSeries(steps=40, scaling="series").adapt([waves.astype(np.float32)])
+    scaled = np.asarray(feature.preprocess(waves.astype(np.float32)))
+    np.testing.assert_allclose(scaled.std(axis=1), 1, atol=0.02)
+
+
+def test_what_is_behind_the_end_of_a_series_cannot_overflow_half_precision(tensorflow):
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = MODELS["inception_time"](**SMALL["inception_time"]).build(data(None, 1, 3))
+    finally:
+        keras.config.set_dtype_policy(before)
+    series = np.full((3, 40, 1), np.nan, np.float32)
+    for row, length in enumerate((40, 10, 3)):
+        series[row, :length, 0] = np.sin(np.arange(length))
+    assert np.isfinite(np.asarray(model(series))).all()
+    assert np.isfinite(np.asarray(model(series, training=True))).all()
+
+
+def test_the_mean_of_many_steps_is_right_in_half_precision(tensorflow):
+    from dltrain.layers.padding import MaskedMean
+
+    found = MaskedMean(dtype="float16")(np.full((1, 70_000, 2), 1.5, np.float16), np.ones((1, 70_000), bool))
+    np.testing.assert_allclose(np.asarray(found), 1.5, rtol=1e-3)
+
+
 @pytest.mark.parametrize("name", [*SMALL, "mlp"])
 def test_series_of_one_length_go_through_networks_without_a_mask(tensorflow, name):
     spec = DataSpec.of(WholeSeries(steps=6, channels=2), Numbers(names=("size",)))

@@ -14,12 +14,14 @@ PARTS = {
 
 
 def part_of(file: Path) -> str | None:
-    """Returns the part that a file's name says; none where it says none."""
+    """Returns the part that a file's name says, by the last word for one; none where it says none."""
     words = re.split(r"[._-]", file.name.lower())
-    return next((part for part, names in PARTS.items() if {*words} & {*names}), None)
+    return next((part for word in reversed(words) for part, names in PARTS.items() if word in names), None)
 
 
 def name_without_part(file: Path) -> str:
-    """Returns a file's name without the word for its part: files of one are parts of the same data."""
+    """Returns a file's name without the last word for a part: files of one are parts of the same data."""
     known = {name for names in PARTS.values() for name in names}
-    return "".join(word for word in re.split(r"([._-])", file.name.lower()) if word not in known)
+    words = re.split(r"([._-])", file.name.lower())
+    places = [place for place, word in enumerate(words) if word in known]
+    return "".join(word for place, word in enumerate(words) if place not in places[-1:])

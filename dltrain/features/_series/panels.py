@@ -121,14 +121,23 @@ class Panels:
     def _check_order(self, table: Table, owners: np.ndarray, order: np.ndarray) -> None:
         """Raises KeyProblem where the times of a series do not rise from row to row."""
         if self.time is None:
+            again = np.flatnonzero(np.diff(owners) != 0) + 1
+            is_first = np.zeros(len(owners), bool)
+            is_first[np.unique(owners, return_index=True)[1]] = True
+            words = f"goes on with a {self.series} whose rows ended before: name the column of times as dataset.time"
+            refuse_rows(table, again[~is_first[again]], "series", lambda _: words)
             return
         column = table.frame[self.time]
+        refuse_rows(table, np.flatnonzero(column.is_null().to_numpy()), "time", lambda _: f"{self.time} is missing")
         numbers = as_numbers(column)
         at = times(table, Layout(time=self.time))[0] if numbers.null_count() else numbers.to_numpy()
         rows, of_rows = order[1:], owners[order]
         is_next, gaps = of_rows[1:] == of_rows[:-1], np.diff(at[order])
+        twice = {*rows[is_next & (gaps == 0)].tolist()}
 
         def why(row: int) -> str:
+            if row in twice:
+                return f"{self.time} {column[row]} is there twice in this series: keep one row"
             return (
                 f"{self.time} {column[row]} does not come behind that of the row before of this series: sort the rows"
             )

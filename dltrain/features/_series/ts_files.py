@@ -175,7 +175,7 @@ def _tagged(header: Header, number: int, line: str) -> bool:
     if tag == "problemname":
         header.name = " ".join(values)
     elif tag in _COUNTS:
-        if len(values) != 1 or not values[0].isdecimal() or not 0 < int(values[0]) < 2**31:
+        if len(values) != 1 or not values[0].isdecimal() or len(values[0]) > 10 or not 0 < int(values[0]) < 2**31:
             raise BadLine(number, f"{written} must be a whole number above 0, got {shown(' '.join(values))}")
         if tag == "serieslength":
             header.steps = int(values[0])
@@ -261,7 +261,7 @@ def _numbers(number: int, text: str, channel: int, channels: int) -> list[float]
     cells = text.split(",")
     try:
         found = [*map(float, cells)]
-        if all(map(math.isfinite, found)):
+        if all(map(math.isfinite, found)) and "_" not in text:
             return found
     except ValueError:
         pass
@@ -269,7 +269,7 @@ def _numbers(number: int, text: str, channel: int, channels: int) -> list[float]
     for step, cell in enumerate(cells, 1):
         word = cell.strip()
         try:
-            value = math.nan if word.lower() in _MISSING and len(cells) > 1 else float(word)
+            value = math.nan if word.lower() in _MISSING and (word or len(cells) > 1) else float(word.replace("_", "?"))
         except ValueError:
             words = f"step {step}{where} must be a number, or ? where it is missing, got {shown(word)}"
             raise BadLine(number, words) from None

@@ -63,6 +63,15 @@ def test_what_is_filled_in_is_noticed():
     assert encoded.stored[:, :, 0].tolist() == [[1, 2, 3], [1, 2, 3]]
     assert encoded.noticed(0) == ["1 of 3 numbers were missing: they lie on a line between their neighbours"]
     assert encoded.noticed(1) == []
+    (words,) = FIXED.replaced(on_missing="fill").encode([[1, 2, None]]).noticed(0)
+    assert words == (
+        "1 of 3 numbers were missing: they lie on a line between their neighbours, at the ends on the nearest number"
+    )
+
+
+@pytest.mark.parametrize("raw", [["1", "2", "3"], [True, False, True]])
+def test_texts_and_truth_values_are_no_numbers(raw):
+    assert FIXED.encode([raw]).problems == {0: "must be a list of 3 numbers"}
 
 
 def series(count, seed, level=0.0):
