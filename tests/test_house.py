@@ -135,12 +135,6 @@ def test_every_file_imports_only_what_its_room_may(path):
     assert rooms - {"__version__", room(path)} <= MAY_IMPORT[room(path)]
 
 
-def test_files_of_tests_have_names_of_their_own():
-    """Of two with one name pytest collects the first alone."""
-    names = Counter(path.name for path in Path(__file__).parent.rglob("test_*.py"))
-    assert not [name for name, count in names.items() if count > 1]
-
-
 def test_no_rooms_import_each_other_in_a_circle():
     assert [*TopologicalSorter(MAY_IMPORT).static_order()]  # raises CycleError, which names the circle
 

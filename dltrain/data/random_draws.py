@@ -5,6 +5,8 @@ instead, so that no size of a batch changes it. Along an axis whose length diffe
 for the largest length that there is, and cut: how far a batch is filled up changes none of them.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
