@@ -8,6 +8,7 @@ import pytest
 from dltrain.data import DataSpec, Features, Ragged, Split
 from dltrain.exports import called
 from dltrain.features._series.tables import Layout
+from dltrain.features.audio import Audio
 from dltrain.features.image import Image
 from dltrain.features.sentence import Sentence
 from dltrain.features.series import Series
@@ -33,6 +34,8 @@ KIND = Column("kind", "kind", "category", categories=("a", "b", "c"))
 SIDE = Column("side", "side", "category", categories=("left", "right"))
 MANY = Column("many", "many", "category", categories=tuple("pqrstuvw"), embedding=3)
 INPUTS = {
+    "audio": Features.of(Audio(rate=1_000, samples=256, window=32, hop=16, bands=8)),
+    "audio, spectrogram": Features.of(Audio(rate=1_000, samples=256, window=32, hop=16, front_end="spectrogram")),
     "image": Features.of(Image(shape=(4, 4, 3), mean=(90.0, 100.0, 110.0), standard_deviation=(50.0, 60.0, 70.0))),
     "image, raw": Features.of(Image(shape=(4, 4, 1))),
     "vector": Features.of(Vector(shape=(3,), mean=(1.0, -2.0, 0.0), standard_deviation=(2.0, 0.5, 1.0))),

@@ -7,6 +7,7 @@ from dltrain.data import DataSpec, Features, Finding, Parts, Pieces, Ragged, Spl
 from dltrain.data.finding import ORDER
 from dltrain.data.trees import joined
 from dltrain.features._series.tables import Layout
+from dltrain.features.audio import Audio
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.future import Future
 from dltrain.features.image import Image
@@ -37,6 +38,10 @@ CODES = np.stack([RANDOM.rand(COUNT), np.zeros(COUNT), np.arange(COUNT) % 3], ax
 TOKENS = Tokens(kind="words", max_length=9).fit([[f"word{row} and word{row + 1}" for row in range(COUNT)]])
 SENTENCE = Sentence(kind="words", max_length=9).fit([[[f"word{row}", "and"] for row in range(COUNT + 1)]])
 EACH = {
+    "audio": (
+        Audio(rate=1_000, samples=256, window=32, hop=16, bands=8),
+        (RANDOM.rand(COUNT, 256) - 0.5).astype(np.float32),
+    ),
     "class_label": (ClassLabel(class_names=("a", "b")), np.arange(COUNT, dtype=np.int32) % 2),
     "image": (Image(shape=(40, 36, 3)), RANDOM.randint(0, 256, (COUNT, 40, 36, 3)).astype(np.uint8)),
     "labels": (Labels(class_names=("a", "b", "c")), (RANDOM.rand(COUNT, 3) > 0.5).astype(np.float32)),
@@ -81,7 +86,7 @@ def test_columns_are_numbers_each_with_a_name_of_its_own(name):
         # Trees predict integers as classes and floats as numbers.
         assert (columns.dtype.kind == "i") == (name in ("class_label", "labels"))
     else:
-        assert name in ("image", "tokens", "sentence", "tags", "series", "future", "whole_series")
+        assert name in ("audio", "image", "tokens", "sentence", "tags", "series", "future", "whole_series")
 
 
 @pytest.mark.parametrize("name", EACH)
@@ -89,7 +94,7 @@ def test_vectors_are_finite_and_near_where_values_are_alike(name):
     feature, stored = EACH[name]
     twice = joined([stored, stored[:1]])
     vectors = feature.vectors(twice)
-    if name in ("image", "table", "tokens", "sentence", "vector", "whole_series"):
+    if name in ("audio", "image", "table", "tokens", "sentence", "vector", "whole_series"):
         assert vectors.dtype == np.float32
         assert np.isfinite(vectors).all()
         distances = ((vectors[:-1] - vectors[-1]) ** 2).sum(axis=1)

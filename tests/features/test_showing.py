@@ -8,6 +8,7 @@ import pytest
 from dltrain.data import DataSpec, Ragged, showing
 from dltrain.data.feature import Feature
 from dltrain.features._series.tables import Layout
+from dltrain.features.audio import Audio
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.future import Future
 from dltrain.features.image import Image
@@ -28,6 +29,10 @@ from dltrain.registry import FEATURES
 TOKENS = Tokens(kind="words", max_length=9).fit([["the film was good", "a bad film"]])
 SENTENCE = Sentence(kind="words").fit([[["a", "b"]]])
 EXAMPLES = {
+    "audio": (
+        Audio(rate=1_000, samples=64, window=32, hop=16, bands=8),
+        np.sin(np.arange(192, dtype=np.float32)).reshape(3, 64),
+    ),
     "tokens": (TOKENS, TOKENS.encode(["the film", "a bad zebra was good", "film"]).stored),
     "series": (
         Series(window=3, horizon=1, layout=Layout(targets=("y", "z"), known=("k",))),

@@ -108,15 +108,13 @@ class Voice:
         pulses = np.diff(np.floor(phase), prepend=0.0)
         source = _fallen(pulses, self.tilt) + 0.02 * random.standard_normal(count)
         hop, size = 160, 512
-        frames = range(0, count - size, hop)
-        window = np.hanning(size)
-        hertz = np.fft.rfftfreq(size, 1 / VOICE_RATE)
+        starts = np.arange(0, count - size, hop)
+        frames = source[starts[:, None] + np.arange(size)] * np.hanning(size)
+        formants = np.stack([np.interp(starts / count, times, [vowel[each] for vowel in vowels]) for each in range(4)])
+        through = _resonance(np.fft.rfftfreq(size, 1 / VOICE_RATE), formants / self.tract)
         found = np.zeros(count)
-        for start in frames:
-            where = start / count
-            formants = np.array([np.interp(where, times, [vowel[each] for vowel in vowels]) for each in range(4)])
-            spectrum = np.fft.rfft(source[start : start + size] * window)
-            found[start : start + size] += np.fft.irfft(spectrum * _resonance(hertz, formants / self.tract), size)
+        for start, frame in zip(starts, np.fft.irfft(np.fft.rfft(frames) * through, size), strict=True):
+            found[start : start + size] += frame
         loudness = np.interp(steps, np.linspace(0, 1, 5), random.uniform(0.4, 1, 5))
         found = found * loudness / np.abs(found).max()
         rustling = random.standard_normal(count) * 10 ** random.uniform(-2.8, -1.6)
@@ -129,10 +127,15 @@ def _fallen(pulses: np.ndarray, tilt: float) -> np.ndarray:
 
 
 def _resonance(hertz: np.ndarray, formants: np.ndarray) -> np.ndarray:
-    """Returns how much a vocal tract lets through at each frequency."""
-    found = np.ones_like(hertz)
-    for formant, bandwidth in zip(formants, _BANDWIDTHS, strict=True):
-        found *= formant**2 / np.sqrt((hertz**2 - formant**2) ** 2 + (bandwidth * hertz) ** 2)
+    """Returns how much a vocal tract lets through at each frequency, (frames, frequencies).
+
+    Args:
+        hertz: the frequencies, (frequencies,).
+        formants: of each frame, (4, frames).
+    """
+    found = np.ones((formants.shape[1], len(hertz)))
+    for each, bandwidth in zip(formants[..., None], _BANDWIDTHS, strict=True):
+        found *= each**2 / np.sqrt((hertz**2 - each**2) ** 2 + (bandwidth * hertz) ** 2)
     return found
 
 
