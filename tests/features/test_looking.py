@@ -38,10 +38,6 @@ CODES = np.stack([RANDOM.rand(COUNT), np.zeros(COUNT), np.arange(COUNT) % 3], ax
 TOKENS = Tokens(kind="words", max_length=9).fit([[f"word{row} and word{row + 1}" for row in range(COUNT)]])
 SENTENCE = Sentence(kind="words", max_length=9).fit([[[f"word{row}", "and"] for row in range(COUNT + 1)]])
 EACH = {
-    "audio": (
-        Audio(rate=1_000, samples=256, window=32, hop=16, bands=8),
-        (RANDOM.rand(COUNT, 256) - 0.5).astype(np.float32),
-    ),
     "class_label": (ClassLabel(class_names=("a", "b")), np.arange(COUNT, dtype=np.int32) % 2),
     "image": (Image(shape=(40, 36, 3)), RANDOM.randint(0, 256, (COUNT, 40, 36, 3)).astype(np.uint8)),
     "labels": (Labels(class_names=("a", "b", "c")), (RANDOM.rand(COUNT, 3) > 0.5).astype(np.float32)),
@@ -57,6 +53,10 @@ EACH = {
     "tokens": (TOKENS, TOKENS.encode([f"word{row} and word{row + 1}" for row in range(COUNT)]).stored),
     "sentence": (SENTENCE, SENTENCE.encode([[f"word{row}", "and", f"word{row + 1}"] for row in range(COUNT)]).stored),
     "tags": (Tags(tag_names=("O", "B-X")), Ragged.of([np.array([0, -1, row % 2]) for row in range(COUNT)], np.int32)),
+    "audio": (
+        Audio(rate=1_000, samples=256, window=32, hop=16, bands=8),
+        (RANDOM.rand(COUNT, 256) - 0.5).astype(np.float32),
+    ),
 }
 """Of each feature an example, and stored values with nothing odd about them."""
 
@@ -115,7 +115,7 @@ def test_moments_have_names_once_a_feature_has_learnt_them(name):
 def test_names_in_messages():
     names = [feature.column(0) for name, (feature, _) in EACH.items() if name != "whole_series"]
     assert names == ["the class", "channel 0", "target 'a'", "target 'x'", "column 'size'", "feature 0"] + [
-        f"{name} 0" for name in ("series", "future", "tokens", "sentence", "tags")
+        f"{name} 0" for name in ("series", "future", "tokens", "sentence", "tags", "audio")
     ]
     assert Vector(shape=(3, 2)).column(1) == "channel 1"
     assert [WholeSeries(channels=2, names=names).column(0) for names in ((), ("x", "y"))] == ["channel 1", "x"]
