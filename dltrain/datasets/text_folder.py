@@ -57,6 +57,10 @@ class TextFolder(TextSource):
         remarks = {"path": f"a folder of {SUFFIX} files per class"} | held_out(keys, found)
         examples = sum(counts.values())
         told = [f"{examples:,} texts of {len(counts)} classes"]
+        for part in ("validation", "test"):
+            if lacking := [name for name in counts if part in found and not found[part].get(name)]:
+                few = ", ".join(lacking[:_SHOWN])
+                told.append(f"no text in the {part} part: {few}; a folder of texts without a class must be moved away")
         if loose := of_classes(path).beside():
             names = ", ".join(str(file.relative_to(path)) for file in loose[:_SHOWN])
             more = f" and {len(loose) - _SHOWN:,} more" if len(loose) > _SHOWN else ""

@@ -426,6 +426,16 @@ def test_texts_in_a_folder_per_class_are_classes_and_in_one_folder_are_to_be_gue
     assert done.exit_code == 2 and "--target names the column of a table: plain is read by text_files" in done.output
 
 
+def test_a_class_that_a_part_of_the_users_own_lacks_is_told(here):
+    for folder in ("train/neg", "train/pos", "train/unsup", "test/neg", "test/pos"):
+        (here / "imdb" / folder).mkdir(parents=True)
+        for number in range(3):
+            (here / "imdb" / folder / f"{number}.txt").write_text(f"a film {number} {folder}")
+    result = dltrain("init", "imdb", "-o", "imdb.yaml")
+    assert result.exit_code == 0, result.output
+    assert "no text in the test part: unsup" in " ".join(result.output.split())
+
+
 @pytest.mark.parametrize("part", ["", "train"])
 @pytest.mark.parametrize(("loose", "dataset"), [(1, "text_folder"), (10, "text_folder"), (11, "text_files")])
 def test_a_few_texts_beside_classes_are_in_no_class_and_many_are_texts_without(here, part, loose, dataset):
