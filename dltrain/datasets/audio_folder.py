@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +11,14 @@ from dltrain.data import DataSpec, Split, Splits
 from dltrain.data.noticing import notice, noticing
 from dltrain.data.proposal import Proposal
 from dltrain.data.request import Reader
-from dltrain.data.size_limit import memory
 from dltrain.data.spectra import FrontEnd
 from dltrain.datasets import Dataset
 from dltrain.datasets._sources.arrays import refusing
 from dltrain.datasets._sources.class_folders import ClassFolders, unpacked
+from dltrain.datasets._sources.left_out import ignored_words, require_memory
 from dltrain.datasets._sources.proposal import held_out
 from dltrain.datasets._sources.splitting import sizes_of, split_into_parts
+from dltrain.datasets._sources.unusable import TO_SKIP, refuse, tell
 from dltrain.errors import DataError, KeyProblem
 from dltrain.features._audio.clips import Clips, SoundFiles
 from dltrain.features._audio.decoding import SUFFIXES, Channel, Decoding, Header, check_installed
@@ -33,8 +33,6 @@ _OF_IGNORED = f"sounds end in {', '.join(SUFFIXES)}, and lie in the folder of a 
 _ADVICE = "if this is wrong, set dataset.rate, dataset.channel or dataset.clip_seconds"
 _LONGEST_WINDOW = 4096
 """Samples of a stretch that a spectrum is computed of: transforms are products with a matrix."""
-_SHOWN = 10
-"""Files that cannot be used of which a message names so many."""
 
 
 @DATASETS.register("audio_folder")
@@ -178,27 +176,31 @@ class AudioFolder(Dataset):
             problems = [
                 f"{file}: {words}" for (file, _, _), words in zip(each, headers, strict=True) if isinstance(words, str)
             ]
-            self._refuse(problems)
+            if self.on_bad_example == "error":
+                refuse(problems, "files", TO_SKIP)
             usable = [
                 (*example, header) for example, header in zip(each, headers, strict=True) if isinstance(header, Header)
             ]
             self._notice([(file, header) for file, _, _, header in usable])
-        spec = self._spec(classes)
-        audio = spec.input
-        clips_of_each = audio.clips if like is None else like.input.clips
-        if clips_of_each != audio.clips:
-            with noticing() as more:
+            ignored = self._ignored({file for file, _, _ in each})
+            if ignored:
+                words = f"{ignored_words(ignored)}, in no class or no sound: {ignored[0]}"
+                notice(words, advice=_OF_IGNORED)
+            spec = self._spec(classes)
+            audio = spec.input
+            clips_of_each = audio.clips if like is None else like.input.clips
+            if clips_of_each != audio.clips:
                 words = f"dataset.eval_clips is {audio.clips}: it stays {clips_of_each}, as the run was trained"
                 notice(words, is_warning=True, advice="train a run with these eval_clips")
-            noticed += more
         if self.cache == "memory":
-            _check_memory(sum(header.samples * self.rate // header.rate for *_, header in usable) * 4)
+            samples = sum(header.samples * self.rate // header.rate for *_, header in usable)
+            require_memory(4 * samples, "sounds", "cache: none")
         sounds = SoundFiles([file for file, _, _, _ in usable], self._decoding, self.cache)
         if self.on_bad_example == "skip":
             broken = sounds.problems()
             problems += [broken[place] for place in sorted(broken)]
             sounds, usable = sounds.without(broken), [each for place, each in enumerate(usable) if place not in broken]
-        clips = Clips(sounds, audio.samples, clips_of_each, len(usable))
+        clips = Clips(sounds, audio.samples, clips_of_each)
         labels = np.array([label for _, label, _, _ in usable], np.int32)
         self._require_classes(each, usable, classes)
         splits = {
@@ -217,26 +219,11 @@ class AudioFolder(Dataset):
             like=like,
             skipped=tuple(problems),
         )
-        ignored = self._ignored({file for file, _, _ in each})
-        if ignored:
-            kinds = Counter(file.suffix.lower() or "no suffix" for file in ignored)
-            words = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
-            many = "1 file is" if len(ignored) == 1 else f"{len(ignored):,} files are"
-            with noticing() as more:
-                notice(f"{many} ignored ({words}), in no class or no sound: {ignored[0]}", advice=_OF_IGNORED)
-            noticed += more
         return replace(parts, ignored=tuple(map(str, ignored)), noticed=(*parts.noticed, *noticed))
 
     def _ignored(self, used: Collection[Path]) -> list[Path]:
         """Returns the files below the root that are not used, without those whose names start with a dot."""
-        root = self._root
-        return sorted(
-            file
-            for file in root.rglob("*")
-            if file not in used
-            and not any(name.startswith(".") for name in file.relative_to(root).parts)
-            and file.is_file()
-        )
+        return [file for file in files_below(self._root) if file not in used]
 
     def _require_classes(self, each: Sequence[Any], usable: Sequence[Any], classes: tuple[str, ...]) -> None:
         """Raises DataError where files that are left out were all that a class has in a part."""
@@ -296,19 +283,15 @@ class AudioFolder(Dataset):
                 found.append(str(error))
         return found
 
-    def _refuse(self, problems: list[str]) -> None:
-        if problems and self.on_bad_example == "error":
-            more = f"\n... and {len(problems) - _SHOWN:,} more" if len(problems) > _SHOWN else ""
-            shown = "\n".join(problems[:_SHOWN])
-            words = f"has files that cannot be used:\n{shown}{more}\nto skip them, set on_bad_example: skip"
-            raise KeyProblem("path", words)
-
     def _notice(self, files: list[tuple[Path, Header]]) -> None:
         """Says how many sounds are resampled, have several channels, or are shorter than a clip, in a line each."""
-        kinds: dict[str, list[Path]] = {}
-        for file, header in files:
+        kinds: dict[str, list[str]] = {}
+        for path, header in files:
+            file = str(path)
             if header.rate != self.rate:
-                kinds.setdefault(f"resampled from {header.rate:,} to {self.rate:,} samples a second", []).append(file)
+                kinds.setdefault(f"resampled from {header.rate:,} to {self.rate:,} samples a second", []).append(
+                    str(file)
+                )
             if header.channels > 1:
                 how = "the mean of them" if self.channel == "mix" else f"the {self.channel} one"
                 kinds.setdefault(f"of {header.channels} channels, of which {how} is taken", []).append(file)
@@ -317,18 +300,7 @@ class AudioFolder(Dataset):
             if header.samples < self.clip_seconds * header.rate:
                 words = f"shorter than clip_seconds, {self.clip_seconds:g} s, which are repeated"
                 kinds.setdefault(words, []).append(file)
-        for words, some in kinds.items():
-            share = f"{len(some):,} of {len(files):,} sounds ({len(some) / len(files):.1%})"
-            notice(f"{share}: {words}, for example {some[0]}", advice=_ADVICE)
-
-
-def _check_memory(needed: int) -> None:
-    most = memory()
-    if needed > most / 2:
-        raise DataError(
-            f"cache: memory needs {needed / 1e9:.1f} GB for the decoded sounds, more than half of this machine's "
-            f"{most / 1e9:.1f} GB; use cache: none"
-        )
+        tell(kinds, len(files), "sounds", lambda _: _ADVICE)
 
 
 def _known(name: str, classes: tuple[str, ...]) -> str:

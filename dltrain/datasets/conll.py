@@ -11,7 +11,7 @@ from dltrain.data.noticing import notice
 from dltrain.data.proposal import Proposal
 from dltrain.data.request import Reader
 from dltrain.data.size_limit import SizeLimit
-from dltrain.datasets._sources.part_files import PARTS, part_of
+from dltrain.datasets._sources.part_files import one_of_each, part_of
 from dltrain.datasets._sources.proposal import held_out
 from dltrain.datasets._texts.source import OF_CUT, Texts, TextSource
 from dltrain.errors import AbsentData, KeyProblem
@@ -124,18 +124,8 @@ class CoNLL(TextSource):
             return {"train": self.path}
         if not self.path.is_dir():
             raise AbsentData("path", f"must be a CoNLL file, or a folder of such: {self.path}")
-        found: dict[str, Path] = {}
-        for file in _files(self.path):
-            if (part := part_of(file)) is None:
-                continue
-            if part in found:
-                words = f"has two files for the {part} part, {found[part].name} and {file.name}"
-                raise KeyProblem("path", f"{words}, in {self.path}: keep one, or set path to a file")
-            found[part] = file
-        if "train" not in found:
-            words = "has no file to train on, with the word train in its name, such as train.conll"
-            raise KeyProblem("path", f"{words}, in {self.path}")
-        return {part: found[part] for part in PARTS if part in found}
+        example = "train in its name, such as train.conll"
+        return one_of_each(_files(self.path), self.path, example, "set path to a file")
 
     def lines(self, file: Path) -> list[Lines]:
         """Returns the sentences of a file.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Container
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.data.noticing import notice, noticing
 from dltrain.data.proposal import Proposal
-from dltrain.data.size_limit import SizeLimit, memory
+from dltrain.data.size_limit import SizeLimit
 from dltrain.datasets import Dataset
 from dltrain.datasets._images.archives import Archive
 from dltrain.datasets._images.class_folders import class_names, listed
@@ -20,6 +19,7 @@ from dltrain.datasets._images.listing import Listing
 from dltrain.datasets._images.proposal import images
 from dltrain.datasets._images.table import KINDS, ImageTable
 from dltrain.datasets._sources.arrays import refusing
+from dltrain.datasets._sources.left_out import ignored_words, require_memory
 from dltrain.datasets._sources.splitting import sizes_of, split_into_parts
 from dltrain.errors import AbsentData, DataError, KeyProblem
 from dltrain.features._images.decoding import MOST_MEGABYTES, Decoding
@@ -145,7 +145,7 @@ class ImageFolder(Dataset):
         files = [file for files, _ in found.parts.values() for file in files]
         images = ImageFiles(files, self._decoding(spec), self.cache)
         if self.cache == "memory":
-            _check_memory(images.nbytes)
+            require_memory(images.nbytes, "images", "cache: disk, or a smaller size")
         problems = images.problems() if self.on_bad_example == "skip" else {}
         splits, lost, first = {}, [], 0
         for part, (files, labels) in found.parts.items():
@@ -169,7 +169,8 @@ class ImageFolder(Dataset):
         )
         with noticing() as noticed:
             _notice_absent_classes(parts, own=found.parts)
-            _notice_ignored(found.ignored)
+            if found.ignored:
+                notice(f"{ignored_words(found.ignored)}: images end in {', '.join(sorted(SUFFIXES))}")
         return replace(parts, ignored=found.ignored, noticed=(*parts.noticed, *noticed))
 
     def describe(self, spec: DataSpec) -> list[str]:
@@ -241,21 +242,3 @@ def _notice_absent_classes(splits: Splits, own: Container[str]) -> None:
         if absent:
             shown = ", ".join(absent[:5]) + (f" and {len(absent) - 5:,} more" if len(absent) > 5 else "")
             notice(f"the {part} part has no image of {shown}: too few to be in every part")
-
-
-def _notice_ignored(files: tuple[str, ...]) -> None:
-    """Reports how many files of which kinds are ignored, as they are not images."""
-    if files:
-        suffixes = Counter(Path(file).suffix.lower() or "no suffix" for file in files)
-        kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in suffixes.most_common())
-        many = "1 file is" if len(files) == 1 else f"{len(files):,} files are"
-        notice(f"{many} ignored ({kinds}): images end in {', '.join(sorted(SUFFIXES))}")
-
-
-def _check_memory(needed: int) -> None:
-    most = memory()
-    if needed > most / 2:
-        raise DataError(
-            f"cache: memory needs {needed / 1e9:.1f} GB for the decoded images, more than half of this machine's "
-            f"{most / 1e9:.1f} GB; use cache: disk, or a smaller size"
-        )

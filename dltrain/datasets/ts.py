@@ -10,7 +10,7 @@ from dltrain.data import DataSpec, Feature, Features, Provenance, Split, Splits
 from dltrain.data.proposal import Proposal
 from dltrain.data.request import Reader
 from dltrain.data.size_limit import SizeLimit
-from dltrain.datasets._sources.part_files import PARTS, name_without_part, part_of
+from dltrain.datasets._sources.part_files import name_without_part, one_of_each, part_of
 from dltrain.datasets._sources.proposal import held_out
 from dltrain.datasets._sources.splitting import split_into_parts
 from dltrain.datasets._sources.unusable import refuse, refuse_unusable
@@ -104,21 +104,12 @@ class TS(Whole):
             there = _files(self.path)
         else:
             raise AbsentData("path", f"must be a {SUFFIX} file, or a folder of such: {self.path}")
-        found: dict[str, Path] = {}
-        for file in there:
-            if (part := part_of(file)) is None:
-                continue
-            if part in found:
-                words = f"has two files for the {part} part, {found[part].name} and {file.name}"
-                raise KeyProblem("path", f"{words}, in {self.path}: keep one, or set path to the one to train on")
-            found[part] = file
-        if "train" not in found:
-            words = f"has no file to train on, with the word TRAIN in its name, such as Leaves_TRAIN{SUFFIX}"
-            raise KeyProblem("path", f"{words}, in {self.path}")
+        example = f"TRAIN in its name, such as Leaves_TRAIN{SUFFIX}"
+        found = one_of_each(there, self.path, example, "set path to the one to train on")
         if len({name_without_part(file) for file in found.values()}) > 1:
             words = f"has files of several problems, {' and '.join(file.name for file in found.values())}"
             raise KeyProblem("path", f"{words}, in {self.path}: set path to the one to train on")
-        return {part: found[part] for part in PARTS if part in found}
+        return found
 
     def cases(self, file: Path) -> Cases:
         """Returns the series of a file.
@@ -227,7 +218,7 @@ def _answers(cases: Cases, target: Any) -> np.ndarray:
             )
         else:
             found.append(names[answer])
-    refuse(problems)
+    refuse(problems, "series")
     return np.array(found, np.float32)[:, None] if header.asked == "numbers" else np.array(found, np.int32)
 
 

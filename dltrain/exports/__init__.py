@@ -29,7 +29,7 @@ class Export(Choice):
         file: name of the file; of a folder, if it has no suffix.
         needs: modules that must be installed.
         extra: the extra of dltrain that installs them, as in `pip install 'dltrain[onnx]'`.
-        tolerance: the largest difference of outputs, relative to the largest |output| of their example, or 1.
+        tolerance: the largest difference of outputs, relative to max(1, |output|), of forecasts to their largest.
         agreement: share of examples whose predictions must stay the same; replaces `tolerance` for formats with coarser
             numbers.
         holds_vectors: whether it holds tables of vectors that a network has learnt, and not the network: a

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -16,6 +14,7 @@ from dltrain.data.spectra import FrontEnd
 from dltrain.data.statistics import statistics_of
 from dltrain.features._audio.clips import Clips, InMemory
 from dltrain.features._audio.decoding import LOUDEST, QUIET, Channel, Decoding
+from dltrain.features._files import content_in
 from dltrain.lazy import np
 from dltrain.registry import FEATURES
 
@@ -137,7 +136,7 @@ class Audio(Feature):
             if noticed := [*noticed, *self._odd(samples)]:
                 notices[place] = noticed
             sounds.append(samples)
-        found = Clips(InMemory(sounds), self.samples, self.clips, len(sounds))
+        found = Clips(InMemory(sounds), self.samples, self.clips)
         return Encoded(found[:] if self.clips == 1 else found, problems, notices)
 
     def _odd(self, sound: np.ndarray) -> list[Notice]:
@@ -158,12 +157,7 @@ class Audio(Feature):
         if isinstance(raw, Path | bytes):
             return self._decoding(raw)
         if isinstance(raw, dict):
-            if set(raw) != {"b64"} or not isinstance(raw["b64"], str):
-                raise ValueError('must be samples or {"b64": "..."}, a sound file in base64')
-            try:
-                return self._decoding(base64.b64decode(raw["b64"], validate=True))
-            except binascii.Error as error:
-                raise ValueError(f"b64 must be base64: {error}") from None
+            return self._decoding(content_in(raw, 'must be samples or {"b64": "..."}, a sound file in base64'))
         try:
             with np.errstate(over="ignore"):
                 array = np.array(raw)

@@ -44,8 +44,8 @@ class WholeSeries(Channels):
         scaling: train, by mean and deviation of each channel over the train part; series, by those of each series.
         on_missing: error, or fill: a straight line between the neighbours takes the place of numbers that are missing,
             at the ends of a series its nearest number.
-        within: root mean square over the series of the train part of each channel's deviation in a series; 1 where it
-            is constant.
+        within: where `scaling` is series, the root mean square over the series of the train part of each channel's
+            deviation in a series; 1 where it is constant.
     """
 
     padding: ClassVar[float] = float("nan")
@@ -68,6 +68,8 @@ class WholeSeries(Channels):
         """Returns the feature with mean and deviation of each channel, and the longest series."""
         values = (piece.values if isinstance(piece, Ragged) else piece for piece in pieces)
         found = super().adapt(values).replaced(lengths=Feature.adapt(self, pieces).lengths)
+        if self.scaling == "train":
+            return found
         variances = [np.asarray(each, np.float64).var(axis=0) for piece in pieces for each in piece]
         within = np.sqrt(np.mean(variances, axis=0)) if variances else np.ones(self.channels)
         return found.replaced(within=tuple(np.where(within > 0, within, 1.0).tolist()))

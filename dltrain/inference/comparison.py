@@ -71,9 +71,10 @@ class Compared:
     def difference(self, got: Tree, wanted: Tree, raw: Tree) -> float:
         """Returns the largest difference, infinite where outputs are not finite or of another shape.
 
-        That of an example is relative to its largest |output|, or to 1. Extreme inputs make large sums of which little
-        may remain: that of a corner is relative to the largest |output| of this corner before the last activation, or
-        to 1. Where Keras itself does not answer a corner with finite numbers, the same is asked of the format.
+        That of an output is relative to max(1, |output|), in a forecast to the largest over its steps. Extreme inputs
+        make large sums of which little may remain: that of a corner is relative to the largest |output| of this corner
+        before the last activation, or to 1. Where Keras itself does not answer a corner with finite numbers, the same
+        is asked of the format.
 
         Args:
             got: what the format answers.

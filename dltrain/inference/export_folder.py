@@ -31,8 +31,8 @@ class Written:
         bytes: on the disk.
         examples: held-out ones that it was asked about.
         edge_cases: corners of the features that it was asked about, such as missing values and extremes.
-        difference: the largest of an output, relative to the largest |output| of its example, or to 1; of an edge case,
-            to that before the last activation.
+        difference: the largest of an output, relative to max(1, |output|), in a forecast to the largest over its steps;
+            of an edge case, to its largest |output| before the last activation, or to 1.
         agreement: share of the examples that it answers as before; none where the difference must be none.
         agreeing_edge_cases: how many of these it answers as before; likewise. They may be beyond the range that 8-bit
             numbers have, so that the limit does not hold for them.

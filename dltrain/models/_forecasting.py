@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from dltrain.data import DataSpec
 from dltrain.errors import KeyProblem
 from dltrain.features.series import Series
+from dltrain.lazy import keras
 from dltrain.models import Model
 
 
@@ -24,6 +26,18 @@ class ForecastingNetwork(Model):
             return data.input
         there = " and ".join(f"{name} of shape {each.model_shape}" for name, each in data.inputs.items())
         raise KeyProblem("name", f"{self.registered_name} needs one input of series to forecast, got {there}")
+
+    def _covariates(self, x: Any, series: Series) -> Any:
+        """Returns all steps of all channels but the targets beside each target, (batch, targets, numbers); else none.
+
+        Args:
+            x: windows as `preprocess` makes them.
+            series: what they are.
+        """
+        if x.shape[-1] == series.targets:
+            return None
+        beside = keras.layers.Flatten(name="covariates")(x[..., series.targets :])
+        return keras.layers.RepeatVector(series.targets, name="for_each_target")(beside)
 
 
 def is_forecast(data: DataSpec) -> bool:

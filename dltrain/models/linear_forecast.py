@@ -48,11 +48,8 @@ class LinearForecast(ForecastingNetwork):
         else:
             trend = by_target(self._trend(own))
             features = layers.Concatenate(name="trend_and_rest")([trend, targets - trend])
-        others = x.shape[-1] - series.targets
-        if self.covariates and others:
-            beside = layers.Flatten(name="covariates")(x[..., series.targets :])
-            repeated = layers.RepeatVector(series.targets, name="for_each_target")(beside)
-            features = layers.Concatenate(name="with_covariates")([features, repeated])
+        if self.covariates and (beside := self._covariates(x, series)) is not None:
+            features = layers.Concatenate(name="with_covariates")([features, beside])
         if self.variant == "dlinear":
             return keras.Model(inputs, data.head(features, inputs), name="linear_forecast")
         count = (data.output_shape[2:] or (1,))[0]

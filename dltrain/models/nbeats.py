@@ -48,10 +48,7 @@ class NBeats(ForecastingNetwork):
         inputs = data.inputs()
         x = data.preprocess(inputs)
         rest = layers.Permute((2, 1), name="by_target")(x[..., : series.targets])
-        beside = None
-        if x.shape[-1] > series.targets:
-            flat = layers.Flatten(name="covariates")(x[..., series.targets :])
-            beside = layers.RepeatVector(series.targets, name="for_each_target")(flat)
+        beside = self._covariates(x, series)
         count, forecasts = (data.output_shape[2:] or (1,))[0], []
         for name, block in self._blocks(series, count):
             features = rest if beside is None else layers.Concatenate(name=f"{name}_with_covariates")([rest, beside])

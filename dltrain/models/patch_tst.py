@@ -66,10 +66,8 @@ class PatchTST(ForecastingNetwork):
         for number in range(1, self.depth + 1):
             y = self._block(y, f"block{number}")
         features = ops.reshape(y, (-1, series.targets, count * self.width))
-        if x.shape[-1] > series.targets:
-            beside = layers.Flatten(name="covariates")(x[..., series.targets :])
-            repeated = layers.RepeatVector(series.targets, name="for_each_target")(beside)
-            features = layers.Concatenate(name="with_covariates")([features, repeated])
+        if (beside := self._covariates(x, series)) is not None:
+            features = layers.Concatenate(name="with_covariates")([features, beside])
         return keras.Model(inputs, data.head(features, inputs), name="patch_tst")
 
     def _block(self, x: Any, name: str) -> Any:

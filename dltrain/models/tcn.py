@@ -7,6 +7,7 @@ from dltrain.errors import KeyProblem
 from dltrain.fields import Fraction, PositiveInt
 from dltrain.lazy import keras
 from dltrain.models import Model
+from dltrain.models._steps import are_steps
 from dltrain.registry import MODELS
 
 
@@ -40,7 +41,7 @@ class TCN(Model):
     def check(self, data: DataSpec) -> None:
         """Raises KeyProblem where the data are no series of one length."""
         feature = data.alone("tcn")
-        if feature.dtype != "float32" or len(feature.model_shape) != 2:
+        if not are_steps(data):
             raise KeyProblem("name", f"tcn needs series, (steps, channels), got shape {feature.model_shape}")
 
     def build(self, data: DataSpec) -> Any:

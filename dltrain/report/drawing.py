@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import io
 import re
-import wave
 from html import escape
 
 import numpy as np
 
 from dltrain.data.showing import Sound
+from dltrain.data.wav import wav
 from dltrain.figures.sheet import ACCENT, FAINT, FRAME, INK, PAPER, SHADES, Box, paper
 from dltrain.report.parts import Figure
 
@@ -89,13 +89,7 @@ def heard(sound: Sound) -> str:
     single = samples if samples.ndim == 1 else samples.mean(axis=1)
     every = -(-sound.rate // _HEARD_RATE)  # means of neighbours: what a page plays is for the ear alone
     single = single[: len(single) // every * every].reshape(-1, every).mean(axis=1)[:LONGEST_SOUND]
-    file = io.BytesIO()
-    with wave.open(file, "wb") as written:
-        written.setnchannels(1)
-        written.setsampwidth(2)
-        written.setframerate(sound.rate // every)
-        written.writeframes((np.clip(single, -1, 1) * 32767).round().astype("<i2").tobytes())
-    return f"data:audio/wav;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return f"data:audio/wav;base64,{base64.b64encode(wav(single, sound.rate // every)).decode()}"
 
 
 def overlaid(pixels: np.ndarray, heat: np.ndarray) -> np.ndarray:

@@ -12,15 +12,14 @@ import argparse
 import csv
 import json
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import turns
 
 STEPS, WINDOW, HORIZON, BATCH, EPOCHS = 10_000, 96, 24, 64, 3
 WINDOWS = STEPS - WINDOW - HORIZON + 1
@@ -178,17 +177,8 @@ def of_torch(network: str) -> float:
 
 def networks(names: list[str], rounds: int) -> None:
     """Prints windows per second of each side, a line per network."""
-    sides = [side for side in SIDES if side != "torch" or find_spec("torch")]
     for network in names:
-        found: dict[str, list[float]] = {side: [] for side in sides}
-        for _ in range(rounds):
-            for side in sides:
-                command = [sys.executable, __file__, "--side", side, "--networks", network]
-                done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-                found[side].append(float(done.stdout.split()[-1]))
-        medians = {side: statistics.median(values) for side, values in found.items()}
-        words = [f"{side} {value:,.0f} (ratio {medians['dltrain'] / value:.2f})" for side, value in medians.items()]
-        print(f"{network}: windows/s: {', '.join(words)}", flush=True)
+        turns.show(network, "windows", turns.in_turns(__file__, SIDES, network, rounds))
 
 
 def large(rows: int) -> None:

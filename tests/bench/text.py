@@ -11,15 +11,14 @@ import argparse
 import csv
 import json
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import turns
 
 TEXTS, BATCH, LONGEST, WORDS, EPOCHS = 6_400, 64, 80, 200, 4
 NETWORKS = {
@@ -167,15 +166,8 @@ def of_torch(network: str) -> float:
 
 def networks(names: list[str], rounds: int) -> None:
     """Prints examples per second of each side, a line per network."""
-    sides = [side for side in SIDES if side != "torch" or find_spec("torch")]
     for network in names:
-        found: dict[str, list[float]] = {side: [] for side in sides}
-        for _ in range(rounds):
-            for side in sides:
-                command = [sys.executable, __file__, "--side", side, "--networks", network]
-                done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-                found[side].append(float(done.stdout.split()[-1]))
-        _print(network, found)
+        turns.show(network, "examples", turns.in_turns(__file__, SIDES, network, rounds))
 
 
 def lengths(names: list[str], rounds: int) -> None:
@@ -193,7 +185,7 @@ def lengths(names: list[str], rounds: int) -> None:
             for _ in range(rounds):
                 for side, some in zip(found, (mixed, filled), strict=True):
                     found[side].append(fit(Path(folder), "texts", model, some, labels, max_length=256))
-        _print(f"{network}, {counts.mean():.0f} words in the mean", found)
+        turns.show(f"{network}, {counts.mean():.0f} words in the mean", "examples", found)
 
 
 def lora(rounds: int) -> None:
@@ -208,7 +200,7 @@ def lora(rounds: int) -> None:
             for side, rank in zip(found, ({"lora_rank": 8}, {}), strict=True):
                 tuned = model | rank | {"weights": "start"}
                 found[side].append(fit(root, "tuned", tuned, words, labels, tokenizer="runs/start-001"))
-    _print("fine-tuning bert mini", found)
+    turns.show("fine-tuning bert mini", "examples", found)
 
 
 def tokens() -> None:
@@ -232,14 +224,6 @@ def tokens() -> None:
 def _peak() -> float:
     """Returns the most memory that this process has held, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-
-
-def _print(name: str, found: dict[str, list[float]]) -> None:
-    """Prints the medians, and the first side's beside each."""
-    medians = {side: statistics.median(values) for side, values in found.items()}
-    ours = next(iter(medians.values()))
-    sides = [f"{side} {value:,.0f} (ratio {ours / value:.2f})" for side, value in medians.items()]
-    print(f"{name}: examples/s: {', '.join(sides)}", flush=True)
 
 
 def main() -> None:

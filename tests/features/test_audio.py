@@ -131,10 +131,10 @@ def test_an_empty_sound_is_said(tmp_path):
 
 def test_clips_of_training_come_from_their_seeds_and_those_of_evaluation_are_evenly_spaced():
     sounds = [np.arange(10, dtype=np.float32), np.arange(3, dtype=np.float32)]
-    clips = Clips(InMemory(sounds), 4, 3, 2)
+    clips = Clips(InMemory(sounds), 4, 3)
     np.testing.assert_array_equal(clips.read(np.array([0]))[0], [[0, 1, 2, 3], [3, 4, 5, 6], [6, 7, 8, 9]])
     np.testing.assert_array_equal(clips.read(np.array([1]))[0], [[0, 1, 2, 0]] * 3)  # a short one is repeated
-    np.testing.assert_array_equal(Clips(InMemory(sounds), 4, 1, 2)[:], [[3, 4, 5, 6], [0, 1, 2, 0]])
+    np.testing.assert_array_equal(Clips(InMemory(sounds), 4, 1)[:], [[3, 4, 5, 6], [0, 1, 2, 0]])
     seeds = np.array([[0, seed] for seed in range(700)])  # as training has them: one after the other
     drawn = clips.read(np.zeros(700, int), seeds)
     assert np.abs(np.bincount(drawn[:, 0].astype(int)) - 100).max() < 40
@@ -143,7 +143,7 @@ def test_clips_of_training_come_from_their_seeds_and_those_of_evaluation_are_eve
 
 
 def test_the_first_clips_of_training_are_from_all_of_a_long_sound_and_others_by_another_seed():
-    clips = Clips(InMemory([np.arange(100_000, dtype=np.float32)]), 100, 3, 1)
+    clips = Clips(InMemory([np.arange(100_000, dtype=np.float32)]), 100, 3)
     first, second = (
         clips.read(np.zeros(50, int), np.array([[seed, number] for number in range(50)]))[:, 0] for seed in (0, 1)
     )
@@ -152,7 +152,7 @@ def test_the_first_clips_of_training_are_from_all_of_a_long_sound_and_others_by_
 
 
 def test_what_is_looked_at_is_the_middle_however_many_clips_are_averaged():
-    clips = Clips(InMemory([np.arange(10, dtype=np.float32)]), 4, 3, 1)
+    clips = Clips(InMemory([np.arange(10, dtype=np.float32)]), 4, 3)
     np.testing.assert_array_equal(clips[:], [[3, 4, 5, 6]])
     np.testing.assert_array_equal(clips.take(np.array([0]))[np.array([0])], [[3, 4, 5, 6]])
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import wave
 from pathlib import Path
 
+from dltrain.data.wav import wav
 from dltrain.datasets._samples.samples import Sample
 from dltrain.lazy import np
 from dltrain.registry import SAMPLES
@@ -141,8 +141,4 @@ def _resonance(hertz: np.ndarray, formants: np.ndarray) -> np.ndarray:
 
 def _write(path: Path, samples: np.ndarray, rate: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes((np.clip(samples, -1, 1) * 32767).round().astype("<i2").tobytes())
+    path.write_bytes(wav(samples, rate))

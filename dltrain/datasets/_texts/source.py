@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from dltrain.data import PARTS, DataSpec, Encoded, Feature, Features, Finding, Provenance, Split, Splits
-from dltrain.data.noticing import notice
 from dltrain.data.trees import Array, taken
+from dltrain.datasets._sources import unusable
 from dltrain.datasets._sources.whole import Whole
 from dltrain.datasets._tables.targets import drawn_parts
 from dltrain.datasets._texts.odd_texts import odd_texts
@@ -19,8 +19,6 @@ from dltrain.features.tokens import UNKNOWN_TOKENS, Tokens
 from dltrain.fields import PositiveInt
 from dltrain.lazy import np
 
-_SHOWN = 10
-"""Examples that cannot be used of which a message names so many."""
 OF_CUT = "where what is cut matters, raise dataset.max_length"
 _OF_UNKNOWN = {
     "words": "raise dataset.vocabulary_size, or take pieces of words: dataset.tokenizer=wordpiece",
@@ -107,11 +105,8 @@ class TextSource(Whole):
 
     def refuse(self, problems: Sequence[str]) -> None:
         """Raises KeyProblem, which names the first of the examples that cannot be used, unless they are skipped."""
-        if problems and self.on_bad_example == "error":
-            more = f"\n... and {len(problems) - _SHOWN:,} more" if len(problems) > _SHOWN else ""
-            shown = "\n".join(problems[:_SHOWN])
-            words = f"has texts that cannot be used:\n{shown}{more}\nto skip them, set on_bad_example: skip"
-            raise KeyProblem("path", words)
+        if self.on_bad_example == "error":
+            unusable.refuse(problems, "texts", unusable.TO_SKIP)
 
     def with_drawn(
         self, named: dict[str, np.ndarray], target: Feature | None = None, targets: np.ndarray | None = None
@@ -187,12 +182,11 @@ class TextSource(Whole):
 
     def _notice(self, encoded: Encoded, found: Texts) -> None:
         """Says how many texts are cut, and how many have unknown tokens, in a line each."""
-        of_kind: dict[str, list[int]] = {}
-        for place in encoded.notices:
-            for words in encoded.noticed(place):
-                of_kind.setdefault(words.kind, []).append(place)
         of_unknown = _OF_UNKNOWN["file" if isinstance(self.tokenizer, Path) else self.tokenizer]
-        for kind, places in of_kind.items():
-            share = f"{len(places):,} of {len(found.raws):,} texts ({len(places) / len(found.raws):.1%})"
-            advice = f"where they matter, {of_unknown}" if kind == UNKNOWN_TOKENS else OF_CUT
-            notice(f"{share}: {kind}, for example {found.places[places[0]]}", advice=advice)
+        by_kind = unusable.noticed_by_kind(encoded)
+        unusable.tell(
+            {kind: [found.places[row] for row in rows] for kind, rows in by_kind.items()},
+            len(found.raws),
+            "texts",
+            lambda kind: f"where they matter, {of_unknown}" if kind == UNKNOWN_TOKENS else OF_CUT,
+        )

@@ -27,11 +27,10 @@ class Sounds(Protocol):
     def paths(self) -> Sequence[Path] | None:
         """The file of each; none where they are none."""
 
+    def __len__(self) -> int: ...
+
     def read(self, places: Sequence[int]) -> list[np.ndarray]:
         """Returns the sounds at the places, (samples,) each, float32."""
-
-    def open(self, places: Sequence[int]) -> None:
-        """Makes sure that the sounds at the places can be read."""
 
 
 class InMemory:
@@ -46,12 +45,12 @@ class InMemory:
     def __init__(self, each: Sequence[np.ndarray]) -> None:
         self._each = each
 
+    def __len__(self) -> int:
+        return len(self._each)
+
     def read(self, places: Sequence[int]) -> list[np.ndarray]:
         """Returns the sounds at the places."""
         return [self._each[place] for place in places]
-
-    def open(self, places: Sequence[int]) -> None:
-        """Does nothing."""
 
 
 class SoundFiles:
@@ -66,6 +65,9 @@ class SoundFiles:
     def __init__(self, paths: Sequence[Path], decoding: Decoding, keep: Literal["memory", "none"]) -> None:
         self.paths, self._decoding, self._keep = paths, decoding, keep
         self._kept: dict[int, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self.paths)
 
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:
@@ -82,10 +84,6 @@ class SoundFiles:
             advice = "dataset.on_bad_example: skip leaves such files out"
             raise DataError("\n".join([*dict.fromkeys(problems), advice]))
         return [each for each in found if not isinstance(each, str)]
-
-    def open(self, places: Sequence[int]) -> None:
-        """Decodes the sounds at the places; raises as `read`."""
-        self.read(places)
 
     def problems(self) -> dict[int, str]:
         """Decodes every sound; returns why some cannot be used, by their place."""
@@ -119,13 +117,12 @@ class Clips(Examples):
         sounds: the whole ones.
         samples: of a clip.
         views: clips of a sound that evaluation sees, evenly spaced from its beginning to its end; one is its middle.
-        chosen: the places of the examples among the sounds; none for all of `count`.
-        count: how many sounds there are.
+        chosen: the places of the examples among the sounds; none for all.
     """
 
-    def __init__(self, sounds: Sounds, samples: int, views: int, count: int, chosen: np.ndarray | None = None) -> None:
-        self._sounds, self._samples, self._views, self._count = sounds, samples, views, count
-        self._chosen = np.arange(count) if chosen is None else chosen
+    def __init__(self, sounds: Sounds, samples: int, views: int, chosen: np.ndarray | None = None) -> None:
+        self._sounds, self._samples, self._views = sounds, samples, views
+        self._chosen = np.arange(len(sounds)) if chosen is None else chosen
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -148,7 +145,7 @@ class Clips(Examples):
 
     def take(self, positions: Any) -> Clips:
         """Returns the sounds at the positions without reading them."""
-        return Clips(self._sounds, self._samples, self._views, self._count, self._chosen[positions])
+        return Clips(self._sounds, self._samples, self._views, self._chosen[positions])
 
     def whole(self, positions: Any = slice(None)) -> list[np.ndarray]:
         """Returns whole sounds, (samples,) each."""
@@ -175,12 +172,12 @@ class Clips(Examples):
 
     def __getitem__(self, positions: Any) -> np.ndarray:
         """Returns the middle of each sound at the positions, integers or a slice, however many views there are."""
-        single = Clips(self._sounds, self._samples, 1, self._count, self._chosen)
+        single = Clips(self._sounds, self._samples, 1, self._chosen)
         return single.read(np.arange(len(self))[positions])
 
     def opened(self) -> Iterator[int]:
         """Decodes all sounds, some at a time."""
         places = self._chosen.tolist()
         for start in range(0, len(places), AT_ONCE):
-            self._sounds.open(places[start : start + AT_ONCE])
+            self._sounds.read(places[start : start + AT_ONCE])
             yield min(start + AT_ONCE, len(places))

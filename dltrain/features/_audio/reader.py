@@ -7,23 +7,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-from dltrain.data.feature import Feature
-from dltrain.data.request import STDIN, Request
+from dltrain.data.request import STDIN, LineReader, Request
 from dltrain.features._audio.decoding import SUFFIXES
 from dltrain.features._files import files_below
 
 
 @dataclass(frozen=True)
-class SoundReader:
-    """Reads sound files as those of training were read.
+class SoundReader(LineReader):
+    """Reads sound files as those of training were read; lines of standard input are their paths.
 
     Args:
         feature: what the sounds become.
     """
-
-    feature: Feature
 
     @property
     def takes(self) -> str:
@@ -35,10 +31,6 @@ class SoundReader:
         files = self._listed(sources)
         while piece := [*islice(files, size)]:
             yield self._request([*map(str, piece)], piece)
-
-    def read_values(self, values: Sequence[Any]) -> Request:
-        """Returns sounds that came as JSON."""
-        return self._request([f"instances[{index}]" for index in range(len(values))], values, len(values))
 
     def read_file(self, name: str, content: bytes) -> Request:
         """Returns the sound that a file's content is."""
@@ -52,6 +44,3 @@ class SoundReader:
                 yield from files_below(Path(source), SUFFIXES) or [Path(source)]
             else:
                 yield Path(source)
-
-    def _request(self, names: Sequence[str], values: Sequence[Any], total: int | None = None) -> Request:
-        return Request.of(names, self.feature.encode(values), total)

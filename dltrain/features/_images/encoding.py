@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 from dltrain.errors import DataError
 from dltrain.features._arrays.encoding import ArrayEncoding
 from dltrain.features._arrays.reader import words
+from dltrain.features._files import content_in
 from dltrain.features._images.decoding import Decoding, NoImage
 from dltrain.lazy import np
 
@@ -41,12 +40,7 @@ class ImageEncoding(ArrayEncoding):
             return self._content(raw)
         if not isinstance(raw, dict):
             return compact(super().value(raw))
-        if set(raw) != {"b64"} or not isinstance(raw["b64"], str):
-            raise ValueError('must be numbers or {"b64": "..."}, an image file in base64')
-        try:
-            return self._content(base64.b64decode(raw["b64"], validate=True))
-        except binascii.Error as error:
-            raise ValueError(f"b64 must be base64: {error}") from None
+        return self._content(content_in(raw, 'must be numbers or {"b64": "..."}, an image file in base64'))
 
     @property
     def _decoding(self) -> Decoding:
