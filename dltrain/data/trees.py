@@ -11,6 +11,9 @@ from dltrain.data.ragged import Ragged
 from dltrain.errors import DataError
 from dltrain.lazy import np
 
+_TOGETHER = 64
+"""Examples that are read at a time where they are looked at one by one."""
+
 
 class Examples:
     """Values that are read only when they are looked at, such as those of files.
@@ -97,6 +100,13 @@ class Examples:
         if isinstance(values, Ragged):
             return values.take(slice(None, None, max(1, len(values) // max(1, chosen.size))))
         return values[:, 0] if values.ndim > len(self.shape) else values
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Yields each example as it is looked at, some of them read together."""
+        # Without it Python asks for one position after the other until one is beyond the last, which an array's
+        # complaint about a single number reads like: nothing at all would be yielded.
+        for start in range(0, len(self), _TOGETHER):
+            yield from self[start : start + _TOGETHER]
 
 
 Array = Any

@@ -23,6 +23,7 @@ from dltrain.features.whole_series import WholeSeries
 from dltrain.inspection.findings import KINDS, examine
 from dltrain.inspection.fingerprint import fingerprint
 from dltrain.inspection.inspected_data import InspectedData
+from dltrain.inspection.joined import Joined
 from dltrain.registry import FEATURES
 
 COUNT = 12
@@ -102,6 +103,16 @@ def test_vectors_are_finite_and_near_where_values_are_alike(name):
         assert distances[0] < distances[1:].min()
     else:
         assert vectors is None
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_values_in_several_parts_are_seen_one_by_one_and_have_the_same_vectors(name):
+    feature, stored = EACH[name]
+    parts = Joined([stored[:5], stored[5:]])
+    assert [np.asarray(each).tolist() for each in parts] == [np.asarray(each).tolist() for each in stored]
+    vectors = feature.vectors(stored)
+    if vectors is not None:
+        np.testing.assert_array_equal(feature.vectors(parts), vectors)
 
 
 @pytest.mark.parametrize("name", EACH)
