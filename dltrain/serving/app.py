@@ -224,6 +224,6 @@ def _policy(page: str) -> str:
         return " ".join(f"'sha256-{each}'" for each in sums)
 
     return (
-        f"default-src 'none'; script-src {hashes('script')}; style-src {hashes('style')}; img-src blob:; media-src blob:; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+        f"default-src 'none'; script-src {hashes('script')}; style-src {hashes('style')}; img-src blob:; "
+        "media-src blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
     )
