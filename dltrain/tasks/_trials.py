@@ -29,17 +29,17 @@ class Trials:
     second: np.ndarray
     are_same: np.ndarray
 
-    def scores(self, vectors: Any) -> np.ndarray:
+    def scores(self, vectors: np.ndarray) -> np.ndarray:
         """Returns the cosine of the two vectors of each trial, (trials,), float64.
 
         Args:
             vectors: of the examples, (examples, numbers).
         """
-        units = of_length_1(np.asarray(vectors, np.float64))
         found = np.zeros(len(self.first))
         for start in range(0, len(found), _AT_ONCE):
             some = slice(start, start + _AT_ONCE)
-            found[some] = (units[self.first[some]] * units[self.second[some]]).sum(axis=1)
+            one, other = (np.asarray(vectors[each[some]], np.float64) for each in (self.first, self.second))
+            found[some] = (of_length_1(one) * of_length_1(other)).sum(axis=1)
         return found
 
 

@@ -17,7 +17,7 @@ _POINTS = 500
 """Of a curve, at most."""
 _EDGES = 41
 """Of bins of scores."""
-_KINDS = "of one", "of two"
+_KINDS = "of one identity", "of two"
 
 
 def chapters(outcome: Outcome, trials: Trials, prior: float) -> list[Chapter]:
@@ -36,7 +36,7 @@ def chapters(outcome: Outcome, trials: Trials, prior: float) -> list[Chapter]:
     edges = np.linspace(scores.min(), max(scores.max(), scores.min() + 1e-6), _EDGES)
     shares = {}
     for kind, members in zip(_KINDS, (trials.are_same, ~trials.are_same), strict=True):
-        shares[f"identity: {kind}"] = np.histogram(scores[members], edges)[0] / np.count_nonzero(members)
+        shares[kind] = np.histogram(scores[members], edges)[0] / np.count_nonzero(members)
     some = np.unique(np.linspace(0, len(rates.misses) - 1, _POINTS).astype(int))
     det = DetectionErrors(
         "Misses over false alarms (DET)", f"equal error rate {equal:.2%}",
@@ -55,6 +55,7 @@ def chapters(outcome: Outcome, trials: Trials, prior: float) -> list[Chapter]:
         Figure("scores", Histogram("Scores of trials", note, edges, shares)),
         Figure("det", det),
         Table("Trials", ["", ""], rows),
+        _by_identity(outcome, trials, scores >= threshold),
     ]
     return [Chapter("Verification", parts)]
 
@@ -73,7 +74,9 @@ def mistakes(outcome: Outcome, trials: Trials, count: int) -> Mistakes | None:
     _, threshold = ErrorRates.of(scores, trials.are_same).equal
     beyond = np.where(trials.are_same, threshold - scores, scores - threshold)
     wrong = np.flatnonzero(beyond > 0)
-    worst = wrong[np.argsort(-beyond[wrong], kind="stable")][:count]
+    worst = wrong[np.argsort(-beyond[wrong], kind="stable")]
+    _, foremost = np.unique(trials.first[worst], return_index=True)
+    worst = worst[np.sort(foremost)][:count]  # an example once
     names = _names(outcome)
     found = [
         Mistake(
@@ -85,7 +88,28 @@ def mistakes(outcome: Outcome, trials: Trials, count: int) -> Mistakes | None:
         for trial in worst.tolist()
     ]
     title = f"{len(found):,} of {len(wrong):,} trials that are judged wrongly, of {len(scores):,}"
-    return Mistakes(title, found, "the furthest beyond the threshold first" if found else "")
+    no_example_is_right_by_itself = range(len(outcome.known))
+    note = "the furthest beyond the threshold first" if found else ""
+    return Mistakes(title, found, note, no_example_is_right_by_itself)
+
+
+def _by_identity(outcome: Outcome, trials: Trials, are_accepted: np.ndarray) -> Table:
+    """Returns how many trials with an example of each identity are judged wrongly, most first."""
+    found: dict[str, list[int]] = {}
+    whose = _owners(outcome)
+    for first, second, is_same, is_accepted in zip(
+        trials.first.tolist(), trials.second.tolist(), trials.are_same.tolist(), are_accepted.tolist(), strict=True
+    ):
+        for name in {whose[first], whose[second]} - {""}:
+            counts = found.setdefault(name, [0, 0, 0, 0])
+            counts[0 if is_same else 2] += 1
+            counts[1 if is_same else 3] += is_accepted != is_same
+    rows = sorted(found.items(), key=lambda item: (-item[1][1] - item[1][3], item[0]))
+    return Table(
+        "By identity", ["identity", "of one", "rejected", "of two", "accepted"],
+        [[name, *[f"{each:,}" for each in counts]] for name, counts in rows],
+        "trials with an example of each, and how many of them are judged wrongly",
+    )  # fmt: skip
 
 
 def _misses(rates: ErrorRates, false_alarms: float) -> float:
@@ -97,7 +121,11 @@ def _names(outcome: Outcome) -> list[str]:
     """Returns what each example is called: whose, and the file, where these are known."""
     split = outcome.known
     paths = paths_of(split.inputs) if not isinstance(split.inputs, dict) else None
-    whose = split.metadata.get(IDENTITY)
     found = [path.name for path in paths] if paths else [f"{outcome.part}[{row}]" for row in range(len(split))]
-    owners = outcome.data.words(split.targets) if whose is None else [str(each) for each in np.asarray(whose)]
-    return [f"{name} ({owner})" if owner else name for name, owner in zip(found, owners, strict=True)]
+    return [f"{name} ({owner})" if owner else name for name, owner in zip(found, _owners(outcome), strict=True)]
+
+
+def _owners(outcome: Outcome) -> list[str]:
+    """Returns whose each example is; "" where that is not known."""
+    whose = outcome.known.metadata.get(IDENTITY)
+    return outcome.data.words(outcome.targets) if whose is None else np.asarray(whose).tolist()

@@ -155,6 +155,13 @@ def test_what_a_part_cannot_tell_is_undefined(owners, expected):
     assert lost == expected & {"eer", "min_dcf", "threshold"}
 
 
+def test_a_part_without_trials_has_nothing_to_show():
+    split = part(["ann"])
+    outcome = Outcome(SPEC, "test", split, split.metadata, np.ones((1, 3)))
+    assert Verification().chapters(outcome) == []
+    assert Verification().mistakes(outcome, 5) is None
+
+
 def test_the_margin_is_added_to_the_angle_of_the_own_identity_alone(tensorflow):
     """J. Deng et al., "ArcFace", 2019, equation 3."""
     task = Verification(margin=0.3, scale=16.0)
