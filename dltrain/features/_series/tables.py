@@ -21,6 +21,8 @@ from dltrain.registry import suggestion
 if TYPE_CHECKING:
     import polars as pl
 
+    from dltrain.features.series import Series
+
 CALENDAR = ("hour", "weekday", "month")
 _CIRCLES = {"hour": 24, "weekday": 7, "month": 12}
 _EMPTY = 20
@@ -347,6 +349,21 @@ def _filled(made: Collection, layout: Layout, table: Table, is_asked: bool) -> C
             f"behind {table.place(row)}; what was filled in is not measured"
         )
     return replace(made, values=filled, filled=inner[:, :targets])
+
+
+def refuse_values(table: Table, collection: Collection, feature: Series) -> None:
+    """Raises KeyProblem where a target has a value that the feature's transform does not take."""
+    targets = collection.values[:, : feature.targets]
+    steps, channels = np.nonzero(feature.refused(targets) & (collection.rows >= 0)[:, None])
+    rows = collection.rows[steps]
+
+    def why(row: int) -> str:
+        place = np.flatnonzero(rows == row)[0]
+        series = np.searchsorted(collection.offsets, steps[place], side="right") - 1
+        name = collection.names[series] if feature.layout.is_wide else collection.channels[channels[place]]
+        return f"{name} is {targets[steps[place], channels[place]]:g}, {feature.refusal}"
+
+    refuse_rows(table, np.unique(rows), "transform", why)
 
 
 def circles_of(layout: Layout, frequency: Frequency, instants: np.ndarray) -> np.ndarray:
