@@ -33,7 +33,8 @@ class TS(Whole):
     A series per line, its channels separated by colons, its class behind the last one; `?` is a number that is missing.
     Series of one length, or of several. A file with the word TRAIN in its name brings those of the other parts that are
     beside it, such as OSULeaf_TRAIN.ts and OSULeaf_TEST.ts; so does a folder of such. A part without a file is split
-    off the train part. Of files with `@targetLabel true` the number is predicted.
+    off the train part. Of files with `@targetLabel true` the number is predicted. Times beside the numbers, as
+    `@timeStamps true` has them, must be at equal distances, alike in all series; nothing else is made of them.
 
     Args:
         path: the file or folder, relative to the config's folder.
