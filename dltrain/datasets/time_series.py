@@ -88,8 +88,9 @@ class TimeSeries(Whole):
         on_gap: what happens where steps or values are missing: error names them; fill repeats the value before, and
             never measures what was filled in; split has no window across them.
         scaling: of the target in each window, undone in the outputs: standard, by mean and deviation of the window, so
-            that series of any size count the same; last_value, by its last value and a deviation that all windows
-            share; none, by mean and deviation of the train part.
+            that series of any size count the same; last_value, by its last value and one deviation for all series, that
+            of windows from their last value in the train part, so that a window's own spread says something: for series
+            of like size; none, by mean and deviation of the train part, for series of one level.
         transform: of the target, before it is scaled, undone in the outputs: sqrt, for counts, which vary the more the
             larger they are; log1p, where values vary in proportion to their size; symlog, log1p of the size with the
             sign, for values of both signs; none. The loss is taken of transformed values, forecasts and metrics are in

@@ -16,6 +16,7 @@ from dltrain.datasets._sources.splitting import split_into_parts
 from dltrain.datasets._sources.unusable import refuse, refuse_unusable
 from dltrain.datasets._sources.whole import Whole
 from dltrain.errors import AbsentData, KeyProblem
+from dltrain.features._arrays.encoding import LOSES, is_lost_in_float32
 from dltrain.features._series.ts_files import SUFFIX, Cases, read, shown
 from dltrain.features._series.whole_reader import WholeSeriesReader
 from dltrain.features.class_label import ClassLabel
@@ -220,6 +221,8 @@ def _answers(cases: Cases, target: Any) -> np.ndarray:
         else:
             found.append(names[answer])
     refuse(problems, "series")
+    if header.asked == "numbers" and is_lost_in_float32(np.array(found)):
+        raise KeyProblem("path", f"{cases.path}: the number behind the last : {LOSES}")
     return np.array(found, np.float32)[:, None] if header.asked == "numbers" else np.array(found, np.int32)
 
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Literal
 
 from dltrain.data.noticing import notice
 from dltrain.errors import KeyProblem
+from dltrain.features._arrays.encoding import LOSES
 from dltrain.features._series import frequency as frequencies
 from dltrain.features._series.frequency import SECOND, Frequency
+from dltrain.features._series.large_numbers import lost_channels
 from dltrain.features._series.windows import Collection
 from dltrain.features._tables.files import SHOWN, Table
 from dltrain.features._tables.times import are_instants, as_times, is_day_first
@@ -175,6 +177,8 @@ def _on_grid(
     ordinals = frequency.ordinals(instants)
     starts = np.flatnonzero(np.append(True, codes[1:] != codes[:-1]))
     ends = np.append(starts[1:], len(codes))
+    if not isinstance(grid, Frequency):
+        _refuse_lost(layout, values, starts, ends, [names[code] for code in codes[starts]])
     if layout.on_gap == "error" and not is_asked:
         _refuse_gaps(table, layout, rows, codes, ordinals, values)
     firsts = ordinals[starts]
@@ -286,6 +290,19 @@ def _frequency(grid: Frequency | str, instants: np.ndarray, gaps: np.ndarray, ar
         raise KeyProblem("frequency", "must be auto where whole numbers stand in place of times")
     unit, step = frequencies.parsed(grid)
     return frequencies.of(unit, step, instants)
+
+
+def _refuse_lost(
+    layout: Layout, values: np.ndarray, starts: np.ndarray, ends: np.ndarray, names: Sequence[str]
+) -> None:
+    """Raises KeyProblem where float32 loses what changes in a target; says so of covariates."""
+    lost = lost_channels(lambda number: values[starts[number] : ends[number]], len(starts))
+    for channel, number in lost.items():
+        name = names[number] if layout.is_wide and not channel else layout.channels[channel]
+        words = f"{name!r}{f' of series {names[number]!r}' * (layout.series is not None)} {LOSES}"
+        if channel < len(layout.answered):
+            raise KeyProblem("target", words)
+        notice(words, is_warning=True)
 
 
 def _refuse_gaps(
