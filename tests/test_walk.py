@@ -668,7 +668,7 @@ RECIPES = {
         features=("series", "future"),
         write=write_series,
         config="dataset: {name: time_series, path: sales.csv, time: day, target: sold, series: shop, known: [staff], "
-        "window: 12, horizon: 3, test: 24, validation: 12}\nmodel: {name: linear_forecast}",
+        "window: 12, horizon: 3, transform: sqrt, test: 24, validation: 12}\nmodel: {name: linear_forecast}",
         source="sales.csv",
         counts={"train": 140, "validation": 20, "test": 44},
         asked=lambda folder: [str(folder / "asked.csv")],
