@@ -62,7 +62,9 @@ def test_all_that_an_encoder_begins_with_learns_at_one_rate(tensorflow, name):
     spec = (
         data_spec((8, 8, 3), ("a", "b")) if name == "vit" else DataSpec.of(tokens, ClassLabel(class_names=("a", "b")))
     )
-    settings = {"transformer": {"positions": "learnt"}, "vit": {"patch_size": 4}}.get(name, {"size": "tiny", "positions": 8})
+    settings = {"transformer": {"positions": "learnt"}, "vit": {"patch_size": 4}}.get(
+        name, {"size": "tiny", "positions": 8}
+    )
     model = MODELS[name](width=8, depth=1, heads=2, **settings).build(spec)
     shares, layers = layer_shares(model, 0.5), named_layers(model)
     multiply = [each for each in shares if any("kernel" in weight.path for weight in layers[each].weights)]
