@@ -58,7 +58,7 @@ def _words(error: Exception, path: Path) -> str:
     """Returns an error of a dataset without the key `path`, for there is no config to find it in, and the path."""
     if not isinstance(error, KeyProblem) or error.key != "path":
         return str(error)
-    return error.words.removeprefix(f"{path}: ").removeprefix(f"{path} ")
+    return error.words.removeprefix(": ").removeprefix(f"{path}: ").removeprefix(f"{path} ")
 
 
 def refuse_if_there(path: Path, replaces: bool) -> None:

@@ -100,3 +100,16 @@ OTHERS = {
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_tables_are_none_of_whole_series(tmp_path, name):
     assert proposed(tmp_path, rows(**OTHERS[name]))[0] is CSV
+
+
+def test_one_row_in_the_way_of_series_is_told_and_rows_one_by_one_are_not_called_series(tmp_path):
+    lines = rows()
+    for changed in ("s3,1,0.5,rises", "s2,2,0.5,rises,more"):  # behind its series, and with a field too many
+        kind, proposal = proposed(tmp_path, [*lines[:30], changed, *lines[31:]])
+        assert kind is CSV
+        assert any("`name: series_table` with `series: id`" in words for words in proposal.found)
+    for name in ("a class that changes within a series", "two rows to a series"):
+        _, proposal = proposed(tmp_path, rows(**OTHERS[name]))
+        assert not any("series_table" in words for words in proposal.found)
+    same = [line.replace("falls", "rises").replace("stays", "rises") for line in rows()[:-4]] + rows()[-4:]
+    assert not any("series_table" in words for words in proposed(tmp_path, [*same, "s90,-1,0.5,rises"])[1].found)

@@ -13,7 +13,7 @@ from dltrain.data.splits import PART_NAMES
 from dltrain.datasets._images.proposal import has_image, names_images
 from dltrain.datasets._sources.proposal import are_parts, few, held_out
 from dltrain.datasets._tables.rows_in_time import is_series
-from dltrain.datasets._tables.whole_series_proposal import is_whole, of_whole_series
+from dltrain.datasets._tables.whole_series_proposal import is_whole, of_whole_series, resemblance
 from dltrain.errors import KeyProblem
 from dltrain.features._tables.columns import FEW, looks
 from dltrain.features._tables.files import BadRows, read
@@ -207,6 +207,8 @@ def _of_table(
     used = {column.source for column in columns}
     unused = [name for name in seen.others if name not in used]
     told = [f"left out, as they contain no information: {few(unused)}"] if unused else []
+    if words := resemblance(seen.whole, seen.target):
+        told.append(words)
     if skip:
         told.append(f"rows that cannot be used (no target, too many fields ...): {len(block.load().skipped):,}")
     if counted := [*dict.fromkeys(column.source for column in columns if column.part == "word")]:

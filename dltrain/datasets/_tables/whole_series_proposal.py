@@ -33,6 +33,8 @@ _STEPS = ("step", "t", "index", "frame", "cycle", "tick")
 FEWEST_SERIES = 6
 FEWEST_STEPS = 4
 """Rows of a series, on average, below which a column names no series."""
+NEARLY = 0.95
+"""Share of neighbouring rows of a series with the same target from which on it is nearly the series'."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,32 @@ def _seen(frame: pl.DataFrame, target: str | None) -> _Seen | None:
         for series in sorted(others, key=lambda name: _SERIES.search(name) is None):
             if found := _of_series(frame, wanted, classes, series, [each for each in others if each != series]):
                 return found
+    return None
+
+
+def resemblance(frame: pl.DataFrame, target: str) -> str | None:
+    """Returns that rows taken one by one are nearly those of whole series, which they may be; none where they are not.
+
+    Args:
+        frame: the rows.
+        target: the column to predict.
+    """
+    known = frame.filter(frame[target].is_not_null())
+    classes = known[target].rank("dense").to_numpy().astype(np.int64)
+    shares = np.bincount(classes) / max(len(classes), 1)
+    for name in frame.columns if (shares**2).sum() < NEARLY**2 else ():
+        if name == target or not _SERIES.search(name) or known[name].null_count():
+            continue
+        codes = known[name].rank("dense").to_numpy().astype(np.int64)
+        lengths, order = np.bincount(codes)[1:], np.argsort(codes, kind="stable")
+        is_next = np.diff(codes[order]) == 0
+        is_enough = len(lengths) >= FEWEST_SERIES and lengths.mean() >= FEWEST_STEPS
+        if is_enough and (np.diff(classes[order])[is_next] == 0).mean() >= NEARLY:
+            return (
+                f"rows of one {name!r} have, nearly all, the same {target!r}: if they are the steps of a series, take "
+                f"`name: series_table` with `series: {name}`, which names the rows that are in the way; rows one by "
+                "one would be known from others of their series in the test part"
+            )
     return None
 
 

@@ -91,7 +91,7 @@ def named(sources: Sequence[str]) -> Iterator[str]:
 def words(error: Exception, name: str) -> str:
     """Returns what an error says without the config's key, nor the file's name, beside which it is shown."""
     text = " ".join((error.words if isinstance(error, KeyProblem) else str(error)).split())
-    text = text.removeprefix(f"{name}: ")
+    text = text.removeprefix(": ").removeprefix(f"{name}: ")
     return text.replace(f": {name}: ", ": ").removesuffix(f": {name}")
 
 
