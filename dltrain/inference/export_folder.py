@@ -56,7 +56,8 @@ class Written:
             asked = f"{self.examples} examples" + f" and {self.edge_cases} edge cases" * bool(self.edge_cases)
             return f"largest difference {self.difference:.1e} on {asked} (limit {self.limit:g})"
         edges = f", {self.agreeing_edge_cases} of {self.edge_cases} edge cases" * bool(self.edge_cases)
-        return f"{self.agreement:.1%} of the answers to {self.examples} examples are as before (limit {self.limit:.0%}){edges}"
+        of_answers = f"{self.agreement:.1%} of the answers to {self.examples} examples"
+        return f"{of_answers} as before (limit {self.limit:.0%}){edges}"
 
     def to_plain(self) -> dict[str, Any]:
         """Returns it for `--json`."""
