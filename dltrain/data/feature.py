@@ -465,6 +465,15 @@ class Feature(Choice):
         """
         return {"description": f"{self.registered_name}: JSON, or a text as it stands"}
 
+    def answered(self, stored: Ragged, facts: Mapping[str, Any]) -> np.ndarray:
+        """Returns at which places of examples of several lengths an answer is read, (examples, longest), bool: all.
+
+        Args:
+            stored: the examples, whose places a network answers each.
+            facts: of them, as `encode` returns them; empty where they are made up.
+        """
+        return np.arange(stored.longest) < stored.lengths[:, None]
+
     def corners(self) -> list[Any]:
         """Returns stored values at the edges (unknown, missing, extreme, empty): what exports and tests must hold."""
         return []

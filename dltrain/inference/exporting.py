@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -306,9 +307,7 @@ def _written(each: Any, asked: _Asked, place: Path, reporter: Reporter) -> Writt
         apart = compared.difference(got, wanted, _answers(asked.raw, compared.inputs))
         share = agreeing = None
         if agreement is not None:
-            agree = asked.task.agree(asked.spec, *map(compared.at_real_places, (wanted, got)))
-            of_examples, of_edges = compared.parted(agree)
-            share, agreeing = float(of_examples.mean()), int(of_edges.sum())
+            share, agreeing = compared.agreement(partial(asked.task.agree, asked.spec), got, wanted)
         limit = each.tolerance if agreement is None else agreement
         size = sum(file.stat().st_size for file in [aside, *aside.rglob("*")] if file.is_file())
         examples = trees.count(wanted) - compared.edges
