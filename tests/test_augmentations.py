@@ -13,6 +13,7 @@ from dltrain.augmentations.noise_and_erasing import Noise, RandomErasing
 from dltrain.augmentations.policies import RandAugment, TrivialAugment
 from dltrain.data import Batch, DataSpec, Feature, Features
 from dltrain.data.random_draws import sharing
+from dltrain.features.audio import Audio
 from dltrain.features.image import Image
 from dltrain.features.table import Column
 from dltrain.features.vector import Vector
@@ -21,7 +22,8 @@ from dltrain.registry import AUGMENTATIONS
 IMAGES = np.random.RandomState(0).randint(0, 256, (32, 6, 5, 3)).astype(np.float32)
 SPEC = data_spec((6, 5, 3), ("a", "b"), (10.25, 20.5, 30.125), (1.0, 1.0, 1.0))
 TARGETS = np.eye(2, dtype=np.float32)[np.arange(32) // 2 % 2]
-MIXING = [name for name in AUGMENTATIONS.names() if getattr(AUGMENTATIONS[name], "mixes", False)]
+OF_IMAGES = [name for name in AUGMENTATIONS.names() if Audio not in AUGMENTATIONS[name].accepts]
+MIXING = [name for name in OF_IMAGES if getattr(AUGMENTATIONS[name], "mixes", False)]
 EXACT = {"flip", "pad_and_crop", "translate", "noise", "random_erasing"}
 """What moves pixels or paints over them by whole numbers: the same bits, compiled or not."""
 
@@ -37,7 +39,7 @@ def apply(tensorflow, augmentation, images=IMAGES, seed=(1, 2), spec=SPEC) -> np
     return augment(tensorflow.constant(images), tensorflow.constant(seed, tensorflow.int32)).numpy()
 
 
-@pytest.mark.parametrize("name", AUGMENTATIONS.names())
+@pytest.mark.parametrize("name", OF_IMAGES)
 def test_the_same_seed_gives_the_same_change_and_another_seed_another(tensorflow, name):
     # Compiled, as training does it: of kernels that share their work among threads the last bit may differ.
     augment = tensorflow.function(function(AUGMENTATIONS[name](), SPEC), jit_compile=True, autograph=False)
@@ -48,7 +50,7 @@ def test_the_same_seed_gives_the_same_change_and_another_seed_another(tensorflow
     assert not np.array_equal(first, third)
 
 
-@pytest.mark.parametrize("name", AUGMENTATIONS.names())
+@pytest.mark.parametrize("name", OF_IMAGES)
 @pytest.mark.parametrize("shape", [(32, 6, 5, 3), (2, 64, 96, 3)], ids=["small", "large"])
 def test_xla_makes_the_same_images(tensorflow, name, shape):
     images = tensorflow.constant(np.random.RandomState(1).randint(0, 256, shape).astype(np.float32))
@@ -62,7 +64,7 @@ def test_xla_makes_the_same_images(tensorflow, name, shape):
         np.testing.assert_allclose(compiled, plain, atol=1e-3 if shape[1] == 6 else 1e-2, rtol=0)
 
 
-@pytest.mark.parametrize("name", [name for name in AUGMENTATIONS.names() if name not in MIXING])
+@pytest.mark.parametrize("name", [name for name in OF_IMAGES if name not in MIXING])
 def test_devices_that_share_a_batch_change_each_example_as_one_would(tensorflow, name):
     whole = apply(tensorflow, AUGMENTATIONS[name](), IMAGES)
     shares = []
@@ -72,7 +74,7 @@ def test_devices_that_share_a_batch_change_each_example_as_one_would(tensorflow,
     np.testing.assert_allclose(np.concatenate(shares), whole, atol=1e-3, rtol=0)
 
 
-@pytest.mark.parametrize("name", AUGMENTATIONS.names())
+@pytest.mark.parametrize("name", OF_IMAGES)
 def test_shape_type_and_range_are_kept_for_any_batch(tensorflow, name):
     for count in (1, 7, 32):
         images = apply(tensorflow, AUGMENTATIONS[name](), IMAGES[:count])
@@ -81,7 +83,7 @@ def test_shape_type_and_range_are_kept_for_any_batch(tensorflow, name):
         assert images.max() <= 255
 
 
-@pytest.mark.parametrize("name", AUGMENTATIONS.names())
+@pytest.mark.parametrize("name", OF_IMAGES)
 def test_images_of_a_batch_have_draws_of_their_own(tensorflow, name):
     images = np.tile(IMAGES[:1], (32, 1, 1, 1))
     if name in MIXING:
@@ -91,7 +93,7 @@ def test_images_of_a_batch_have_draws_of_their_own(tensorflow, name):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("name", AUGMENTATIONS.names())
+@pytest.mark.parametrize("name", OF_IMAGES)
 def test_grey_images_and_tiny_ones_are_taken_or_refused(tensorflow, name, channels):
     spec = data_spec((1, 2, channels), ("a", "b"))
     settings = {"padding": 1} if name == "pad_and_crop" else {}
@@ -106,7 +108,7 @@ def test_grey_images_and_tiny_ones_are_taken_or_refused(tensorflow, name, channe
     assert np.isfinite(images).all()
 
 
-@pytest.mark.parametrize("name", sorted(set(AUGMENTATIONS.names()) - {"mixup"}))
+@pytest.mark.parametrize("name", sorted(set(OF_IMAGES) - {"mixup"}))
 def test_vectors_are_refused(name):
     with pytest.raises(ValueError, match=rf"^name {name} needs images .* shape \(784,\)"):
         AUGMENTATIONS[name]().check(data_spec((784,)))
@@ -500,7 +502,7 @@ class Boxes(Feature):
     registered_name, shape, has_places = "boxes", (None, 7), True
 
 
-@pytest.mark.parametrize("name", AUGMENTATIONS.names())
+@pytest.mark.parametrize("name", OF_IMAGES)
 def test_what_moves_images_is_refused_by_name_beside_a_target_with_places(name):
     data, augmentation = DataSpec(SPEC.inputs, Features.of(Boxes())), AUGMENTATIONS[name]()
     augmentation.check_places(SPEC)

@@ -94,7 +94,7 @@ MAY_IMPORT = {
     "models": {"features", "layers", "plugins", "hdf5", "keras_internals"} | GROUND,
     "datasets": {"features", "plugins"} | GROUND,
     "tasks": {"features", "layers", "report", "figures"} | GROUND,
-    "augmentations": {"features"} | GROUND,
+    "augmentations": {"features", "layers"} | GROUND,
     "optimizers": {"fused_optimizers", "keras_internals"} | GROUND,
     **dict.fromkeys(("schedules", "trackers", "exports"), GROUND),
     "layers": {"data", "keras_internals"},

@@ -13,9 +13,10 @@ from specs import data_spec
 from dltrain.assembly.oversampling import epoch_positions
 from dltrain.config import experiment as experiments
 from dltrain.console import Reporter
-from dltrain.data import Groups, Split, split_off
+from dltrain.data import DataSpec, Groups, Split, split_off
 from dltrain.engine.order import Order
 from dltrain.engine.preparation import Preparation
+from dltrain.features.audio import Audio
 from dltrain.inspection.fingerprint import fingerprint
 from dltrain.registry import AUGMENTATIONS, DATASETS
 from dltrain.runs.folder import Run
@@ -124,6 +125,15 @@ MEANS = {
 }
 """Of the others: each image's mean in the third batch."""
 
+CLIPS = np.random.RandomState(0).uniform(-1, 1, (4, 800)).astype(np.float32)
+HEARD = {
+    "gain": [-38.431, 32.329, 13.661, -27.287],
+    "speed": [-71.919, 43.405, -36.601, 28.72],
+    "time_shift": [-21.555, 17.029, 34.599, 3.592],
+    "white_noise": [-54.412, 43.405, 26.749, -20.83],
+}
+"""Of those of sounds: 1,000 times the mean of each clip's first 100 samples in the third batch."""
+
 
 def batches(tensorflow, *names, numbers=(0, 1, 7)):
     built = [AUGMENTATIONS[name]() for name in names]
@@ -149,8 +159,17 @@ def test_other_changes_are_drawn_as_they_were(tensorflow, name):
     assert images.mean(axis=(1, 2, 3)).tolist() == pytest.approx(MEANS[name], abs=0.02)
 
 
+@pytest.mark.parametrize("name", HEARD)
+def test_changes_of_sounds_are_drawn_as_they_were(tensorflow, name):
+    data = DataSpec.of(Audio(rate=8_000, samples=800, window=200, hop=80))
+    prepare = Preparation([AUGMENTATIONS[name]().build(data)], seed=5, data=data)
+    clips = prepare(tensorflow.constant(7, "int64"), CLIPS, np.zeros((4, 0), np.float32))[0].numpy()
+    assert (1_000 * clips[:, :100].mean(axis=1)).tolist() == pytest.approx(HEARD[name], abs=0.02)
+
+
 def test_each_augmentation_has_values_here():
-    assert sorted([*MOVED, *MEANS]) == AUGMENTATIONS.names()
+    # What masks of spectrograms draw from is Keras's.
+    assert sorted([*MOVED, *MEANS, *HEARD, "spec_augment"]) == AUGMENTATIONS.names()
 
 
 CONFIGS = {

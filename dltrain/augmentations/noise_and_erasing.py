@@ -1,14 +1,20 @@
 """Pixels that are disturbed or lost."""
 
 import math
-from statistics import NormalDist
 from typing import Annotated, Any, ClassVar, Literal
 
 from dltrain.augmentations import Augmentation
-from dltrain.augmentations._drawing import happens, per_image, require_images, require_order, uniform
+from dltrain.augmentations._drawing import (
+    bits,
+    happens,
+    normal,
+    per_image,
+    require_images,
+    require_order,
+    uniform,
+)
 from dltrain.augmentations._on_images import on_images
 from dltrain.data import Change, DataSpec
-from dltrain.data.random_draws import drawn
 from dltrain.features.image import Image
 from dltrain.fields import NonNegativeFloat, PositiveFloat, Probability, Range
 from dltrain.lazy import tf
@@ -16,9 +22,6 @@ from dltrain.registry import AUGMENTATIONS
 
 Share = Annotated[float, Range(minimum=0, maximum=1, open_minimum=True)]
 GreyLevel = Annotated[float, Range(minimum=0, maximum=255)]
-
-QUANTILE_BITS = 12
-"""Normal numbers are read from a table of 4096, up to 3.67 deviations: the same bits everywhere, and no logarithms."""
 
 
 @AUGMENTATIONS.register("noise")
@@ -42,12 +45,9 @@ class Noise(Augmentation):
 
     def build(self, data: DataSpec) -> Change:
         """Returns the change of a batch."""
-        size = 2**QUANTILE_BITS
-        table = [self.deviation * NormalDist().inv_cdf((place + 0.5) / size) for place in range(size)]
 
         def noise(images: Any, seed: Any) -> Any:
-            places = _bits(images, seed, QUANTILE_BITS)
-            return tf.clip_by_value(images + tf.gather(tf.constant(table), places), 0.0, 255.0)
+            return tf.clip_by_value(images + normal(images, seed, self.deviation), 0.0, 255.0)
 
         return on_images(data, noise)
 
@@ -100,7 +100,7 @@ class RandomErasing(Augmentation):
                 & between(draws[3], side / stretch, width)[:, None]
             )
             chosen = inside[..., None] & per_image(happens(self.probability, draws[4]))
-            paint = tf.cast(_bits(images, seed, 8), tf.float32) if self.fill == "random" else tf.constant(colour)
+            paint = tf.cast(bits(images, seed, 8), tf.float32) if self.fill == "random" else tf.constant(colour)
             return tf.where(chosen, paint, images)
 
         def between(draws: Any, length: Any, size: int) -> Any:
@@ -111,13 +111,3 @@ class RandomErasing(Augmentation):
             return (places >= first[:, None]) & (places < (first + length)[:, None])
 
         return on_images(data, random_erasing)
-
-
-def _bits(images: Any, seed: Any, count: int) -> Any:
-    """Returns a whole number of so many random bits for each value of the images, of their shape, int32."""
-    # Drawing costs more than all else: each word of 32 bits serves as often as it can.
-    uses = 32 // count
-    values = math.prod(images.shape[1:])
-    words = drawn((tf.shape(images)[0], -(-values // uses)), seed)
-    parts = [tf.bitwise.right_shift(words, count * use) & (2**count - 1) for use in range(uses)]
-    return tf.reshape(tf.concat(parts, axis=1)[:, :values], tf.shape(images))

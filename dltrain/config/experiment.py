@@ -329,8 +329,17 @@ class Config:
         Raises:
             ConfigError: if the model's block asks for one that cannot be built, with every problem found.
         """
+        found = []
+
+        def disturb(x: Any) -> Any:
+            found.append(x)
+            for layer in layers:
+                x = layer(x)
+            return x
+
         try:
-            return self.experiment.model.build(spec.bound(self.experiment.task))
+            layers = [each for block in self.experiment.augment if (each := block.layer(spec)) is not None]
+            model = self.experiment.model.build(spec.bound(self.experiment.task, disturb if layers else None))
         except (Misfit, ExceptionGroup) as error:
             raise ConfigError(self._problems("model", error)) from None
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
@@ -339,6 +348,12 @@ class Config:
             untrusted.record(error)
             refused = KeyProblem("", f": no network can be built so: {said(error)}")
             raise ConfigError(self._problems("model", refused)) from None
+        if layers and not found:
+            name, of_layers = self.experiment.model.registered_name, ", ".join(each.name for each in layers)
+            words = f"{name} does not begin with data.preprocess(inputs), behind which {of_layers} is done"
+            problem = KeyProblem("name", f"{words}: leave that out of augment, or name another network")
+            raise ConfigError(self._problems("model", problem))
+        return model
 
     def _problems(self, path: str, error: Exception) -> list[Problem]:
         node = self.root

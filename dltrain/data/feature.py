@@ -103,10 +103,12 @@ class Groups:
     Args:
         names: what the groups are called.
         members: the group of each example, whole numbers, (examples,); or which groups each is in, (examples, groups).
+        are_everywhere: whether each part should have some of each.
     """
 
     names: tuple[str, ...]
     members: np.ndarray
+    are_everywhere: bool = True
 
     @property
     def are_exclusive(self) -> bool:
@@ -462,6 +464,15 @@ class Feature(Choice):
         each, whose `examples` are the choices; all else is written as JSON, with the `description` as a hint.
         """
         return {"description": f"{self.registered_name}: JSON, or a text as it stands"}
+
+    def answered(self, stored: Ragged, facts: Mapping[str, Any]) -> np.ndarray:
+        """Returns at which places of examples of several lengths an answer is read, (examples, longest), bool: all.
+
+        Args:
+            stored: the examples, whose places a network answers each.
+            facts: of them, as `encode` returns them; empty where they are made up.
+        """
+        return np.arange(stored.longest) < stored.lengths[:, None]
 
     def corners(self) -> list[Any]:
         """Returns stored values at the edges (unknown, missing, extreme, empty): what exports and tests must hold."""

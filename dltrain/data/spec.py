@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -114,11 +114,13 @@ class DataSpec:
         inputs: what an example consists of.
         targets: what is asked of it; none where the task makes its targets of the inputs.
         task: what makes the head; none for the task that the target names.
+        disturb: what changes the only input behind its preprocessing while a network trains; none where nothing does.
     """
 
     inputs: Features
     targets: Features = field(default_factory=Features)
     task: Any = field(default=None, compare=False, repr=False)
+    disturb: Callable[[Any], Any] | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of(cls, inputs: Feature, target: Feature | None = None) -> DataSpec:
@@ -165,9 +167,9 @@ class DataSpec:
         there = " and ".join(f"{name} of shape {each.model_shape}" for name, each in self.inputs.items())
         raise KeyProblem("name", f"{who} needs one input whose examples are of one shape, got {there}")
 
-    def bound(self, task: Any) -> DataSpec:
-        """Returns the same for networks of a task."""
-        return replace(self, task=task)
+    def bound(self, task: Any, disturb: Callable[[Any], Any] | None = None) -> DataSpec:
+        """Returns the same for networks of a task, which see their input disturbed while they train."""
+        return replace(self, task=task, disturb=disturb)
 
     def with_input(self, feature: Feature) -> DataSpec:
         """Returns the same with another feature for the only input."""
@@ -208,7 +210,8 @@ class DataSpec:
             name: of the layer that does it, where there is one input; others are called by their feature's name too.
         """
         if len(self.inputs) == 1:
-            return self.input.preprocess(inputs, name)
+            x = self.input.preprocess(inputs, name)
+            return x if self.disturb is None else self.disturb(x)
         return {key: each.preprocess(inputs[key], f"{name}_{key}") for key, each in self.inputs.items()}
 
     def head(self, x: Any, inputs: Any = None, embedding: Any = None, **settings: Any) -> Any:

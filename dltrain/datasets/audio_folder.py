@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal, NamedTuple
 
 from dltrain.data import DataSpec, Split, Splits
 from dltrain.data.noticing import notice, noticing
@@ -15,9 +16,11 @@ from dltrain.data.spectra import FrontEnd
 from dltrain.datasets import Dataset
 from dltrain.datasets._sources.arrays import refusing
 from dltrain.datasets._sources.class_folders import ClassFolders, unpacked
+from dltrain.datasets._sources.held_out_classes import with_held_out_classes
 from dltrain.datasets._sources.left_out import ignored_words, require_memory
 from dltrain.datasets._sources.proposal import held_out
 from dltrain.datasets._sources.splitting import sizes_of, split_into_parts
+from dltrain.datasets._sources.trial_list import TrialList
 from dltrain.datasets._sources.unusable import TO_SKIP, refuse, tell
 from dltrain.errors import DataError, KeyProblem
 from dltrain.features._audio.clips import Clips, SoundFiles
@@ -25,7 +28,8 @@ from dltrain.features._audio.decoding import SUFFIXES, Channel, Decoding, Header
 from dltrain.features._files import files_below
 from dltrain.features.audio import Audio
 from dltrain.features.class_label import ClassLabel
-from dltrain.fields import PositiveFloat, PositiveInt
+from dltrain.features.identity import IDENTITY, STRANGER, Identity
+from dltrain.fields import HeldOut, PositiveFloat, PositiveInt
 from dltrain.lazy import np
 from dltrain.registry import DATASETS
 
@@ -33,6 +37,15 @@ _OF_IGNORED = f"sounds end in {', '.join(SUFFIXES)}, and lie in the folder of a 
 _ADVICE = "if this is wrong, set dataset.rate, dataset.channel or dataset.clip_seconds"
 _LONGEST_WINDOW = 4096
 """Samples of a stretch that a spectrum is computed of: transforms are products with a matrix."""
+
+
+class _Sound(NamedTuple):
+    """A file, and what its place says of it: whose it is, as its number too, and its part."""
+
+    file: Path
+    owner: str
+    label: int
+    part: str
 
 
 @DATASETS.register("audio_folder")
@@ -61,6 +74,11 @@ class AudioFolder(Dataset):
         hop_milliseconds: from one such stretch to the next.
         bands: mel bands, of log_mel and mfcc.
         coefficients: of mfcc, from the first, which is the loudness.
+        hold_out: sounds for parts that have the same classes; classes for a validation and a test part of whole classes
+            that training never hears, as verification asks for: the fractions are then of the classes, and folders of
+            the parts may have classes of their own.
+        trials: a list of trials, `1 a.wav b.wav` a line for two sounds of one class, 0 for others, relative to `path`:
+            its files are the test part, and are not trained on; none to draw pairs.
         on_bad_example: error to stop at files that are no sound that can be read, or are empty; skip to leave them out
             and name them.
         cache: where decoded sounds are kept: memory; or none, to decode them in each epoch.
@@ -68,8 +86,6 @@ class AudioFolder(Dataset):
             test part.
         validation_fraction: share of the remaining sounds held out for tuning, likewise.
     """
-
-    task: ClassVar[str] = "classification"
 
     path: Path
     rate: PositiveInt = 16_000
@@ -81,6 +97,8 @@ class AudioFolder(Dataset):
     hop_milliseconds: PositiveFloat = 10.0
     bands: PositiveInt = 64
     coefficients: PositiveInt = 20
+    hold_out: Literal["sounds", "classes"] = "sounds"
+    trials: Path | None = None
     on_bad_example: Literal["error", "skip"] = "error"
     cache: Literal["memory", "none"] = "memory"
 
@@ -97,6 +115,15 @@ class AudioFolder(Dataset):
             raise KeyProblem(key, f"must be longer: a sample lasts {1000 / self.rate:.3g} ms")
         if audio.samples < audio.window:
             raise KeyProblem("clip_seconds", f"must be at least window_milliseconds, {self.window_milliseconds:g} ms")
+
+    @property
+    def task(self) -> str:
+        """Verification, where other parts may have classes of their own."""
+        return "verification" if self._is_open else "classification"
+
+    @property
+    def _is_open(self) -> bool:
+        return self.hold_out == "classes" or self.trials is not None
 
     @classmethod
     def proposed(cls, path: Path, target: str | None) -> Proposal | None:
@@ -142,16 +169,17 @@ class AudioFolder(Dataset):
         Raises:
             ValueError: if there are no classes, or the path cannot be used.
         """
-        return self._spec(_of_classes(self._root).classes())
+        return self._spec(tuple(self._parts()["train"]) if self._is_open else _of_classes(self._root).classes())
 
     def sizes(self) -> dict[str, int] | None:
         """Returns how many sounds each part has, none of them opened; none where bad ones are skipped. Raises as
         `spec`."""
         if self.on_bad_example == "skip":
             return None
-        found = {part: [*map(len, of_class.values())] for part, of_class in _of_classes(self._root).parts().items()}
+        found = {part: [*map(len, of_class.values())] for part, of_class in self._parts().items()}
         own = {part: sum(counts) for part, counts in found.items()}
-        held = own.get("validation", self.validation_fraction), own.get("test", self.test_fraction)
+        left = self._left
+        held = own.get("validation", left["validation"]), own.get("test", left["test"])
         return sizes_of(found["train"], *held)
 
     def load(self, like: DataSpec | None = None) -> Splits:
@@ -164,25 +192,23 @@ class AudioFolder(Dataset):
             DataError: if folders or files cannot be used.
         """
         with refusing(), noticing() as noticed:
-            found = _of_classes(self._root).parts()
+            found = self._parts()
             classes = tuple(found["train"]) if like is None else like.target.class_names
             each = [
-                (file, classes.index(_known(name, classes)), part)
+                _Sound(file, name, self._label(name, classes), part)
                 for part, of_class in found.items()
                 for name, files in of_class.items()
                 for file in files
             ]
-            headers = self._headers([file for file, _, _ in each])
+            headers = self._headers([sound.file for sound in each])
             problems = [
-                f"{file}: {words}" for (file, _, _), words in zip(each, headers, strict=True) if isinstance(words, str)
+                f"{sound.file}: {words}" for sound, words in zip(each, headers, strict=True) if isinstance(words, str)
             ]
             if self.on_bad_example == "error":
                 refuse(problems, "files", TO_SKIP)
-            usable = [
-                (*example, header) for example, header in zip(each, headers, strict=True) if isinstance(header, Header)
-            ]
-            self._notice([(file, header) for file, _, _, header in usable])
-            ignored = self._ignored({file for file, _, _ in each})
+            heard = [(sound, header) for sound, header in zip(each, headers, strict=True) if isinstance(header, Header)]
+            self._notice([(sound.file, header) for sound, header in heard])
+            ignored = self._ignored({sound.file for sound in each})
             if ignored:
                 words = f"{ignored_words(ignored)}, in no class or no sound: {ignored[0]}"
                 notice(words, advice=_OF_IGNORED)
@@ -193,28 +219,36 @@ class AudioFolder(Dataset):
                 words = f"dataset.eval_clips is {audio.clips}: it stays {clips_of_each}, as the run was trained"
                 notice(words, is_warning=True, advice="train a run with these eval_clips")
         if self.cache == "memory":
-            samples = sum(header.samples * self.rate // header.rate for *_, header in usable)
+            samples = sum(header.samples * self.rate // header.rate for _, header in heard)
             require_memory(4 * samples, "sounds", "cache: none")
-        sounds = SoundFiles([file for file, _, _, _ in usable], self._decoding, self.cache)
+        usable = [sound for sound, _ in heard]
+        sounds = SoundFiles([sound.file for sound in usable], self._decoding, self.cache)
         if self.on_bad_example == "skip":
             broken = sounds.problems()
             problems += [broken[place] for place in sorted(broken)]
             sounds, usable = sounds.without(broken), [each for place, each in enumerate(usable) if place not in broken]
         clips = Clips(sounds, audio.samples, clips_of_each)
-        labels = np.array([label for _, label, _, _ in usable], np.int32)
-        self._require_classes(each, usable, classes)
+        labels = np.array([sound.label for sound in usable], np.int32)
+        _require_classes(each, usable)
+        whole = Split(clips, labels)
+        if self._is_open:
+            whole.metadata[IDENTITY] = np.array([sound.owner for sound in usable])
         splits = {
-            part: Split(clips.take(rows), labels[rows])
+            part: whole.take(rows)
             for part in found
-            if len(rows := np.array([row for row, example in enumerate(usable) if example[2] == part], np.int64))
+            if len(rows := np.array([row for row, sound in enumerate(usable) if sound.part == part], np.int64))
         }
+        if self.trials and "test" in splits:
+            with noticing() as lost:
+                splits["test"] = self._listed.beside(splits["test"])
+            noticed += lost
         if "train" not in splits:
             raise DataError("dataset.path has no sound that can be used in the train part")
         parts = split_into_parts(
             spec,
             splits["train"],
-            validation=splits.get("validation", self.validation_fraction),
-            test=splits.get("test", self.test_fraction),
+            validation=splits.get("validation", self._left["validation"]),
+            test=splits.get("test", self._left["test"]),
             split_seed=self.split_seed,
             like=like,
             skipped=tuple(problems),
@@ -225,16 +259,38 @@ class AudioFolder(Dataset):
         """Returns the files below the root that are not used, without those whose names start with a dot."""
         return [file for file in files_below(self._root) if file not in used]
 
-    def _require_classes(self, each: Sequence[Any], usable: Sequence[Any], classes: tuple[str, ...]) -> None:
-        """Raises DataError where files that are left out were all that a class has in a part."""
-        kept = {(part, label) for _, label, part, _ in usable}
-        lost = sorted({(part, label) for _, label, part in each} - kept)
-        if lost:
-            words = [
-                f"dataset.path has no sound of {classes[label]} that can be used in the {part} part"
-                for part, label in lost
-            ]
-            raise DataError("\n".join(words))
+    @property
+    def _left(self) -> dict[str, HeldOut]:
+        """The shares of sounds that are held out of the train part, where there is no such part yet."""
+        test = 0.0 if self.trials else self.test_fraction
+        if self.hold_out == "classes":
+            return {"test": 0.0, "validation": 0.0}
+        return {"test": test, "validation": self.validation_fraction}
+
+    def _parts(self) -> dict[str, dict[str, list[Path]]]:
+        """Returns the files of each class of each part.
+
+        Raises:
+            ValueError: if folders, or the list of trials, cannot be used.
+        """
+        found = replace(_of_classes(self._root), is_open=self._is_open).parts()
+        if self.trials:
+            found = self._listed.as_test_part(found)
+        if self.hold_out == "classes":
+            shares = {"test": self.test_fraction, "validation": self.validation_fraction}
+            found = with_held_out_classes(found, shares, self.split_seed)
+        return found
+
+    @cached_property
+    def _listed(self) -> TrialList:
+        path: Any = self.trials
+        return TrialList.read(path, self._root)
+
+    def _label(self, name: str, classes: tuple[str, ...]) -> int:
+        """Returns the number of a class."""
+        if name not in classes and not self._is_open:
+            raise KeyProblem("path", f"has a class that the run does not know: {name!r} ({', '.join(classes)})")
+        return classes.index(name) if name in classes else STRANGER
 
     def describe(self, spec: DataSpec) -> list[str]:
         """Returns how a file becomes samples."""
@@ -261,7 +317,8 @@ class AudioFolder(Dataset):
         )
 
     def _spec(self, classes: tuple[str, ...]) -> DataSpec:
-        return DataSpec.of(self._audio, ClassLabel(class_names=classes))
+        target = Identity(class_names=classes) if self._is_open else ClassLabel(class_names=classes)
+        return DataSpec.of(self._audio, target)
 
     @property
     def _decoding(self) -> Decoding:
@@ -303,10 +360,12 @@ class AudioFolder(Dataset):
         tell(kinds, len(files), "sounds", lambda _: _ADVICE)
 
 
-def _known(name: str, classes: tuple[str, ...]) -> str:
-    if name not in classes:
-        raise KeyProblem("path", f"has a class that the run does not know: {name!r} ({', '.join(classes)})")
-    return name
+def _require_classes(each: Sequence[_Sound], usable: Sequence[_Sound]) -> None:
+    """Raises DataError where files that are left out were all that a class has in a part."""
+    kept = {(sound.part, sound.owner) for sound in usable}
+    if lost := sorted({(sound.part, sound.owner) for sound in each} - kept):
+        words = [f"dataset.path has no sound of {name} that can be used in the {part} part" for part, name in lost]
+        raise DataError("\n".join(words))
 
 
 def _below(folder: Path) -> list[Path]:

@@ -174,6 +174,8 @@ def _inputs(experiment: Experiment, splits: Splits, first: FirstExamples) -> lis
         items = feature.show(stored[name])
         is_changed = experiment.augment and isinstance(items[0], showing.Picture)
         changed = feature.show(seen[name], like=stored[name]) if is_changed else []
+        for augmentation in experiment.augment if changed and len(spec.inputs) == 1 else ():
+            changed = augmentation.shown(spec, changed, experiment.seed)
         values = _sample(inputs[name], math.prod(feature.max_shape), experiment.seed)
         panels = distributed(feature, {part: values})
         found.append(_Input(name if len(spec.inputs) > 1 else "", items, changed, panels))

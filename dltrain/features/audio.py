@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,7 +22,7 @@ from dltrain.registry import FEATURES
 if TYPE_CHECKING:
     from dltrain.data.proposal import Entries, Keys, Proposal
     from dltrain.data.request import Reader
-    from dltrain.data.showing import Shown
+    from dltrain.data.showing import Picture, Shown
     from dltrain.figures.page import Panel
 
 _BANDS = 64
@@ -234,6 +235,18 @@ class Audio(Feature):
             found.append(Picture(pixels, overlay, note, Sound(clip, self.rate)))
         return found
 
+    def hidden(self, picture: Picture, places: np.ndarray) -> Picture:
+        """Returns a picture of a clip with places of what the network sees painted over by the mean of their row.
+
+        Args:
+            picture: as `show` draws it.
+            places: which, (rows, frames), bool.
+        """
+        pixels = picture.pixels
+        covered = self._as_picture(places, *pixels.shape)
+        means = pixels.mean(axis=1, keepdims=True).round().astype(np.uint8)
+        return replace(picture, pixels=np.where(covered, means, pixels), overlay=None)
+
     def _picture(self, clip: np.ndarray) -> np.ndarray:
         """Returns a spectrogram of one clip as pixels, (rows, frames), uint8, the lowest row last."""
         hop = max(self.hop, -(-self.samples // _PICTURE_FRAMES))
@@ -298,5 +311,5 @@ class Audio(Feature):
 
     def starter(self, examples: Proposal) -> dict[str, Keys | Entries]:
         """Returns a convolutional network on the spectrogram."""
-        model: Keys = {"name": ("resnet", "any network for images: sounds become spectrograms; or conv_1d, vggvox")}
+        model: Keys = {"name": ("resnet", "any network for images: sounds become spectrograms; or ecapa_tdnn, vggvox")}
         return {"model": model, "optimizer": {"learning_rate": (0.001, "the peak; the first thing to try others of")}}

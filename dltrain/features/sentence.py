@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dltrain.data.feature import Encoded
@@ -58,6 +58,16 @@ class Sentence(Tokens):
     def decode(self, stored: Any) -> list[Any]:
         """Returns the tokens of each sentence, the special ones too, so that nothing is lost."""
         return [{"tokens": tokens} for tokens in self._tokens(stored)]
+
+    def answered(self, stored: Ragged, facts: Mapping[str, Any]) -> np.ndarray:
+        """Returns the first token of each word: what stands at the others is neither learnt nor read."""
+        found = super().answered(stored, facts)
+        if STARTS in facts:
+            firsts = np.zeros_like(found)
+            for row, starts in enumerate(facts[STARTS]):
+                firsts[row, starts] = True
+            found &= firsts
+        return found
 
     def describe(self, preprocessed: bool = False) -> list[str]:
         """Returns how many tokens there are, and how words become ids."""

@@ -30,11 +30,13 @@ class Compared:
         edges: how many of them, the last ones, are corners.
         are_real: which places of each example are not filled up, (inputs, places), where an output belongs to each
             place; none where outputs are of whole examples.
+        are_answered: at which of these an answer is read.
     """
 
     inputs: Batch
     edges: int
     are_real: np.ndarray | None = None
+    are_answered: np.ndarray | None = None
 
     @classmethod
     def of(
@@ -49,12 +51,18 @@ class Compared:
             normalize: what the network leaves to others.
             has_examples: whether the part is of data; otherwise it is corners alone.
         """
-        stored = trees.read(part.take(spaced(len(part), most)).inputs, slice(None))
+        asked = part.take(spaced(len(part), most))
+        stored = trees.read(asked.inputs, slice(None))
         edges = corners(spec.inputs, stored) if has_examples else []
         count = sum(map(trees.count, edges)) if has_examples else trees.count(stored)
-        stored = trees.joined([stored, *edges])
+        examples, stored = stored, trees.joined([stored, *edges])
         inputs = by_name(spec, arrays(tensors(spec.inputs, stored)))
-        return cls(inputs if normalize is None else normalize(inputs), count, _real_places(spec, stored))
+        real = answered = _real_places(spec, stored)
+        if real is not None:
+            read = spec.input.answered(examples, asked.metadata)
+            answered = real.copy()
+            answered[: len(read)] = np.pad(read, ((0, 0), (0, real.shape[1] - read.shape[1])))
+        return cls(inputs if normalize is None else normalize(inputs), count, real, answered)
 
     def at_real_places(self, outputs: Tree) -> Tree:
         """Returns outputs with 0 where a shorter example is filled up, which nobody reads."""
@@ -67,6 +75,26 @@ class Compared:
         """Returns the outputs of the examples, and those of the corners."""
         count = trees.count(outputs) - self.edges
         return trees.taken(outputs, slice(count)), trees.taken(outputs, slice(count, None))
+
+    def agreement(self, agree: Callable[[Tree, Tree], np.ndarray], got: Tree, wanted: Tree) -> tuple[float, int]:
+        """Returns the share of answers to examples that are as wanted, and at how many corners all are.
+
+        A text with an answer at each place has as many answers.
+
+        Args:
+            agree: of outputs and others, which are answered alike.
+            got: outputs.
+            wanted: likewise.
+        """
+        count = trees.count(wanted)
+        owners = np.arange(count)
+        if (answered := self.are_answered) is not None:
+            owners = np.nonzero(answered)[0]
+            got, wanted = (trees.mapped(lambda each: each[answered][:, None], outputs) for outputs in (got, wanted))
+        alike = agree(wanted, got)
+        of_examples = owners < count - self.edges
+        others = np.unique(owners[~of_examples & ~alike])
+        return float(alike[of_examples].mean()) if of_examples.any() else 1.0, self.edges - len(others)
 
     def difference(self, got: Tree, wanted: Tree, raw: Tree) -> float:
         """Returns the largest difference, infinite where outputs are not finite or of another shape.

@@ -33,7 +33,7 @@ class Written:
         edge_cases: corners of the features that it was asked about, such as missing values and extremes.
         difference: the largest of an output, relative to max(1, |output|), in a forecast to the largest over its steps;
             of an edge case, to its largest |output| before the last activation, or to 1.
-        agreement: share of the examples that it answers as before; none where the difference must be none.
+        agreement: share of the answers to examples that are as before; none where the difference must be none.
         agreeing_edge_cases: how many of these it answers as before; likewise. They may be beyond the range that 8-bit
             numbers have, so that the limit does not hold for them.
         limit: what `difference` may be, or `agreement` must be.
@@ -56,7 +56,8 @@ class Written:
             asked = f"{self.examples} examples" + f" and {self.edge_cases} edge cases" * bool(self.edge_cases)
             return f"largest difference {self.difference:.1e} on {asked} (limit {self.limit:g})"
         edges = f", {self.agreeing_edge_cases} of {self.edge_cases} edge cases" * bool(self.edge_cases)
-        return f"{self.agreement:.1%} of {self.examples} examples predicted as before (limit {self.limit:.0%}){edges}"
+        of_answers = f"{self.agreement:.1%} of the answers to {self.examples} examples"
+        return f"{of_answers} as before (limit {self.limit:.0%}){edges}"
 
     def to_plain(self) -> dict[str, Any]:
         """Returns it for `--json`."""

@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,7 @@ def export(
                     "activation": activation,
                     "normalization": normalization,
                     "step": trained.state.step,
+                    "shape": _own_shape(model, spec),
                 }
                 others = noted(place, written, contract)
                 card = write_card(run, config, saved, spec, splits, place, contract, *others)
@@ -229,8 +231,10 @@ def _network(
     config: Config, saved: Any, spec: DataSpec, part: Split, normalization: bool
 ) -> tuple[Any, Normalize | None]:
     """Returns the run's network with its weights, and what normalises its inputs where the network does not."""
+    task = config.experiment.task
     model = rebuilt(config, saved)
     merge_low_rank(model)
+    model = task.exported(spec, model)
     if normalization:
         return model, None
     words = (
@@ -247,13 +251,22 @@ def _network(
         return {name: functions[name](values) for name, values in batch.items()}
 
     try:
-        bare = rebuilt(config, saved, replace(spec, inputs=features))
+        bare = task.exported(spec, rebuilt(config, saved, replace(spec, inputs=features)))
     except CheckpointError:
         raise UserError(words) from None
     inputs = _batch(spec, part.first(COMPARED))
     if difference(_answers(bare, normalize(inputs)), _answers(model, inputs)) > 1e-4:
         raise UserError(words)
     return bare, normalize
+
+
+def _own_shape(model: Any, spec: DataSpec) -> list[int | None] | None:
+    """Returns the shape of a network's only output for one example where it is not what its task asks networks for."""
+    output = getattr(model, "output", None)
+    if output is None or isinstance(output, dict | list | tuple):
+        return None
+    found = tuple(output.shape[1:])
+    return None if found == spec.output_shape else [*found]
 
 
 def _ending_in(activation: str, model: Any, spec: DataSpec) -> Any:
@@ -294,9 +307,7 @@ def _written(each: Any, asked: _Asked, place: Path, reporter: Reporter) -> Writt
         apart = compared.difference(got, wanted, _answers(asked.raw, compared.inputs))
         share = agreeing = None
         if agreement is not None:
-            agree = asked.task.agree(asked.spec, *map(compared.at_real_places, (wanted, got)))
-            of_examples, of_edges = compared.parted(agree)
-            share, agreeing = float(of_examples.mean()), int(of_edges.sum())
+            share, agreeing = compared.agreement(partial(asked.task.agree, asked.spec), got, wanted)
         limit = each.tolerance if agreement is None else agreement
         size = sum(file.stat().st_size for file in [aside, *aside.rglob("*")] if file.is_file())
         examples = trees.count(wanted) - compared.edges

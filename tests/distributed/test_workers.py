@@ -101,17 +101,32 @@ def wait_for(path, seconds=120):
         time.sleep(0.01)
 
 
-def test_one_two_and_four_workers_and_two_devices_end_an_epoch_with_the_same_weights(here):
-    fit(here, "one")
-    fit(here, "devices", "device=[cpu:0,cpu:1]")
-    for count in (2, 4):
-        launch(here, count, f"workers{count}")
-    for other in ("devices", "workers2", "workers4"):
-        assert_same(here, "one", other, 1e-5)
-        measured = [json.loads((here / "runs" / f"{n}-001" / "summary.json").read_text()) for n in ("one", other)]
-        for part in ("validation", "test"):  # 143 and 359 examples: each counts, the last few of a batch too
-            assert measured[1][part] == pytest.approx(measured[0][part], rel=1e-4)
-    assert len(list((here / "runs").iterdir())) == 4  # nobody but the chief wrote there
+@pytest.fixture(scope="module")
+def one_device(tmp_path_factory):
+    """Returns a folder with a run of one device, called one."""
+    folder = tmp_path_factory.mktemp("one")
+    (folder / "net.yaml").write_text(CONFIG)
+    fit(folder, "one")
+    return folder
+
+
+@pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
+def test_workers_end_an_epoch_with_the_weights_of_one_device(one_device, count):
+    launch(one_device, count, f"workers{count}")
+    ended_alike(one_device, f"workers{count}")
+
+
+def test_two_devices_end_an_epoch_with_the_weights_of_one(one_device):
+    fit(one_device, "devices", "device=[cpu:0,cpu:1]")
+    ended_alike(one_device, "devices")
+
+
+def ended_alike(here, other):
+    assert_same(here, "one", other, 1e-5)
+    measured = [json.loads((here / "runs" / f"{name}-001" / "summary.json").read_text()) for name in ("one", other)]
+    for part in ("validation", "test"):  # 143 and 359 examples: each counts, the last few of a batch too
+        assert measured[1][part] == pytest.approx(measured[0][part], rel=1e-4)
+    assert not list((here / "runs").glob(f"{other}-002"))  # nobody but the chief wrote there
 
 
 def test_batches_of_several_micro_batches_are_those_of_one_device(here):
@@ -121,12 +136,23 @@ def test_batches_of_several_micro_batches_are_those_of_one_device(here):
     assert_same(here, "one", "devices", 1e-5)
 
 
+LONGER = ("train.epochs=6", "checkpoint.every_steps=7")
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    """Returns a folder with a run of two workers that nothing happened to, called whole."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    (folder / "net.yaml").write_text(CONFIG)
+    launch(folder, 2, "whole", *LONGER)
+    return folder
+
+
 @pytest.mark.parametrize("which", [0, 1], ids=["the chief", "another"])
-def test_after_a_worker_was_killed_the_others_end_and_the_same_command_ends_as_if_nothing_had_been(here, which):
-    words = ("train.epochs=6", "checkpoint.every_steps=7")
-    launch(here, 2, "whole", *words)
-    cut = start(here, "launch", "-n", "2", "net.yaml", "name=cut", *words)
-    wait_for(here / "runs" / "cut-001" / "checkpoints" / "step-00000028.npz")
+def test_after_a_worker_was_killed_the_others_end_and_the_same_command_ends_as_if_nothing_had_been(unbroken, which):
+    here, name = unbroken, f"cut{which}"
+    cut = start(here, "launch", "-n", "2", "net.yaml", f"name={name}", *LONGER)
+    wait_for(here / "runs" / f"{name}-001" / "checkpoints" / "step-00000028.npz")
     os.kill(worker_of(cut, which), signal.SIGKILL)
     began = time.monotonic()
     said = ended(cut, code=1)
@@ -134,9 +160,9 @@ def test_after_a_worker_was_killed_the_others_end_and_the_same_command_ends_as_i
     assert ("the chief (127.0.0.1:" if which == 0 else "worker 1 (127.0.0.1:") in said
     assert "is gone" in said
     assert "--resume auto" in said
-    assert "resuming after step" in launch(here, 2, "cut", *words, "--resume", "auto")
-    assert_same(here, "whole", "cut", 0)
-    assert rows(here, "whole") == rows(here, "cut")
+    assert "resuming after step" in launch(here, 2, name, *LONGER, "--resume", "auto")
+    assert_same(here, "whole", name, 0)
+    assert rows(here, "whole") == rows(here, name)
 
 
 @pytest.mark.slow

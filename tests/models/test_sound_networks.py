@@ -70,3 +70,41 @@ def test_image_networks_take_spectrograms_as_they_are(tensorflow):
     data = spec(3, front_end="log_mel", samples=8_000)
     model = MODELS["resnet"](depth=8).build(data)
     assert model(np.zeros((2, 8_000), np.float32)).shape == (2, 3)
+
+
+@pytest.mark.parametrize(("channels", "count"), [(512, 6_191_360), (1_024, 14_657_728)])
+def test_ecapa_tdnn_has_the_weights_of_its_table_before_the_head(tensorflow, channels, count):
+    model = MODELS["ecapa_tdnn"](channels=channels).build(spec(10, front_end="log_mel", bands=80))
+    head = model.get_layer("logits").count_params()
+    assert head == 192 * 10 + 10
+    assert sum(int(np.prod(weight.shape)) for weight in model.trainable_weights) - head == count
+    assert tuple(model.get_layer("logits").input.shape[1:]) == (192,)
+    dilations = [model.get_layer(f"block{number}_group7").dilation_rate for number in (1, 2, 3)]
+    assert dilations == [(2,), (3,), (4,)]
+    assert tuple(model.get_layer("statistics").output.shape[1:]) == (3_072,)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 37])
+def test_ecapa_tdnn_takes_any_length_and_a_width(tensorflow, frames):
+    data = spec(3, frames, front_end="log_mel", bands=20)
+    MODELS["ecapa_tdnn"](width=0.02).check(data)
+    model = MODELS["ecapa_tdnn"](width=0.02).build(data)
+    clips = np.random.RandomState(0).standard_normal((4, data.input.samples)).astype(np.float32)
+    found = model(np.concatenate([clips, 0 * clips[:1]]), training=True)
+    assert found.shape == (5, 3) and np.isfinite(found).all()
+
+
+def test_ecapa_tdnn_hears_the_same_at_any_loudness(tensorflow):
+    data = spec(3, 30, front_end="log_mel", bands=20)
+    model = MODELS["ecapa_tdnn"](width=0.05).build(data)
+    clips = np.random.RandomState(0).standard_normal((2, data.input.samples)).astype(np.float32)
+    np.testing.assert_allclose(model(clips), model(2 * clips), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("audio", "keys", "words"),
+    [({"front_end": "waveform"}, {}, "needs images"), ({"front_end": "log_mel"}, {"channels": 20}, "multiple of 8")],
+)
+def test_ecapa_tdnn_says_what_it_needs(audio, keys, words):
+    with pytest.raises(ValueError, match=words):
+        MODELS["ecapa_tdnn"](**keys).check(spec(3, **audio))
