@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
-from dltrain.data import DataSpec, Split, Splits
+from dltrain.data import PARTS, DataSpec, Split, Splits
 from dltrain.data.noticing import notice, noticing
 from dltrain.data.proposal import Proposal
 from dltrain.data.request import Reader
@@ -15,13 +16,14 @@ from dltrain.data.spectra import FrontEnd
 from dltrain.datasets import Dataset
 from dltrain.datasets._sources.arrays import refusing
 from dltrain.datasets._sources.class_folders import ClassFolders, unpacked
+from dltrain.datasets._sources.file_table import FileTable, is_table, names_files
 from dltrain.datasets._sources.left_out import ignored_words, require_memory
 from dltrain.datasets._sources.proposal import held_out
 from dltrain.datasets._sources.splitting import sizes_of, split_into_parts
 from dltrain.datasets._sources.unusable import TO_SKIP, refuse, tell
 from dltrain.errors import DataError, KeyProblem
 from dltrain.features._audio.clips import Clips, SoundFiles
-from dltrain.features._audio.decoding import SUFFIXES, Channel, Decoding, Header, check_installed
+from dltrain.features._audio.decoding import SUFFIXES, Channel, Decoding, Header, Stretch, check_installed
 from dltrain.features._files import files_below
 from dltrain.features.audio import Audio
 from dltrain.features.class_label import ClassLabel
@@ -43,12 +45,17 @@ class AudioFolder(Dataset):
     DLTRAIN_CACHE). Folders called train, validation (or val) and test, with a folder per class in each, are the parts;
     a part without a folder is split off. Names that start with a dot are ignored.
 
+    Or path is a table (.csv, .tsv, .txt; UTF-8; separated by commas, semicolons, tabs or bars). Its first line names
+    the columns, each other line a sound: `path`, relative to the table's folder; `label`; optionally `split`, the part;
+    and `start` and `end`, the seconds of the file that are meant, of which nothing else is decoded. A file may be named
+    by several lines of different seconds.
+
     Sounds are decoded when they are first needed, in several threads, and resampled by a filter that leaves nothing
     above half the rate. Training sees a clip of each at a place that is drawn anew in each epoch; validation and test
     the middle, or several clips. A sound that is shorter than a clip is repeated.
 
     Args:
-        path: the folder or archive, relative to the config's folder.
+        path: the folder, archive or table, relative to the config's folder.
         rate: samples per second to which sounds are resampled: half of it is the highest frequency that is left.
         channel: mix for the mean of all channels; left or right for one alone.
         clip_seconds: how long a clip is.
@@ -105,12 +112,14 @@ class AudioFolder(Dataset):
         Raises:
             ValueError: if it is of this kind, but cannot be used.
         """
-        if not path.is_dir() or not _below(path) or not _of_classes(path).are_classes():
+        is_named = names_files(path, SUFFIXES)
+        if not is_named and (not path.is_dir() or not _below(path) or not _of_classes(path).are_classes()):
             return None
         check_installed("path")
-        found = _of_classes(path).parts()
-        counts = {name: sum(len(of_class.get(name, ())) for of_class in found.values()) for name in found["train"]}
-        files = [file for of_class in found.values() for some in of_class.values() for file in some]
+        classes, each, _ = _named(path) if is_named else _of_folders(path)
+        counts = dict.fromkeys(classes, 0) | Counter(example.name for example in each)
+        files = [example.stretch for example in each]
+        found = {part: None for part in PARTS if any(example.part == part for example in each)}
         headers = [each for each in map(_header, files[:: -(-len(files) // 64)]) if each]
         if not headers:
             raise KeyProblem("path", f"contains no sound that can be read among {len(files):,} files")
@@ -119,11 +128,11 @@ class AudioFolder(Dataset):
         rate, half = min(rates[len(rates) // 2], 16_000), seconds[len(seconds) // 2]
         keys: dict[str, Any] = {"path": path, "rate": rate, "clip_seconds": round(min(max(half, 0.1), 3.0), 1)}
         remarks = {
-            "path": "a folder of sounds per class",
+            "path": "a .csv of files and labels" if is_named else "a folder of sounds per class",
             "rate": "samples a second to which all are resampled",
             "clip_seconds": f"half of the sounds last {half:.1f} s or more; training sees a clip of each at random",
         } | held_out(keys, found)
-        beside = _of_classes(path).beside()
+        beside = [] if is_named else _of_classes(path).beside()
         told = (
             *(
                 [f"not used, as they are in no class: {len(beside):,} files, such as {beside[0].name}"]
@@ -142,6 +151,8 @@ class AudioFolder(Dataset):
         Raises:
             ValueError: if there are no classes, or the path cannot be used.
         """
+        if is_table(self.path):
+            return self._spec(_table(self.path).class_names())
         return self._spec(_of_classes(self._root).classes())
 
     def sizes(self) -> dict[str, int] | None:
@@ -149,10 +160,10 @@ class AudioFolder(Dataset):
         `spec`."""
         if self.on_bad_example == "skip":
             return None
-        found = {part: [*map(len, of_class.values())] for part, of_class in _of_classes(self._root).parts().items()}
-        own = {part: sum(counts) for part, counts in found.items()}
+        each = self._listed().each
+        own = Counter(example.part for example in each)
         held = own.get("validation", self.validation_fraction), own.get("test", self.test_fraction)
-        return sizes_of(found["train"], *held)
+        return sizes_of([*Counter(example.name for example in each if example.part == "train").values()], *held)
 
     def load(self, like: DataSpec | None = None) -> Splits:
         """Lists the files, reads what each says of itself, and decodes some for mean and deviation.
@@ -164,16 +175,11 @@ class AudioFolder(Dataset):
             DataError: if folders or files cannot be used.
         """
         with refusing(), noticing() as noticed:
-            found = _of_classes(self._root).parts()
-            classes = tuple(found["train"]) if like is None else like.target.class_names
-            each = [
-                (file, classes.index(_known(name, classes)), part)
-                for part, of_class in found.items()
-                for name, files in of_class.items()
-                for file in files
-            ]
+            names, listed, missing = self._listed(like.target.class_names if like else ())
+            classes = names if like is None else like.target.class_names
+            each = [(file, classes.index(_known(name, classes)), part) for file, name, part in listed]
             headers = self._headers([file for file, _, _ in each])
-            problems = [
+            problems = [*missing] + [
                 f"{file}: {words}" for (file, _, _), words in zip(each, headers, strict=True) if isinstance(words, str)
             ]
             if self.on_bad_example == "error":
@@ -182,7 +188,7 @@ class AudioFolder(Dataset):
                 (*example, header) for example, header in zip(each, headers, strict=True) if isinstance(header, Header)
             ]
             self._notice([(file, header) for file, _, _, header in usable])
-            ignored = self._ignored({file for file, _, _ in each})
+            ignored = [] if is_table(self.path) else self._ignored({file.path for file, _, _ in each})
             if ignored:
                 words = f"{ignored_words(ignored)}, in no class or no sound: {ignored[0]}"
                 notice(words, advice=_OF_IGNORED)
@@ -205,7 +211,7 @@ class AudioFolder(Dataset):
         self._require_classes(each, usable, classes)
         splits = {
             part: Split(clips.take(rows), labels[rows])
-            for part in found
+            for part in PARTS
             if len(rows := np.array([row for row, example in enumerate(usable) if example[2] == part], np.int64))
         }
         if "train" not in splits:
@@ -267,11 +273,17 @@ class AudioFolder(Dataset):
     def _decoding(self) -> Decoding:
         return Decoding(self.rate, self.channel)
 
+    def _listed(self, known: tuple[str, ...] = ()) -> _Listed:
+        """Returns the classes of the train part, all sounds, and messages of files that a table names in vain."""
+        return (
+            _named(self.path, self.on_bad_example == "skip", known) if is_table(self.path) else _of_folders(self._root)
+        )
+
     @property
     def _root(self) -> Path:
         return unpacked(self.path, "a folder of a folder per class")
 
-    def _headers(self, files: list[Path]) -> list[Header | str]:
+    def _headers(self, files: list[Stretch]) -> list[Header | str]:
         """Returns what each file says of itself, or why it cannot be used."""
         found: list[Header | str] = []
         for file in files:
@@ -283,15 +295,13 @@ class AudioFolder(Dataset):
                 found.append(str(error))
         return found
 
-    def _notice(self, files: list[tuple[Path, Header]]) -> None:
+    def _notice(self, files: list[tuple[Stretch, Header]]) -> None:
         """Says how many sounds are resampled, have several channels, or are shorter than a clip, in a line each."""
         kinds: dict[str, list[str]] = {}
-        for path, header in files:
-            file = str(path)
+        for stretch, header in files:
+            file = str(stretch)
             if header.rate != self.rate:
-                kinds.setdefault(f"resampled from {header.rate:,} to {self.rate:,} samples a second", []).append(
-                    str(file)
-                )
+                kinds.setdefault(f"resampled from {header.rate:,} to {self.rate:,} samples a second", []).append(file)
             if header.channels > 1:
                 how = "the mean of them" if self.channel == "mix" else f"the {self.channel} one"
                 kinds.setdefault(f"of {header.channels} channels, of which {how} is taken", []).append(file)
@@ -317,7 +327,47 @@ def _of_classes(root: Path) -> ClassFolders:
     return ClassFolders(root, _below, "sound file")
 
 
-def _header(file: Path) -> Header | None:
+class _Example(NamedTuple):
+    stretch: Stretch
+    name: str
+    part: str
+
+
+class _Listed(NamedTuple):
+    classes: tuple[str, ...]
+    each: list[_Example]
+    missing: tuple[str, ...] = ()
+
+
+def _of_folders(root: Path) -> _Listed:
+    parts = _of_classes(root).parts()
+    each = [
+        _Example(Stretch(file), name, part)
+        for part, of_class in parts.items()
+        for name, files in of_class.items()
+        for file in files
+    ]
+    return _Listed(tuple(parts["train"]), each)
+
+
+def _named(path: Path, with_missing: bool = False, known: tuple[str, ...] = ()) -> _Listed:
+    found = _table(path).found(with_missing, known)
+    each = [
+        _Example(
+            Stretch(Path(row.name), row.start, row.end, f"{path}:{row.line}: {Path(row.name).name}"),
+            row.label,
+            row.part,
+        )
+        for row in found.each
+    ]
+    return _Listed(found.classes, each, found.missing)
+
+
+def _table(path: Path) -> FileTable:
+    return FileTable("sound", SUFFIXES, path, has_stretches=True)
+
+
+def _header(file: Stretch) -> Header | None:
     try:
         return Decoding(1).header(file)
     except ValueError:

@@ -169,3 +169,82 @@ def test_init_proposes_rate_and_clips_of_what_is_there(folder):
     assert (found.keys["rate"], found.keys["clip_seconds"]) == (1_000, 1.5)
     assert found.examples == 20
     assert AudioFolder.proposed(folder / "a", None) is None
+
+
+def table(folder, *lines, header="path,label,split,start,end", name="sounds.csv"):
+    place = folder.parent / name
+    place.write_text("\n".join([header, *lines]) + "\n")
+    return place
+
+
+LINES = (
+    "sounds/a/below/02.wav,low,train,0.25,0.75",
+    "sounds/a/below/02.wav,high,train,0.75,",
+    "sounds/a/below/04,low,test,,0.5",
+    "sounds/a/below/00.wav,high,val,1,1.5",
+)
+
+
+def test_a_table_names_sounds_their_parts_and_the_seconds_that_are_meant(folder):
+    splits = source(table(folder, *LINES), clip_seconds=0.4, validation_fraction=0).load()
+    assert splits.spec.target.class_names == ("high", "low")
+    assert {part: split.targets.tolist() for part, split in splits.parts.items()} == {
+        "train": [1, 0], "validation": [0], "test": [1]
+    }  # fmt: skip
+    file = folder / "a" / "below"
+    whole = {name: soundfile.read(file / name, dtype="float32")[0] for name in ("02.wav", "04.wav", "00.wav")}
+    first, second = splits.train.inputs.whole()
+    np.testing.assert_array_equal(first, whole["02.wav"][250:750])
+    np.testing.assert_array_equal(second, whole["02.wav"][750:])
+    np.testing.assert_array_equal(splits.test.inputs.whole()[0], whole["04.wav"][:500])
+    (resampled,) = splits.validation.inputs.whole()
+    assert resampled.shape == (500,)
+    expected = whole["00.wav"][2_000:3_000].mean(axis=1)
+    assert np.corrcoef(resampled[50:-50], expected[100:-100:2])[0, 1] > 0.5
+    data = source(table(folder, *LINES), clip_seconds=0.4)
+    assert data.sizes() == {name: len(part) for name, part in splits.parts.items()}
+
+
+def test_of_a_stretch_nothing_else_is_decoded(folder, monkeypatch):
+    read = []
+    original = soundfile.SoundFile.read
+    monkeypatch.setattr(
+        soundfile.SoundFile, "read", lambda self, *args, **more: read.append(args[0]) or original(self, *args, **more)
+    )
+    source(table(folder, *LINES), clip_seconds=0.4, validation_fraction=0).load().test.read()
+    assert sorted({*read}) == [500, 750]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("sounds/a/below/02.wav,low,train,x,", r"sounds.csv:6: start must be seconds .*, got 'x'"),
+        ("sounds/a/below/02.wav,low,train,-1,", r"sounds.csv:6: start must be seconds .*, got '-1'"),
+        ("sounds/a/below/02.wav,low,train,,nan", r"sounds.csv:6: end must be seconds .*, got 'nan'"),
+        ("sounds/a/below/02.wav,low,train,1,0.5", r"sounds.csv:6: end must be behind start, 1 s, got 0.5"),
+        ("sounds/a/below/02.wav,low,train,0.25,0.75", r"sounds.csv:6: .*02.wav is already in line 2"),
+        ("sounds/a/below/06.wav,low,train,1.5,", r"sounds.csv:6: 06.wav: start is 1.5 s, .* 1.5 s"),
+        ("sounds/a/below/06.wav,low,train,,9", r"sounds.csv:6: .*06.wav: end is 9 s, the sound lasts 1.5 s"),
+        ("sounds/a/below/06.wav,low,train,0.1,0.1001", r"sounds.csv:6: 06.wav: has no samples"),
+        ("sounds/a/below/99.wav,low,train,,", r"sounds.csv:6: no such file: .*99.wav"),
+        ("/etc/passwd,low,train,,", r"sounds.csv:6: /etc/passwd is outside of the table's folder and has no sound"),
+        ("sounds/a/below/06.wav,middle,test,,", r"sounds.csv:6: 'middle' is not a class of the train part"),
+        ("sounds/a/below/06.wav,low,exam,,", r"sounds.csv:6: 'exam' is not a part"),
+    ],
+)
+def test_lines_that_mean_no_sound_are_named(folder, line, words):
+    with pytest.raises(DataError, match=words):
+        source(table(folder, *LINES, line), clip_seconds=0.4, validation_fraction=0).load()
+
+
+def test_lines_whose_sound_cannot_be_used_are_skipped_where_asked(folder):
+    bad = ["sounds/a/below/06.wav,low,train,,9", "sounds/a/below/99.wav,low,train,,"]
+    splits = source(table(folder, *LINES, *bad), clip_seconds=0.4, on_bad_example="skip", validation_fraction=0).load()
+    assert len(splits.train) == 2
+    assert [words.partition("sounds.csv:")[2][0] for words in splits.skipped] == ["7", "6"]
+
+
+def test_init_proposes_a_table_of_sounds(folder):
+    found = AudioFolder.proposed(table(folder, *LINES), None)
+    assert (found.keys["rate"], found.examples) == (1_000, 4)
+    assert "test_fraction" not in found.keys
