@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -12,7 +14,7 @@ from dltrain.data import PARTS, DataSpec, Split, Splits
 from dltrain.data.noticing import notice, noticing
 from dltrain.data.proposal import Proposal
 from dltrain.data.request import Reader
-from dltrain.data.spectra import FrontEnd
+from dltrain.data.spectra import FrontEnd, empty_bands, fft_size, most_bands
 from dltrain.datasets import Dataset
 from dltrain.datasets._sources.arrays import refusing
 from dltrain.datasets._sources.class_folders import ClassFolders, unpacked
@@ -33,6 +35,7 @@ from dltrain.registry import DATASETS
 
 _OF_IGNORED = f"sounds end in {', '.join(SUFFIXES)}, and lie in the folder of a class"
 _ADVICE = "if this is wrong, set dataset.rate, dataset.channel or dataset.clip_seconds"
+_WINDOW_MILLISECONDS, _BANDS = 25.0, 64
 _LONGEST_WINDOW = 4096
 """Samples of a stretch that a spectrum is computed of: transforms are products with a matrix."""
 
@@ -84,9 +87,9 @@ class AudioFolder(Dataset):
     clip_seconds: PositiveFloat = 3.0
     eval_clips: PositiveInt = 1
     front_end: FrontEnd = "log_mel"
-    window_milliseconds: PositiveFloat = 25.0
+    window_milliseconds: PositiveFloat = _WINDOW_MILLISECONDS
     hop_milliseconds: PositiveFloat = 10.0
-    bands: PositiveInt = 64
+    bands: PositiveInt = _BANDS
     coefficients: PositiveInt = 20
     on_bad_example: Literal["error", "skip"] = "error"
     cache: Literal["memory", "none"] = "memory"
@@ -132,6 +135,10 @@ class AudioFolder(Dataset):
             "rate": "samples a second to which all are resampled",
             "clip_seconds": f"half of the sounds last {half:.1f} s or more; training sees a clip of each at random",
         } | held_out(keys, found)
+        window = round(_WINDOW_MILLISECONDS * rate / 1000)
+        if (bands := most_bands(rate, window, _BANDS)) < _BANDS:
+            keys["bands"] = bands
+            remarks["bands"] = "mel bands: of more, some would hold no frequency at this rate"
         beside = [] if is_named else _of_classes(path).beside()
         told = (
             *(
@@ -188,6 +195,7 @@ class AudioFolder(Dataset):
                 (*example, header) for example, header in zip(each, headers, strict=True) if isinstance(header, Header)
             ]
             self._notice([(file, header) for file, _, _, header in usable])
+            self._notice_bands()
             ignored = [] if is_table(self.path) else self._ignored({file.path for file, _, _ in each})
             if ignored:
                 words = f"{ignored_words(ignored)}, in no class or no sound: {ignored[0]}"
@@ -285,15 +293,16 @@ class AudioFolder(Dataset):
 
     def _headers(self, files: list[Stretch]) -> list[Header | str]:
         """Returns what each file says of itself, or why it cannot be used."""
-        found: list[Header | str] = []
-        for file in files:
+
+        def one(file: Stretch) -> Header | str:
             try:
                 header = self._decoding.header(file)
-                is_empty = not header.samples * self.rate // header.rate
-                found.append("has no samples" if is_empty else header)
             except ValueError as error:
-                found.append(str(error))
-        return found
+                return str(error)
+            return header if header.samples * self.rate // header.rate else "has no samples"
+
+        with ThreadPoolExecutor(os.cpu_count(), "headers") as threads:
+            return [*threads.map(one, files)]
 
     def _notice(self, files: list[tuple[Stretch, Header]]) -> None:
         """Says how many sounds are resampled, have several channels, or are shorter than a clip, in a line each."""
@@ -311,6 +320,19 @@ class AudioFolder(Dataset):
                 words = f"shorter than clip_seconds, {self.clip_seconds:g} s, which are repeated"
                 kinds.setdefault(words, []).append(file)
         tell(kinds, len(files), "sounds", lambda _: _ADVICE)
+
+    def _notice_bands(self) -> None:
+        """Says how many mel bands are always silent, as no frequency of the transform lies in them."""
+        audio = self._audio
+        if self.front_end not in ("log_mel", "mfcc"):
+            return
+        if empty := empty_bands(audio.rate, audio.window, self.bands):
+            some = "1 of the mel bands holds" if empty == 1 else f"{empty} of the mel bands hold"
+            apart = f"{audio.rate / fft_size(audio.window):g} hertz apart"
+            words = f"{some} no frequency, as those of {self.window_milliseconds:g} ms are {apart}: always silent"
+            fitting = most_bands(audio.rate, audio.window, self.bands)
+            advice = f"set dataset.bands to {fitting} or less, or dataset.window_milliseconds to more"
+            notice(words, is_warning=True, advice=advice)
 
 
 def _known(name: str, classes: tuple[str, ...]) -> str:

@@ -1,10 +1,15 @@
 """Sounds in a folder per class."""
 
+import re
+import threading
+
 import numpy as np
 import pytest
 
+from dltrain.data import spectra
 from dltrain.datasets.audio_folder import AudioFolder
 from dltrain.errors import DataError
+from dltrain.features._audio.decoding import Decoding
 
 soundfile = pytest.importorskip("soundfile")
 
@@ -248,3 +253,36 @@ def test_init_proposes_a_table_of_sounds(folder):
     found = AudioFolder.proposed(table(folder, *LINES), None)
     assert (found.keys["rate"], found.examples) == (1_000, 4)
     assert "test_fraction" not in found.keys
+
+
+@pytest.mark.parametrize(("bands", "empty"), [(8, 0), (40, 1)])
+def test_mel_bands_that_hold_no_frequency_are_told(folder, bands, empty):
+    said = [str(noticed) for noticed in source(folder, bands=bands).load().noticed if "mel bands" in str(noticed)]
+    assert len(said) == empty
+    if empty:
+        window, most = 25, int(re.search(r"dataset.bands to (\d+)", said[0])[1])
+        shares = spectra.mel_bands(1_000, 32, bands).sum(axis=0)
+        assert f"{(shares == 0).sum()} of the mel bands hold no frequency" in said[0]
+        assert (spectra.empty_bands(1_000, window, most), spectra.empty_bands(1_000, window, most + 1) > 0) == (0, True)
+    waveforms = source(folder, bands=bands, front_end="waveform").load()
+    assert not any("mel bands" in str(noticed) for noticed in waveforms.noticed)
+
+
+def test_init_proposes_no_more_mel_bands_than_hold_a_frequency(folder):
+    bands = AudioFolder.proposed(folder, None).keys["bands"]
+    assert 1 < bands < 64
+    assert not any("mel bands" in str(noticed) for noticed in source(folder, bands=bands).load().noticed)
+
+
+def test_headers_are_read_in_threads_and_told_in_their_order(folder, monkeypatch):
+    names = set()
+    original = Decoding.header
+    monkeypatch.setattr(
+        Decoding, "header", lambda self, file: names.add(threading.current_thread().name) or original(self, file)
+    )
+    for number in (14, 6, 10):
+        (folder / "a" / "below" / f"{number:02}.wav").write_bytes(b"no sound")
+    with pytest.raises(DataError) as told:
+        source(folder).load()
+    assert names and all(name.startswith("headers") for name in names)
+    assert re.findall(r"(\d+).wav", str(told.value)) == ["06", "10", "14"]
