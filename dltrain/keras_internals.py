@@ -1,5 +1,6 @@
 """Every private name of Keras that dltrain uses, each behind a function: what a newer Keras may break is here."""
 
+import itertools
 from typing import Any
 
 OVERRIDDEN = ("_all_reduce_sum_gradients", "_apply_weight_decay", "_clip_gradients")
@@ -41,6 +42,21 @@ def merge_low_rank(model: Any) -> None:
 def calls(layer: Any) -> list[Any]:
     """Returns the nodes of the graphs that a layer was called in, the latest last; none where it was never called."""
     return list(getattr(layer, "_inbound_nodes", None) or ())
+
+
+def followers(model: Any) -> list[tuple[Any, list[Any]]]:
+    """Returns a network's layers and other operations from the inputs on, each with those that take what it returns.
+
+    Of a network that only its own code knows, each layer is taken to be followed by the next.
+    """
+    graph = getattr(model, "_functional", None) or model  # a Sequential has its graph within it
+    if not hasattr(graph, "_nodes_by_depth"):
+        return [(layer, model.layers[number : number + 1]) for number, layer in enumerate(model.layers, 1)]
+    found: dict[int, list[Any]] = {id(operation): [] for operation in graph._operations}
+    for node in itertools.chain.from_iterable(graph._nodes_by_depth.values()):
+        for parent in node.parent_nodes:
+            found[id(parent.operation)].append(node.operation)
+    return [(operation, found[id(operation)]) for operation in graph._operations]
 
 
 def latest_output(layer: Any) -> Any:

@@ -57,7 +57,8 @@ class KerasOptimizer(Optimizer):
         global_clipnorm: scales all gradients together down to at most this norm; none for no limit.
         clipvalue: limits each component of a gradient to plus or minus this; none for no limit.
         layer_decay: the head learns at r, each layer before it at this share of the rate of the next layer, decoupled
-            weight decay included (Clark et al. 2020: 0.8 to 0.9; Bao et al. 2022: 0.65 to 0.75); none for r everywhere.
+            weight decay included; layers side by side, and all tables of tokens and positions, at one rate (Clark et
+            al. 2020: 0.8 to 0.9; Bao et al. 2022: 0.65 to 0.75); none for r everywhere.
         ema_momentum: momentum m of a moving average of the weights, m * average + (1 - m) * w after each step.
             Validation, the best weights and the exported network use the average, with the moving statistics of w; none
             for no average.

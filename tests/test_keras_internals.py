@@ -9,6 +9,7 @@ from dltrain.keras_internals import (
     adam_moments,
     all_layers,
     calls,
+    followers,
     index_of,
     latest_output,
     moving_averages,
@@ -73,3 +74,10 @@ def test_the_moments_of_an_adam_are_means_of_gradients_and_of_their_squares(mode
 def test_the_methods_that_dltrain_overrides_are_those_that_keras_calls(tensorflow):
     for name in OVERRIDDEN:
         assert callable(getattr(keras.optimizers.Optimizer, name))
+
+
+def test_followers_take_what_a_layer_returns(model, inner):
+    [(first, behind), (second, last), (head, none)] = followers(model)
+    assert isinstance(first, keras.layers.InputLayer)
+    assert (behind, second, last, head.name, none) == ([inner], inner, [head], "head", [])
+    assert [layer.name for layer, _ in followers(inner)][-1] == "within"

@@ -163,16 +163,42 @@ def write_sounds(folder, copies):
             shutil.copy(place, place.with_stem(f"copy{number}"))
 
 
+def write_voices(folder, copies):
+    """Writes six sounds of each of ten, whose tones are of another pitch."""
+    soundfile = pytest.importorskip("soundfile")
+    random = np.random.RandomState(0)
+    for number in range(60):
+        time = np.arange(random.randint(300, 900)) / 1000
+        samples = 0.5 * np.sin(2 * np.pi * (80 + 35 * (number % 10)) * time + random.uniform(0, 6))
+        place = folder / "sounds" / f"voice{number % 10}" / f"{number}.wav"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(place, np.clip(samples + 0.1 * random.standard_normal(len(time)), -1, 1), 1000)
+        if number < copies:
+            shutil.copy(place, place.with_stem(f"copy{number}"))
+
+
+def voices(folder):
+    return sorted((folder / "sounds" / "voice3").glob("*.wav"))[:5]
+
+
+def embeddings(model, folder):
+    """Returns what stands before the layer of cosines, of length 1."""
+    layer = model.get_layer("logits")
+    kept = type(model)(model.inputs, layer.input)
+    found = kept.predict(sound_clips(folder, voices(folder)), verbose=0)
+    return found / np.linalg.norm(found, axis=1, keepdims=True)
+
+
 def sounds(folder):
     return sorted((folder / "sounds" / "high").glob("*.wav"))[:5]
 
 
-def sound_clips(folder):
+def sound_clips(folder, files=None):
     """Returns the middle of each, a fifth of a second, from its 16-bit samples."""
     import wave
 
     clips = []
-    for file in sounds(folder):
+    for file in files or sounds(folder):
         with wave.open(str(file)) as opened:
             samples = np.frombuffer(opened.readframes(opened.getnframes()), "<i2") / np.float32(32768)
         clips.append(samples[(len(samples) - 200) // 2 :][:200])
@@ -642,7 +668,7 @@ RECIPES = {
         features=("series", "future"),
         write=write_series,
         config="dataset: {name: time_series, path: sales.csv, time: day, target: sold, series: shop, known: [staff], "
-        "window: 12, horizon: 3, test: 24, validation: 12}\nmodel: {name: linear_forecast}",
+        "window: 12, horizon: 3, transform: sqrt, test: 24, validation: 12}\nmodel: {name: linear_forecast}",
         source="sales.csv",
         counts={"train": 140, "validation": 20, "test": 44},
         asked=lambda folder: [str(folder / "asked.csv")],
@@ -709,6 +735,26 @@ RECIPES = {
         tensors=sound_clips,
         answers=classes("high", "low"),
         measure=accuracy,
+    ),
+    "strangers": Recipe(
+        features=("audio", "identity"),
+        write=write_voices,
+        config="dataset: {name: audio_folder, path: sounds, rate: 1000, clip_seconds: 0.2, front_end: log_mel, "
+        f"window_milliseconds: 32, hop_milliseconds: 16, bands: 8, hold_out: classes, {PARTS}}}\n"
+        "model: {name: cnn, stages: [{filters: 4, pool: max}], dense: []}",
+        source="sounds",
+        counts={"train": 36, "validation": 12, "test": 12},
+        asked=lambda folder: [*map(str, voices(folder))],
+        lines=lambda folder: "".join(f"{file}\n" for file in voices(folder)),
+        instances=lambda folder: sound_clips(folder, voices(folder)).tolist(),
+        tensors=lambda folder: sound_clips(folder, voices(folder)),
+        outputs=embeddings,
+        answers=lambda outputs: [{"embedding": row} for row in outputs],
+        measure=None,
+        commands=("check", "show", "preview", "fit", "resume", "predict", "stdin", "serve", "page")
+        + ("report", "export", "compare"),
+        falls="loss",
+        undefined=("loss",),
     ),
     "csv of numbers": Recipe(
         features=("table", "numbers"),

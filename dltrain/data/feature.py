@@ -103,10 +103,12 @@ class Groups:
     Args:
         names: what the groups are called.
         members: the group of each example, whole numbers, (examples,); or which groups each is in, (examples, groups).
+        are_everywhere: whether each part should have some of each.
     """
 
     names: tuple[str, ...]
     members: np.ndarray
+    are_everywhere: bool = True
 
     @property
     def are_exclusive(self) -> bool:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from dltrain.data import PARTS, DataSpec, Split, Splits
+from dltrain.data import DataSpec, Split, Splits
 from dltrain.data.noticing import notice, noticing
 from dltrain.data.proposal import Proposal
 from dltrain.data.request import Reader
@@ -19,9 +19,11 @@ from dltrain.datasets import Dataset
 from dltrain.datasets._sources.arrays import refusing
 from dltrain.datasets._sources.class_folders import ClassFolders, unpacked
 from dltrain.datasets._sources.file_table import FileTable, is_table, names_files
+from dltrain.datasets._sources.held_out_classes import Files, with_held_out_classes
 from dltrain.datasets._sources.left_out import ignored_words, require_memory
 from dltrain.datasets._sources.proposal import held_out
 from dltrain.datasets._sources.splitting import sizes_of, split_into_parts
+from dltrain.datasets._sources.trial_list import TrialList
 from dltrain.datasets._sources.unusable import TO_SKIP, refuse, tell
 from dltrain.errors import DataError, KeyProblem
 from dltrain.features._audio.clips import Clips, SoundFiles
@@ -29,7 +31,8 @@ from dltrain.features._audio.decoding import SUFFIXES, Channel, Decoding, Header
 from dltrain.features._files import files_below
 from dltrain.features.audio import Audio
 from dltrain.features.class_label import ClassLabel
-from dltrain.fields import PositiveFloat, PositiveInt
+from dltrain.features.identity import IDENTITY, STRANGER, Identity
+from dltrain.fields import HeldOut, PositiveFloat, PositiveInt
 from dltrain.lazy import np
 from dltrain.registry import DATASETS
 
@@ -38,6 +41,18 @@ _ADVICE = "if this is wrong, set dataset.rate, dataset.channel or dataset.clip_s
 _WINDOW_MILLISECONDS, _BANDS = 25.0, 64
 _LONGEST_WINDOW = 4096
 """Samples of a stretch that a spectrum is computed of: transforms are products with a matrix."""
+
+_Parts = dict[str, dict[str, list[Stretch]]]
+"""The sounds of each class of each part."""
+
+
+class _Sound(NamedTuple):
+    """A file, and what its place says of it: whose it is, as its number too, and its part."""
+
+    file: Stretch
+    owner: str
+    label: int
+    part: str
 
 
 @DATASETS.register("audio_folder")
@@ -71,6 +86,11 @@ class AudioFolder(Dataset):
         hop_milliseconds: from one such stretch to the next.
         bands: mel bands, of log_mel and mfcc.
         coefficients: of mfcc, from the first, which is the loudness.
+        hold_out: sounds for parts that have the same classes; classes for a validation and a test part of whole classes
+            that training never hears, as verification asks for: the fractions are then of the classes, and folders of
+            the parts may have classes of their own.
+        trials: a list of trials, `1 a.wav b.wav` a line for two sounds of one class, 0 for others, relative to `path`:
+            its files are the test part, and are not trained on; none to draw pairs.
         on_bad_example: error to stop at files that are no sound that can be read, or are empty; skip to leave them out
             and name them.
         cache: where decoded sounds are kept: memory; or none, to decode them in each epoch.
@@ -78,8 +98,6 @@ class AudioFolder(Dataset):
             test part.
         validation_fraction: share of the remaining sounds held out for tuning, likewise.
     """
-
-    task: ClassVar[str] = "classification"
 
     path: Path
     rate: PositiveInt = 16_000
@@ -91,6 +109,8 @@ class AudioFolder(Dataset):
     hop_milliseconds: PositiveFloat = 10.0
     bands: PositiveInt = _BANDS
     coefficients: PositiveInt = 20
+    hold_out: Literal["sounds", "classes"] = "sounds"
+    trials: Path | None = None
     on_bad_example: Literal["error", "skip"] = "error"
     cache: Literal["memory", "none"] = "memory"
 
@@ -108,6 +128,15 @@ class AudioFolder(Dataset):
         if audio.samples < audio.window:
             raise KeyProblem("clip_seconds", f"must be at least window_milliseconds, {self.window_milliseconds:g} ms")
 
+    @property
+    def task(self) -> str:
+        """Verification, where other parts may have classes of their own."""
+        return "verification" if self._is_open else "classification"
+
+    @property
+    def _is_open(self) -> bool:
+        return self.hold_out == "classes" or self.trials is not None
+
     @classmethod
     def proposed(cls, path: Path, target: str | None) -> Proposal | None:
         """Proposes the block that reads sounds; none where there are none in folders.
@@ -119,10 +148,9 @@ class AudioFolder(Dataset):
         if not is_named and (not path.is_dir() or not _below(path) or not _of_classes(path).are_classes()):
             return None
         check_installed("path")
-        classes, each, _ = _named(path) if is_named else _of_folders(path)
-        counts = dict.fromkeys(classes, 0) | Counter(example.name for example in each)
-        files = [example.stretch for example in each]
-        found = {part: None for part in PARTS if any(example.part == part for example in each)}
+        found = _named(_table(path))[0] if is_named else _stretches(_of_classes(path).parts())
+        counts = {name: sum(len(of_class.get(name, ())) for of_class in found.values()) for name in found["train"]}
+        files = [file for of_class in found.values() for some in of_class.values() for file in some]
         headers = [each for each in map(_header, files[:: -(-len(files) // 64)]) if each]
         if not headers:
             raise KeyProblem("path", f"contains no sound that can be read among {len(files):,} files")
@@ -158,19 +186,20 @@ class AudioFolder(Dataset):
         Raises:
             ValueError: if there are no classes, or the path cannot be used.
         """
-        if is_table(self.path):
-            return self._spec(_table(self.path).class_names())
-        return self._spec(_of_classes(self._root).classes())
+        if self._is_open:
+            return self._spec(tuple(self._parts()[0]["train"]))
+        return self._spec(_table(self.path).class_names() if is_table(self.path) else _of_classes(self._root).classes())
 
     def sizes(self) -> dict[str, int] | None:
         """Returns how many sounds each part has, none of them opened; none where bad ones are skipped. Raises as
         `spec`."""
         if self.on_bad_example == "skip":
             return None
-        each = self._listed().each
-        own = Counter(example.part for example in each)
-        held = own.get("validation", self.validation_fraction), own.get("test", self.test_fraction)
-        return sizes_of([*Counter(example.name for example in each if example.part == "train").values()], *held)
+        found = {part: [*map(len, of_class.values())] for part, of_class in self._parts()[0].items()}
+        own = {part: sum(counts) for part, counts in found.items()}
+        left = self._left
+        held = own.get("validation", left["validation"]), own.get("test", left["test"])
+        return sizes_of(found["train"], *held)
 
     def load(self, like: DataSpec | None = None) -> Splits:
         """Lists the files, reads what each says of itself, and decodes some for mean and deviation.
@@ -182,21 +211,24 @@ class AudioFolder(Dataset):
             DataError: if folders or files cannot be used.
         """
         with refusing(), noticing() as noticed:
-            names, listed, missing = self._listed(like.target.class_names if like else ())
-            classes = names if like is None else like.target.class_names
-            each = [(file, classes.index(_known(name, classes)), part) for file, name, part in listed]
-            headers = self._headers([file for file, _, _ in each])
+            found, missing = self._parts(like.target.class_names if like else ())
+            classes = tuple(found["train"]) if like is None else like.target.class_names
+            each = [
+                _Sound(file, name, self._label(name, classes), part)
+                for part, of_class in found.items()
+                for name, files in of_class.items()
+                for file in files
+            ]
+            headers = self._headers([sound.file for sound in each])
             problems = [*missing] + [
-                f"{file}: {words}" for (file, _, _), words in zip(each, headers, strict=True) if isinstance(words, str)
+                f"{sound.file}: {words}" for sound, words in zip(each, headers, strict=True) if isinstance(words, str)
             ]
             if self.on_bad_example == "error":
                 refuse(problems, "files", TO_SKIP)
-            usable = [
-                (*example, header) for example, header in zip(each, headers, strict=True) if isinstance(header, Header)
-            ]
-            self._notice([(file, header) for file, _, _, header in usable])
+            heard = [(sound, header) for sound, header in zip(each, headers, strict=True) if isinstance(header, Header)]
+            self._notice([(sound.file, header) for sound, header in heard])
             self._notice_bands()
-            ignored = [] if is_table(self.path) else self._ignored({file.path for file, _, _ in each})
+            ignored = [] if is_table(self.path) else self._ignored({sound.file.path for sound in each})
             if ignored:
                 words = f"{ignored_words(ignored)}, in no class or no sound: {ignored[0]}"
                 notice(words, advice=_OF_IGNORED)
@@ -207,28 +239,36 @@ class AudioFolder(Dataset):
                 words = f"dataset.eval_clips is {audio.clips}: it stays {clips_of_each}, as the run was trained"
                 notice(words, is_warning=True, advice="train a run with these eval_clips")
         if self.cache == "memory":
-            samples = sum(header.samples * self.rate // header.rate for *_, header in usable)
+            samples = sum(header.samples * self.rate // header.rate for _, header in heard)
             require_memory(4 * samples, "sounds", "cache: none")
-        sounds = SoundFiles([file for file, _, _, _ in usable], self._decoding, self.cache)
+        usable = [sound for sound, _ in heard]
+        sounds = SoundFiles([sound.file for sound in usable], self._decoding, self.cache)
         if self.on_bad_example == "skip":
             broken = sounds.problems()
             problems += [broken[place] for place in sorted(broken)]
             sounds, usable = sounds.without(broken), [each for place, each in enumerate(usable) if place not in broken]
         clips = Clips(sounds, audio.samples, clips_of_each)
-        labels = np.array([label for _, label, _, _ in usable], np.int32)
-        self._require_classes(each, usable, classes)
+        labels = np.array([sound.label for sound in usable], np.int32)
+        _require_classes(each, usable)
+        whole = Split(clips, labels)
+        if self._is_open:
+            whole.metadata[IDENTITY] = np.array([sound.owner for sound in usable])
         splits = {
-            part: Split(clips.take(rows), labels[rows])
-            for part in PARTS
-            if len(rows := np.array([row for row, example in enumerate(usable) if example[2] == part], np.int64))
+            part: whole.take(rows)
+            for part in found
+            if len(rows := np.array([row for row, sound in enumerate(usable) if sound.part == part], np.int64))
         }
+        if self.trials and "test" in splits:
+            with noticing() as lost:
+                splits["test"] = self._listed.beside(splits["test"])
+            noticed += lost
         if "train" not in splits:
             raise DataError("dataset.path has no sound that can be used in the train part")
         parts = split_into_parts(
             spec,
             splits["train"],
-            validation=splits.get("validation", self.validation_fraction),
-            test=splits.get("test", self.test_fraction),
+            validation=splits.get("validation", self._left["validation"]),
+            test=splits.get("test", self._left["test"]),
             split_seed=self.split_seed,
             like=like,
             skipped=tuple(problems),
@@ -239,16 +279,47 @@ class AudioFolder(Dataset):
         """Returns the files below the root that are not used, without those whose names start with a dot."""
         return [file for file in files_below(self._root) if file not in used]
 
-    def _require_classes(self, each: Sequence[Any], usable: Sequence[Any], classes: tuple[str, ...]) -> None:
-        """Raises DataError where files that are left out were all that a class has in a part."""
-        kept = {(part, label) for _, label, part, _ in usable}
-        lost = sorted({(part, label) for _, label, part in each} - kept)
-        if lost:
-            words = [
-                f"dataset.path has no sound of {classes[label]} that can be used in the {part} part"
-                for part, label in lost
-            ]
-            raise DataError("\n".join(words))
+    @property
+    def _left(self) -> dict[str, HeldOut]:
+        """The shares of sounds that are held out of the train part, where there is no such part yet."""
+        test = 0.0 if self.trials else self.test_fraction
+        if self.hold_out == "classes":
+            return {"test": 0.0, "validation": 0.0}
+        return {"test": test, "validation": self.validation_fraction}
+
+    def _parts(self, known: tuple[str, ...] = ()) -> tuple[_Parts, tuple[str, ...]]:
+        """Returns the sounds of each class of each part, and messages of files that a table names in vain.
+
+        Args:
+            known: the classes, of which some may have no sound; empty for those of the train part.
+
+        Raises:
+            ValueError: if folders, table, or the list of trials, cannot be used.
+        """
+        missing: tuple[str, ...] = ()
+        if is_table(self.path):
+            if self.trials:
+                raise KeyProblem("trials", "needs a path to a folder, whose files it names; the path is a table")
+            table = replace(_table(self.path), is_open=self._is_open)
+            found, missing = _named(table, self.on_bad_example == "skip", () if self._is_open else known)
+        else:
+            files = replace(_of_classes(self._root), is_open=self._is_open).parts()
+            found = _stretches(self._listed.as_test_part(files) if self.trials else files)
+        if self.hold_out == "classes":
+            shares = {"test": self.test_fraction, "validation": self.validation_fraction}
+            found = with_held_out_classes(found, shares, self.split_seed)
+        return found, missing
+
+    @cached_property
+    def _listed(self) -> TrialList:
+        path: Any = self.trials
+        return TrialList.read(path, self._root)
+
+    def _label(self, name: str, classes: tuple[str, ...]) -> int:
+        """Returns the number of a class."""
+        if name not in classes and not self._is_open:
+            raise KeyProblem("path", f"has a class that the run does not know: {name!r} ({', '.join(classes)})")
+        return classes.index(name) if name in classes else STRANGER
 
     def describe(self, spec: DataSpec) -> list[str]:
         """Returns how a file becomes samples."""
@@ -275,17 +346,12 @@ class AudioFolder(Dataset):
         )
 
     def _spec(self, classes: tuple[str, ...]) -> DataSpec:
-        return DataSpec.of(self._audio, ClassLabel(class_names=classes))
+        target = Identity(class_names=classes) if self._is_open else ClassLabel(class_names=classes)
+        return DataSpec.of(self._audio, target)
 
     @property
     def _decoding(self) -> Decoding:
         return Decoding(self.rate, self.channel)
-
-    def _listed(self, known: tuple[str, ...] = ()) -> _Listed:
-        """Returns the classes of the train part, all sounds, and messages of files that a table names in vain."""
-        return (
-            _named(self.path, self.on_bad_example == "skip", known) if is_table(self.path) else _of_folders(self._root)
-        )
 
     @property
     def _root(self) -> Path:
@@ -304,6 +370,19 @@ class AudioFolder(Dataset):
         with ThreadPoolExecutor(os.cpu_count(), "headers") as threads:
             return [*threads.map(one, files)]
 
+    def _notice_bands(self) -> None:
+        """Says how many mel bands are always silent, as no frequency of the transform lies in them."""
+        audio = self._audio
+        if self.front_end not in ("log_mel", "mfcc"):
+            return
+        if empty := empty_bands(audio.rate, audio.window, self.bands):
+            some = "1 of the mel bands holds" if empty == 1 else f"{empty} of the mel bands hold"
+            apart = f"{audio.rate / fft_size(audio.window):g} hertz apart"
+            words = f"{some} no frequency, as those of {self.window_milliseconds:g} ms are {apart}: always silent"
+            fitting = most_bands(audio.rate, audio.window, self.bands)
+            advice = f"set dataset.bands to {fitting} or less, or dataset.window_milliseconds to more"
+            notice(words, is_warning=True, advice=advice)
+
     def _notice(self, files: list[tuple[Stretch, Header]]) -> None:
         """Says how many sounds are resampled, have several channels, or are shorter than a clip, in a line each."""
         kinds: dict[str, list[str]] = {}
@@ -321,24 +400,13 @@ class AudioFolder(Dataset):
                 kinds.setdefault(words, []).append(file)
         tell(kinds, len(files), "sounds", lambda _: _ADVICE)
 
-    def _notice_bands(self) -> None:
-        """Says how many mel bands are always silent, as no frequency of the transform lies in them."""
-        audio = self._audio
-        if self.front_end not in ("log_mel", "mfcc"):
-            return
-        if empty := empty_bands(audio.rate, audio.window, self.bands):
-            some = "1 of the mel bands holds" if empty == 1 else f"{empty} of the mel bands hold"
-            apart = f"{audio.rate / fft_size(audio.window):g} hertz apart"
-            words = f"{some} no frequency, as those of {self.window_milliseconds:g} ms are {apart}: always silent"
-            fitting = most_bands(audio.rate, audio.window, self.bands)
-            advice = f"set dataset.bands to {fitting} or less, or dataset.window_milliseconds to more"
-            notice(words, is_warning=True, advice=advice)
 
-
-def _known(name: str, classes: tuple[str, ...]) -> str:
-    if name not in classes:
-        raise KeyProblem("path", f"has a class that the run does not know: {name!r} ({', '.join(classes)})")
-    return name
+def _require_classes(each: Sequence[_Sound], usable: Sequence[_Sound]) -> None:
+    """Raises DataError where files that are left out were all that a class has in a part."""
+    kept = {(sound.part, sound.owner) for sound in usable}
+    if lost := sorted({(sound.part, sound.owner) for sound in each} - kept):
+        words = [f"dataset.path has no sound of {name} that can be used in the {part} part" for part, name in lost]
+        raise DataError("\n".join(words))
 
 
 def _below(folder: Path) -> list[Path]:
@@ -349,44 +417,23 @@ def _of_classes(root: Path) -> ClassFolders:
     return ClassFolders(root, _below, "sound file")
 
 
-class _Example(NamedTuple):
-    stretch: Stretch
-    name: str
-    part: str
-
-
-class _Listed(NamedTuple):
-    classes: tuple[str, ...]
-    each: list[_Example]
-    missing: tuple[str, ...] = ()
-
-
-def _of_folders(root: Path) -> _Listed:
-    parts = _of_classes(root).parts()
-    each = [
-        _Example(Stretch(file), name, part)
-        for part, of_class in parts.items()
-        for name, files in of_class.items()
-        for file in files
-    ]
-    return _Listed(tuple(parts["train"]), each)
-
-
-def _named(path: Path, with_missing: bool = False, known: tuple[str, ...] = ()) -> _Listed:
-    found = _table(path).found(with_missing, known)
-    each = [
-        _Example(
-            Stretch(Path(row.name), row.start, row.end, f"{path}:{row.line}: {Path(row.name).name}"),
-            row.label,
-            row.part,
-        )
-        for row in found.each
-    ]
-    return _Listed(found.classes, each, found.missing)
-
-
 def _table(path: Path) -> FileTable:
     return FileTable("sound", SUFFIXES, path, has_stretches=True)
+
+
+def _stretches(files: Files) -> _Parts:
+    return {part: {name: [*map(Stretch, some)] for name, some in of_class.items()} for part, of_class in files.items()}
+
+
+def _named(table: FileTable, with_missing: bool = False, known: tuple[str, ...] = ()) -> tuple[_Parts, tuple[str, ...]]:
+    """Returns the sounds that a table names, and messages of those that are not there."""
+    found = table.found(with_missing, known)
+    parts: _Parts = {part: {} for part in found.present}
+    parts["train"] = {name: [] for name in found.classes}
+    for row in found.each:
+        named = f"{table.path}:{row.line}: {Path(row.name).name}"
+        parts[row.part].setdefault(row.label, []).append(Stretch(Path(row.name), row.start, row.end, named))
+    return parts, found.missing
 
 
 def _header(file: Stretch) -> Header | None:

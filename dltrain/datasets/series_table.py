@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from dltrain.data import DataSpec, Features, Provenance, Split, Splits
+from dltrain.data.proposal import Proposal
 from dltrain.data.request import Reader
 from dltrain.data.size_limit import SizeLimit
 from dltrain.datasets._sources.unusable import refuse_unusable
 from dltrain.datasets._sources.whole import Whole
+from dltrain.datasets._tables.proposal import whole_series
 from dltrain.datasets._tables.targets import (
     TargetColumns,
     drawn_parts,
@@ -101,6 +103,15 @@ class SeriesTable(Whole):
     def _layout(self) -> Panels:
         apart = (*self._targets, *filter(None, (self.split,)))
         return Panels(self.form == "wide", self.series, self.time, self.values, apart)
+
+    @classmethod
+    def proposed(cls, path: Path, target: str | None) -> Proposal | None:
+        """Proposes the block that reads whole series; none where the path is no table with a row per step of such.
+
+        Raises:
+            ValueError: if it is of this kind, but cannot be used.
+        """
+        return whole_series(path, target, cls, MISSING)
 
     def files(self) -> list[Path]:
         """Returns the file, or those that the pattern matches."""

@@ -11,12 +11,13 @@ from dltrain.data import PARTS, DataSpec, Features, Provenance, Split, Splits
 from dltrain.data.noticing import notice
 from dltrain.data.proposal import Proposal
 from dltrain.data.size_limit import SizeLimit
+from dltrain.data.transforms import Transform
 from dltrain.datasets._sources.whole import Whole
 from dltrain.datasets._tables.time_series_proposal import series_table
 from dltrain.errors import KeyProblem
 from dltrain.features._series import frequency as frequencies
 from dltrain.features._series.season import season_of
-from dltrain.features._series.tables import Layout, OnGap, collected
+from dltrain.features._series.tables import Layout, OnGap, collected, refuse_values
 from dltrain.features._series.windows import Collection, Windows
 from dltrain.features._tables.encoding import MISSING
 from dltrain.features._tables.files import matching, read
@@ -87,8 +88,13 @@ class TimeSeries(Whole):
         on_gap: what happens where steps or values are missing: error names them; fill repeats the value before, and
             never measures what was filled in; split has no window across them.
         scaling: of the target in each window, undone in the outputs: standard, by mean and deviation of the window, so
-            that series of any size count the same; last_value, by its last value and a deviation that all windows
-            share; none, by mean and deviation of the train part.
+            that series of any size count the same; last_value, by its last value and one deviation for all series, that
+            of windows from their last value in the train part, so that a window's own spread says something: for series
+            of like size; none, by mean and deviation of the train part, for series of one level.
+        transform: of the target, before it is scaled, undone in the outputs: sqrt, for counts, which vary the more the
+            larger they are; log1p, where values vary in proportion to their size; symlog, log1p of the size with the
+            sign, for values of both signs; none. The loss is taken of transformed values, forecasts and metrics are in
+            the target's units. A forecast may be negative even where no value may.
         season: steps after which the series repeat themselves, for the seasonal naive forecast and mase; auto finds it,
             none longer than the window.
         delimiter: the character that separates the fields of a CSV file; auto infers it from the header.
@@ -119,6 +125,7 @@ class TimeSeries(Whole):
     time_zone: str | None = None
     on_gap: OnGap = "error"
     scaling: Scaling = "standard"
+    transform: Transform = "none"
     season: PositiveInt | Literal["auto"] = "auto"
     delimiter: str = "auto"
     encoding: str = "utf-8"
@@ -210,21 +217,22 @@ class TimeSeries(Whole):
             notice(_found(collection))
         cuts = self._cuts(collection, len(layout.answered))
         collection = replace(collection, parts=cuts.parts)
-        place = replace(table, frame=table.frame.clear()).place  # which keeps no values
-        del table
         if like is None:
             most = max(self.window, 2)
             season = season_of(collection, cuts.validation, len(layout.answered), most)
             season = season if self.season == "auto" else self.season
             feature = Series(
                 window=self.window, horizon=self.horizon, layout=layout, frequency=collection.frequency,
-                scaling=self.scaling, season=season,
+                scaling=self.scaling, transform=self.transform, season=season,
             )  # fmt: skip
             target = Future(horizon=self.horizon, names=layout.answered)
             if self.season == "auto":
                 notice(f"season: {season} steps" if season > 1 else "season: none was found")
         else:
             feature, target = like.input, like.target
+        refuse_values(table, collection, feature)
+        place = replace(table, frame=table.frame.clear()).place  # which keeps no values
+        del table
         parts = self._parts(collection, feature, cuts, place)
         train = parts.pop("train")
         spec = DataSpec(Features.of(feature), Features.of(target)) if like is None else like

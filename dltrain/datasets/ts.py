@@ -16,6 +16,7 @@ from dltrain.datasets._sources.splitting import split_into_parts
 from dltrain.datasets._sources.unusable import refuse, refuse_unusable
 from dltrain.datasets._sources.whole import Whole
 from dltrain.errors import AbsentData, KeyProblem
+from dltrain.features._arrays.encoding import LOSES, is_lost_in_float32
 from dltrain.features._series.ts_files import SUFFIX, Cases, read, shown
 from dltrain.features._series.whole_reader import WholeSeriesReader
 from dltrain.features.class_label import ClassLabel
@@ -33,7 +34,8 @@ class TS(Whole):
     A series per line, its channels separated by colons, its class behind the last one; `?` is a number that is missing.
     Series of one length, or of several. A file with the word TRAIN in its name brings those of the other parts that are
     beside it, such as OSULeaf_TRAIN.ts and OSULeaf_TEST.ts; so does a folder of such. A part without a file is split
-    off the train part. Of files with `@targetLabel true` the number is predicted.
+    off the train part. Of files with `@targetLabel true` the number is predicted. Times beside the numbers, as
+    `@timeStamps true` has them, must be at equal distances, alike in all series; nothing else is made of them.
 
     Args:
         path: the file or folder, relative to the config's folder.
@@ -219,6 +221,8 @@ def _answers(cases: Cases, target: Any) -> np.ndarray:
         else:
             found.append(names[answer])
     refuse(problems, "series")
+    if header.asked == "numbers" and is_lost_in_float32(np.array(found)):
+        raise KeyProblem("path", f"{cases.path}: the number behind the last : {LOSES}")
     return np.array(found, np.float32)[:, None] if header.asked == "numbers" else np.array(found, np.int32)
 
 

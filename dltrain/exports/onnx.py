@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -49,7 +50,7 @@ class ONNX(Export):
             input_names=[*inputs],
             output_names=[*outputs],
             opset=OPSET,
-            custom_op_handlers={"Erfc": (_erfc, [])},
+            custom_op_handlers={"Erfc": (_erfc, []), "Log1p": (_log1p, []), "Expm1": (_expm1, [])},
         )
         _rename(written.graph, inputs | outputs)
         path.write_bytes(written.SerializeToString())
@@ -64,13 +65,48 @@ class ONNX(Export):
 
 def _erfc(graph: Any, node: Any, name: str, arguments: Any) -> Any:
     """Writes TensorFlow's Erfc, of which the exact GELU is made and which ONNX has not, as 1 - Erf."""
+    return _written(graph, node, lambda x, do, number: do("Sub", number(1), do("Erf", x)))
+
+
+def _log1p(graph: Any, node: Any, name: str, arguments: Any) -> Any:
+    """Writes TensorFlow's Log1p, which ONNX has not, as Asinh(x / 2 + x / (2 + 2 x)), exact near 0 as well."""
+
+    def written(x: str, do: Any, number: Any) -> str:
+        half = do("Mul", x, number(0.5))
+        return do("Asinh", do("Add", half, do("Div", half, do("Add", x, number(1)))))
+
+    return _written(graph, node, written)
+
+
+def _expm1(graph: Any, node: Any, name: str, arguments: Any) -> Any:
+    """Writes TensorFlow's Expm1, which ONNX has not, as 2 Sinh(x / 2) Exp(x / 2), exact near 0 as well."""
+
+    def written(x: str, do: Any, number: Any) -> str:
+        half = do("Mul", x, number(0.5))
+        return do("Mul", do("Mul", do("Sinh", half), number(2)), do("Exp", half))
+
+    return _written(graph, node, written)
+
+
+def _written(graph: Any, node: Any, write: Callable[..., str]) -> Any:
+    """Writes an operation as several of others.
+
+    Args:
+        graph: where it stands.
+        node: the operation, of one input.
+        write: does so, of the input, a function that adds an operation, and one that adds a number; returns the result.
+    """
     shapes, kinds = ([read(node.output[0])] for read in (graph.get_shape, graph.get_dtype))
-    one = graph.make_const(f"{name}/one", np.array(1, np.float32))
-    erf = graph.make_node("Erf", node.input, shapes=shapes, dtypes=kinds)
+
+    def do(kind: str, *inputs: str) -> str:
+        return str(graph.make_node(kind, [*inputs], shapes=shapes, dtypes=kinds).output[0])
+
+    def number(value: float) -> str:
+        return str(graph.make_const(f"{node.name}/{value:g}", np.array(value, np.float32)).output[0])
+
+    result = write(node.input[0], do, number)
     graph.remove_node(node.name)
-    return graph.make_node(
-        "Sub", [one.output[0], erf.output[0]], name=node.name, outputs=node.output, shapes=shapes, dtypes=kinds
-    )
+    return graph.make_node("Identity", [result], name=node.name, outputs=node.output, shapes=shapes, dtypes=kinds)
 
 
 def _rename(graph: Any, names: dict[str, str]) -> None:

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from dltrain.data.feature import Encoded, Feature, Plain, shape_words, shortened, statistic, tupled, typed
+from dltrain.data.transforms import NOT_NEGATIVE, Transform, transformed, undone
 from dltrain.features._arrays.encoding import ArrayEncoding
 from dltrain.features._channels import EXTREME
 from dltrain.features._series.ends import UNDATED, facts, of_objects
 from dltrain.features._series.frequency import Frequency
 from dltrain.features._series.tables import Layout
-from dltrain.lazy import np
+from dltrain.lazy import keras, np
 from dltrain.registry import FEATURES
 
 if TYPE_CHECKING:
@@ -50,8 +51,9 @@ class Series(Feature):
         frequency: the grid of times.
         scaling: of targets: standard, by mean and deviation of the window; last_value, by its last value; none, by
             mean and deviation of the train part. Covariates are always scaled by those of the train part.
+        transform: of targets, before they are scaled: none, sqrt, log1p or symlog.
         season: steps after which the targets repeat themselves most; 1 for none that was found.
-        mean: of each channel over the train part.
+        mean: of each channel over the train part; of targets that are transformed, as all that follows.
         deviation: likewise; 1 where it is constant.
         spread: of each target, the deviation of a window's values from its last one.
         floor: of each target, the least that a window's deviation counts as: a tenth of the median window's.
@@ -62,6 +64,7 @@ class Series(Feature):
     layout: Layout = Layout()
     frequency: Frequency = Frequency()
     scaling: Scaling = "standard"
+    transform: Transform = "none"
     season: int = statistic(1)
     mean: tuple[float, ...] | None = statistic(None)
     deviation: tuple[float, ...] | None = statistic(None)
@@ -122,6 +125,19 @@ class Series(Feature):
 
         return WindowScaling(**self._scale).moments(x)
 
+    def transformed(self, values: Any) -> Any:
+        """Returns targets, or outputs, in the scale of the transform, in which the loss is taken."""
+        return transformed(values, self.transform, keras.ops)
+
+    def refused(self, targets: np.ndarray) -> np.ndarray:
+        """Returns which values of targets the transform does not take."""
+        return targets < 0 if self.transform in NOT_NEGATIVE else np.zeros(targets.shape, bool)
+
+    @property
+    def refusal(self) -> str:
+        """Why it does not take them, behind the value."""
+        return f"but transform: {self.transform} takes values of 0 or more; use symlog, which takes all, or none"
+
     @property
     def _scale(self) -> dict[str, Any]:
         """The arguments of layers that scale."""
@@ -135,11 +151,13 @@ class Series(Feature):
             "deviation": [*(self.deviation or (1.0,) * channels)],
             "spread": [*(self.spread or (1.0,) * targets)],
             "floor": [*(self.floor or (1e-6,) * targets)],
+            "transform": self.transform,
         }
 
     def adapt(self, pieces: Any) -> Self:
         """Returns the feature with means and deviations of windows of the train part, and of what is in them."""
         windows = np.concatenate([np.asarray(piece) for piece in pieces]).astype(np.float64)
+        windows[..., : self.targets] = transformed(windows[..., : self.targets], self.transform, np)
         past, known = windows[:, : self.window], len(self.channels) - self.known
         own = past.reshape(-1, len(self.channels))
         mean, deviation = own.mean(axis=0), own.std(axis=0)
@@ -168,6 +186,11 @@ class Series(Feature):
                 encoded = ArrayEncoding(self.shape).encode([raw])
                 if encoded.problems:
                     problems[place] = encoded.problems[0]
+                    continue
+                own = encoded.stored[0, : self.window, : self.targets]
+                if (refused := self.refused(own)).any():
+                    problems[place] = f"has {own[refused][0]:g} among its targets, {self.refusal}"
+                    continue
                 found = [(row, UNDATED, "") for row in encoded.stored]
             else:
                 try:
@@ -202,6 +225,7 @@ class Series(Feature):
             "targets": self.targets,
             "known": self.known,
             "scaling": self.scaling,
+            "transform": self.transform,
             "step": [self.frequency.unit, self.frequency.step],
         }
 
@@ -239,7 +263,8 @@ class Series(Feature):
 
         part, values = next(iter(parts.items()))
         past = np.asarray(values[:])[:, : self.window]
-        return channels("channel", past, part, self.mean, self.deviation, self.channels)
+        statistics = (self.mean, self.deviation) if self.transform == "none" else (None, None)
+        return channels("channel", past, part, *statistics, self.channels)
 
     def describe(self, preprocessed: bool = False) -> list[str]:
         """Returns how long windows are, and the order of their channels."""
@@ -274,8 +299,11 @@ class Series(Feature):
         """Returns zeros, the same value throughout, and values far from the mean."""
         mean, deviation = (np.array(self._scale[name]) for name in ("mean", "deviation"))
         waves = EXTREME * deviation * np.where(np.arange(self.shape[0]) % 2, 1, -1)[:, None]
-        rows = [np.zeros(self.shape), np.broadcast_to(mean, self.shape), mean + waves]
-        found = [row.astype(np.float32) for row in rows]
+        found = [np.zeros(self.shape, np.float32)]
+        for row in (np.broadcast_to(mean, self.shape), mean + waves):
+            targets = undone(row[:, : self.targets], self.transform, np)
+            targets = np.where(self.refused(targets), 0, targets)
+            found.append(np.concatenate([targets, row[:, self.targets :]], axis=1).astype(np.float32))
         for row in found:
             row[self.window :, : len(self.channels) - self.known] = 0
         return found

@@ -6,8 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from dltrain.data.feature import Encoded, Feature, Notice, Plain, fitted, shape_words, shortened, statistic
+from dltrain.data.noticing import notice
 from dltrain.data.ragged import Ragged
+from dltrain.data.statistics import SAMPLE, spaced
+from dltrain.features._arrays.encoding import LOSES
 from dltrain.features._channels import EXTREME, Channels
+from dltrain.features._series.large_numbers import lost_channels
 from dltrain.lazy import np
 from dltrain.registry import FEATURES
 
@@ -349,4 +353,8 @@ class WholeSeries(Channels):
 def of_arrays(rows: Sequence[np.ndarray], **fields: Any) -> WholeSeries:
     """Returns the feature that some series are of, (steps, channels) each: fixed where all are equally long."""
     lengths = {len(row) for row in rows}
-    return WholeSeries(steps=lengths.pop() if len(lengths) == 1 else None, channels=rows[0].shape[1], **fields)
+    made = WholeSeries(steps=lengths.pop() if len(lengths) == 1 else None, channels=rows[0].shape[1], **fields)
+    some = rows if made.scaling == "series" else [np.concatenate([rows[place] for place in spaced(len(rows), SAMPLE)])]
+    for channel in lost_channels(some.__getitem__, len(some)):
+        notice(f"{made.column(channel)} {LOSES}", is_warning=True)
+    return made

@@ -159,6 +159,7 @@ def export(
                     "activation": activation,
                     "normalization": normalization,
                     "step": trained.state.step,
+                    "shape": _own_shape(model, spec),
                 }
                 others = noted(place, written, contract)
                 card = write_card(run, config, saved, spec, splits, place, contract, *others)
@@ -229,8 +230,10 @@ def _network(
     config: Config, saved: Any, spec: DataSpec, part: Split, normalization: bool
 ) -> tuple[Any, Normalize | None]:
     """Returns the run's network with its weights, and what normalises its inputs where the network does not."""
+    task = config.experiment.task
     model = rebuilt(config, saved)
     merge_low_rank(model)
+    model = task.exported(spec, model)
     if normalization:
         return model, None
     words = (
@@ -247,13 +250,22 @@ def _network(
         return {name: functions[name](values) for name, values in batch.items()}
 
     try:
-        bare = rebuilt(config, saved, replace(spec, inputs=features))
+        bare = task.exported(spec, rebuilt(config, saved, replace(spec, inputs=features)))
     except CheckpointError:
         raise UserError(words) from None
     inputs = _batch(spec, part.first(COMPARED))
     if difference(_answers(bare, normalize(inputs)), _answers(model, inputs)) > 1e-4:
         raise UserError(words)
     return bare, normalize
+
+
+def _own_shape(model: Any, spec: DataSpec) -> list[int | None] | None:
+    """Returns the shape of a network's only output for one example where it is not what its task asks networks for."""
+    output = getattr(model, "output", None)
+    if output is None or isinstance(output, dict | list | tuple):
+        return None
+    found = tuple(output.shape[1:])
+    return None if found == spec.output_shape else [*found]
 
 
 def _ending_in(activation: str, model: Any, spec: DataSpec) -> Any:

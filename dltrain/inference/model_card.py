@@ -96,10 +96,11 @@ def _contract(data: DataSpec, experiment: Any, contract: dict[str, Any]) -> list
     lines += experiment.dataset.describe(data)
     meaning = experiment.task.describe(data)[1:]
     said = meaning[-1] if contract["activation"] else meaning[0]
-    shape = experiment.task.output_shape(data)
+    own = contract["shape"]  # then targets are no outputs
+    shape = experiment.task.output_shape(data) if own is None else tuple(own)
     for name, each in (shape if isinstance(shape, dict) else {"outputs": shape}).items():
         lines += [f"`{name}`: float32, {_shape(each)}: {said}", ""]
-    for name, feature in data.targets.items():
+    for name, feature in data.targets.items() if own is None else ():
         lines += [f"{name}:", ""] * (len(data.targets) > 1)
         lines += [*feature.describe()[1:], ""]
     return lines

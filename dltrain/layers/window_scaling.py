@@ -7,6 +7,8 @@ from typing import Any
 
 import keras
 
+from dltrain.data.transforms import Transform, transformed, undone
+
 
 class _OfWindow(keras.layers.Layer):
     """A layer that knows the scale of a window.
@@ -21,6 +23,7 @@ class _OfWindow(keras.layers.Layer):
         deviation: likewise.
         spread: of each target, deviation of a window's values from its last one in the train part.
         floor: of each target, the least that a window's deviation counts as.
+        transform: of the targets, before all else; the statistics above are of transformed ones.
     """
 
     def __init__(
@@ -33,12 +36,14 @@ class _OfWindow(keras.layers.Layer):
         deviation: list[float],
         spread: list[float],
         floor: list[float],
+        transform: Transform = "none",
         **kwargs: Any,
     ) -> None:
         # float32 whatever the precision: bfloat16 cannot tell neighbouring raw values apart above 256.
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.window, self.targets, self.known, self.scaling = window, targets, known, scaling
         self.mean, self.deviation, self.spread, self.floor = [*mean], [*deviation], [*spread], [*floor]
+        self.transform = transform
 
     def moments(self, x: Any) -> tuple[Any, Any]:
         """Returns what is subtracted from each window's targets, and what they are divided by, (batch, 1, targets).
@@ -46,8 +51,14 @@ class _OfWindow(keras.layers.Layer):
         Args:
             x: raw windows, (batch, steps, channels).
         """
+        return self._moments(self._transformed(x))
+
+    def _transformed(self, x: Any) -> Any:
+        """Returns the targets of raw windows, (batch, window, targets), in the scale of the transform."""
+        return transformed(x[:, : self.window, : self.targets], self.transform, keras.ops)
+
+    def _moments(self, past: Any) -> tuple[Any, Any]:
         ops = keras.ops
-        past = x[:, : self.window, : self.targets]
         if self.scaling == "standard":
             middle = ops.mean(past, axis=1, keepdims=True)
             variance = ops.mean(ops.square(past - middle), axis=1, keepdims=True)
@@ -62,7 +73,7 @@ class _OfWindow(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments."""
-        names = ("window", "targets", "known", "scaling", "mean", "deviation", "spread", "floor")
+        names = ("window", "targets", "known", "scaling", "mean", "deviation", "spread", "floor", "transform")
         return super().get_config() | {name: getattr(self, name) for name in names}
 
 
@@ -80,9 +91,9 @@ class WindowScaling(_OfWindow):
         """Scales, and puts what is known ahead beside the past."""
         ops = keras.ops
         x = ops.cast(x, "float32")
-        middle, scale = self.moments(x)
-        past = x[:, : self.window]
-        parts = [(past[..., : self.targets] - middle) / scale]
+        past = self._transformed(x)
+        middle, scale = self._moments(past)
+        parts = [(past - middle) / scale]
         mean, deviation = (ops.convert_to_tensor(each, "float32") for each in (self.mean, self.deviation))
         others = (x - mean) / deviation
         if len(self.mean) > self.targets:
@@ -98,16 +109,16 @@ class WindowScaling(_OfWindow):
 
 @keras.saving.register_keras_serializable(package="dltrain")
 class WindowUnits(_OfWindow):
-    """Outputs in the scale of a window -> outputs in the targets' units.
+    """Outputs in the scale of a window -> outputs in the targets' units: quantiles keep their order.
 
     Inputs: (batch, horizon, targets, outputs), and raw windows as `WindowScaling` takes them. Output: as the first.
     Arguments as `_OfWindow` has them.
     """
 
     def call(self, outputs: Any, x: Any) -> Any:
-        """Multiplies by the window's scale, and adds what was subtracted."""
+        """Multiplies by the window's scale, adds what was subtracted, and undoes the transform."""
         middle, scale = self.moments(keras.ops.cast(x, "float32"))
-        return outputs * scale[..., None] + middle[..., None]
+        return undone(outputs * scale[..., None] + middle[..., None], self.transform, keras.ops)
 
     def compute_output_shape(self, outputs_shape: Any, x_shape: Any = None) -> Any:
         """Returns the shape of the first input."""

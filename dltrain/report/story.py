@@ -166,12 +166,15 @@ def curves(rows: list[dict[str, str]], summary: dict[str, Any]) -> list[Figure]:
     best = summary.get("best")
     at = best.get("epoch") if isinstance(best, dict) else None
     found = []
-    for name in columns:
-        if name in NOT_MEASURED or name.startswith("val_") or np.isnan(columns[name]).all():
+    for name in dict.fromkeys(each.removeprefix("val_") for each in columns if each not in NOT_MEASURED):
+        of_part = {"train": columns.get(name), "validation": columns.get(f"val_{name}")}
+        lines = [
+            Line(part, epochs, values, hue)
+            for hue, (part, values) in enumerate(of_part.items())
+            if values is not None and not np.isnan(values).all()
+        ]
+        if not lines:
             continue
-        lines = [Line("train", epochs, columns[name])]
-        if f"val_{name}" in columns:
-            lines.append(Line("validation", epochs, columns[f"val_{name}"], hue=1))
         is_loss = name.endswith("loss")
         kept = at if isinstance(at, int) and at in epochs else None
         found.append(Figure(f"curve-{_slug(name)}", Chart(name, lines, kept, is_loss, is_named=True)))

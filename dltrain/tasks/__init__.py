@@ -165,6 +165,18 @@ class Task(Choice):
         """
         return lambda inputs: model(inputs, training=False)
 
+    def exported(self, data: DataSpec, model: Any) -> Any:
+        """Returns the network that exports hold: by default as it was trained.
+
+        Args:
+            data: what the data are.
+            model: a trained network.
+
+        Raises:
+            KeyProblem: if it has no such part.
+        """
+        return model
+
     def score(self, data: DataSpec, outputs: Any) -> Any:
         """Returns the number of each example that Grad-CAM explains, (batch,)."""
         ops = keras.ops
@@ -209,6 +221,18 @@ class Task(Choice):
             part: what is answered.
         """
         return {}
+
+    def likeness(self, data: DataSpec, outputs: Any, others: Any) -> float | None:
+        """Returns how alike two examples are; none where the task does not tell.
+
+        They are taken for the same from the `threshold` on that `measure` finds.
+
+        Args:
+            data: what the data are.
+            outputs: as `inference` gave them, of one example.
+            others: of the other.
+        """
+        return None
 
     def panels(self, data: DataSpec, train: Split) -> Sequence[Panel]:
         """Returns what `preview` draws of the train part beside what its features say."""

@@ -53,6 +53,8 @@ class DocumentWords(Task):
             small vocabularies.
         drawn: negatives that are drawn for each document and shared by its words; more make steadier steps.
         sample: of words more frequent than this some occurrences are left out, as word2vec does; none for none.
+        plane: how the report draws documents in two dimensions: pca, principal components; or umap, which keeps near
+            ones together, and needs pip install 'dltrain[umap]'.
     """
 
     accepts: ClassVar = ()
@@ -62,6 +64,7 @@ class DocumentWords(Task):
     negatives: NonNegativeInt = 5
     drawn: PositiveInt = 20
     sample: PositiveFloat | None = 0.001
+    plane: Literal["pca", "umap"] = "pca"
 
     @property
     def part_metrics(self) -> tuple[str, ...]:
@@ -193,7 +196,7 @@ class DocumentWords(Task):
         texts = data.input.words(outcome.inputs.take(slice(MOST_READ)))
         note = "Vectors of documents that were embedded after training; near means that they have like words."
         parts: list[Part] = [
-            plane(vectors, groups, outcome.part),
+            plane(vectors, groups, outcome.part, self.plane),
             neighbours(vectors, texts, data.words(outcome.targets)),
         ]
         return [Chapter("Documents", parts, note)]

@@ -32,9 +32,9 @@ Measure = Literal["mae", "rmse", "mape", "smape", "mase"]
 class Forecasting(Task):
     """The next steps of series, in their own units, as numbers or with quantiles.
 
-    The loss is taken in the scale of each window, so that large series count no more than small ones and learning rates
-    mean the same whatever the unit; metrics are in the targets' units, over all steps of the horizon. What was not
-    measured counts nowhere.
+    The loss is taken in the scale of each window, of values that the data's `transform` has changed, so that large
+    series count no more than small ones and learning rates mean the same whatever the unit; metrics are in the targets'
+    units, over all steps of the horizon. What was not measured counts nowhere.
 
     Args:
         loss_function: mse, the mean squared error; mae, the mean absolute error; huber, squared up to `huber_delta` and
@@ -141,13 +141,13 @@ class Forecasting(Task):
 
     def loss(self, data: DataSpec) -> Callable[[Any, Any], Any]:
         """Returns the mean over the steps and targets that were measured, in the scale of the window, (batch,)."""
-        count = len(data.target.names)
+        count, series = len(data.target.names), data.input
 
         def of_window(packed: Any, outputs: Any) -> Any:
             ops = keras.ops
             known, targets = _known(packed, count)
             scale = packed[..., count:]
-            errors = self._losses(targets, outputs, scale) * known
+            errors = self._losses(series.transformed(targets), series.transformed(outputs), scale) * known
             return ops.sum(errors, axis=(1, 2)) / ops.maximum(ops.sum(known, axis=(1, 2)), 1.0)
 
         return of_window

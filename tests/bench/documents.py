@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 LENGTH, VOCABULARY, WIDTH, WINDOW, NEGATIVES, SAMPLE, BATCH, EPOCHS = 100, 50_000, 100, 5, 5, 0.001, 80, 3
+RATES = {"dbow": 100, "dm_mean": 100, "dm_concat": 20}  # 100 is too much for vectors of 1,100 numbers
 MODES = {"dbow": {"dm": 0}, "dm_mean": {"dm": 1, "dm_mean": 1}, "dm_concat": {"dm": 1, "dm_concat": 1}}
 
 
@@ -65,7 +66,7 @@ def of_dltrain(mode: str, words: int) -> dict[str, float]:
             },
             "task": {"name": "document_words", "negatives": NEGATIVES, "sample": SAMPLE},
             "model": {"name": "doc2vec", "mode": mode, "width": WIDTH, "window": WINDOW},
-            "optimizer": {"name": "sgd", "learning_rate": 100},
+            "optimizer": {"name": "sgd", "learning_rate": RATES[mode]},
             "train": {"epochs": EPOCHS, "batch_size": BATCH},
             "report": False,
         }
@@ -115,7 +116,7 @@ def main() -> None:
             for side, python in pythons.items():
                 command = [python, __file__, "--words", str(given.words), "--side", side, mode]
                 environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-                done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+                done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
                 found[side].append(json.loads(done.stdout.splitlines()[-1]))
         medians = {
             side: {name: statistics.median(row[name] for row in rows) for name in rows[0]}

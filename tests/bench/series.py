@@ -4,8 +4,9 @@ Each side trains the same network on windows of the same series in a process of 
 reports, metrics and checkpoints but no validation; Keras by `timeseries_dataset_from_array` and `fit`; PyTorch by a
 plain loop that gathers windows from a tensor. The others take a series that is scaled as a whole, dltrain scales each
 window. The sides take turns, and medians and ratios are printed; the first epoch, with start-up and compilation, does
-not count. PyTorch is left out where it is not installed. Likewise `--what large [--rows N]`: a thousand series of ten
-million rows in all, how long until their windows are there, the most memory that takes, and windows/s of `fit`.
+not count. PyTorch runs in the Python that `--torch` names, by default in this one, and is left out where it is not
+there. Likewise `--what large [--rows N]`: a thousand series of ten million rows in all, how long until their windows
+are there, the most memory that takes, and windows/s of `fit`.
 """
 
 import argparse
@@ -175,10 +176,10 @@ def of_torch(network: str) -> float:
     return WINDOWS * (EPOCHS - 1) / (time.perf_counter() - start)
 
 
-def networks(names: list[str], rounds: int) -> None:
+def networks(names: list[str], rounds: int, torch: str) -> None:
     """Prints windows per second of each side, a line per network."""
     for network in names:
-        turns.show(network, "windows", turns.in_turns(__file__, SIDES, network, rounds))
+        turns.show(network, "windows", turns.in_turns(__file__, SIDES, network, rounds, torch))
 
 
 def large(rows: int) -> None:
@@ -229,6 +230,7 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", default=[*NETWORKS], choices=NETWORKS)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--rows", type=int, default=10_000_000)
+    parser.add_argument("--torch", default=sys.executable, metavar="PYTHON")
     parser.add_argument("--side", choices=SIDES)
     parser.add_argument("--path", type=Path)
     given = parser.parse_args()
@@ -240,7 +242,7 @@ def main() -> None:
     elif given.what == "load":
         load(given.path)
     else:
-        networks(given.networks, given.rounds)
+        networks(given.networks, given.rounds, given.torch)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 Each side trains the same network on the same generated reviews in a process of its own, as its documentation shows; the
 sides take turns, and medians and ratios are printed. dltrain's side includes its reports, metrics and checkpoints, but
-no validation; the first epoch, with start-up and compilation, does not count. PyTorch is left out where it is not
-installed. Likewise `--what lengths`: batches as long as their longest text beside all of one length; `--what lora`: a
-few matrices trained beside the whole network; `--what tokens`: seconds and memory of making 100,000 texts tokens.
+no validation; the first epoch, with start-up and compilation, does not count. PyTorch runs in the Python that `--torch`
+names, by default in this one, and is left out where it is not there. Likewise `--what lengths`: batches as long as
+their longest text beside all of one length; `--what lora`: a few matrices trained beside the whole network; `--what
+tokens`: seconds and memory of making 100,000 texts tokens.
 """
 
 import argparse
@@ -164,10 +165,10 @@ def of_torch(network: str) -> float:
     return TEXTS * (EPOCHS - 1) / (time.perf_counter() - start)
 
 
-def networks(names: list[str], rounds: int) -> None:
+def networks(names: list[str], rounds: int, torch: str) -> None:
     """Prints examples per second of each side, a line per network."""
     for network in names:
-        turns.show(network, "examples", turns.in_turns(__file__, SIDES, network, rounds))
+        turns.show(network, "examples", turns.in_turns(__file__, SIDES, network, rounds, torch))
 
 
 def lengths(names: list[str], rounds: int) -> None:
@@ -232,13 +233,14 @@ def main() -> None:
     parser.add_argument("--what", default="networks", choices=("networks", "lengths", "lora", "tokens"))
     parser.add_argument("--networks", nargs="+", default=[*NETWORKS], choices=NETWORKS)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--torch", default=sys.executable, metavar="PYTHON")
     parser.add_argument("--side", choices=SIDES)
     given = parser.parse_args()
     if given.side:
         measure = {"dltrain": of_dltrain, "keras": of_keras, "torch": of_torch}[given.side]
         print(measure(given.networks[0]))
     elif given.what == "networks":
-        networks(given.networks, given.rounds)
+        networks(given.networks, given.rounds, given.torch)
     elif given.what == "lengths":
         lengths(given.networks, given.rounds)
     elif given.what == "lora":

@@ -3,15 +3,27 @@
 import statistics
 import subprocess
 import sys
-from importlib.util import find_spec
 
 
-def in_turns(file: str, sides: tuple[str, ...], network: str, rounds: int) -> dict[str, list[float]]:
-    """Returns what `file --side SIDE --networks NETWORK` prints last, by side; without PyTorch where it is missing."""
-    found: dict[str, list[float]] = {side: [] for side in sides if side != "torch" or find_spec("torch")}
+def in_turns(
+    file: str, sides: tuple[str, ...], network: str, rounds: int, torch: str = sys.executable
+) -> dict[str, list[float]]:
+    """Returns what `file --side SIDE --networks NETWORK` prints last, by side.
+
+    Args:
+        file: the bench.
+        sides: the sides, in their turns.
+        network: what each trains.
+        rounds: how often each has its turn.
+        torch: the Python that runs PyTorch's side, which is left out, and said so, where that has no PyTorch.
+    """
+    found: dict[str, list[float]] = {side: [] for side in sides}
+    if "torch" in found and subprocess.run([torch, "-c", "import torch"], stderr=subprocess.DEVNULL).returncode:
+        del found["torch"]
+        print(f"no PyTorch in {torch}: --torch PYTHON names another Python that has it, and NumPy", flush=True)
     for _ in range(rounds):
         for side in found:
-            command = [sys.executable, file, "--side", side, "--networks", network]
+            command = [torch if side == "torch" else sys.executable, file, "--side", side, "--networks", network]
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
             found[side].append(float(done.stdout.split()[-1]))
     return found

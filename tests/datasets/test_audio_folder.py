@@ -194,11 +194,11 @@ def test_a_table_names_sounds_their_parts_and_the_seconds_that_are_meant(folder)
     splits = source(table(folder, *LINES), clip_seconds=0.4, validation_fraction=0).load()
     assert splits.spec.target.class_names == ("high", "low")
     assert {part: split.targets.tolist() for part, split in splits.parts.items()} == {
-        "train": [1, 0], "validation": [0], "test": [1]
+        "train": [0, 1], "validation": [0], "test": [1]
     }  # fmt: skip
     file = folder / "a" / "below"
     whole = {name: soundfile.read(file / name, dtype="float32")[0] for name in ("02.wav", "04.wav", "00.wav")}
-    first, second = splits.train.inputs.whole()
+    second, first = splits.train.inputs.whole()
     np.testing.assert_array_equal(first, whole["02.wav"][250:750])
     np.testing.assert_array_equal(second, whole["02.wav"][750:])
     np.testing.assert_array_equal(splits.test.inputs.whole()[0], whole["04.wav"][:500])
@@ -286,3 +286,120 @@ def test_headers_are_read_in_threads_and_told_in_their_order(folder, monkeypatch
         source(folder).load()
     assert names and all(name.startswith("headers") for name in names)
     assert re.findall(r"(\d+).wav", str(told.value)) == ["06", "10", "14"]
+
+
+@pytest.fixture
+def speakers(tmp_path):
+    """Returns a folder of four sounds of each of ten speakers."""
+    for number in range(40):
+        place = tmp_path / "speakers" / f"s{number % 10}" / f"{number:02}.wav"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(place, np.full(1_000, number / 100), 1_000)
+    return tmp_path / "speakers"
+
+
+def owners(part):
+    return {file.parent.name for file in part.inputs.paths}
+
+
+def test_classes_are_held_out_whole_and_none_is_in_two_parts(speakers):
+    data = source(speakers, hold_out="classes", test_fraction=0.2, validation_fraction=0.25)
+    assert data.task == "verification"
+    splits = data.load()
+    assert data.sizes() == {name: len(part) for name, part in splits.parts.items()}
+    found = [owners(part) for part in splits.parts.values()]
+    assert [len(each) for each in found] == [6, 2, 2]
+    assert len(set.union(*found)) == 10
+    assert splits.spec.target.class_names == data.spec().target.class_names == tuple(sorted(found[0]))
+    for part in splits.parts.values():
+        assert [file.parent.name for file in part.inputs.paths] == part.metadata["identity"].tolist()
+    assert (splits.test.targets == -1).all()
+    assert (splits.train.targets >= 0).all()
+    others = [owners(source(speakers, hold_out="classes", split_seed=seed).load().test) for seed in range(4)]
+    assert len({*map(frozenset, others)}) > 1
+
+
+def test_each_class_is_in_one_fold(speakers):
+    folds = [source(speakers, hold_out="classes", test_fraction=f"fold {n} of 5").load().test for n in range(1, 6)]
+    assert sorted(name for fold in folds for name in owners(fold)) == [f"s{number}" for number in range(10)]
+
+
+def test_a_class_more_leaves_the_others_where_they_were_drawn(speakers):
+    before = owners(source(speakers, hold_out="classes", test_fraction=0.2).load().test)
+    (speakers / "s99").mkdir()
+    soundfile.write(speakers / "s99" / "x.wav", np.zeros(1_000), 1_000)
+    after = owners(source(speakers, hold_out="classes", test_fraction=0.2).load().test)
+    assert len(after - before) <= 1
+
+
+def test_too_few_classes_to_hold_some_out_are_refused(folder):
+    with pytest.raises(DataError, match="test_fraction leaves 1 of 2 classes to train on"):
+        source(folder, hold_out="classes").load()
+
+
+def listed(speakers, *lines):
+    path = speakers.parent / "trials.txt"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+def test_the_files_of_a_list_of_trials_are_the_test_part_and_are_not_trained_on(speakers):
+    lines = ["1 s0/00.wav s0/10.wav", "0\ts0/00.wav\ts1/01.wav", "", "1 s1/11.wav s1/01.wav"]
+    splits = source(speakers, trials=listed(speakers, *lines), validation_fraction=0.25).load()
+    names = [file.name for file in splits.test.inputs.paths]
+    assert sorted(names) == ["00.wav", "01.wav", "10.wav", "11.wav"]
+    numbers = splits.test.metadata["number"].tolist()
+    told = {
+        (names[row], names[numbers.index(other)], bool(same))
+        for row, trials in enumerate(splits.test.metadata["trials"])
+        for other, same in trials.tolist()
+    }
+    assert told == {("00.wav", "10.wav", True), ("00.wav", "01.wav", False), ("11.wav", "01.wav", True)}
+    heard = {file.name for part in (splits.train, splits.validation) for file in part.inputs.paths}
+    assert len(heard) == 36
+    assert not heard & {*names}
+    said = [str(each) for each in splits.noticed]
+    assert any("4 files are in the list of trials, and are not trained on" in words for words in said)
+    assert any("has files of 2 classes that are trained on, such as s0" in words for words in said)
+
+
+def test_speakers_of_a_list_that_are_nowhere_else_are_strangers(speakers):
+    lines = [f"1 s0/{a:02}.wav s0/{b:02}.wav" for a, b in [(0, 10), (20, 30)]]
+    splits = source(speakers, trials=listed(speakers, *lines), validation_fraction=0).load()
+    assert "s0" not in splits.spec.target.class_names
+    assert splits.test.targets.tolist() == [-1] * 4
+    assert any("all that there is of s0" in str(each) for each in splits.noticed)
+
+
+def test_lines_that_are_no_trials_are_all_named(speakers):
+    lines = ["1 s0/00.wav s0/10.wav", "yes s0/00.wav s0/10.wav", "0 s0/00.wav", "1 s0/00.wav s0/99.wav"]
+    with pytest.raises(DataError) as told:
+        source(speakers, trials=listed(speakers, *lines)).load()
+    words = str(told.value)
+    assert "trials.txt:2: must be: 1 FILE FILE" in words
+    assert "trials.txt:3: must be" in words
+    assert "trials.txt:4: there is no file s0/99.wav in" in words
+    with pytest.raises(DataError, match="has no trial"):
+        source(speakers, trials=listed(speakers, "")).load()
+    with pytest.raises(DataError, match="trials cannot be read: .*none.txt"):
+        source(speakers, trials=speakers / "none.txt").load()
+
+
+def test_trials_of_a_file_that_cannot_be_used_are_left_out_and_counted(speakers):
+    (speakers / "s0" / "10.wav").write_bytes(b"no sound")
+    lines = ["1 s0/00.wav s0/10.wav", "0 s0/00.wav s1/01.wav"]
+    splits = source(speakers, trials=listed(speakers, *lines), on_bad_example="skip").load()
+    assert splits.test.metadata["trials"].lengths.sum() == 1
+    assert any("1 of 2 trials are left out" in str(each) for each in splits.noticed)
+
+
+def test_classes_of_a_table_may_be_held_out_too(folder):
+    lines = [
+        f"{file.relative_to(folder.parent)},speaker{place % 5}" for place, file in enumerate(folder.rglob("*.wav"))
+    ]
+    named = table(folder, *lines, header="path,label")
+    splits = source(named, hold_out="classes", test_fraction=0.4, validation_fraction=0).load()
+    assert len(splits.spec.target.class_names) == 3
+    assert (len(splits.train), len(splits.test)) == (12, 8)
+    with pytest.raises(DataError, match="trials needs a path to a folder"):
+        source(named, trials=folder / "trials.txt").load()

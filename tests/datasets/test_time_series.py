@@ -195,6 +195,8 @@ def test_what_is_filled_in_is_no_target(tmp_path):
         (["2024-01-01,1", "noon,2", "2024-01-03,3"], {}, ":3: time must be a date or time"),
         (["2024-01-01,1", "2024-01-02,2", "2024-01-03,3"], {}, "window and horizon need 4 + 2 steps in a row"),
         (["2024-01-01,1", "2024-01-02,2", "2024-01-02T11:00,3"], {}, ":4: 2024-01-02T11:00 is not on the grid"),
+        (["2024-01-01,1", "2024-01-02,-2"], {"transform": "sqrt"}, ":3: y is -2, but transform: sqrt takes values"),
+        (["2024-01-01,-1e-9", "2024-01-02,2"], {"transform": "log1p"}, ":2: y is -1e-09, but transform: log1p takes"),
         (["2024-01-01,1", "2024-01-02,2"], {"target": "z"}, "target is not a column of the table: 'z'"),
         (["2024-01-01,1", "2024-01-02,2"], {"past": ("warm",)}, "past is not a column of the table: 'warm'"),
         (["2024-01-01,1", "2024-01-02,2"], {"time": "when"}, "time is not a column of the table: 'when'"),
@@ -203,6 +205,22 @@ def test_what_is_filled_in_is_no_target(tmp_path):
 def test_what_cannot_be_used_is_named(tmp_path, rows, keys, words):
     keys = {"target": "y", "window": 4, "horizon": 2, **keys}
     assert words in refused(TimeSeries(path=table(tmp_path, rows), **keys))
+
+
+def test_a_value_that_is_not_transformed_is_named_by_its_column_in_wide_form(tmp_path):
+    rows = [f"{day},{place},{7 - place}" for place, day in enumerate(days(30))]
+    source = TimeSeries(path=table(tmp_path, rows, "time,a,b"), form="wide", window=4, horizon=2, transform="log1p")
+    assert ":10: b is -1, but transform: log1p takes" in refused(source)
+
+
+def test_covariates_may_be_negative_where_the_target_is_transformed(tmp_path):
+    rows = [f"{day},{place},{-place}" for place, day in enumerate(days(40))]
+    source = TimeSeries(
+        path=table(tmp_path, rows, "time,y,x"), target="y", past=("x",), window=4, horizon=2, transform="sqrt"
+    )
+    feature = source.splits(None).spec.input
+    windows = source.splits(None).train.inputs[:]
+    np.testing.assert_allclose(feature.mean, (np.sqrt(windows[..., 0]).mean(), windows[..., 1].mean()), rtol=1e-5)
 
 
 def test_a_part_shorter_than_the_horizon_is_told(tmp_path):

@@ -129,6 +129,28 @@ def test_names_in_latin_1_and_a_byte_order_mark_do_no_harm(tmp_path):
         assert len(ts_files.parse(encoded, path).rows) == len(RAGGED)
 
 
+TIMED = ["@timeStamps true", "@classLabel true up down", "@data"]
+TIMES = {
+    "numbers": ["(0,1),(1,2):(0,3),(1,4):up", "(5,1),(6,?):(5,3),(6,4):down"],
+    "seconds": ["(0.00, 1), (0.33, 2) : (0.00, 3), (0.33, 4) : up", "(0,1),(.33,?):(0,3),(.33,4):down"],
+    "clocks": [
+        "(2020-01-01 10:00:00,1),(2020-01-01 11:00:00,2):(2020-01-01 10:00:00,3),(2020-01-01 11:00:00,4):up",
+        "(2020-06-01 23:00:00,1),(2020-06-02 00:00:00,?):(2020-06-01 23:00:00,3),(2020-06-02 00:00:00,4):down",
+    ],
+    "months": [
+        "(2020-01-01,1),(2020-02-01,2):(2020-01-01,3),(2020-02-01,4):up",
+        "(2020-02-01,1),(2020-03-01,?):(2020-02-01,3),(2020-03-01,4):down",
+    ],
+}
+
+
+@pytest.mark.parametrize("name", TIMES)
+def test_times_at_equal_distances_may_stand_beside_the_numbers(tmp_path, name):
+    split = source(tmp_path, TIMES[name], TIMED, on_missing="fill").splits(None).train
+    assert split.inputs[:].tolist() == [[[1, 3], [2, 4]], [[1, 3], [1, 4]]]
+    assert split.targets.tolist() == [0, 1]
+
+
 WRONG = {
     "a text in place of a number": (HEADER, ["1,two:up"], ":6: step 2 must be a number, or \\? .* got 'two'"),
     "an infinite number": (HEADER, ["1,inf:up"], ":6: step 2 is infinite"),
@@ -144,8 +166,17 @@ WRONG = {
     "an unknown tag": (["@problemname x", "@dimnsions 2", "@data"], ["1:2"], ':2: is an unknown tag: .* "dimensions"'),
     "a flag that is none": (["@univariate yes", "@data"], ["1:2"], ":1: @univariate must be true or false, got 'yes'"),
     "a count that is none": (["@dimensions -1", "@data"], ["1:2"], ":1: @dimensions must be a whole number above 0"),
-    "times": (["@timeStamps true", "@data"], ["(0,1):2"], "with a time for each number are not read"),
-    "times in brackets": (HEADER, ["(0,1),(1,2):up"], ":6: has times in brackets"),
+    "times that the header denies": (HEADER, ["(0,1),(1,2):up"], ":6: has times in brackets, .* @timeStamps true"),
+    "no times": (TIMED, ["1,2:up"], r":4: must be \(time,number\)"),
+    "half of a bracket": (TIMED, ["(0,1),(1,2:up"], r":4: must be .* got ',\(1,2:up'"),
+    "no class behind times": (TIMED, ["(0,1),(1,2)"], ":4: must end in : and the class"),
+    "a time that is none": (TIMED, ["(0,1),(noon,2):up"], ":4: step 2: its time must be a number, or a date"),
+    "a time of another kind": (TIMED, ["(2020-01-01,1),(3,2):up"], ":4: step 2: its time must be .* got '3'"),
+    "times that fall": (TIMED, ["(0,1),(2,1),(1,2):up"], ":4: step 3: its time 1 must be behind that before, 2"),
+    "a step that is missing": (TIMED, ["(0,1),(1,1),(2,1),(4,1),(5,1):up"], ":4: times .* 2 and 4 are not as far"),
+    "steps of another length": (TIMED, ["(0,1),(1,2):up", "(0,1),(2,2):down"], ":5: its times are 2 apart, .* 1:"),
+    "other times of a channel": (TIMED, ["(0,1),(1,2):(0,1),(2,2):up"], ":4: channel 2 has other times"),
+    "no number behind a time": (TIMED, ["(0,1),(1,x):up"], ":4: step 2 must be a number, .* got 'x'"),
     "no data": (["@classLabel true a b"], [], "has no line @data"),
     "no series": (HEADER, [], "has no series behind @data"),
     "series before the data": (["1,2,3:a"], [], ":1: must be a tag, such as @data"),
@@ -179,7 +210,9 @@ def test_a_test_part_of_other_channels_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\xff\xfe@\0d\0", b"@data", b"@", b"@data\n:::", b"@classLabel true\n@data\n1:"]
+    "content",
+    [b"", b"\xff\xfe@\0d\0", b"@data", b"@", b"@data\n:::", b"@classLabel true\n@data\n1:"]
+    + [b"@timeStamps true\n@classLabel true\n@data\n" + line for line in (b"(", b"()", b"():", b"(,):", b"(0,1):(:")],
 )
 def test_no_file_is_an_error_of_ours(tmp_path, content):
     path = tmp_path / "odd_TRAIN.ts"

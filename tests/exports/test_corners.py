@@ -58,6 +58,21 @@ INPUTS = {
         )
     ),
     **{
+        f"series, {transform}": Features.of(
+            Series(
+                window=4,
+                horizon=2,
+                layout=Layout(targets=("y",), past=("p",)),
+                transform=transform,
+                mean=(1.0, 2.0),
+                deviation=(0.3, 0.5),
+                spread=(1.5,),
+                floor=(0.1,),
+            )
+        )
+        for transform in ("sqrt", "log1p", "symlog")
+    },
+    **{
         f"whole_series, {name}": Features.of(
             WholeSeries(**keys, channels=2, mean=(1.0, -2.0), standard_deviation=(2.0, 0.5))
         )
@@ -139,3 +154,15 @@ def test_a_category_reaches_the_network_as_its_place_alone(tensorflow):
     model = keras.Model(inputs, feature.preprocess(inputs))
     got = model(np.array([[1.5, 0, 2], [4.5, 3, 0], [1.5, 1, 1]], np.float32))
     np.testing.assert_array_equal(got, [[0, 0, 0, 0, 0, 1], [1, 0, 0, 1, 0, 0], [0, 1, 0, 0, 1, 0]])
+
+
+@pytest.mark.parametrize("operation", ["log1p", "expm1"])
+def test_onnx_writes_what_it_has_no_operation_of_with_others_exact_near_0(tensorflow, tmp_path, operation):
+    import keras
+
+    form, inputs = needs("onnx"), keras.Input((1,), name="inputs")
+    model = keras.Model(inputs, getattr(keras.ops, operation)(inputs))
+    values = np.array([0, 1e-30, 1e-7, -1e-7, 1e-3, -0.5, 1, 20, 80] + [1e30] * (operation == "log1p"), np.float32)
+    form.write(model, tmp_path / form.file, {"inputs": tensorflow.TensorSpec((None, 1), "float32")}, values[:, None])
+    got = form.answers(tmp_path / form.file, {"inputs": values[:, None]})
+    np.testing.assert_allclose(got[:, 0], getattr(np, operation)(values.astype(np.float64)), rtol=2e-6)

@@ -24,28 +24,40 @@ NETWORKS = {
 RECURRENT = ("lstm", "gru")
 
 
-@pytest.mark.parametrize("format_", ["litert", "onnx"])
-@pytest.mark.parametrize("name", NETWORKS)
-def test_a_forecast_is_the_same_elsewhere(tensorflow, tmp_path, name, format_):
+def written(tensorflow, folder, name, format_, **keys):
+    """Returns the format, what the network answers in it, and what it answers in Keras."""
     kind = EXPORTS[format_]
     for module in kind.needs:
         if find_spec(module) is None:
             pytest.skip(f"{module} is not installed: pip install 'dltrain[{kind.extra}]'")
     targets = ("y", "z")
-    series = Series(window=8, horizon=3, layout=Layout(targets=targets, known=("k",)), floor=(0.1, 0.1))
+    series = Series(window=8, horizon=3, layout=Layout(targets=targets, known=("k",)), floor=(0.1, 0.1), **keys)
     data = DataSpec.of(series, Future(horizon=3, names=targets)).bound(Forecasting(loss_function="quantiles"))
     model = MODELS[name](**NETWORKS[name]).build(data)
-    x = np.random.RandomState(0).normal(50, 20, (5, *series.shape)).astype("float32")
-    path, takes = tmp_path / kind.file, {"inputs": tensorflow.TensorSpec((None, *series.shape), "float32")}
+    x = np.abs(np.random.RandomState(0).normal(50, 20, (5, *series.shape))).astype("float32")
+    path, takes = folder / kind.file, {"inputs": tensorflow.TensorSpec((None, *series.shape), "float32")}
+    kind().write(model, path, takes, {"inputs": x})
+    return kind, kind().answers(path, {"inputs": x}), np.asarray(model(x))
+
+
+@pytest.mark.parametrize("format_", ["litert", "onnx"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_forecast_is_the_same_elsewhere(tensorflow, tmp_path, name, format_):
     if format_ == "litert" and name in RECURRENT:
         with pytest.raises(
             ValueError, match="^LiteRT has no layers that step through a sequence, such as LSTM and GRU"
         ):
-            kind().write(model, path, takes, {"inputs": x})
+            written(tensorflow, tmp_path, name, format_)
         return
-    kind().write(model, path, takes, {"inputs": x})
-    wanted, got = np.asarray(model(x)), kind().answers(path, {"inputs": x})
+    kind, got, wanted = written(tensorflow, tmp_path, name, format_)
     assert got.shape == (5, 3, 2, 3)
+    assert difference(got, wanted) <= kind.tolerance
+
+
+@pytest.mark.parametrize("format_", ["litert", "onnx"])
+@pytest.mark.parametrize("transform", ["sqrt", "log1p", "symlog"])
+def test_a_transform_is_undone_elsewhere(tensorflow, tmp_path, transform, format_):
+    kind, got, wanted = written(tensorflow, tmp_path, "linear_forecast", format_, transform=transform)
     assert difference(got, wanted) <= kind.tolerance
 
 

@@ -98,11 +98,16 @@ def test_series_and_channels_that_never_change_are_found():
 
 
 def test_a_test_part_of_another_level_or_length_is_found():
-    where = found(train=series(60, 0), test=series(60, 1, level=3))["unlike test part"].where
+    finding = found(train=series(60, 0), test=series(60, 1, level=3))["unlike test part"]
+    where = finding.where
+    assert "scaling: series" in finding.advice and "length" not in finding.advice
     assert [words.split(" of a series")[0] for words in where] == ["channel 1: mean", "channel 2: mean"]
     assert found(scaling="series", train=series(60, 0), test=series(60, 1, level=3)) == {}
     longer = [np.concatenate([each, each]) for each in series(60, 1)]
-    assert found(train=series(60, 0), test=longer)["unlike test part"].where[0].startswith("length of a series")
+    finding = found(train=series(60, 0), test=longer)["unlike test part"]
+    assert finding.where[0].startswith("length of a series")
+    finding = found(scaling="series", train=series(60, 0), test=longer)["unlike test part"]
+    assert "length" in finding.advice and "scaling" not in finding.advice
 
 
 def test_vectors_are_alike_where_series_are_whatever_their_length():

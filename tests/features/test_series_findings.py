@@ -7,9 +7,9 @@ from dltrain.data import Parts
 from dltrain.datasets.time_series import TimeSeries
 
 
-def findings(folder, brief=False, **columns):
+def findings(folder, brief=False, keys=None, **columns):
     """Returns what is found of daily series whose target is y, by kind."""
-    count = len(columns["y"])
+    count = len(next(iter(columns.values())))
     days = np.datetime64("2024-01-01") + np.arange(count)
     rows = [
         ",".join([str(day), *(f"{values[row]:.6f}" for values in columns.values())]) for row, day in enumerate(days)
@@ -17,9 +17,8 @@ def findings(folder, brief=False, **columns):
     path = folder / "series.csv"
     path.write_text("\n".join([",".join(["time", *columns]), *rows, ""]))
     past, known = ([name for name in columns if name.startswith(letter)] for letter in "pk")
-    splits = TimeSeries(
-        path=path, target="y", past=tuple(past), known=tuple(known), window=10, horizon=4, test=40, validation=20
-    ).load()
+    more = {"target": "y", "past": tuple(past), "known": tuple(known), **(keys or {})}
+    splits = TimeSeries(path=path, window=10, horizon=4, test=40, validation=20, **more).load()
     parts = Parts({name: part.inputs for name, part in splits.parts.items()}, lambda part, index: f"{part}[{index}]")
     return {each.kind: each for each in splits.spec.input.findings(parts, brief)}
 
@@ -70,4 +69,19 @@ def test_a_sudden_change_of_level_is_found_and_a_spike_is_none(tmp_path):
 
 def test_a_test_part_unlike_the_train_part_is_found(tmp_path):
     values = noise() + np.where(np.arange(200) < 160, 0, 1000)
-    assert "100% of its values are beyond" in findings(tmp_path, y=values)["unlike test part"].where[0]
+    found = findings(tmp_path, y=values)["unlike test part"]
+    assert "100% of its values are beyond" in found.where[0]
+    assert "scaling: standard" not in found.advice
+    found = findings(tmp_path, keys={"scaling": "none"}, y=values)["unlike test part"]
+    assert "scaling: standard" in found.advice
+
+
+@pytest.mark.parametrize("scaling", ["last_value", "none"])
+def test_series_that_one_deviation_does_not_fit_are_found(tmp_path, scaling):
+    wide, columns = {"target": None, "form": "wide"}, {"a": noise(), "b": 1000 * noise(seed=1)}
+    where = findings(tmp_path, keys={**wide, "scaling": scaling}, **columns)["series of different size"].where
+    assert where[0].startswith("the deviation of b: value is ")
+    assert findings(tmp_path, keys=wide, **columns) == {}
+    assert findings(tmp_path, keys={**wide, "scaling": scaling}, a=noise(), b=9 * noise(seed=1)) == {}
+    logarithms = {**wide, "scaling": scaling, "transform": "log1p"}
+    assert findings(tmp_path, keys=logarithms, **columns) == {}

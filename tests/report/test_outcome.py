@@ -88,7 +88,7 @@ def test_strange_names_are_drawn_and_escaped(task):
     assert len(page) < 3_000_000
 
 
-@pytest.mark.parametrize("task", WITH_TARGETS)
+@pytest.mark.parametrize("task", [name for name in WITH_TARGETS if name != "verification"])  # which asks of two
 def test_a_single_example_is_drawn(task):
     assert shown(outcome(task, 1), task)[1]
 

@@ -52,6 +52,15 @@ def test_a_run_that_is_going_on_says_so_and_shows_its_curves(run):
     assert 'id="figure-curve-loss"' in page
 
 
+def test_what_one_part_alone_measures_has_a_curve_of_that_part(run):
+    run.metrics.write_text("epoch,step,seconds,loss,val_loss,val_eer\n1,9,1,1.0,,0.4\n2,18,2,0.5,,0.3\n")
+    report, _ = reported(run)
+    charts = [part.panel for part in report.chapters[1].parts if hasattr(part, "panel")]
+    assert {chart.title: [line.name for line in chart.lines] for chart in charts} == {
+        "loss": ["train"], "eer": ["validation"],
+    }  # fmt: skip
+
+
 def test_a_run_whose_process_ended_is_not_called_going(run):
     run.checkpoints.mkdir()
     run.summary.write_text(json.dumps({"status": "running", "best": None}))

@@ -1,11 +1,15 @@
 """The server's page: what it asks for goes by the JSON Schema of a request alone."""
 
+import base64
+import io
 import json
 import re
 import shutil
 import subprocess
+import wave
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import dltrain
@@ -32,6 +36,21 @@ class Words(Feature):
     """A text, as features are by themselves."""
 
     registered_name = "words"
+
+
+@pytest.mark.skipif(NODE is None, reason="needs Node.js")
+def test_a_recording_is_sent_as_a_wav_file_of_its_samples():
+    script = re.search(r"^function wav\(.*?^}", PAGE.read_text(), re.DOTALL | re.MULTILINE)[0]
+    ask = """
+const File = class { constructor(parts) { this.bytes = parts[0]; } };
+const sound = {sampleRate: 44100, getChannelData: () => Float32Array.of(0, 0.5, -0.5, 2, -2)};
+console.log(Buffer.from(wav(sound).bytes.buffer).toString("base64"));
+"""
+    done = subprocess.run([NODE, "-e", script + ask], capture_output=True, text=True, check=True)
+    with wave.open(io.BytesIO(base64.b64decode(done.stdout))) as opened:
+        assert (opened.getnchannels(), opened.getframerate(), opened.getsampwidth()) == (1, 44_100, 2)
+        samples = np.frombuffer(opened.readframes(opened.getnframes()), "<i2")
+    assert samples.tolist() == [0, 16_383, -16_383, 32_767, -32_767]
 
 
 @pytest.mark.skipif(NODE is None, reason="needs Node.js")

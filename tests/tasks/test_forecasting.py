@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dltrain.data import Batch, DataSpec, Outcome, Split
+from dltrain.data.transforms import undone
 from dltrain.datasets.time_series import TimeSeries
 from dltrain.errors import KeyProblem
 from dltrain.features._series.tables import Layout
@@ -23,8 +24,9 @@ TARGETS[1, 0, 0] = 0
 OUTPUTS = RANDOM.normal(50, 20, (6, 3, 2)).astype(np.float32)
 
 
-def spec(scaling="standard", task=None):
-    series = Series(window=8, horizon=3, layout=Layout(targets=("y", "z")), scaling=scaling, season=4)
+def spec(scaling="standard", task=None, transform="none"):
+    layout = Layout(targets=("y", "z"))
+    series = Series(window=8, horizon=3, layout=layout, scaling=scaling, season=4, transform=transform)
     series = series.adapt([WINDOWS])
     return DataSpec.of(series, Future(horizon=3, names=("y", "z")).adapt([TARGETS])).bound(task or Forecasting())
 
@@ -64,9 +66,59 @@ def test_the_pinball_loss_is_the_mean_over_quantiles(tensorflow):
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
-def test_metrics_are_in_the_targets_units(tensorflow):
+def odd(function):
+    return lambda values: np.sign(values) * function(np.abs(values.astype(np.float64)))
+
+
+TRANSFORMS = {"sqrt": odd(np.sqrt), "log1p": odd(np.log1p), "symlog": odd(np.log1p)}
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_losses_are_those_of_transformed_values(tensorflow, name):
+    task, data = Forecasting(), spec(transform=name)
+    found = np.asarray(task.loss(data)(packed(task, data), OUTPUTS))
+    windows, targets, outputs = (TRANSFORMS[name](each) for each in (WINDOWS, TARGETS, OUTPUTS))
+    errors = (targets - outputs) / np.maximum(windows.std(axis=1, keepdims=True), data.input.floor)
+    expected = [0 if np.isnan(each).all() else np.nanmean(each**2) for each in errors]
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("scaling", ["standard", "last_value", "none"])
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_a_transform_is_undone_in_the_outputs(tensorflow, name, scaling):
+    import keras
+
+    data = spec(scaling, transform=name)
+    inputs = data.inputs()
+    last = data.preprocess(inputs)[:, -1:, :, None]
+    model = keras.Model(inputs, data.head(keras.ops.repeat(last, 3, axis=1), inputs))
+    windows = np.concatenate([WINDOWS, np.zeros_like(WINDOWS), -WINDOWS, 1e6 * WINDOWS])
+    np.testing.assert_allclose(model(windows), np.repeat(windows[:, -1:], 3, axis=1), rtol=2e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_a_transform_leaves_the_slopes_of_the_loss_as_they_are_of_the_network_itself(tensorflow, name):
+    import keras
+
+    data, z = spec(transform=name), tensorflow.constant([-3.0, -1e-4, -1e-20, 0.0, 1e-20, 1e-4, 0.5, 20.0])
+    with tensorflow.GradientTape() as tape:
+        tape.watch(z)
+        again = data.input.transformed(undone(z, name, keras.ops))
+    np.testing.assert_allclose(again, z, rtol=1e-5, atol=2e-6)
+    slopes = np.asarray(tape.gradient(again, z))
+    assert np.isfinite(slopes).all()
+    np.testing.assert_allclose(slopes[[0, 1, 5, 6, 7]], 1, rtol=1e-4)
+
+
+def test_quantiles_rise_where_the_target_is_transformed(tensorflow):
+    data = spec(task=Forecasting(loss_function="quantiles"), transform="sqrt")
+    assert (np.diff(LinearForecast().build(data)(WINDOWS / 100), axis=-1) >= 0).all()
+
+
+@pytest.mark.parametrize("transform", ["none", *TRANSFORMS])
+def test_metrics_are_in_the_targets_units(tensorflow, transform):
     task = Forecasting(metrics=("mae", "rmse", "mape", "smape", "mase"))
-    data = spec(task=task)
+    data = spec(task=task, transform=transform)
     found = {}
     for metric in task.build_metrics(data):
         metric.update_state(packed(task, data)[:4], OUTPUTS[:4])

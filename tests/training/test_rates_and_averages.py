@@ -8,9 +8,14 @@ from specs import data_spec
 
 from dltrain.assembly.layer_rates import layer_shares, weight_shares
 from dltrain.checkpoints import store
+from dltrain.checkpoints.layer_names import named_layers
 from dltrain.config import experiment as experiments
 from dltrain.console import Reporter
+from dltrain.data import DataSpec
+from dltrain.features.class_label import ClassLabel
+from dltrain.features.tokens import Tokens
 from dltrain.inference import evaluation
+from dltrain.models._hub_networks import ENCODERS
 from dltrain.registry import MODELS
 from dltrain.runs.folder import Run
 from dltrain.training import trainer
@@ -49,6 +54,67 @@ def test_the_head_learns_at_the_whole_rate_and_each_layer_before_it_at_a_share_o
     }
     model.get_layer("dense1").trainable = False
     assert weight_shares(model, 0.5) == (0.25, 0.25, 0.5, 0.5, 0.5, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("name", [*ENCODERS, "transformer", "vit"])
+def test_all_that_an_encoder_begins_with_learns_at_one_rate(tensorflow, name):
+    tokens = Tokens(kind="words", max_length=8).fit([["one two"]])
+    spec = (
+        data_spec((8, 8, 3), ("a", "b")) if name == "vit" else DataSpec.of(tokens, ClassLabel(class_names=("a", "b")))
+    )
+    settings = {"transformer": {"positions": "learnt"}, "vit": {"patch_size": 4}}.get(
+        name, {"size": "tiny", "positions": 8}
+    )
+    model = MODELS[name](width=8, depth=1, heads=2, **settings).build(spec)
+    shares, layers = layer_shares(model, 0.5), named_layers(model)
+    multiply = [each for each in shares if any("kernel" in weight.path for weight in layers[each].weights)]
+    next_one = multiply[1 if name == "vit" else 0]  # a vit's patches are tokens, though a kernel makes them
+    begins = [*shares][: [*shares].index(next_one)]
+    assert len(begins) >= 2
+    assert {shares[each] for each in begins} == {shares[next_one] / 2}
+    assert min(shares.values()) == shares[begins[0]]
+
+
+def test_layers_side_by_side_learn_at_one_rate(tensorflow):
+    import keras
+
+    dense, inputs = keras.layers.Dense, keras.Input((4,))
+    within = keras.Sequential([keras.Input((4,)), dense(3, name="first"), dense(4, name="second")], name="within")
+    both = keras.layers.Add()([within(inputs), dense(4, name="short")(inputs)])
+    model = keras.Model(inputs, [dense(2, name="logits_a")(both), dense(2, name="logits_b")(both)])
+    shares = {"within/first": 0.25, "within/second": 0.5, "short": 0.5, "logits_a": 1.0, "logits_b": 1.0}
+    assert layer_shares(model, 0.5) == shares
+
+
+def test_a_layer_that_is_used_twice_counts_once(tensorflow):
+    assert layer_shares(repeating(), 0.5) == {"once": 0.25, "twice": 0.5, "logits": 1.0}
+
+
+def test_the_layers_of_a_network_that_only_its_own_code_knows_are_a_chain(tensorflow):
+    import keras
+
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.first, self.inner = keras.layers.Dense(4, name="first"), repeating()
+            self.last = keras.layers.Dense(2, name="last")
+
+        def call(self, inputs):
+            return self.last(self.inner(self.first(inputs)))
+
+    model = Own()
+    model(np.zeros((1, 3), np.float32))
+    shares = {name.rpartition("/")[2]: share for name, share in layer_shares(model, 0.5).items()}
+    assert shares == {"first": 1 / 16, "once": 1 / 8, "twice": 1 / 4, "logits": 1 / 2, "last": 1}
+
+
+def repeating():
+    """Returns a network that uses a layer twice."""
+    import keras
+
+    inputs, twice = keras.Input((4,)), keras.layers.Dense(4, name="twice")
+    x = keras.layers.Dense(4, name="once")(inputs)
+    return keras.Model(inputs, keras.layers.Dense(2, name="logits")(twice(keras.ops.relu(twice(x)))))
 
 
 def test_layer_decay_reaches_the_weights_of_a_run(path):

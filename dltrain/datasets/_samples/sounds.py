@@ -12,7 +12,7 @@ from dltrain.registry import SAMPLES
 TONE_RATE, VOICE_RATE = 8_000, 16_000
 TONES = 120
 """Of each kind."""
-SPEAKERS, SENTENCES = 30, 30
+SPEAKERS, SENTENCES, STRANGERS = 30, 30, 80
 VOWELS = {
     "i": (270, 2290, 3010, 3700),
     "e": (530, 1840, 2480, 3600),
@@ -56,6 +56,36 @@ class Speakers(Sample):
             voice = Voice(random)
             for sentence in range(SENTENCES):
                 _write(folder / f"speaker{number:02}" / f"{sentence:02}.wav", voice.sentence(random), VOICE_RATE)
+
+
+@SAMPLES.register("strangers")
+class Strangers(Sample):
+    """80 invented speakers, 12 sentences each: 58 to train on, 8 for validation, and 14 others with a list of trials.
+
+    Voices as those of `speakers`. A line of trials.txt names two sentences of the test part, and says whether they are
+    of one speaker.
+    """
+
+    def write(self, folder: Path) -> None:
+        """Writes a folder per speaker in those of the parts, of 16-bit WAV files at 16,000 samples a second."""
+        random = np.random.RandomState(self.seed)
+        names: dict[str, list[str]] = {}
+        for number in range(STRANGERS):
+            part = "train" if number < 58 else "validation" if number < 66 else "test"
+            voice, name = Voice(random), f"speaker{number:02}"
+            for sentence in range(12):
+                file = Path(part, name, f"{sentence:02}.wav")
+                _write(folder / file, voice.sentence(random), VOICE_RATE)
+                if part == "test":
+                    names.setdefault(name, []).append(file.as_posix())
+        lines = []
+        for name, listed in names.items():
+            others = [each for other, of_other in names.items() if other != name for each in of_other]
+            for first in listed:
+                own = [each for each in listed if each != first]
+                lines += [f"1 {first} {each}" for each in random.choice(own, 4, replace=False)]
+                lines += [f"0 {first} {each}" for each in random.choice(others, 4, replace=False)]
+        (folder / "trials.txt").write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 
 def tone(random: np.random.RandomState, kind: str) -> np.ndarray:

@@ -36,11 +36,13 @@ class ClassFolders:
         root: the folder that has the classes, or the parts above them.
         below: returns the files of the right kind below a folder, sorted.
         kind: what such a file is called in messages, such as ".txt file".
+        is_open: whether other parts may have classes that the train part does not have.
     """
 
     root: Path
     below: Callable[[Path], list[Path]]
     kind: str
+    is_open: bool = False
 
     def are_classes(self) -> bool:
         """Whether the files to train on lie in folders of two classes or more, at most half as many beside them."""
@@ -70,13 +72,13 @@ class ClassFolders:
         """Returns the files of each class of each part, classes and files sorted by name.
 
         Raises:
-            KeyProblem: if there are no two classes to train on, or a part has another one.
+            KeyProblem: if there are no two classes to train on, or a part has another one that may not.
         """
         classes, found = self.classes(), dict[str, dict[str, list[Path]]]()
         for part, top in part_folders(self.root).items():
             found[part] = {name: self.below(self.root / top / name) for name in folders(self.root / top)}
             for name, files in found[part].items():
-                if name not in classes:
+                if name not in classes and not self.is_open:
                     words = f"which the train part does not have: {', '.join(classes[:10])}"
                     raise KeyProblem("path", f"has the class {name} in {self.root / top}, {words}")
                 if not files and part == "train":

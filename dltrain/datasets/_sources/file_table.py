@@ -61,6 +61,7 @@ class FileTable:
         split_column: the column with the parts; none for `split`, if there is one.
         limit: the most that the table may have.
         has_stretches: whether the columns `start` and `end`, where they are, say which seconds of a file are meant.
+        is_open: whether other parts may have classes that the train part does not have.
     """
 
     kind: str
@@ -71,6 +72,7 @@ class FileTable:
     split_column: str | None = None
     limit: SizeLimit = SizeLimit()
     has_stretches: bool = False
+    is_open: bool = False
 
     def class_names(self) -> tuple[str, ...]:
         """Returns the sorted labels of the train part; whole numbers are sorted as such.
@@ -150,7 +152,7 @@ class FileTable:
                     rows.each.append(TableRow(line, name, label, part, start, end))
         if troubles:
             raise KeyProblem("path", _several(troubles))
-        return rows.checked(self.path, self.kind, known)
+        return rows.checked(self.path, self.kind, known, self.is_open)
 
     def _stretch(self, fields: list[str], places: dict[str, int]) -> tuple[float, float | None]:
         """Returns where in the file a line begins and ends, in seconds; none for the file's end.
@@ -296,13 +298,14 @@ class _Rows:
     present: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
 
-    def checked(self, path: Path, kind: str, known: tuple[str, ...] = ()) -> _Rows:
+    def checked(self, path: Path, kind: str, known: tuple[str, ...] = (), is_open: bool = False) -> _Rows:
         """Checks the table once all lines are read, and returns it with its classes.
 
         Args:
             path: the table.
             kind: what a file is called.
             known: the classes; empty for those of the train part.
+            is_open: whether other classes may stand in the table too.
 
         Raises:
             ValueError: if there are too few classes or files to train on.
@@ -319,7 +322,7 @@ class _Rows:
         strange = [
             f"{path}:{row.line}: {row.label!r} is not a class of {whose}{nearest(row.label, list(labels))}"
             for row in self.each
-            if row.label not in labels
+            if row.label not in labels and not is_open
         ]
         if strange:
             raise KeyProblem("path", _several(strange))

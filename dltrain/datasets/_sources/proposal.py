@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from dltrain.data.proposal import Proposal
+from dltrain.data.splits import PART_NAMES
 from dltrain.datasets._sources.arrays import Part
 from dltrain.errors import KeyProblem
 from dltrain.lazy import np
@@ -73,3 +74,14 @@ def held_out(keys: dict[str, Any], parts: Any) -> dict[str, str]:
         keys["validation_fraction"] = 0.1
         remarks["validation_fraction"] = "share of the rest, held out to choose the best epoch"
     return remarks
+
+
+def are_parts(values: Sequence[Any]) -> bool:
+    """Whether values of a column are names of parts."""
+    known = {name for names in PART_NAMES.values() for name in names}
+    return {str(value).lower() for value in values} <= known and len(values) > 1
+
+
+def few(names: Sequence[str]) -> str:
+    """Returns names, comma-separated, and how many more there are."""
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")

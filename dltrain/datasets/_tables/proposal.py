@@ -12,8 +12,9 @@ from dltrain.data.proposal import Proposal
 from dltrain.data.splits import PART_NAMES
 from dltrain.datasets._images.proposal import has_image
 from dltrain.datasets._sources.file_table import names_files
-from dltrain.datasets._sources.proposal import held_out
-from dltrain.datasets._tables.time_series_proposal import is_series
+from dltrain.datasets._sources.proposal import are_parts, few, held_out
+from dltrain.datasets._tables.rows_in_time import is_series
+from dltrain.datasets._tables.whole_series_proposal import is_whole, of_whole_series
 from dltrain.errors import KeyProblem
 from dltrain.features._audio.decoding import SUFFIXES as OF_SOUNDS
 from dltrain.features._images.headers import SUFFIXES as OF_IMAGES
@@ -44,7 +45,8 @@ def table(path: Path, target: str | None, make: Callable[..., Any], missing: tup
     """Looks for a table with a header: one file, or all of a folder that are of one kind.
 
     None where a column of texts is all that there is to learn from: that is `text_table`'s, where it can be used;
-    nor where rows follow each other in time: these are `time_series`'s.
+    nor where rows follow each other in time, or are steps of series with a class each: these are `time_series`'s and
+    `series_table`'s.
 
     Args:
         path: where.
@@ -58,6 +60,11 @@ def table(path: Path, target: str | None, make: Callable[..., Any], missing: tup
 def texts(path: Path, target: str | None, make: Callable[..., Any], missing: tuple[str, ...]) -> Proposal | None:
     """Looks for a table as `table` does, in which a column of texts is all that there is to learn from."""
     return _proposed(_of_texts, path, target, make, missing)
+
+
+def whole_series(path: Path, target: str | None, make: Callable[..., Any], missing: tuple[str, ...]) -> Proposal | None:
+    """Looks for a table as `table` does, whose rows are steps of series that have a class or a number each."""
+    return _proposed(of_whole_series, path, target, make, missing)
 
 
 class _Seen(NamedTuple):
@@ -118,7 +125,7 @@ def _seen(path: Path, target: str | None, missing: tuple[str, ...], skip: bool) 
         raise KeyProblem("target", f"is not a column of {path.name}: {target!r}{suggestion(target, names)}")
     lower = {name.lower(): name for name in reversed(names)}
     splits = [lower[name] for name in _SPLITS if name in lower and lower[name] != target]
-    split = next((name for name in splits if _are_parts(whole[name].unique().to_list())), None)
+    split = next((name for name in splits if are_parts(whole[name].unique().to_list())), None)
     guess = next((lower[name] for name in _TARGETS if name in lower and lower[name] != split), None)
     chosen = target or guess or _last(whole.select(name for name in names if name != split))
     others = [name for name in names if name not in (chosen, split)]
@@ -182,7 +189,7 @@ def _completed(
         *told,
     ]
     if target is None:
-        found.append(f"for another target use --target: {_few(seen.others)}")
+        found.append(f"for another target use --target: {few(seen.others)}")
     parts = dict.fromkeys(PART_NAMES) if seen.split else {"train": None}
     return Proposal(keys, remarks | held_out(keys, parts), tuple(found), len(seen.whole), counts)
 
@@ -191,24 +198,24 @@ def _of_table(
     path: Path, target: str | None, make: Callable[..., Any], missing: tuple[str, ...], skip: bool
 ) -> Proposal | None:
     seen = _seen(path, target, missing, skip)
-    if not skip and is_series(seen.whole, target):
+    if not skip and (is_series(seen.whole, target) or is_whole(seen.whole, target)):
         return None
     has_tokenizers = find_spec("tokenizers") is not None
     if seen.text and has_tokenizers:
         return None
     keys, remarks = _block(path, seen, skip, {"target": seen.target})
-    remarks["target"] = f"the column to predict from {_few(seen.others)}"
+    remarks["target"] = f"the column to predict from {few(seen.others)}"
     block = make(**keys)
     columns = block.spec().input.columns
     used = {column.source for column in columns}
     unused = [name for name in seen.others if name not in used]
-    told = [f"left out, as they contain no information: {_few(unused)}"] if unused else []
+    told = [f"left out, as they contain no information: {few(unused)}"] if unused else []
     if skip:
         told.append(f"rows that cannot be used (no target, too many fields ...): {len(block.load().skipped):,}")
     if counted := [*dict.fromkeys(column.source for column in columns if column.part == "word")]:
         better = "" if has_tokenizers else " (pip install 'dltrain[text]')"
         told.append(
-            f"the most frequent words are counted of the texts in {_few(counted)}; for networks that read a text as a "
+            f"the most frequent words are counted of the texts in {few(counted)}; for networks that read a text as a "
             f"whole, and nothing beside it: dltrain list dataset text_table{better}"
         )
     return _completed(seen, target, block, keys, remarks, told)
@@ -231,7 +238,7 @@ def _of_texts(
     block = make(**keys)
     told = [f"texts in {seen.text!r}"]
     if beside := [name for name in seen.others if name != seen.text]:
-        told.append(f"not used: {_few(beside)}; dltrain list dataset csv: all columns, and words that are counted")
+        told.append(f"not used: {few(beside)}; dltrain list dataset csv: all columns, and words that are counted")
     if skip:
         told.append(f"rows that cannot be used (no text, no target ...): {len(block.load().skipped):,}")
     return _completed(seen, target, block, keys, remarks, told)
@@ -249,18 +256,9 @@ def _files(folder: Path, kind: str) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.name.lower().endswith(kind) and path.is_file())
 
 
-def _are_parts(values: list[Any]) -> bool:
-    known = {name for names in PART_NAMES.values() for name in names}
-    return {str(value).lower() for value in values} <= known and len(values) > 1
-
-
 def _target_words(values: Any, kind: str, counts: dict[str, int]) -> str:
     if kind == "classes":
         most = Counter(counts).most_common(5)
         more = f" and {len(counts) - 5} more" if len(counts) > 5 else ""
         return f"{len(counts)} classes ({', '.join(f'{name} {count:,}' for name, count in most)}{more})"
     return f"numbers, {values.n_unique():,} different ones" if kind == "numbers" else "labels of 0 and 1"
-
-
-def _few(names: list[str]) -> str:
-    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")

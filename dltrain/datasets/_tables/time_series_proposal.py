@@ -3,55 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dltrain.data.noticing import noticing
 from dltrain.data.proposal import Proposal
+from dltrain.datasets._tables.rows_in_time import seen_in
+from dltrain.datasets._tables.whole_series_proposal import is_whole
 from dltrain.errors import KeyProblem
-from dltrain.features._series.frequency import found_of
-from dltrain.features._series.tables import Layout, times
-from dltrain.features._tables.files import OTHER_KINDS, Table, read
-from dltrain.features._tables.values import as_values
-from dltrain.lazy import np
+from dltrain.features._tables.files import OTHER_KINDS, read
 
-if TYPE_CHECKING:
-    import polars as pl
-
-_TIMES = ("time", "date", "datetime", "timestamp", "ds", "month", "year", "day", "hour", "week", "quarter")
 _SUFFIXES = (".csv", ".tsv", ".tab", ".parquet", ".pq", ".jsonl", ".ndjson", ".csv.gz", ".tsv.gz", ".txt")
-FEWEST = 40
-"""Rows below which times in order may be chance."""
-REGULAR = 0.9
-"""Share of steps that are as long as the commonest one."""
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """What columns of a table of series are called.
-
-    Args:
-        time: of times.
-        series: which series a row is of; none where there is one.
-        numbers: all others that are numbers.
-        longest: steps of the longest series.
-        names: how many series there are.
-        words: how far apart steps are.
-    """
-
-    time: str
-    series: str | None
-    numbers: tuple[str, ...]
-    longest: int
-    names: int
-    words: str
-
-
-def is_series(frame: pl.DataFrame, target: str | None) -> bool:
-    """Whether rows follow each other in time, at equal distances, and the target, if it is named, is a number."""
-    seen = _seen(Table(frame, [Path("table")], [np.arange(len(frame))]))
-    return seen is not None and (target is None or target in seen.numbers)
 
 
 def series_table(path: Path, target: str | None, make: Callable[..., Any], missing: tuple[str, ...]) -> Proposal | None:
@@ -68,10 +30,10 @@ def series_table(path: Path, target: str | None, make: Callable[..., Any], missi
     try:
         with noticing():
             table = read(path, "auto", "utf-8", missing, skip=False)
-            seen = _seen(table)
+            seen = seen_in(table)
     except KeyProblem:
         return None
-    if seen is None or (target is not None and target not in seen.numbers):
+    if seen is None or (target is not None and target not in seen.numbers) or is_whole(table.frame, target):
         return None
     chosen = target or seen.numbers[0]
     others = [name for name in seen.numbers if name != chosen]
@@ -101,40 +63,3 @@ def series_table(path: Path, target: str | None, make: Callable[..., Any], missi
     sizes = block.sizes()
     told = (f"{len(table.frame):,} rows, {seen.names:,} series of up to {seen.longest:,} steps, {seen.words} apart",)
     return Proposal(keys, remarks, told, sum(sizes.values()))
-
-
-def _seen(table: Table) -> _Seen | None:
-    frame = table.frame
-    lower = {name.lower(): name for name in reversed(frame.columns)}
-    time = next((lower[name] for name in _TIMES if name in lower), frame.columns[0] if frame.columns else "")
-    if len(frame) < FEWEST or len(frame.columns) < 2 or frame[time].null_count():
-        return None
-    try:
-        with noticing():
-            instants, are_numbers = times(table, Layout(time=time))
-    except (KeyProblem, ValueError):
-        return None
-    if are_numbers and time.lower() not in _TIMES:
-        return None
-    numbers = [name for name in frame.columns if name != time and _are_numbers(frame[name])]
-    for series in (None, *(name for name in frame.columns if name != time and name not in numbers)):
-        codes = (
-            np.zeros(len(frame), np.int64) if series is None else frame[series].rank("dense").fill_null(0).to_numpy()
-        )
-        order = np.argsort(codes, kind="stable")
-        codes, of_rows = codes[order], instants[order]
-        is_next = codes[1:] == codes[:-1]
-        gaps = np.diff(of_rows)[is_next]
-        if len(gaps) < FEWEST // 2 or gaps.min() <= 0 or not numbers:
-            continue
-        grid = found_of(of_rows, gaps, are_numbers)
-        if (np.diff(grid.ordinals(of_rows))[is_next] == 1).mean() < REGULAR or not grid.is_on(of_rows).all():
-            continue
-        _, counts = np.unique(codes, return_counts=True)
-        return _Seen(time, series, tuple(numbers), int(counts.max()), len(counts), grid.words)
-    return None
-
-
-def _are_numbers(column: pl.Series) -> bool:
-    values = as_values(column)
-    return bool(len(column) > column.null_count()) and values.null_count() == column.null_count()

@@ -79,6 +79,11 @@ def _end(feature: Series, collection: Collection, number: int) -> tuple[np.ndarr
         advice = "; dataset.on_gap: fill, in training, would repeat the value before" * (layout.on_gap != "fill")
         words = f"{collection.channels[channel]} is missing at {text(end - feature.window + int(step))}"
         raise ValueError(f"{words}, in the last {feature.window} steps before the forecast{advice}")
+    refused = np.argwhere(feature.refused(window[:, : feature.targets]))
+    if len(refused):
+        step, channel = refused[0]
+        time = text(end - feature.window + int(step))
+        raise ValueError(f"{collection.channels[channel]} is {window[step, channel]:g} at {time}, {feature.refusal}")
     if not feature.ahead:
         return window, int(instants[end])
     later = np.zeros((feature.ahead, values.shape[1]), np.float32)

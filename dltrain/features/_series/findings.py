@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dltrain.data.finding import Finding
 from dltrain.data.statistics import spaced
+from dltrain.data.transforms import transformed
 from dltrain.features._series import frequency as frequencies
 from dltrain.features._series.windows import Collection, Windows
 from dltrain.lazy import np
@@ -23,6 +24,8 @@ JUMP = 10
 """Times the median change that a step is larger than where the level changes suddenly."""
 BRIEF_VALUES = 2**20
 """Values up to which there is time to look at the start of a fit."""
+UNLIKE = 20
+"""Times that a series deviates more than another, where the other hardly counts."""
 MOST_SERIES = 200
 MOST_SHIFTS = 200
 
@@ -46,6 +49,7 @@ def findings(feature: Series, parts: Parts, brief: bool) -> Iterator[Finding]:
     yield from _leaks(feature, collection, end)
     if not brief:
         yield from _jumps(feature, collection, end)
+        yield from _sizes(feature, collection, end)
         yield from _strange_test(feature, collection)
 
 
@@ -151,6 +155,33 @@ def _jumps(feature: Series, collection: Collection, end: int) -> Iterator[Findin
         )
 
 
+def _sizes(feature: Series, collection: Collection, end: int) -> Iterator[Finding]:
+    """Yields targets whose size differs between series, where one scale is that of all."""
+    if feature.scaling == "standard" or len(collection.names) < 2:
+        return
+    sizes: dict[str, list[tuple[float, str]]] = {}
+    for number in _chosen(collection):
+        values = collection.values[collection.before(number, end)][:, : feature.targets].astype(np.float64)
+        for channel, column in enumerate(transformed(values, feature.transform, np).T):
+            known = column[np.isfinite(column)]
+            if len(known) > 1 and (deviation := float(known.std())):
+                name = _named(feature, collection, number, channel)
+                sizes.setdefault(feature.channels[channel], []).append((deviation, name))
+    found = []
+    for of_target in sizes.values():
+        (least, small), (most, large) = min(of_target), max(of_target)
+        if most > UNLIKE * least:
+            found.append(f"the deviation of {large} is {most:.3g}, that of {small} {least:.3g}")
+    if found:
+        yield Finding(
+            "series of different size",
+            "note",
+            f"scaling: {feature.scaling} divides all series by one deviation: small ones hardly count",
+            tuple(found),
+            "scaling: standard, by which series of any size count the same",
+        )
+
+
 def _time(feature: Series, collection: Collection, number: int, place: int) -> str:
     instants = collection.frequency.instants(collection.firsts[number : number + 1] + place)
     return frequencies.texts(collection.frequency, instants, feature.layout.zone)[0]
@@ -181,5 +212,7 @@ def _strange_test(feature: Series, collection: Collection) -> Iterator[Finding]:
             "note",
             "the test part is unlike the train part",
             tuple(found),
-            "windows that are scaled by themselves (scaling: standard or last_value) stand a change of level",
+            "windows that are scaled by themselves (scaling: standard or last_value) stand a change of level"
+            if feature.scaling == "none"
+            else "windows are scaled by themselves, which stands a change of level: see the report's errors over time",
         )

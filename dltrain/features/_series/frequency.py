@@ -140,20 +140,20 @@ def found_of(instants: np.ndarray, gaps: np.ndarray, are_numbers: bool) -> Frequ
         gaps: between neighbours of one series, each above 0.
         are_numbers: whether they are no times.
     """
+    step = _commonest(gaps)
     if are_numbers:
-        step = _commonest(gaps)
         return Frequency("numbers", step, int(instants[0]) % step)
-    months, days, rest = _dates(instants)
-    if len(gaps) and _commonest(gaps) >= 28 * DAY and (rest == rest[0]).all():
+    is_long = len(gaps) and step >= 28 * DAY
+    months, days, rest = _dates(instants if is_long else instants[:0])
+    if is_long and (rest == rest[0]).all():
         last = _last_days(months)
         largest = int(days.max())
         for day in (int(days[0]), largest, 0):
             wanted = np.minimum(day, last) if day else last
             if (days == wanted).all():
                 order = np.diff(months)
-                step = _commonest(order[order > 0]) if (order > 0).any() else 1
-                return Frequency("months", step, int(months[0]) % step, day, int(rest[0]))
-    step = _commonest(gaps)
+                count = _commonest(order[order > 0])
+                return Frequency("months", count, int(months[0]) % count, day, int(rest[0]))
     return Frequency("microseconds", step, int(instants[0]) % step)
 
 

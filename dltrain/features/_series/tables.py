@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Literal
 
 from dltrain.data.noticing import notice
 from dltrain.errors import KeyProblem
+from dltrain.features._arrays.encoding import LOSES
 from dltrain.features._series import frequency as frequencies
 from dltrain.features._series.frequency import SECOND, Frequency
+from dltrain.features._series.large_numbers import lost_channels
 from dltrain.features._series.windows import Collection
 from dltrain.features._tables.files import SHOWN, Table
 from dltrain.features._tables.times import are_instants, as_times, is_day_first
@@ -20,6 +22,8 @@ from dltrain.registry import suggestion
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from dltrain.features.series import Series
 
 CALENDAR = ("hour", "weekday", "month")
 _CIRCLES = {"hour": 24, "weekday": 7, "month": 12}
@@ -158,8 +162,9 @@ def _on_grid(
     """
     instants, are_numbers = times(table, layout)
     rows = np.arange(len(codes)) % len(instants)
-    order = np.argsort(codes, kind="stable")
-    codes, rows, values = codes[order], rows[order], values[order]
+    if (codes[1:] < codes[:-1]).any():  # else series stand one behind the other, and nothing is copied
+        order = np.argsort(codes, kind="stable")
+        codes, rows, values = codes[order], rows[order], values[order]
     instants = instants[rows]
     _check_order(table, layout, codes, rows, instants)
     is_next = codes[1:] == codes[:-1]
@@ -173,6 +178,8 @@ def _on_grid(
     ordinals = frequency.ordinals(instants)
     starts = np.flatnonzero(np.append(True, codes[1:] != codes[:-1]))
     ends = np.append(starts[1:], len(codes))
+    if not isinstance(grid, Frequency):
+        _refuse_lost(layout, values, starts, ends, [names[code] for code in codes[starts]])
     if layout.on_gap == "error" and not is_asked:
         _refuse_gaps(table, layout, rows, codes, ordinals, values)
     firsts = ordinals[starts]
@@ -209,29 +216,49 @@ def times(table: Table, layout: Layout) -> tuple[np.ndarray, bool]:
         stray = (numbers != numbers.round()).to_numpy() | (numbers.abs() > 2**53).to_numpy()
         _refuse(table, stray, "time", lambda row: f"{layout.time} must be a time or a whole number, got {column[row]}")
         return numbers.to_numpy().astype(np.int64), True
-    if column.dtype == pl.String:
-        quarters = column.str.extract_groups(_QUARTER).struct.unnest()
-        starts = quarters["1"] + "-" + (quarters["2"].cast(pl.Int64) * 3 - 2).cast(pl.String).str.zfill(2) + "-01"
-        is_month = column.str.contains(_MONTH)
-        column = pl.select(
-            pl.when(is_month).then(column + "-01").otherwise(pl.coalesce(starts, column)).alias(layout.time)
-        ).to_series()
-    read = as_times(column, is_day_first(column))
+    distinct, places = _distinct(column) if layout.series is not None else (column, slice(None))
+    days, seconds = _clocks(distinct)
     _refuse(
-        table, read["days"].is_null().to_numpy(), "time",
+        table, np.isnan(days)[places], "time",
         lambda row: f"{layout.time} must be a date or time, such as 2020-12-31 23:59, or a whole number, "
         f"got {column[row]!r}",
     )  # fmt: skip
-    seconds = read["seconds"].fill_null(0.0).to_numpy()
-    instants = read["days"].to_numpy().astype(np.int64) * frequencies.DAY + np.rint(seconds * SECOND).astype(np.int64)
-    if layout.zone is None or read["seconds"].null_count() == len(read):
-        return instants, False
+    clocks = days.astype(np.int64) * frequencies.DAY + np.rint(np.nan_to_num(seconds) * SECOND).astype(np.int64)
+    if layout.zone is None or np.isnan(seconds).all():
+        return clocks[places], False
     has_offset = (
-        column.str.contains(_OFFSET).to_numpy()
-        if column.dtype == pl.String
-        else np.full(len(column), bool(column.dtype == pl.Datetime and column.dtype.time_zone))  # type: ignore[attr-defined]
+        distinct.str.contains(_OFFSET).to_numpy()
+        if distinct.dtype == pl.String
+        else np.full(len(distinct), bool(distinct.dtype == pl.Datetime and distinct.dtype.time_zone))  # type: ignore[attr-defined]
     )
-    return _of_zone(table, layout, instants, has_offset), False
+    return _of_zone(table, layout, clocks[places], has_offset[places]), False
+
+
+def _distinct(column: pl.Series) -> tuple[pl.Series, np.ndarray]:
+    """Returns the different values of a column, and which of them each is: many series have the same times."""
+    import polars as pl
+
+    distinct = column.unique().alias("value")
+    numbered = pl.DataFrame([distinct]).with_row_index("place").lazy()
+    rows = pl.DataFrame([column.alias("value")]).lazy()
+    found = rows.join(numbered, on="value", how="left", nulls_equal=True, maintain_order="left").select("place")
+    return distinct, found.collect()["place"].to_numpy()
+
+
+def _clocks(column: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Returns days since 1970 and seconds of the day, float64; NaN where there are none."""
+    import polars as pl
+
+    if column.dtype == pl.String:
+        is_month, is_quarter = column.str.contains(_MONTH), column.str.contains(_QUARTER)
+        if is_month.any():
+            column = pl.select(pl.when(is_month).then(column + "-01").otherwise(column)).to_series()
+        if is_quarter.any():
+            found = column.str.extract_groups(_QUARTER).struct.unnest()
+            starts = found["1"] + "-" + (found["2"].cast(pl.Int64) * 3 - 2).cast(pl.String).str.zfill(2) + "-01"
+            column = pl.select(pl.coalesce(starts, column)).to_series()
+    read = as_times(column, is_day_first(column))
+    return read["days"].cast(pl.Float64).to_numpy(), read["seconds"].to_numpy()
 
 
 def _are_days(column: pl.Series) -> bool:
@@ -286,6 +313,19 @@ def _frequency(grid: Frequency | str, instants: np.ndarray, gaps: np.ndarray, ar
     return frequencies.of(unit, step, instants)
 
 
+def _refuse_lost(
+    layout: Layout, values: np.ndarray, starts: np.ndarray, ends: np.ndarray, names: Sequence[str]
+) -> None:
+    """Raises KeyProblem where float32 loses what changes in a target; says so of covariates."""
+    lost = lost_channels(lambda number: values[starts[number] : ends[number]], len(starts))
+    for channel, number in lost.items():
+        name = names[number] if layout.is_wide and not channel else layout.channels[channel]
+        words = f"{name!r}{f' of series {names[number]!r}' * (layout.series is not None)} {LOSES}"
+        if channel < len(layout.answered):
+            raise KeyProblem("target", words)
+        notice(words, is_warning=True)
+
+
 def _refuse_gaps(
     table: Table,
     layout: Layout,
@@ -317,6 +357,8 @@ def _refuse_gaps(
 
 def _inner(is_known: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Returns which values are not known but have known ones before and behind them in their series."""
+    if is_known.all():
+        return ~is_known
     places = np.arange(len(codes))
     found = places[is_known]
     series = int(codes[-1]) + 1
@@ -347,6 +389,21 @@ def _filled(made: Collection, layout: Layout, table: Table, is_asked: bool) -> C
             f"behind {table.place(row)}; what was filled in is not measured"
         )
     return replace(made, values=filled, filled=inner[:, :targets])
+
+
+def refuse_values(table: Table, collection: Collection, feature: Series) -> None:
+    """Raises KeyProblem where a target has a value that the feature's transform does not take."""
+    targets = collection.values[:, : feature.targets]
+    steps, channels = np.nonzero(feature.refused(targets) & (collection.rows >= 0)[:, None])
+    rows = collection.rows[steps]
+
+    def why(row: int) -> str:
+        place = np.flatnonzero(rows == row)[0]
+        series = np.searchsorted(collection.offsets, steps[place], side="right") - 1
+        name = collection.names[series] if feature.layout.is_wide else collection.channels[channels[place]]
+        return f"{name} is {targets[steps[place], channels[place]]:g}, {feature.refusal}"
+
+    refuse_rows(table, np.unique(rows), "transform", why)
 
 
 def circles_of(layout: Layout, frequency: Frequency, instants: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from dltrain.data.size_limit import SizeLimit, reason
 from dltrain.errors import AbsentData, KeyProblem
+from dltrain.features._series.timed_cases import untimed
 from dltrain.lazy import np
 from dltrain.registry import suggestion
 from dltrain.untrusted import Unreadable, parsing
@@ -51,6 +52,7 @@ class Header:
         flags: timestamps, missing, univariate and equallength, as far as they are said.
         channels: how many numbers a step has; none where it is not said.
         steps: of each series; none where lengths differ, or it is not said.
+        distance: between the times of two steps; none where there are no times, or none was seen.
         asked: whether behind each series is a class or a number; none for neither.
         class_names: in the order of the header.
     """
@@ -59,6 +61,7 @@ class Header:
     flags: dict[str, bool] = field(default_factory=dict)
     channels: int | None = None
     steps: int | None = None
+    distance: float | None = None
     asked: Asked | None = None
     class_names: tuple[str, ...] = ()
 
@@ -202,12 +205,7 @@ def _answered(header: Header, number: int, tag: str, names: list[str]) -> None:
 
 
 def _check(header: Header, number: int) -> None:
-    """Raises BadLine where tags contradict each other, or say that the series are of a kind that is not read."""
-    if header.flags.get("timestamps"):
-        raise BadLine(
-            number, "@timeStamps true: series with a time for each number are not read; write the numbers alone, at "
-            "equal distances, and @timeStamps false",
-        )  # fmt: skip
+    """Raises BadLine where tags contradict each other."""
     if header.flags.get("univariate"):
         if header.channels not in (None, 1):
             raise BadLine(number, f"@univariate true and @dimensions {header.channels} contradict each other")
@@ -222,8 +220,13 @@ def _case(header: Header, number: int, line: str) -> tuple[np.ndarray, str | Non
     Raises:
         BadLine: if it is not as the header, or the first, says.
     """
-    if line.startswith("("):
-        raise BadLine(number, "has times in brackets, which are not read: write the numbers alone")
+    if header.flags.get("timestamps"):
+        try:
+            line, header.distance = untimed(line, header.distance, header.asked is not None)
+        except ValueError as error:
+            raise BadLine(number, str(error)) from None
+    elif line.startswith("("):
+        raise BadLine(number, "has times in brackets, by the header it has none: write @timeStamps true")
     parts = line.split(":")
     answer = parts.pop().strip() if header.asked else None
     if header.asked and not parts:

@@ -20,6 +20,9 @@ FEWEST = 20
 FAR = 6
 """Standard errors that the mean of the test part is away from that of the train part where they are unlike."""
 
+_SCALED = "series that are scaled by themselves (scaling: series) stand a change of level"
+_CUT = "make sure that series of both parts begin and end alike: a network may have learnt from their length"
+
 
 def findings(feature: WholeSeries, parts: Parts, brief: bool) -> Iterator[Finding]:
     """Yields what is odd about series.
@@ -89,7 +92,7 @@ def _strange_test(feature: WholeSeries, parts: Parts) -> Iterator[Finding]:
         sums = {part: _each(np.add, parts[part]) / _lengths(parts[part])[:, None] for part in ("train", "test")}
         ranges = {part: _each(np.maximum, parts[part]) - _each(np.minimum, parts[part]) for part in ("train", "test")}
         measures |= {"mean": sums, "range": ranges}
-    found = []
+    found, advice = [], dict[str, None]()
     for name, of_parts in measures.items():
         train, test = (of_parts[part].astype(np.float64) for part in ("train", "test"))
         error = np.sqrt(train.var(axis=0) / len(train) + test.var(axis=0) / len(test))
@@ -100,13 +103,14 @@ def _strange_test(feature: WholeSeries, parts: Parts) -> Iterator[Finding]:
                 f"{of.mean(axis=0)[index]:.4g} in the {part} part" for part, of in (("train", train), ("test", test))
             )
             found.append(f"{who}{name} of a series: {', '.join(means)}")
+            advice[_CUT if name == "length" else _SCALED] = None
     if found:
         yield Finding(
             "unlike test part",
             "note",
             "the test part is unlike the train part",
             tuple(found),
-            "series that are scaled by themselves (scaling: series) stand a change of level",
+            "; ".join(advice),
         )
 
 

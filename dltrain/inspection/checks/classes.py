@@ -22,6 +22,8 @@ def missing(data: InspectedData) -> Iterator[Finding]:
         names = groups["train"].names
         counts = {part: found.counts for part, found in groups.items()}
         total = sum(counts.values(), np.zeros(len(names), int))
+        if not groups["train"].are_everywhere:
+            continue
         alone = np.flatnonzero(total == 1)
         if len(alone):
             yield Finding(

@@ -1,0 +1,40 @@
+"""How much inputs point the way of each class."""
+
+from typing import Any
+
+import keras
+
+
+@keras.saving.register_keras_serializable(package="dltrain")
+class ClassCosines(keras.layers.Layer):
+    """The cosine of the angle between an input and a vector of each class, which is learnt: (batch, classes), -1 to 1.
+
+    Input is (batch, numbers), without zeros alone.
+
+    Args:
+        classes: how many there are.
+        settings: of a Keras layer.
+    """
+
+    def __init__(self, classes: int, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.classes = classes
+
+    def build(self, shape: Any) -> None:
+        """Makes the vectors."""
+        self.vectors = self.add_weight(
+            shape=(shape[-1], self.classes), initializer="glorot_uniform", trainable=True, name="vectors"
+        )
+
+    def call(self, x: Any) -> Any:
+        """Returns the cosines."""
+        ops = keras.ops
+        return ops.matmul(ops.normalize(x, axis=-1), ops.normalize(self.vectors, axis=0))
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        """Returns (batch, classes)."""
+        return *shape[:-1], self.classes
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments."""
+        return {**super().get_config(), "classes": self.classes}

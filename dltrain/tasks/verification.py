@@ -1,0 +1,249 @@
+"""Whether two examples are of one identity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from dltrain.data import DataSpec, Outcome, Split
+from dltrain.data.spec import HEAD
+from dltrain.data.statistics import of_length_1
+from dltrain.errors import KeyProblem
+from dltrain.features.class_label import ClassLabel
+from dltrain.features.identity import Identity
+from dltrain.fields import NonNegativeFloat, PositiveFloat, PositiveInt, Range, Seed
+from dltrain.lazy import keras, np
+from dltrain.registry import TASKS
+from dltrain.tasks import Task
+from dltrain.tasks._by_class import by_class, is_by_class
+from dltrain.tasks._trials import ErrorRates, Trials, counted, trials_of
+
+if TYPE_CHECKING:
+    from dltrain.report.outcome import Mistakes
+    from dltrain.report.parts import Chapter
+
+EMBEDDING = "embedding"
+"""The layer whose output stands for an example."""
+
+_MARGINS = {"softmax": None, "aam_softmax": 0.2, "contrastive": 1.0}
+_NEAR_1 = 1 - 1e-6
+"""The cosine up to which the sine's gradient is not too steep for float32."""
+
+
+@TASKS.register("verification")
+class Verification(Task):
+    """Whether two examples are of one identity: a speaker, a face; of those that training has not seen, too.
+
+    The network learns to tell the train part's identities apart; what it has found before its last layer, the
+    embedding, then stands for an example, and two are as alike as the cosine of their embeddings. Parts are judged by
+    trials, pairs of examples: those of the dataset's list, or drawn. `predict` and exports give embeddings.
+
+    Args:
+        metrics: what is measured of trials: eer, the equal error rate, at which as large a share of the trials of one
+            identity is rejected as of those of two is accepted; min_dcf, the least cost of detection (NIST 2016);
+            accuracy, how often an example's own identity is told, in parts without others. The first is what best
+            checkpoints and early stopping go by. The threshold of the equal error rate is measured with them.
+        loss_function: softmax, cross-entropy of the identities; aam_softmax, the same on cosines with an angle between
+            identities (ArcFace: Deng et al. 2019, equation 3); contrastive, on the Euclidean distances of embeddings in
+            a batch (Hadsell et al. 2006, equation 4), half the mean square of those of one identity plus half that of
+            what others lack to the margin: for a network that already tells identities apart, by model.weights.
+        margin: of aam_softmax, in radians, 0.2 where it is not set; of contrastive, a distance from 0 to 2, 1 likewise.
+        scale: what cosines are multiplied by in aam_softmax.
+        embedding_size: numbers of the embedding, which one more layer makes; none for what the network has found.
+        per_class: of contrastive: examples of an identity that training reads next to each other, so that batches have
+            some of the same.
+        prior: of min_dcf: the share of trials that is of one identity.
+        most_trials: drawn of a part at most, half of them of one identity; unused where the dataset has a list.
+        trials_seed: of the drawing.
+    """
+
+    accepts: ClassVar = (ClassLabel, Identity)
+    no_option: ClassVar[str] = "the run finds embeddings, it predicts no classes"
+
+    metrics: tuple[Literal["eer", "min_dcf", "accuracy"], ...] = ("eer", "min_dcf")
+    loss_function: Literal["softmax", "aam_softmax", "contrastive"] = "aam_softmax"
+    margin: NonNegativeFloat | None = None
+    scale: PositiveFloat = 30.0
+    embedding_size: PositiveInt | None = None
+    per_class: PositiveInt = 4
+    prior: Annotated[float, Range(0, 1, open_minimum=True, open_maximum=True)] = 0.01
+    most_trials: Annotated[int, Range(minimum=2)] = 20_000
+    trials_seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        largest = {"softmax": 0.0, "aam_softmax": math.pi / 2, "contrastive": 2.0}[self.loss_function]
+        if self.margin is not None and self.loss_function == "softmax":
+            raise KeyProblem("margin", "must be none: softmax has none, aam_softmax and contrastive do")
+        if self._margin > largest:
+            raise KeyProblem("margin", f"must be at most {largest:.3g} for {self.loss_function}, got {self.margin:g}")
+        if not self.metrics:
+            raise KeyProblem("metrics", "must name eer, min_dcf or accuracy")
+        if self.loss_function == "contrastive" and "accuracy" in self.metrics:
+            raise KeyProblem("metrics", "must not hold accuracy: contrastive tells no identities")
+
+    @property
+    def _margin(self) -> float:
+        return (_MARGINS[self.loss_function] if self.margin is None else self.margin) or 0.0
+
+    @property
+    def part_metrics(self) -> tuple[str, ...]:
+        """What trials of a whole part tell, and the threshold at its equal error rate."""
+        return (*(name for name in self.metrics if name != "accuracy"), "threshold")
+
+    def check(self, data: DataSpec) -> None:
+        """Raises KeyProblem where there are no two identities to train on."""
+        super().check(data)
+        if len(data.target.class_names) < 2:
+            there = len(data.target.class_names)
+            raise KeyProblem("name", f": verification needs at least 2 {data.target.plural} to train on, got {there}")
+
+    def larger_is_better(self, column: str) -> bool:
+        """Whether more is better in a column of metrics.csv: of accuracy; a threshold is neither."""
+        return column.endswith("accuracy")
+
+    def output_shape(self, data: DataSpec) -> tuple[int] | None:
+        """Returns a number for each identity of the train part; of contrastive the embedding's."""
+        if self.loss_function != "contrastive":
+            return (len(data.target.class_names),)
+        return None if self.embedding_size is None else (self.embedding_size,)
+
+    def head(self, data: DataSpec, x: Any, inputs: Any = None, embedding: Any = None, **settings: Any) -> Any:
+        """Returns logits, cosines, or embeddings of length 1, of what the network has found, (batch, features)."""
+        from dltrain.layers.class_cosines import ClassCosines
+
+        layers, identities = keras.layers, len(data.target.class_names)
+        if self.embedding_size is not None:
+            x = layers.Dense(self.embedding_size, dtype="float32", name=f"{HEAD}_{EMBEDDING}", **settings)(x)
+        x = layers.Identity(dtype="float32", name=EMBEDDING)(x)
+        if self.loss_function == "softmax":
+            return layers.Dense(identities, dtype="float32", name=HEAD, **settings)(x)
+        if self.loss_function == "aam_softmax":
+            return ClassCosines(identities, dtype="float32", name=HEAD)(x)
+        return layers.UnitNormalization(dtype="float32", name=HEAD)(x)
+
+    def training_part(self, data: DataSpec, train: Split) -> Split:
+        """Returns, for contrastive, the examples with some of each identity next to each other."""
+        return by_class(train, data, self.per_class) if self.loss_function == "contrastive" else train
+
+    def loss(self, data: DataSpec) -> Callable[[Any, Any], Any]:
+        """Returns the loss of (positions of identities, outputs), (batch,); strangers' has no meaning."""
+        ops, identities = keras.ops, len(data.target.class_names)
+
+        def crossentropy(targets: Any, logits: Any) -> Any:
+            wanted = ops.one_hot(ops.reshape(targets, (-1,)), identities, dtype="float32")
+            return keras.losses.categorical_crossentropy(wanted, logits, from_logits=True)
+
+        def with_margin(targets: Any, cosines: Any) -> Any:
+            cosines = ops.clip(cosines, -_NEAR_1, _NEAR_1)
+            sines = ops.sqrt(1 - ops.square(cosines))
+            further = cosines * math.cos(self._margin) - sines * math.sin(self._margin)
+            # Beyond pi - margin the cosine of the wider angle would rise again.
+            fallen = cosines - math.sin(math.pi - self._margin) * self._margin
+            further = ops.where(cosines > math.cos(math.pi - self._margin), further, fallen)
+            own = ops.one_hot(ops.reshape(targets, (-1,)), identities, dtype="float32")
+            return crossentropy(targets, self.scale * (own * further + (1 - own) * cosines))
+
+        return {"softmax": crossentropy, "aam_softmax": with_margin, "contrastive": self._contrastive}[
+            self.loss_function
+        ]
+
+    def _contrastive(self, targets: Any, embeddings: Any) -> Any:
+        ops = keras.ops
+        targets = ops.reshape(targets, (-1,))
+        squares = ops.maximum(2 - 2 * ops.matmul(embeddings, ops.transpose(embeddings)), 1e-12)
+        distances = ops.sqrt(squares)
+        are_same = ops.cast(targets[:, None] == targets[None], "float32")
+        others = 1 - are_same
+        own = are_same * (1 - ops.eye(ops.shape(targets)[0], dtype="float32"))
+        apart = ops.square(ops.maximum(self._margin - distances, 0))
+
+        def mean(values: Any, weights: Any) -> Any:
+            return ops.sum(values * weights, axis=1) / ops.maximum(ops.sum(weights, axis=1), 1)
+
+        return 0.5 * (mean(squares, own) + mean(apart, others))
+
+    def build_metrics(self, data: DataSpec) -> list[Any]:
+        """Returns how often the own identity is told, where that is asked for."""
+
+        def accuracy(targets: Any, outputs: Any) -> Any:
+            return keras.metrics.sparse_categorical_accuracy(targets, outputs)
+
+        return [keras.metrics.MeanMetricWrapper(accuracy, name="accuracy")] if "accuracy" in self.metrics else []
+
+    def exported(self, data: DataSpec, model: Any) -> Any:
+        """Returns the network up to its embedding, of length 1.
+
+        Raises:
+            KeyProblem: if the network does not end in the task's own head.
+        """
+        found = [layer for layer in model.layers if layer.name == EMBEDDING]
+        if len(found) != 1:
+            raise KeyProblem("name", ": verification needs a network that ends in data.head(x)")
+        unit = keras.layers.UnitNormalization(dtype="float32", name="unit_length")
+        return keras.Model(model.input, unit(found[0].output), name=model.name)
+
+    def inference(self, data: DataSpec, model: Any) -> Callable[[Any], Any]:
+        """Returns the embedding of each example, of length 1, (batch, numbers)."""
+        embed = self.exported(data, model)
+        return lambda inputs: embed(inputs, training=False)
+
+    def measure(self, outcome: Outcome) -> dict[str, float]:
+        """Returns what trials of a part tell."""
+        trials = self._trials(outcome.data, outcome.known)
+        if trials.are_same.all() or not trials.are_same.any():
+            return dict.fromkeys(self.part_metrics, math.nan)  # which `undefined` takes the place of
+        rates = ErrorRates.of(trials.scores(outcome.outputs), trials.are_same)
+        equal, threshold = rates.equal
+        found = {"eer": equal, "min_dcf": rates.least_cost(self.prior), "threshold": threshold}
+        return {name: found[name] for name in self.part_metrics}
+
+    def _trials(self, data: DataSpec, split: Split) -> Trials:
+        return trials_of(data, split, self.most_trials, self.trials_seed)
+
+    def undefined(self, data: DataSpec, split: Split) -> dict[str, str]:
+        """Returns why a part without trials of both kinds has no error rates, and one of strangers no loss."""
+        found: dict[str, str] = {}
+        if (np.asarray(split.targets) < 0).any():
+            why = "it has identities that the train part does not have"
+            found |= {"loss": why} | ({"accuracy": why} if "accuracy" in self.metrics else {})
+        elif self.loss_function == "contrastive" and not is_by_class(split):
+            found["loss"] = "contrastive depends on the pairs of a batch, which are those of training there alone"
+        same, other = counted(data, split)
+        if not same or not other:
+            kind = "two examples of one identity" if not same else "examples of two identities"
+            found |= dict.fromkeys(self.part_metrics, f"it has no {kind}")
+        return found
+
+    def answers(self, outcome: Outcome, options: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Returns the embedding of each example."""
+        return [{"embedding": row} for row in np.asarray(outcome.outputs, np.float64).tolist()]
+
+    def agree(self, data: DataSpec, outputs: Any, others: Any) -> np.ndarray:
+        """Returns which embeddings point the same way."""
+        one, other = (of_length_1(np.asarray(each, np.float64)) for each in (outputs, others))
+        return np.asarray((one * other).sum(axis=1) > 0.99)
+
+    def likeness(self, data: DataSpec, outputs: Any, others: Any) -> float:
+        """Returns the cosine of two embeddings."""
+        one, other = (of_length_1(np.asarray(each, np.float64)) for each in (outputs, others))
+        return float((one * other).sum())
+
+    def chapters(self, outcome: Outcome) -> list[Chapter]:
+        """Returns the scores of trials, the error rates over each other (DET), and the rates themselves."""
+        from dltrain.tasks._verification_chapters import chapters
+
+        return chapters(outcome, self._trials(outcome.data, outcome.known), self.prior)
+
+    def mistakes(self, outcome: Outcome, count: int) -> Mistakes | None:
+        """Returns the trials that are most wrong at the equal error rate's threshold, by their first example."""
+        from dltrain.tasks._verification_chapters import mistakes
+
+        return mistakes(outcome, self._trials(outcome.data, outcome.known), count)
+
+    def describe(self, data: DataSpec) -> list[str]:
+        """Returns of how many identities it is learnt, and what embeddings are."""
+        return [
+            f"whether two are of one identity, learnt of {len(data.target.class_names):,}",
+            "the embedding, of length 1: the larger the cosine of two, the likelier they are of one identity.",
+        ]
