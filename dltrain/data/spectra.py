@@ -36,6 +36,18 @@ def mel_bands(rate: int, size: int, bands: int) -> np.ndarray:
     return np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
 
 
+def empty_bands(rate: int, window: int, bands: int) -> int:
+    """Returns how many mel bands lie between two frequencies of the transform, so that they are always silent."""
+    return int((mel_bands(rate, fft_size(window), bands).sum(axis=0) == 0).sum())
+
+
+def most_bands(rate: int, window: int, bands: int) -> int:
+    """Returns how many mel bands there can be, at most so many, of which none is empty."""
+    return next(
+        (count for count in range(min(bands, fft_size(window)), 1, -1) if not empty_bands(rate, window, count)), 1
+    )
+
+
 def cosine_transform(bands: int) -> np.ndarray:
     """Returns the orthonormal discrete cosine transform of type II, (bands, bands), float32: values @ it."""
     places = (np.arange(bands)[:, None] + 0.5) * np.arange(bands)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -12,11 +14,12 @@ from dltrain.data import DataSpec, Split, Splits
 from dltrain.data.noticing import notice, noticing
 from dltrain.data.proposal import Proposal
 from dltrain.data.request import Reader
-from dltrain.data.spectra import FrontEnd
+from dltrain.data.spectra import FrontEnd, empty_bands, fft_size, most_bands
 from dltrain.datasets import Dataset
 from dltrain.datasets._sources.arrays import refusing
 from dltrain.datasets._sources.class_folders import ClassFolders, unpacked
-from dltrain.datasets._sources.held_out_classes import with_held_out_classes
+from dltrain.datasets._sources.file_table import FileTable, is_table, names_files
+from dltrain.datasets._sources.held_out_classes import Files, with_held_out_classes
 from dltrain.datasets._sources.left_out import ignored_words, require_memory
 from dltrain.datasets._sources.proposal import held_out
 from dltrain.datasets._sources.splitting import sizes_of, split_into_parts
@@ -24,7 +27,7 @@ from dltrain.datasets._sources.trial_list import TrialList
 from dltrain.datasets._sources.unusable import TO_SKIP, refuse, tell
 from dltrain.errors import DataError, KeyProblem
 from dltrain.features._audio.clips import Clips, SoundFiles
-from dltrain.features._audio.decoding import SUFFIXES, Channel, Decoding, Header, check_installed
+from dltrain.features._audio.decoding import SUFFIXES, Channel, Decoding, Header, Stretch, check_installed
 from dltrain.features._files import files_below
 from dltrain.features.audio import Audio
 from dltrain.features.class_label import ClassLabel
@@ -35,14 +38,18 @@ from dltrain.registry import DATASETS
 
 _OF_IGNORED = f"sounds end in {', '.join(SUFFIXES)}, and lie in the folder of a class"
 _ADVICE = "if this is wrong, set dataset.rate, dataset.channel or dataset.clip_seconds"
+_WINDOW_MILLISECONDS, _BANDS = 25.0, 64
 _LONGEST_WINDOW = 4096
 """Samples of a stretch that a spectrum is computed of: transforms are products with a matrix."""
+
+_Parts = dict[str, dict[str, list[Stretch]]]
+"""The sounds of each class of each part."""
 
 
 class _Sound(NamedTuple):
     """A file, and what its place says of it: whose it is, as its number too, and its part."""
 
-    file: Path
+    file: Stretch
     owner: str
     label: int
     part: str
@@ -56,12 +63,17 @@ class AudioFolder(Dataset):
     DLTRAIN_CACHE). Folders called train, validation (or val) and test, with a folder per class in each, are the parts;
     a part without a folder is split off. Names that start with a dot are ignored.
 
+    Or path is a table (.csv, .tsv, .txt; UTF-8; separated by commas, semicolons, tabs or bars). Its first line names
+    the columns, each other line a sound: `path`, relative to the table's folder; `label`; optionally `split`, the part;
+    and `start` and `end`, the seconds of the file that are meant, of which nothing else is decoded. A file may be named
+    by several lines of different seconds.
+
     Sounds are decoded when they are first needed, in several threads, and resampled by a filter that leaves nothing
     above half the rate. Training sees a clip of each at a place that is drawn anew in each epoch; validation and test
     the middle, or several clips. A sound that is shorter than a clip is repeated.
 
     Args:
-        path: the folder or archive, relative to the config's folder.
+        path: the folder, archive or table, relative to the config's folder.
         rate: samples per second to which sounds are resampled: half of it is the highest frequency that is left.
         channel: mix for the mean of all channels; left or right for one alone.
         clip_seconds: how long a clip is.
@@ -93,9 +105,9 @@ class AudioFolder(Dataset):
     clip_seconds: PositiveFloat = 3.0
     eval_clips: PositiveInt = 1
     front_end: FrontEnd = "log_mel"
-    window_milliseconds: PositiveFloat = 25.0
+    window_milliseconds: PositiveFloat = _WINDOW_MILLISECONDS
     hop_milliseconds: PositiveFloat = 10.0
-    bands: PositiveInt = 64
+    bands: PositiveInt = _BANDS
     coefficients: PositiveInt = 20
     hold_out: Literal["sounds", "classes"] = "sounds"
     trials: Path | None = None
@@ -132,10 +144,11 @@ class AudioFolder(Dataset):
         Raises:
             ValueError: if it is of this kind, but cannot be used.
         """
-        if not path.is_dir() or not _below(path) or not _of_classes(path).are_classes():
+        is_named = names_files(path, SUFFIXES)
+        if not is_named and (not path.is_dir() or not _below(path) or not _of_classes(path).are_classes()):
             return None
         check_installed("path")
-        found = _of_classes(path).parts()
+        found = _named(_table(path))[0] if is_named else _stretches(_of_classes(path).parts())
         counts = {name: sum(len(of_class.get(name, ())) for of_class in found.values()) for name in found["train"]}
         files = [file for of_class in found.values() for some in of_class.values() for file in some]
         headers = [each for each in map(_header, files[:: -(-len(files) // 64)]) if each]
@@ -146,11 +159,15 @@ class AudioFolder(Dataset):
         rate, half = min(rates[len(rates) // 2], 16_000), seconds[len(seconds) // 2]
         keys: dict[str, Any] = {"path": path, "rate": rate, "clip_seconds": round(min(max(half, 0.1), 3.0), 1)}
         remarks = {
-            "path": "a folder of sounds per class",
+            "path": "a .csv of files and labels" if is_named else "a folder of sounds per class",
             "rate": "samples a second to which all are resampled",
             "clip_seconds": f"half of the sounds last {half:.1f} s or more; training sees a clip of each at random",
         } | held_out(keys, found)
-        beside = _of_classes(path).beside()
+        window = round(_WINDOW_MILLISECONDS * rate / 1000)
+        if (bands := most_bands(rate, window, _BANDS)) < _BANDS:
+            keys["bands"] = bands
+            remarks["bands"] = "mel bands: of more, some would hold no frequency at this rate"
+        beside = [] if is_named else _of_classes(path).beside()
         told = (
             *(
                 [f"not used, as they are in no class: {len(beside):,} files, such as {beside[0].name}"]
@@ -169,14 +186,16 @@ class AudioFolder(Dataset):
         Raises:
             ValueError: if there are no classes, or the path cannot be used.
         """
-        return self._spec(tuple(self._parts()["train"]) if self._is_open else _of_classes(self._root).classes())
+        if self._is_open:
+            return self._spec(tuple(self._parts()[0]["train"]))
+        return self._spec(_table(self.path).class_names() if is_table(self.path) else _of_classes(self._root).classes())
 
     def sizes(self) -> dict[str, int] | None:
         """Returns how many sounds each part has, none of them opened; none where bad ones are skipped. Raises as
         `spec`."""
         if self.on_bad_example == "skip":
             return None
-        found = {part: [*map(len, of_class.values())] for part, of_class in self._parts().items()}
+        found = {part: [*map(len, of_class.values())] for part, of_class in self._parts()[0].items()}
         own = {part: sum(counts) for part, counts in found.items()}
         left = self._left
         held = own.get("validation", left["validation"]), own.get("test", left["test"])
@@ -192,7 +211,7 @@ class AudioFolder(Dataset):
             DataError: if folders or files cannot be used.
         """
         with refusing(), noticing() as noticed:
-            found = self._parts()
+            found, missing = self._parts(like.target.class_names if like else ())
             classes = tuple(found["train"]) if like is None else like.target.class_names
             each = [
                 _Sound(file, name, self._label(name, classes), part)
@@ -201,14 +220,15 @@ class AudioFolder(Dataset):
                 for file in files
             ]
             headers = self._headers([sound.file for sound in each])
-            problems = [
+            problems = [*missing] + [
                 f"{sound.file}: {words}" for sound, words in zip(each, headers, strict=True) if isinstance(words, str)
             ]
             if self.on_bad_example == "error":
                 refuse(problems, "files", TO_SKIP)
             heard = [(sound, header) for sound, header in zip(each, headers, strict=True) if isinstance(header, Header)]
             self._notice([(sound.file, header) for sound, header in heard])
-            ignored = self._ignored({sound.file for sound in each})
+            self._notice_bands()
+            ignored = [] if is_table(self.path) else self._ignored({sound.file.path for sound in each})
             if ignored:
                 words = f"{ignored_words(ignored)}, in no class or no sound: {ignored[0]}"
                 notice(words, advice=_OF_IGNORED)
@@ -267,19 +287,28 @@ class AudioFolder(Dataset):
             return {"test": 0.0, "validation": 0.0}
         return {"test": test, "validation": self.validation_fraction}
 
-    def _parts(self) -> dict[str, dict[str, list[Path]]]:
-        """Returns the files of each class of each part.
+    def _parts(self, known: tuple[str, ...] = ()) -> tuple[_Parts, tuple[str, ...]]:
+        """Returns the sounds of each class of each part, and messages of files that a table names in vain.
+
+        Args:
+            known: the classes, of which some may have no sound; empty for those of the train part.
 
         Raises:
-            ValueError: if folders, or the list of trials, cannot be used.
+            ValueError: if folders, table, or the list of trials, cannot be used.
         """
-        found = replace(_of_classes(self._root), is_open=self._is_open).parts()
-        if self.trials:
-            found = self._listed.as_test_part(found)
+        missing: tuple[str, ...] = ()
+        if is_table(self.path):
+            if self.trials:
+                raise KeyProblem("trials", "needs a path to a folder, whose files it names; the path is a table")
+            table = replace(_table(self.path), is_open=self._is_open)
+            found, missing = _named(table, self.on_bad_example == "skip", () if self._is_open else known)
+        else:
+            files = replace(_of_classes(self._root), is_open=self._is_open).parts()
+            found = _stretches(self._listed.as_test_part(files) if self.trials else files)
         if self.hold_out == "classes":
             shares = {"test": self.test_fraction, "validation": self.validation_fraction}
             found = with_held_out_classes(found, shares, self.split_seed)
-        return found
+        return found, missing
 
     @cached_property
     def _listed(self) -> TrialList:
@@ -328,27 +357,39 @@ class AudioFolder(Dataset):
     def _root(self) -> Path:
         return unpacked(self.path, "a folder of a folder per class")
 
-    def _headers(self, files: list[Path]) -> list[Header | str]:
+    def _headers(self, files: list[Stretch]) -> list[Header | str]:
         """Returns what each file says of itself, or why it cannot be used."""
-        found: list[Header | str] = []
-        for file in files:
+
+        def one(file: Stretch) -> Header | str:
             try:
                 header = self._decoding.header(file)
-                is_empty = not header.samples * self.rate // header.rate
-                found.append("has no samples" if is_empty else header)
             except ValueError as error:
-                found.append(str(error))
-        return found
+                return str(error)
+            return header if header.samples * self.rate // header.rate else "has no samples"
 
-    def _notice(self, files: list[tuple[Path, Header]]) -> None:
+        with ThreadPoolExecutor(os.cpu_count(), "headers") as threads:
+            return [*threads.map(one, files)]
+
+    def _notice_bands(self) -> None:
+        """Says how many mel bands are always silent, as no frequency of the transform lies in them."""
+        audio = self._audio
+        if self.front_end not in ("log_mel", "mfcc"):
+            return
+        if empty := empty_bands(audio.rate, audio.window, self.bands):
+            some = "1 of the mel bands holds" if empty == 1 else f"{empty} of the mel bands hold"
+            apart = f"{audio.rate / fft_size(audio.window):g} hertz apart"
+            words = f"{some} no frequency, as those of {self.window_milliseconds:g} ms are {apart}: always silent"
+            fitting = most_bands(audio.rate, audio.window, self.bands)
+            advice = f"set dataset.bands to {fitting} or less, or dataset.window_milliseconds to more"
+            notice(words, is_warning=True, advice=advice)
+
+    def _notice(self, files: list[tuple[Stretch, Header]]) -> None:
         """Says how many sounds are resampled, have several channels, or are shorter than a clip, in a line each."""
         kinds: dict[str, list[str]] = {}
-        for path, header in files:
-            file = str(path)
+        for stretch, header in files:
+            file = str(stretch)
             if header.rate != self.rate:
-                kinds.setdefault(f"resampled from {header.rate:,} to {self.rate:,} samples a second", []).append(
-                    str(file)
-                )
+                kinds.setdefault(f"resampled from {header.rate:,} to {self.rate:,} samples a second", []).append(file)
             if header.channels > 1:
                 how = "the mean of them" if self.channel == "mix" else f"the {self.channel} one"
                 kinds.setdefault(f"of {header.channels} channels, of which {how} is taken", []).append(file)
@@ -376,7 +417,26 @@ def _of_classes(root: Path) -> ClassFolders:
     return ClassFolders(root, _below, "sound file")
 
 
-def _header(file: Path) -> Header | None:
+def _table(path: Path) -> FileTable:
+    return FileTable("sound", SUFFIXES, path, has_stretches=True)
+
+
+def _stretches(files: Files) -> _Parts:
+    return {part: {name: [*map(Stretch, some)] for name, some in of_class.items()} for part, of_class in files.items()}
+
+
+def _named(table: FileTable, with_missing: bool = False, known: tuple[str, ...] = ()) -> tuple[_Parts, tuple[str, ...]]:
+    """Returns the sounds that a table names, and messages of those that are not there."""
+    found = table.found(with_missing, known)
+    parts: _Parts = {part: {} for part in found.present}
+    parts["train"] = {name: [] for name in found.classes}
+    for row in found.each:
+        named = f"{table.path}:{row.line}: {Path(row.name).name}"
+        parts[row.part].setdefault(row.label, []).append(Stretch(Path(row.name), row.start, row.end, named))
+    return parts, found.missing
+
+
+def _header(file: Stretch) -> Header | None:
     try:
         return Decoding(1).header(file)
     except ValueError:

@@ -17,8 +17,8 @@ from dltrain.datasets._images.class_folders import class_names, listed
 from dltrain.datasets._images.files import ImageFiles
 from dltrain.datasets._images.listing import Listing
 from dltrain.datasets._images.proposal import images
-from dltrain.datasets._images.table import KINDS, ImageTable
 from dltrain.datasets._sources.arrays import refusing
+from dltrain.datasets._sources.file_table import KINDS, FileTable, is_table
 from dltrain.datasets._sources.left_out import ignored_words, require_memory
 from dltrain.datasets._sources.splitting import sizes_of, split_into_parts
 from dltrain.errors import AbsentData, DataError, KeyProblem
@@ -97,7 +97,7 @@ class ImageFolder(Dataset):
 
     def __post_init__(self) -> None:
         for key in ("path_column", "label_column", "split_column"):
-            if getattr(self, key) is not None and not self._is_table:
+            if getattr(self, key) is not None and not is_table(self.path):
                 raise KeyProblem(key, f"needs a path to a table ({', '.join(KINDS)}), got {self.path}")
 
     @classmethod
@@ -116,14 +116,14 @@ class ImageFolder(Dataset):
         Raises:
             ValueError: if there are no classes, or archive or table cannot be used.
         """
-        if self._is_table:
+        if is_table(self.path):
             return self._spec(self._table.class_names())
         return self._spec(class_names(Archive(self.path).listed() if self.path.is_file() else self._folder()))
 
     def sizes(self) -> dict[str, int] | None:
         """Returns how many images each part has, none of them opened; none where bad ones are skipped, or an archive
         would have to be unpacked. Raises as `spec`."""
-        if self.on_bad_example == "skip" or (self.path.is_file() and not self._is_table):
+        if self.on_bad_example == "skip" or (self.path.is_file() and not is_table(self.path)):
             return None
         parts = {part: labels for part, (_, labels) in self._listing(()).parts.items()}
         own = {part: len(labels) for part, labels in parts.items()}
@@ -201,18 +201,24 @@ class ImageFolder(Dataset):
         return Decoding(height, width, channels, self.resize, self.fast_decode, most)
 
     @property
-    def _is_table(self) -> bool:
-        return self.path.suffix.lower() in KINDS and not self.path.is_dir()
-
-    @property
-    def _table(self) -> ImageTable:
-        limit = SizeLimit(self.max_megabytes)
-        return ImageTable(self.path, self.path_column, self.label_column, self.split_column, limit)
+    def _table(self) -> FileTable:
+        columns = self.path_column, self.label_column, self.split_column
+        return FileTable("image", SUFFIXES, self.path, *columns, SizeLimit(self.max_megabytes))
 
     def _listing(self, known: tuple[str, ...]) -> Listing:
-        if self._is_table:
-            return self._table.listed(self.on_bad_example == "skip", known)
+        if is_table(self.path):
+            return self._named(known)
         return listed(Archive(self.path).unpacked() if self.path.is_file() else self._folder(), known)
+
+    def _named(self, known: tuple[str, ...]) -> Listing:
+        """Returns the files that the table names."""
+        found, parts = self._table.found(self.on_bad_example == "skip", known), {}
+        numbers = {name: number for number, name in enumerate(found.classes)}
+        for part in found.present:
+            rows = [row for row in found.each if row.part == part]
+            parts[part] = [Path(row.name) for row in rows], np.array([numbers[row.label] for row in rows], np.int32)
+        places = {part: f"the {part} part of {self.path}" for part in parts}
+        return Listing(found.classes, parts, places, found.missing)
 
     def _spec(self, names: tuple[str, ...]) -> DataSpec:
         height, width = (self.size, self.size) if isinstance(self.size, int) else self.size

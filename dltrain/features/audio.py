@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -128,17 +130,30 @@ class Audio(Feature):
         sounds: list[np.ndarray] = []
         problems: dict[int, str] = {}
         notices: dict[int, str | Sequence[str]] = {}
-        for place, raw in enumerate(raws):
-            try:
-                samples, noticed = self._sound(raw)
-            except ValueError as error:
-                problems[place] = str(error)
+        for place, found_or_not in enumerate(self._sounds(raws)):
+            if isinstance(found_or_not, str):
+                problems[place] = found_or_not
                 continue
+            samples, noticed = found_or_not
             if noticed := [*noticed, *self._odd(samples)]:
                 notices[place] = noticed
             sounds.append(samples)
         found = Clips(InMemory(sounds), self.samples, self.clips)
         return Encoded(found[:] if self.clips == 1 else found, problems, notices)
+
+    def _sounds(self, raws: Sequence[Any]) -> list[tuple[np.ndarray, list[Notice]] | str]:
+        """Returns each sound and what was changed, or why it cannot be used; several are decoded at a time."""
+
+        def one(raw: Any) -> tuple[np.ndarray, list[Notice]] | str:
+            try:
+                return self._sound(raw)
+            except ValueError as error:
+                return str(error)
+
+        if len(raws) < 2:
+            return [one(raw) for raw in raws]
+        with ThreadPoolExecutor(os.cpu_count(), "decode") as threads:
+            return [*threads.map(one, raws)]
 
     def _odd(self, sound: np.ndarray) -> list[Notice]:
         found = []

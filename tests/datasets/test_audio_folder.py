@@ -1,10 +1,15 @@
 """Sounds in a folder per class."""
 
+import re
+import threading
+
 import numpy as np
 import pytest
 
+from dltrain.data import spectra
 from dltrain.datasets.audio_folder import AudioFolder
 from dltrain.errors import DataError
+from dltrain.features._audio.decoding import Decoding
 
 soundfile = pytest.importorskip("soundfile")
 
@@ -171,6 +176,118 @@ def test_init_proposes_rate_and_clips_of_what_is_there(folder):
     assert AudioFolder.proposed(folder / "a", None) is None
 
 
+def table(folder, *lines, header="path,label,split,start,end", name="sounds.csv"):
+    place = folder.parent / name
+    place.write_text("\n".join([header, *lines]) + "\n")
+    return place
+
+
+LINES = (
+    "sounds/a/below/02.wav,low,train,0.25,0.75",
+    "sounds/a/below/02.wav,high,train,0.75,",
+    "sounds/a/below/04,low,test,,0.5",
+    "sounds/a/below/00.wav,high,val,1,1.5",
+)
+
+
+def test_a_table_names_sounds_their_parts_and_the_seconds_that_are_meant(folder):
+    splits = source(table(folder, *LINES), clip_seconds=0.4, validation_fraction=0).load()
+    assert splits.spec.target.class_names == ("high", "low")
+    assert {part: split.targets.tolist() for part, split in splits.parts.items()} == {
+        "train": [0, 1], "validation": [0], "test": [1]
+    }  # fmt: skip
+    file = folder / "a" / "below"
+    whole = {name: soundfile.read(file / name, dtype="float32")[0] for name in ("02.wav", "04.wav", "00.wav")}
+    second, first = splits.train.inputs.whole()
+    np.testing.assert_array_equal(first, whole["02.wav"][250:750])
+    np.testing.assert_array_equal(second, whole["02.wav"][750:])
+    np.testing.assert_array_equal(splits.test.inputs.whole()[0], whole["04.wav"][:500])
+    (resampled,) = splits.validation.inputs.whole()
+    assert resampled.shape == (500,)
+    expected = whole["00.wav"][2_000:3_000].mean(axis=1)
+    assert np.corrcoef(resampled[50:-50], expected[100:-100:2])[0, 1] > 0.5
+    data = source(table(folder, *LINES), clip_seconds=0.4)
+    assert data.sizes() == {name: len(part) for name, part in splits.parts.items()}
+
+
+def test_of_a_stretch_nothing_else_is_decoded(folder, monkeypatch):
+    read = []
+    original = soundfile.SoundFile.read
+    monkeypatch.setattr(
+        soundfile.SoundFile, "read", lambda self, *args, **more: read.append(args[0]) or original(self, *args, **more)
+    )
+    source(table(folder, *LINES), clip_seconds=0.4, validation_fraction=0).load().test.read()
+    assert sorted({*read}) == [500, 750]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("sounds/a/below/02.wav,low,train,x,", r"sounds.csv:6: start must be seconds .*, got 'x'"),
+        ("sounds/a/below/02.wav,low,train,-1,", r"sounds.csv:6: start must be seconds .*, got '-1'"),
+        ("sounds/a/below/02.wav,low,train,,nan", r"sounds.csv:6: end must be seconds .*, got 'nan'"),
+        ("sounds/a/below/02.wav,low,train,1,0.5", r"sounds.csv:6: end must be behind start, 1 s, got 0.5"),
+        ("sounds/a/below/02.wav,low,train,0.25,0.75", r"sounds.csv:6: .*02.wav is already in line 2"),
+        ("sounds/a/below/06.wav,low,train,1.5,", r"sounds.csv:6: 06.wav: start is 1.5 s, .* 1.5 s"),
+        ("sounds/a/below/06.wav,low,train,,9", r"sounds.csv:6: .*06.wav: end is 9 s, the sound lasts 1.5 s"),
+        ("sounds/a/below/06.wav,low,train,0.1,0.1001", r"sounds.csv:6: 06.wav: has no samples"),
+        ("sounds/a/below/99.wav,low,train,,", r"sounds.csv:6: no such file: .*99.wav"),
+        ("/etc/passwd,low,train,,", r"sounds.csv:6: /etc/passwd is outside of the table's folder and has no sound"),
+        ("sounds/a/below/06.wav,middle,test,,", r"sounds.csv:6: 'middle' is not a class of the train part"),
+        ("sounds/a/below/06.wav,low,exam,,", r"sounds.csv:6: 'exam' is not a part"),
+    ],
+)
+def test_lines_that_mean_no_sound_are_named(folder, line, words):
+    with pytest.raises(DataError, match=words):
+        source(table(folder, *LINES, line), clip_seconds=0.4, validation_fraction=0).load()
+
+
+def test_lines_whose_sound_cannot_be_used_are_skipped_where_asked(folder):
+    bad = ["sounds/a/below/06.wav,low,train,,9", "sounds/a/below/99.wav,low,train,,"]
+    splits = source(table(folder, *LINES, *bad), clip_seconds=0.4, on_bad_example="skip", validation_fraction=0).load()
+    assert len(splits.train) == 2
+    assert [words.partition("sounds.csv:")[2][0] for words in splits.skipped] == ["7", "6"]
+
+
+def test_init_proposes_a_table_of_sounds(folder):
+    found = AudioFolder.proposed(table(folder, *LINES), None)
+    assert (found.keys["rate"], found.examples) == (1_000, 4)
+    assert "test_fraction" not in found.keys
+
+
+@pytest.mark.parametrize(("bands", "empty"), [(8, 0), (40, 1)])
+def test_mel_bands_that_hold_no_frequency_are_told(folder, bands, empty):
+    said = [str(noticed) for noticed in source(folder, bands=bands).load().noticed if "mel bands" in str(noticed)]
+    assert len(said) == empty
+    if empty:
+        window, most = 25, int(re.search(r"dataset.bands to (\d+)", said[0])[1])
+        shares = spectra.mel_bands(1_000, 32, bands).sum(axis=0)
+        assert f"{(shares == 0).sum()} of the mel bands hold no frequency" in said[0]
+        assert (spectra.empty_bands(1_000, window, most), spectra.empty_bands(1_000, window, most + 1) > 0) == (0, True)
+    waveforms = source(folder, bands=bands, front_end="waveform").load()
+    assert not any("mel bands" in str(noticed) for noticed in waveforms.noticed)
+
+
+def test_init_proposes_no_more_mel_bands_than_hold_a_frequency(folder):
+    bands = AudioFolder.proposed(folder, None).keys["bands"]
+    assert 1 < bands < 64
+    assert not any("mel bands" in str(noticed) for noticed in source(folder, bands=bands).load().noticed)
+
+
+def test_headers_are_read_in_threads_and_told_in_their_order(folder, monkeypatch):
+    names = set()
+    original = Decoding.header
+    monkeypatch.setattr(
+        Decoding, "header", lambda self, file: names.add(threading.current_thread().name) or original(self, file)
+    )
+    for number in (14, 6, 10):
+        (folder / "a" / "below" / f"{number:02}.wav").write_bytes(b"no sound")
+    with pytest.raises(DataError) as told:
+        source(folder).load()
+    assert names and all(name.startswith("headers") for name in names)
+    assert re.findall(r"(\d+).wav", str(told.value)) == ["06", "10", "14"]
+
+
 @pytest.fixture
 def speakers(tmp_path):
     """Returns a folder of four sounds of each of ten speakers."""
@@ -274,3 +391,15 @@ def test_trials_of_a_file_that_cannot_be_used_are_left_out_and_counted(speakers)
     splits = source(speakers, trials=listed(speakers, *lines), on_bad_example="skip").load()
     assert splits.test.metadata["trials"].lengths.sum() == 1
     assert any("1 of 2 trials are left out" in str(each) for each in splits.noticed)
+
+
+def test_classes_of_a_table_may_be_held_out_too(folder):
+    lines = [
+        f"{file.relative_to(folder.parent)},speaker{place % 5}" for place, file in enumerate(folder.rglob("*.wav"))
+    ]
+    named = table(folder, *lines, header="path,label")
+    splits = source(named, hold_out="classes", test_fraction=0.4, validation_fraction=0).load()
+    assert len(splits.spec.target.class_names) == 3
+    assert (len(splits.train), len(splits.test)) == (12, 8)
+    with pytest.raises(DataError, match="trials needs a path to a folder"):
+        source(named, trials=folder / "trials.txt").load()

@@ -3,6 +3,7 @@
 import csv
 import json
 import sys
+import wave
 from importlib.metadata import PackageNotFoundError, distribution
 
 import numpy as np
@@ -10,7 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from dltrain.cli import app
-from dltrain.datasets._samples import docstrings
+from dltrain.data import Parts
+from dltrain.datasets._samples import docstrings, voices
+from dltrain.datasets.audio_folder import AudioFolder
 from dltrain.datasets.image_folder import ImageFolder
 from dltrain.datasets.npz import NPZ
 from dltrain.datasets.ts import TS
@@ -116,6 +119,62 @@ def test_measured_series_with_classes_are_those_of_the_archive(tmp_path, name):
     assert len(splits.train) + len(splits.test) == count
     assert splits.spec.input.shape == (steps, channels)
     assert len(splits.spec.target.class_names) == classes
+
+
+def spoken(place, seconds, loudness, number=0):
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(place), "wb") as file:
+        file.setparams((1, 2, 8_000, 0, "NONE", ""))
+        samples = loudness * np.random.RandomState(number).uniform(-1, 1, round(8_000 * seconds))
+        file.writeframes(samples.astype("<i2").tobytes())
+
+
+@pytest.fixture(autouse=True)
+def few_voices(monkeypatch, tmp_path_factory):
+    """Prompts of two voices in folders as Debian's packages have them, and the licence of one."""
+    root = tmp_path_factory.mktemp("asterisk")
+    for voice in ("en_US_f_Allison", "it_IT_m_Carlo"):
+        for number in range(20):
+            spoken(root / voice / "digits" / f"{number}.wav", 0.5, 9_000, number)
+        spoken(root / voice / "silence" / "1.wav", 1, 0)
+        spoken(root / voice / "beep.wav", 0.2, 9_000)
+    spoken(root / "it_IT_m_Carlo" / "hello.wav", 0.4, 9_000)
+    (root / "doc" / "core-en").mkdir(parents=True)
+    (root / "doc" / "core-en" / "copyright").write_text("CC BY-SA")
+    packages = {"en_US_f_Allison": "core-en", "it_IT_m_Carlo": "core-it"}
+    for name, value in {"ROOT": root, "LICENCES": root / "doc", "VOICES": packages}.items():
+        monkeypatch.setattr(voices, name, value)
+
+
+def test_voices_are_collected_and_those_who_speak_are_listed(tmp_path):
+    pytest.importorskip("soundfile")
+    assert dltrain("voices", tmp_path / "made").exit_code == 0
+    made = tmp_path / "made"
+    rows = list(csv.reader(lines(made / "voices.csv")))
+    assert rows[0] == ["path", "label", "split"]
+    assert len(rows) == 42 and not any("silence" in path or "beep" in path for path, *_ in rows)
+    parts = {}
+    for path, voice, part in rows[1:]:
+        assert (made / path).read_bytes() == (voices.ROOT / path.removeprefix("voices/")).read_bytes()
+        parts.setdefault(path.partition(f"{voice}/")[2], set()).add(part)
+    assert all(len(each) == 1 for each in parts.values())  # the same words are never in two parts
+    assert (made / "voices" / "it_IT_m_Carlo" / "silence" / "1.wav").is_file()
+    assert [file.name for file in (made / "licences").iterdir()] == ["core-en.txt"]
+    splits = AudioFolder(path=made / "voices.csv", rate=8_000, clip_seconds=0.3).load()
+    assert splits.spec.target.class_names == ("en_US_f_Allison", "it_IT_m_Carlo")
+    assert len(splits.train) > len(splits.test) > len(splits.validation) > 0
+    whole = AudioFolder(path=made / "voices", rate=8_000, clip_seconds=0.3).load()
+    inputs = Parts({part: split.inputs for part, split in whole.parts.items()}, lambda part, at: f"{part} {at}")
+    silent = [each for each in whole.spec.input.findings(inputs, brief=False) if each.kind == "silence"]
+    assert "2 sounds are silent" in silent[0].message
+
+
+def test_voices_that_are_not_installed_are_named_with_their_packages(tmp_path, monkeypatch):
+    monkeypatch.setattr(voices, "VOICES", {**voices.VOICES, "fr": "core-fr", "ru": "core-ru"})
+    result = dltrain("voices", tmp_path / "made")
+    assert result.exit_code == 2
+    assert "sudo apt install core-fr core-ru" in result.stderr
+    assert not (tmp_path / "made").exists()
 
 
 @pytest.mark.parametrize("name", ["co2", "leaves"])

@@ -2,6 +2,7 @@
 
 import base64
 import struct
+import threading
 import wave
 
 import numpy as np
@@ -201,3 +202,20 @@ def test_pictures_have_low_tones_below_and_what_was_looked_at_on_them(front_end)
     if front_end in ("spectrogram", "log_mel"):
         is_coloured = (np.ptp(shown.overlay.astype(int), axis=-1) > 0).any(axis=1)
         assert np.flatnonzero(is_coloured).min() == len(is_coloured) - 2
+
+
+def test_files_to_predict_are_decoded_in_threads_and_answered_in_their_order(tmp_path, monkeypatch):
+    names = set()
+    original = Decoding.__call__
+    monkeypatch.setattr(
+        Decoding, "__call__", lambda self, raw: names.add(threading.current_thread().name) or original(self, raw)
+    )
+    raws = []
+    for number in range(40):
+        raws.append(tmp_path / f"{number}.wav")
+        soundfile.write(raws[-1], np.full(1_000, number / 100), 16_000, "FLOAT")
+    raws[7].write_bytes(b"no sound")
+    encoded = Audio(rate=16_000, samples=1_000).encode(raws)
+    assert [*encoded.problems] == [7]
+    np.testing.assert_allclose(encoded.stored[:, 0], np.delete(np.arange(40) / 100, 7), atol=1e-6)
+    assert names and all(name.startswith("decode") for name in names)

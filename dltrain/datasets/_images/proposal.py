@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -12,13 +11,13 @@ from dltrain.data.proposal import Proposal
 from dltrain.data.size_limit import MEGABYTE
 from dltrain.datasets._images.archives import KINDS as ARCHIVES
 from dltrain.datasets._images.listing import Listing
-from dltrain.datasets._images.table import KINDS as TABLES
+from dltrain.datasets._sources.file_table import names_files
 from dltrain.datasets._sources.proposal import held_out
 from dltrain.errors import KeyProblem
 from dltrain.features._images.decoding import MOST_MEGABYTES
 from dltrain.features._images.headers import SUFFIXES, Header, read_header
 from dltrain.lazy import np
-from dltrain.untrusted import Unreadable, content, opened, parsing
+from dltrain.untrusted import Unreadable, content, parsing
 
 SIZES = (32, 48, 64, 96, 128, 160, 192, 224)
 """Image sizes to propose: networks halve them several times."""
@@ -34,7 +33,7 @@ def images(path: Path, listing: Callable[[], Listing]) -> Proposal | None:
         listing: lists the files and their classes.
     """
     is_archive = path.is_file() and path.name.lower().endswith(tuple(ARCHIVES.split(", ")))
-    if not (is_archive or names_images(path) or (path.is_dir() and has_image(path))):
+    if not (is_archive or names_files(path, SUFFIXES) or (path.is_dir() and has_image(path))):
         return None
     found = listing()
     files = [file for files, _ in found.parts.values() for file in files]
@@ -76,15 +75,6 @@ def images(path: Path, listing: Callable[[], Listing]) -> Proposal | None:
         dict(zip(found.class_names, counts, strict=True)),
         photographs=side > 96,
     )
-
-
-def names_images(path: Path) -> bool:
-    """Whether a file is a table whose second line names an image."""
-    if not path.is_file() or path.suffix.lower() not in TABLES:
-        return False
-    with opened(path) as binary, io.TextIOWrapper(binary, encoding="utf-8-sig", errors="replace") as file:
-        beginning = [file.readline(10_000) for _ in range(2)]
-    return any(suffix in beginning[1].lower() for suffix in SUFFIXES)
 
 
 def has_image(folder: Path) -> bool:

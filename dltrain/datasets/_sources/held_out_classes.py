@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from dltrain.errors import KeyProblem
 from dltrain.fields import HeldOut, parse_fold
@@ -13,7 +14,12 @@ Files = dict[str, dict[str, list[Path]]]
 """Of each class of each part."""
 
 
-def with_held_out_classes(found: Files, fractions: Mapping[str, HeldOut], seed: int) -> Files:
+Example = TypeVar("Example")
+
+
+def with_held_out_classes(
+    found: Mapping[str, Mapping[str, list[Example]]], fractions: Mapping[str, HeldOut], seed: int
+) -> dict[str, dict[str, list[Example]]]:
     """Returns the examples of each class of each part, with classes of the train part held out for the other parts.
 
     Args:

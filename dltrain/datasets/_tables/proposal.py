@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dltrain.data.proposal import Proposal
 from dltrain.data.splits import PART_NAMES
-from dltrain.datasets._images.proposal import has_image, names_images
+from dltrain.datasets._images.proposal import has_image
+from dltrain.datasets._sources.file_table import names_files
 from dltrain.datasets._sources.proposal import are_parts, few, held_out
 from dltrain.datasets._tables.rows_in_time import is_series
 from dltrain.datasets._tables.whole_series_proposal import is_whole, of_whole_series, resemblance
 from dltrain.errors import KeyProblem
+from dltrain.features._audio.decoding import SUFFIXES as OF_SOUNDS
+from dltrain.features._images.headers import SUFFIXES as OF_IMAGES
 from dltrain.features._tables.columns import FEW, looks
 from dltrain.features._tables.files import BadRows, read
 from dltrain.lazy import np
@@ -94,7 +97,7 @@ def _proposed(
         if kinds[0] == ".txt" and not _have_columns(files):
             return None
         path = files[0] if len(files) == 1 else path / f"*{kinds[0]}"
-    elif not path.name.lower().endswith(_FILES) or names_images(path):
+    elif not path.name.lower().endswith(_FILES) or names_files(path, (*OF_IMAGES, *OF_SOUNDS)):
         return None
     try:
         return look(path, target, make, missing, skip=False)

@@ -13,7 +13,7 @@ from dltrain.data.progress import with_progress
 from dltrain.data.random_draws import uniform
 from dltrain.data.trees import Examples
 from dltrain.errors import DataError
-from dltrain.features._audio.decoding import Decoding
+from dltrain.features._audio.decoding import Decoding, Stretch
 from dltrain.lazy import np
 
 AT_ONCE = 32
@@ -57,17 +57,22 @@ class SoundFiles:
     """Sounds in files, decoded when they are first needed, several at a time.
 
     Args:
-        paths: the files.
+        stretches: the files, or parts of them.
         decoding: how a file becomes samples.
         keep: memory, where decoded sounds are kept; or none, to decode them each time.
     """
 
-    def __init__(self, paths: Sequence[Path], decoding: Decoding, keep: Literal["memory", "none"]) -> None:
-        self.paths, self._decoding, self._keep = paths, decoding, keep
+    def __init__(self, stretches: Sequence[Stretch], decoding: Decoding, keep: Literal["memory", "none"]) -> None:
+        self._stretches, self._decoding, self._keep = stretches, decoding, keep
         self._kept: dict[int, np.ndarray] = {}
 
+    @property
+    def paths(self) -> Sequence[Path]:
+        """The file of each."""
+        return [stretch.path for stretch in self._stretches]
+
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self._stretches)
 
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:
@@ -87,14 +92,14 @@ class SoundFiles:
 
     def problems(self) -> dict[int, str]:
         """Decodes every sound; returns why some cannot be used, by their place."""
-        words = f"checking that {len(self.paths):,} sounds can be decoded"
-        found = enumerate(with_progress(words, self._threads.map(self._decoded, range(len(self.paths)))))
+        words = f"checking that {len(self):,} sounds can be decoded"
+        found = enumerate(with_progress(words, self._threads.map(self._decoded, range(len(self)))))
         return {place: each for place, each in found if isinstance(each, str)}
 
     def without(self, places: Collection[int]) -> SoundFiles:
         """Returns all sounds but those at some places; what is decoded of them is kept."""
-        left = [place for place in range(len(self.paths)) if place not in places]
-        found = SoundFiles([self.paths[place] for place in left], self._decoding, self._keep)
+        left = [place for place in range(len(self)) if place not in places]
+        found = SoundFiles([self._stretches[place] for place in left], self._decoding, self._keep)
         found._kept = {row: self._kept[place] for row, place in enumerate(left) if place in self._kept}
         return found
 
@@ -102,9 +107,9 @@ class SoundFiles:
         if (known := self._kept.get(place)) is not None:
             return known
         try:
-            samples, _ = self._decoding(self.paths[place])
+            samples, _ = self._decoding(self._stretches[place])
         except ValueError as error:
-            return f"{self.paths[place]}: {error}"
+            return f"{self._stretches[place]}: {error}"
         if self._keep == "memory":
             self._kept[place] = samples
         return samples

@@ -30,6 +30,8 @@ LOUDEST = 2.0**31
 QUIET = 1e-4
 """Sounds that never go beyond it are taken for silence: 3 steps of 16 bits."""
 
+_ROUNDED = 0.1
+"""Seconds by which a stretch may end behind its sound: tables are rounded."""
 _ENDLESS = 2**31 - 64
 """Bytes that streams name whose length was not known when their header was written, or more."""
 
@@ -43,12 +45,33 @@ def check_installed(key: str) -> None:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """A sound: a file, or a part of one.
+
+    Args:
+        path: the file.
+        start: where it begins, in seconds.
+        end: where it ends; none for the file's end.
+        named: what messages call it; empty for its path.
+    """
+
+    path: Path
+    start: float = 0.0
+    end: float | None = None
+    named: str = ""
+
+    def __str__(self) -> str:
+        """Returns what messages call it."""
+        return self.named or str(self.path)
+
+
+@dataclass(frozen=True)
 class Header:
     """What a file says of itself.
 
     Args:
         rate: samples per second.
-        samples: of each channel, as far as the file goes.
+        samples: of each channel, as far as the file goes; of a stretch, those of it.
         channels: how many.
         named_samples: that the header names: more than there are in a file that was cut off.
     """
@@ -57,6 +80,10 @@ class Header:
     samples: int
     channels: int
     named_samples: int
+
+
+class _Unusable(ValueError):
+    """A sound that can be read, but not used."""
 
 
 @dataclass(frozen=True)
@@ -73,20 +100,21 @@ class Decoding:
     channel: Channel = "mix"
     most_megabytes: int = MOST_MEGABYTES
 
-    def header(self, path: Path) -> Header:
+    def header(self, source: Path | Stretch) -> Header:
         """Reads what a file says of itself, and none of its samples.
 
         Raises:
             ValueError: if it is no sound that can be used.
         """
-        with self._opened(path) as sound:
-            return self._checked(sound)
+        stretch = source if isinstance(source, Stretch) else Stretch(source)
+        with self._opened(stretch.path) as sound:
+            return self._checked(sound, stretch)[0]
 
-    def __call__(self, source: Path | bytes) -> tuple[np.ndarray, list[Notice]]:
+    def __call__(self, source: Path | bytes | Stretch) -> tuple[np.ndarray, list[Notice]]:
         """Decodes a sound.
 
         Args:
-            source: a file, or what is in one.
+            source: a file, a stretch of one, of which nothing else is decoded, or what is in one.
 
         Returns:
             samples in about -1 to 1, (samples,), float32; and what was changed or is odd.
@@ -94,9 +122,12 @@ class Decoding:
         Raises:
             ValueError: if it is none that can be used.
         """
-        with self._opened(source) as sound:
-            header = self._checked(sound)
-            samples = sound.read(dtype="float32", always_2d=True)
+        stretch = source if isinstance(source, Stretch) else None
+        with self._opened(source.path if isinstance(source, Stretch) else source) as sound:
+            header, first = self._checked(sound, stretch)
+            if first:
+                sound.seek(first)
+            samples = sound.read(header.samples, dtype="float32", always_2d=True)
         notices = []
         if not len(samples):
             raise ValueError("has no samples that can be decoded")
@@ -140,17 +171,29 @@ class Decoding:
         except OSError as error:
             raise ValueError(f"cannot be read: {error.strerror or error}") from None
         except untrusted.Unreadable as error:
+            if isinstance(error.__cause__, _Unusable):
+                raise ValueError(str(error.__cause__)) from None
             words = re.sub(r"^Error opening <[^>]*>: ", "", str(error))
             raise ValueError(f"is no sound that can be read ({', '.join(SUFFIXES)}): {words}") from None
 
-    def _checked(self, sound: Any) -> Header:
+    def _checked(self, sound: Any, stretch: Stretch | None) -> tuple[Header, int]:
+        """Returns what the header says of a stretch, and its first sample."""
         rate, samples, channels = int(sound.samplerate), int(sound.frames), int(sound.channels)
         if rate < SLOWEST:
-            raise ValueError(f"names {rate:,} samples a second in its header, expected {SLOWEST} or more")
+            raise _Unusable(f"names {rate:,} samples a second in its header, expected {SLOWEST} or more")
+        named, first = max(samples, _named(sound)), 0
+        if stretch is not None and (stretch.start or stretch.end is not None):
+            lasts = samples / rate
+            if stretch.start >= lasts or (stretch.end or 0) > lasts + _ROUNDED:
+                which, at = ("start", stretch.start) if stretch.start >= lasts else ("end", stretch.end)
+                raise _Unusable(f"{which} is {at:g} s, the sound lasts {lasts:.6g} s")
+            first = round(stretch.start * rate)
+            last = samples if stretch.end is None else min(round(stretch.end * rate), samples)
+            named = samples = max(last - first, 0)
         needed = max(samples * channels, samples * self.rate // rate)
         if needed > MOST_SAMPLES:
-            raise ValueError(f"has {needed:,} samples, at most {MOST_SAMPLES:,} are read")
-        return Header(rate, samples, channels, max(samples, _named(sound)))
+            raise _Unusable(f"has {needed:,} samples, at most {MOST_SAMPLES:,} are read")
+        return Header(rate, samples, channels, named), first
 
 
 def _named(sound: Any) -> int:
