@@ -219,6 +219,9 @@ class AudioFolder(Dataset):
                 for name, files in of_class.items()
                 for file in files
             ]
+            if self.trials:
+                without = replace(_of_classes(self._root), is_open=True).parts()
+                self._listed.say(without, found, None if like is None else classes)
             headers = self._headers([sound.file for sound in each])
             problems = [*missing] + [
                 f"{sound.file}: {words}" for sound, words in zip(each, headers, strict=True) if isinstance(words, str)
@@ -304,7 +307,9 @@ class AudioFolder(Dataset):
             found, missing = _named(table, self.on_bad_example == "skip", () if self._is_open else known)
         else:
             files = replace(_of_classes(self._root), is_open=self._is_open).parts()
-            found = _stretches(self._listed.as_test_part(files) if self.trials else files)
+            if self.trials:
+                files = self._listed.as_test_part(files, are_strangers=self.hold_out == "classes")
+            found = _stretches(files)
         if self.hold_out == "classes":
             shares = {"test": self.test_fraction, "validation": self.validation_fraction}
             found = with_held_out_classes(found, shares, self.split_seed)

@@ -39,7 +39,7 @@ class Trials:
         for start in range(0, len(found), _AT_ONCE):
             some = slice(start, start + _AT_ONCE)
             one, other = (np.asarray(vectors[each[some]], np.float64) for each in (self.first, self.second))
-            found[some] = (of_length_1(one) * of_length_1(other)).sum(axis=1)
+            found[some] = np.clip((of_length_1(one) * of_length_1(other)).sum(axis=1), -1, 1)
         return found
 
 

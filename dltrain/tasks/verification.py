@@ -52,7 +52,7 @@ class Verification(Task):
         scale: what cosines are multiplied by in aam_softmax.
         embedding_size: numbers of the embedding, which one more layer makes; none for what the network has found.
         per_class: of contrastive: examples of an identity that training reads next to each other, so that batches have
-            some of the same.
+            some of the same; its pairs are those of one device's batch.
         prior: of min_dcf: the share of trials that is of one identity.
         most_trials: drawn of a part at most, half of them of one identity; unused where the dataset has a list.
         trials_seed: of the drawing.
@@ -193,7 +193,10 @@ class Verification(Task):
         trials = self._trials(outcome.data, outcome.known)
         if trials.are_same.all() or not trials.are_same.any():
             return dict.fromkeys(self.part_metrics, math.nan)  # which `undefined` takes the place of
-        rates = ErrorRates.of(trials.scores(outcome.outputs), trials.are_same)
+        scores = trials.scores(outcome.outputs)
+        if not np.isfinite(scores).all():
+            return dict.fromkeys(self.part_metrics, math.nan)
+        rates = ErrorRates.of(scores, trials.are_same)
         equal, threshold = rates.equal
         found = {"eer": equal, "min_dcf": rates.least_cost(self.prior), "threshold": threshold}
         return {name: found[name] for name in self.part_metrics}
@@ -217,7 +220,7 @@ class Verification(Task):
 
     def answers(self, outcome: Outcome, options: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Returns the embedding of each example."""
-        return [{"embedding": row} for row in np.asarray(outcome.outputs, np.float64).tolist()]
+        return [{"embedding": row} for row in of_length_1(np.asarray(outcome.outputs, np.float64)).tolist()]
 
     def agree(self, data: DataSpec, outputs: Any, others: Any) -> np.ndarray:
         """Returns which embeddings point the same way."""
@@ -227,7 +230,7 @@ class Verification(Task):
     def likeness(self, data: DataSpec, outputs: Any, others: Any) -> float:
         """Returns the cosine of two embeddings."""
         one, other = (of_length_1(np.asarray(each, np.float64)) for each in (outputs, others))
-        return float((one * other).sum())
+        return float(np.clip((one * other).sum(), -1, 1))
 
     def chapters(self, outcome: Outcome) -> list[Chapter]:
         """Returns the scores of trials, the error rates over each other (DET), and the rates themselves."""

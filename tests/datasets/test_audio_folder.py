@@ -315,26 +315,37 @@ def test_classes_are_held_out_whole_and_none_is_in_two_parts(speakers):
         assert [file.parent.name for file in part.inputs.paths] == part.metadata["identity"].tolist()
     assert (splits.test.targets == -1).all()
     assert (splits.train.targets >= 0).all()
-    others = [owners(source(speakers, hold_out="classes", split_seed=seed).load().test) for seed in range(4)]
+    keys = {"hold_out": "classes", "validation_fraction": 0}
+    others = [owners(source(speakers, split_seed=seed, **keys).load().test) for seed in range(4)]
     assert len({*map(frozenset, others)}) > 1
 
 
 def test_each_class_is_in_one_fold(speakers):
-    folds = [source(speakers, hold_out="classes", test_fraction=f"fold {n} of 5").load().test for n in range(1, 6)]
+    keys = {"hold_out": "classes", "validation_fraction": 0}
+    folds = [source(speakers, test_fraction=f"fold {n} of 5", **keys).load().test for n in range(1, 6)]
     assert sorted(name for fold in folds for name in owners(fold)) == [f"s{number}" for number in range(10)]
 
 
 def test_a_class_more_leaves_the_others_where_they_were_drawn(speakers):
-    before = owners(source(speakers, hold_out="classes", test_fraction=0.2).load().test)
+    keys = {"hold_out": "classes", "test_fraction": 0.2, "validation_fraction": 0}
+    before = owners(source(speakers, **keys).load().test)
     (speakers / "s99").mkdir()
     soundfile.write(speakers / "s99" / "x.wav", np.zeros(1_000), 1_000)
-    after = owners(source(speakers, hold_out="classes", test_fraction=0.2).load().test)
+    after = owners(source(speakers, **keys).load().test)
     assert len(after - before) <= 1
+    assert len(before - after) <= 1
 
 
 def test_too_few_classes_to_hold_some_out_are_refused(folder):
-    with pytest.raises(DataError, match="test_fraction leaves 1 of 2 classes to train on"):
+    with pytest.raises(DataError, match="test_fraction holds out 1 of 2 classes: at least 2 are needed"):
         source(folder, hold_out="classes").load()
+
+
+def test_parts_of_one_class_that_is_held_out_are_refused_with_what_to_set(speakers):
+    with pytest.raises(DataError, match=r"validation_fraction holds out 1 of 8 classes.*; 0.25 gives 2"):
+        source(speakers, hold_out="classes").load()
+    with pytest.raises(DataError, match="leaves 1 of 10 classes to train on"):
+        source(speakers, hold_out="classes", test_fraction=0.9).load()
 
 
 def listed(speakers, *lines):
@@ -359,7 +370,7 @@ def test_the_files_of_a_list_of_trials_are_the_test_part_and_are_not_trained_on(
     assert len(heard) == 36
     assert not heard & {*names}
     said = [str(each) for each in splits.noticed]
-    assert any("4 files are in the list of trials, and are not trained on" in words for words in said)
+    assert any("4 files are trained on no longer, for the list of trials" in words for words in said)
     assert any("has files of 2 classes that are trained on, such as s0" in words for words in said)
 
 
@@ -403,3 +414,43 @@ def test_classes_of_a_table_may_be_held_out_too(folder):
     assert (len(splits.train), len(splits.test)) == (12, 8)
     with pytest.raises(DataError, match="trials needs a path to a folder"):
         source(named, trials=folder / "trials.txt").load()
+
+
+def test_a_listed_file_is_one_by_whatever_name_it_goes(speakers):
+    lines = ["1 ./s0/00.wav s0/10.wav", "0 s1/../s0/00.wav s1/01.wav"]
+    splits = source(speakers, trials=listed(speakers, *lines), validation_fraction=0).load()
+    assert sorted(file.name for file in splits.test.inputs.paths) == ["00.wav", "01.wav", "10.wav"]
+    assert splits.test.metadata["trials"].lengths.sum() == 2
+    assert not {"00.wav", "01.wav", "10.wav"} & {file.name for file in splits.train.inputs.paths}
+    assert set(splits.test.metadata["identity"]) == {"s0", "s1"}
+
+
+def test_classes_of_a_list_are_nowhere_else_where_classes_are_held_out(speakers):
+    path = listed(speakers, "1 s0/00.wav s0/10.wav", "0 s0/00.wav s1/01.wav")
+    splits = source(speakers, trials=path, hold_out="classes", validation_fraction=0.25).load()
+    heard = owners(splits.train) | owners(splits.validation)
+    assert heard == {f"s{number}" for number in range(2, 10)}
+    assert any("8 files are trained on no longer" in str(each) for each in splits.noticed)
+    assert not any("classes that are trained on" in str(each) for each in splits.noticed)
+
+
+def test_a_run_is_asked_about_a_list_with_classes_that_it_was_trained_on(speakers):
+    run = source(speakers, hold_out="classes", test_fraction=0.2, validation_fraction=0).load()
+    known = run.spec.target.class_names[0]
+    first, second = sorted((speakers / known).iterdir())[:2]
+    path = listed(speakers, f"1 {known}/{first.name} {known}/{second.name}")
+    splits = source(speakers, trials=path, validation_fraction=0).load(run.spec)
+    said = [str(each) for each in splits.noticed]
+    assert any(f"1 classes that are trained on, such as {known}, perhaps of the very files" in words for words in said)
+    assert not any("no longer" in words for words in said)
+
+
+def test_trials_that_say_nothing_or_two_things_are_refused_and_repeats_are_told(speakers, caplog):
+    lines = ["1 s0/00.wav s0/00.wav", "1 s0/00.wav s0/10.wav", "0 s0/10.wav s0/00.wav"]
+    with pytest.raises(DataError) as told:
+        source(speakers, trials=listed(speakers, *lines)).load()
+    assert "trials.txt:1: compares s0/00.wav with itself" in str(told.value)
+    assert "trials.txt:3: says the opposite of line 2" in str(told.value)
+    lines = ["1 s0/00.wav s0/10.wav", "1 s0/10.wav s0/00.wav"]
+    splits = source(speakers, trials=listed(speakers, *lines), validation_fraction=0).load()
+    assert any("1 of 2 trials are there more than once" in str(each) for each in splits.noticed)

@@ -134,6 +134,21 @@ def test_scores_are_cosines():
     np.testing.assert_allclose(trials.scores(vectors), [expected, 1])
 
 
+def test_embeddings_that_are_no_numbers_have_no_error_rates():
+    split = part(["ann", "bob", "ann"])
+    vectors = np.array([[1.0, 0], [np.nan, 0], [1, 1]])
+    found = Verification().measure(Outcome(SPEC, "test", split, split.metadata, vectors))
+    assert all(math.isnan(value) for value in found.values())
+
+
+def test_answers_are_of_length_1_and_no_score_is_beyond_1():
+    vectors = np.array([[0.3, 0.4], [0.1, 0.7]])
+    answers = Verification().answers(Outcome(SPEC, "", None, {}, vectors), {})
+    assert [np.linalg.norm(each["embedding"]) for each in answers] == pytest.approx([1, 1])
+    same = np.random.RandomState(0).standard_normal((50, 1, 7))
+    assert max(Verification().likeness(SPEC, each, each) for each in same) <= 1
+
+
 @pytest.mark.parametrize(
     ("owners", "expected"),
     [

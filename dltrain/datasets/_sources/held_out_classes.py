@@ -29,7 +29,7 @@ def with_held_out_classes(
         seed: of which ones. A class more or less leaves the order of the others as it is.
 
     Raises:
-        KeyProblem: if fewer than two classes are left to train on.
+        KeyProblem: if a part has fewer than two classes, or fewer are left to train on.
     """
     parts = {part: dict(classes) for part, classes in found.items()}
     for part, fraction in fractions.items():
@@ -41,6 +41,9 @@ def with_held_out_classes(
             taken = names[number - 1 :: count]
         else:
             taken = names[: max(1, round(fraction * len(names)))]
+        if len(taken) < 2:
+            words = f"holds out {len(taken)} of {len(names)} classes: at least 2 are needed to tell apart"
+            raise KeyProblem(f"{part}_fraction", f"{words}; {2 / max(len(names), 1):.2g} gives 2, 0 gives no such part")
         parts[part] = {name: parts["train"].pop(name) for name in sorted(taken)}
         if len(parts["train"]) < 2:
             words = f"leaves {len(parts['train'])} of {len(names)} classes to train on, at least 2 are needed"
