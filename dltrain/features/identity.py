@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dltrain.data.feature import Encoded, Feature, Groups, fitted
+from dltrain.data.feature import Encoded, Feature, Groups, fitted, shortened
 from dltrain.features.class_label import differing_names
 from dltrain.lazy import np
 from dltrain.registry import FEATURES
@@ -46,9 +46,13 @@ class Identity(Feature):
         return ()
 
     def encode(self, raws: Any) -> Encoded:
-        """Returns the positions of names; -1 for one that the train part does not have."""
+        """Returns the positions of names, -1 for one that the train part does not have; others cannot be used."""
         places = {name: place for place, name in enumerate(self.class_names)}
-        return Encoded(np.array([places.get(raw, STRANGER) for raw in raws], np.int32))
+        problems = {
+            row: f"must be a name, got {shortened(raw)}" for row, raw in enumerate(raws) if not isinstance(raw, str)
+        }
+        found = [places.get(raw, STRANGER) for raw in raws if isinstance(raw, str)]
+        return Encoded(np.array(found, np.int32), problems)
 
     def decode(self, stored: Any) -> list[str]:
         """Returns the names; `another` for one that the train part does not have."""

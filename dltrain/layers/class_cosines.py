@@ -13,11 +13,11 @@ class ClassCosines(keras.layers.Layer):
 
     Args:
         classes: how many there are.
-        settings: of a Keras layer.
+        kwargs: of a Keras layer.
     """
 
-    def __init__(self, classes: int, **settings: Any) -> None:
-        super().__init__(**settings)
+    def __init__(self, classes: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self.classes = classes
 
     def build(self, shape: Any) -> None:

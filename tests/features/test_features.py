@@ -18,6 +18,7 @@ from dltrain.features._tables.columns import Encoding, learn
 from dltrain.features.audio import Audio
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.future import Future
+from dltrain.features.identity import Identity
 from dltrain.features.image import Image
 from dltrain.features.labels import Labels
 from dltrain.features.numbers import Numbers
@@ -91,6 +92,7 @@ EACH = {
         st.lists(st.sampled_from(["O", "B-PER", "I-PER", None]), min_size=1, max_size=6),
     ),
     "class_label": (ClassLabel(class_names=("a", "b", "c")), st.sampled_from(["a", "b", "c"])),
+    "identity": (Identity(class_names=("a", "b", "c")), st.sampled_from(["a", "b", "c", "another"])),
     "labels": (Labels(class_names=("a", "b")), st.lists(st.sampled_from(["a", "b"]), unique=True)),
     "numbers": (Numbers(names=("x", "y")), st.fixed_dictionaries({"x": FLOATS, "y": FLOATS})),
 }  # fmt: skip

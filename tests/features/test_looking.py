@@ -10,6 +10,7 @@ from dltrain.features._series.tables import Layout
 from dltrain.features.audio import Audio
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.future import Future
+from dltrain.features.identity import Identity
 from dltrain.features.image import Image
 from dltrain.features.labels import Labels
 from dltrain.features.numbers import Numbers
@@ -40,6 +41,7 @@ TOKENS = Tokens(kind="words", max_length=9).fit([[f"word{row} and word{row + 1}"
 SENTENCE = Sentence(kind="words", max_length=9).fit([[[f"word{row}", "and"] for row in range(COUNT + 1)]])
 EACH = {
     "class_label": (ClassLabel(class_names=("a", "b")), np.arange(COUNT, dtype=np.int32) % 2),
+    "identity": (Identity(class_names=("a", "b")), np.arange(COUNT, dtype=np.int32) % 2 - 1),
     "image": (Image(shape=(40, 36, 3)), RANDOM.randint(0, 256, (COUNT, 40, 36, 3)).astype(np.uint8)),
     "labels": (Labels(class_names=("a", "b", "c")), (RANDOM.rand(COUNT, 3) > 0.5).astype(np.float32)),
     "numbers": (Numbers(names=("x", "y")), RANDOM.rand(COUNT, 2).astype(np.float32)),
@@ -85,7 +87,7 @@ def test_columns_are_numbers_each_with_a_name_of_its_own(name):
         assert columns.shape[0] == COUNT
         assert len({feature.column(index) for index in range(columns.shape[1])}) == columns.shape[1]
         # Trees predict integers as classes and floats as numbers.
-        assert (columns.dtype.kind == "i") == (name in ("class_label", "labels"))
+        assert (columns.dtype.kind == "i") == (name in ("class_label", "identity", "labels"))
     else:
         assert name in ("audio", "image", "tokens", "sentence", "tags", "series", "future", "whole_series")
 
@@ -125,9 +127,15 @@ def test_moments_have_names_once_a_feature_has_learnt_them(name):
 
 def test_names_in_messages():
     names = [feature.column(0) for name, (feature, _) in EACH.items() if name != "whole_series"]
-    assert names == ["the class", "channel 0", "target 'a'", "target 'x'", "column 'size'", "feature 0"] + [
-        f"{name} 0" for name in ("series", "future", "tokens", "sentence", "tags", "audio")
-    ]
+    assert names == [
+        "the class",
+        "the identity",
+        "channel 0",
+        "target 'a'",
+        "target 'x'",
+        "column 'size'",
+        "feature 0",
+    ] + [f"{name} 0" for name in ("series", "future", "tokens", "sentence", "tags", "audio")]
     assert Vector(shape=(3, 2)).column(1) == "channel 1"
     assert [WholeSeries(channels=2, names=names).column(0) for names in ((), ("x", "y"))] == ["channel 1", "x"]
 

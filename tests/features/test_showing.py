@@ -41,6 +41,7 @@ EXAMPLES = {
     "whole_series": (WholeSeries(channels=2), Ragged.of([np.ones((each, 2)) for each in (3, 1, 40)], np.float32)),
     "future": (Future(horizon=2, names=("y", "z")), np.arange(12, dtype=np.float32).reshape(3, 2, 2)),
     "class_label": (ClassLabel(class_names=("a", "b")), np.array([0, 1, 1], np.int32)),
+    "identity": (Identity(class_names=("a", "b")), np.array([0, 1, -1], np.int32)),
     "image": (Image(shape=(4, 5, 3), mean=(1.0,) * 3, standard_deviation=(2.0,) * 3), np.zeros((3, 4, 5, 3), np.uint8)),
     "labels": (Labels(class_names=("a", "b")), np.array([[0, 0], [1, 1], [0, 1]], np.float32)),
     "numbers": (Numbers(names=("x", "y")), np.array([[0, 1e30], [-2, 1234.5], [3, 3]], np.float32)),
