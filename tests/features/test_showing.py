@@ -11,6 +11,7 @@ from dltrain.features._series.tables import Layout
 from dltrain.features.audio import Audio
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.future import Future
+from dltrain.features.identity import Identity
 from dltrain.features.image import Image
 from dltrain.features.labels import Labels
 from dltrain.features.numbers import Numbers
