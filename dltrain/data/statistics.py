@@ -103,6 +103,12 @@ def of_length_1(vectors: np.ndarray) -> np.ndarray:
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12))
 
 
+def cosines(vectors: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Returns the cosine of each vector and the other in its place, -1 to 1, (...,), float64; 0 where one is zeros."""
+    one, other = (of_length_1(np.asarray(each, np.float64)) for each in (vectors, others))
+    return np.asarray(np.clip((one * other).sum(axis=-1), -1, 1))
+
+
 def _float_moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     values = values.astype(np.float64)
     return values.mean(axis=0), values.var(axis=0)

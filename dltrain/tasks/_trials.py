@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dltrain.data import DataSpec, Split, named
-from dltrain.data.statistics import of_length_1
+from dltrain.data.statistics import cosines
 from dltrain.features.identity import IDENTITY, NUMBER, TRIALS
 from dltrain.lazy import np
 
@@ -29,6 +29,11 @@ class Trials:
     second: np.ndarray
     are_same: np.ndarray
 
+    @property
+    def are_of_both_kinds(self) -> bool:
+        """Whether some are of one identity and some of two."""
+        return bool(self.are_same.any() and not self.are_same.all())
+
     def scores(self, vectors: np.ndarray) -> np.ndarray:
         """Returns the cosine of the two vectors of each trial, (trials,), float64.
 
@@ -38,8 +43,7 @@ class Trials:
         found = np.zeros(len(self.first))
         for start in range(0, len(found), _AT_ONCE):
             some = slice(start, start + _AT_ONCE)
-            one, other = (np.asarray(vectors[each[some]], np.float64) for each in (self.first, self.second))
-            found[some] = np.clip((of_length_1(one) * of_length_1(other)).sum(axis=1), -1, 1)
+            found[some] = cosines(vectors[self.first[some]], vectors[self.second[some]])
         return found
 
 

@@ -28,7 +28,7 @@ def chapters(outcome: Outcome, trials: Trials, prior: float) -> list[Chapter]:
         trials: pairs of these.
         prior: of the least cost.
     """
-    if trials.are_same.all() or not trials.are_same.any():
+    if not trials.are_of_both_kinds:
         return []
     scores = trials.scores(outcome.outputs)
     rates = ErrorRates.of(scores, trials.are_same)
@@ -68,7 +68,7 @@ def mistakes(outcome: Outcome, trials: Trials, count: int) -> Mistakes | None:
         trials: pairs of these.
         count: how many, at most.
     """
-    if trials.are_same.all() or not trials.are_same.any():
+    if not trials.are_of_both_kinds:
         return None
     scores = trials.scores(outcome.outputs)
     _, threshold = ErrorRates.of(scores, trials.are_same).equal

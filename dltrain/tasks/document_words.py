@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dltrain.data import DataSpec, Examples, Outcome, Ragged, Split
 from dltrain.data.random_draws import uniform
-from dltrain.data.statistics import of_length_1
+from dltrain.data.statistics import cosines, of_length_1
 from dltrain.data.word_frequencies import kept
 from dltrain.errors import KeyProblem
 from dltrain.features.class_label import ClassLabel
@@ -159,8 +159,7 @@ class DocumentWords(Task):
 
     def agree(self, data: DataSpec, outputs: Any, others: Any) -> np.ndarray:
         """Returns which vectors point the same way."""
-        one, other = (of_length_1(np.asarray(each, np.float64)) for each in (outputs, others))
-        return np.asarray((one * other).sum(axis=1) > 0.99)
+        return np.asarray(cosines(outputs, others) > 0.99)
 
     def vectors(self, data: DataSpec, model: Any) -> dict[str, tuple[Sequence[str] | None, np.ndarray]]:
         """Returns those of the documents of the train part, and of all words."""

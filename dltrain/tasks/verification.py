@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from dltrain.data import DataSpec, Outcome, Split
 from dltrain.data.spec import HEAD
-from dltrain.data.statistics import of_length_1
+from dltrain.data.statistics import cosines, of_length_1
 from dltrain.errors import KeyProblem
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.identity import Identity
@@ -191,11 +191,9 @@ class Verification(Task):
     def measure(self, outcome: Outcome) -> dict[str, float]:
         """Returns what trials of a part tell."""
         trials = self._trials(outcome.data, outcome.known)
-        if trials.are_same.all() or not trials.are_same.any():
-            return dict.fromkeys(self.part_metrics, math.nan)  # which `undefined` takes the place of
         scores = trials.scores(outcome.outputs)
-        if not np.isfinite(scores).all():
-            return dict.fromkeys(self.part_metrics, math.nan)
+        if not trials.are_of_both_kinds or not np.isfinite(scores).all():
+            return dict.fromkeys(self.part_metrics, math.nan)  # which `undefined` takes the place of, of one kind
         rates = ErrorRates.of(scores, trials.are_same)
         equal, threshold = rates.equal
         found = {"eer": equal, "min_dcf": rates.least_cost(self.prior), "threshold": threshold}
@@ -224,13 +222,11 @@ class Verification(Task):
 
     def agree(self, data: DataSpec, outputs: Any, others: Any) -> np.ndarray:
         """Returns which embeddings point the same way."""
-        one, other = (of_length_1(np.asarray(each, np.float64)) for each in (outputs, others))
-        return np.asarray((one * other).sum(axis=1) > 0.99)
+        return np.asarray(cosines(outputs, others) > 0.99)
 
     def likeness(self, data: DataSpec, outputs: Any, others: Any) -> float:
         """Returns the cosine of two embeddings."""
-        one, other = (of_length_1(np.asarray(each, np.float64)) for each in (outputs, others))
-        return float(np.clip((one * other).sum(), -1, 1))
+        return float(cosines(outputs, others).item())
 
     def chapters(self, outcome: Outcome) -> list[Chapter]:
         """Returns the scores of trials, the error rates over each other (DET), and the rates themselves."""

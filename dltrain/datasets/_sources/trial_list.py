@@ -11,6 +11,7 @@ from typing import Any
 from dltrain.data import Ragged, Split
 from dltrain.data.noticing import notice
 from dltrain.datasets._sources.held_out_classes import Files
+from dltrain.datasets._sources.unusable import refuse
 from dltrain.errors import DataError, KeyProblem
 from dltrain.features.identity import NUMBER, TRIALS
 from dltrain.lazy import np
@@ -18,7 +19,6 @@ from dltrain.untrusted import content
 
 MOST_BYTES = 2**30
 _KINDS = {"1": True, "0": False, "target": True, "nontarget": False}
-_SHOWN = 10
 _ADVICE = "dataset.trials names them"
 
 
@@ -45,8 +45,8 @@ class TrialList:
             root: the folder that the names of files are relative to.
 
         Raises:
-            DataError: with all lines that are no trials, or name files that are not there.
-            KeyProblem: if there is no list.
+            DataError: if it is no UTF-8, or has no trial.
+            KeyProblem: if there is no list, with all lines that are no trials, or name files that are not there.
         """
         try:
             text = content(path, MOST_BYTES).decode("utf-8-sig")
@@ -78,9 +78,7 @@ class TrialList:
                 problems.append(f"{path}:{number}: says the opposite of line {where}")
             repeats += where != number
             trials.append((numbers[files[0]], numbers[files[1]], is_same))
-        if problems:
-            more = [f"... and {len(problems) - _SHOWN:,} more"] * (len(problems) > _SHOWN)
-            raise DataError("\n".join([*problems[:_SHOWN], *more]))
+        refuse(problems, "lines", key="trials")
         if not trials:
             raise DataError(f"{path}: has no trial: a line must be: 1 FILE FILE, or 0 FILE FILE")
         if repeats:

@@ -13,18 +13,19 @@ _SHOWN = 10
 TO_SKIP = "to skip them, set on_bad_example: skip"
 
 
-def refuse(problems: Sequence[str], what: str, advice: str = "") -> None:
+def refuse(problems: Sequence[str], what: str, advice: str = "", key: str = "path") -> None:
     """Raises KeyProblem, which names the first of some problems, if there are any.
 
     Args:
         problems: a line each.
         what: what such examples are called.
         advice: a line more; empty for none.
+        key: which named them.
     """
     if problems:
         more = f"\n... and {len(problems) - _SHOWN:,} more" if len(problems) > _SHOWN else ""
         shown = "\n".join(problems[:_SHOWN])
-        raise KeyProblem("path", f"has {what} that cannot be used:\n{shown}{more}" + (f"\n{advice}" if advice else ""))
+        raise KeyProblem(key, f"has {what} that cannot be used:\n{shown}{more}" + (f"\n{advice}" if advice else ""))
 
 
 def noticed_by_kind(encoded: Encoded) -> dict[str, list[int]]:
