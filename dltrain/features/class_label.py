@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dltrain.data.feature import Encoded, Feature, Groups, fitted, shortened
 from dltrain.features._names import listed
+from dltrain.features._one_of_names import OneOfNames
 from dltrain.lazy import np
 from dltrain.registry import FEATURES
 
@@ -15,23 +16,17 @@ if TYPE_CHECKING:
 
 
 @FEATURES.register("class_label")
-class ClassLabel(Feature):
+class ClassLabel(OneOfNames):
     """One class per example, stored as its position among the classes, int32.
 
     Args:
         class_names: the classes, in the order of their integer labels.
     """
 
-    dtype: ClassVar = "int32"
     task: ClassVar[str] = "classification"
     plural: ClassVar[str] = "classes"
 
     class_names: tuple[str, ...] = fitted(())
-
-    @property
-    def shape(self) -> tuple[()]:
-        """A whole number."""
-        return ()
 
     def encode(self, raws: Any) -> Encoded:
         """Returns the positions of class names; a name that is no class cannot be used."""
@@ -63,22 +58,9 @@ class ClassLabel(Feature):
         """Returns the examples of each class."""
         return Groups(self.class_names, np.asarray(stored))
 
-    @property
-    def has_columns(self) -> bool:
-        """Always."""
-        return True
-
     def column(self, index: int) -> str:
         """Returns what a class is called in messages."""
         return "the class"
-
-    def columns_of(self, stored: Any) -> np.ndarray:
-        """Returns the position of each class, (examples, 1)."""
-        return np.asarray(stored)[:, None]
-
-    def identity(self) -> tuple[str, ...]:
-        """Returns the names."""
-        return self.class_names
 
     @property
     def caption(self) -> str:

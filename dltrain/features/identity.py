@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dltrain.data.feature import Encoded, Feature, Groups, fitted, shortened
+from dltrain.features._one_of_names import OneOfNames
 from dltrain.features.class_label import differing_names
 from dltrain.lazy import np
 from dltrain.registry import FEATURES
@@ -24,7 +25,7 @@ NUMBER, TRIALS = "number", "trials"
 
 
 @FEATURES.register("identity")
-class Identity(Feature):
+class Identity(OneOfNames):
     """Whose an example is: one of those in the train part, as their positions, int32, or -1 for anyone else.
 
     A network is trained to tell some apart and asked about others: other parts may have none of the train part's. Who
@@ -34,16 +35,10 @@ class Identity(Feature):
         class_names: those in the train part, in the order of their whole numbers.
     """
 
-    dtype: ClassVar = "int32"
     task: ClassVar[str] = "verification"
     plural: ClassVar[str] = "identities"
 
     class_names: tuple[str, ...] = fitted(())
-
-    @property
-    def shape(self) -> tuple[()]:
-        """A whole number."""
-        return ()
 
     def encode(self, raws: Any) -> Encoded:
         """Returns the positions of names, -1 for one that the train part does not have; others cannot be used."""
@@ -72,22 +67,9 @@ class Identity(Feature):
         """Returns the examples of each that the train part has."""
         return Groups(self.class_names, np.asarray(stored), are_everywhere=False)
 
-    @property
-    def has_columns(self) -> bool:
-        """Always."""
-        return True
-
     def column(self, index: int) -> str:
         """Returns what an identity is called in messages."""
         return "the identity"
-
-    def columns_of(self, stored: Any) -> np.ndarray:
-        """Returns the position of each, (examples, 1)."""
-        return np.asarray(stored)[:, None]
-
-    def identity(self) -> tuple[str, ...]:
-        """Returns the names."""
-        return self.class_names
 
     def panels(self, parts: Mapping[str, Any]) -> Sequence[Panel]:
         """Returns how many examples of each the train part has; other parts may have others."""
