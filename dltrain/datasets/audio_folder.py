@@ -211,17 +211,15 @@ class AudioFolder(Dataset):
             DataError: if folders or files cannot be used.
         """
         with refusing(), noticing() as noticed:
-            found, missing = self._parts(like.target.class_names if like else ())
+            found, missing = self._parts(like.target.class_names if like else (), is_said=True)
             classes = tuple(found["train"]) if like is None else like.target.class_names
             each = [
-                _Sound(file, name, self._label(name, classes), part)
+                _Sound(file, name, label, part)
                 for part, of_class in found.items()
                 for name, files in of_class.items()
+                for label in (self._label(name, classes),)
                 for file in files
             ]
-            if self.trials:
-                without = replace(_of_classes(self._root), is_open=True).parts()
-                self._listed.say(without, found, None if like is None else classes)
             headers = self._headers([sound.file for sound in each])
             problems = [*missing] + [
                 f"{sound.file}: {words}" for sound, words in zip(each, headers, strict=True) if isinstance(words, str)
@@ -290,11 +288,12 @@ class AudioFolder(Dataset):
             return {"test": 0.0, "validation": 0.0}
         return {"test": test, "validation": self.validation_fraction}
 
-    def _parts(self, known: tuple[str, ...] = ()) -> tuple[_Parts, tuple[str, ...]]:
+    def _parts(self, known: tuple[str, ...] = (), is_said: bool = False) -> tuple[_Parts, tuple[str, ...]]:
         """Returns the sounds of each class of each part, and messages of files that a table names in vain.
 
         Args:
             known: the classes, of which some may have no sound; empty for those of the train part.
+            is_said: whether it is said what a list of trials leaves of the parts.
 
         Raises:
             ValueError: if folders, table, or the list of trials, cannot be used.
@@ -306,13 +305,15 @@ class AudioFolder(Dataset):
             table = replace(_table(self.path), is_open=self._is_open)
             found, missing = _named(table, self.on_bad_example == "skip", () if self._is_open else known)
         else:
-            files = replace(_of_classes(self._root), is_open=self._is_open).parts()
+            files = before = replace(_of_classes(self._root), is_open=self._is_open).parts()
             if self.trials:
                 files = self._listed.as_test_part(files, are_strangers=self.hold_out == "classes")
             found = _stretches(files)
         if self.hold_out == "classes":
             shares = {"test": self.test_fraction, "validation": self.validation_fraction}
             found = with_held_out_classes(found, shares, self.split_seed)
+        if self.trials and is_said:
+            self._listed.say(before, found, known or None)
         return found, missing
 
     @cached_property
