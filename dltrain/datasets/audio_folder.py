@@ -23,7 +23,7 @@ from dltrain.datasets._sources.held_out_classes import Files, with_held_out_clas
 from dltrain.datasets._sources.left_out import ignored_words, require_memory
 from dltrain.datasets._sources.proposal import held_out
 from dltrain.datasets._sources.splitting import sizes_of, split_into_parts
-from dltrain.datasets._sources.trial_list import TrialList
+from dltrain.datasets._sources.trial_list import TrialList, plain
 from dltrain.datasets._sources.unusable import TO_SKIP, refuse, tell
 from dltrain.errors import DataError, KeyProblem
 from dltrain.features._audio.clips import Clips, SoundFiles
@@ -89,8 +89,8 @@ class AudioFolder(Dataset):
         hold_out: sounds for parts that have the same classes; classes for a validation and a test part of whole classes
             that training never hears, as verification asks for: the fractions are then of the classes, and folders of
             the parts may have classes of their own.
-        trials: a list of trials, `1 a.wav b.wav` a line for two sounds of one class, 0 for others, relative to `path`:
-            its files are the test part, and are not trained on; none to draw pairs.
+        trials: a list of trials, `1 a.wav b.wav` a line for two sounds of one class, 0 for others, relative to `path`,
+            or to the table's folder: its files are the test part, and are not trained on; none to draw pairs.
         on_bad_example: error to stop at files that are no sound that can be read, or are empty; skip to leave them out
             and name them.
         cache: where decoded sounds are kept: memory; or none, to decode them in each epoch.
@@ -300,15 +300,13 @@ class AudioFolder(Dataset):
         """
         missing: tuple[str, ...] = ()
         if is_table(self.path):
-            if self.trials:
-                raise KeyProblem("trials", "needs a path to a folder, whose files it names; the path is a table")
             table = replace(_table(self.path), is_open=self._is_open)
             found, missing = _named(table, self.on_bad_example == "skip", () if self._is_open else known)
         else:
-            files = before = replace(_of_classes(self._root), is_open=self._is_open).parts()
-            if self.trials:
-                files = self._listed.as_test_part(files, are_strangers=self.hold_out == "classes")
-            found = _stretches(files)
+            found = _stretches(replace(_of_classes(self._root), is_open=self._is_open).parts())
+        before = found
+        if self.trials:
+            found = self._with_trials(found)
         if self.hold_out == "classes":
             shares = {"test": self.test_fraction, "validation": self.validation_fraction}
             found = with_held_out_classes(found, shares, self.split_seed)
@@ -316,10 +314,34 @@ class AudioFolder(Dataset):
             self._listed.say(before, found, known or None)
         return found, missing
 
+    def _with_trials(self, found: _Parts) -> _Parts:
+        """Returns the sounds of each part where the files of the list of trials are the test part.
+
+        Raises:
+            KeyProblem: if a table names stretches, of which a list does not say which it means.
+        """
+        sounds = [sound for of_class in found.values() for some in of_class.values() for sound in some]
+        if any(sound.start or sound.end is not None for sound in sounds):
+            words = f"names whole files, {self.path} has stretches of some: give these in files of their own"
+            raise KeyProblem("trials", words)
+        files = {
+            part: {name: [sound.path for sound in some] for name, some in of_class.items()}
+            for part, of_class in found.items()
+        }
+        named = {plain(sound.path): sound for sound in sounds}
+        listed = self._listed.as_test_part(files, are_strangers=self.hold_out == "classes")
+        return {
+            part: {
+                name: [replace(named.get(file, Stretch(file)), path=file) for file in some]
+                for name, some in of_class.items()
+            }
+            for part, of_class in listed.items()
+        }
+
     @cached_property
     def _listed(self) -> TrialList:
         path: Any = self.trials
-        return TrialList.read(path, self._root)
+        return TrialList.read(path, self.path.absolute().parent if is_table(self.path) else self._root)
 
     def _label(self, name: str, classes: tuple[str, ...]) -> int:
         """Returns the number of a class."""

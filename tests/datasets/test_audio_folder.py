@@ -412,8 +412,18 @@ def test_classes_of_a_table_may_be_held_out_too(folder):
     splits = source(named, hold_out="classes", test_fraction=0.4, validation_fraction=0).load()
     assert len(splits.spec.target.class_names) == 3
     assert (len(splits.train), len(splits.test)) == (12, 8)
-    with pytest.raises(DataError, match="trials needs a path to a folder"):
-        source(named, trials=folder / "trials.txt").load()
+
+
+def test_a_list_of_trials_stands_beside_a_table_too(speakers):
+    lines = [f"{file.relative_to(speakers.parent)},{file.parent.name}" for file in sorted(speakers.rglob("*.wav"))]
+    trials = listed(speakers, "1 speakers/s0/00.wav speakers/s0/10.wav", "0 speakers/s0/00.wav speakers/s1/01.wav")
+    splits = source(table(speakers, *lines, header="path,label"), trials=trials, validation_fraction=0).load()
+    assert [file.name for file in splits.test.inputs.paths] == ["00.wav", "10.wav", "01.wav"]
+    assert splits.test.metadata["trials"].values[:, 1].tolist() == [1, 0]
+    assert not {"00.wav", "10.wav", "01.wav"} & {file.name for file in splits.train.inputs.paths}
+    stretches = table(speakers, *[f"{line},0,0.5" for line in lines], header="path,label,start,end")
+    with pytest.raises(DataError, match=r"trials names whole files, .*sounds.csv has stretches"):
+        source(stretches, trials=trials).load()
 
 
 def test_a_listed_file_is_one_by_whatever_name_it_goes(speakers):

@@ -169,6 +169,28 @@ def test_voices_are_collected_and_those_who_speak_are_listed(tmp_path):
     assert "2 sounds are silent" in silent[0].message
 
 
+def test_the_voices_trials_are_of_one_person_in_two_languages_and_of_two_in_one(tmp_path, monkeypatch):
+    pytest.importorskip("soundfile")
+    more = ("es_MX_f_Allison", "it_IT_f_Menardi")
+    for voice in more:
+        for number in range(20):
+            spoken(voices.ROOT / voice / "digits" / f"{number}.wav", 0.5, 9_000, number)
+    monkeypatch.setattr(voices, "VOICES", voices.VOICES | dict.fromkeys(more, "core-more"))
+    assert dltrain("voices", tmp_path / "made").exit_code == 0
+    asked = {
+        (kind, *(name.split("/")[1] for name in files))
+        for kind, *files in map(str.split, lines(tmp_path / "made" / "trials.txt"))
+    }
+    assert asked == {("1", "en_US_f_Allison", "es_MX_f_Allison"), ("0", "it_IT_f_Menardi", "it_IT_m_Carlo")}
+    data = AudioFolder(
+        path=tmp_path / "made" / "persons.csv", trials=tmp_path / "made" / "trials.txt", rate=8_000, clip_seconds=0.3
+    )
+    splits = data.load()
+    assert splits.spec.target.class_names == ("Allison", "Carlo", "Menardi")
+    heard = [file.parts[-3] for part in (splits.train, splits.validation) for file in part.inputs.paths]
+    assert heard.count("en_US_f_Allison") and not heard.count("es_MX_f_Allison")
+
+
 def test_voices_that_are_not_installed_are_named_with_their_packages(tmp_path, monkeypatch):
     monkeypatch.setattr(voices, "VOICES", {**voices.VOICES, "fr": "core-fr", "ru": "core-ru"})
     result = dltrain("voices", tmp_path / "made")

@@ -24,6 +24,10 @@ VOICES = {
     "ru_RU_f_IvrvoiceRU": "asterisk-core-sounds-ru-wav",
 }
 """The package of each folder. The English and the Spanish voice are one person, the Italian ones are two."""
+_ONE_PERSON = "en_US_f_Allison", "es_MX_f_Allison"
+_TWO_PERSONS = "it_IT_f_Menardi", "it_IT_m_Carlo"
+_TRIALS = 1_000
+"""Of each kind."""
 SHORTEST = 0.3
 """Seconds of a sound in which somebody speaks; shorter ones are beeps and clicks."""
 QUIET = 4
@@ -36,11 +40,14 @@ class Voices(Sample):
     """3,400 telephone prompts in six voices, of Debian's asterisk-core-sounds packages, and a table of 3,291.
 
     The table, voices.csv, leaves out what is silent or shorter than 0.3 s. A prompt is in the same part in all voices,
-    so that no words of the test part are heard in training. Licences (CC BY-SA 3.0, CC BY 3.0) lie beside them.
+    so that no words of the test part are heard in training. persons.csv says who speaks, and has the Spanish prompts of
+    the person of the English ones in the test part alone; of it trials.txt asks what is hard: 1,000 pairs of this one
+    person in two languages, and 1,000 of the two persons who speak Italian. Licences (CC BY-SA 3.0, CC BY 3.0) lie
+    beside them.
     """
 
     def write(self, folder: Path) -> None:
-        """Writes voices/<voice>/<prompt>.wav, 16-bit WAV files at 8,000 samples a second, and voices.csv.
+        """Writes voices/<voice>/<prompt>.wav, 16-bit WAV files at 8,000 samples a second, tables and trials of them.
 
         Raises:
             DataError: where packages are not installed; it names them.
@@ -63,12 +70,27 @@ class Voices(Sample):
                 (folder / "licences").mkdir(exist_ok=True)
                 shutil.copyfile(licence, folder / "licences" / f"{package}.txt")
         parts = self._parts(sorted(prompts))
-        with (folder / "voices.csv").open("w", newline="", encoding="utf-8") as table:
-            writer = csv.writer(table, lineterminator="\n")
-            writer.writerow(["path", "label", "split"])
-            for voice in VOICES:
-                names = [prompt for prompt in sorted(prompts) if voice in prompts[prompt]]
-                writer.writerows([f"voices/{voice}/{prompt}", voice, parts[prompt]] for prompt in names)
+        rows = [
+            (f"voices/{voice}/{prompt}", voice, parts[prompt])
+            for voice in VOICES
+            for prompt in sorted(prompts)
+            if voice in prompts[prompt]
+        ]
+        _write(folder / "voices.csv", rows)
+        _, unheard = _ONE_PERSON
+        persons = [(path, voice.rpartition("_")[2], "test" if voice == unheard else part) for path, voice, part in rows]
+        _write(folder / "persons.csv", persons)
+        self._write_trials(folder / "trials.txt", [(path, voice) for path, voice, part in rows if part == "test"])
+
+    def _write_trials(self, path: Path, files: list[tuple[str, str]]) -> None:
+        """Writes pairs of files of the two voices of one person, and as many of two persons of one language."""
+        of = {voice: [file for file, whose in files if whose == voice] for voice in VOICES}
+        random, lines = np.random.RandomState(self.seed), list[str]()
+        for kind, (first, second) in (("1", _ONE_PERSON), ("0", _TWO_PERSONS)):
+            pairs = [f"{kind} {one} {other}" for one in of.get(first, []) for other in of.get(second, [])]
+            lines += [pairs[place] for place in sorted(random.permutation(len(pairs))[:_TRIALS].tolist())]
+        if lines:
+            path.write_text("\n".join([*lines, ""]), encoding="utf-8")
 
     def _parts(self, prompts: list[str]) -> dict[str, str]:
         """Returns the part of each prompt, drawn by the seed."""
@@ -79,6 +101,13 @@ class Voices(Sample):
             parts |= {prompts[place]: part for place in order[first:end]}
             first = end
         return parts
+
+
+def _write(path: Path, rows: list[tuple[str, str, str]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as table:
+        writer = csv.writer(table, lineterminator="\n")
+        writer.writerow(["path", "label", "split"])
+        writer.writerows(rows)
 
 
 def _speaks(path: Path) -> bool:
