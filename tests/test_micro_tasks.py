@@ -72,7 +72,7 @@ def test_a_masked_language_model_answers_where_a_text_has_its_mask(stub):
     split = Split(tokens.encode(["a b c a", "c"]).stored)
     part = Request(["0", "1"], split.inputs, metadata=split.metadata, part="test", split=split)
     assert [row["words"] for row in answered(made, part)] == [[], []]
-    assert made.actual(split.targets) is None
+    assert made.actual(split) is None
     ids = split.inputs.padded()
     hidden, targets = Preparation(last=task.prepare(spec), data=spec)(0, ids, split.targets, positions=[0, 1])
     np.testing.assert_array_equal(np.where(targets == -1, hidden, targets), ids)
@@ -121,7 +121,7 @@ def test_an_embedding_is_the_mean_of_those_of_the_views(stub):
     assert np.array([row["embedding"] for row in rows]) == pytest.approx(expected)
     (row,) = answered(made, Request(["e"], Ragged.of([np.ones(3)], np.float32)), {"embedding": True})
     assert row["embedding"] == [1, 1]
-    assert made.actual(split.targets) == [*"abab"]
+    assert made.actual(split) == [*"abab"]
 
 
 def test_a_forecast_has_its_times_and_is_measured_by_series(stub):

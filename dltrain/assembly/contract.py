@@ -57,7 +57,7 @@ def check_before_loading(config: Config) -> None:
 def contract_problems(config: Config, splits: Splits) -> Problems:
     """Collects everything in which config and data do not fit."""
     problems: Problems = []
-    for check in (_check_blocks, _check_range, _check_targets, _check_length, _check_monitors):
+    for check in (_check_blocks, _check_range, _check_targets, _check_length, _check_batches, _check_monitors):
         with gathered(problems):
             check(config, splits)
     with gathered(problems):
@@ -118,6 +118,14 @@ def _check_targets(config: Config, splits: Splits) -> None:
 def _check_length(config: Config, splits: Splits) -> None:
     if config.experiment.train.batch_size != "auto":
         plan_for(config, splits)
+
+
+def _check_batches(config: Config, splits: Splits) -> None:
+    experiment = config.experiment
+    size = None if experiment.train.batch_size == "auto" else experiment.train.examples_per_batch
+    replicas = _replicas(experiment)
+    with config.blame("train"):
+        experiment.task.check_batches(None if size is None else size // replicas, experiment.train.oversample)
 
 
 def plan_for(config: Config, splits: Splits, replicas: int = 1) -> Plan:
@@ -212,8 +220,8 @@ def _refuse_strange_monitors(config: Config, columns: list[str], missing: dict[s
 
 
 def _columns(task: Any, validated: bool) -> list[str]:
-    """Returns the columns of metrics.csv, those that may be undefined among them."""
-    measured = [f"val_{name}" for name in ["loss", *task.metric_names]] if validated else []
+    """Returns the columns of metrics.csv that may be monitored, those that may be undefined among them."""
+    measured = [f"val_{name}" for name in ["loss", *task.monitored_names]] if validated else []
     return ["loss", *map(short_name, task.metrics), *measured]
 
 

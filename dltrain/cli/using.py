@@ -132,7 +132,7 @@ def predict(
         targets = None
     else:
         predictor, part, given = prediction.load_with_part(found, checkpoint, split, reporter, overrides, batch_size)
-        targets = predictor.actual(part.targets)
+        targets = predictor.actual(part)
     options = _options(predictor.task, top_k, probabilities, others or [])
     kept: list[dict[str, Any]] = []
     panels: list[Any] = []

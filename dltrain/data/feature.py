@@ -217,6 +217,8 @@ class Feature(Choice):
     """Of a target: the task where a config names none."""
     may_lack: ClassVar[bool] = False
     """Of a target: whether NaN stands for what was not measured, which its task leaves out."""
+    judged_by: ClassVar[tuple[str, ...]] = ()
+    """Of a target: the metadata that answers are judged by beside it; fingerprints of the data count them too."""
     has_places: ClassVar[bool] = False
     """Of a target: whether it moves with the pixels of an image."""
 
@@ -280,8 +282,13 @@ class Feature(Choice):
         """Returns stored values as plain ones; encoding these gives the same again."""
         raise NotImplementedError(f"{type(self).__name__} must have decode(stored)")
 
-    def actual(self, stored: Any) -> list[Any]:
-        """Returns what is right as answers have it, beside which it stands: by default the plain values."""
+    def actual(self, stored: Any, metadata: Mapping[str, Any]) -> list[Any]:
+        """Returns what is right as answers have it, beside which it stands: by default the plain values.
+
+        Args:
+            stored: the values.
+            metadata: facts of the same examples.
+        """
         return self.decode(stored)
 
     def reader(self) -> Reader:

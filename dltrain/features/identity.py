@@ -29,7 +29,7 @@ class Identity(OneOfNames):
     """Whose an example is: one of those in the train part, as their positions, int32, or -1 for anyone else.
 
     A network is trained to tell some apart and asked about others: other parts may have none of the train part's. Who
-    these are, the metadata `identity` says, by which pairs of examples are known to be of one or of two.
+    these are, the metadata `identity` says, by which pairs of examples are known to be of one or of different ones.
 
     Args:
         class_names: those in the train part, in the order of their whole numbers.
@@ -37,6 +37,7 @@ class Identity(OneOfNames):
 
     task: ClassVar[str] = "verification"
     plural: ClassVar[str] = "identities"
+    judged_by: ClassVar[tuple[str, ...]] = (IDENTITY, NUMBER, TRIALS)
 
     class_names: tuple[str, ...] = fitted(())
 
@@ -52,6 +53,14 @@ class Identity(OneOfNames):
     def decode(self, stored: Any) -> list[str]:
         """Returns the names; `another` for one that the train part does not have."""
         return [_STRANGER if place == STRANGER else self.class_names[place] for place in np.asarray(stored).tolist()]
+
+    def actual(self, stored: Any, metadata: Mapping[str, Any]) -> list[str]:
+        """Returns whose each is, by the metadata that know strangers too where there are some."""
+        whose = metadata.get(IDENTITY)
+        if whose is None:
+            return self.decode(stored)
+        pairs = zip(np.asarray(whose).tolist(), self.decode(stored), strict=True)
+        return [owner or name for owner, name in pairs]
 
     def fault(self, stored: Any) -> str | None:
         """Returns which number is nobody's."""

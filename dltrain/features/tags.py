@@ -65,13 +65,16 @@ class Tags(Feature):
         names = [*self.tag_names, None]  # which stands at -1
         return [[names[int(place)] for place in row] for row in stored]
 
-    def actual(self, stored: Any) -> list[list[str]]:
+    def actual(self, stored: Any, metadata: Mapping[str, Any]) -> list[list[str]]:
         """Returns the tag of each word."""
+        return self._tags(stored)
+
+    def _tags(self, stored: Any) -> list[list[str]]:
         return [[self.tag_names[place] for place in np.asarray(row).tolist() if place != NOT_ASKED] for row in stored]
 
     def words(self, stored: Any) -> list[str]:
         """Returns the tags of the words of each sentence in one line."""
-        return [" ".join(tags) for tags in self.actual(stored)]
+        return [" ".join(tags) for tags in self._tags(stored)]
 
     def fault(self, stored: Any) -> str | None:
         """Returns which label is no tag."""

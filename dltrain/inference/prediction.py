@@ -94,11 +94,11 @@ class Predictor:
         """
         return self.task.pictures(self._outcome(request, outputs))
 
-    def actual(self, targets: Any) -> list[Any] | None:
+    def actual(self, part: Split) -> list[Any] | None:
         """Returns the actual values as predictions; none where the task makes its targets of the inputs.
 
         Args:
-            targets: as they are stored.
+            part: the examples.
 
         Returns:
             a plain value of each example; a dict of such by name where there are several targets.
@@ -106,8 +106,8 @@ class Predictor:
         data = self.spec
         if not data.targets:
             return None
-        values = named(data.targets, trees.read(targets, slice(None)))
-        found = [feature.actual(values[name]) for name, feature in data.targets.items()]
+        values = named(data.targets, trees.read(part.targets, slice(None)))
+        found = [feature.actual(values[name], part.metadata) for name, feature in data.targets.items()]
         return [unnamed(dict(zip(data.targets, row, strict=True))) for row in zip(*found, strict=True)]
 
     def _outcome(self, request: Request, outputs: Any) -> Outcome:

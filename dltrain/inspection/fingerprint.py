@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,9 @@ FILES = 256
 def fingerprint(splits: Splits) -> dict[str, str]:
     """Returns a hash of each part: 16 hexadecimal digits, the same on every machine and in every process.
 
-    Shapes, names of columns and classes, targets and weights count in full, and inputs up to 256 MB. Of larger ones
-    4,096 evenly spaced examples do; of examples in files, the name below the folder that they share and the size of
-    each, and the content of 256 evenly spaced ones.
+    Shapes, names of columns and classes, targets, what these are judged by (trials) and weights count in full, and
+    inputs up to 256 MB. Of larger ones 4,096 evenly spaced examples do; of examples in files, the name below the folder
+    that they share and the size of each, and the content of 256 evenly spaced ones.
     """
     data = splits.spec
     inputs, targets = data.inputs, data.targets
@@ -39,14 +39,16 @@ def fingerprint(splits: Splits) -> dict[str, str]:
         )
     ).encode()
     parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
-    return {name: _of_part(part, known) for name, part in parts.items() if part is not None}
+    judged_by = [name for feature in targets.values() for name in feature.judged_by]
+    return {name: _of_part(part, known, judged_by) for name, part in parts.items() if part is not None}
 
 
-def _of_part(part: Split, known: bytes) -> str:
+def _of_part(part: Split, known: bytes, judged_by: Sequence[str]) -> str:
     digest = hashlib.sha256(known)
     for tree in (part.targets, part.weights):
         if tree is not None:
             _add_tree(digest, tree, _add)
+    _add_tree(digest, {name: part.metadata[name] for name in judged_by if name in part.metadata}, _add)
     _add_tree(digest, part.inputs, _add_inputs)
     return digest.hexdigest()[:16]
 

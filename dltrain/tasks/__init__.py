@@ -71,6 +71,11 @@ class Task(Choice):
         return [*dict.fromkeys([*map(short_name, self.metrics), *self.part_metrics])]
 
     @property
+    def monitored_names(self) -> list[str]:
+        """Those of them that more or less of is better: a column that is no such is no monitor."""
+        return self.metric_names
+
+    @property
     def monitor(self) -> str:
         """The column of metrics.csv that says which epoch is best, where there are validation data."""
         return f"val_{self.metric_names[0]}" if self.metric_names else "val_loss"
@@ -115,6 +120,17 @@ class Task(Choice):
         Inspection, evaluation and `predict` see the part itself.
         """
         return train
+
+    def check_batches(self, size: int | None, is_oversampled: bool) -> None:
+        """Makes sure that batches have what the loss is of: by default that is an example at a time.
+
+        Args:
+            size: examples of a batch on one device; none where it is not known yet.
+            is_oversampled: whether `train.oversample` draws the examples, in no order of a part's own.
+
+        Raises:
+            KeyProblem: if they do not; of a key of the block `train`.
+        """
 
     def prepare(self, data: DataSpec) -> Change | None:
         """Returns the last change of each batch, in evaluation too (tokens masked, targets packed); none for none.

@@ -10,6 +10,9 @@ from dltrain.data.trees import Examples
 from dltrain.lazy import np
 from dltrain.tasks._trials import identities
 
+POOL = 8
+"""Pieces whose examples the order of training shuffles together, `dltrain.engine.order.POOL`."""
+
 
 def by_class(split: Split, data: DataSpec, count: int) -> Split:
     """Returns a part in another order, in pieces of one class that are read whole.

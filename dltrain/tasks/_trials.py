@@ -31,7 +31,7 @@ class Trials:
 
     @property
     def are_of_both_kinds(self) -> bool:
-        """Whether some are of one identity and some of two."""
+        """Whether some are of one identity and some of different ones."""
         return bool(self.are_same.any() and not self.are_same.all())
 
     def scores(self, vectors: np.ndarray) -> np.ndarray:
@@ -57,7 +57,7 @@ def identities(data: DataSpec, split: Split) -> np.ndarray:
 
 
 def counted(data: DataSpec, split: Split) -> tuple[int, int]:
-    """Returns how many trials of one identity there can be, and of two."""
+    """Returns how many trials of one identity there can be, and of different ones."""
     if TRIALS in split.metadata:
         are_same = _of_list(split).are_same
         return int(are_same.sum()), int((~are_same).sum())
@@ -74,7 +74,7 @@ def trials_of(data: DataSpec, split: Split, most: int, seed: int) -> Trials:
     Args:
         data: what the data are.
         split: the part.
-        most: half as many of one identity are drawn at most, and half as many of two.
+        most: half as many of one identity are drawn at most, and half as many of different ones.
         seed: of the drawing.
     """
     if TRIALS in split.metadata:
@@ -128,7 +128,7 @@ class ErrorRates:
     Args:
         thresholds: falling, (points,); the first is infinite.
         misses: the share of trials of one identity that is rejected, falling.
-        false_alarms: the share of those of two that is accepted, rising.
+        false_alarms: the share of those of different identities that is accepted, rising.
     """
 
     thresholds: np.ndarray
@@ -169,7 +169,7 @@ class ErrorRates:
         return float(rate), float((self.thresholds[chosen] + following) / 2)
 
     def least_cost(self, prior: float) -> float:
-        """Returns the least cost of any threshold, where both kinds of error cost 1; 1 is that of not listening.
+        """Returns the least cost of any threshold, where both kinds of error cost 1; a constant answer costs 1.
 
         NIST 2016 Speaker Recognition Evaluation Plan, section 3.1.
 

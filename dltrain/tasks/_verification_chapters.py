@@ -17,7 +17,7 @@ _POINTS = 500
 """Of a curve, at most."""
 _EDGES = 41
 """Of bins of scores."""
-_KINDS = "of one identity", "of two"
+_KINDS = "of one identity", "of different ones"
 
 
 def chapters(outcome: Outcome, trials: Trials, prior: float) -> list[Chapter]:
@@ -45,7 +45,7 @@ def chapters(outcome: Outcome, trials: Trials, prior: float) -> list[Chapter]:
     note = f"cosines of two embeddings; from {threshold:.3f} on both errors are equally frequent"
     rows = [
         ["trials of one identity", f"{np.count_nonzero(trials.are_same):,}"],
-        ["trials of two", f"{np.count_nonzero(~trials.are_same):,}"],
+        ["trials of different identities", f"{np.count_nonzero(~trials.are_same):,}"],
         ["equal error rate", metric(equal)],
         ["threshold there", metric(threshold)],
         [f"least cost, {prior:g} of one identity", metric(rates.least_cost(prior))],
@@ -106,7 +106,7 @@ def _by_identity(outcome: Outcome, trials: Trials, are_accepted: np.ndarray) -> 
             counts[1 if is_same else 3] += is_accepted != is_same
     rows = sorted(found.items(), key=lambda item: (-item[1][1] - item[1][3], item[0]))
     return Table(
-        "By identity", ["identity", "of one", "rejected", "of two", "accepted"],
+        "By identity", ["identity", "of one identity", "rejected", "of different ones", "accepted"],
         [[name, *[f"{each:,}" for each in counts]] for name, counts in rows],
         "trials with an example of each, and how many of them are judged wrongly",
     )  # fmt: skip

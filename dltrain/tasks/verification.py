@@ -16,7 +16,7 @@ from dltrain.fields import NonNegativeFloat, PositiveFloat, PositiveInt, Range, 
 from dltrain.lazy import keras, np
 from dltrain.registry import TASKS
 from dltrain.tasks import Task
-from dltrain.tasks._by_class import by_class, is_by_class
+from dltrain.tasks._by_class import POOL, by_class, is_by_class
 from dltrain.tasks._trials import ErrorRates, Trials, counted, trials_of
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ EMBEDDING = "embedding"
 """The layer whose output stands for an example."""
 
 _MARGINS = {"softmax": None, "aam_softmax": 0.2, "contrastive": 1.0}
+_THRESHOLD = "threshold"
+_LEAST_PARTNERS = 1.0
+"""Of an example in its batch, on average: with fewer of its own identity there is little to pull together."""
 _NEAR_1 = 1 - 1e-6
 """The cosine up to which the sine's gradient is not too steep for float32."""
 
@@ -41,9 +44,10 @@ class Verification(Task):
 
     Args:
         metrics: what is measured of trials: eer, the equal error rate, at which as large a share of the trials of one
-            identity is rejected as of those of two is accepted; min_dcf, the least cost of detection (NIST 2016);
-            accuracy, how often an example's own identity is told, in parts without others. The first is what best
-            checkpoints and early stopping go by. The threshold of the equal error rate is measured with them.
+            identity is rejected as of those of different identities is accepted; min_dcf, the least cost of detection
+            (NIST 2016); accuracy, how often an example's own identity is predicted, in parts without others. The first
+            is what best checkpoints and early stopping go by. The threshold of the equal error rate is measured with
+            them.
         loss_function: softmax, cross-entropy of the identities; aam_softmax, the same on cosines with an angle between
             identities (ArcFace: Deng et al. 2019, equation 3); contrastive, on the Euclidean distances of embeddings in
             a batch (Hadsell et al. 2006, equation 4), half the mean square of those of one identity plus half that of
@@ -51,10 +55,11 @@ class Verification(Task):
         margin: of aam_softmax, in radians, 0.2 where it is not set; of contrastive, a distance from 0 to 2, 1 likewise.
         scale: what cosines are multiplied by in aam_softmax.
         embedding_size: numbers of the embedding, which one more layer makes; none for what the network has found.
-        per_class: of contrastive: examples of an identity that training reads next to each other, so that batches have
-            some of the same; its pairs are those of one device's batch.
+        per_class: of contrastive: examples of an identity that training reads next to each other, 2 or more, so that
+            batches have some of the same; its pairs are those of one device's batch, with accumulate_steps of each of
+            these.
         prior: of min_dcf: the share of trials that is of one identity.
-        most_trials: drawn of a part at most, half of them of one identity; unused where the dataset has a list.
+        most_trials: drawn of a part at most, half of them of one identity; of those alone that have no list.
         trials_seed: of the drawing.
     """
 
@@ -66,7 +71,7 @@ class Verification(Task):
     margin: NonNegativeFloat | None = None
     scale: PositiveFloat = 30.0
     embedding_size: PositiveInt | None = None
-    per_class: PositiveInt = 4
+    per_class: Annotated[int, Range(minimum=2)] = 4
     prior: Annotated[float, Range(0, 1, open_minimum=True, open_maximum=True)] = 0.01
     most_trials: Annotated[int, Range(minimum=2)] = 20_000
     trials_seed: Seed = 0
@@ -75,12 +80,16 @@ class Verification(Task):
         largest = {"softmax": 0.0, "aam_softmax": math.pi / 2, "contrastive": 2.0}[self.loss_function]
         if self.margin is not None and self.loss_function == "softmax":
             raise KeyProblem("margin", "must be none: softmax has none, aam_softmax and contrastive do")
+        if self.loss_function != "aam_softmax" and self.scale != Verification.scale:
+            raise KeyProblem("scale", "must be left out: aam_softmax alone has a scale")
+        if self.loss_function != "contrastive" and self.per_class != Verification.per_class:
+            raise KeyProblem("per_class", "must be left out: contrastive alone reads some of an identity together")
         if self._margin > largest:
             raise KeyProblem("margin", f"must be at most {largest:.3g} for {self.loss_function}, got {self.margin:g}")
         if not self.metrics:
             raise KeyProblem("metrics", "must name eer, min_dcf or accuracy")
         if self.loss_function == "contrastive" and "accuracy" in self.metrics:
-            raise KeyProblem("metrics", "must not hold accuracy: contrastive tells no identities")
+            raise KeyProblem("metrics", "must not hold accuracy: contrastive predicts no identities")
 
     @property
     def _margin(self) -> float:
@@ -89,11 +98,19 @@ class Verification(Task):
     @property
     def part_metrics(self) -> tuple[str, ...]:
         """What trials of a whole part tell, and the threshold at its equal error rate."""
-        return (*(name for name in self.metrics if name != "accuracy"), "threshold")
+        return (*(name for name in self.metrics if name != "accuracy"), _THRESHOLD)
+
+    @property
+    def monitored_names(self) -> list[str]:
+        """All but the threshold, of which neither more nor less is better."""
+        return [name for name in self.metric_names if name != _THRESHOLD]
 
     def check(self, data: DataSpec) -> None:
         """Raises KeyProblem where there are no two identities to train on."""
         super().check(data)
+        if self.loss_function == "contrastive" and any(each.shape[:1] == (None,) for each in data.inputs.values()):
+            words = "must not be contrastive: examples of several lengths are read by these, not by identity"
+            raise KeyProblem("loss_function", words)
         if len(data.target.class_names) < 2:
             there = len(data.target.class_names)
             raise KeyProblem("name", f": verification needs at least 2 {data.target.plural} to train on, got {there}")
@@ -121,6 +138,23 @@ class Verification(Task):
         if self.loss_function == "aam_softmax":
             return ClassCosines(identities, dtype="float32", name=HEAD)(x)
         return layers.UnitNormalization(dtype="float32", name=HEAD)(x)
+
+    def check_batches(self, size: int | None, is_oversampled: bool) -> None:
+        """Raises KeyProblem where batches of contrastive would have few of one identity."""
+        if self.loss_function != "contrastive":
+            return
+        if is_oversampled:
+            raise KeyProblem("oversample", "must be false: contrastive reads some of an identity next to each other")
+        # Those of `order.POOL` pieces are shuffled together.
+        others = POOL * self.per_class - 1
+        least = 1 + math.ceil(_LEAST_PARTNERS * others / (self.per_class - 1))
+        if size is not None and size < least:
+            words = (
+                f"must be {least} or more on each device, got {size}: of fewer that are drawn from {POOL} identities"
+            )
+            raise KeyProblem(
+                "batch_size", f"{words}, {self.per_class} of each (task.per_class), contrastive has no pairs"
+            )
 
     def training_part(self, data: DataSpec, train: Split) -> Split:
         """Returns, for contrastive, the examples with some of each identity next to each other."""
@@ -164,7 +198,7 @@ class Verification(Task):
         return 0.5 * (mean(squares, own) + mean(apart, others))
 
     def build_metrics(self, data: DataSpec) -> list[Any]:
-        """Returns how often the own identity is told, where that is asked for."""
+        """Returns how often the own identity is predicted, where that is asked for."""
 
         def accuracy(targets: Any, outputs: Any) -> Any:
             return keras.metrics.sparse_categorical_accuracy(targets, outputs)
@@ -196,7 +230,7 @@ class Verification(Task):
             return dict.fromkeys(self.part_metrics, math.nan)  # which `undefined` takes the place of, of one kind
         rates = ErrorRates.of(scores, trials.are_same)
         equal, threshold = rates.equal
-        found = {"eer": equal, "min_dcf": rates.least_cost(self.prior), "threshold": threshold}
+        found = {"eer": equal, "min_dcf": rates.least_cost(self.prior), _THRESHOLD: threshold}
         return {name: found[name] for name in self.part_metrics}
 
     def _trials(self, data: DataSpec, split: Split) -> Trials:
@@ -212,7 +246,7 @@ class Verification(Task):
             found["loss"] = "contrastive depends on the pairs of a batch, which are those of training there alone"
         same, other = counted(data, split)
         if not same or not other:
-            kind = "two examples of one identity" if not same else "examples of two identities"
+            kind = "two examples of one identity" if not same else "examples of different identities"
             found |= dict.fromkeys(self.part_metrics, f"it has no {kind}")
         return found
 

@@ -23,7 +23,7 @@ def loaded(path, **keys):
 
 
 def tags_of(splits, part="train"):
-    return splits.spec.target.actual(splits.parts[part].targets)
+    return splits.spec.target.actual(splits.parts[part].targets, {})
 
 
 def words_of(splits, part="train"):

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from specs import data_spec
 
-from dltrain.data import Split, Splits
+from dltrain.data import DataSpec, Ragged, Split, Splits
 from dltrain.datasets.image_folder import ImageFolder
 from dltrain.features.class_label import ClassLabel
+from dltrain.features.identity import IDENTITY, NUMBER, STRANGER, TRIALS, Identity
 from dltrain.inspection import fingerprint as module
 from dltrain.inspection.fingerprint import fingerprint
 from dltrain.registry import DATASETS
@@ -47,6 +48,23 @@ def test_one_pixel_one_label_and_one_class_change_their_part_alone(limit, monkey
         assert after["train"] == before["train"]
     names = splits.spec.with_target(ClassLabel(class_names=tuple("abcdefghij")))
     assert not set(fingerprint(dataclasses.replace(splits, spec=names)).values()) & set(before.values())
+
+
+def test_other_trials_and_other_owners_of_strangers_change_their_part_alone():
+    names = ("ann", "bob")
+    spec = DataSpec.of(data_spec((3,), names).input, Identity(class_names=names))
+    train = Split(np.zeros((4, 3), np.float32), np.array([0, 1, 0, 1], np.int32))
+
+    def found(same, owner="cid"):
+        trials = Ragged.of([np.array([[1, same]]), np.zeros((0, 2), np.int64)], np.int64, (2,))
+        facts = {NUMBER: np.arange(2), TRIALS: trials, IDENTITY: np.array(["cid", owner])}
+        test = Split(np.zeros((2, 3), np.float32), np.full(2, STRANGER, np.int32), metadata=facts)
+        return fingerprint(Splits(spec, train, test=test))
+
+    assert found(1) == found(1)
+    for other in (found(0), found(1, "dan")):
+        assert other["train"] == found(1)["train"]
+        assert other["test"] != found(1)["test"]
 
 
 def test_the_order_of_bytes_does_not_matter():

@@ -2,15 +2,19 @@
 
 import itertools
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from specs import data_spec
 
+from dltrain.assembly.batches import training_order
 from dltrain.data import DataSpec, Outcome, Ragged, Split
+from dltrain.engine import order
 from dltrain.errors import KeyProblem
 from dltrain.features.identity import IDENTITY, NUMBER, STRANGER, TRIALS, Identity
 from dltrain.registry import TASKS
+from dltrain.tasks._by_class import POOL
 from dltrain.tasks._trials import ErrorRates, Trials, counted, trials_of
 
 NAMES = ("ann", "bob", "cid")
@@ -234,6 +238,33 @@ def test_contrastive_reads_some_of_an_identity_next_to_each_other():
     assert "loss" not in task.undefined(SPEC, found)
 
 
+@pytest.mark.parametrize(("per_class", "least"), [(2, 16), (4, 12), (8, 10)])
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_contrastive_finds_a_partner_for_each_example_in_the_smallest_batch_that_it_takes(
+    tensorflow, per_class, least, replicas
+):
+    task = Verification(loss_function="contrastive", metrics=("eer",), per_class=per_class)
+    task.check_batches(least, is_oversampled=False)
+    with pytest.raises(KeyProblem, match=f"batch_size must be {least} or more on each device, got {least - 1}"):
+        task.check_batches(least - 1, is_oversampled=False)
+    with pytest.raises(KeyProblem, match="oversample must be false"):
+        task.check_batches(None, is_oversampled=True)
+    assert POOL == order.POOL
+    names = tuple(map(str, range(50)))
+    data = DataSpec.of(SPEC.input, Identity(class_names=names))
+    labels = np.repeat(np.arange(50, dtype=np.int32), 16)
+    train = task.training_part(
+        data, Split(np.zeros((800, 4), np.float32), np.random.RandomState(0).permutation(labels))
+    )
+    settings = SimpleNamespace(examples_per_batch=least * replicas, accumulate_steps=2, oversample=False)
+    seen = training_order(SimpleNamespace(train=settings, seed=0), data, train, SimpleNamespace(replicas=replicas))
+    counts = []
+    for portion in range(seen.steps_per_epoch * replicas):
+        for batch in np.asarray(train.targets)[seen.positions(portion).numpy()].reshape(2, least):
+            counts += [np.count_nonzero(batch == label) - 1 for label in batch]
+    assert np.mean(counts) >= 0.95
+
+
 @pytest.mark.parametrize("loss", ["softmax", "aam_softmax", "contrastive"])
 @pytest.mark.parametrize("size", [None, 6])
 def test_what_is_kept_of_a_network_is_what_stands_before_its_head(tensorflow, loss, size):
@@ -268,13 +299,27 @@ def test_a_network_with_another_end_is_refused(tensorflow):
         ({"loss_function": "softmax", "margin": 0.2}, "must be none"),
         ({"margin": 2.0}, "must be at most 1.57"),
         ({"loss_function": "contrastive", "margin": 3.0}, "must be at most 2"),
-        ({"loss_function": "contrastive", "metrics": ("accuracy",)}, "tells no identities"),
+        ({"loss_function": "contrastive", "metrics": ("accuracy",)}, "predicts no identities"),
         ({"metrics": ()}, "must name"),
+        ({"loss_function": "softmax", "scale": 15.0}, "scale must be left out"),
+        ({"per_class": 8}, "per_class must be left out"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(keys, words):
     with pytest.raises(KeyProblem, match=words):
         Verification(**keys)
+
+
+def test_the_threshold_is_measured_but_no_monitor():
+    task = Verification(metrics=("eer", "accuracy"))
+    assert task.metric_names == ["eer", "accuracy", "threshold"]
+    assert task.monitored_names == ["eer", "accuracy"]
+
+
+def test_an_answer_stands_beside_who_a_stranger_is():
+    split = part(["ann", "zoe", ""])
+    assert SPEC.target.actual(split.targets, split.metadata) == ["ann", "zoe", "another"]
+    assert SPEC.target.actual(split.targets, {}) == ["ann", "another", "another"]
 
 
 def test_classification_refuses_identities():
