@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
@@ -55,6 +55,14 @@ class _Sound(NamedTuple):
     part: str
 
 
+class _Found(NamedTuple):
+    """The sounds of each class of each part, messages of files that a table names in vain, and what no trial names."""
+
+    parts: _Parts
+    missing: tuple[str, ...]
+    unlisted: list[Stretch]
+
+
 @DATASETS.register("audio_folder")
 class AudioFolder(Dataset):
     """Your own sounds (WAV, FLAC, Ogg, MP3), in a folder per class: path/ann/1.wav, path/bob/x/2.flac.
@@ -94,9 +102,10 @@ class AudioFolder(Dataset):
         on_bad_example: error to stop at files that are no sound that can be read, or are empty; skip to leave them out
             and name them.
         cache: where decoded sounds are kept: memory; or none, to decode them in each epoch.
-        test_fraction: share of all sounds held out for testing, 0 to below 1, stratified by class; unused if there is a
-            test part.
-        validation_fraction: share of the remaining sounds held out for tuning, likewise.
+        test_fraction: share of all sounds held out for testing, 0 to below 1, stratified by class; with `hold_out:
+            classes` of all classes, two or more; unused if there is a test part or a list of trials.
+        validation_fraction: share of the remaining sounds, or classes, held out for tuning; unused if there is such a
+            part.
     """
 
     path: Path
@@ -148,7 +157,8 @@ class AudioFolder(Dataset):
         if not is_named and (not path.is_dir() or not _below(path) or not _of_classes(path).are_classes()):
             return None
         check_installed("path")
-        found = _named(_table(path))[0] if is_named else _stretches(_of_classes(path).parts())
+        found = _named(_table(path))[0] if is_named else _stretches(replace(_of_classes(path), is_open=True).parts())
+        strangers = {name for of_class in found.values() for name in of_class} - {*found["train"]}
         counts = {name: sum(len(of_class.get(name, ())) for of_class in found.values()) for name in found["train"]}
         files = [file for of_class in found.values() for some in of_class.values() for file in some]
         headers = [each for each in map(_header, files[:: -(-len(files) // 64)]) if each]
@@ -163,6 +173,9 @@ class AudioFolder(Dataset):
             "rate": "samples a second to which all are resampled",
             "clip_seconds": f"half of the sounds last {half:.1f} s or more; training sees a clip of each at random",
         } | held_out(keys, found)
+        if strangers:
+            keys["hold_out"] = "classes"
+            remarks["hold_out"] = f"the parts have {len(strangers):,} classes of their own, such as {min(strangers)}"
         window = round(_WINDOW_MILLISECONDS * rate / 1000)
         if (bands := most_bands(rate, window, _BANDS)) < _BANDS:
             keys["bands"] = bands
@@ -211,7 +224,7 @@ class AudioFolder(Dataset):
             DataError: if folders or files cannot be used.
         """
         with refusing(), noticing() as noticed:
-            found, missing = self._parts(like.target.class_names if like else (), is_said=True)
+            found, missing, unlisted = self._parts(like.target.class_names if like else (), is_said=True)
             classes = tuple(found["train"]) if like is None else like.target.class_names
             each = [
                 _Sound(file, name, label, part)
@@ -229,7 +242,8 @@ class AudioFolder(Dataset):
             heard = [(sound, header) for sound, header in zip(each, headers, strict=True) if isinstance(header, Header)]
             self._notice([(sound.file, header) for sound, header in heard])
             self._notice_bands()
-            ignored = [] if is_table(self.path) else self._ignored({sound.file.path for sound in each})
+            used = {sound.file.path for sound in each} | {sound.path for sound in unlisted}
+            ignored = [] if is_table(self.path) else self._ignored(used)
             if ignored:
                 words = f"{ignored_words(ignored)}, in no class or no sound: {ignored[0]}"
                 notice(words, advice=_OF_IGNORED)
@@ -276,9 +290,10 @@ class AudioFolder(Dataset):
         )
         return replace(parts, ignored=tuple(map(str, ignored)), noticed=(*parts.noticed, *noticed))
 
-    def _ignored(self, used: Collection[Path]) -> list[Path]:
+    def _ignored(self, used: set[Path]) -> list[Path]:
         """Returns the files below the root that are not used, without those whose names start with a dot."""
-        return [file for file in files_below(self._root) if file not in used]
+        known = used | ({plain(self.trials.absolute())} if self.trials else set())
+        return [file for file in files_below(self._root) if file not in known and plain(file.absolute()) not in known]
 
     @property
     def _left(self) -> dict[str, HeldOut]:
@@ -288,8 +303,8 @@ class AudioFolder(Dataset):
             return {"test": 0.0, "validation": 0.0}
         return {"test": test, "validation": self.validation_fraction}
 
-    def _parts(self, known: tuple[str, ...] = (), is_said: bool = False) -> tuple[_Parts, tuple[str, ...]]:
-        """Returns the sounds of each class of each part, and messages of files that a table names in vain.
+    def _parts(self, known: tuple[str, ...] = (), is_said: bool = False) -> _Found:
+        """Returns the sounds of each class of each part, and what is not used.
 
         Args:
             known: the classes, of which some may have no sound; empty for those of the train part.
@@ -312,7 +327,25 @@ class AudioFolder(Dataset):
             found = with_held_out_classes(found, shares, self.split_seed)
         if self.trials and is_said:
             self._listed.say(before, found, known or None)
-        return found, missing
+        unlisted = _unlisted(before, found) if self.trials else []
+        if is_said:
+            self._say_unused(before, unlisted)
+        return _Found(found, missing, unlisted)
+
+    def _say_unused(self, before: _Parts, unlisted: list[Stretch]) -> None:
+        """Says which sounds of a test part are in no trial, and where the share of the test part decides nothing."""
+        if unlisted:
+            many = (
+                "1 sound of the test part is"
+                if len(unlisted) == 1
+                else f"{len(unlisted):,} sounds of the test part are"
+            )
+            words = f"{many} in no trial and not used, such as {unlisted[0]}"
+            notice(words, advice="dataset.trials names those that are")
+        own = "the list of trials" if self.trials else "a part" if "test" in before else ""
+        if own and self.test_fraction != AudioFolder.test_fraction:
+            words = f"dataset.test_fraction is not used: there is {own} for testing"
+            notice(words, is_warning=True, advice="leave it out")
 
     def _with_trials(self, found: _Parts) -> _Parts:
         """Returns the sounds of each part where the files of the list of trials are the test part.
@@ -437,12 +470,20 @@ def _require_classes(each: Sequence[_Sound], usable: Sequence[_Sound]) -> None:
         raise DataError("\n".join(words))
 
 
+def _unlisted(before: _Parts, found: _Parts) -> list[Stretch]:
+    """Returns the sounds of the test part that a list of trials does not name."""
+    listed = {plain(sound.path) for of_class in found.values() for some in of_class.values() for sound in some}
+    sounds = (sound for some in before.get("test", {}).values() for sound in some)
+    return [sound for sound in sounds if plain(sound.path) not in listed]
+
+
 def _below(folder: Path) -> list[Path]:
     return files_below(folder, SUFFIXES)
 
 
 def _of_classes(root: Path) -> ClassFolders:
-    return ClassFolders(root, _below, "sound file")
+    advice = "if they are speakers whom training must not hear, set dataset.hold_out: classes"
+    return ClassFolders(root, _below, "sound file", advice=advice)
 
 
 def _table(path: Path) -> FileTable:

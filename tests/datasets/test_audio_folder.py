@@ -9,6 +9,7 @@ import pytest
 from dltrain.data import spectra
 from dltrain.datasets.audio_folder import AudioFolder
 from dltrain.errors import DataError
+from dltrain.features._audio.clips import SoundFiles
 from dltrain.features._audio.decoding import Decoding
 
 soundfile = pytest.importorskip("soundfile")
@@ -288,6 +289,14 @@ def test_headers_are_read_in_threads_and_told_in_their_order(folder, monkeypatch
     assert re.findall(r"(\d+).wav", str(told.value)) == ["06", "10", "14"]
 
 
+def test_sounds_that_are_decoded_already_are_read_without_threads(folder, monkeypatch):
+    clips = source(folder).load().train.inputs
+    everything = np.arange(len(clips))
+    first = clips.read(everything)
+    monkeypatch.setattr(SoundFiles, "_threads", None)
+    np.testing.assert_array_equal(clips.read(everything), first)
+
+
 @pytest.fixture
 def speakers(tmp_path):
     """Returns a folder of four sounds of each of ten speakers."""
@@ -424,6 +433,41 @@ def test_a_list_of_trials_stands_beside_a_table_too(speakers):
     stretches = table(speakers, *[f"{line},0,0.5" for line in lines], header="path,label,start,end")
     with pytest.raises(DataError, match=r"trials names whole files, .*sounds.csv has stretches"):
         source(stretches, trials=trials).load()
+
+
+def test_folds_are_refused_before_the_first_where_one_would_have_a_single_class(speakers):
+    with pytest.raises(DataError, match="has 6 folds of 10 classes, at most 5 have two each"):
+        source(speakers, hold_out="classes", test_fraction="fold 1 of 6").load()
+
+
+@pytest.fixture
+def own_parts(tmp_path):
+    """Returns a folder of parts, each of two speakers of its own, with two sounds of each."""
+    for place, part in enumerate(["train", "validation", "test"]):
+        for number in range(4):
+            file = tmp_path / "own" / part / f"s{2 * place + number % 2}" / f"{number}.wav"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            soundfile.write(file, np.full(1_000, number / 10), 1_000)
+    return tmp_path / "own"
+
+
+def test_speakers_of_a_part_that_training_lacks_are_refused_with_what_to_set_and_init_proposes_it(own_parts):
+    with pytest.raises(DataError, match=r"has the class s2 .*set dataset.hold_out: classes"):
+        source(own_parts).load()
+    found = AudioFolder.proposed(own_parts, None)
+    assert found.keys["hold_out"] == "classes"
+    assert "4 classes of their own, such as s2" in found.remarks["hold_out"]
+    assert len(source(own_parts, **{key: found.keys[key] for key in ["hold_out"]}).load().test) == 4
+
+
+def test_sounds_that_no_trial_names_and_the_list_itself_are_called_what_they_are(own_parts):
+    trials = own_parts / "trials.txt"
+    trials.write_text("1 test/s4/0.wav test/s4/2.wav\n0 test/s4/0.wav test/s5/1.wav\n")
+    splits = source(own_parts, hold_out="classes", trials=trials, test_fraction=0.3).load()
+    assert len(splits.test) == 3 and not splits.ignored
+    said = [str(each) for each in splits.noticed]
+    assert any("1 sound of the test part is in no trial and not used" in words for words in said)
+    assert any("dataset.test_fraction is not used: there is the list of trials" in words for words in said)
 
 
 def test_a_listed_file_is_one_by_whatever_name_it_goes(speakers):

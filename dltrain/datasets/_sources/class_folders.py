@@ -37,12 +37,14 @@ class ClassFolders:
         below: returns the files of the right kind below a folder, sorted.
         kind: what such a file is called in messages, such as ".txt file".
         is_open: whether other parts may have classes that the train part does not have.
+        advice: what to set where they have such, but may not; empty for nothing.
     """
 
     root: Path
     below: Callable[[Path], list[Path]]
     kind: str
     is_open: bool = False
+    advice: str = ""
 
     def are_classes(self) -> bool:
         """Whether the files to train on lie in folders of two classes or more, at most half as many beside them."""
@@ -80,7 +82,8 @@ class ClassFolders:
             for name, files in found[part].items():
                 if name not in classes and not self.is_open:
                     words = f"which the train part does not have: {', '.join(classes[:10])}"
-                    raise KeyProblem("path", f"has the class {name} in {self.root / top}, {words}")
+                    advice = f"; {self.advice}" if self.advice else ""
+                    raise KeyProblem("path", f"has the class {name} in {self.root / top}, {words}{advice}")
                 if not files and part == "train":
                     raise KeyProblem("path", f"has no {self.kind} in {self.root / top / name}")
         return found

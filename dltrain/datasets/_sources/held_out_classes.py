@@ -38,6 +38,11 @@ def with_held_out_classes(
         names = sorted(parts["train"], key=lambda name: hashlib.sha256(f"{seed} {name}".encode()).digest())
         if isinstance(fraction, str):
             number, count = parse_fold(fraction)
+            if len(names) < 2 * count:
+                words = (
+                    f"has {count} folds of {len(names)} classes, at most {len(names) // 2} have two each to tell apart"
+                )
+                raise KeyProblem(f"{part}_fraction", words)
             taken = names[number - 1 :: count]
         else:
             taken = names[: max(1, round(fraction * len(names)))]
