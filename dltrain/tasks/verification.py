@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from dltrain.report.outcome import Mistakes
     from dltrain.report.parts import Chapter
 
-EMBEDDING = "embedding"
-"""The layer whose output stands for an example."""
+EMBEDDING = f"{HEAD}_embedding"
+"""What makes an embedding of another size."""
+OF_EXAMPLE = f"{HEAD}_input"
+"""The layer whose output stands for an example; networks have layers of their own that are called embedding."""
 
 _MARGINS = {"softmax": None, "aam_softmax": 0.2, "contrastive": 1.0}
 _THRESHOLD = "threshold"
@@ -131,8 +133,8 @@ class Verification(Task):
 
         layers, identities = keras.layers, len(data.target.class_names)
         if self.embedding_size is not None:
-            x = layers.Dense(self.embedding_size, dtype="float32", name=f"{HEAD}_{EMBEDDING}", **settings)(x)
-        x = layers.Identity(dtype="float32", name=EMBEDDING)(x)
+            x = layers.Dense(self.embedding_size, dtype="float32", name=EMBEDDING, **settings)(x)
+        x = layers.Identity(dtype="float32", name=OF_EXAMPLE)(x)
         if self.loss_function == "softmax":
             return layers.Dense(identities, dtype="float32", name=HEAD, **settings)(x)
         if self.loss_function == "aam_softmax":
@@ -211,7 +213,7 @@ class Verification(Task):
         Raises:
             KeyProblem: if the network does not end in the task's own head.
         """
-        found = [layer for layer in model.layers if layer.name == EMBEDDING]
+        found = [layer for layer in model.layers if layer.name == OF_EXAMPLE]
         if len(found) != 1:
             raise KeyProblem("name", ": verification needs a network that ends in data.head(x)")
         unit = keras.layers.UnitNormalization(dtype="float32", name="unit_length")

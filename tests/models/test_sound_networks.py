@@ -6,7 +6,7 @@ import pytest
 from dltrain.data import DataSpec
 from dltrain.features.audio import Audio
 from dltrain.features.class_label import ClassLabel
-from dltrain.registry import MODELS
+from dltrain.registry import MODELS, TASKS
 
 
 def spec(classes, frames=300, **audio):
@@ -108,3 +108,20 @@ def test_ecapa_tdnn_hears_the_same_at_any_loudness(tensorflow):
 def test_ecapa_tdnn_says_what_it_needs(audio, keys, words):
     with pytest.raises(ValueError, match=words):
         MODELS["ecapa_tdnn"](**keys).check(spec(3, **audio))
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "audio"),
+    [
+        ("ecapa_tdnn", {"width": 0.02}, {"front_end": "log_mel"}),
+        ("resnet", {"depth": 8}, {"front_end": "log_mel"}),
+        ("vggvox", {"width": 0.02}, {}),
+        ("conv_1d", {"filters": (4, 4)}, {"front_end": "waveform"}),
+    ],
+)
+def test_networks_of_speakers_end_in_the_head_of_verification(tensorflow, name, keys, audio):
+    task = TASKS["verification"](embedding_size=5)
+    data = spec(3, frames=100, **audio).bound(task)
+    model = MODELS[name](**keys).build(data)
+    embeddings = task.inference(data, model)(np.zeros((2, *data.input.shape), np.float32))
+    assert embeddings.shape == (2, 5)
