@@ -4,12 +4,14 @@ from typing import Any
 
 import keras
 
+from dltrain.layers.unit_length import of_length_1
+
 
 @keras.saving.register_keras_serializable(package="dltrain")
 class ClassCosines(keras.layers.Layer):
     """The cosine of the angle between an input and a vector of each class, which is learnt: (batch, classes), -1 to 1.
 
-    Input is (batch, numbers), without zeros alone.
+    Input is (batch, numbers); of zeros alone all cosines are 0.
 
     Args:
         classes: how many there are.
@@ -29,7 +31,7 @@ class ClassCosines(keras.layers.Layer):
     def call(self, x: Any) -> Any:
         """Returns the cosines."""
         ops = keras.ops
-        return ops.matmul(ops.normalize(x, axis=-1), ops.normalize(self.vectors, axis=0))
+        return ops.matmul(of_length_1(x, -1), of_length_1(self.vectors, 0))
 
     def compute_output_shape(self, shape: Any) -> Any:
         """Returns (batch, classes)."""

@@ -130,6 +130,7 @@ class Verification(Task):
     def head(self, data: DataSpec, x: Any, inputs: Any = None, embedding: Any = None, **settings: Any) -> Any:
         """Returns logits, cosines, or embeddings of length 1, of what the network has found, (batch, features)."""
         from dltrain.layers.class_cosines import ClassCosines
+        from dltrain.layers.unit_length import UnitLength
 
         layers, identities = keras.layers, len(data.target.class_names)
         if self.embedding_size is not None:
@@ -139,7 +140,7 @@ class Verification(Task):
             return layers.Dense(identities, dtype="float32", name=HEAD, **settings)(x)
         if self.loss_function == "aam_softmax":
             return ClassCosines(identities, dtype="float32", name=HEAD)(x)
-        return layers.UnitNormalization(dtype="float32", name=HEAD)(x)
+        return UnitLength(dtype="float32", name=HEAD)(x)
 
     def check_batches(self, size: int | None, is_oversampled: bool) -> None:
         """Raises KeyProblem where batches of contrastive would have few of one identity."""
