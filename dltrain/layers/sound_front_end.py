@@ -57,19 +57,19 @@ class SoundFrontEnd(keras.layers.Layer):
         self.bands, self.coefficients = bands, coefficients
         self.mean, self.deviation = mean, deviation
 
-    def call(self, x: Any) -> Any:
-        """Computes it."""
+    def call(self, x: Any, training: bool = False) -> Any:
+        """Computes it; in training by the fast transform, else by products with a matrix, which all exports have."""
         ops = keras.ops
         x = ops.cast(x, "float32")
         if self.kind == "waveform":
             return self._normalized(x[..., None])
         if self.kind == "spectrogram":
-            found = self._magnitudes(_emphasized(x * 32768.0))
+            found = self._magnitudes(_emphasized(x * 32768.0), training)
             middle = ops.mean(found, axis=1, keepdims=True)
             spread = ops.sqrt(ops.mean(ops.square(found - middle), axis=1, keepdims=True))
             found = (found - middle) / ops.maximum(spread, 1e-5)
         else:
-            cosines, sines = self._parts(x, hann(self.window))
+            cosines, sines = self._parts(x, hann(self.window), training)
             power = ops.square(cosines) + ops.square(sines)
             found = ops.log(ops.matmul(power, mel_bands(self.rate, fft_size(self.window), self.bands)) + FLOOR)
             if self.kind == "mfcc":
@@ -83,18 +83,19 @@ class SoundFrontEnd(keras.layers.Layer):
             return x
         return (x - np.array(self.mean, np.float32)) / np.array(self.deviation, np.float32)
 
-    def _magnitudes(self, x: Any) -> Any:
+    def _magnitudes(self, x: Any, training: bool) -> Any:
         """Returns the magnitudes of all bins, (batch, frames, bins)."""
-        cosines, sines = self._parts(x, np.hamming(self.window))
+        cosines, sines = self._parts(x, np.hamming(self.window), training)
         half = keras.ops.sqrt(keras.ops.square(cosines) + keras.ops.square(sines) + 1e-12)
         return keras.ops.concatenate([half, keras.ops.flip(half[..., 1:-1], axis=-1)], axis=-1)
 
-    def _parts(self, x: Any, weights: np.ndarray) -> tuple[Any, Any]:
-        """Returns real and imaginary parts of each frame's transform, each (batch, frames, bins).
-
-        As products with a matrix, which every exported format has, and which fast kernels exist for; frames are short.
-        """
+    def _parts(self, x: Any, weights: np.ndarray, training: bool) -> tuple[Any, Any]:
+        """Returns real and imaginary parts of each frame's transform, each (batch, frames, bins)."""
         size = fft_size(self.window)
+        if training:  # 32 clips of a second at 16,000: 6 ms on 2 cores, where the products take 18
+            frames = keras.ops.extract_sequences(x, self.window, self.hop)
+            real, imaginary = keras.ops.rfft(frames * weights.astype(np.float32), size)
+            return real, imaginary
         angles = 2 * np.pi * np.outer(np.arange(self.window), np.arange(size // 2 + 1)) / size
         kernels = (weights[:, None] * np.concatenate([np.cos(angles), -np.sin(angles)], axis=1)).astype(np.float32)
         found = keras.ops.conv(x[..., None], kernels[:, None], strides=self.hop, padding="valid")
