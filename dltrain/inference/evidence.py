@@ -107,6 +107,7 @@ def gather(
         first_filters(model, spec),
         [(finding.severity, finding.line) for finding in examine(inspected)],
         splits.fingerprint,
+        examples([] if mistakes is None else [each.beside for each in mistakes.worst if each.beside is not None]),
     )
 
 

@@ -37,6 +37,7 @@ class Written:
         agreeing_edge_cases: how many of these it answers as before; likewise. They may be beyond the range that 8-bit
             numbers have, so that the limit does not hold for them.
         limit: what `difference` may be, or `agreement` must be.
+        alike: what the answers are that agree, in words.
     """
 
     format: str
@@ -48,6 +49,7 @@ class Written:
     agreement: float | None
     agreeing_edge_cases: int | None
     limit: float
+    alike: str = "as before"
 
     @property
     def words(self) -> str:
@@ -57,11 +59,13 @@ class Written:
             return f"largest difference {self.difference:.1e} on {asked} (limit {self.limit:g})"
         edges = f", {self.agreeing_edge_cases} of {self.edge_cases} edge cases" * bool(self.edge_cases)
         of_answers = f"{self.agreement:.1%} of the answers to {self.examples} examples"
-        return f"{of_answers} as before (limit {self.limit:.0%}){edges}"
+        return f"{of_answers} {self.alike} (limit {self.limit:.0%}){edges}"
 
     def to_plain(self) -> dict[str, Any]:
         """Returns it for `--json`."""
-        return {**dataclasses.asdict(self), "path": str(self.path), "words": self.words}
+        found = {**dataclasses.asdict(self), "path": str(self.path), "words": self.words}
+        del found["alike"]  # the words have it
+        return found
 
 
 def noted(place: Path, written: Sequence[Written], contract: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:

@@ -312,7 +312,7 @@ def _written(each: Any, asked: _Asked, place: Path, reporter: Reporter) -> Writt
         size = sum(file.stat().st_size for file in [aside, *aside.rglob("*")] if file.is_file())
         examples = trees.count(wanted) - compared.edges
         found = Written(
-            each.registered_name, path, size, examples, compared.edges, apart, share, agreeing, limit
+            each.registered_name, path, size, examples, compared.edges, apart, share, agreeing, limit, asked.task.alike
         )  # fmt: skip
         is_same = apart <= limit if share is None else share >= limit
         if not is_same:

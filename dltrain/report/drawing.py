@@ -24,7 +24,8 @@ MARGIN = 8
 SIDE = 176
 """Pixels: an image's longer side, at most."""
 LONGEST_SOUND = 2**16
-"""Samples of a sound that a page holds, 4 s at 16,000 a second: a page of 25 stays below 5 MB."""
+"""Samples of a sound that a page holds, 4 s at 16,000 a second: a page of 25 stays below 5 MB, one of 25
+pairs below 9."""
 _HEARD_RATE = 16_000
 """Samples a second that a page plays, at most."""
 SMALL = 64

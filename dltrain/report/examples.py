@@ -52,18 +52,23 @@ def _mistakes(evidence: Evidence) -> list[parts.Part]:
         raise ValueError("the task has no mistakes to show")
     items = _shown(evidence, evidence.wrong)
     pictures = _pictures(items)
+    others: list[Picture | None] = [*_pictures(_shown(evidence, evidence.compared))] if evidence.compared else []
     if pictures:
         found = [
             _pictured(
                 picture,
                 (f"predicted: {mistake.predicted}", f"actual: {mistake.actual}", mistake.certainty),
                 example.place,
+                other,
             )
-            for picture, example, mistake in zip(pictures, evidence.wrong, mistakes.worst, strict=True)
+            for picture, example, mistake, other in zip(
+                pictures, evidence.wrong, mistakes.worst, others or [None] * len(pictures), strict=True
+            )
         ]
         below = "below each image, Grad-CAM in orange: the places that raise the score of the prediction"
         has_maps = any(picture.overlay is not None for picture in pictures)
-        notes = filter(None, [mistakes.note, below * has_maps, pictures[0].note])
+        pairs = "the example, then the one that it was compared with" if others else ""
+        notes = filter(None, [mistakes.note, pairs, below * has_maps, pictures[0].note])
         return [Gallery("mistakes", mistakes.title, found, "; ".join(notes))]
     names: list[str] = []
     rows: list[list[str]] = [[] for _ in evidence.wrong]
@@ -142,9 +147,11 @@ def _pictures(shown: Sequence[Seen]) -> list[Picture]:
     return []
 
 
-def _pictured(picture: Picture, lines: Sequence[str], place: str) -> parts.Picture:
+def _pictured(picture: Picture, lines: Sequence[str], place: str, other: Picture | None = None) -> parts.Picture:
     overlay = [] if picture.overlay is None else [picture.overlay]
-    return parts.Picture([picture.pixels, *overlay], lines, place, picture.sound)
+    beside = [] if other is None else [other]
+    sounds = [each.sound for each in (picture, *beside) if each.sound is not None]
+    return parts.Picture([picture.pixels, *overlay, *(each.pixels for each in beside)], lines, place, sounds)
 
 
 def _named(place: str) -> str:

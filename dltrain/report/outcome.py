@@ -24,12 +24,14 @@ class Mistake:
         actual: the actual value, in words.
         predicted: the predicted value, in words.
         certainty: how sure it is, or how far off.
+        beside: the position of the example that it was compared with; none where it stands alone.
     """
 
     position: int
     actual: str
     predicted: str
     certainty: str
+    beside: int | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class Evidence:
         filters: weights of the first layer, (filters, height, width, channels), where they are pictures.
         findings: what a quick look at the data finds, severity and words.
         fingerprint: of each part of the data.
+        compared: the examples that those in `wrong` were compared with, in the same order; none where they stand alone.
     """
 
     outcome: Outcome
@@ -98,3 +101,4 @@ class Evidence:
     filters: np.ndarray | None
     findings: list[tuple[str, str]]
     fingerprint: dict[str, str]
+    compared: Sequence[Example] = ()

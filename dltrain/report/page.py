@@ -257,8 +257,7 @@ def _picture(picture: Picture) -> str:
         address, is_small = image(pixels)
         kind = ' class="small"' if is_small else ""
         images.append(f'<img{kind} alt="" src="{address}">')
-    if picture.sound is not None:
-        images.append(f'<audio controls preload="none" src="{heard(picture.sound)}"></audio>')
+    images += [f'<audio controls preload="none" src="{heard(sound)}"></audio>' for sound in picture.sounds]
     lines = [f"<b>{text(line, 48)}</b>" if index == 0 else text(line, 80) for index, line in enumerate(picture.lines)]
     place = f' title="{text(picture.place, 500)}"' if picture.place else ""
     return f"<figure{place}>{''.join(images)}<figcaption>{'<br>'.join(lines)}</figcaption></figure>"

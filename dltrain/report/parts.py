@@ -56,19 +56,19 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """An image, and perhaps another of the same below it, with lines about them.
+    """An image, and perhaps others below it, with lines about them.
 
     Args:
-        images: (height, width) or (height, width, 3), uint8, one or two.
+        images: (height, width) or (height, width, 3), uint8, some.
         lines: the first is the most important.
         place: where it came from.
-        sound: what can be heard of it; none for nothing.
+        sounds: what can be heard of it.
     """
 
     images: Sequence[np.ndarray]
     lines: Sequence[str] = ()
     place: str = ""
-    sound: Sound | None = None
+    sounds: Sequence[Sound] = ()
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,8 @@ class Task(Choice):
     """Whether results mean little without those of its `baselines`, which `fit` and `eval` then measure too."""
     distils: ClassVar[bool] = False
     """Whether a teacher's outputs can be learnt from, by `distillation_loss`."""
+    alike: ClassVar[str] = "as before"
+    """What answers are that `agree` counts."""
     metrics: Sequence[Any] = ()
 
     @property

@@ -84,6 +84,7 @@ def mistakes(outcome: Outcome, trials: Trials, count: int) -> Mistakes | None:
             f"{'the same' if trials.are_same[trial] else 'another'} as {names[trials.second[trial]]}",
             "another" if trials.are_same[trial] else "the same",
             f"cosine {scores[trial]:.3f}, the threshold is {threshold:.3f}",
+            int(trials.second[trial]),
         )
         for trial in worst.tolist()
     ]

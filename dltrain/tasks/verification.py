@@ -30,6 +30,8 @@ OF_EXAMPLE = f"{HEAD}_input"
 
 _MARGINS = {"softmax": None, "aam_softmax": 0.2, "contrastive": 1.0}
 _THRESHOLD = "threshold"
+_ALIKE = 0.99
+"""The cosine from which on an embedding is taken for the same, computed otherwise."""
 _LEAST_PARTNERS = 1.0
 """Of an example in its batch, on average: with fewer of its own identity there is little to pull together."""
 _NEAR_1 = 1 - 1e-6
@@ -66,6 +68,7 @@ class Verification(Task):
     """
 
     accepts: ClassVar = (ClassLabel, Identity)
+    alike: ClassVar[str] = f"as before, embeddings of a cosine above {_ALIKE}"
     no_option: ClassVar[str] = "the run finds embeddings, it predicts no classes"
 
     metrics: tuple[Literal["eer", "min_dcf", "accuracy"], ...] = ("eer", "min_dcf")
@@ -259,7 +262,7 @@ class Verification(Task):
 
     def agree(self, data: DataSpec, outputs: Any, others: Any) -> np.ndarray:
         """Returns which embeddings point the same way."""
-        return np.asarray(cosines(outputs, others) > 0.99)
+        return np.asarray(cosines(outputs, others) > _ALIKE)
 
     def likeness(self, data: DataSpec, outputs: Any, others: Any) -> float:
         """Returns the cosine of two embeddings."""
