@@ -2,6 +2,7 @@
 
 import re
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -508,3 +509,24 @@ def test_trials_that_say_nothing_or_two_things_are_refused_and_repeats_are_told(
     lines = ["1 s0/00.wav s0/10.wav", "1 s0/10.wav s0/00.wav"]
     splits = source(speakers, trials=listed(speakers, *lines), validation_fraction=0).load()
     assert any("1 of 2 trials are there more than once" in str(each) for each in splits.noticed)
+
+
+def test_two_thousand_files_that_are_not_kept_take_the_memory_of_a_batch(tmp_path):
+    place = tmp_path / "sounds" / "a" / "0000.wav"
+    place.parent.mkdir(parents=True)
+    soundfile.write(place, np.random.RandomState(0).uniform(-0.5, 0.5, 8_000), 8_000)
+    (tmp_path / "sounds" / "b").mkdir()
+    for number in range(1, 2_000):
+        (tmp_path / "sounds" / "ab"[number % 2] / f"{number:04}.wav").hardlink_to(place)
+    data = source(
+        tmp_path / "sounds", rate=8_000, clip_seconds=1.0, cache="none", validation_fraction=0, test_fraction=0
+    )
+    train = data.load().train
+    tracemalloc.start()
+    try:
+        for start in range(0, 2_000, 50):
+            clips = train.inputs.read(np.arange(start, start + 50), np.zeros((50, 2), np.int32))
+            assert clips.shape == (50, 8_000)
+        assert tracemalloc.get_traced_memory()[1] < 10 * clips.nbytes  # all of them are 40 times as much
+    finally:
+        tracemalloc.stop()
