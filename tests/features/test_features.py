@@ -16,6 +16,7 @@ from dltrain.data.request import LineReader, ObjectReader
 from dltrain.features._series.tables import Layout
 from dltrain.features._tables.columns import Encoding, learn
 from dltrain.features.audio import Audio
+from dltrain.features.boxes import Boxes
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.future import Future
 from dltrain.features.identity import Identity
@@ -90,6 +91,19 @@ EACH = {
     "tags": (
         Tags(tag_names=("O", "B-PER", "I-PER")),
         st.lists(st.sampled_from(["O", "B-PER", "I-PER", None]), min_size=1, max_size=6),
+    ),
+    "boxes": (
+        Boxes(class_names=("a", "b", "c")),
+        st.fixed_dictionaries({
+            "size": st.just([40, 30]),
+            "objects": st.lists(st.fixed_dictionaries(
+                {
+                    "box": st.tuples(*[st.floats(-2, 41, width=32)] * 4),
+                    "class": st.sampled_from(["a", "b", "c", "another"]),
+                },
+                optional={"difficult": st.booleans(), "crowd": st.booleans()},
+            ), max_size=3),
+        }, optional={"window": st.sampled_from([[0, 0, 30, 40], [-5, 0, 35, 40]])}),
     ),
     "class_label": (ClassLabel(class_names=("a", "b", "c")), st.sampled_from(["a", "b", "c"])),
     "identity": (Identity(class_names=("a", "b", "c")), st.sampled_from(["a", "b", "c", "another"])),

@@ -8,6 +8,7 @@ from dltrain.data.finding import ORDER
 from dltrain.data.trees import joined
 from dltrain.features._series.tables import Layout
 from dltrain.features.audio import Audio
+from dltrain.features.boxes import Boxes
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.future import Future
 from dltrain.features.identity import Identity
@@ -56,6 +57,10 @@ EACH = {
     "tokens": (TOKENS, TOKENS.encode([f"word{row} and word{row + 1}" for row in range(COUNT)]).stored),
     "sentence": (SENTENCE, SENTENCE.encode([[f"word{row}", "and", f"word{row + 1}"] for row in range(COUNT)]).stored),
     "tags": (Tags(tag_names=("O", "B-X")), Ragged.of([np.array([0, -1, row % 2]) for row in range(COUNT)], np.int32)),
+    "boxes": (
+        Boxes(class_names=("a", "b")),
+        Ragged.of([np.array([[0.1, 0.2, 0.5, 0.5 + row / 40, row % 2, 0, 0]]) for row in range(COUNT)], np.float32),
+    ),
     "audio": (
         Audio(rate=1_000, samples=256, window=32, hop=16, bands=8),
         (RANDOM.rand(COUNT, 256) - 0.5).astype(np.float32),
@@ -89,7 +94,7 @@ def test_columns_are_numbers_each_with_a_name_of_its_own(name):
         # Trees predict integers as classes and floats as numbers.
         assert (columns.dtype.kind == "i") == (name in ("class_label", "identity", "labels"))
     else:
-        assert name in ("audio", "image", "tokens", "sentence", "tags", "series", "future", "whole_series")
+        assert name in ("audio", "boxes", "image", "tokens", "sentence", "tags", "series", "future", "whole_series")
 
 
 @pytest.mark.parametrize("name", EACH)
@@ -135,7 +140,7 @@ def test_names_in_messages():
         "target 'x'",
         "column 'size'",
         "feature 0",
-    ] + [f"{name} 0" for name in ("series", "future", "tokens", "sentence", "tags", "audio")]
+    ] + [f"{name} 0" for name in ("series", "future", "tokens", "sentence", "tags", "boxes", "audio")]
     assert Vector(shape=(3, 2)).column(1) == "channel 1"
     assert [WholeSeries(channels=2, names=names).column(0) for names in ((), ("x", "y"))] == ["channel 1", "x"]
 

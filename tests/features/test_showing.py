@@ -9,6 +9,7 @@ from dltrain.data import DataSpec, Ragged, showing
 from dltrain.data.feature import Feature
 from dltrain.features._series.tables import Layout
 from dltrain.features.audio import Audio
+from dltrain.features.boxes import Boxes
 from dltrain.features.class_label import ClassLabel
 from dltrain.features.future import Future
 from dltrain.features.identity import Identity
@@ -41,6 +42,10 @@ EXAMPLES = {
     ),
     "whole_series": (WholeSeries(channels=2), Ragged.of([np.ones((each, 2)) for each in (3, 1, 40)], np.float32)),
     "future": (Future(horizon=2, names=("y", "z")), np.arange(12, dtype=np.float32).reshape(3, 2, 2)),
+    "boxes": (
+        Boxes(class_names=("a", "b")),
+        Ragged.of([np.full((count, 7), [0, 0, 0.5, 1, 1, 0, 0]) for count in (2, 0, 1)], np.float32, (7,)),
+    ),
     "class_label": (ClassLabel(class_names=("a", "b")), np.array([0, 1, 1], np.int32)),
     "identity": (Identity(class_names=("a", "b")), np.array([0, 1, -1], np.int32)),
     "image": (Image(shape=(4, 5, 3), mean=(1.0,) * 3, standard_deviation=(2.0,) * 3), np.zeros((3, 4, 5, 3), np.uint8)),
@@ -102,7 +107,11 @@ def test_corners_are_shown(name):
     feature, _ = EXAMPLES[name]
     corners = feature.corners()
     stored = (
-        Ragged.of(corners, np.int32) if name in ("tokens", "sentence", "tags") else np.stack(corners) if corners else []
+        Ragged.of(corners, corners[0].dtype)
+        if name in ("boxes", "tokens", "sentence", "tags")
+        else np.stack(corners)
+        if corners
+        else []
     )
     assert len(feature.show(stored) if corners else []) == len(corners)
 
@@ -135,6 +144,7 @@ def test_what_a_stranger_does_is_said_only_where_the_network_does_not():
     ("name", "words"),
     [
         ("class_label", ["a", "b", "b"]),
+        ("boxes", ["2 b", "no object", "1 b"]),
         ("labels", ["none", "a, b", "b"]),
         ("numbers", ["0, 1e+30", "-2, 1,234", "3, 3"]),
         ("future", ["0, 1 to 2, 3", "4, 5 to 6, 7", "8, 9 to 10, 11"]),

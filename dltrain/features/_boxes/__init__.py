@@ -1,0 +1,1 @@
+"""Boxes of objects: what stands in which column, how they are looked at and drawn."""
