@@ -17,6 +17,7 @@ from dltrain.datasets._images.class_folders import class_names, listed
 from dltrain.datasets._images.files import ImageFiles
 from dltrain.datasets._images.listing import Listing
 from dltrain.datasets._images.proposal import images
+from dltrain.datasets._images.reading import DecodingKeys, described
 from dltrain.datasets._sources.arrays import refusing
 from dltrain.datasets._sources.file_table import KINDS, FileTable, is_table
 from dltrain.datasets._sources.left_out import ignored_words, require_memory
@@ -175,20 +176,7 @@ class ImageFolder(Dataset):
 
     def describe(self, spec: DataSpec) -> list[str]:
         """Returns how a file becomes pixels."""
-        height, width, channels = spec.input.shape
-        first = "decode the image, rotate it as its EXIF says, put white behind transparent pixels, and "
-        grey = "as one channel of grey, " if channels == 1 else ""
-        kept = {
-            "crop": "the largest centred part with that aspect ratio, its sides rounded to whole pixels, from pixel "
-            "(side of the image - side of the part) // 2 on",
-            "fit": "the whole image, as large as fits, in whole pixels, centred on black",
-            "stretch": "the whole image, its aspect ratio changed",
-        }[self.resize]
-        return [
-            f"Before the network: {first}resize it, {grey}to {height}x{width} pixels (`resize: {self.resize}`: {kept})"
-            ", bilinear with antialiasing, each value rounded to a whole number.",
-            "",
-        ]
+        return described(spec.input.shape, self.resize)
 
     def reader(self, spec: DataSpec) -> ImageReader:
         """Returns a reader of other images for a network that was trained on `spec`."""
@@ -196,9 +184,8 @@ class ImageFolder(Dataset):
         return ImageReader(encoding, SizeLimit(self.max_megabytes))
 
     def _decoding(self, spec: DataSpec) -> Decoding:
-        height, width, channels = spec.input.shape
-        most = self.max_megabytes or MOST_MEGABYTES
-        return Decoding(height, width, channels, self.resize, self.fast_decode, most)
+        keys = DecodingKeys(self.resize, self.fast_decode, self.max_megabytes or MOST_MEGABYTES)
+        return keys.of(spec.input.shape)
 
     @property
     def _table(self) -> FileTable:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dltrain.data.feature import shortened
 from dltrain.features._boxes.columns import CLASS, COLUMNS, CORNERS, of_window
 from dltrain.lazy import np
 
+if TYPE_CHECKING:
+    from dltrain.features._images.headers import Header
+
 BEYOND = 1.0
 """Pixels that a corner may lie outside of the image, as rounding leaves it: the box is cut."""
+
+ROUNDING = 0.05
+"""Pixels that a box may lose at an edge without a word, as shares of six digits are rounded."""
 
 _FLAGS = ("difficult", "crowd")
 _KEYS = {"box", "class", *_FLAGS}
@@ -28,11 +34,27 @@ class ObjectEncoding:
 
     class_names: tuple[str, ...]
 
+    @property
+    def nothing(self) -> np.ndarray:
+        """No row, (0, 7)."""
+        return np.zeros((0, COLUMNS), np.float32)
+
     def rows(self, raw: Any) -> tuple[np.ndarray, int]:
         """Returns the objects as rows, (objects, 7), float32, and how many boxes are cut at the edges of the image.
 
         Raises:
             ValueError: if they cannot be used; all reasons in one line.
+        """
+        rows, cut, faults = self.found(raw)
+        if faults:
+            raise ValueError("; ".join(f"object {place}: {words}" for place, words in faults.items()))
+        return rows, cut
+
+    def found(self, raw: Any) -> tuple[np.ndarray, int, dict[int, str]]:
+        """Returns the same of the objects that can be used, and why others cannot, by their position.
+
+        Raises:
+            ValueError: if size, window or the list of objects cannot be used.
         """
         if not isinstance(raw, Mapping) or not isinstance(raw.get("objects"), list | tuple):
             raise ValueError(f"must be an object of size and objects, got {shortened(raw)}")
@@ -46,23 +68,22 @@ class ObjectEncoding:
         window = self._numbers(raw, "window", 4)
         if window is not None and not (window[2:] > window[:2]).all():
             raise ValueError(f"window must be x_min, y_min, x_max, y_max, got {shortened(raw['window'])}")
-        found, problems, is_cut = [], [], 0
+        rows, faults, is_cut = [], dict[int, str](), 0
         beyond = 0.0 if size is None else BEYOND
+        words = "the image" if size is None else f"the image of {width:g}x{height:g} pixels (width x height)"
         for place, each in enumerate(raw["objects"]):
             try:
                 box, row = self._row(each)
-                kept = within(box, whole, beyond, "the image" if size is None else f"the {width:g}x{height:g} pixels")
+                kept = within(box, whole, beyond, words)
+                row[CORNERS] = of_window(kept, whole if window is None else window)
+                if not (row[2:4] > row[:2]).all():  # in float32
+                    raise ValueError(no_area(box))
             except ValueError as error:
-                problems.append(f"object {place}: {error}")
+                faults[place] = str(error)
                 continue
-            is_cut += not np.array_equal(kept, box)
-            row[CORNERS] = of_window(kept, whole if window is None else window)
-            if not (row[2:4] > row[:2]).all():  # in float32
-                problems.append(f"object {place}: {no_area(box)}")
-            found.append(row)
-        if problems:
-            raise ValueError("; ".join(problems))
-        return np.stack(found) if found else np.zeros((0, COLUMNS), np.float32), is_cut
+            is_cut += bool(np.abs(kept - box).max() > ROUNDING)
+            rows.append(row)
+        return np.stack(rows) if rows else self.nothing, is_cut, faults
 
     def _row(self, raw: Any) -> tuple[np.ndarray, np.ndarray]:
         """Returns the corners of an object, (4,), float64, and its row without them."""
@@ -100,6 +121,22 @@ def plain(rows: np.ndarray, class_names: tuple[str, ...]) -> dict[str, Any]:
         flags = {flag: True for flag, value in zip(_FLAGS, row[CLASS + 1 :], strict=True) if value > 0}
         objects.append({"box": row[CORNERS].tolist(), "class": class_names[int(row[CLASS])], **flags})
     return {"objects": objects}
+
+
+def turned(box: np.ndarray, header: Header) -> np.ndarray:
+    """Returns corners as they are in an image that is rotated as its EXIF data say.
+
+    Args:
+        box: corners in pixels of the image as it is stored, (4,).
+        header: of the image.
+    """
+    x_min, y_min, x_max, y_max = (box[[1, 0, 3, 2]] if header.is_transposed else box).tolist()
+    (height, width), (is_down, is_across) = header.upright, header.is_mirrored
+    if is_down:
+        y_min, y_max = height - y_max, height - y_min
+    if is_across:
+        x_min, x_max = width - x_max, width - x_min
+    return np.array([x_min, y_min, x_max, y_max], np.float64)
 
 
 def within(box: np.ndarray, whole: np.ndarray, beyond: float, words: str) -> np.ndarray:

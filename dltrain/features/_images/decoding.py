@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from errno import EACCES, EFBIG, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, ENOTSUP, EPERM
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from dltrain import untrusted
 from dltrain.data.size_limit import MEGABYTE, reason
 from dltrain.errors import DataError, printable
-from dltrain.features._images.headers import Header, read_header
+from dltrain.features._images.headers import Header, is_jpeg, read_header
 from dltrain.features._images.scans import MOST_SCANS, has_too_many_scans
 from dltrain.lazy import np, tf
 
@@ -29,8 +29,14 @@ LEFT_TO_RESIZING = 2
 """How many times the trained size a JPEG is still decoded at: the decoder's own averages of 2x2 pixels are another
 filter than that of resizing, which must have the last word for all formats to look the same."""
 
+BEGINNING = 2**16
+"""Bytes of a JPEG in which its header is looked for before the rest is read."""
+
 REVISION = 4
 """Another one when the same file decodes to other pixels than before: what is kept on disk is then not believed."""
+
+
+Found = TypeVar("Found")
 
 
 class NoImage(DataError):
@@ -74,14 +80,55 @@ class Decoding:
             NoImage: if the file holds no image that can be used.
             DataError: if it cannot be read just now.
         """
+        return self._found(path, lambda: self.decoded(untrusted.content(path, self._most)))
+
+    def header(self, path: Path) -> Header:
+        """Returns what a file says of its image, of a JPEG without reading all of it; raises as `__call__`."""
+
+        def found() -> Header:
+            with untrusted.opened(path, self._most) as file:
+                beginning = file.read(BEGINNING)
+            with suppress(ValueError), untrusted.parsing():
+                if is_jpeg(beginning):
+                    return _checked(read_header(beginning)[0])
+            with untrusted.parsing():
+                return _checked(read_header(untrusted.content(path, self._most))[0])
+
+        return self._found(path, found)
+
+    def window(self, height: int, width: int) -> tuple[float, float, float, float]:
+        """Returns where the corners of the result lie in an image, in its pixels: x_min, y_min, x_max, y_max.
+
+        Args:
+            height: of the image, the right way up.
+            width: likewise.
+        """
+        used = self._used(height, width)
+        starts = [float((side - part) // 2) for side, part in zip((height, width), used, strict=True)]
+        ends = [start + part for start, part in zip(starts, used, strict=True)]
+        if self.resize == "fit":
+            for axis, (goal, side) in enumerate(zip(self._inner(used), (self.height, self.width), strict=True)):
+                before, scale = (side - goal) // 2, used[axis] / goal
+                starts[axis], ends[axis] = -before * scale, (side - before) * scale
+        return starts[1], starts[0], ends[1], ends[0]
+
+    @property
+    def _most(self) -> int:
+        return self.most_megabytes * MEGABYTE
+
+    def _found(self, path: Path, work: Callable[[], Found]) -> Found:
+        """Returns what is made of a file's content.
+
+        Raises:
+            NoImage: if the file holds no image that can be used.
+            DataError: if it cannot be read just now.
+        """
         try:
-            content = untrusted.content(path, self.most_megabytes * MEGABYTE)
+            return work()
         except OSError as error:
             if error.errno in _LASTING:
                 raise _no_image(path, reason(error)) from None
             raise DataError(f"{path}: cannot be read: {reason(error)}") from None
-        try:
-            return self.decoded(content)
         except ValueError as error:
             raise _no_image(path, str(error)) from None
 
@@ -96,10 +143,7 @@ class Decoding:
 
     def _decoded_of(self, content: bytes) -> np.ndarray:
         header, content = read_header(content)
-        if header.height * header.width == 0:
-            raise ValueError("it has no pixels")
-        if header.height * header.width > MOST_PIXELS:
-            raise ValueError(f"it has {header.height}x{header.width} pixels, more than {MOST_PIXELS:,}")
+        _checked(header)
         if header.kind == "jpeg" and has_too_many_scans(content):
             raise ValueError(f"it is painted in more than {MOST_SCANS} scans")
         ratio = self._ratio(*header.upright) if header.kind == "jpeg" else 1
@@ -142,6 +186,11 @@ class Decoding:
         scale = min(self.height / used[0], self.width / used[1])
         return [(side, round(side * scale)) for side in used]
 
+    def _inner(self, used: tuple[int, int]) -> tuple[int, int]:
+        """Returns height and width of what is not border where all of an image is to be seen."""
+        (_, height), (_, width) = self._goals(used)
+        return max(height, 1), max(width, 1)
+
     def _used(self, height: int, width: int) -> tuple[int, int]:
         if self.resize != "crop":
             return height, width
@@ -153,7 +202,7 @@ class Decoding:
         size = header.upright if ratio > 1 else tuple(image.shape)[1:3]
         goal, used = (self.height, self.width), self._used(*size)
         if self.resize == "fit":
-            goal = max(self._goals(used)[0][1], 1), max(self._goals(used)[1][1], 1)
+            goal = self._inner(used)
         if used == goal == size and ratio == 1:
             fitted = image.numpy()[0]
         else:
@@ -196,6 +245,19 @@ class _Span:
 
 _LASTING = {ENOENT, ENOTDIR, EACCES, EPERM, ELOOP, ENAMETOOLONG, EFBIG, ENOTSUP}
 """What is wrong with a file that will be wrong the next time, too."""
+
+
+def _checked(header: Header) -> Header:
+    """Returns the header of an image that may be decoded.
+
+    Raises:
+        ValueError: if it has no pixels, or too many.
+    """
+    if header.height * header.width == 0:
+        raise ValueError("it has no pixels")
+    if header.height * header.width > MOST_PIXELS:
+        raise ValueError(f"it has {header.height}x{header.width} pixels, more than {MOST_PIXELS:,}")
+    return header
 
 
 def _no_image(path: Path, reason: str) -> NoImage:

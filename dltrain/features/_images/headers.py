@@ -57,6 +57,11 @@ class Header:
         return (self.width, self.height) if self.is_transposed else (self.height, self.width)
 
 
+def is_jpeg(content: bytes) -> bool:
+    """Whether a file that begins so is a JPEG, whose header comes first."""
+    return content.startswith(_JPEG)
+
+
 def read_header(content: bytes) -> tuple[Header, bytes]:
     """Looks at an image file.
 
@@ -70,7 +75,7 @@ def read_header(content: bytes) -> tuple[Header, bytes]:
         ValueError: if it is of no kind that can be read, holds no frame, or ends too early.
     """
     try:
-        if content.startswith(_JPEG):
+        if is_jpeg(content):
             return _jpeg(content), content
         if content.startswith(_PNG):
             return _png(content), content

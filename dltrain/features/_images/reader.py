@@ -6,7 +6,7 @@ import itertools
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ class ImageReader(ArrayReader):
                         yield self._decoded(*waiting, total)
                         waiting = None
                     for file in group:
-                        yield from self._file(file, size)
+                        yield from map(self._whole, self._file(file, size))
                     continue
                 for piece in _pieces(group, size):
                     begun = piece, [threads.submit(self._image, Path(file)) for file in piece]
@@ -67,9 +67,9 @@ class ImageReader(ArrayReader):
     def read_file(self, name: str, content: bytes) -> Request:
         """Returns the image that a file's content is, or the examples of an .npy file."""
         if _is_array(name):
-            return super().read_file(name, content)
+            return self._whole(super().read_file(name, content))
         try:
-            return Request([name], self.encoding.value(content)[np.newaxis])
+            return Request([name], self.encoding.value(content)[np.newaxis], metadata=self._places([content]))
         except ValueError as error:
             return self._unusable(name, error)
 
@@ -92,7 +92,18 @@ class ImageReader(ArrayReader):
         results = [future.result() for future in begun]
         problems = {index: each for index, each in enumerate(results) if isinstance(each, str)}
         images = [each for each in results if not isinstance(each, str)]
-        return Request(files, self.encoding.joined(images), problems, total)
+        usable = [Path(file) for index, file in enumerate(files) if index not in problems]
+        return Request(files, self.encoding.joined(images), problems, total, self._places(usable))
+
+    def _places(self, raws: Sequence[Path | bytes]) -> dict[str, Any]:
+        """Returns where in images that can be used their arrays lie; empty where nobody asks."""
+        return self.encoding.places(map(self.encoding.size, raws)) if self.encoding.with_places else {}
+
+    def _whole(self, request: Request) -> Request:
+        """Returns arrays with where in an image they lie: they are all of it."""
+        if not self.encoding.with_places:
+            return request
+        return replace(request, metadata=self.encoding.places([self.encoding.bare_size] * len(request.inputs)))
 
 
 def _is_array(file: str) -> bool:
