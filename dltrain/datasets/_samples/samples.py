@@ -9,15 +9,17 @@ import math
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
+from dltrain.datasets._samples.box_files import WRITERS, Image
 from dltrain.datasets._samples.docstrings import Passage, passages, versions
 from dltrain.datasets._samples.entities import entities
 from dltrain.datasets._samples.glyphs import glyphs
 from dltrain.datasets._samples.reviews import reviews
+from dltrain.datasets._samples.scenes import CLASSES, PARTS, scene
 from dltrain.datasets._samples.topics import topics
 from dltrain.errors import DataError
 from dltrain.fields import Seed
@@ -37,6 +39,8 @@ class Sample(Choice):
     """
 
     needs_tensorflow: ClassVar[bool] = False
+    formats: ClassVar[tuple[str, ...]] = ()
+    """Those that it can be written in, where it has the key `format`."""
 
     seed: Seed = 0
 
@@ -76,23 +80,43 @@ class Sample(Choice):
 
 @SAMPLES.register("shapes")
 class Shapes(Sample):
-    """900 + 300 JPEGs of circles, squares and triangles, in folders of parts and classes.
+    """900 + 300 JPEGs of circles, squares and triangles, in folders of parts and classes; or scenes with boxes.
 
     Each image is 80 to 120 pixels wide and high and shows one shape, of the same area in each class, rotated at random,
     on a background of changing colour, under noise. Some shapes are hardly darker or lighter than the background.
+
+    With another format than folders, 1,200 + 150 + 300 scenes of 96 to 128 pixels with up to five circles, squares,
+    stars and triangles, and the boxes around them: on textured ground, among clutter, partly hidden by each other.
+
+    Args:
+        format: folders, one shape an image in a folder of its class; voc, coco, yolo or table, scenes with boxes in
+            that format.
     """
 
     needs_tensorflow: ClassVar[bool] = True
 
+    formats: ClassVar[tuple[str, ...]] = ("folders", *WRITERS)
+
+    format: Literal["folders", "voc", "coco", "yolo", "table"] = "folders"
+
     def write(self, folder: Path) -> None:
-        """Writes train/circle/000.jpg and so on."""
+        """Writes train/circle/000.jpg and so on; or what the format of boxes has."""
         random = np.random.RandomState(self.seed)
+        if self.format != "folders":
+            WRITERS[self.format](folder, _scenes(random), CLASSES)
+            return
         for part, count in (("train", 300), ("test", 100)):
             for name, corners in (("circle", 0), ("square", 4), ("triangle", 3)):
                 (folder / part / name).mkdir(parents=True)
                 for number in range(count):
                     content = tf.io.encode_jpeg(_shape(random, corners), quality=90).numpy()
                     (folder / part / name / f"{number:03}.jpg").write_bytes(content)
+
+
+def _scenes(random: np.random.RandomState) -> Iterator[Image]:
+    """Yields the scenes of all parts, numbered from 1."""
+    parts = [part for part, count in PARTS.items() for _ in range(count)]
+    return (Image(part, f"{number:06}", *scene(random)) for number, part in enumerate(parts, 1))
 
 
 def _shape(random: np.random.RandomState, corners: int) -> np.ndarray:
