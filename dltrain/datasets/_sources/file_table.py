@@ -5,25 +5,23 @@ from __future__ import annotations
 import io
 import math
 import os
-from collections.abc import Collection, Iterator
-from contextlib import suppress
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from dltrain.data.size_limit import SizeLimit, reason
+from dltrain.data.size_limit import SizeLimit
 from dltrain.data.splits import PART_NAMES
-from dltrain.errors import AbsentData, KeyProblem
-from dltrain.features._tables.delimited import csv_rows
+from dltrain.datasets._sources.delimited_file import DelimitedFile
+from dltrain.errors import KeyProblem
 from dltrain.registry import nearest
-from dltrain.untrusted import Unreadable, opened, parsing
+from dltrain.untrusted import opened
 
 KINDS = (".csv", ".tsv", ".txt")
 """Suffixes of such tables."""
 
 _COLUMNS = {"path_column": ("path", "file", "filename", "image"), "label_column": ("label", "class")}
 _STRETCH = ("start", "end")
-_DELIMITERS = ",;\t|"
 _MOST_NAMED = 10
 """The most lines that a message names."""
 
@@ -126,7 +124,7 @@ class FileTable:
         return FoundFiles(rows.classes, rows.present, tuple(each), tuple(missing))
 
     def _read(self, known: tuple[str, ...] = ()) -> _Rows:
-        lines = self._lines()
+        lines = DelimitedFile(self.path, self.limit).lines(self._places)
         header = next(lines, (1, []))[1]
         places = self._places(header)
         rows, troubles = _Rows(), []
@@ -201,45 +199,6 @@ class FileTable:
                 if names.count(key) > 1:
                     raise KeyProblem("path", f"{self.path}:1: has two columns {key}")
         return places
-
-    def _lines(self) -> Iterator[tuple[int, list[str]]]:
-        """Yields the fields of each non-empty line, with its number, separated as the first line is."""
-        text = self._text()
-        headers = {}
-        for delimiter in _DELIMITERS:
-            with suppress(ValueError):  # "path";"label" is not comma-separated
-                headers[delimiter] = next(_fields(text, delimiter, self.path), (1, []))[1]
-        for delimiter, header in headers.items():
-            try:
-                self._places(header)
-            except ValueError:
-                continue
-            return _fields(text, delimiter, self.path)
-        widest = max(headers, key=lambda delimiter: len(headers[delimiter]), default=_DELIMITERS[0])
-        return _fields(text, widest, self.path)
-
-    def _text(self) -> str:
-        try:
-            content = self.limit.content(self.path)
-        except FileNotFoundError:
-            raise AbsentData("path", f"no such file: {self.path}") from None
-        except OSError as error:
-            raise KeyProblem("path", f"cannot be read: {self.path}: {reason(error)}") from None
-        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise KeyProblem("path", f"{self.path}:1: is UTF-16: save it as UTF-8")
-        try:
-            text = content.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            line, byte = content.count(b"\n", 0, error.start) + 1, content[error.start]
-            raise KeyProblem(
-                "path",
-                f"{self.path}:{line}: the byte 0x{byte:02x} is not UTF-8, but perhaps Latin-1 or Windows-1252: "
-                "save the table as UTF-8",
-            ) from None
-        if "\0" in text:
-            line = text.count("\n", 0, text.index("\0")) + 1
-            raise KeyProblem("path", f"{self.path}:{line}: is not text: it contains zero bytes")
-        return text
 
     def _with_suffix(self, file: str) -> list[str]:
         """Returns the files with the name of one that is given without suffix."""
@@ -329,22 +288,6 @@ class _Rows:
         numbered = all(label.isdecimal() and label.isascii() for label in labels)
         classes = sorted(labels, key=lambda label: (int(label), label)) if numbered else sorted(labels)
         return _Rows(self.each, tuple(part for part in PART_NAMES if part in found), known or tuple(classes))
-
-
-def _fields(text: str, delimiter: str, path: Path) -> Iterator[tuple[int, list[str]]]:
-    reader = csv_rows(text, delimiter)
-    line = 1
-    while True:
-        try:
-            with parsing():
-                fields = next(reader, None)
-        except Unreadable as error:
-            raise KeyProblem("path", f"{path}:{line}: cannot be separated into fields: {error}") from None
-        if fields is None:
-            return
-        if any(fields):
-            yield line, fields
-        line = reader.line_num + 1
 
 
 def _several(troubles: list[str], advice: list[str] | None = None) -> str:

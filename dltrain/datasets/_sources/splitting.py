@@ -1,8 +1,8 @@
 """Splitting of a source into training, validation and test part; the test part is split off first."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from dltrain.data import DataSpec, Split, Splits, notice_share, split_off
+from dltrain.data import DataSpec, Groups, Split, Splits, notice_share, split_off
 from dltrain.data.noticing import noticing
 from dltrain.data.splits import held_out
 from dltrain.fields import HeldOut
@@ -17,6 +17,7 @@ def split_into_parts(
     split_seed: int,
     like: DataSpec | None = None,
     skipped: tuple[str, ...] = (),
+    groups: Callable[[Split], Groups | None] | None = None,
 ) -> Splits:
     """Splits a dataset into its parts, with the train part's statistics.
 
@@ -28,17 +29,19 @@ def split_into_parts(
         split_seed: seed of both splits.
         like: the data that a run was trained on, whose statistics are used; none to learn them.
         skipped: a message for each skipped example.
+        groups: returns the classes by which examples are stratified; none for those of the target.
     """
+    groups = groups or (lambda split: spec.groups(split.targets))
     with noticing() as noticed:
         if isinstance(test, Split):
             test_part: Split | None = test
         else:
-            examples, test_part = split_off(examples, test, split_seed, spec.groups(examples.targets))
+            examples, test_part = split_off(examples, test, split_seed, groups(examples))
             notice_share("test", examples, test_part, test)
         if isinstance(validation, Split):
             validation_part: Split | None = validation
         else:
-            examples, validation_part = split_off(examples, validation, split_seed, spec.groups(examples.targets))
+            examples, validation_part = split_off(examples, validation, split_seed, groups(examples))
             notice_share("validation", examples, validation_part, validation)
     found = Splits(spec, examples, validation_part, test_part, skipped, noticed=tuple(noticed))
     return found.with_statistics(like)
