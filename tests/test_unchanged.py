@@ -17,6 +17,7 @@ from dltrain.data import DataSpec, Groups, Split, split_off
 from dltrain.engine.order import Order
 from dltrain.engine.preparation import Preparation
 from dltrain.features.audio import Audio
+from dltrain.features.boxes import Boxes
 from dltrain.inspection.fingerprint import fingerprint
 from dltrain.registry import AUGMENTATIONS, DATASETS
 from dltrain.runs.folder import Run
@@ -112,9 +113,11 @@ MEANS = {
     "brightness": [100.265, 100.673, 69.124, 145.916],
     "contrast": [124.597, 122.019, 112.905, 128.701],
     "cutmix": [126.044, 116.922, 113.667, 116.133],
+    "expand": [33.951, 24.981, 32.028, 128.533],
     "grayscale": [125.544, 121.378, 112.511, 128.533],
     "hue": [125.526, 121.117, 113.236, 128.258],
     "mixup": [128.531, 121.386, 121.378, 127.646],
+    "photometric": [101.086, 102.193, 118.303, 128.543],
     "randaugment": [57.535, 124.729, 127.964, 129.516],
     "random_erasing": [125.544, 117.833, 113.156, 128.533],
     "random_resized_crop": [139.776, 127.114, 117.094, 125.488],
@@ -133,6 +136,15 @@ HEARD = {
     "white_noise": [-54.412, 43.405, 26.749, -20.83],
 }
 """Of those of sounds: 1,000 times the mean of each clip's first 100 samples in the third batch."""
+
+
+BOXES = np.array([[[0.1, 0.2, 0.6, 0.9, 0, 0, 0]], [[-1] * 7], [[0, 0, 1, 1, 1, 0, 0]], [[0.5, 0.5, 1, 1, 0, 0, 0]]])
+BOXED = {
+    "iou_crop": [117.992, 121.378, 137.281, 128.533, 6.591],
+    "mixup_boxes": [127.913, 122.439, 113.156, 123.926, 13.6],
+    "mosaic": [114.15, 127.353, 97.759, 128.533, 15.073],
+}
+"""Of those of images with boxes: each image's mean in the third batch, and the sum of all corners."""
 
 
 def batches(tensorflow, *names, numbers=(0, 1, 7)):
@@ -167,9 +179,19 @@ def test_changes_of_sounds_are_drawn_as_they_were(tensorflow, name):
     assert (1_000 * clips[:, :100].mean(axis=1)).tolist() == pytest.approx(HEARD[name], abs=0.02)
 
 
+@pytest.mark.parametrize("name", BOXED)
+def test_boxes_are_moved_as_they_were(tensorflow, name):
+    data = DataSpec.of(SPEC.input, Boxes(class_names=("a", "b")))
+    prepare = Preparation([AUGMENTATIONS[name]().build(data)], seed=5, data=data)
+    images, rows = prepare(tensorflow.constant(7, "int64"), IMAGES, BOXES.astype(np.float32))
+    corners = rows.numpy()[rows.numpy()[..., 4] >= 0][:, :4].sum()
+    found = [*images.numpy().mean(axis=(1, 2, 3)).tolist(), float(corners)]
+    assert found == pytest.approx(BOXED[name], abs=0.02)
+
+
 def test_each_augmentation_has_values_here():
     # What masks of spectrograms draw from is Keras's.
-    assert sorted([*MOVED, *MEANS, *HEARD, "spec_augment"]) == AUGMENTATIONS.names()
+    assert sorted([*MOVED, *MEANS, *HEARD, *BOXED, "spec_augment"]) == AUGMENTATIONS.names()
 
 
 CONFIGS = {

@@ -13,13 +13,13 @@ Fill = Annotated[float, Range(minimum=0, maximum=255)] | Literal["nearest"]
 """What is seen where the image ends: a grey level, or the nearest pixel of the border."""
 
 
-def moved(images: Any, maps: Any, fill: float | str) -> Any:
+def moved(images: Any, maps: Any, fill: Any) -> Any:
     """Returns images of the same size, each pixel a blend of the four nearest to where its map points (bilinear).
 
     Args:
         images: (batch, height, width, channels), float32.
         maps: (batch, 2, 3).
-        fill: a grey level, or "nearest".
+        fill: a grey level, one for each channel, or "nearest".
     """
     height, width, channels = images.shape[1:]
     y = (tf.range(height, dtype=tf.float32) - (height - 1) / 2)[:, None]
@@ -42,7 +42,7 @@ def moved(images: Any, maps: Any, fill: float | str) -> Any:
     return tf.clip_by_value(blended, 0.0, 255.0)  # shares may add up to more than 1 by a rounding
 
 
-def _neighbours(places: Any, size: int, fill: float | str) -> list[tuple[Any, Any]]:
+def _neighbours(places: Any, size: int, fill: Any) -> list[tuple[Any, Any]]:
     """Returns the pixels before and after each place along one axis, and the share of each: 0 outside of the image."""
     if fill == "nearest":
         places = tf.clip_by_value(places, 0.0, size - 1.0)

@@ -8,11 +8,18 @@ from typing import Annotated, Any, ClassVar
 
 from dltrain.augmentations import Augmentation
 from dltrain.augmentations._colours import blended, grey, mean_grey, turned_hue
-from dltrain.augmentations._drawing import happens, per_image, require_colours, require_images, uniform
+from dltrain.augmentations._drawing import (
+    happens,
+    per_image,
+    require_colours,
+    require_images,
+    require_order,
+    uniform,
+)
 from dltrain.augmentations._on_images import on_images
 from dltrain.data import Change, DataSpec
 from dltrain.features.image import Image
-from dltrain.fields import Probability, Range
+from dltrain.fields import NonNegativeFloat, Probability, Range
 from dltrain.lazy import tf
 from dltrain.registry import AUGMENTATIONS
 
@@ -150,6 +157,61 @@ class Grayscale(Augmentation):
             return tf.where(chosen, grey(images), images)
 
         return on_images(data, grayscale)
+
+
+@AUGMENTATIONS.register("photometric")
+class Photometric(Augmentation):
+    """Changes brightness, contrast, saturation and hue of each image, each with probability 1/2, as SSD does.
+
+    W. Liu et al., "SSD: Single Shot MultiBox Detector", 2016, section 3.6, after A. G. Howard, 2013. In the order of
+    the authors' code: brightness; contrast, here or behind the rest; saturation; hue. Contrast multiplies grey levels,
+    as theirs does. Grey images have no saturation or hue.
+
+    Args:
+        brightness: the largest number of grey levels that is added or taken, 0 to 255; theirs is 32.
+        contrast: the smallest and the largest factor; theirs are 0.5 and 1.5.
+        saturation: the smallest and the largest factor; theirs are 0.5 and 1.5.
+        degrees: the largest turn of the hues, 0 to 180; theirs is 18 of OpenCV's, which are 36.
+    """
+
+    accepts: ClassVar = (Image,)
+    in_pixel_range: ClassVar[bool] = True
+
+    brightness: Annotated[float, Range(minimum=0, maximum=255)] = 32.0
+    contrast: tuple[NonNegativeFloat, NonNegativeFloat] = (0.5, 1.5)
+    saturation: tuple[NonNegativeFloat, NonNegativeFloat] = (0.5, 1.5)
+    degrees: Annotated[float, Range(minimum=0, maximum=180)] = 36.0
+
+    def __post_init__(self) -> None:
+        require_order("contrast", self.contrast)
+        require_order("saturation", self.saturation)
+
+    def check(self, data: DataSpec) -> None:
+        """Raises KeyProblem unless the examples are images."""
+        require_images("photometric", data)
+
+    def build(self, data: DataSpec) -> Change:
+        """Returns the change of a batch."""
+
+        def between(draws: Any, low: float, high: float) -> Any:
+            return low + draws * (high - low)
+
+        def photometric(images: Any, seed: Any) -> Any:
+            draws = uniform((9, tf.shape(images)[0]), seed)
+            chosen = happens(0.5, draws[:5])
+            levels = tf.where(chosen[0], between(draws[5], -self.brightness, self.brightness), 0.0)
+            factors = tf.where(chosen[1], between(draws[6], *self.contrast), 1.0)
+            is_first = chosen[4]
+            images = tf.clip_by_value(images + per_image(levels), 0.0, 255.0)
+            images = tf.clip_by_value(images * per_image(tf.where(is_first, factors, 1.0)), 0.0, 255.0)
+            if images.shape[-1] == 3:
+                strength = tf.where(chosen[2], between(draws[7], *self.saturation), 1.0)
+                images = blended(images, grey(images), per_image(strength))
+                turns = tf.where(chosen[3], between(draws[8], -self.degrees, self.degrees) / 360.0, 0.0)
+                images = turned_hue(images, turns[:, None, None])
+            return tf.clip_by_value(images * per_image(tf.where(is_first, 1.0, factors)), 0.0, 255.0)
+
+        return on_images(data, photometric)
 
 
 def _factors(images: Any, seed: Any, factor: float) -> Any:

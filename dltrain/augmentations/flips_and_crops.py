@@ -4,9 +4,10 @@ from typing import Any, ClassVar, Literal
 
 from dltrain.augmentations import Augmentation
 from dltrain.augmentations._drawing import require_images, whole
-from dltrain.augmentations._on_images import on_images
+from dltrain.augmentations._on_places import Move, on_places
 from dltrain.data import Change, DataSpec
 from dltrain.errors import KeyProblem
+from dltrain.features.boxes import Boxes
 from dltrain.features.image import Image
 from dltrain.fields import PositiveInt
 from dltrain.lazy import tf
@@ -24,7 +25,7 @@ class PadAndCrop(Augmentation):
         padding: pixels on each side, 1 to the image's smaller side; the paper's value is 4.
     """
 
-    accepts: ClassVar = (Image,)
+    accepts: ClassVar = (Image, Boxes)
     moves: ClassVar[bool] = True
 
     padding: PositiveInt = 4
@@ -42,7 +43,7 @@ class PadAndCrop(Augmentation):
         mean = data.image(self.registered_name).mean or (0.0,) * channels
         padding = self.padding
 
-        def pad_and_crop(images: Any, seed: Any) -> Any:
+        def pad_and_crop(images: Any, seed: Any) -> tuple[Any, Move]:
             # Windows of the padded image are read from the image itself, with the mean where they lie outside of it:
             # the padded image is never made.
             shifts = whole((2, tf.shape(images)[0], 1), seed, -padding, padding + 1)
@@ -50,9 +51,11 @@ class PadAndCrop(Augmentation):
             moved = tf.gather(images, tf.clip_by_value(rows, 0, height - 1), axis=1, batch_dims=1)
             moved = tf.gather(moved, tf.clip_by_value(columns, 0, width - 1), axis=2, batch_dims=1)
             inside = _within(rows, height)[:, :, None, None] & _within(columns, width)[:, None, :, None]
-            return tf.where(inside, moved, tf.constant(mean, images.dtype))
+            left, top = (tf.cast(shifts[axis], tf.float32) / side for axis, side in ((1, width), (0, height)))
+            shift = tf.stack([left, top, left, top], axis=-1)
+            return tf.where(inside, moved, tf.constant(mean, images.dtype)), lambda corners: corners - shift
 
-        return on_images(data, pad_and_crop)
+        return on_places(data, pad_and_crop)
 
 
 @AUGMENTATIONS.register("flip")
@@ -65,7 +68,7 @@ class Flip(Augmentation):
         direction: horizontal swaps left and right, vertical top and bottom, both decides on each of the two by itself.
     """
 
-    accepts: ClassVar = (Image,)
+    accepts: ClassVar = (Image, Boxes)
     moves: ClassVar[bool] = True
 
     direction: Literal["horizontal", "vertical", "both"] = "horizontal"
@@ -78,13 +81,22 @@ class Flip(Augmentation):
         """Returns the change of a batch."""
         axes = {"vertical": (1,), "horizontal": (2,), "both": (1, 2)}[self.direction]
 
-        def flip(images: Any, seed: Any) -> Any:
+        def flip(images: Any, seed: Any) -> tuple[Any, Move]:
             mirrored = whole((len(axes), tf.shape(images)[0], 1, 1, 1), seed, 0, 2)
             for index, axis in enumerate(axes):
                 images = tf.where(mirrored[index] == 1, tf.reverse(images, [axis]), images)
-            return images
 
-        return on_images(data, flip)
+            def move(corners: Any) -> Any:
+                for index, axis in enumerate(axes):
+                    first, second = 2 - axis, 4 - axis  # of x for columns, of y for rows
+                    sides = [*tf.unstack(corners, axis=-1)]
+                    sides[first], sides[second] = 1.0 - sides[second], 1.0 - sides[first]
+                    corners = tf.where(mirrored[index, :, :, :, 0] == 1, tf.stack(sides, axis=-1), corners)
+                return corners
+
+            return images, move
+
+        return on_places(data, flip)
 
 
 def _within(positions: Any, size: int) -> Any:

@@ -4,11 +4,12 @@ import math
 from typing import Annotated, Any, ClassVar
 
 from dltrain.augmentations import Augmentation
-from dltrain.augmentations._drawing import require_images, require_order, uniform, whole
-from dltrain.augmentations._on_images import on_images
-from dltrain.augmentations._sampling import Fill, maps_of, moved, rotation
+from dltrain.augmentations._drawing import happens, require_images, require_order, uniform, whole
+from dltrain.augmentations._on_places import Move, on_places, sampled
+from dltrain.augmentations._sampling import Fill, maps_of, rotation
 from dltrain.data import Change, DataSpec
 from dltrain.data.random_draws import folded
+from dltrain.features.boxes import Boxes
 from dltrain.features.image import Image
 from dltrain.fields import PositiveFloat, Probability, Range
 from dltrain.lazy import tf
@@ -24,12 +25,14 @@ class Rotate(Augmentation):
     P. Y. Simard, D. Steinkraus and J. C. Platt, "Best practices for convolutional neural networks applied to visual
     document analysis", 2003, section 2 (affine distortions, bilinear).
 
+    A box becomes the smallest one around its turned corners, which is larger than what is in it.
+
     Args:
         degrees: the largest angle to either side, 0 to 180; 15 keeps most things the right way up.
         fill: what is seen in the corners: a grey level, 0 to 255, or nearest for the colour of the border.
     """
 
-    accepts: ClassVar = (Image,)
+    accepts: ClassVar = (Image, Boxes)
     moves: ClassVar[bool] = True
     in_pixel_range: ClassVar[bool] = True
 
@@ -44,10 +47,10 @@ class Rotate(Augmentation):
         """Returns the change of a batch."""
         largest = math.radians(self.degrees)
 
-        def rotate(images: Any, seed: Any) -> Any:
-            return moved(images, rotation(uniform((tf.shape(images)[0],), seed, -largest, largest)), self.fill)
+        def rotate(images: Any, seed: Any) -> tuple[Any, Move]:
+            return sampled(images, rotation(uniform((tf.shape(images)[0],), seed, -largest, largest)), self.fill)
 
-        return on_images(data, rotate)
+        return on_places(data, rotate)
 
 
 @AUGMENTATIONS.register("translate")
@@ -60,7 +63,7 @@ class Translate(Augmentation):
         fill: what is seen where the image was: a grey level, 0 to 255, or nearest for the colour of the border.
     """
 
-    accepts: ClassVar = (Image,)
+    accepts: ClassVar = (Image, Boxes)
     moves: ClassVar[bool] = True
     in_pixel_range: ClassVar[bool] = True
 
@@ -80,14 +83,14 @@ class Translate(Augmentation):
             for share, side in zip((self.height, self.width), data.image(self.registered_name).shape, strict=False)
         ]
 
-        def translate(images: Any, seed: Any) -> Any:
+        def translate(images: Any, seed: Any) -> tuple[Any, Move]:
             down, across = (
                 whole((tf.shape(images)[0],), folded(seed, axis), -pixels, pixels + 1)
                 for axis, pixels in enumerate(most)
             )
-            return moved(images, maps_of(c=down, f=across, like=down), self.fill)
+            return sampled(images, maps_of(c=down, f=across, like=down), self.fill)
 
-        return on_images(data, translate)
+        return on_places(data, translate)
 
 
 @AUGMENTATIONS.register("zoom")
@@ -102,7 +105,7 @@ class Zoom(Augmentation):
         fill: what is seen around a smaller image: a grey level, 0 to 255, or nearest for the colour of the border.
     """
 
-    accepts: ClassVar = (Image,)
+    accepts: ClassVar = (Image, Boxes)
     moves: ClassVar[bool] = True
     in_pixel_range: ClassVar[bool] = True
 
@@ -120,11 +123,11 @@ class Zoom(Augmentation):
         """Returns the change of a batch."""
         smallest, largest = (math.log(scale) for scale in self.scale)
 
-        def zoom(images: Any, seed: Any) -> Any:
+        def zoom(images: Any, seed: Any) -> tuple[Any, Move]:
             shrunk = tf.exp(-uniform((tf.shape(images)[0],), seed, smallest, largest))
-            return moved(images, maps_of(a=shrunk, e=shrunk, like=shrunk), self.fill)
+            return sampled(images, maps_of(a=shrunk, e=shrunk, like=shrunk), self.fill)
 
-        return on_images(data, zoom)
+        return on_places(data, zoom)
 
 
 @AUGMENTATIONS.register("random_resized_crop")
@@ -141,7 +144,7 @@ class RandomResizedCrop(Augmentation):
             evenly; the paper's values are 3/4 and 4/3.
     """
 
-    accepts: ClassVar = (Image,)
+    accepts: ClassVar = (Image, Boxes)
     moves: ClassVar[bool] = True
     in_pixel_range: ClassVar[bool] = True
 
@@ -161,7 +164,7 @@ class RandomResizedCrop(Augmentation):
         height, width, _ = data.image(self.registered_name).shape
         flattest, tallest = (math.log(ratio) / 2 for ratio in self.aspect_ratio)
 
-        def random_resized_crop(images: Any, seed: Any) -> Any:
+        def random_resized_crop(images: Any, seed: Any) -> tuple[Any, Move]:
             draws = uniform((4, tf.shape(images)[0]), seed)
             side = tf.sqrt((self.area[0] + (self.area[1] - self.area[0]) * draws[0]) * height * width)
             stretch = tf.exp(flattest + (tallest - flattest) * draws[1])
@@ -174,6 +177,51 @@ class RandomResizedCrop(Augmentation):
                 f=(draws[3] - 0.5) * (width - window_width),
                 like=side,
             )
-            return moved(images, maps, "nearest")  # within half a pixel of the image's border
+            return sampled(images, maps, "nearest")  # within half a pixel of the image's border
 
-        return on_images(data, random_resized_crop)
+        return on_places(data, random_resized_crop)
+
+
+@AUGMENTATIONS.register("expand")
+class Expand(Augmentation):
+    """Puts some images, made smaller, anywhere on a canvas of their mean colour: more small objects to learn from.
+
+    W. Liu et al., "SSD: Single Shot MultiBox Detector", 2016, section 3.6 (zoom out). There the photo is put on a
+    larger canvas before both are resized; here the image has its trained size already, and pixels are left out
+    (bilinear, no smoothing). To be listed before `iou_crop`.
+
+    Args:
+        probability: how many of the images, 0 to 1; the paper's value is 0.5.
+        largest: how many times as long as the image a side of the canvas may be, from 1; the paper's value is 4. It is
+            drawn evenly from 1.
+    """
+
+    accepts: ClassVar = (Image, Boxes)
+    moves: ClassVar[bool] = True
+    in_pixel_range: ClassVar[bool] = True
+
+    probability: Probability = 0.5
+    largest: Annotated[float, Range(minimum=1)] = 4.0
+
+    def check(self, data: DataSpec) -> None:
+        """Raises KeyProblem unless the examples are images."""
+        require_images("expand", data)
+
+    def build(self, data: DataSpec) -> Change:
+        """Returns the change of a batch; the canvas is black where the mean is not known."""
+        height, width, channels = data.image(self.registered_name).shape
+        mean = tuple(data.image(self.registered_name).mean or (0.0,) * channels)
+
+        def expand(images: Any, seed: Any) -> tuple[Any, Move]:
+            draws = uniform((4, tf.shape(images)[0]), seed)
+            ratio = tf.where(happens(self.probability, draws[0]), 1.0 + draws[1] * (self.largest - 1.0), 1.0)
+            maps = maps_of(
+                a=ratio,
+                c=(draws[2] - 0.5) * (ratio - 1.0) * height,
+                e=ratio,
+                f=(draws[3] - 0.5) * (ratio - 1.0) * width,
+                like=ratio,
+            )
+            return sampled(images, maps, mean)
+
+        return on_places(data, expand)

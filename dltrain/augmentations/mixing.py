@@ -49,9 +49,9 @@ class Mixup(Augmentation):
 
         def mixup(batch: Batch, seed: Any) -> Batch:
             draws = uniform((3, tf.shape(leaves(batch.inputs)[0])[0]), seed)
-            shares = tf.where(happens(self.probability, draws[2]), _beta(self.alpha, draws[0], draws[1]), 1.0)
-            inputs = mapped(lambda values: _blended(values, shares), batch.inputs)
-            return batch._replace(inputs=inputs, targets=_blended(batch.targets, shares))
+            shares = tf.where(happens(self.probability, draws[2]), beta(self.alpha, draws[0], draws[1]), 1.0)
+            inputs = mapped(lambda values: blended(values, shares), batch.inputs)
+            return batch._replace(inputs=inputs, targets=blended(batch.targets, shares))
 
         return mixup
 
@@ -88,13 +88,13 @@ class CutMix(Augmentation):
         def cutmix(batch: Batch, seed: Any) -> Batch:
             images = batch.inputs
             draws = uniform((5, tf.shape(images)[0]), seed)
-            side = tf.sqrt(1.0 - _beta(self.alpha, draws[0], draws[1]))
+            side = tf.sqrt(1.0 - beta(self.alpha, draws[0], draws[1]))
             side = tf.where(happens(self.probability, draws[4]), side, 0.0)
             rows, columns = between(draws[2], side, height), between(draws[3], side, width)
-            pasted = tf.where((rows[:, :, None] & columns[:, None])[..., None], _partners(images), images)
+            pasted = tf.where((rows[:, :, None] & columns[:, None])[..., None], partners(images), images)
             # As many pixels as there are: the image's border cuts rectangles off.
             covered = [tf.reduce_sum(tf.cast(places, tf.float32), axis=1) for places in (rows, columns)]
-            targets = _blended(batch.targets, 1.0 - covered[0] * covered[1] / (height * width))
+            targets = blended(batch.targets, 1.0 - covered[0] * covered[1] / (height * width))
             return batch._replace(inputs=pasted, targets=targets)
 
         def between(draws: Any, side: Any, size: int) -> Any:
@@ -106,16 +106,18 @@ class CutMix(Augmentation):
         return cutmix
 
 
-def _partners(values: Any) -> Any:
+def partners(values: Any) -> Any:
+    """Returns what stands before each example of a batch, for it."""
     return tf.roll(values, 1, axis=0)
 
 
-def _blended(values: Any, shares: Any) -> Any:
+def blended(values: Any, shares: Any) -> Any:
+    """Returns values blended with those of the partners, of which each keeps a share, (batch,)."""
     shares = tf.reshape(shares, (-1, *[1] * (len(values.shape) - 1)))
-    return values * shares + _partners(values) * (1.0 - shares)
+    return values * shares + partners(values) * (1.0 - shares)
 
 
-def _beta(alpha: float, first: Any, second: Any) -> Any:
+def beta(alpha: float, first: Any, second: Any) -> Any:
     """Returns numbers of the distribution Beta(alpha, alpha), each from two draws between 0 and 1.
 
     R. W. Bailey, "Polar generation of random variates with the t-distribution", 1994, gives t of 2 alpha degrees of
