@@ -77,3 +77,24 @@ def index_of(optimizer: Any, variable: Any) -> int:
 def adam_moments(optimizer: Any) -> tuple[list[Any], list[Any]]:
     """Returns the slots of an Adam: the means of the gradients, and of their squares."""
     return optimizer._momentums, optimizer._velocities
+
+
+def narrow_places(model: Any) -> list[tuple[Any, Any]]:
+    """Returns each operation through which all goes that a network makes of its inputs, and its first symbolic output.
+
+    In their order; nothing of a network that only its own code knows. Operations that stand beside others, such as
+    those of a residual block within its shortcut, are not among them.
+    """
+    graph = getattr(model, "_functional", None) or model
+    if not hasattr(graph, "_nodes_by_depth"):
+        return []
+    found: list[tuple[Any, Any]] = []
+    open_until = -1
+    order = [operation for operation, _ in followers(model)]
+    places = {id(operation): place for place, operation in enumerate(order)}
+    for place, (operation, takers) in enumerate(followers(model)):
+        last = max((places[id(taker)] for taker in takers), default=place)
+        if open_until <= place:
+            found.append((operation, latest_output(operation)))
+        open_until = max(open_until, last)
+    return found
