@@ -20,6 +20,7 @@ from dltrain.wording import metric
 BLOCK = 1000
 """Rows of a table that share the widths of its columns: a million are never held to be aligned."""
 _OURS = ("input", "actual", "error")
+_CORNERS = ("x_min", "y_min", "x_max", "y_max")
 
 
 class Table:
@@ -168,7 +169,15 @@ def harmless(text: str) -> str:
 
 
 def by_step(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yields a prediction of several steps step by step, each with the actual values of its own; others as they are."""
+    """Yields a prediction of several steps step by step, each with the actual values of its own; others as they are.
+
+    One of several boxes is a row for each; of none there is a row without.
+    """
+    boxes = row.get("boxes")
+    if isinstance(boxes, list):
+        rest = {key: value for key, value in row.items() if key != "boxes"}
+        yield from ({**rest, **_box(each)} for each in boxes or [{}])
+        return
     steps = row.get("steps")
     if not isinstance(steps, list):
         yield row
@@ -178,6 +187,12 @@ def by_step(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
         own = {"actual": actual[place]} if isinstance(actual, list) else {}
         rest = {key: value for key, value in row.items() if key not in ("input", "steps", "actual")}
         yield {"input": row["input"], **rest, **step, **own}
+
+
+def _box(box: dict[str, Any]) -> dict[str, Any]:
+    """Returns a predicted box as one value for each column, empty ones where there is none."""
+    corners = dict(zip(_CORNERS, box.get("box") or [""] * len(_CORNERS), strict=True))
+    return {"class": box.get("class", ""), "score": box.get("score", ""), **corners}
 
 
 def flat(row: dict[str, Any]) -> dict[str, Any]:

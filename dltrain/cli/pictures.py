@@ -1,7 +1,10 @@
 """Plots of curves: as letters in the terminal, as a PNG, and on a page."""
 
+import io
+import itertools
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,8 @@ COLOURS = ("cyan", "magenta", "yellow", "green", "red", "blue")
 WIDEST, HEIGHT = 100, 14
 LONGEST = 40
 """Letters of a name in a file's name."""
+_LONGEST_FILE = 150
+"""Letters of the name of a picture's file."""
 
 
 def print_plots(runs: dict[str, Curves], metrics: Sequence[str]) -> None:
@@ -77,6 +82,56 @@ def place(command: str, names: Sequence[str]) -> Path:
     """Returns the PNG's name where none was given."""
     words = [name.strip("*-")[:LONGEST] for name in names[:3]] + [f"{len(names) - 3}-more"] * (len(names) > 3)
     return Path(f"{command}-{re.sub(r'[^A-Za-z0-9_.-]', '_', '-'.join(words))}.png")
+
+
+@dataclass
+class PictureFolder:
+    """Writes an image of each prediction into a folder, called like what was predicted.
+
+    Args:
+        path: of the folder.
+        names: of files that are written.
+    """
+
+    path: Path
+    names: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, path: Path) -> "PictureFolder":
+        """Returns the folder, made where it is not there.
+
+        Raises:
+            RunError: if that cannot be done.
+        """
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"--pictures {path}: cannot be made: {error.strerror or error}") from None
+        return cls(path)
+
+    def add(self, piece: Any, drawn: Sequence[Any]) -> None:
+        """Writes images.
+
+        Args:
+            piece: the examples that were asked about.
+            drawn: of those that can be used, (height, width, 3), uint8.
+
+        Raises:
+            RunError: if there are none, or a file cannot be written.
+        """
+        from PIL import Image
+
+        usable = [name for place, name in enumerate(piece.names) if place not in piece.problems]
+        if len(drawn) != len(usable):
+            raise RunError("--pictures: the run's task draws nothing on examples; detection does")
+        for name, pixels in zip(usable, drawn, strict=True):
+            stem = re.sub(r"[^\w.-]", "_", Path(str(name)).stem)[-_LONGEST_FILE:] or "image"
+            numbered = (f"{stem}-{number}" for number in itertools.count(2))
+            chosen = next(each for each in itertools.chain([stem], numbered) if each not in self.names)
+            self.names.add(chosen)
+            file = io.BytesIO()
+            Image.fromarray(pixels).save(file, "PNG")
+            write(self.path / f"{chosen}.png", file.getvalue())
 
 
 def write_panels(out: Path, title: str, panels: Sequence[Any]) -> None:

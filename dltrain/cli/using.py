@@ -69,6 +69,15 @@ def predict(
         Path | None,
         typer.Option("--png", help="Draw forecasts, with what is before them, into this file.", show_default=False),
     ] = None,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(
+            "--pictures",
+            metavar="DIR",
+            help="Draw each image with its boxes into this folder, as PNG.",
+            show_default=False,
+        ),
+    ] = None,
     raw: Annotated[
         bool,
         typer.Option(
@@ -81,7 +90,11 @@ def predict(
     ] = False,
     others: Annotated[
         list[str] | None,
-        typer.Option("--option", metavar="KEY=VALUE", help="An option of a plugin's task; may be repeated."),
+        typer.Option(
+            "--option",
+            metavar="KEY=VALUE",
+            help="An option of the run's task, such as threshold=0.3 and most=10 of detection; may be repeated.",
+        ),
     ] = None,
     batch_size: Annotated[
         int | None, typer.Option(min=1, max=10**6, help="Examples at a time; by default as in training, at most 256.")
@@ -120,6 +133,10 @@ def predict(
         from dltrain.figures.place import require_place
 
         require_place(png, option="--png")
+    if pictures is not None:
+        from dltrain.cli.pictures import PictureFolder
+
+        folder = PictureFolder.of(pictures)
 
     from dltrain.console import Reporter
     from dltrain.inference import prediction
@@ -140,6 +157,8 @@ def predict(
     def draw(piece: Any, outputs: Any) -> None:
         if png is not None and len(panels) < MOST_PANELS:
             panels.extend(predictor.pictures(piece, outputs))
+        if pictures is not None:
+            folder.add(piece, predictor.annotated(piece, outputs, options))
 
     count = failed = 0
     noticed = prediction.Noticed()
@@ -167,9 +186,9 @@ def predict(
     for line in noticed.lines:
         echo(line, err=True)
     if png is not None:
-        from dltrain.cli import pictures
+        from dltrain.cli.pictures import write_panels
 
-        pictures.write_panels(png, found.name, panels[:MOST_PANELS])
+        write_panels(png, found.name, panels[:MOST_PANELS])
     if as_json:
         about = {"run": found.name, "checkpoint": checkpoint, "split": split, "examples": count, "failed": failed}
         print_json({**about, "predictions": kept})

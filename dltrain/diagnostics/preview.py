@@ -104,7 +104,7 @@ def collect(config: Config, splits: Splits, devices: Devices) -> tuple[dict[str,
         "steps": plan.total_steps,
     }
     inputs = _inputs(experiment, splits, first)
-    others = [*_targets(splits), *experiment.task.panels(spec, splits.train), curve(experiment, plan)]
+    others = [*_targets(splits), *experiment.task.panels(spec, splits.train, engine.model), curve(experiment, plan)]
     rows = [
         *(_examples(experiment, spec, first, each) for each in inputs),
         *_value_rows(inputs, others),

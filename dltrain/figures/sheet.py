@@ -188,6 +188,11 @@ def paper(width: int, height: int) -> Iterator[Sheet]:
         yield Sheet(width, height, frozenset(letters))
 
 
+def font_file() -> str:
+    """Returns the file of the font that comes with Matplotlib."""
+    return os.path.join(_matplotlib().get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")  # noqa: PTH118
+
+
 def _matplotlib() -> Any:
     """Imports Matplotlib without the `matplotlibrc` of the working directory, which may be a stranger's."""
     exists = os.path.exists

@@ -260,9 +260,14 @@ def _network(
     return bare, normalize
 
 
-def _own_shape(model: Any, spec: DataSpec) -> list[int | None] | None:
-    """Returns the shape of a network's only output for one example where it is not what its task asks networks for."""
+def _own_shape(model: Any, spec: DataSpec) -> list[int | None] | dict[str, list[Any]] | None:
+    """Returns the shape of a network's only output for one example where it is not what its task asks networks for.
+
+    Of several outputs, of one target, it is the type and the shape of each by name.
+    """
     output = getattr(model, "output", None)
+    if isinstance(output, dict) and not isinstance(spec.output_shape, dict):
+        return {name: [each.dtype, *each.shape[1:]] for name, each in sorted(output.items())}
     if output is None or isinstance(output, dict | list | tuple):
         return None
     found = tuple(output.shape[1:])
@@ -304,6 +309,8 @@ def _written(each: Any, asked: _Asked, place: Path, reporter: Reporter) -> Writt
             reason = plugins.fault(error) or said(error) or type(error).__name__
             raise _Refused(f"cannot represent this network: {reason[:300]}") from None
         wanted = _answers(asked.model, compared.inputs)
+        if trees.mapped(np.shape, got) == trees.mapped(np.shape, wanted):
+            got = asked.task.aligned(asked.spec, got, wanted)
         apart = compared.difference(got, wanted, _answers(asked.raw, compared.inputs))
         share = agreeing = None
         if agreement is not None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from dltrain.data import DataSpec, Feature
 from dltrain.engine.tensors import tensors
-from dltrain.keras_internals import calls, latest_output
+from dltrain.keras_internals import calls, latest_output, narrow_places
 from dltrain.lazy import keras, tf
 
 MOST_FILTERS = 64
@@ -94,14 +94,18 @@ def grad_cam(model: Any, task: Any, spec: DataSpec, inputs: Any, batch_size: int
 
 def _last_feature_map(model: Any) -> Any:
     """Returns the symbolic output that Grad-CAM is taken of; none where there is no such one."""
-    last, convolves = None, False
+    last = shared = None
+    convolves = is_sequence = has_rows = False
+    narrow = {id(operation) for operation, _ in narrow_places(model)}
     for layer in model.layers:
         if not calls(layer):
             return None
         output = latest_output(layer)
         convolves |= any(len(weight.shape) == 4 for weight in layer.weights)
         shape = output.shape
-        if len(shape) == 3 and last is not None:
+        has_rows |= len(shape) == 3 and last is not None
+        is_sequence |= has_rows and len(shape) == 3 and id(layer) in narrow
+        if is_sequence and layer.weights:
             return None  # a sequence of patches: what follows mixes places
         if (
             convolves
@@ -109,5 +113,6 @@ def _last_feature_map(model: Any) -> Any:
             and shape[1] * shape[2] > 1
             and not any(word in type(layer).__name__ for word in LAST)
         ):
-            last = output
-    return last
+            last, shared = output, output if id(layer) in narrow else shared
+    # Where several maps end in rows of their own, as a detector's do, it is the last that all of them are made of.
+    return shared if has_rows else last

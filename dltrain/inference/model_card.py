@@ -97,6 +97,9 @@ def _contract(data: DataSpec, experiment: Any, contract: dict[str, Any]) -> list
     meaning = experiment.task.describe(data)[1:]
     said = meaning[-1] if contract["activation"] else meaning[0]
     own = contract["shape"]  # then targets are no outputs
+    if isinstance(own, dict):
+        lines += [f"- `{name}`: {dtype}, {_shape(tuple(rest))}" for name, (dtype, *rest) in own.items()]
+        return [*lines, "", said, "", *(line for each in data.targets.values() for line in each.describe()[2:]), ""]
     shape = experiment.task.output_shape(data) if own is None else tuple(own)
     for name, each in (shape if isinstance(shape, dict) else {"outputs": shape}).items():
         lines += [f"`{name}`: float32, {_shape(each)}: {said}", ""]

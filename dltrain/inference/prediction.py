@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from dltrain.assembly.out_of_memory import enough_memory
 from dltrain.config.experiment import Config
 from dltrain.console import Reporter
@@ -93,6 +95,16 @@ class Predictor:
             outputs: of those that can be used.
         """
         return self.task.pictures(self._outcome(request, outputs))
+
+    def annotated(self, request: Request, outputs: Any, options: Mapping[str, Any]) -> list[np.ndarray]:
+        """Returns each example with its answer on it; nothing where the task's answers have no places.
+
+        Args:
+            request: the examples that were asked about.
+            outputs: of those that can be used.
+            options: as of `answers`.
+        """
+        return self.task.annotated(self._outcome(request, outputs), chosen(self.task, options))
 
     def actual(self, part: Split) -> list[Any] | None:
         """Returns the actual values as predictions; none where the task makes its targets of the inputs.

@@ -72,7 +72,7 @@ class SSD300(Detector):
         super().check(data)
         height, width, channels = data.image("ssd300").model_shape
         if min(height, width) < 300:
-            words = f"needs images of at least 300x300, got {height}x{width}: set dataset.image_size, or use `ssd`"
+            words = f"needs images of at least 300x300, got {height}x{width}: set dataset.size: 300, or use `ssd`"
             raise KeyProblem("name", f"ssd300 {words}")
         for key in ("subtract_mean", "swap_channels"):
             value = getattr(self, key)

@@ -217,6 +217,16 @@ class Task(Choice):
         """
         return [{"outputs": row} for row in np.asarray(outcome.outputs).astype(np.float64).tolist()]
 
+    def aligned(self, data: DataSpec, outputs: Any, others: Any) -> Any:
+        """Returns the outputs of an export in the order of the network's own, where one may differ: as they are.
+
+        Args:
+            data: what the data are.
+            outputs: of a network as `exported` returned it.
+            others: the same from another runtime, whose order is that of the result.
+        """
+        return outputs
+
     def agree(self, data: DataSpec, outputs: Any, others: Any) -> np.ndarray:
         """Returns which examples two sets of a network's outputs answer alike, (examples,), bool."""
 
@@ -252,8 +262,14 @@ class Task(Choice):
         """
         return None
 
-    def panels(self, data: DataSpec, train: Split) -> Sequence[Panel]:
-        """Returns what `preview` draws of the train part beside what its features say."""
+    def panels(self, data: DataSpec, train: Split, model: Any) -> Sequence[Panel]:
+        """Returns what `preview` draws of the train part beside what its features say.
+
+        Args:
+            data: what the data are.
+            train: the train part.
+            model: the network, which has learnt nothing yet.
+        """
         return []
 
     def vectors(self, data: DataSpec, model: Any) -> dict[str, tuple[Sequence[str] | None, np.ndarray]]:
@@ -266,6 +282,18 @@ class Task(Choice):
             the names and (names, numbers); no names where the rows are the examples of the train part.
         """
         return {}
+
+    def annotated(self, outcome: Outcome, options: Mapping[str, Any]) -> list[np.ndarray]:
+        """Returns each example with its answer on it, for `predict --pictures`; nothing where answers have no places.
+
+        Args:
+            outcome: as of `answers`.
+            options: likewise.
+
+        Returns:
+            (height, width, 3), uint8, each.
+        """
+        return []
 
     def pictures(self, outcome: Outcome) -> Sequence[Panel]:
         """Returns what answers look like, for `predict --png`; nothing where they are not drawn."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from dltrain.data import DataSpec, Outcome, Split
@@ -19,6 +19,8 @@ from dltrain.tasks._precision import SIZES, voc_average_precisions
 
 if TYPE_CHECKING:
     from dltrain.data.proposal import Keys, Proposal
+    from dltrain.figures.page import Panel
+    from dltrain.report.parts import Chapter
 
 _OF_SIZES = {f"map_{size}": place for place, size in enumerate(SIZES) if size != "all"}
 SHOWN = 0.5
@@ -187,6 +189,24 @@ class Detection(Task):
     def agree(self, data: DataSpec, outputs: Any, others: Any) -> np.ndarray:
         """Returns which images have the same boxes above a score of 0.5, within an IoU of 0.9, (images,), bool."""
         return found_boxes.agree(outputs, others, SHOWN)
+
+    def chapters(self, outcome: Outcome) -> list[Chapter]:
+        """Returns curves of each class, kinds of wrong boxes, missed objects by size, and the worst images, drawn."""
+        from dltrain.tasks._detection_chapters import chapters
+
+        return chapters(outcome, SHOWN, self.voc_rule)
+
+    def annotated(self, outcome: Outcome, options: Mapping[str, Any]) -> list[np.ndarray]:
+        """Returns each image with the boxes that answers have, (height, width, 3), uint8."""
+        from dltrain.tasks._detection_chapters import drawn
+
+        return drawn(outcome, options.get("threshold", SHOWN), options.get("most", self.most))
+
+    def panels(self, data: DataSpec, train: Split, model: Any) -> Sequence[Panel]:
+        """Returns the sizes of objects over those of anchors, and how many objects no anchor overlaps by half."""
+        from dltrain.tasks._anchor_panel import anchor_panel
+
+        return [anchor_panel(data, train, model, self.positive_iou)]
 
     def describe(self, data: DataSpec) -> list[str]:
         """Returns of how many classes boxes are, and what the outputs of exports mean."""

@@ -172,7 +172,7 @@ class DocumentWords(Task):
             "words": ([names[int(place)] for place in places], words),
         }
 
-    def panels(self, data: DataSpec, train: Split) -> Sequence[Panel]:
+    def panels(self, data: DataSpec, train: Split, model: Any) -> Sequence[Panel]:
         """Returns how frequent words are, and what sub-sampling leaves of them."""
         from dltrain.figures.words import Frequencies
 
