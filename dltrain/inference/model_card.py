@@ -98,7 +98,10 @@ def _contract(data: DataSpec, experiment: Any, contract: dict[str, Any]) -> list
     said = meaning[-1] if contract["activation"] else meaning[0]
     own = contract["shape"]  # then targets are no outputs
     if isinstance(own, dict):
-        lines += [f"- `{name}`: {dtype}, {_shape(tuple(rest))}" for name, (dtype, *rest) in own.items()]
+        lines += [
+            f"- `{name}`: {dtype}, {_shape(tuple(rest)) if rest else '(batch,)'}"
+            for name, (dtype, *rest) in own.items()
+        ]
         return [*lines, "", said, "", *(line for each in data.targets.values() for line in each.describe()[2:]), ""]
     shape = experiment.task.output_shape(data) if own is None else tuple(own)
     for name, each in (shape if isinstance(shape, dict) else {"outputs": shape}).items():
@@ -111,6 +114,8 @@ def _contract(data: DataSpec, experiment: Any, contract: dict[str, Any]) -> list
 
 def _shape(shape: Any) -> str:
     """Returns the shape of a batch in words."""
+    if shape == ():
+        return "(batch,)"
     return f"(batch, {shape_words(shape, ', ')})" if isinstance(shape, tuple) else "as the network has them"
 
 

@@ -11,6 +11,7 @@ from dltrain.figures.boxes import Outline, outlined
 from dltrain.figures.precision_recall import ClassCurve
 from dltrain.lazy import np
 from dltrain.report import boxes
+from dltrain.report.outcome import Mistake, Mistakes
 from dltrain.report.parts import Chapter
 from dltrain.tasks._box_kinds import KINDS, BoxKinds
 from dltrain.tasks._found_boxes import detections, objects, sizes, windows
@@ -26,9 +27,7 @@ def chapters(outcome: Outcome, threshold: float, rule: Literal["area", "11_point
         rule: of average precision.
     """
     every, actual = detections(outcome), objects(outcome)
-    is_answer = every.scores >= threshold
-    parts = (every.images, every.classes, every.scores, every.boxes)
-    predicted = Detections(*(each[is_answer] for each in parts))
+    predicted = _surer(every, threshold)
     kinds = BoxKinds.of(predicted, actual)
     classes = [
         _of_class(place, name, every, actual, (predicted, kinds), rule)
@@ -67,20 +66,66 @@ def _of_class(
     return boxes.ClassCounts(drawn, name, total, int((there & kinds.found).sum()), false)
 
 
-def _worst(outcome: Outcome, predicted: Detections, actual: Objects, kinds: BoxKinds) -> Chapter:
-    """Returns the images with the most wrong and missing boxes."""
+def mistakes(outcome: Outcome, count: int, threshold: float) -> Mistakes:
+    """Returns the images with the most wrong and missing boxes, in words.
+
+    Args:
+        outcome: boxes, and what is right.
+        count: images at most.
+        threshold: the score from which on a box is an answer.
+    """
+    predicted, actual = _surer(detections(outcome), threshold), objects(outcome)
+    wrong, false, missed = _counted(outcome, predicted, actual, BoxKinds.of(predicted, actual))
+    names = outcome.data.target.class_names
+
+    def words(classes: np.ndarray) -> str:
+        counts = np.bincount(classes, minlength=len(names))
+        return ", ".join(f"{counts[place]} {names[place]}" for place in np.flatnonzero(counts)) or "no object"
+
+    worst = [
+        Mistake(
+            image,
+            words(actual.classes[actual.images == image]),
+            words(predicted.classes[predicted.images == image]),
+            f"{false[image]} wrong, {missed[image]} missed",
+        )
+        for image in wrong[:count].tolist()
+    ]
+    total = len(outcome.known)
+    title = f"The {len(worst)} worst of {len(wrong):,} images with a wrong or a missing box, of {total:,}"
+    if not len(wrong):
+        title = f"No image of {total:,} has a wrong or a missing box"
+    return Mistakes(title, worst, f"boxes of a score of {threshold:g} or more", wrong=wrong.tolist())
+
+
+def _surer(every: Detections, threshold: float) -> Detections:
+    """Returns the boxes from a score on."""
+    chosen = every.scores >= threshold
+    return Detections(*(each[chosen] for each in (every.images, every.classes, every.scores, every.boxes)))
+
+
+def _counted(
+    outcome: Outcome, predicted: Detections, actual: Objects, kinds: BoxKinds
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns the images with mistakes, the worst first, and how many boxes are wrong and missing in each image."""
     count = len(outcome.known)
     false = np.bincount(predicted.images[kinds.kinds >= 0], minlength=count)
     missed = np.bincount(actual.images[actual.counts & ~kinds.found], minlength=count)
     wrong = np.flatnonzero(false + missed)
-    order = wrong[np.argsort(-(false + missed)[wrong], kind="stable")][: boxes.MOST_IMAGES]
+    return wrong[np.argsort(-(false + missed)[wrong], kind="stable")], false, missed
+
+
+def _worst(outcome: Outcome, predicted: Detections, actual: Objects, kinds: BoxKinds) -> Chapter:
+    """Returns the images with the most wrong and missing boxes."""
+    wrong, false, missed = _counted(outcome, predicted, actual, kinds)
+    order = wrong[: boxes.MOST_IMAGES]
     pictures, places = drawable(outcome, order), outcome.known.provenance
     found = []
     for image, pixels in zip(order.tolist(), pictures, strict=True):
-        words = [f"{false[image]} wrong" * bool(false[image]), f"{missed[image]} missed" * bool(missed[image])]
+        words = [f"{counts[image]} {word}" for counts, word in ((false, "wrong"), (missed, "missed")) if counts[image]]
         place = places[image] if places is not None else f"{outcome.part}[{image}]"
         said, right = outlines(outcome, image, predicted, kinds), _actual(outcome, image, actual, kinds)
-        found.append(boxes.WrongImage(pixels, said, right, [", ".join(filter(None, words))], place))
+        found.append(boxes.WrongImage(pixels, said, right, words, place))
     return boxes.worst(found, len(wrong))
 
 

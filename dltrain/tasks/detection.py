@@ -20,6 +20,7 @@ from dltrain.tasks._precision import SIZES, voc_average_precisions
 if TYPE_CHECKING:
     from dltrain.data.proposal import Keys, Proposal
     from dltrain.figures.page import Panel
+    from dltrain.report.outcome import Mistakes
     from dltrain.report.parts import Chapter
 
 _OF_SIZES = {f"map_{size}": place for place, size in enumerate(SIZES) if size != "all"}
@@ -126,7 +127,7 @@ class Detection(Task):
 
     def exported(self, data: DataSpec, model: Any) -> Any:
         """Returns the network with what `inference` does within it."""
-        return keras.Model(model.inputs, self._selection()(model.output), name=model.name)
+        return keras.Model(model.input, self._selection()(model.output), name=model.name)
 
     def _selection(self) -> Any:
         from dltrain.layers.box_selection import BoxSelection
@@ -195,6 +196,12 @@ class Detection(Task):
         from dltrain.tasks._detection_chapters import chapters
 
         return chapters(outcome, SHOWN, self.voc_rule)
+
+    def mistakes(self, outcome: Outcome, count: int) -> Mistakes:
+        """Returns the images with the most wrong and missing boxes."""
+        from dltrain.tasks._detection_chapters import mistakes
+
+        return mistakes(outcome, count, SHOWN)
 
     def annotated(self, outcome: Outcome, options: Mapping[str, Any]) -> list[np.ndarray]:
         """Returns each image with the boxes that answers have, (height, width, 3), uint8."""
