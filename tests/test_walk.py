@@ -147,6 +147,84 @@ def image_instances(folder):
     return image_tensors(folder).astype(int).tolist()
 
 
+_OBJECT = (
+    "<object><name>{}</name><bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox></object>"
+)
+
+
+def write_scenes(folder, copies):
+    """Writes images of a bright or a dark square on grey ground, every tenth of nothing, as Pascal VOC has them."""
+    from PIL import Image
+
+    random, root = np.random.RandomState(0), folder / "scenes"
+    for place in ("JPEGImages", "Annotations"):
+        (root / place).mkdir(parents=True, exist_ok=True)
+    for number in range(60):
+        name, side = ("bright", "dark")[number % 2], random.randint(10, 18)
+        left, top = random.randint(0, 32 - side, 2)
+        pixels, objects = random.randint(110, 140, (32, 32, 3)), ""
+        if number % 10 < 9:
+            pixels[top : top + side, left : left + side] += 100 if name == "bright" else -100
+            objects = _OBJECT.format(name, left + 1, top + 1, left + side, top + side)
+        xml = f"<annotation><size><width>32</width><height>32</height><depth>3</depth></size>{objects}</annotation>"
+        for stem in (str(number), *[f"copy{number}"] * (number < copies)):
+            Image.fromarray(pixels.astype(np.uint8)).save(root / "JPEGImages" / f"{stem}.png")
+            (root / "Annotations" / f"{stem}.xml").write_text(xml)
+
+
+def scenes(folder):
+    return [folder / "scenes" / "JPEGImages" / f"{number}.png" for number in (1, 4, 6, 9, 15)]
+
+
+def scene_tensors(folder):
+    from PIL import Image
+
+    return np.stack([np.asarray(Image.open(file), np.float32) for file in scenes(folder)])
+
+
+def iou(one, other):
+    one, other = np.asarray(one), np.asarray(other)
+    common = np.maximum(np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2]), 0).prod()
+    return common / ((one[2:] - one[:2]).prod() + (other[2:] - other[:2]).prod() - common)
+
+
+def boxes_of(outputs):
+    """Returns what anchors of a score of 0.5 or more say, in pixels, without those that a surer one overlaps."""
+    found = []
+    for logits, offsets, anchors, variances in zip(*np.split(outputs, [3, 7, 11], axis=2), strict=True):
+        shares, offsets = softmax(logits.astype(np.float64))[:, 1:], offsets * variances
+        centres, sizes = anchors[:, :2] + offsets[:, :2] * anchors[:, 2:], anchors[:, 2:] * np.exp(offsets[:, 2:])
+        corners = 32 * np.clip(np.concatenate([centres - sizes / 2, centres + sizes / 2], axis=1), 0, 1)
+        kept = []
+        for place in np.argsort(-shares, axis=None, kind="stable"):
+            anchor, of_class = divmod(int(place), 2)
+            name, score, box = ("bright", "dark")[of_class], shares[anchor, of_class], corners[anchor]
+            rivals = [each["box"] for each in kept if each["class"] == name]
+            if score >= 0.5 and all(iou(box, rival) <= 0.45 for rival in rivals):
+                kept.append({"class": name, "score": round(score, 6), "box": [round(x, 2) for x in box.tolist()]})
+        found.append({"boxes": kept})
+    return found
+
+
+def precision_of_boxes(rows):
+    """Returns the mean over both classes of the area under precision over recall."""
+    found = []
+    for name in ("bright", "dark"):
+        actual = [[each for each in row[ACTUAL]["objects"] if each["class"] == name] for row in rows]
+        said = [(-each["score"], place, each["box"]) for place, row in enumerate(rows) for each in row["boxes"]
+                if each["class"] == name]  # fmt: skip
+        taken_, hits = set(), []
+        for _, place, box in sorted(said, key=lambda each: each[0]):
+            shares = [iou(box, 32 * np.array(each["box"])) for each in actual[place]]
+            best = int(np.argmax(shares)) if shares else -1
+            hits.append(bool(shares) and shares[best] >= 0.5 and (place, best) not in taken_)
+            taken_ |= {(place, best)} if hits[-1] else set()
+        right = np.cumsum(hits)
+        precision = np.maximum.accumulate((right / np.arange(1, len(hits) + 1))[::-1])[::-1]
+        found.append(precision[np.array(hits, bool)].sum() / sum(map(len, actual)))
+    return "map_50", np.mean(found)
+
+
 def write_sounds(folder, copies):
     """Writes sounds of a second or less, in two files formats; low ones and high ones."""
     soundfile = pytest.importorskip("soundfile")
@@ -614,6 +692,22 @@ RECIPES = {
         tensors=image_tensors,
         answers=classes("bright", "dark"),
         measure=accuracy,
+    ),
+    "voc": Recipe(
+        features=("image", "boxes"),
+        write=write_scenes,
+        config=f"dataset: {{name: voc, path: scenes, size: 32, {PARTS}}}\n"
+        "model: {name: ssd, feature_maps: 1, first_stride: 4, scales: [0.4, 0.55], aspect_ratios: [1], "
+        "backbone: {name: cnn, stages: [{filters: 8, pool: max}, {filters: 16, pool: max}]}}\n"
+        "task: {name: detection, metrics: [map_50, map], score_threshold: 0.5, candidates: 100}",
+        source="scenes",
+        counts={"train": 38, "validation": 10, "test": 12},
+        asked=lambda folder: [*map(str, scenes(folder))],
+        lines=lambda folder: "".join(f"{file}\n" for file in scenes(folder)),
+        instances=lambda folder: scene_tensors(folder).astype(int).tolist(),
+        tensors=scene_tensors,
+        answers=boxes_of,
+        measure=precision_of_boxes,
     ),
     "text_folder": Recipe(
         features=("tokens", "class_label"),

@@ -488,6 +488,8 @@ class Feature(Choice):
     def starter(self, examples: Proposal) -> dict[str, Keys | Entries]:
         """Returns what `init` writes of values such as these, by block: model, augment, keys of optimizer and train.
 
+        What a target says takes the place of what inputs say of the same block.
+
         Args:
             examples: what was seen of them.
         """

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from dltrain.data.feature import Encoded, Feature, Groups, Notice, fitted
+from dltrain.data.proposal import Entries, Entry
 from dltrain.data.ragged import Ragged, filled
 from dltrain.features._boxes.columns import CLASS, COLUMNS, CORNERS, PADDING
 from dltrain.features._boxes.objects import ObjectEncoding, corner_words, plain
@@ -17,6 +18,7 @@ from dltrain.lazy import np
 from dltrain.registry import FEATURES
 
 if TYPE_CHECKING:
+    from dltrain.data.proposal import Keys, Proposal
     from dltrain.figures.page import Panel
 
 
@@ -142,6 +144,20 @@ class Boxes(Feature):
         tiny = [[0, 0, 1e-3, 1e-3, 0, 1, 0], [0.999, 0.999, 1, 1, last, 0, 1]]
         rows = [[], every, tiny] if self.class_names else []
         return [np.array(each, np.float32).reshape(-1, COLUMNS) for each in rows]
+
+    def starter(self, examples: Proposal) -> dict[str, Keys | Entries]:
+        """Returns a detector on a network that fits the images, and changes that move boxes too."""
+        size = ("imagenet", 18, 16) if examples.photographs else ("cifar", 20, 4)
+        backbone = {"name": "resnet", "variant": size[0], "depth": size[1]}
+        model: Keys = {
+            "name": ("ssd", "anchors on any image network; ssd300 for images of 300x300 or more"),
+            "backbone": (backbone, "any convolutional one; `weights: RUN` begins with a classifier's"),
+            "feature_maps": (4, "sizes of cells; `dltrain preview` shows which objects their anchors match"),
+            "first_stride": (size[2], "pixels of the smallest cells: about half the smallest object"),
+            "scales": ([0.1, 0.9], "of the first and the last map's anchors, in shares of the image"),
+        }
+        flip = Entry({"name": "flip"}, "not where left and right differ")
+        return {"model": model, "augment": Entries("training images and their boxes, otherwise in each epoch", (flip,))}
 
     def _counts(self, stored: Any) -> np.ndarray:
         """Returns how many objects of each class each image has, (images, classes)."""

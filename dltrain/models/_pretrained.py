@@ -16,12 +16,13 @@ from dltrain.lazy import keras
 _log = logging.getLogger("dltrain")
 
 
-def load_imagenet(model: Any, body: Callable[[], Any]) -> None:
+def load_imagenet(model: Any, body: Callable[[], Any], by_name: bool = False) -> None:
     """Loads Keras's weights for a network's body, from Keras's cache or the internet.
 
     Args:
         model: the network; its head keeps its weights.
         body: makes the same network without a head, with ImageNet's weights.
+        by_name: the network has more layers than the body, which keep their weights; else they are the same, in order.
 
     Raises:
         UserError: if the weights cannot be downloaded or do not fit.
@@ -31,10 +32,13 @@ def load_imagenet(model: Any, body: Callable[[], Any]) -> None:
             trained = body()
     except Exception as error:  # whatever it is, it comes from getting or reading that file
         raise UserError(_advice(model.name, error)) from error
-    for layer, source in zip(_weighted(model), _weighted(trained), strict=True):
+    sources = _weighted(trained)
+    layers = [model.get_layer(source.name) for source in sources] if by_name else _weighted(model)
+    for layer, source in zip(layers, sources, strict=True):
         for weight, value in zip(layer.weights, source.weights, strict=True):
             weight.assign(value)
-    _log.info("%s", f"{model.name}: loaded the ImageNet weights of all layers but the last")
+    which = f"{len(layers)} layers" if by_name else "all layers but the last"
+    _log.info("%s", f"{model.name}: loaded the ImageNet weights of {which}")
 
 
 def _weighted(model: Any) -> list[Any]:

@@ -1,13 +1,14 @@
 """SSD300, a single-shot detector on VGG-16."""
 
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
 from dltrain.data import DataSpec
 from dltrain.errors import KeyProblem
 from dltrain.fields import PositiveFloat
 from dltrain.lazy import keras
 from dltrain.models._detector import Convolutions, Detector
-from dltrain.registry import MODELS
+from dltrain.registry import MODELS, nearest
 
 # Convolutions and channels of VGG-16's blocks.
 _BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
@@ -51,6 +52,7 @@ class SSD300(Detector):
         *(f"{name}_{part}" for name, *_ in _EXTRA for part in (1, 2)),
     )
 
+    weights: Literal["imagenet"] | Path | None = None  # type: ignore[assignment]
     scales: tuple[PositiveFloat, ...] = (0.1, 0.2, 0.37, 0.54, 0.71, 0.88, 1.05)
     aspect_ratios_per_layer: tuple[tuple[PositiveFloat, ...], ...] = (_FEW, _MANY, _MANY, _MANY, _FEW, _FEW)
     steps: tuple[PositiveFloat, ...] | None = (8.0, 16.0, 32.0, 64.0, 100.0, 300.0)
@@ -104,6 +106,20 @@ class SSD300(Detector):
             maps.append(x)
         anchors = self._anchors(data, self.scales, self.aspect_ratios_per_layer, self.steps)
         return keras.Model(inputs, self._heads(data, maps, anchors), name="ssd300")
+
+    def hint(self, word: str) -> str:
+        """Returns imagenet or none where the word is nearly so."""
+        return nearest(word, ["imagenet", "none"])
+
+    def initialize(self, model: Any, data: DataSpec) -> None:
+        """Loads ImageNet's weights of VGG-16's convolutions into a new network.
+
+        Raises:
+            UserError: if they cannot be downloaded or do not fit.
+        """
+        from dltrain.models._pretrained import load_imagenet
+
+        load_imagenet(model, lambda: keras.applications.VGG16(include_top=False, weights="imagenet"), by_name=True)
 
     def _preprocessed(self, data: DataSpec, inputs: Any) -> Any:
         if self.subtract_mean is None:

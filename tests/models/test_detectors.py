@@ -177,3 +177,35 @@ def test_ssd300_refuses_small_images_and_channels_that_its_means_are_not_of():
         MODELS["ssd300"]().check(SMALL)
     with pytest.raises(KeyProblem, match="subtract_mean must have as many entries as images have channels, 1"):
         MODELS["ssd300"]().check(images_with_boxes((300, 300, 1), 2))
+
+
+def test_ssd300_begins_with_vgg16s_convolutions_by_their_names(tensorflow, monkeypatch):
+    keras.utils.set_random_seed(0)
+    vgg = keras.applications.VGG16(include_top=False, weights=None)
+    monkeypatch.setattr(keras.applications, "VGG16", lambda **_: vgg)
+    block = MODELS["ssd300"](weights="imagenet")
+    model = block.build(VOC)
+    before = model.get_layer("fc6").get_weights()[0]
+    block.initialize(model, VOC)
+    for layer in vgg.layers:
+        for mine, theirs in zip(model.get_layer(layer.name).get_weights() if layer.weights else [], layer.get_weights(),
+                                strict=True):  # fmt: skip
+            np.testing.assert_array_equal(mine, theirs)
+    np.testing.assert_array_equal(model.get_layer("fc6").get_weights()[0], before)
+
+
+def test_a_detector_begins_with_a_classifiers_backbone(tensorflow):
+    from dltrain.assembly.pretrained import InitialWeights, load_pretrained
+    from dltrain.checkpoints.layer_names import heads_of, named_layers
+
+    keras.utils.set_random_seed(1)
+    classifier_data = data_spec((64, 64, 3), ("a", "b"), (100.0,) * 3, (50.0,) * 3)
+    classifier = RESNET.build(classifier_data)
+    named = named_layers(classifier)
+    arrays = {name: [np.array(weight) for weight in layer.weights] for name, layer in named.items()}
+    source = InitialWeights("a run", arrays, heads_of(named), classifier_data)
+    block = MODELS["ssd"](backbone=RESNET, feature_maps=3, extra_filters=8)
+    model = block.build(SMALL)
+    load_pretrained(Path("run"), model, SMALL, source, block.may_lack)
+    for name in ("stem", "stage3_block1_convolution2"):
+        np.testing.assert_array_equal(model.get_layer(name).get_weights()[0], arrays[name][0])
