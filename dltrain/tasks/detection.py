@@ -79,7 +79,7 @@ class Detection(Task):
     location_weight: NonNegativeFloat = 1.0
     score_threshold: Probability = 0.01
     nms_iou: Probability = 0.45
-    candidates: PositiveInt = 1000
+    candidates: PositiveInt = 400
     most: PositiveInt = 200
 
     def __post_init__(self) -> None:
