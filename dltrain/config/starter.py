@@ -112,9 +112,7 @@ def text(path: Path, dataset: str, proposal: Proposal, spec: DataSpec, task: str
     """
     keys = {key: _relative(value, path.parent) for key, value in proposal.keys.items()}
     block = {key: (value, proposal.remarks.get(key, "")) for key, value in keys.items()}
-    suggested = dict[str, Any]()
-    for feature in (*spec.inputs.values(), *spec.targets.values()):
-        suggested |= feature.starter(proposal)
+    suggested = spec.starter(proposal)
     length = _train(proposal) | suggested.get("train", {})
     blocks: dict[str, Keys] = {
         "dataset": {"name": (dataset, f"all keys: dltrain list dataset {dataset}"), **block},

@@ -11,6 +11,7 @@ from dltrain.errors import KeyProblem
 from dltrain.registry import FEATURES, TASKS
 
 if TYPE_CHECKING:
+    from dltrain.data.proposal import Proposal
     from dltrain.data.request import Reader
 
 HEAD = "logits"
@@ -182,6 +183,13 @@ class DataSpec:
     def files(self) -> dict[str, bytes]:
         """Returns the files that a stranger needs to make tensors and to read outputs: for run folder and exports."""
         return self.inputs.files() | self.targets.files()
+
+    def starter(self, examples: Proposal) -> dict[str, Any]:
+        """Returns what `init` writes by block: of the inputs, then of the targets in the place of the same blocks."""
+        found = dict[str, Any]()
+        for feature in (*self.inputs.values(), *self.targets.values()):
+            found |= feature.starter(examples)
+        return found
 
     def words(self, targets: Any) -> list[str]:
         """Returns what is right for each example, in one line; nothing where nothing is asked.
