@@ -26,8 +26,8 @@ def propose(path: Path, target: str | None) -> tuple[str, Proposal]:
     Raises:
         ConfigError: if there is none, or the data cannot be used.
     """
-    for name in DATASETS.names():
-        dataset: type[Any] = DATASETS[name]
+    every: list[tuple[str, type[Any]]] = [(name, DATASETS[name]) for name in DATASETS.names()]
+    for name, dataset in sorted(every, key=lambda each: not each[1].proposes_first):
         with _refusing(path):
             proposal = dataset.proposed(path, target)
             if proposal is not None:
@@ -39,8 +39,9 @@ def propose(path: Path, target: str | None) -> tuple[str, Proposal]:
     is_empty = path.is_dir() and not any(path.iterdir())
     held = "is empty" if is_empty else "contains nothing that a dataset of dltrain can read"
     raise ConfigError(
-        [f"{path}: {held}: expected a folder of images or texts per class, a table (.csv, .tsv, .parquet, .jsonl), a "
-         "folder of texts (.txt), or arrays (.npz, .npy); `dltrain list dataset` names other sources"]
+        [f"{path}: {held}: expected a folder of images or texts per class, images with boxes (as VOC, COCO or YOLO "
+         "have them, or a .csv), a table (.csv, .tsv, .parquet, .jsonl), a folder of texts (.txt), or arrays (.npz, "
+         ".npy); `dltrain list dataset` names other sources"]
     )  # fmt: skip
 
 

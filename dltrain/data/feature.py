@@ -448,6 +448,15 @@ class Feature(Choice):
 
         return [Text(words) for words in self.words(stored)]
 
+    def outlined(self, pictures: Sequence[np.ndarray], stored: Any) -> list[np.ndarray]:
+        """Returns pictures of inputs with these targets drawn on them; asked of a target that has places.
+
+        Args:
+            pictures: (height, width) or (height, width, 3) each, uint8.
+            stored: the target of each.
+        """
+        return [*pictures]
+
     def panels(self, parts: Mapping[str, Any]) -> Sequence[Any]:
         """Returns how values are distributed, each a `dltrain.figures.page.Panel`; none where only lengths differ.
 

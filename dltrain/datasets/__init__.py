@@ -23,11 +23,13 @@ class Source(Choice):
 
     Attributes:
         reads_with_tensorflow: whether TensorFlow reads the examples; it then has to be started quietly first.
+        proposes_first: whether `init` asks it before others, as its files lie beside some that others would read.
         on_bad_example: error or skip; none where no example is ever skipped.
         cache: where decoded images are kept: memory, disk or none; no value where nothing is decoded.
     """
 
     reads_with_tensorflow: ClassVar[bool] = False
+    proposes_first: ClassVar[bool] = False
     on_bad_example: str | None = None
     cache: str | None = None
 

@@ -109,8 +109,6 @@ class ImageFolder(Dataset):
             ValueError: if it is of this kind, but cannot be used.
         """
         make: Any = cls
-        if (path / "Annotations").is_dir():  # Pascal VOC's, beside images of all classes: `voc` reads it
-            return None
         return images(path, lambda: make(path=path)._listing(()))
 
     def spec(self) -> DataSpec:

@@ -38,6 +38,9 @@ VALUES = 2**24
 MOST_COLUMNS, TILES = 25, 5
 """The most columns of a table whose distributions are drawn, and how many are drawn side by side."""
 
+MOST_PANELS = 5
+"""Distributions of targets that stand beside each other, the learning rate among them; more take two rows."""
+
 MOST_LINES, MOST_ROWS = 16, 6
 """Examples that are shown as lines, and as rows of a table or words."""
 
@@ -209,6 +212,8 @@ def _examples(experiment: Experiment, data: DataSpec, first: FirstExamples, of_i
                 heading += ": nothing changes them (augment: [])"
             raw, seen = ([each.pixels for each in images if isinstance(each, showing.Picture)] for images in
                          (items, of_input.changed))  # fmt: skip
+            raw, seen = (_outlined(data, images, targets) for images, targets in
+                         ((raw, first.targets), (seen, first.trained_targets)))  # fmt: skip
             mixes = any(block.mixes for block in experiment.augment)
             panel: Panel = Pictures(raw, seen, labels, _mixed_words(data, first) if mixes else ())
             heading += f"; {note}" if note else ""
@@ -229,6 +234,14 @@ def _examples(experiment: Experiment, data: DataSpec, first: FirstExamples, of_i
                 cells = [[*row, " · ".join(of_row)] for row, of_row in zip(cells, tokens, strict=True)]
             panel = Rows([*asked, *names], cells)
     return Row((panel,), heading)
+
+
+def _outlined(data: DataSpec, images: list[np.ndarray], targets: Any) -> list[np.ndarray]:
+    """Returns pictures of inputs with the targets on them that have places."""
+    for name, feature in data.targets.items() if images else ():
+        if feature.has_places:
+            images = feature.outlined(images, named(data.targets, targets)[name])
+    return images
 
 
 def _word_rows(splits: Splits, groups: Groups | None) -> list[Row]:
@@ -276,8 +289,9 @@ def _value_rows(inputs: Sequence[_Input], others: list[Panel]) -> list[Row]:
     if len(inputs) == 1 == len(only.panels) and not only.are_rows:
         return [Row((*others[:1], *only.panels, *others[1:]))]
     is_full = any(each.are_rows for each in inputs) and len(others) > 3
-    above = [others[:-1], others[-1:]] if is_full else [others]
-    rows = [Row(tuple(each)) for each in above]
+    half = -(-len(others) // 2) if len(others) > MOST_PANELS else len(others)
+    above = [others[:-1], others[-1:]] if is_full else [others[:half], others[half:]]
+    rows = [Row(tuple(each)) for each in above if each]
     for each in inputs:
         if each.are_rows:
             rows += _tiles(each)

@@ -12,14 +12,20 @@ from dltrain.data.proposal import Entries, Entry
 from dltrain.data.ragged import Ragged, filled
 from dltrain.features._boxes.columns import CLASS, COLUMNS, CORNERS, PADDING
 from dltrain.features._boxes.objects import ObjectEncoding, corner_words, plain
+from dltrain.features._boxes.odd_boxes import odd_boxes
 from dltrain.features._names import listed
 from dltrain.features.class_label import differing_names
 from dltrain.lazy import np
 from dltrain.registry import FEATURES
 
 if TYPE_CHECKING:
+    from dltrain.data.finding import Finding
+    from dltrain.data.parts import Parts
     from dltrain.data.proposal import Keys, Proposal
     from dltrain.figures.page import Panel
+
+_DRAWN = 150
+"""Pixels of the shorter side of a picture with boxes on it, many of which stand beside each other."""
 
 
 @FEATURES.register("boxes")
@@ -121,12 +127,30 @@ class Boxes(Feature):
         return {"classes.json": f"{json.dumps([*self.class_names], ensure_ascii=False)}\n".encode()}
 
     def panels(self, parts: Mapping[str, Any]) -> Sequence[Panel]:
-        """Returns how many images have each class, in each part."""
-        from dltrain.figures.distributions import counts
+        """Returns how many objects each class has, how large and wide they are, and how many an image has."""
+        from dltrain.features._boxes.panels import panels
 
-        return [
-            counts("Images with an object of each class", {part: self.groups(each) for part, each in parts.items()})
-        ]
+        return panels(self.class_names, parts)
+
+    def findings(self, parts: Parts, brief: bool) -> Iterable[Finding]:
+        """Returns boxes that are there twice, and tiny ones."""
+        return () if brief else odd_boxes(parts, self.class_names)
+
+    def outlined(self, pictures: Sequence[np.ndarray], stored: Any) -> list[np.ndarray]:
+        """Returns pictures with the boxes on them, in a colour of each class; dashed where difficult or a crowd."""
+        from dltrain.figures.boxes import Outline, outlined
+
+        drawn = []
+        for picture, rows in zip(pictures, stored, strict=True):
+            objects = [row for row in np.asarray(rows) if row[CLASS] >= 0]
+            flags = [bool(row[CLASS + 1 :].max() > 0) for row in objects]
+            outlines = [
+                Outline(row[CORNERS].tolist(), hue=int(row[CLASS]), is_dashed=flag)
+                for row, flag in zip(objects, flags, strict=True)
+            ]
+            scale = _DRAWN / min(picture.shape[:2])
+            drawn.append(outlined(picture, outlines, (scale * picture.shape[0], scale * picture.shape[1]), smallest=1))
+        return drawn
 
     def describe(self, preprocessed: bool = False) -> list[str]:
         """Returns how many classes there are, what the numbers of a row are, and the place of each class."""

@@ -86,9 +86,20 @@ def distributed(feature: Feature, parts: Mapping[str, Any]) -> list[Panel]:
         part: stored.lengths if isinstance(stored, Ragged) else np.array([len(value) for value in stored])
         for part, stored in parts.items()
     }
-    edges, note = _edges(next(iter(lengths.values())))
-    shares = {part: _shares(found, edges) for part, found in lengths.items()}
-    return [Histogram(f"Lengths: {feature.caption}", note, edges, shares)]
+    return [over_parts(f"Lengths: {feature.caption}", lengths)]
+
+
+def over_parts(title: str, parts: Mapping[str, np.ndarray], words: str = "") -> Histogram:
+    """Returns how a number is distributed, in each part.
+
+    Args:
+        title: what the number is.
+        parts: values, (values,), the train part's first, which has some.
+        words: its unit, where that is not plain.
+    """
+    edges, note = _edges(next(iter(parts.values())))
+    note = f"{words}; {note}" if words else note
+    return Histogram(title, note, edges, {part: _shares(found, edges) for part, found in parts.items()})
 
 
 def channels(

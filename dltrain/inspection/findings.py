@@ -24,6 +24,7 @@ KINDS = (
     *("constant columns", "duplicate columns", "tiny deviation", "huge deviation", "coarse values", "not a number"),
     *("wrong encoding", "empty texts", "constant target", "leak", "contradiction", "duplicates"),
     *("unusable", "ignored files"),
+    *("doubled boxes", "unlabelled twins", "tiny boxes"),
     *("small images", "odd shapes", "odd colours", "doubtful labels", "other script", "other language"),
     *("target leak", "near target leak", "give-away words", "near leak", "near duplicates"),
 )

@@ -15,7 +15,6 @@ from dltrain.datasets._sources.proposal import few, held_out
 from dltrain.errors import KeyProblem
 from dltrain.features._images.decoding import MOST_MEGABYTES, Decoding, NoImage
 from dltrain.features._images.headers import Header
-from dltrain.lazy import np
 
 _LOOKED_AT = 64
 _LARGEST = 300
@@ -73,7 +72,7 @@ def of_boxes(make: Any, path: Path, words: str, more: Mapping[str, Any] | None =
         tuple(told),
         len(images),
         {name: counts[name] for name in found.classes},
-        photographs=bool(np.median(sides) > 96),
+        photographs=size > 128,
     )
 
 

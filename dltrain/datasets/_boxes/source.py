@@ -71,6 +71,7 @@ class BoxSource(Dataset):
     """
 
     reads_with_tensorflow: ClassVar[bool] = True
+    proposes_first: ClassVar[bool] = True
     task: ClassVar[str] = "detection"
 
     size: PositiveInt | tuple[PositiveInt, PositiveInt] = 300

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from dltrain.data import Finding, Parts, Splits
 from dltrain.features._boxes.columns import CLASS, CORNERS
+from dltrain.features._boxes.odd_boxes import pairwise_overlaps
 from dltrain.features._images.likeness import pairs
 from dltrain.features._images.thumbnails import THUMBNAIL, thumbnails
 from dltrain.lazy import np
@@ -42,22 +43,10 @@ def _lacking(boxes: np.ndarray, others: np.ndarray) -> list[int]:
     """Returns the classes of the boxes that overlap no other of their class."""
     found = []
     for row in boxes:
-        same = others[others[:, CLASS] == row[CLASS]][:, CORNERS]
-        if not (overlaps(row[CORNERS], same) >= LEAST_OVERLAP).any():
+        same = others[others[:, CLASS] == row[CLASS]]
+        if not (pairwise_overlaps(np.concatenate([row[None], same])[:, CORNERS])[0, 1:] >= LEAST_OVERLAP).any():
             found.append(int(row[CLASS]))
     return found
-
-
-def overlaps(box: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Returns the intersection over union of a box with each of others, (others,).
-
-    Args:
-        box: corners, (4,).
-        others: (others, 4).
-    """
-    sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
-    shared = np.maximum(sides, 0).prod(axis=1)
-    return shared / ((box[2:] - box[:2]).prod() + (others[:, 2:] - others[:, :2]).prod(axis=1) - shared)
 
 
 def _place(parts: Parts, position: int) -> str:
