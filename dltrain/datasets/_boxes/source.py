@@ -97,8 +97,18 @@ class BoxSource(Dataset):
         raise NotImplementedError(f"{type(self).__name__} must have listing()")
 
     def spec(self) -> DataSpec:
-        """Describes shape and classes, from the annotations; opens no image. Raises as `listing`."""
-        return self._spec(self._listing.classes)
+        """Describes shape and classes, from the annotations; opens no image.
+
+        Raises:
+            KeyProblem: as `listing`, or if annotations cannot be used, unless these are skipped.
+        """
+        found = self._listing
+        if self.on_bad_example == "error":
+            images = [image for of_part in found.parts.values() for image in of_part]
+            things = [thing for image in images for thing in image.things if thing.name not in found.classes]
+            wrong = [words for image in images for words in image.problems]
+            refuse([*found.lost, *wrong, *(unknown(thing, found.classes) for thing in things)], "annotations", TO_SKIP)
+        return self._spec(found.classes)
 
     def sizes(self) -> dict[str, int] | None:
         """Returns how many images each part has, none of them opened; none where bad ones are skipped. Raises as
