@@ -187,6 +187,28 @@ class Cosine(WarmUpSchedule):
         return self.final_fraction + (1 - self.final_fraction) * 0.5 * (1.0 + keras.ops.cos(math.pi * done))
 
 
+@SCHEDULES.register("cosine_log")
+class CosineLog(WarmUpSchedule):
+    """Cosine cycles from 0 to the peak and back, each twice as long as the one before.
+
+    D. Holzmüller, L. Grinsztajn and I. Steinwart, "Better by default: Strong pre-tuned MLPs and boosted trees on
+    tabular data", 2024, section 3 ("coslog4"). `warmup_epochs` and `warmup_steps` are refused: each cycle begins at 0.
+
+    Args:
+        cycles: how many; the paper's 4.
+    """
+
+    cycles: PositiveInt = 4
+
+    def __post_init__(self) -> None:
+        _refuse_warmup(self, "each cycle of cosine_log rises from 0 by itself")
+
+    def _shape(self, since: Any, warmup: int, plan: Plan) -> Any:
+        done = _share_done(since, warmup, plan)
+        turns = keras.ops.log(1.0 + (2**self.cycles - 1) * done) / math.log(2)
+        return 0.5 * (1.0 - keras.ops.cos(2 * math.pi * turns))
+
+
 @SCHEDULES.register("exponential")
 class Exponential(WarmUpSchedule):
     """Falls smoothly, by the same factor in equally many epochs.
@@ -238,9 +260,7 @@ class OneCycle(WarmUpSchedule):
     final_fraction: Fraction = 4e-6
 
     def __post_init__(self) -> None:
-        for key in ("warmup_epochs", "warmup_steps"):
-            if getattr(self, key):
-                raise KeyProblem(key, "must be left out: one_cycle has its own warm-up, set by rise_fraction")
+        _refuse_warmup(self, "one_cycle has its own warm-up, set by rise_fraction")
 
     def _shape(self, since: Any, warmup: int, plan: Plan) -> Any:
         done = _share_done(since, warmup, plan)
@@ -296,6 +316,12 @@ class Plateau(WarmUpSchedule):
             return {**state, "wait": wait, "cooldown": cooldown}
         scale = max(state["scale"] * self.factor, self.minimum_fraction)
         return {**state, "scale": scale, "wait": 0, "cooldown": self.cooldown}
+
+
+def _refuse_warmup(schedule: WarmUpSchedule, reason: str) -> None:
+    for key in ("warmup_epochs", "warmup_steps"):
+        if getattr(schedule, key):
+            raise KeyProblem(key, f"must be left out: {reason}")
 
 
 def _share_done(since: Any, warmup: int, plan: Plan) -> Any:

@@ -12,6 +12,7 @@ EXAMPLES = {
     "constant": {},
     "step": {"drop_at_epochs": (5.0, 8.0)},
     "cosine": {},
+    "cosine_log": {},
     "exponential": {},
     "polynomial": {},
     "one_cycle": {},
@@ -34,7 +35,7 @@ def test_every_schedule_stays_between_nothing_and_the_peak_and_reaches_it(tensor
     assert max(values) == pytest.approx(1, abs=0.01)
 
 
-@pytest.mark.parametrize("name", [name for name in EXAMPLES if name != "one_cycle"])
+@pytest.mark.parametrize("name", [name for name in EXAMPLES if name not in ("one_cycle", "cosine_log")])
 @pytest.mark.parametrize("settings", [{"warmup_epochs": 0.5}, {"warmup_steps": 5}])
 def test_the_warm_up_rises_in_a_line_to_the_peak(tensorflow, name, settings):
     assert [at(name, step, **settings) for step in range(6)] == pytest.approx(
@@ -134,3 +135,11 @@ def test_what_does_not_fit_the_run_is_refused(name, settings, message):
 def test_the_learning_rate_is_peak_times_multiplier_times_scale(tensorflow):
     rate = learning_rate(SCHEDULES["cosine"](), 0.2, PLAN, tensorflow.Variable(0.5))
     assert float(rate(50)) == pytest.approx(0.05)
+
+
+def test_each_cycle_of_cosine_log_is_twice_as_long_as_the_one_before():
+    for start, end in zip([0, 1, 3, 7], [1, 3, 7, 15], strict=True):
+        middle = 2 ** (math.log2(1 + start) + 0.5) - 1
+        assert start < middle < end
+        assert at("cosine_log", start * 100 / 15) == pytest.approx(0, abs=1e-5)
+        assert at("cosine_log", middle * 100 / 15) == pytest.approx(1, abs=1e-5)

@@ -237,6 +237,11 @@ class Feature(Choice):
         return self.shape
 
     @property
+    def model_columns(self) -> tuple[int, ...]:
+        """Of a row of columns: how many of the numbers behind `preprocess` stand for each; empty for anything else."""
+        return ()
+
+    @property
     def averaging_problem(self) -> str | None:
         """Why there is nothing between two examples, such as "categories: 'kind'"; none where they can be averaged."""
         if self.dtype != "float32":

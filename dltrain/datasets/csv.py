@@ -46,6 +46,7 @@ from dltrain.features._tables.values import (
 )
 from dltrain.features._text import tokenizing
 from dltrain.features.class_label import ClassLabel
+from dltrain.features.table import Normalize
 from dltrain.features.table import Table as TableFeature
 from dltrain.fields import NonNegativeInt, PositiveInt
 from dltrain.lazy import np
@@ -88,6 +89,8 @@ class CSV(Whole):
         encoding: character encoding of a CSV or JSON lines file.
         missing_values: texts that mean a missing value.
         impute: what replaces a missing number: median or mean of the train part, or zero.
+        normalize: what the network does to numbers first: standard, mean 0 and variance 1; robust, median 0 and
+            distance between the quartiles 1, what is far bent to at most 3; quantile, ranks as normal numbers.
         one_hot_up_to: the most categories of a one-hot column; with more, a vector is learnt for each category.
         words: number of the most frequent words, or tokens, of each text column that are counted.
         tokenizer: none to count words in small letters; else what makes tokens, such as pieces of words, of all texts,
@@ -119,6 +122,7 @@ class CSV(Whole):
     encoding: str = "utf-8"
     missing_values: tuple[str, ...] = MISSING
     impute: Literal["median", "mean", "zero"] = "median"
+    normalize: Normalize = "standard"
     one_hot_up_to: NonNegativeInt = 10
     words: PositiveInt = 100
     tokenizer: Literal["words", "wordpiece", "bpe", "unigram"] | Path | None = None
@@ -291,7 +295,8 @@ class CSV(Whole):
         columns = learn(inputs, rows, given, encoding, commas)
         if not columns:
             raise KeyProblem("path", "has no column beside the target to learn from")
-        return DataSpec.of(TableFeature(columns=columns, tokenizer=tokenizer), target.adapt(Pieces(train.targets)))
+        feature = TableFeature(columns=columns, tokenizer=tokenizer, normalize=self.normalize)
+        return DataSpec.of(feature, target.adapt(Pieces(train.targets)))
 
     def _tokenizer(self, columns: list[pl.Series]) -> str:
         """Returns the tokenizer of the columns of texts."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from dltrain.data.feature import Encoded, Plain, fitted, tupled, typed
+from dltrain.data.feature import Encoded, Plain, fitted, statistic, tupled, typed
+from dltrain.data.statistics import Pieces
 from dltrain.features._channels import EXTREME, Channels, normalization
 from dltrain.features._columns import odd_columns, vectors
 from dltrain.features._names import differing_categories
@@ -30,6 +31,11 @@ CELLS = 9
 """Columns of which the values of a few examples are shown."""
 LISTED = 1000
 """Numbers that are described in a table."""
+QUANTILES = 65
+"""Quantiles that are learnt of a number, the least and the most among them."""
+QUANTILE_ROWS = 100_000
+"""Rows that they are learnt of, about."""
+Normalize = Literal["standard", "robust", "quantile"]
 MOST_CHOICES = 1000
 """Categories that a request's schema names."""
 
@@ -85,12 +91,18 @@ class Table(Channels):
     """Rows of a table as numbers: plain numbers first, then the codes of categories.
 
     Args:
+        normalize: what the network does to numbers first: standard takes off the mean and divides by the deviation;
+            robust takes the median and the distance between the quartiles, and bends what is far; quantile makes normal
+            numbers of ranks.
         columns: what each number of an example is.
         tokenizer: of the texts whose tokens are counted, as the `tokenizers` library writes it; empty without such.
+        quantiles: of each number that is no category's code, over the train part; empty where `normalize` is standard.
     """
 
+    normalize: Normalize = "standard"
     columns: tuple[Column, ...] = fitted(())
     tokenizer: str = fitted("")
+    quantiles: tuple[tuple[float, ...], ...] = statistic(())
 
     @property
     def shape(self) -> tuple[int]:
@@ -100,8 +112,13 @@ class Table(Channels):
     @property
     def model_shape(self) -> tuple[int]:
         """Numbers behind the encoding of categories."""
+        return (sum(self.model_columns),)
+
+    @property
+    def model_columns(self) -> tuple[int, ...]:
+        """One for each number; then of each category the length of its vector, or how many there are."""
         wide = (len(each.categories) if each.embedding is None else each.embedding for each in self._categories)
-        return (self._numbers + sum(wide),)
+        return *(1,) * self._numbers, *wide
 
     @property
     def _categories(self) -> tuple[Column, ...]:
@@ -145,21 +162,25 @@ class Table(Channels):
     def adapt(self, pieces: Iterable[np.ndarray]) -> Self:
         """Returns the feature with mean and deviation of each number; categories stay the codes that they are."""
         learnt = super().adapt(pieces)
+        if self.normalize != "standard":
+            learnt = learnt.replaced(quantiles=_quantiles(pieces, self._numbers))
         is_code = [bool(column.categories) for column in self.columns]
         mean, deviation = (
             tuple(default if code else value for code, value in zip(is_code, values or (), strict=True))
             for values, default in ((learnt.mean, 0.0), (learnt.standard_deviation, 1.0))
         )
-        return self.replaced(mean=mean, standard_deviation=deviation)
+        return learnt.replaced(mean=mean, standard_deviation=deviation)
 
     def preprocess(self, x: Any, name: str = "normalization") -> Any:
         """Returns the numbers with mean 0 and variance 1, categories as one-hot or learnt vectors behind them."""
-        if self.mean is None or self.standard_deviation is None or not self._categories:
-            return super().preprocess(x, name)
+        if self.mean is None or self.standard_deviation is None:
+            return x
+        if not self._categories:
+            return self._scaling(name)(x)
         count, parts = self._numbers, []
         after = name.removeprefix("normalization")  # of several inputs each has layers of its own
         if count:
-            parts.append(normalization(self.mean[:count], self.standard_deviation[:count], name)(x[:, :count]))
+            parts.append(self._scaling(name)(x[:, :count]))
         for index, column in enumerate(self.columns[count:], count):
             size, layer = len(column.categories), f"category{index - count + 1}"
             code = keras.ops.cast(keras.ops.round(x[:, index]), "int32")  # 8-bit formats have 2.98 for 3
@@ -170,6 +191,17 @@ class Table(Channels):
             else:
                 parts.append(keras.layers.Embedding(size + 1, column.embedding, name=layer + after)(code))
         return keras.layers.Concatenate(name=f"features{after}")(parts) if len(parts) > 1 else parts[0]
+
+    def _scaling(self, name: str) -> Any:
+        """Returns the layer that brings the numbers to one scale."""
+        from dltrain.layers.number_scaling import QuantileScaling, RobustScaling
+
+        count, mean, deviation = self._numbers, self.mean or (), self.standard_deviation or ()
+        if self.normalize == "standard":
+            return normalization(mean[:count], deviation[:count], name)
+        if self.normalize == "robust":
+            return RobustScaling(*_robust(self.quantiles), dtype="float32", name=name)
+        return QuantileScaling(self.quantiles, dtype="float32", name=name)
 
     def encode(self, raws: Sequence[Any]) -> Encoded:
         """Returns rows as numbers, (usable, columns), float32.
@@ -249,6 +281,7 @@ class Table(Channels):
             columns=tuple(replace(column, fill=0.0, offset=0.0, is_complete=True) for column in self.columns),
             mean=None,
             standard_deviation=None,
+            quantiles=(),
         ).plain()
 
     def show(self, stored: Any, weights: Any = None, like: Any = None) -> list[Shown]:
@@ -325,16 +358,45 @@ class Table(Channels):
         people, order, *normalization = super().describe(preprocessed)
         return [people, order, "", *described(self.columns, LISTED), *normalization]
 
+    def _normalization(self, preprocessed: bool) -> list[str]:
+        """Returns who brings the numbers to one scale, and by what."""
+        by = {"robust": "median and quartiles", "quantile": f"{QUANTILES} quantiles"}.get(self.normalize)
+        if by is None:
+            return super()._normalization(preprocessed)
+        return ["", f"The network itself brings its numbers to one scale, by {by} of the train part."]
+
     def unnormalized(self) -> tuple[Self, Any] | None:
-        """Returns none where there are categories, whose encoding stands beside the normalisation."""
-        return None if self._categories else super().unnormalized()
+        """Returns none where there are categories, whose encoding stands beside it, or `normalize` is not standard."""
+        return None if self._categories or self.normalize != "standard" else super().unnormalized()
 
     @classmethod
     def of_plain(cls, fields: Mapping[str, Any]) -> Self:
         """Returns the feature whose fields were written as JSON."""
         columns = tuple(Column(**{key: tupled(value) for key, value in column.items()}) for column in fields["columns"])
         learnt = {key: tupled(fields[key]) for key in ("mean", "standard_deviation")}
-        return typed(cls(columns=columns, tokenizer=fields.get("tokenizer", ""), **learnt))
+        later = {"tokenizer": "", "normalize": "standard", "quantiles": ()}  # which files of older versions lack
+        return typed(
+            cls(columns=columns, **learnt, **{key: tupled(fields.get(key, value)) for key, value in later.items()})
+        )
+
+
+def _quantiles(pieces: Iterable[np.ndarray], count: int) -> tuple[tuple[float, ...], ...]:
+    """Returns quantiles of the first numbers of rows, of at most some rows that are evenly spaced."""
+    total = len(pieces.values) if isinstance(pieces, Pieces) else 0
+    step = max(1, total // QUANTILE_ROWS)
+    rows = np.concatenate([np.asarray(piece[::step, :count], np.float32) for piece in pieces])
+    # Numbers that are there, so that those of many rows are met exactly.
+    found = np.quantile(rows, np.linspace(0, 1, QUANTILES), axis=0, method="nearest")
+    return tuple(tuple(each) for each in found.T.tolist())
+
+
+def _robust(quantiles: tuple[tuple[float, ...], ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns medians, and distances between quartiles; where these are 0, half the range, or 1."""
+    values = np.array(quantiles)
+    quarter = values.shape[1] // 4
+    between, ranges = values[:, -1 - quarter] - values[:, quarter], (values[:, -1] - values[:, 0]) / 2
+    scale = np.where(between > 0, between, np.where(ranges > 0, ranges, 1.0))
+    return values[:, 2 * quarter], scale
 
 
 _TYPES = {"value": ["number", "string", "null"], "token": ["string", "array", "null"]}

@@ -35,6 +35,11 @@ class Vector(Channels):
         """Whether there is one axis."""
         return len(self.shape) == 1
 
+    @property
+    def model_columns(self) -> tuple[int, ...]:
+        """One number for each, where there is one axis."""
+        return (1,) * self.shape[0] if self.has_columns else ()
+
     def column(self, index: int) -> str:
         """Returns what a number is called in messages."""
         return f"feature {index}" if self.has_columns else super().column(index)

@@ -104,13 +104,17 @@ class Task(Choice):
             inputs: the network's symbolic inputs.
             embedding: the keras.layers.ReversibleEmbedding that made vectors of the inputs' tokens, for outputs that
                 are tokens again; none where the network has none.
-            settings: more arguments of the last Dense layer.
+            settings: more arguments of the last Dense layer; `members`, how many networks found `x`, (batch, members,
+                features), each of which then has a last layer of its own.
         """
-        shape = self.output_shape(data)
+        shape, members = self.output_shape(data), settings.pop("members", None)
 
         def dense(shape: Any, name: str) -> Any:
-            units = shape[-1]
-            return keras.layers.Dense(units, dtype="float32", name=name, **settings)(x)
+            units, settings_of = shape[-1], {"dtype": "float32", "name": name, **settings}
+            if members is None:
+                return keras.layers.Dense(units, **settings_of)(x)
+            each = (members, units)
+            return keras.layers.EinsumDense("bmf,mfu->bmu", each, bias_axes="mu", **settings_of)(x)
 
         if isinstance(shape, dict):
             return {name: dense(each, f"{HEAD}_{name}") for name, each in shape.items()}

@@ -12,6 +12,7 @@ import pytest
 from specs import data_spec
 
 from dltrain.models._forecasting import ForecastingNetwork
+from dltrain.models._rows import RowNetwork
 from dltrain.models._steps import SeriesNetwork
 from dltrain.models._texts import TextNetwork
 from dltrain.models.cnn import Stage
@@ -175,9 +176,9 @@ def trainable(model):
 def test_every_model_is_in_both_tables():
     # Keras's own have a table in test_keras_families.py, those over texts in test_text_networks.py,
     # those over series in test_forecasting_networks.py and test_series_networks.py, of sound in test_sound_networks.py,
-    # detectors in test_detectors.py.
+    # detectors in test_detectors.py, those over rows in test_row_networks.py.
     names = {name for name in MODELS.names() if MODELS[name].__module__ != "dltrain.models.keras_families"}
-    of_others = TextNetwork | ForecastingNetwork | SeriesNetwork
+    of_others = TextNetwork | ForecastingNetwork | SeriesNetwork | RowNetwork
     names -= {name for name in names if issubclass(MODELS[name], of_others)}
     names -= {"tcn", "conv_1d", "vggvox", "ecapa_tdnn", "ssd300", "ssd"}
     assert {row[0] for row in PUBLISHED} == FORMS.keys() == names
