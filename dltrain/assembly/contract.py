@@ -7,7 +7,6 @@ from dltrain.assembly.progressive_resizing import stage_data
 from dltrain.config.experiment import Config, Experiment
 from dltrain.data import DataSpec, Splits, named
 from dltrain.errors import ConfigError, KeyProblem, Problems, gathered
-from dltrain.registry import short_name
 from dltrain.schedules import Plan
 
 
@@ -222,7 +221,7 @@ def _refuse_strange_monitors(config: Config, columns: list[str], missing: dict[s
 def _columns(task: Any, validated: bool) -> list[str]:
     """Returns the columns of metrics.csv that may be monitored, those that may be undefined among them."""
     measured = [f"val_{name}" for name in ["loss", *task.monitored_names]] if validated else []
-    return ["loss", *map(short_name, task.metrics), *measured]
+    return ["loss", *task.training_names, *measured]
 
 
 def monitor_of(block: Any, experiment: Experiment, splits: Splits) -> str:

@@ -73,6 +73,11 @@ class Task(Choice):
         return [*dict.fromkeys([*map(short_name, self.metrics), *self.part_metrics])]
 
     @property
+    def training_names(self) -> list[str]:
+        """Those of them that training measures in its own steps, which need no whole part."""
+        return [name for name in map(short_name, self.metrics) if name not in self.part_metrics]
+
+    @property
     def monitored_names(self) -> list[str]:
         """Those of them that more or less of is better: a column that is no such is no monitor."""
         return self.metric_names

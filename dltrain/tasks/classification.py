@@ -138,6 +138,11 @@ class Classification(Task):
         """The area under the ROC curve, which training estimates from bins."""
         return ("auc",) if "auc" in self.metrics else ()
 
+    @property
+    def training_names(self) -> list[str]:
+        """All metrics: training estimates the area that a whole part has exactly."""
+        return list(self.metrics)
+
     def measure(self, outcome: Outcome) -> dict[str, float]:
         """Returns the exact area under the ROC curve."""
         if not self.part_metrics:

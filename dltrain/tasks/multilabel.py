@@ -75,6 +75,11 @@ class Multilabel(Task):
         """The area under the ROC curve, which training estimates from bins."""
         return ("auc",) if "auc" in self.metrics else ()
 
+    @property
+    def training_names(self) -> list[str]:
+        """All metrics: training estimates the area that a whole part has exactly."""
+        return list(self.metrics)
+
     def measure(self, outcome: Outcome) -> dict[str, float]:
         """Returns the exact area under the ROC curve."""
         return {"auc": area(outcome.outputs, outcome.targets > 0.5)} if self.part_metrics else {}

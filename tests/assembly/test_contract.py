@@ -4,13 +4,14 @@ import dataclasses
 
 import numpy as np
 import pytest
+from specs import data_spec
 
 from dltrain.assembly.contract import check_before_loading, contract_problems
 from dltrain.assembly.network import assemble
 from dltrain.config import experiment as experiments
 from dltrain.engine.device import Devices
 from dltrain.errors import ConfigError
-from dltrain.registry import AUGMENTATIONS, MODELS
+from dltrain.registry import AUGMENTATIONS, MODELS, TASKS
 
 CONFIG = """
 dataset: {name: digits}
@@ -108,6 +109,28 @@ WRONG = [
     (["device=[cpu:0, cpu:1]", "train.batch_size=33"], "train.batch_size must be divisible by the number of devices"),
     (["stages=[{epochs: 1, image_size: 4}, {}]", "train.epochs=2", "model={name: vit, patch_size: 8}"], "image_size"),
 ]
+
+
+@pytest.mark.parametrize("metric", ["eer", "min_dcf"])
+@pytest.mark.parametrize(
+    "path",
+    ["early_stopping={monitor: METRIC}", "schedule={name: plateau, monitor: METRIC}", "checkpoint.monitor=METRIC"],
+)
+def test_what_only_a_whole_part_tells_is_no_column_of_training(config, path, metric):
+    task = "task={name: verification, metrics: [eer, min_dcf, accuracy]}"
+    check_before_loading(config(task, path.replace("METRIC", f"val_{metric}")))
+    with pytest.raises(ConfigError) as refusal:
+        check_before_loading(config(task, path.replace("METRIC", metric)))
+    words = "monitor must be one of loss, accuracy, val_loss, val_eer, val_min_dcf, val_accuracy, got"
+    assert f"{words} {metric!r}" in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["classification", "multilabel"])
+def test_what_training_estimates_of_a_whole_part_is_a_column_of_training(tensorflow, name):
+    task = TASKS[name](metrics=("auc", "accuracy"))
+    assert task.training_names == ["auc", "accuracy"]
+    spec = data_spec((4,), ("a", "b", "c"), exclusive=name == "classification")
+    assert [metric.name for metric in task.build_metrics(spec)] == ["auc", "accuracy"]
 
 
 @pytest.mark.parametrize(("overrides", "words"), WRONG, ids=lambda value: str(value)[:40])
