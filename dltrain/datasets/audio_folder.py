@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -175,7 +176,12 @@ class AudioFolder(Dataset):
         } | held_out(keys, found)
         if strangers:
             keys["hold_out"] = "classes"
-            remarks["hold_out"] = f"the parts have {len(strangers):,} classes of their own, such as {min(strangers)}"
+            plural = "class" if len(strangers) == 1 else "classes"
+            remarks["hold_out"] = f"the parts have {len(strangers):,} {plural} of their own, such as {min(strangers)}"
+            for key in keys.keys() & {"test_fraction", "validation_fraction"}:
+                keys[key] = _share(keys[key], len(found["train"]))
+                if not keys[key]:
+                    remarks[key] = f"{len(found['train'])} classes to train on are too few to hold out 2"
         window = round(_WINDOW_MILLISECONDS * rate / 1000)
         if (bands := most_bands(rate, window, _BANDS)) < _BANDS:
             keys["bands"] = bands
@@ -460,6 +466,11 @@ class AudioFolder(Dataset):
                 words = f"shorter than clip_seconds, {self.clip_seconds:g} s, which are repeated"
                 kinds.setdefault(words, []).append(file)
         tell(kinds, len(files), "sounds", lambda _: _ADVICE)
+
+
+def _share(usual: float, classes: int) -> float:
+    """Returns the share of classes to hold out: the usual one or that of 2; 0 where fewer than 2 would be left."""
+    return max(usual, math.ceil(200 / classes) / 100) if classes >= 4 else 0.0
 
 
 def _require_classes(each: Sequence[_Sound], usable: Sequence[_Sound]) -> None:

@@ -1,6 +1,7 @@
 """Sounds in a folder per class."""
 
 import re
+import shutil
 import threading
 import tracemalloc
 
@@ -459,6 +460,29 @@ def test_speakers_of_a_part_that_training_lacks_are_refused_with_what_to_set_and
     assert found.keys["hold_out"] == "classes"
     assert "4 classes of their own, such as s2" in found.remarks["hold_out"]
     assert len(source(own_parts, **{key: found.keys[key] for key in ["hold_out"]}).load().test) == 4
+
+
+@pytest.mark.parametrize(("count", "expected"), [(3, 0), (4, 2), (7, 2), (10, 2), (14, 2), (15, 2), (26, 3)])
+@pytest.mark.parametrize("part", ["test", "validation"])
+def test_init_holds_out_two_speakers_at_least_or_none_where_parts_have_their_own(tmp_path, count, part, expected):
+    for number in range(count + 2):
+        for sound in "ab":
+            file = tmp_path / ("train" if number < count else part) / f"s{number}" / f"{sound}.wav"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            soundfile.write(file, np.full(1_000, number / 100), 1_000)
+    found = AudioFolder.proposed(tmp_path, None)
+    other = {"test": "validation", "validation": "test"}[part]
+    chosen = {key: value for key, value in found.keys.items() if key != "path"}
+    splits = source(tmp_path, **chosen).load()
+    held = 0 if other not in splits.parts else len(owners(splits.parts[other]))
+    assert held == (expected if part == "test" else max(2, round(0.2 * count)) * (expected > 0))
+    assert ("too few" in found.remarks[f"{other}_fraction"]) == (not expected)
+
+
+def test_init_says_one_class_of_a_parts_own(own_parts):
+    for name in ("validation/s2", "validation/s3", "test/s4"):
+        shutil.copytree(own_parts / name, own_parts / "train" / name[-2:])
+    assert "the parts have 1 class of their own, such as s5" in AudioFolder.proposed(own_parts, None).remarks["hold_out"]
 
 
 def test_sounds_that_no_trial_names_and_the_list_itself_are_called_what_they_are(own_parts):
