@@ -187,12 +187,18 @@ def _check_monitors(config: Config, splits: Splits) -> None:
         ConfigError: at each key that names one which will not.
     """
     task, validated = config.experiment.task, splits.validation is not None
-    missing = task.undefined(splits.spec, task.training_part(splits.spec, splits.train))
+    undefined = task.undefined(splits.spec, task.training_part(splits.spec, splits.train))
+    missing = {name: _of_part("train", why) for name, why in undefined.items()}
     if splits.validation is not None:
         undefined = task.undefined(splits.spec, splits.validation)
-        missing |= {f"val_{name}": why for name, why in undefined.items()}
+        missing |= {f"val_{name}": _of_part("validation", why) for name, why in undefined.items()}
     columns = [name for name in _columns(task, validated) if name not in missing]
     _refuse_strange_monitors(config, columns, missing, validated)
+
+
+def _of_part(name: str, why: str) -> str:
+    """Returns why a metric is undefined, with the name of the part that it is undefined for."""
+    return why.replace("the part", f"the {name} part", 1)
 
 
 def _refuse_strange_monitors(config: Config, columns: list[str], missing: dict[str, str], validated: bool) -> None:

@@ -246,14 +246,14 @@ class Verification(Task):
         """Returns why a part without trials of both kinds has no error rates, and one of strangers no loss."""
         found: dict[str, str] = {}
         if (np.asarray(split.targets) < 0).any():
-            why = "it has identities that the train part does not have"
+            why = "the part has identities that the train part does not have"
             found |= {"loss": why} | ({"accuracy": why} if "accuracy" in self.metrics else {})
         elif self.loss_function == "contrastive" and not is_by_class(split):
             found["loss"] = "contrastive depends on the pairs of a batch, which are those of training there alone"
         same, other = counted(data, split)
         if not same or not other:
             kind = "two examples of one identity" if not same else "examples of different identities"
-            found |= dict.fromkeys(self.part_metrics, f"it has no {kind}")
+            found |= dict.fromkeys(self.part_metrics, f"the part has no {kind}")
         return found
 
     def answers(self, outcome: Outcome, options: Mapping[str, Any]) -> list[dict[str, Any]]:

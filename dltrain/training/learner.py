@@ -74,10 +74,12 @@ class Learner:
         Raises:
             ConfigError: if they do not.
         """
-        self.measured = list(dict.fromkeys([*self.network.engine.metrics(), *self.experiment.task.part_metrics]))
+        task = self.experiment.task
+        self.measured = list(dict.fromkeys([*self.network.engine.metrics(), *task.part_metrics]))
         columns = list(self.network.engine.metrics())
         if self._validation is not None:
-            columns += [f"val_{name}" for name in self.measured]
+            neither = {*task.metric_names} - {*task.monitored_names}
+            columns += [f"val_{name}" for name in self.measured if name not in neither]
         if self.monitor not in columns:
             reports = f"which is what {self.experiment.model.registered_name} reports"
             words = f"must be one of {', '.join(columns)}, {reports}, got {self.monitor!r}"

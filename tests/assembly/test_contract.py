@@ -9,9 +9,11 @@ from specs import data_spec
 from dltrain.assembly.contract import check_before_loading, contract_problems
 from dltrain.assembly.network import assemble
 from dltrain.config import experiment as experiments
+from dltrain.console import Reporter
 from dltrain.engine.device import Devices
 from dltrain.errors import ConfigError
 from dltrain.registry import AUGMENTATIONS, MODELS, TASKS
+from dltrain.training.learner import Learner
 
 CONFIG = """
 dataset: {name: digits}
@@ -123,6 +125,22 @@ def test_what_only_a_whole_part_tells_is_no_column_of_training(config, path, met
         check_before_loading(config(task, path.replace("METRIC", metric)))
     words = "monitor must be one of loss, accuracy, val_loss, val_eer, val_min_dcf, val_accuracy, got"
     assert f"{words} {metric!r}" in str(refusal.value)
+
+
+def test_a_monitor_that_is_undefined_is_refused_with_the_name_of_the_part(config):
+    splits = config().experiment.dataset.load()
+    once = splits.validation.take(np.unique(splits.validation.targets, return_index=True)[1])
+    (problem,) = contract_problems(config("task.name=verification"), dataclasses.replace(splits, validation=once))
+    assert "got 'val_eer': the validation part has no two examples of one identity" in str(problem)
+
+
+def test_a_learner_offers_no_column_of_which_neither_more_nor_less_is_better(config, tensorflow, monkeypatch):
+    chosen = config("task={name: verification, metrics: [eer, accuracy]}")
+    devices = Devices(tensorflow.distribute.get_strategy(), ("cpu",), "cpu")
+    monkeypatch.setattr(Learner, "monitor", "val_threshold")
+    with pytest.raises(ConfigError) as refusal:
+        Learner(chosen, chosen.experiment.dataset.load(), devices, Reporter(quiet=True))
+    assert "must be one of loss, accuracy, val_loss, val_accuracy, val_eer, which is" in str(refusal.value)
 
 
 @pytest.mark.parametrize("name", ["classification", "multilabel"])
