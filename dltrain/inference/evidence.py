@@ -80,13 +80,13 @@ def gather(
     not_right = set(wrong) | (set() if mistakes is None else set(mistakes.wrong))
     inspected = InspectedData(splits, brief=True)
 
-    def examples(positions: list[int]) -> list[Example]:
+    def examples(positions: list[int], are_explained: bool = True) -> list[Example]:
         if not positions:
             return []
         taken = part.take(np.array(positions))
         inputs, targets = (trees.read(tree, slice(None)) for tree in (taken.inputs, taken.targets))
-        seen: Any = grad_cam(model, task, spec, inputs, size)
-        if seen is None:
+        seen: Any = grad_cam(model, task, spec, inputs, size) if are_explained else None
+        if seen is None and are_explained:
             seen = gradient_times_input(model, task, spec, inputs, size)
         return [
             Example(trees.at(inputs, index), trees.at(targets, index), trees.at(outcome.outputs, position),
@@ -107,7 +107,7 @@ def gather(
         first_filters(model, spec),
         [(finding.severity, finding.line) for finding in examine(inspected)],
         splits.fingerprint,
-        examples([] if mistakes is None else [each.beside for each in mistakes.worst if each.beside is not None]),
+        examples([each.beside for each in mistakes.worst if each.beside is not None] if mistakes else [], False),
     )
 
 

@@ -65,7 +65,8 @@ def _mistakes(evidence: Evidence) -> list[parts.Part]:
                 pictures, evidence.wrong, mistakes.worst, others or [None] * len(pictures), strict=True
             )
         ]
-        below = "below each image, Grad-CAM in orange: the places that raise the score of the prediction"
+        of_which = "between them, of the example alone" if others else "below each image"
+        below = f"{of_which}, Grad-CAM in orange: the places that raise the score of the prediction"
         has_maps = any(picture.overlay is not None for picture in pictures)
         pairs = "the example, then the one that it was compared with" if others else ""
         notes = filter(None, [mistakes.note, pairs, below * has_maps, pictures[0].note])

@@ -87,7 +87,8 @@ class Evidence:
         filters: weights of the first layer, (filters, height, width, channels), where they are pictures.
         findings: what a quick look at the data finds, severity and words.
         fingerprint: of each part of the data.
-        compared: the examples that those in `wrong` were compared with, in the same order; none where they stand alone.
+        compared: the examples that those in `wrong` were compared with, in the same order, without what the network
+            looks at; none where they stand alone.
     """
 
     outcome: Outcome

@@ -6,7 +6,7 @@ import pytest
 
 from dltrain.config import experiment as experiments
 from dltrain.console import Reporter
-from dltrain.inference import evaluation
+from dltrain.inference import evaluation, evidence
 from dltrain.inference.evidence import gather
 from dltrain.inference.trained_run import TrainedRun
 from dltrain.plugins import loading
@@ -49,3 +49,29 @@ def test_metrics_are_of_the_networks_outputs_and_the_prepared_targets(tensorflow
         always, wrong = found.baselines["always high"], found.baselines["always wrong"]
         assert always == {"right": pytest.approx(4 / 9), "surest": pytest.approx(0.5 / (1 + 2.718281828**-3))}
         assert wrong["right"] == 0.0
+
+
+PAIRS = """
+dataset: {name: digits}
+model: {name: cnn, stages: [{filters: 4}]}
+task: {name: verification}
+optimizer: {name: sgd, learning_rate: 0.1}
+train: {epochs: 1, batch_size: 64}
+report: false
+"""
+
+
+def test_what_a_mistake_was_compared_with_is_not_explained(tensorflow, tmp_path, monkeypatch):
+    path = tmp_path / "pairs.yaml"
+    path.write_text(PAIRS)
+    config = experiments.load(path)
+    run = Run(Path(trainer.fit(config, Reporter(quiet=True), tmp_path / "runs")["run"]))
+    trained = TrainedRun.open(run, "best", Reporter(quiet=True))
+    devices, splits = trained.own_data()
+    explained, original = [], evidence.grad_cam
+    monkeypatch.setattr(evidence, "grad_cam", lambda *given: explained.append(len(given[3])) or original(*given))
+    found = gather(config.experiment, trained.network(devices), devices, splits, {})
+    assert len(found.compared) == len(found.wrong) > 0
+    assert sum(explained) == len(found.wrong) + len(found.right)
+    assert all(example.weights is not None for example in found.wrong)
+    assert all(example.weights is None for example in found.compared)
