@@ -339,7 +339,7 @@ class AudioFolder(Dataset):
         return _Found(found, missing, unlisted)
 
     def _say_unused(self, before: _Parts, unlisted: list[Stretch]) -> None:
-        """Says which sounds of a test part are in no trial, and where the share of the test part decides nothing."""
+        """Says which sounds of a test part are in no trial, and which shares of parts decide nothing."""
         if unlisted:
             many = (
                 "1 sound of the test part is"
@@ -348,10 +348,14 @@ class AudioFolder(Dataset):
             )
             words = f"{many} in no trial and not used, such as {unlisted[0]}"
             notice(words, advice="dataset.trials names those that are")
-        own = "the list of trials" if self.trials else "a part" if "test" in before else ""
-        if own and self.test_fraction != AudioFolder.test_fraction:
-            words = f"dataset.test_fraction is not used: there is {own} for testing"
-            notice(words, is_warning=True, advice="leave it out")
+        for part, share, usual in (
+            ("validation", self.validation_fraction, AudioFolder.validation_fraction),
+            ("test", self.test_fraction, AudioFolder.test_fraction),
+        ):
+            own = "the list of trials" if self.trials and part == "test" else "a part" if part in before else ""
+            if own and share != usual:
+                words = f"dataset.{part}_fraction is not used: there is {own} for {part}"
+                notice(words, is_warning=True, advice="leave it out")
 
     def _with_trials(self, found: _Parts) -> _Parts:
         """Returns the sounds of each part where the files of the list of trials are the test part.

@@ -495,6 +495,14 @@ def test_sounds_that_no_trial_names_and_the_list_itself_are_called_what_they_are
     assert any("dataset.test_fraction is not used: there is the list of trials" in words for words in said)
 
 
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_the_share_of_a_part_that_is_there_is_said_to_be_unused(own_parts, part):
+    splits = source(own_parts, hold_out="classes", **{f"{part}_fraction": 0.37}).load()
+    said = [str(each) for each in splits.noticed if "is not used" in str(each)]
+    assert len(said) == 1 and f"dataset.{part}_fraction is not used: there is a part for {part}" in said[0]
+    assert not any("is not used" in str(each) for each in source(own_parts, hold_out="classes").load().noticed)
+
+
 def test_a_listed_file_is_one_by_whatever_name_it_goes(speakers):
     lines = ["1 ./s0/00.wav s0/10.wav", "0 s1/../s0/00.wav s1/01.wav"]
     splits = source(speakers, trials=listed(speakers, *lines), validation_fraction=0).load()
