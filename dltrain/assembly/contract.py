@@ -120,11 +120,24 @@ def _check_length(config: Config, splits: Splits) -> None:
 
 
 def _check_batches(config: Config, splits: Splits) -> None:
-    experiment = config.experiment
-    size = None if experiment.train.batch_size == "auto" else experiment.train.examples_per_batch
-    replicas = _replicas(experiment)
+    check_batches(config, splits, _replicas(config.experiment))
+
+
+def check_batches(config: Config, splits: Splits, replicas: int) -> None:
+    """Checks that a device's batches have what the task's loss is of, as far as their size is known.
+
+    Args:
+        config: with the batch size.
+        splits: the data.
+        replicas: devices that share a batch.
+
+    Raises:
+        ConfigError: if they do not.
+    """
+    train = config.experiment.train
+    size = None if train.batch_size == "auto" else train.examples_per_batch // replicas
     with config.blame("train"):
-        experiment.task.check_batches(None if size is None else size // replicas, experiment.train.oversample)
+        config.experiment.task.check_batches(splits.spec, splits.train, size, train.oversample)
 
 
 def plan_for(config: Config, splits: Splits, replicas: int = 1) -> Plan:

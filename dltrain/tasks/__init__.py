@@ -132,10 +132,12 @@ class Task(Choice):
         """
         return train
 
-    def check_batches(self, size: int | None, is_oversampled: bool) -> None:
+    def check_batches(self, data: DataSpec, train: Split, size: int | None, is_oversampled: bool) -> None:
         """Makes sure that batches have what the loss is of: by default that is an example at a time.
 
         Args:
+            data: what the data are.
+            train: the train part.
             size: examples of a batch on one device; none where it is not known yet.
             is_oversampled: whether `train.oversample` draws the examples, in no order of a part's own.
 

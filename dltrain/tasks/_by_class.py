@@ -13,6 +13,9 @@ from dltrain.tasks._trials import identities
 POOL = 8
 """Pieces whose examples the order of training shuffles together, `dltrain.engine.order.POOL`."""
 
+_EXAMPLES = 20_000
+"""Of epochs together, of which it is counted how many of their class are in a batch."""
+
 
 def by_class(split: Split, data: DataSpec, count: int) -> Split:
     """Returns a part in another order, in pieces of one class that are read whole.
@@ -24,14 +27,41 @@ def by_class(split: Split, data: DataSpec, count: int) -> Split:
     """
     found = identities(data, split)
     order = np.argsort(found, kind="stable")
-    sizes = [
+    ordered = split.take(order)
+    blocks = np.cumsum([0, *_sizes(found, count)])
+    return replace(ordered, inputs=trees.mapped(lambda array: ByClass(array, blocks), ordered.inputs))
+
+
+def _sizes(found: np.ndarray, count: int) -> list[int]:
+    """Returns the sizes of the pieces of examples that are sorted by class."""
+    return [
         size
         for members in np.unique(found, return_counts=True)[1].tolist()
         for size in [count] * (members // count) + [members % count] * (members % count > 0)
     ]
-    ordered = split.take(order)
-    blocks = np.cumsum([0, *sizes])
-    return replace(ordered, inputs=trees.mapped(lambda array: ByClass(array, blocks), ordered.inputs))
+
+
+def partners(split: Split, data: DataSpec, count: int, batch_size: int) -> float:
+    """Returns how many other examples of its own class an example has in a batch, on average over some epochs.
+
+    Args:
+        split: the part, in any order.
+        data: what the data are.
+        count: examples of a piece, as `by_class` has it.
+        batch_size: examples of a batch, at most those of the part.
+    """
+    found = np.sort(identities(data, split))
+    pieces = np.array(_sizes(found, count))
+    random, used = np.random.RandomState(0), len(found) // batch_size * batch_size
+    means = []
+    for _ in range(max(1, _EXAMPLES // len(found))):
+        place = random.permutation(len(pieces))  # of each piece in an epoch
+        pool = np.repeat(place // POOL, pieces)
+        seen = found[np.lexsort((random.random_sample(len(found)), pool))][:used]
+        of_batch = np.arange(used) // batch_size * (found[-1] + 1) + seen
+        counts = np.unique(of_batch, return_counts=True)[1]
+        means.append((counts * (counts - 1)).sum() / used)
+    return float(np.mean(means))
 
 
 def is_by_class(split: Split) -> bool:

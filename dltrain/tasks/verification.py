@@ -16,7 +16,7 @@ from dltrain.fields import NonNegativeFloat, PositiveFloat, PositiveInt, Range, 
 from dltrain.lazy import keras, np
 from dltrain.registry import TASKS
 from dltrain.tasks import Task
-from dltrain.tasks._by_class import POOL, by_class, is_by_class
+from dltrain.tasks._by_class import by_class, is_by_class, partners
 from dltrain.tasks._trials import ErrorRates, Trials, counted, trials_of
 
 if TYPE_CHECKING:
@@ -145,22 +145,23 @@ class Verification(Task):
             return ClassCosines(identities, dtype="float32", name=HEAD)(x)
         return UnitLength(dtype="float32", name=HEAD)(x)
 
-    def check_batches(self, size: int | None, is_oversampled: bool) -> None:
+    def check_batches(self, data: DataSpec, train: Split, size: int | None, is_oversampled: bool) -> None:
         """Raises KeyProblem where batches of contrastive would have few of one identity."""
         if self.loss_function != "contrastive":
             return
         if is_oversampled:
             raise KeyProblem("oversample", "must be false: contrastive reads some of an identity next to each other")
-        # Those of `order.POOL` pieces are shuffled together.
-        others = POOL * self.per_class - 1
-        least = 1 + math.ceil(_LEAST_PARTNERS * others / (self.per_class - 1))
-        if size is not None and size < least:
-            words = (
-                f"must be {least} or more on each device, got {size}: of fewer that are drawn from {POOL} identities"
-            )
-            raise KeyProblem(
-                "batch_size", f"{words}, {self.per_class} of each (task.per_class), contrastive has no pairs"
-            )
+        most = partners(train, data, self.per_class, len(train))
+        if not most:
+            words = "cannot be any: no identity of the train part has two examples, of which contrastive needs pairs"
+            raise KeyProblem("batch_size", words)
+        if size is None or not 0 < size <= len(train):  # others are refused elsewhere
+            return
+        there = partners(train, data, self.per_class, size)
+        if there < _LEAST_PARTNERS:
+            words = f"too few pairs: about {there:.2g} other examples of its own identity in a batch"
+            least = f"contrastive needs {_LEAST_PARTNERS:g} on average; a larger task.per_class gives more, too"
+            raise KeyProblem("batch_size", f"must be larger on each device than {size}, which has {words}; {least}")
 
     def training_part(self, data: DataSpec, train: Split) -> Split:
         """Returns, for contrastive, the examples with some of each identity next to each other."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 
 from dltrain.assembly import oversampling
+from dltrain.assembly.contract import check_batches
 from dltrain.config.experiment import Config
 from dltrain.console import Reporter
 from dltrain.data import Splits
@@ -27,7 +28,8 @@ def with_batch_size(config: Config, splits: Splits, devices: Devices, reporter: 
     """Replaces `train.batch_size: auto` by the largest size that fits, and reports it.
 
     Raises:
-        ConfigError: if `effective_batch_size` does not fit data and devices.
+        ConfigError: if `effective_batch_size` does not fit data and devices, or the size that fits is too small for the
+            task.
         TrainingError: if nothing fits.
     """
     train = config.experiment.train
@@ -52,6 +54,7 @@ def with_batch_size(config: Config, splits: Splits, devices: Devices, reporter: 
                 f"train.batch_size: auto chose {size}, and train.accumulate_steps {goal // size}: "
                 f"{goal} examples per optimizer step"
             )
+            check_batches(sized(size), splits, devices.replicas)
             return sized(size)
     raise TrainingError(f"out of memory: not even train.batch_size: {devices.replicas} fits; try a smaller model")
 

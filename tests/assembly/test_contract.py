@@ -13,6 +13,8 @@ from dltrain.console import Reporter
 from dltrain.engine.device import Devices
 from dltrain.errors import ConfigError
 from dltrain.registry import AUGMENTATIONS, MODELS, TASKS
+from dltrain.training import batch_size
+from dltrain.training.batch_size import with_batch_size
 from dltrain.training.learner import Learner
 
 CONFIG = """
@@ -132,6 +134,16 @@ def test_a_monitor_that_is_undefined_is_refused_with_the_name_of_the_part(config
     once = splits.validation.take(np.unique(splits.validation.targets, return_index=True)[1])
     (problem,) = contract_problems(config("task.name=verification"), dataclasses.replace(splits, validation=once))
     assert "got 'val_eer': the validation part has no two examples of one identity" in str(problem)
+
+
+def test_a_batch_size_that_is_chosen_is_checked_as_one_that_is_given(config, tensorflow, monkeypatch):
+    chosen = config("task={name: verification, loss_function: contrastive, metrics: [eer]}", "train.batch_size=auto")
+    devices = Devices(tensorflow.distribute.get_strategy(), ("cpu",), "cpu")
+    splits = chosen.experiment.dataset.load()
+    assert with_batch_size(chosen, splits, devices, Reporter(quiet=True)).experiment.train.batch_size == 256
+    monkeypatch.setattr(batch_size, "_fits_free_memory", lambda build, config: config.experiment.train.batch_size < 4)
+    with pytest.raises(ConfigError, match=r"train\.batch_size must be larger on each device than 2, which has too few"):
+        with_batch_size(chosen, splits, devices, Reporter(quiet=True))
 
 
 def test_a_learner_offers_no_column_of_which_neither_more_nor_less_is_better(config, tensorflow, monkeypatch):

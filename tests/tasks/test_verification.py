@@ -14,7 +14,7 @@ from dltrain.engine import order
 from dltrain.errors import KeyProblem
 from dltrain.features.identity import IDENTITY, NUMBER, STRANGER, TRIALS, Identity
 from dltrain.registry import TASKS
-from dltrain.tasks._by_class import POOL
+from dltrain.tasks._by_class import POOL, partners
 from dltrain.tasks._trials import ErrorRates, Trials, counted, trials_of
 
 NAMES = ("ann", "bob", "cid")
@@ -238,31 +238,51 @@ def test_contrastive_reads_some_of_an_identity_next_to_each_other():
     assert "loss" not in task.undefined(SPEC, found)
 
 
-@pytest.mark.parametrize(("per_class", "least"), [(2, 16), (4, 12), (8, 10)])
+def of_counts(counts):
+    """Returns a specification and a part of identities with so many examples each, in no order."""
+    data = DataSpec.of(SPEC.input, Identity(class_names=tuple(map(str, range(len(counts))))))
+    labels = np.random.RandomState(0).permutation(np.repeat(np.arange(len(counts), dtype=np.int32), counts))
+    return data, Split(np.zeros((len(labels), 4), np.float32), labels)
+
+
 @pytest.mark.parametrize("replicas", [1, 2])
-def test_contrastive_finds_a_partner_for_each_example_in_the_smallest_batch_that_it_takes(
-    tensorflow, per_class, least, replicas
+@pytest.mark.parametrize("size", [4, 12, 32, 50])
+@pytest.mark.parametrize(("per_class", "counts"), [(2, [16] * 50), (4, [16] * 50), (4, [99, 5, 1, 1]), (8, [90, 90])])
+def test_how_many_of_its_identity_an_example_has_in_a_batch_is_what_training_sees(
+    tensorflow, per_class, counts, size, replicas
 ):
-    task = Verification(loss_function="contrastive", metrics=("eer",), per_class=per_class)
-    task.check_batches(least, is_oversampled=False)
-    with pytest.raises(KeyProblem, match=f"batch_size must be {least} or more on each device, got {least - 1}"):
-        task.check_batches(least - 1, is_oversampled=False)
-    with pytest.raises(KeyProblem, match="oversample must be false"):
-        task.check_batches(None, is_oversampled=True)
     assert POOL == order.POOL
-    names = tuple(map(str, range(50)))
-    data = DataSpec.of(SPEC.input, Identity(class_names=names))
-    labels = np.repeat(np.arange(50, dtype=np.int32), 16)
-    train = task.training_part(
-        data, Split(np.zeros((800, 4), np.float32), np.random.RandomState(0).permutation(labels))
+    task, (data, split) = (
+        Verification(loss_function="contrastive", metrics=("eer",), per_class=per_class),
+        of_counts(counts),
     )
-    settings = SimpleNamespace(examples_per_batch=least * replicas, accumulate_steps=2, oversample=False)
+    train = task.training_part(data, split)
+    settings = SimpleNamespace(examples_per_batch=size * replicas, accumulate_steps=1, oversample=False)
     seen = training_order(SimpleNamespace(train=settings, seed=0), data, train, SimpleNamespace(replicas=replicas))
-    counts = []
-    for portion in range(seen.steps_per_epoch * replicas):
-        for batch in np.asarray(train.targets)[seen.positions(portion).numpy()].reshape(2, least):
-            counts += [np.count_nonzero(batch == label) - 1 for label in batch]
-    assert np.mean(counts) >= 0.95
+    found = []
+    for portion in range(seen.steps_per_epoch * replicas * 8):
+        batch = np.asarray(train.targets)[seen.positions(portion).numpy()]
+        found.append(np.mean([np.count_nonzero(batch == label) - 1 for label in batch]))
+    assert partners(split, data, per_class, size) == pytest.approx(np.mean(found), rel=0.1)
+
+
+def test_contrastive_refuses_batches_by_the_counts_of_the_data():
+    task = Verification(loss_function="contrastive", metrics=("eer",))
+    few, many, single = of_counts([16] * 2), of_counts([16] * 500), of_counts([1] * 20)
+    task.check_batches(*few, 4, is_oversampled=False)
+    task.check_batches(*many, 16, is_oversampled=False)
+    with pytest.raises(
+        KeyProblem,
+        match=r"batch_size must be larger on each device than 4, which has too few pairs: "
+        r"about 0\.\d+ other examples of its own identity in a batch",
+    ):
+        task.check_batches(*many, 4, is_oversampled=False)
+    with pytest.raises(KeyProblem, match="no identity of the train part has two examples"):
+        task.check_batches(*single, None, is_oversampled=False)
+    with pytest.raises(KeyProblem, match="too few pairs: about 0.1"):
+        task.check_batches(*of_counts([1] * 90 + [3] * 3), 32, is_oversampled=False)
+    with pytest.raises(KeyProblem, match="oversample must be false"):
+        task.check_batches(*few, None, is_oversampled=True)
 
 
 @pytest.mark.parametrize("loss", ["softmax", "aam_softmax", "contrastive"])
