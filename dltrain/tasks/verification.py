@@ -29,6 +29,7 @@ OF_EXAMPLE = f"{HEAD}_input"
 """The layer whose output stands for an example; networks have layers of their own that are called embedding."""
 
 _MARGINS = {"softmax": None, "aam_softmax": 0.2, "contrastive": 1.0}
+_SCALE, _PER_CLASS = 30.0, 4
 _THRESHOLD = "threshold"
 _ALIKE = 0.99
 """The cosine from which on an embedding is taken for the same, computed otherwise."""
@@ -57,11 +58,11 @@ class Verification(Task):
             a batch (Hadsell et al. 2006, equation 4), half the mean square of those of one identity plus half that of
             what others lack to the margin: for a network that already tells identities apart, by model.weights.
         margin: of aam_softmax, in radians, 0.2 where it is not set; of contrastive, a distance from 0 to 2, 1 likewise.
-        scale: what cosines are multiplied by in aam_softmax.
+        scale: what cosines are multiplied by in aam_softmax, 30 where it is not set.
         embedding_size: numbers of the embedding, which one more layer makes; none for what the network has found.
-        per_class: of contrastive: examples of an identity that training reads next to each other, 2 or more, so that
-            batches have some of the same; its pairs are those of one device's batch, with accumulate_steps of each of
-            these.
+        per_class: of contrastive: examples of an identity that training reads next to each other, 2 or more, 4 where it
+            is not set, so that batches have some of the same; its pairs are those of one device's batch, with
+            accumulate_steps of each of these.
         prior: of min_dcf: the share of trials that is of one identity.
         most_trials: drawn of a part at most, half of them of one identity; of those alone that have no list.
         trials_seed: of the drawing.
@@ -74,9 +75,9 @@ class Verification(Task):
     metrics: tuple[Literal["eer", "min_dcf", "accuracy"], ...] = ("eer", "min_dcf")
     loss_function: Literal["softmax", "aam_softmax", "contrastive"] = "aam_softmax"
     margin: NonNegativeFloat | None = None
-    scale: PositiveFloat = 30.0
+    scale: PositiveFloat | None = None
     embedding_size: PositiveInt | None = None
-    per_class: Annotated[int, Range(minimum=2)] = 4
+    per_class: Annotated[int, Range(minimum=2)] | None = None
     prior: Annotated[float, Range(0, 1, open_minimum=True, open_maximum=True)] = 0.01
     most_trials: Annotated[int, Range(minimum=2)] = 20_000
     trials_seed: Seed = 0
@@ -85,9 +86,9 @@ class Verification(Task):
         largest = {"softmax": 0.0, "aam_softmax": math.pi / 2, "contrastive": 2.0}[self.loss_function]
         if self.margin is not None and self.loss_function == "softmax":
             raise KeyProblem("margin", "must be none: softmax has none, aam_softmax and contrastive do")
-        if self.loss_function != "aam_softmax" and self.scale != Verification.scale:
+        if self.loss_function != "aam_softmax" and self.scale is not None:
             raise KeyProblem("scale", "must be left out: aam_softmax alone has a scale")
-        if self.loss_function != "contrastive" and self.per_class != Verification.per_class:
+        if self.loss_function != "contrastive" and self.per_class is not None:
             raise KeyProblem("per_class", "must be left out: contrastive alone reads some of an identity together")
         if self._margin > largest:
             raise KeyProblem("margin", f"must be at most {largest:.3g} for {self.loss_function}, got {self.margin:g}")
@@ -99,6 +100,14 @@ class Verification(Task):
     @property
     def _margin(self) -> float:
         return (_MARGINS[self.loss_function] if self.margin is None else self.margin) or 0.0
+
+    @property
+    def _scale(self) -> float:
+        return _SCALE if self.scale is None else self.scale
+
+    @property
+    def _of_each(self) -> int:
+        return _PER_CLASS if self.per_class is None else self.per_class
 
     @property
     def part_metrics(self) -> tuple[str, ...]:
@@ -151,13 +160,13 @@ class Verification(Task):
             return
         if is_oversampled:
             raise KeyProblem("oversample", "must be false: contrastive reads some of an identity next to each other")
-        most = partners(train, data, self.per_class, len(train))
+        most = partners(train, data, self._of_each, len(train))
         if not most:
             words = "cannot be any: no identity of the train part has two examples, of which contrastive needs pairs"
             raise KeyProblem("batch_size", words)
         if size is None or not 0 < size <= len(train):  # others are refused elsewhere
             return
-        there = partners(train, data, self.per_class, size)
+        there = partners(train, data, self._of_each, size)
         if there < _LEAST_PARTNERS:
             words = f"too few pairs: about {there:.2g} other examples of its own identity in a batch"
             least = f"contrastive needs {_LEAST_PARTNERS:g} on average; a larger task.per_class gives more, too"
@@ -165,7 +174,7 @@ class Verification(Task):
 
     def training_part(self, data: DataSpec, train: Split) -> Split:
         """Returns, for contrastive, the examples with some of each identity next to each other."""
-        return by_class(train, data, self.per_class) if self.loss_function == "contrastive" else train
+        return by_class(train, data, self._of_each) if self.loss_function == "contrastive" else train
 
     def loss(self, data: DataSpec) -> Callable[[Any, Any], Any]:
         """Returns the loss of (positions of identities, outputs), (batch,); strangers' has no meaning."""
@@ -183,7 +192,7 @@ class Verification(Task):
             fallen = cosines - math.sin(math.pi - self._margin) * self._margin
             further = ops.where(cosines > math.cos(math.pi - self._margin), further, fallen)
             own = ops.one_hot(ops.reshape(targets, (-1,)), identities, dtype="float32")
-            return crossentropy(targets, self.scale * (own * further + (1 - own) * cosines))
+            return crossentropy(targets, self._scale * (own * further + (1 - own) * cosines))
 
         return {"softmax": crossentropy, "aam_softmax": with_margin, "contrastive": self._contrastive}[
             self.loss_function

@@ -322,7 +322,9 @@ def test_a_network_with_another_end_is_refused(tensorflow):
         ({"loss_function": "contrastive", "metrics": ("accuracy",)}, "predicts no identities"),
         ({"metrics": ()}, "must name"),
         ({"loss_function": "softmax", "scale": 15.0}, "scale must be left out"),
+        ({"loss_function": "contrastive", "scale": 30.0}, "scale must be left out"),
         ({"per_class": 8}, "per_class must be left out"),
+        ({"loss_function": "softmax", "per_class": 4}, "per_class must be left out"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(keys, words):
