@@ -41,7 +41,7 @@ _OF_IGNORED = f"sounds end in {', '.join(SUFFIXES)}, and lie in the folder of a 
 _ADVICE = "if this is wrong, set dataset.rate, dataset.channel or dataset.clip_seconds"
 _WINDOW_MILLISECONDS, _BANDS = 25.0, 64
 _LONGEST_WINDOW = 4096
-"""Samples of a stretch that a spectrum is computed of: transforms are products with a matrix."""
+"""Samples of a stretch that a spectrum is computed of: transforms are matrix multiplications."""
 
 _Parts = dict[str, dict[str, list[Stretch]]]
 """The sounds of each class of each part."""
@@ -57,7 +57,9 @@ class _Sound(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """The sounds of each class of each part, messages of files that a table names in vain, and what no trial names."""
+    """The sounds of each class of each part, messages of files that a table names, but which are not there, and
+    what no trial names.
+    """
 
     parts: _Parts
     missing: tuple[str, ...]

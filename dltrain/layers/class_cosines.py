@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from dltrain.layers.unit_length import of_length_1
+from dltrain.layers.unit_length import unit_length
 
 
 @keras.saving.register_keras_serializable(package="dltrain")
@@ -31,7 +31,7 @@ class ClassCosines(keras.layers.Layer):
     def call(self, x: Any) -> Any:
         """Returns the cosines."""
         ops = keras.ops
-        return ops.matmul(of_length_1(x, -1), of_length_1(self.vectors, 0))
+        return ops.matmul(unit_length(x, -1), unit_length(self.vectors, 0))
 
     def compute_output_shape(self, shape: Any) -> Any:
         """Returns (batch, classes)."""

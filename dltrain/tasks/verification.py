@@ -227,10 +227,12 @@ class Verification(Task):
         Raises:
             KeyProblem: if the network does not end in the task's own head.
         """
+        from dltrain.layers.unit_length import UnitLength
+
         found = [layer for layer in model.layers if layer.name == OF_EXAMPLE]
         if len(found) != 1:
             raise KeyProblem("name", ": verification needs a network that ends in data.head(x)")
-        unit = keras.layers.UnitNormalization(dtype="float32", name="unit_length")
+        unit = UnitLength(dtype="float32", name="unit_length")
         return keras.Model(model.input, unit(found[0].output), name=model.name)
 
     def inference(self, data: DataSpec, model: Any) -> Callable[[Any], Any]:

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +14,7 @@ from dltrain.data import DataSpec, Outcome, Ragged, Split
 from dltrain.engine import order
 from dltrain.errors import KeyProblem
 from dltrain.features.identity import IDENTITY, NUMBER, STRANGER, TRIALS, Identity
+from dltrain.inference.export_folder import Written
 from dltrain.registry import TASKS
 from dltrain.tasks._by_class import POOL, partners
 from dltrain.tasks._trials import ErrorRates, Trials, counted, trials_of
@@ -285,6 +287,28 @@ def test_contrastive_refuses_batches_by_the_counts_of_the_data():
         task.check_batches(*few, None, is_oversampled=True)
 
 
+def test_exports_end_as_the_head_of_contrastive_does(tensorflow):
+    import keras
+
+    task = Verification(loss_function="contrastive", metrics=("eer",))
+    spec = SPEC.bound(task)
+    inputs = spec.inputs()
+    model = keras.Model(inputs, spec.head(inputs, inputs))
+    exported = task.exported(spec, model)
+    assert type(exported.layers[-1]) is type(model.layers[-1])
+    examples = 1e-3 * np.random.RandomState(0).standard_normal((4, 4)).astype(np.float32)
+    np.testing.assert_array_equal(exported(examples), model(examples))
+
+
+def test_what_agrees_of_an_export_is_said_in_words_alone():
+    found = Written("litert_int8", Path("model.tflite"), 9, 100, 0, 0.1, 0.98, 0, 0.95, Verification.alike)
+    plain = found.to_plain()
+    assert "alike" not in plain and plain["words"] == found.words
+    assert (
+        "98.0% of the answers to 100 examples as before, embeddings of a cosine above 0.99 (limit 95%)" in found.words
+    )
+
+
 @pytest.mark.parametrize("loss", ["softmax", "aam_softmax", "contrastive"])
 @pytest.mark.parametrize("size", [None, 6])
 def test_what_is_kept_of_a_network_is_what_stands_before_its_head(tensorflow, loss, size):
@@ -300,7 +324,7 @@ def test_what_is_kept_of_a_network_is_what_stands_before_its_head(tensorflow, lo
     if size:
         weights, bias = model.get_layer("logits_embedding").get_weights()
         body = np.asarray(body) @ weights + bias
-    expected = np.asarray(body) / np.maximum(np.linalg.norm(body, axis=1, keepdims=True), 1e-12)
+    expected = np.asarray(body) / np.sqrt((np.asarray(body) ** 2).sum(axis=1, keepdims=True) + 1e-6)
     np.testing.assert_allclose(task.inference(spec, model)(examples), expected, atol=1e-5)
     assert model(examples).shape == (4, 3 if loss != "contrastive" else size or 5)
 
