@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dltrain.figures.panels import titled
-from dltrain.figures.sheet import ACCENT, FAINT, FRAME, INK, SHADES, SMALL, Box, Sheet
+from dltrain.figures.panels import gridded, titled
+from dltrain.figures.sheet import ACCENT, FAINT, INK, SHADES, SMALL, Box, Sheet
 
 _LEAST = 0.01
 _TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -40,9 +40,7 @@ class AnchorSizes:
         """Draws a dot for each object and a cross for each kind of anchor."""
         box = titled(sheet, box, self.title, self.note)
         axes = sheet.axes(Box(box.left + 50, box.top + 4, box.width - 62, box.height - 62))
-        axes.spines["left"].set(visible=True, color=FRAME)
-        axes.grid(color=FRAME, linewidth=0.4, alpha=0.6)
-        axes.set_axisbelow(True)
+        gridded(axes)
         size = max(2.0, 60 / np.sqrt(max(len(self.objects), 1)))
         for chosen, colour, words in ((self.is_matched, SHADES[1], "objects"), (~self.is_matched, ACCENT, "no match")):
             x, y = np.maximum(self.objects[chosen], _LEAST).T

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dltrain.figures.panels import ticks, titled
+from dltrain.figures.panels import gridded, ticks, titled
 from dltrain.figures.sheet import ACCENT, FAINT, FRAME, INK, PAPER, SHADES, SMALL, Box, Sheet
 
 if TYPE_CHECKING:
@@ -256,10 +256,8 @@ class Reliability:
 
 def _unit_axes(sheet: Sheet, box: Box, across: str, upward: str, below: float) -> Axes:
     axes = sheet.axes(Box(box.left + 50, box.top + 4, box.width - 62, box.height - below))
-    axes.spines["left"].set(visible=True, color=FRAME)
+    gridded(axes)
     axes.set(xlim=(0, 1), ylim=(0, 1.02))
-    axes.grid(color=FRAME, linewidth=0.4, alpha=0.6)
-    axes.set_axisbelow(True)
     ticks(axes.xaxis, 5)
     ticks(axes.yaxis, 5)
     axes.set_xlabel(across, fontsize=SMALL, color=FAINT, labelpad=2)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from dltrain.figures.page import GAP, Page, Row
-from dltrain.figures.panels import ticks
-from dltrain.figures.sheet import ACCENT, BODY, FAINT, FRAME, INK, SHADES, SMALL, Box, Sheet
+from dltrain.figures.panels import gridded, ticks
+from dltrain.figures.sheet import ACCENT, BODY, FAINT, INK, SHADES, SMALL, Box, Sheet
 from dltrain.figures.terminal import is_logarithmic
 from dltrain.wording import number
 
@@ -80,9 +80,7 @@ class Chart:
             sheet.write(box.left + wide + 12, box.top + 1, "logarithmic", 110, SMALL, color=FAINT)
         box = box.below(30)
         axes = sheet.axes(Box(box.left + 56, box.top, box.width - 68, box.height - (66 if self.is_named else 40)))
-        axes.spines["left"].set(visible=True, color=FRAME)
-        axes.grid(axis="y", color=FRAME, linewidth=0.4, alpha=0.6)
-        axes.set_axisbelow(True)
+        gridded(axes, "y")
         if logarithmic:
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter(lambda value, _: number(value))

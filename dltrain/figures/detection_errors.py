@@ -7,8 +7,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from dltrain.figures.panels import titled
-from dltrain.figures.sheet import ACCENT, FAINT, FRAME, INK, SHADES, SMALL, Box, Sheet
+from dltrain.figures.panels import gridded, titled
+from dltrain.figures.sheet import ACCENT, FAINT, INK, SHADES, SMALL, Box, Sheet
 
 _TICKS = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8)
 _LEAST, _MOST = 0.0005, 0.9
@@ -43,9 +43,7 @@ class DetectionErrors:
         """Draws the curve, the line of equal rates, and where they meet."""
         box = titled(sheet, box, self.title, self.note)
         axes = sheet.axes(Box(box.left + 50, box.top + 4, box.width - 62, box.height - 44))
-        axes.spines["left"].set(visible=True, color=FRAME)
-        axes.grid(color=FRAME, linewidth=0.4, alpha=0.6)
-        axes.set_axisbelow(True)
+        gridded(axes)
         ends = _normal(np.array([_LEAST, _MOST]))
         axes.plot(ends, ends, color=FAINT, linewidth=1, linestyle=(0, (2, 3)))
         axes.plot(_normal(self.false_alarms), _normal(self.misses), color=SHADES[0], linewidth=2)

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dltrain.figures.panels import ticks, titled
-from dltrain.figures.sheet import ACCENT, FAINT, FRAME, PAPER, SHADES, SMALL, Box, Sheet
+from dltrain.figures.panels import gridded, ticks, titled
+from dltrain.figures.sheet import ACCENT, FAINT, PAPER, SHADES, SMALL, Box, Sheet
 
 DOTS = {"finished": SHADES[0], "pruned": PAPER}
 """How trials are drawn: those that were trained to their end full, those that were cut short hollow."""
@@ -38,9 +38,7 @@ class History:
         """Draws dots over the number of the trial; only those that were trained to their end can be the best."""
         box = titled(sheet, box, self.title, "line: best so far; filled: finished; hollow: pruned")
         axes = sheet.axes(Box(box.left + 56, box.top, box.width - 68, box.height - 40))
-        axes.spines["left"].set(visible=True, color=FRAME)
-        axes.grid(axis="y", color=FRAME, linewidth=0.4, alpha=0.6)
-        axes.set_axisbelow(True)
+        gridded(axes, "y")
         followed = self._best_so_far()
         axes.step(range(1, len(followed) + 1), followed, where="post", color=ACCENT, linewidth=1.6)
         for status, inside in DOTS.items():

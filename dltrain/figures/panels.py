@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -26,6 +26,13 @@ def titled(sheet: Sheet, box: Box, title: str, note: str) -> Box:
     for index, line in enumerate(lines):
         sheet.write(box.left, box.top + 20 + 16 * index, line, box.width, SMALL, color=FAINT)
     return box.below(30 + 16 * reserved)
+
+
+def gridded(axes: Any, axis: Literal["both", "y"] = "both") -> None:
+    """Draws the axis on the left, and lines of the grid behind all else."""
+    axes.spines["left"].set(visible=True, color=FRAME)
+    axes.grid(axis=axis, color=FRAME, linewidth=0.4, alpha=0.6)
+    axes.set_axisbelow(True)
 
 
 def ticks(axis: Any, most: int, whole: bool = False) -> None:

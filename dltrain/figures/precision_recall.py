@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from dltrain.figures.boxes import HUES
-from dltrain.figures.panels import titled
-from dltrain.figures.sheet import FAINT, FRAME, SMALL, Box, Sheet
+from dltrain.figures.panels import gridded, titled
+from dltrain.figures.sheet import FAINT, SMALL, Box, Sheet
 
 MOST_CURVES = len(HUES)
 """Classes that are drawn; of more, those with the smallest average precision."""
@@ -58,9 +58,7 @@ class PrecisionRecall:
         legend = 18 * len(self.curves) + 16
         side = min(box.width - 62, box.height - legend - 40)
         axes = sheet.axes(Box(box.left + 50, box.top + 4, side, side))
-        axes.spines["left"].set(visible=True, color=FRAME)
-        axes.grid(color=FRAME, linewidth=0.4, alpha=0.6)
-        axes.set_axisbelow(True)
+        gridded(axes)
         for number, each in enumerate(self.curves):
             recall = np.concatenate([[0.0], each.recall, each.recall[-1:]])
             precision = np.concatenate([each.precision[:1], each.precision, [0.0] * len(each.recall[-1:])])

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dltrain.data import spaced
-from dltrain.figures.panels import ticks, titled
-from dltrain.figures.sheet import ACCENT, FAINT, FRAME, INK, SHADES, SMALL, Box, Sheet
+from dltrain.figures.panels import gridded, ticks, titled
+from dltrain.figures.sheet import ACCENT, FAINT, INK, SHADES, SMALL, Box, Sheet
 
 POINTS = 1000
 """Examples that are drawn, at most: evenly spaced ones."""
@@ -51,9 +51,7 @@ class Scatter:
             note = "; ".join(filter(None, [note, f"{len(drawn):,} of {len(self.x):,} examples drawn"]))
         box = titled(sheet, box, self.title, note or " ")
         axes = sheet.axes(Box(box.left + 62, box.top, box.width - 74, box.height - 44))
-        axes.spines["left"].set(visible=True, color=FRAME)
-        axes.grid(color=FRAME, linewidth=0.4, alpha=0.6)
-        axes.set_axisbelow(True)
+        gridded(axes)
         x, y = self.x[drawn].astype(float), self.y[drawn].astype(float)
         ends = _ends(np.concatenate([x, y])) if self.line == "diagonal" else _ends(x)
         heights = ends if self.line == "diagonal" else _ends(np.append(y, 0.0))

@@ -13,8 +13,25 @@ FAR = 1e4
 """How many bins beyond the first or the last edge a number may be: a finite number, which every format can hold."""
 
 
+class _Waves(keras.layers.Layer):
+    """Vectors that are made of waves of each number."""
+
+    def __init__(self, width: int, frequencies: int, deviation: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.width, self.frequencies, self.deviation = width, frequencies, deviation
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        """Returns (batch, columns, width)."""
+        return *shape, self.width
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments."""
+        names = ("width", "frequencies", "deviation")
+        return super().get_config() | {name: getattr(self, name) for name in names}
+
+
 @keras.saving.register_keras_serializable(package="dltrain")
-class PeriodicEmbedding(keras.layers.Layer):
+class PeriodicEmbedding(_Waves):
     """Sines and cosines of each number at frequencies of its own, a linear layer of its own, and ReLU.
 
     Y. Gorishniy, I. Rubachev and A. Babenko, "On embeddings for numerical features in tabular deep learning", 2022,
@@ -29,8 +46,7 @@ class PeriodicEmbedding(keras.layers.Layer):
     """
 
     def __init__(self, width: int = 24, frequencies: int = 48, deviation: float = 0.1, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.width, self.frequencies, self.deviation = width, frequencies, deviation
+        super().__init__(width, frequencies, deviation, **kwargs)
 
     def build(self, shape: Any) -> None:
         """Makes the weights."""
@@ -49,18 +65,9 @@ class PeriodicEmbedding(keras.layers.Layer):
         waves = ops.concatenate([ops.cos(angles), ops.sin(angles)], axis=-1)
         return ops.relu(ops.einsum("bcw,cwo->bco", waves, self.kernel) + self.bias)
 
-    def compute_output_shape(self, shape: Any) -> Any:
-        """Returns (batch, columns, width)."""
-        return *shape, self.width
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the arguments."""
-        names = ("width", "frequencies", "deviation")
-        return super().get_config() | {name: getattr(self, name) for name in names}
-
 
 @keras.saving.register_keras_serializable(package="dltrain")
-class PeriodicLinearEmbedding(keras.layers.Layer):
+class PeriodicLinearEmbedding(_Waves):
     """Each number, and linear functions of cosines of it, whose frequencies and phases are learnt.
 
     D. Holzmüller, L. Grinsztajn and I. Steinwart, "Better by default: Strong pre-tuned MLPs and boosted trees on
@@ -75,8 +82,7 @@ class PeriodicLinearEmbedding(keras.layers.Layer):
     """
 
     def __init__(self, width: int = 4, frequencies: int = 16, deviation: float = 0.1, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.width, self.frequencies, self.deviation = width, frequencies, deviation
+        super().__init__(width, frequencies, deviation, **kwargs)
 
     def build(self, shape: Any) -> None:
         """Makes the weights."""
@@ -96,15 +102,6 @@ class PeriodicLinearEmbedding(keras.layers.Layer):
         waves = ops.cos((2 * math.pi * SLOW) * self.rates * x[..., None] + SLOW * self.phases)
         made = SLOW * (ops.einsum("bcw,cwo->bco", waves, self.kernel) + self.bias)
         return ops.concatenate([made, x[..., None]], axis=-1)
-
-    def compute_output_shape(self, shape: Any) -> Any:
-        """Returns (batch, columns, width)."""
-        return *shape, self.width
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the arguments."""
-        names = ("width", "frequencies", "deviation")
-        return super().get_config() | {name: getattr(self, name) for name in names}
 
 
 @keras.saving.register_keras_serializable(package="dltrain")

@@ -6,9 +6,9 @@ from typing import Any
 
 from dltrain.data import DataSpec, Ragged, Split, spaced
 from dltrain.features._boxes.columns import CLASS, CORNERS, CROWD
+from dltrain.features._boxes.overlaps import overlaps
 from dltrain.figures.anchors import AnchorSizes
 from dltrain.lazy import np
-from dltrain.tasks._precision import overlaps
 
 _MOST = 2000
 """Objects that are looked at, evenly spaced ones of more."""

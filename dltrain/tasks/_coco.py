@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dltrain.features._boxes.overlaps import areas, overlaps
 from dltrain.lazy import np
-from dltrain.tasks._precision import MOST_OF_A_CLASS, SIZES, Detections, Objects, areas, overlaps
+from dltrain.tasks._precision import MOST_OF_A_CLASS, SIZES, Detections, Objects
 
 IOUS = 10
 """Thresholds of intersection over union: 0.5, 0.55, ..., 0.95."""

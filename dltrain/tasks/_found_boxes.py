@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from dltrain.data import Outcome, Ragged
 from dltrain.features._boxes.columns import CLASS, CORNERS, CROWD, DIFFICULT, SIZE, WINDOW, of_original
+from dltrain.features._boxes.overlaps import areas, overlaps
 from dltrain.lazy import np
-from dltrain.tasks._precision import SIZES, Detections, Objects, areas, overlaps
+from dltrain.tasks._precision import SIZES, Detections, Objects
 
 _AS_SURE, _IN_PLACE = 1e-3, 0.9
 """How far scores of the same box may differ; the intersection over union from which on a box is in the same place."""

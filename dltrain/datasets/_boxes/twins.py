@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from dltrain.data import Finding, Parts, Splits
 from dltrain.features._boxes.columns import CLASS, CORNERS
-from dltrain.features._boxes.odd_boxes import pairwise_overlaps
+from dltrain.features._boxes.overlaps import overlaps
 from dltrain.features._images.likeness import pairs
 from dltrain.features._images.thumbnails import THUMBNAIL, thumbnails
 from dltrain.lazy import np
@@ -44,7 +44,7 @@ def _lacking(boxes: np.ndarray, others: np.ndarray) -> list[int]:
     found = []
     for row in boxes:
         same = others[others[:, CLASS] == row[CLASS]]
-        if not (pairwise_overlaps(np.concatenate([row[None], same])[:, CORNERS])[0, 1:] >= LEAST_OVERLAP).any():
+        if not (overlaps(row[CORNERS], same[:, CORNERS]) >= LEAST_OVERLAP).any():
             found.append(int(row[CLASS]))
     return found
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dltrain.data.finding import Finding
 from dltrain.data.parts import Parts
 from dltrain.features._boxes.columns import CLASS, CORNERS
+from dltrain.features._boxes.overlaps import overlaps
 from dltrain.lazy import np
 
 SAME = 0.95
@@ -30,36 +31,26 @@ def odd_boxes(parts: Parts, names: Sequence[str]) -> Iterator[Finding]:
             sides = rows[:, 2:4] - rows[:, :2]
             place = f"{parts.place(part, index)}: "
             narrow += [place + names[int(row[CLASS])] for row in rows[(sides < NARROW).any(axis=1)]]
-            overlaps = pairwise_overlaps(rows[:, CORNERS])
-            same = (overlaps >= SAME) & (rows[:, None, CLASS] == rows[None, :, CLASS])
+            boxes = rows[:, CORNERS]
+            same = (overlaps(boxes[:, None], boxes) >= SAME) & (rows[:, None, CLASS] == rows[None, :, CLASS])
             doubled += [place + names[int(rows[first, CLASS])] for first, _ in np.argwhere(np.triu(same, 1)).tolist()]
     if doubled:
-        words = "1 box is" if len(doubled) == 1 else f"{len(doubled):,} boxes are"
         yield Finding(
             "doubled boxes",
             "warning",
-            f"{words} nearly the same as another of the same class in the image",
+            f"{_counted(doubled)} nearly the same as another of the same class in the image",
             tuple(doubled),
             "delete one of the two: a network is punished for finding the object once",
         )
     if narrow:
-        words = "1 box is" if len(narrow) == 1 else f"{len(narrow):,} boxes are"
         yield Finding(
             "tiny boxes",
             "note",
-            f"{words} narrower than {NARROW:.0%} of the image",
+            f"{_counted(narrow)} narrower than {NARROW:.0%} of the image",
             tuple(narrow),
             "check them; objects of a few pixels are not found: raise dataset.size, or mark them as difficult",
         )
 
 
-def pairwise_overlaps(corners: np.ndarray) -> np.ndarray:
-    """Returns the intersection over union of each box with each, (boxes, boxes).
-
-    Args:
-        corners: (boxes, 4), each with an area.
-    """
-    sides = np.minimum(corners[:, None, 2:], corners[:, 2:]) - np.maximum(corners[:, None, :2], corners[:, :2])
-    shared = np.maximum(sides, 0).prod(axis=-1)
-    areas = (corners[:, 2:] - corners[:, :2]).prod(axis=-1)
-    return np.asarray(shared / (areas[:, None] + areas - shared))
+def _counted(boxes: Sequence[str]) -> str:
+    return "1 box is" if len(boxes) == 1 else f"{len(boxes):,} boxes are"
