@@ -11,6 +11,8 @@ from PIL import Image
 
 from dltrain.data import Features, Ragged
 from dltrain.data.ragged import filled
+from dltrain.datasets._samples.box_files import WRITERS
+from dltrain.datasets._samples.box_files import Image as BoxedImage
 from dltrain.plugins import loading as plugins
 from dltrain.registry import DATASETS
 
@@ -130,6 +132,25 @@ def of_sounds(folder):
     return DATASETS["audio_folder"](path=folder / "sounds", rate=1_000, clip_seconds=0.1, bands=4)
 
 
+def of_boxes(folder, name):
+    kind, below = {"coco": ("coco", ""), "voc": ("voc", ""), "yolo": ("yolo", "data.yaml")}.get(
+        name, ("table", "boxes.csv")
+    )
+    pixels = np.zeros((20, 30, 3), np.uint8)
+    images = [
+        BoxedImage(
+            ("train", "train", "validation", "test")[row // 3],
+            f"{row}",
+            pixels + row,
+            [("ab"[row % 2], (row, 2, row + 5, 9), False)] * (row % 3),
+        )
+        for row in range(12)
+    ]
+    (folder / kind).mkdir()
+    WRITERS[kind](folder / kind, images, ("a", "b"))
+    return DATASETS[name](path=folder / kind / below, size=8)
+
+
 def of_sentences(folder):
     lines = [f"Ada B-PER\nis O\n{row} O\nin O\nRome B-LOC\n" for row in range(40)]
     (folder / "a.conll").write_text("\n".join(lines))
@@ -157,6 +178,10 @@ MADE = {
     "csv of numbers": lambda tf, folder, patch: of_table(folder, "size"),
     "audio_folder": lambda tf, folder, patch: of_sounds(folder),
     "image_folder": lambda tf, folder, patch: of_folder(folder),
+    **{
+        name: lambda tf, folder, patch, name=name: of_boxes(folder, name)
+        for name in ("box_table", "coco", "voc", "yolo")
+    },
     "npy": lambda tf, folder, patch: of_arrays(folder, "npy"),
     "npz": lambda tf, folder, patch: of_arrays(folder, "npz"),
     "python": lambda tf, folder, patch: of_python(patch, "classes"),
