@@ -8,7 +8,9 @@ from specs import data_spec, outcome_of, split_of
 
 from dltrain.data import DataSpec, Outcome, Ragged, Split
 from dltrain.features._series.tables import Layout
+from dltrain.features.boxes import Boxes
 from dltrain.features.future import Future
+from dltrain.features.image import Image
 from dltrain.features.numbers import Number as Target
 from dltrain.features.sentence import Sentence
 from dltrain.features.series import Series
@@ -33,6 +35,8 @@ def outcome(task, examples=40, names=STRANGE, seed=0):
         return Outcome(DataSpec.of(series, Future(horizon=2, names=names)), "test", split, outputs=steps[2, :, :2])
     if task == "tagging":
         return sentences(random, examples, names)
+    if task == "detection":
+        return objects(random, examples, names)
     outputs = random.standard_normal((examples, len(names))).astype(np.float32)
     numbers = random.standard_normal((examples, len(names))).astype(np.float32)
     for spec, targets in (
@@ -58,6 +62,24 @@ def sentences(random, examples, names):
     outputs = {"tags": random.randint(4, size=(examples, length)), "probabilities": random.rand(examples, length)}
     split = Split(encoded.stored, targets, metadata=encoded.metadata)
     return Outcome(DataSpec.of(feature, tags), "test", split, split.metadata, outputs)
+
+
+def objects(random, examples, names):
+    """An outcome of an object and a box in each image, often not in the same place."""
+    spec = DataSpec.of(Image(shape=(16, 16, 3)), Boxes(class_names=names))
+    classes = random.randint(len(names), size=(2, examples, 1))
+    corners = np.array([[[0.1, 0.1, 0.5, 0.5]], [[0.4, 0.4, 0.9, 0.9]]])[random.randint(2, size=(2, examples)), 0]
+    rows = np.concatenate([corners[0], classes[0], np.zeros((examples, 2))], axis=1)
+    targets = Ragged.of([*rows[:, None].astype(np.float32)], np.float32, (7,))
+    outputs = {
+        "boxes": corners[1][:, None].astype(np.float32),
+        "scores": random.uniform(0.5, 1, (examples, 1)).astype(np.float32),
+        "classes": classes[1].astype(np.int32),
+        "count": np.ones(examples, np.int32),
+    }
+    places = {"size": np.full((examples, 2), 160), "window": np.tile(np.float32([0, 0, 160, 160]), (examples, 1))}
+    split = Split(random.randint(0, 256, (examples, 16, 16, 3)).astype(np.uint8), targets, metadata=places)
+    return Outcome(spec, "test", split, split.metadata, outputs)
 
 
 def metrics_of(task, spec, targets, constant):
